@@ -1,0 +1,247 @@
+"""The array libraries: which one an array belongs to, moving arrays between devices, and what the standard lacks.
+
+Nothing here keeps a global device: arrays decide. A function takes its namespace from its inputs and
+leaves its outputs where they live. This is the only generic module that names CuPy.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+__all__ = [
+    "array_module",
+    "cuda_problem",
+    "get_device",
+    "get_namespace",
+    "is_cupy",
+    "is_numpy",
+    "scatter_add",
+    "set_rows",
+    "to_cpu",
+    "to_device",
+    "to_gpu",
+    "to_host",
+    "top_k",
+]
+
+
+def get_namespace(*arrays: Any) -> Any:
+    """Return the array-API namespace that the arrays belong to.
+
+    Parameters
+    ----------
+    *arrays : array
+        Arrays of one library (NumPy, CuPy, ``array_api_strict``...).
+
+    Raises
+    ------
+    TypeError
+        If there is no array among them, or they are of several libraries.
+    """
+    return array_api_compat.array_namespace(*arrays)
+
+
+def get_device(array: Any) -> Any:
+    """Return the device that an array lives on, in its own library's terms."""
+    return array_api_compat.device(array)
+
+
+def is_numpy(array: Any) -> bool:
+    """Return whether `array` is a NumPy array."""
+    return isinstance(array, np.ndarray)
+
+
+def is_cupy(array: Any) -> bool:
+    """Return whether `array` is a CuPy array, without importing CuPy."""
+    return array_api_compat.is_cupy_array(array)
+
+
+def cuda_problem() -> str | None:
+    """Return why no CUDA device can be used, or None when one can.
+
+    The answer costs an import of CuPy when it is installed, and nothing otherwise.
+    """
+    if importlib.util.find_spec("cupy") is None:
+        return "CuPy is not installed: pip install 'fastw2v[cuda12]' (or [cuda13])"
+    try:
+        import cupy
+
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # A broken driver or CuPy raises whatever it likes; it must not stop the CPU.
+        return f"CuPy is installed but finds no usable CUDA device: {type(error).__name__}: {error}"
+    return None if count else "CuPy is installed but there is no CUDA device"
+
+
+def array_module(device: str = "cpu") -> Any:
+    """Return the namespace that makes arrays on `device`.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda", "cuda:N"}
+        "cuda" is the current CUDA device.
+
+    Raises
+    ------
+    ValueError
+        If the name is none of these.
+    RuntimeError
+        If there is no such device, with the reason.
+    """
+    _device_index(device)
+    if device == "cpu":
+        import array_api_compat.numpy as xp
+
+        return xp
+    if problem := cuda_problem():
+        raise RuntimeError(f"device {device!r} cannot be used. {problem}")
+    import array_api_compat.cupy as cp
+
+    return cp
+
+
+def to_host(array: Any) -> np.ndarray:
+    """Return `array` as a NumPy array, copied only if it is not one already."""
+    if is_numpy(array):
+        return array
+    if is_cupy(array):
+        return array.get()
+    try:
+        return np.from_dlpack(array)
+    except (AttributeError, BufferError, TypeError, RuntimeError):
+        return np.asarray(array)
+
+
+def to_device(array: Any, device: str = "cpu") -> Any:
+    """Return `array` on `device`, copied only if it is not there already.
+
+    Parameters
+    ----------
+    array : array
+        Of any library.
+    device : {"cpu", "cuda", "cuda:N"}
+
+    Returns
+    -------
+    array
+        A NumPy array for "cpu", a CuPy array otherwise.
+    """
+    xp = array_module(device)
+    if device == "cpu":
+        return to_host(array)
+    import cupy
+
+    index = _device_index(device)
+    if is_cupy(array) and index in (None, array.device.id):
+        return array
+    with cupy.cuda.Device(index):
+        return xp.asarray(array if is_cupy(array) else to_host(array))
+
+
+def to_cpu(array: Any) -> np.ndarray:
+    """Return `array` as a NumPy array: `to_host` under the textbook's name."""
+    return to_host(array)
+
+
+def to_gpu(array: Any) -> Any:
+    """Return `array` on the current CUDA device: ``to_device(array, "cuda")`` under the textbook's name."""
+    return to_device(array, "cuda")
+
+
+def top_k(values: Any, k: int) -> tuple[Any, Any]:
+    """Return the `k` largest values along the last axis and their places, largest first.
+
+    Parameters
+    ----------
+    values : float array, shape (..., N)
+    k : int
+        From 0 to N.
+
+    Returns
+    -------
+    values : array, shape (..., k)
+    indices : int array, shape (..., k)
+        Equal values come in the order of their indices where the library sorts stably (NumPy).
+
+    Raises
+    ------
+    ValueError
+        If `k` is negative or above N.
+    """
+    xp = get_namespace(values)
+    n = values.shape[-1]
+    if not 0 <= k <= n:
+        raise ValueError(f"top_k: k is {k}, but the last axis has {n} elements")
+    if hasattr(xp, "argpartition") and k < n // 4:
+        # Selection is O(N) and sorting only the k winners makes the whole several times cheaper than a sort.
+        # One more than k is not enough to break ties by index: take them as they come, then sort the winners.
+        chosen = xp.sort(xp.argpartition(-values, k, axis=-1)[..., :k], axis=-1)
+        best = xp.take_along_axis(values, chosen, axis=-1)
+        order = xp.argsort(-best, axis=-1, stable=True)
+        return xp.take_along_axis(best, order, axis=-1), xp.take_along_axis(chosen, order, axis=-1)
+    order = xp.argsort(-values, axis=-1, stable=True)[..., :k]
+    return xp.take_along_axis(values, order, axis=-1), order
+
+
+def scatter_add(target: Any, ids: Any, rows: Any) -> None:
+    """Add ``rows[i]`` to ``target[ids[i]]`` for every i, in place; repeated ids accumulate.
+
+    This is the one operation the array API lacks, and the backward pass of an embedding:
+    ``dW[v] = sum over i with ids[i] == v of drows[i]``.
+
+    Parameters
+    ----------
+    target : float array, shape (V, D)
+        Changed in place.
+    ids : integer array, shape (N,)
+        From 0 to V − 1; not checked, as this runs in the inner loop.
+    rows : float array, shape (N, D)
+
+    Notes
+    -----
+    NumPy: `np.add.at` has a fast path for one-dimensional indices only, so rows are added element by element
+    to the flattened target: about 6 times faster than `np.add.at` on rows, and than sorting followed by
+    `np.add.reduceat` for every size tried (``python -m benchmarks.scatter_add``).
+    CuPy: ``cupyx.scatter_add``, whose order of additions is not fixed (atomics).
+    Any other library: row by row, as the standard offers nothing better.
+    """
+    if is_numpy(target):
+        _scatter_add_numpy(target, ids, rows)
+    elif is_cupy(target):
+        import cupyx
+
+        cupyx.scatter_add(target, ids, rows)
+    else:
+        for i in range(ids.shape[0]):
+            target[int(ids[i]), ...] += rows[i, ...]
+
+
+def _scatter_add_numpy(target: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
+    if not target.flags.c_contiguous:  # reshape would copy and the sum be lost
+        np.add.at(target, ids, rows)
+        return
+    width = target.shape[1]
+    flat = (ids.astype(np.intp)[:, None] * width + np.arange(width)).reshape(-1)
+    np.add.at(target.reshape(-1), flat, rows.astype(target.dtype, copy=False).reshape(-1))
+
+
+def set_rows(target: Any, ids: Any, rows: Any) -> None:
+    """Write ``target[ids[i]] = rows[i]`` in place, for distinct ids.
+
+    The array API has no assignment by an integer array, so libraries without it are served row by row.
+    """
+    if is_numpy(target) or is_cupy(target):
+        target[ids] = rows
+    else:
+        for i in range(ids.shape[0]):
+            target[int(ids[i]), ...] = rows[i, ...]
+
+
+def _device_index(device: str) -> int | None:
+    kind, _, index = device.partition(":")
+    if device not in ("cpu", "cuda") and not (kind == "cuda" and index.isdecimal()):
+        raise ValueError(f"device is {device!r}; it must be 'cpu', 'cuda' or 'cuda:N' with a device number N")
+    return int(index) if index else None

@@ -1,0 +1,127 @@
+"""Random numbers as a pure function of where they are used.
+
+Every random choice of a training run is ``bits(bits(...), position)``: a path in a tree of SplitMix64
+streams whose branches are seed, stream, epoch, position and, where one position needs several
+numbers, k. Nothing is stepped and nothing is stored, so the same corpus and seed give the same
+integers on every device, in any order and for any number of workers.
+
+The arithmetic is modulo 2**64 and uses only ``+ * ^ >>``, which NumPy, CuPy, ``array_api_strict``,
+Numba and CUDA all agree on. Numbers in a range are made by multiply and shift, probabilities are
+compared as integers: no floating point is involved, so equal means equal.
+
+References
+----------
+Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014 (SplitMix64);
+Lemire, "Fast random integer generation in an interval", ACM TOMACS 29(1), 2019 (multiply and shift).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastw2v.backend import get_namespace
+
+# The first branch below the seed. The numbers are part of the file format of a result: never renumber.
+WEIGHTS = 0
+"""Initial weights: position is the row, k the column."""
+KEEP = 1
+"""Subsampling: position is the token's index in the corpus."""
+WINDOW = 2
+"""Window width: position is the token's index in the corpus."""
+NEGATIVES = 3
+"""Negatives: position is the pool's number, k the place in the pool."""
+
+GOLDEN = 0x9E3779B97F4A7C15
+MIX_1 = 0xBF58476D1CE4E5B9
+MIX_2 = 0x94D049BB133111EB
+_MASK = (1 << 64) - 1
+
+
+def key(seed: int, stream: int, epoch: int) -> int:
+    """Return the 64-bit key of one stream in one epoch, to be given to `bits`.
+
+    Parameters
+    ----------
+    seed : int
+        Any integer; only its low 64 bits count.
+    stream : int
+        One of `WEIGHTS`, `KEEP`, `WINDOW`, `NEGATIVES`.
+    epoch : int
+        Number of the pass over the corpus, from 0.
+    """
+    return _bits_int(_bits_int(seed & _MASK, stream), epoch)
+
+
+def bits(key: Any, position: Any) -> Any:
+    """Return output number `position` of the SplitMix64 stream that starts at `key`.
+
+    Parameters
+    ----------
+    key : int or uint64 array
+        A key, or the output of another `bits`, broadcast against `position`.
+    position : integer array of one dimension or more
+        Non-negative counters.
+
+    Returns
+    -------
+    uint64 array
+        ``mix(key + GOLDEN * (position + 1))``.
+    """
+    xp = get_namespace(position)
+    z = GOLDEN * (xp.astype(position, xp.uint64) + 1) + key
+    z = (z ^ (z >> 30)) * MIX_1
+    z = (z ^ (z >> 27)) * MIX_2
+    return z ^ (z >> 31)
+
+
+def below(random: Any, n: int) -> Any:
+    """Map 64 random bits to integers in ``0 .. n - 1`` by their upper 32 bits.
+
+    Parameters
+    ----------
+    random : uint64 array
+        From `bits`.
+    n : int
+        At most 2**32; the bias of multiply and shift is below ``n / 2**32``.
+
+    Returns
+    -------
+    int64 array
+    """
+    xp = get_namespace(random)
+    return xp.astype(((random >> 32) * n) >> 32, xp.int64)
+
+
+def chance(random: Any, threshold: Any) -> Any:
+    """Return True with probability ``threshold / 2**32``, judged by the lower 32 bits.
+
+    Parameters
+    ----------
+    random : uint64 array
+        From `bits`.
+    threshold : uint64 array
+        From 0 (never) to 2**32 (always), broadcast against `random`.
+    """
+    return (random & 0xFFFFFFFF) < threshold
+
+
+def uniform(random: Any, dtype: Any = None) -> Any:
+    """Map 64 random bits to floats in [0, 1) by their upper 24 bits, exact in float32 and float64.
+
+    Parameters
+    ----------
+    random : uint64 array
+        From `bits`.
+    dtype : dtype, optional
+        float32 or float64 of the array's namespace; float32 when absent.
+    """
+    xp = get_namespace(random)
+    return xp.astype(random >> 40, dtype or xp.float32) * 2.0**-24
+
+
+def _bits_int(key: int, position: int) -> int:
+    """`bits` for Python integers."""
+    z = (key + GOLDEN * (position + 1)) & _MASK
+    z = ((z ^ (z >> 30)) * MIX_1) & _MASK
+    z = ((z ^ (z >> 27)) * MIX_2) & _MASK
+    return z ^ (z >> 31)
