@@ -1,0 +1,279 @@
+"""Who is trained against whom: subsampling, window widths, and negatives from the noise distribution.
+
+All choices are integers drawn by `fastw2v.draws`; the tables built here hold integer thresholds, so that every
+device and every engine makes the same choices from the same tables.
+
+References
+----------
+Mikolov et al., "Distributed representations of words and phrases and their compositionality", NIPS 2013
+(2.2 negative sampling, 2.3 subsampling); Walker, "An efficient method for generating discrete random variables
+with general distributions", ACM TOMS 3(3), 1977 (alias tables).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastw2v import draws
+from fastw2v.backend import get_device, get_namespace, to_host
+
+ALWAYS = 1 << 32
+"""The threshold that `draws.chance` always passes."""
+
+
+class AliasTable(NamedTuple):
+    """A discrete distribution from which one integer draw takes constant time.
+
+    Slot i is chosen evenly; it yields i with probability ``threshold[i] / 2**32`` and ``alias[i]`` otherwise.
+    """
+
+    threshold: Any
+    """uint64 array, shape (V,), from 0 to 2**32."""
+    alias: Any
+    """int64 array, shape (V,)."""
+
+
+def keep_threshold(counts: Any, sample: float) -> np.ndarray:
+    """Return each word's chance of being kept by subsampling, as thresholds for `draws.chance`.
+
+    ``keep = min(1, sqrt(sample / f) + sample / f)`` with f the word's share of the corpus, as in word2vec.c,
+    gensim and fastText.
+
+    Parameters
+    ----------
+    counts : integer array, shape (V,)
+    sample : float
+        0 keeps every token.
+
+    Returns
+    -------
+    uint64 array, shape (V,)
+    """
+    counts = to_host(counts).astype(np.float64)
+    if sample == 0:
+        return np.full(counts.shape, ALWAYS, np.uint64)
+    with np.errstate(divide="ignore"):
+        ratio = sample * counts.sum() / counts
+    return np.floor(np.minimum(1.0, np.sqrt(ratio) + ratio) * ALWAYS).astype(np.uint64)
+
+
+def noise_weights(counts: Any, ns_exponent: float = 0.75) -> np.ndarray:
+    """Return the unnormalised noise distribution ``counts ** ns_exponent``; words that never occur have weight 0.
+
+    Parameters
+    ----------
+    counts : integer array, shape (V,)
+    ns_exponent : float
+        1 is the unigram distribution, 0 the uniform one, negative values prefer rare words.
+
+    Returns
+    -------
+    float64 array, shape (V,)
+    """
+    counts = to_host(counts).astype(np.float64)
+    return np.where(counts > 0, np.maximum(counts, 1) ** ns_exponent, 0.0)
+
+
+def alias_table(weights: Any) -> AliasTable:
+    """Build the alias table of a discrete distribution, without a Python loop.
+
+    Words lighter than the mean need topping up, heavier ones have weight to give. With both laid out in order on
+    one line, by the running sums of what is needed and of what is given, word i is topped up by the giver in whose
+    stretch its need begins, and a giver whose stretch ends inside somebody's need is topped up by the next giver
+    (the sweep of Hübschle-Schneider and Sanders, "Parallel weighted random sampling", ESA 2019, 3.1).
+
+    Parameters
+    ----------
+    weights : array of float, shape (V,)
+        Non-negative, with a positive sum.
+
+    Returns
+    -------
+    AliasTable
+        NumPy arrays.
+
+    Raises
+    ------
+    ValueError
+        If there is no weight, or one is negative or not finite.
+    """
+    weights = to_host(weights).astype(np.float64)
+    if not (weights.ndim == 1 and np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
+        raise ValueError("alias_table needs a one-dimensional array of non-negative weights with a positive sum")
+    size = len(weights)
+    share = weights * (size / weights.sum())
+    light = np.flatnonzero(share < 1)
+    heavy = np.flatnonzero(share >= 1)
+    needed = np.cumsum(1 - share[light])
+    given = np.cumsum(share[heavy] - 1)
+    if len(light):
+        given[-1] = np.inf  # The two totals differ by rounding; the last giver must last to the end.
+    keep = share.copy()
+    alias = np.arange(size)
+    start = np.concatenate([[0.0], needed[:-1]])[: len(light)]
+    alias[light] = heavy[np.searchsorted(given, start, side="right")]
+    keep[heavy] = 1.0
+    if len(light):
+        last = np.searchsorted(start, given[:-1], side="left") - 1  # the last light word that each giver serves
+        inside = (last >= 0) & (given[:-1] < needed[last])
+        givers = heavy[:-1][inside]
+        keep[givers] = 1 + given[:-1][inside] - needed[last[inside]]
+        alias[givers] = heavy[1:][inside]
+    return AliasTable(np.floor(np.clip(keep, 0, 1) * ALWAYS).astype(np.uint64), alias)
+
+
+def alias_draw(table: AliasTable, random: Any) -> Any:
+    """Return one word id per random number: the upper 32 bits choose the slot, the lower 32 bits its side.
+
+    Parameters
+    ----------
+    table : AliasTable
+        On the device of `random`.
+    random : uint64 array, any shape
+        From `draws.bits`.
+
+    Returns
+    -------
+    int64 array, shape of `random`
+    """
+    xp = get_namespace(random)
+    slot = draws.below(random, table.alias.shape[0])
+    flat = xp.reshape(slot, (-1,))
+    threshold = xp.reshape(xp.take(table.threshold, flat), slot.shape)
+    alias = xp.reshape(xp.take(table.alias, flat), slot.shape)
+    return xp.where(draws.chance(random, threshold), slot, alias)
+
+
+def keep_tokens(ids: Any, positions: Any, threshold: Any, seed: int, epoch: int) -> Any:
+    """Return which tokens subsampling keeps in one epoch.
+
+    Parameters
+    ----------
+    ids : integer array, shape (N,)
+    positions : integer array, shape (N,)
+        The tokens' indices in the corpus.
+    threshold : uint64 array, shape (V,)
+        From `keep_threshold`.
+    seed, epoch : int
+
+    Returns
+    -------
+    bool array, shape (N,)
+    """
+    xp = get_namespace(ids)
+    return draws.chance(draws.bits(draws.key(seed, draws.KEEP, epoch), positions), xp.take(threshold, ids))
+
+
+def window_widths(positions: Any, window: int, seed: int, epoch: int, shrink_windows: bool = True) -> Any:
+    """Return each target's window width, drawn evenly from 1 to `window` if `shrink_windows`, else `window`.
+
+    Parameters
+    ----------
+    positions : integer array, shape (N,)
+        The targets' indices in the corpus.
+
+    Returns
+    -------
+    int64 array, shape (N,)
+    """
+    xp = get_namespace(positions)
+    if not shrink_windows:
+        return xp.full(positions.shape, window, dtype=xp.int64, device=get_device(positions))
+    return draws.below(draws.bits(draws.key(seed, draws.WINDOW, epoch), positions), window) + 1
+
+
+def negative_pools(pools: Any, size: int, table: AliasTable, seed: int, epoch: int) -> Any:
+    """Return the negatives of each pool.
+
+    Parameters
+    ----------
+    pools : integer array, shape (N,)
+        Pool numbers: token index in the corpus divided by the tokens that share a pool.
+    size : int
+        Negatives in a pool, P.
+    table : AliasTable
+        Of the noise distribution.
+
+    Returns
+    -------
+    int64 array, shape (N, P)
+        Repeats within a pool are allowed, as in sampling with replacement.
+    """
+    xp = get_namespace(pools)
+    rows = draws.bits(draws.key(seed, draws.NEGATIVES, epoch), pools)
+    places = xp.arange(size, device=get_device(pools))
+    return alias_draw(table, draws.bits(rows[:, None], places[None, :]))
+
+
+class UnigramSampler:
+    """Negatives for a batch of targets, from the unigram distribution raised to a power, never the target itself.
+
+    Parameters
+    ----------
+    corpus : integer array, shape (N,)
+        Word ids from 0; their counts are the unigram distribution. Samples live on its device.
+    power : float
+        0.75 in the paper.
+    sample_size : int
+        Negatives per target.
+    seed : int
+        Calls with the same seed, in the same order, return the same samples.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two words occur, so that nothing but the target could be drawn, or `sample_size` < 1.
+    """
+
+    def __init__(self, corpus: Any, power: float, sample_size: int, seed: int = 1) -> None:
+        counts = np.bincount(to_host(corpus))
+        if np.count_nonzero(counts) < 2:
+            raise ValueError("negative sampling needs a corpus of at least two different words")
+        if sample_size < 1:
+            raise ValueError(f"sample_size is {sample_size}; it must be at least 1")
+        xp = get_namespace(corpus)
+        device = get_device(corpus)
+        weights = noise_weights(counts, power)
+        self.sample_size = sample_size
+        self.vocab_size = len(counts)
+        self.word_p = xp.asarray(weights / weights.sum(), device=device)
+        self._table = AliasTable(*(xp.asarray(part, device=device) for part in alias_table(weights)))
+        self._cumulative = xp.asarray(np.cumsum(weights / weights.sum()), device=device)
+        self._key = draws.key(seed, draws.NEGATIVES, 0)
+        self._drawn = 0
+
+    def get_negative_sample(self, target: Any) -> Any:
+        """Return negatives for each target, drawn with replacement.
+
+        Parameters
+        ----------
+        target : integer array, shape (B,)
+
+        Returns
+        -------
+        int64 array, shape (B, sample_size)
+            No element equals its row's target.
+        """
+        xp = get_namespace(target)
+        rows = self._drawn + xp.arange(target.shape[0], device=get_device(target))
+        self._drawn += target.shape[0]
+        rows = draws.bits(self._key, rows)[:, None]
+        places = xp.arange(self.sample_size, device=get_device(target))[None, :]
+        negative = alias_draw(self._table, draws.bits(rows, places))
+        # A draw that hits the target is drawn once more, from the distribution without the target: the uniform
+        # number runs over the cumulative distribution with the target's span cut out. So no row ever loops.
+        again = draws.uniform(draws.bits(rows, places + self.sample_size), xp.float64)
+        end = xp.take(self._cumulative, target)[:, None]
+        span = xp.take(self.word_p, target)[:, None]
+        u = again * (1 - span)
+        u = xp.where(u >= end - span, u + span, u)
+        other = xp.searchsorted(self._cumulative, xp.reshape(u, (-1,)), side="right")
+        other = xp.reshape(xp.clip(other, max=self.vocab_size - 1), u.shape)
+        return xp.where(negative == target[:, None], self._neighbour(other, target[:, None]), negative)
+
+    def _neighbour(self, ids: Any, target: Any) -> Any:
+        """Step off the target where rounding at the edge of its span landed on it."""
+        xp = get_namespace(ids)
+        return xp.where(ids == target, xp.where(target > 0, target - 1, target + 1), ids)
