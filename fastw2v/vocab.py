@@ -1,0 +1,169 @@
+"""Vocabulary: the words, their ids and how often each occurs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["Vocabulary"]
+
+
+class Vocabulary:
+    """Words with their ids and counts; word ``words[i]`` has id ``i``.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Distinct, in the order of their ids.
+    counts : integer array, shape (V,)
+        How often each word occurs; not negative.
+
+    Attributes
+    ----------
+    words : list of str
+    counts : int64 array, shape (V,)
+    word_to_id : dict of str to int
+
+    Raises
+    ------
+    TypeError
+        If a word is not a string, or the counts are not integers.
+    ValueError
+        If a word occurs twice, a count is negative, or there are not as many counts as words.
+    """
+
+    def __init__(self, words: Sequence[str], counts: np.ndarray | Sequence[int]) -> None:
+        self.words = list(words)
+        self.counts = _checked_counts(counts)
+        self.word_to_id = dict(zip(self.words, range(len(self.words)), strict=True))
+        if len(self.counts) != len(self.words):
+            raise ValueError(f"{len(self.words)} words but {len(self.counts)} counts; each word needs one count")
+        for word in self.words:
+            if not isinstance(word, str):
+                raise TypeError(f"word {word!r} is of type {type(word).__name__}; a vocabulary holds strings")
+        if len(self.word_to_id) != len(self.words):
+            twice = next(word for i, word in enumerate(self.words) if self.word_to_id[word] != i)
+            raise ValueError(f"word {twice!r} occurs twice; the words of a vocabulary are distinct")
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, int], min_count: int = 1) -> Vocabulary:
+        """Return the words that occur at least `min_count` times, the most frequent first.
+
+        Parameters
+        ----------
+        counts : mapping of str to int
+            Words of equal count keep the mapping's order.
+        min_count : int
+        """
+        words = np.array(list(counts), dtype=object)
+        numbers = _checked_counts(list(counts.values()))
+        order = by_falling_count(numbers, min_count)
+        return cls(words[order].tolist(), numbers[order])
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
+        """Read what `save` wrote, or the ``-save-vocab`` file of word2vec.c.
+
+        Raises
+        ------
+        ValueError
+            If a line is not a word, a space and a count, or a word comes again; names the file and the line.
+        """
+        words: list[str] = []
+        counts: list[int] = []
+        seen: set[str] = set()
+        for number, line in enumerate(Path(path).read_bytes().split(b"\n"), start=1):
+            if not line:
+                continue
+            try:
+                word, _, count = line.decode("utf-8").rpartition(" ")
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{path}, line {number}: not UTF-8: {error}") from error
+            # More digits do not fit 64 bits, and Python refuses to parse thousands of them.
+            if not word or not (count.strip().isdecimal() and len(count) < 20):
+                raise ValueError(f"{path}, line {number}: expected a word, a space and its count, found {line[:80]!r}")
+            if word in seen:
+                raise ValueError(f"{path}, line {number}: word {word!r} comes a second time")
+            seen.add(word)
+            words.append(word)
+            counts.append(int(count))
+        return cls(words, np.array(counts, dtype=np.int64))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one line ``word count`` for each word, in UTF-8, in the order of the ids.
+
+        The file appears under its name only when it is complete.
+
+        Raises
+        ------
+        ValueError
+            If a word is empty or holds a line break, which such a file cannot express.
+        """
+        for word in self.words:
+            if not word or "\n" in word:
+                raise ValueError(f"word {word!r} cannot be written to {path}: words are separated by line breaks there")
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            with partial.open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(
+                    f"{word} {count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True)
+                )
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @property
+    def id_to_word(self) -> list[str]:
+        """The words in the order of their ids: ``id_to_word[i]`` is the word of id ``i``."""
+        return self.words
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.word_to_id
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return self.words == other.words and np.array_equal(self.counts, other.counts)
+
+    __hash__ = None  # type: ignore[assignment]  # equal by content, and the content is a list
+
+    def __repr__(self) -> str:
+        return f"<Vocabulary of {len(self)} words, {int(self.counts.sum())} occurrences>"
+
+
+def by_falling_count(counts: np.ndarray, min_count: int) -> np.ndarray:
+    """Return the places of the counts that reach `min_count`, largest first, ties in their order.
+
+    Parameters
+    ----------
+    counts : int64 array, shape (V,)
+    min_count : int
+
+    Returns
+    -------
+    int64 array
+    """
+    order = np.argsort(-counts, kind="stable")
+    kept = int(np.count_nonzero(counts >= min_count))
+    return order[:kept]
+
+
+def _checked_counts(counts: np.ndarray | Sequence[int]) -> np.ndarray:
+    array = np.asarray(counts)
+    if array.ndim != 1:
+        raise ValueError(f"counts have shape {array.shape}; there is one count for each word")
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(f"counts are of type {array.dtype}; they must be integers")
+    if array.size and array.min() < 0:
+        raise ValueError(f"count {array.min()} is negative")
+    return array.astype(np.int64)
