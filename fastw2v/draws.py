@@ -30,6 +30,8 @@ WINDOW = 2
 """Window width: position is the token's index in the corpus."""
 NEGATIVES = 3
 """Negatives: position is the pool's number, k the place in the pool."""
+SHUFFLE = 4
+"""Order of the examples in an epoch of `Trainer`: position is the example's index."""
 
 GOLDEN = 0x9E3779B97F4A7C15
 MIX_1 = 0xBF58476D1CE4E5B9
