@@ -413,12 +413,13 @@ def _unit_rows(matrix: Any) -> Any:
     unit = xp.empty(matrix.shape, dtype=dtype, device=get_device(matrix))
     block = max(1, 2**20 // matrix.shape[1])
     for start in range(0, matrix.shape[0], block):
-        rows = xp.astype(matrix[start : start + block, :], dtype)
+        stop = min(start + block, matrix.shape[0])
+        rows = xp.astype(matrix[start:stop, :], dtype)
         rows = xp.where(xp.all(xp.isfinite(rows), axis=1, keepdims=True), rows, xp.zeros_like(rows))
         largest = xp.max(xp.abs(rows), axis=1, keepdims=True)
         rows = rows / xp.where(largest > 0, largest, xp.ones_like(largest))
         length = xp.sqrt(xp.sum(rows * rows, axis=1, keepdims=True))
-        unit[start : start + block, :] = rows / xp.where(length > 0, length, xp.ones_like(length))
+        unit[start:stop, :] = rows / xp.where(length > 0, length, xp.ones_like(length))
     return unit
 
 
