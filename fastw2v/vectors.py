@@ -7,6 +7,7 @@ textbook's three helpers on a bare matrix and two dictionaries. Everything runs 
 from __future__ import annotations
 
 import difflib
+import math
 import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
@@ -381,7 +382,6 @@ def analogy(
     scores = matrix @ _unit_rows(query[None, :])[0, :]
     if answer is not None:
         print(f"==>{answer}:{float(scores[word_to_id[answer]])}")
-    scores = xp.where(xp.isnan(scores), xp.asarray(-xp.inf, dtype=scores.dtype, device=get_device(scores)), scores)
     pairs = _ranked(scores, id_to_word, {word_to_id[word] for word in (a, b, c)}, top)
     for word, score in pairs:
         print(f" {word}: {score}")
@@ -391,10 +391,12 @@ def analogy(
 def _ranked(
     scores: Any, id_to_word: Sequence[str] | Mapping[int, str], left_out: set[int], top: int
 ) -> list[tuple[str, float]]:
-    """Return the `top` words of the highest scores, without those left out."""
+    """Return the `top` words of the highest scores, without those left out or whose score is NaN."""
+    xp = get_namespace(scores)
+    scores = xp.where(xp.isnan(scores), xp.full_like(scores, -xp.inf), scores)
     values, ids = top_k(scores, min(scores.shape[0], top + len(left_out)))
     ranked = zip(to_host(ids).tolist(), to_host(values).tolist(), strict=True)
-    return [(id_to_word[i], value) for i, value in ranked if i not in left_out][:top]
+    return [(id_to_word[i], value) for i, value in ranked if i not in left_out and value > -math.inf][:top]
 
 
 def _at_least_single(matrix: Any) -> Any:
@@ -432,7 +434,7 @@ def _near_spellings(word: str, vocabulary: Collection[str]) -> list[str]:
     for known, _ in zip(vocabulary, range(50_000), strict=False):
         if abs(len(known) - len(word)) <= 2 and known not in near:
             candidates.append(known)
-    return (near + difflib.get_close_matches(word, candidates, n=3, cutoff=0.7))[:3]
+    return (near + difflib.get_close_matches(word, candidates, n=3))[:3]
 
 
 def _check_words(words: list[Any], rows: dict[Any, int]) -> None:
