@@ -1,0 +1,6 @@
+"""``python -m fastw2v``: the command line."""
+
+from fastw2v.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,546 @@
+"""The command line: ``fastw2v train corpus.txt --output vectors.safetensors``, and questions about the result.
+
+Errors that a user can cause are one line on standard error and exit status 2; results go to standard output.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import fastw2v
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fastw2v.vectors import WordVectors
+    from fastw2v.word2vec import Word2Vec
+
+__all__ = ["app", "main"]
+
+DEMO_NEIGHBOURS = ("list", "read", "encode", "min", "first", "true", "server", "error")
+DEMO_ANALOGY = ("encode", "encoder", "decode")
+OPTIONAL_PACKAGES = {
+    "numba": "pip install numba",
+    "cupy": "pip install 'fastw2v[cuda12]' (or [cuda13])",
+    "matplotlib": "pip install 'fastw2v[plot]'",
+}
+
+
+class Model(StrEnum):
+    """What predicts what."""
+
+    cbow = "cbow"
+    skipgram = "skipgram"
+
+
+class Device(StrEnum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Engine(StrEnum):
+    """How to train."""
+
+    auto = "auto"
+    fused = "fused"
+    layers = "layers"
+
+
+class CbowGrad(StrEnum):
+    """The gradient of a context word."""
+
+    mean = "mean"
+    sum = "sum"
+
+
+class _Commands(TyperGroup):
+    """The commands, with errors as one line instead of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):  # they are RuntimeErrors, but not errors
+            raise
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(130) from None
+        except (ValueError, TypeError, OSError, KeyError, RuntimeError, MemoryError) as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader, such as `head`, has enough
+                raise
+            typer.echo(f"error: {_one_line(error)}", err=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="fastw2v",
+    help="Train word2vec vectors on a text, and ask them questions.",
+    epilog="Begin with: fastw2v demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+VectorFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Word vectors: .safetensors, .bin, .txt or .vec.", show_default=False)
+]
+TopN = Annotated[int, typer.Option("--topn", "-n", min=1, help="How many words to list.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fastw2v {fastw2v.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(rich_help_panel="Train")
+def train(
+    corpus: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CORPUS",
+            help="UTF-8 text: a sentence a line, words between spaces. Also .gz, .xz, .bz2.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write: .safetensors (keeps everything), .bin, .txt or .vec.",
+        ),
+    ],
+    model: Annotated[
+        Model, typer.Option(help="Predict a word from its neighbours (cbow), or each neighbour from the word.")
+    ] = Model.cbow,
+    vector_size: Annotated[int, typer.Option(help="Dimensions of a vector.")] = 100,
+    window: Annotated[int, typer.Option(help="Neighbours on each side, at most.")] = 5,
+    negative: Annotated[int, typer.Option(help="Negative samples for each word.")] = 5,
+    sample: Annotated[float, typer.Option(help="Thin out words more frequent than this share; 0 keeps all.")] = 1e-3,
+    min_count: Annotated[int, typer.Option(help="Leave out words that occur less often.")] = 5,
+    epochs: Annotated[int, typer.Option(help="Passes over the corpus.")] = 5,
+    alpha: Annotated[
+        float | None, typer.Option(help="Learning rate at the start.", show_default="fitting the model")
+    ] = None,
+    min_alpha: Annotated[float, typer.Option(help="Learning rate at the end.")] = 1e-4,
+    workers: Annotated[int | None, typer.Option(help="Threads.", show_default="all cores")] = None,
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
+    engine: Annotated[
+        Engine, typer.Option(help="Fused kernels (fast), or layers (plain array code, everywhere).")
+    ] = Engine.auto,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same random numbers on every machine.")] = 1,
+    ns_exponent: Annotated[float, typer.Option(help="Negatives are drawn by counts to this power.")] = 0.75,
+    cbow_grad: Annotated[
+        CbowGrad,
+        typer.Option(help="cbow: share the gradient among the neighbours, or give it to each, as gensim does."),
+    ] = CbowGrad.mean,
+) -> None:
+    """Train word vectors on a text file."""
+    from fastw2v.corpus import Corpus
+    from fastw2v.word2vec import Word2Vec
+
+    _check_output(output)
+    word2vec = Word2Vec(
+        vector_size=vector_size,
+        window=window,
+        min_count=min_count,
+        negative=negative,
+        ns_exponent=ns_exponent,
+        sample=sample,
+        alpha=alpha,
+        min_alpha=min_alpha,
+        epochs=epochs,
+        sg=int(model is Model.skipgram),
+        workers=workers,
+        seed=seed,
+        cbow_grad=cbow_grad.value,
+        device=device.value,
+        engine=engine.value,
+    )
+    typer.echo(f"reading {corpus}", err=True)
+    text = Corpus.from_text(corpus, min_count=min_count)
+    typer.echo(f"training on {len(text):,} words, {len(text.vocabulary):,} of them distinct", err=True)
+    seconds = _fit(word2vec, text)
+    _save(word2vec.wv, output)
+    _print_facts(
+        {
+            "words": f"{len(text):,} in {text.n_sentences:,} sentences, {epochs} times",
+            "vocabulary": f"{len(text.vocabulary):,} words",
+            "time": f"{seconds:.1f} s, {len(text) * epochs / seconds:,.0f} words/s",
+            "loss": _last_loss(word2vec),
+            "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
+            "file": f"{output}, {output.stat().st_size:,} bytes",
+        }
+    )
+
+
+@app.command(rich_help_panel="Ask")
+def most_similar(
+    file: VectorFile,
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="One column for each.", show_default=False)],
+    topn: TopN = 10,
+) -> None:
+    """List the nearest neighbours of words."""
+    vectors = _read(file)
+    _print(_neighbours(vectors, words, topn))
+
+
+@app.command(rich_help_panel="Ask")
+def analogy(
+    file: VectorFile,
+    a: Annotated[str, typer.Argument(metavar="A", help="A is to B, such as: man", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="such as: king", show_default=False)],
+    c: Annotated[str, typer.Argument(metavar="C", help="as C is to?, such as: woman", show_default=False)],
+    topn: TopN = 10,
+) -> None:
+    """Complete "A is to B as C is to ...": the words nearest to B - A + C."""
+    vectors = _read(file)
+    table = _table(f"{a} is to {b} as {c} is to", "word", "cosine")
+    for word, cosine in vectors.analogy(a, b, c, topn=topn):
+        table.add_row(_text(word), f"{cosine:.3f}")
+    _print(table)
+
+
+@app.command(rich_help_panel="Ask")
+def evaluate(
+    file: VectorFile,
+    analogies: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Analogies in the form of questions-words.txt.")
+    ] = None,
+    pairs: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Word pairs with a human score; may be repeated.")
+    ] = None,
+    restrict_vocab: Annotated[
+        int, typer.Option(min=1, help="Analogies: use only this many most frequent words.")
+    ] = 30_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Score vectors by analogies and by word pairs.
+
+    Without files: Mikolov's questions-words and the pairs of WordSim-353, downloaded once.
+    """
+    from fastw2v import datasets
+    from fastw2v.evaluate import analogies as answer
+    from fastw2v.evaluate import read_analogies, read_pairs, word_pairs
+
+    vectors = _read(file)
+    if analogies is None and not pairs:
+        analogies, pairs = datasets.load_questions_words(), [datasets.load_word_pairs("wordsim353")]
+    pair_sets = {str(path): read_pairs(path) for path in pairs or ()}
+    answered = answer(vectors, read_analogies(analogies), restrict_vocab) if analogies else None
+    correlated = {path: word_pairs(vectors, judged) for path, judged in pair_sets.items()}
+    sections = [*answered.sections, answered.overall] if answered else []
+
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "analogies": [
+                        {"section": s.name, "correct": s.correct, "covered": s.covered, "total": s.total}
+                        for s in sections
+                    ],
+                    "pairs": [
+                        {
+                            "file": path,
+                            "spearman": _finite(r.spearman),
+                            "pearson": _finite(r.pearson),
+                            "covered": r.covered,
+                            "total": r.total,
+                        }
+                        for path, r in correlated.items()
+                    ],
+                },
+                indent=2,
+            )
+        )
+        return
+    if sections:
+        table = _table(
+            f"Analogies among the {restrict_vocab:,} most frequent words", "section", "correct", "covered", "%"
+        )
+        for section in sections:
+            if section is sections[-1]:
+                table.add_section()
+            covered = f"{section.covered:,} of {section.total:,}"
+            table.add_row(_text(section.name), f"{section.correct:,}", covered, _percent(section.accuracy))
+        _print(table)
+    if correlated:
+        table = _table("Word pairs", "file", "Spearman", "Pearson", "covered")
+        for path, result in correlated.items():
+            covered = f"{result.covered:,} of {result.total:,}"
+            table.add_row(_text(Path(path).name), _decimals(result.spearman), _decimals(result.pearson), covered)
+        _print(table)
+
+
+@app.command(rich_help_panel="Files")
+def info(file: VectorFile) -> None:
+    """Say what a vector file holds."""
+    vectors = _read(file)
+    facts = {
+        "file": f"{file}, {file.stat().st_size:,} bytes",
+        "words": f"{len(vectors):,}",
+        "dimensions": f"{vectors.vector_size}, {vectors.vectors.dtype}",
+        "first words": " ".join(vectors.index_to_key[:10]),
+        "counts": "no" if vectors.counts is None else f"yes, {int(vectors.counts.sum()):,} in all",
+        "context vectors": "no" if vectors.context_vectors is None else "yes",
+    }
+    for name, value in (vectors.settings or {}).items():
+        facts[name] = str(value)
+    _print_facts(facts)
+
+
+@app.command(rich_help_panel="Files")
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The file to read.", show_default=False)],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="The file to write; its suffix says the format.", show_default=False),
+    ],
+) -> None:
+    """Write a vector file in another format: .safetensors, .bin, .txt or .vec."""
+    _check_output(target)
+    vectors = _read(source)
+    vectors.save(target)
+    typer.echo(f"{target}: {len(vectors):,} words, {vectors.vector_size} dimensions, {target.stat().st_size:,} bytes")
+
+
+@app.command(rich_help_panel="Train")
+def demo() -> None:
+    """Train on text that every Python carries, and show what comes out. No download; about a minute."""
+    from fastw2v.corpus import Corpus
+    from fastw2v.datasets import demo_corpus
+    from fastw2v.word2vec import Word2Vec
+
+    typer.echo(
+        "Learning word vectors from the text that every Python carries: the documentation and the sources of its\n"
+        "standard library. Words that occur among similar neighbours get similar vectors.\n"
+    )
+    corpus = Corpus.from_sentences(demo_corpus(), min_count=10)
+    word2vec = Word2Vec(vector_size=64, epochs=5, min_count=10)
+    typer.echo(f"{len(corpus):,} words, {len(corpus.vocabulary):,} of them distinct, {word2vec.epochs} epochs")
+    seconds = _fit(word2vec, corpus)
+    speed = len(corpus) * word2vec.epochs / seconds
+    typer.echo(f"{seconds:.0f} s, {speed:,.0f} words/s, loss {_last_loss(word2vec)}; {word2vec.report_}\n")
+
+    known = [word for word in DEMO_NEIGHBOURS if word in word2vec.wv]
+    _print(_neighbours(word2vec.wv, known, topn=5, cosines=False))
+    if all(word in word2vec.wv for word in DEMO_ANALOGY):
+        a, b, c = DEMO_ANALOGY
+        answers = ", ".join(word for word, _ in word2vec.wv.analogy(a, b, c, topn=3))
+        typer.echo(f"{a} is to {b} as {c} is to: {answers}\n")
+    typer.echo(
+        "Next, train on a text of your own (UTF-8, a sentence a line) and ask for neighbours:\n"
+        "  fastw2v train corpus.txt --output vectors.safetensors\n"
+        "  fastw2v most-similar vectors.safetensors WORD\n"
+        "The same in Python:\n"
+        "  from fastw2v import Word2Vec\n"
+        '  Word2Vec().fit("corpus.txt").wv.most_similar("WORD")'
+    )
+
+
+@app.command(rich_help_panel="Files")
+def doctor() -> None:
+    """Say what is installed, what training would run on and why, and whether each engine computes correctly."""
+    from fastw2v.backend import cuda_problem
+    from fastw2v.word2vec import choose_engine
+
+    facts = {
+        "fastw2v": fastw2v.__version__,
+        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+    for package in ("numpy", "array-api-compat", "safetensors"):
+        facts[package] = importlib.metadata.version(package)
+    for package, remedy in OPTIONAL_PACKAGES.items():
+        facts[package] = _version_of(package) or f"not installed: {remedy}"
+    problem = cuda_problem()
+    facts["CUDA"] = problem or "a device is ready"
+    engine, device, reason = choose_engine("auto", "auto")
+    facts["training would use"] = f"{engine} on {device}: {reason}"
+    _print_facts(facts)
+
+    table = _table("A tiny training with each engine and device", "engine", "device", "result")
+    failed = False
+    for device in ("cpu",) if problem else ("cpu", "cuda"):
+        for engine in ("layers", "fused"):
+            try:
+                choose_engine(engine, device)
+            except (ValueError, RuntimeError) as error:
+                table.add_row(engine, device, _text(f"not available: {_one_line(error)}"))
+                continue
+            complaint = _tiny_training(engine, device)
+            failed = failed or complaint is not None
+            table.add_row(engine, device, _text(complaint or "correct"))
+    _print(table)
+    if failed:
+        typer.echo("error: an engine computes wrongly; please report the output above", err=True)
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _tiny_training(engine: str, device: str) -> str | None:
+    """Return what is wrong after training on a corpus of two topics that never meet, or None."""
+    from fastw2v.word2vec import Word2Vec
+
+    topics = [["sun", "moon", "star", "sky"], ["salt", "soup", "bread", "oil"]]
+    sentences = [[topic[(i * step) % 4] for i in range(12)] for topic in topics for step in (1, 3)] * 50
+    word2vec = Word2Vec(
+        vector_size=16, window=2, min_count=1, negative=2, sample=0, epochs=20, engine=engine, device=device
+    )
+    try:
+        vectors = word2vec.fit(sentences, progress=_quiet).wv
+    except Exception as error:  # Whatever a broken driver or compiler raises is the finding.
+        return f"failed: {type(error).__name__}: {_one_line(error)}"
+    if word2vec.loss_history[-1][1] >= word2vec.loss_history[0][1]:
+        return "wrong: the loss did not fall"
+    for topic in topics:
+        for word in topic:
+            nearest = {neighbour for neighbour, _ in vectors.most_similar(word, topn=3)}
+            if nearest != set(topic) - {word}:
+                return f"wrong: the neighbours of {word!r} are {sorted(nearest)}"
+    return None
+
+
+def _quiet(words: int, loss: float, rate: float) -> None:
+    pass
+
+
+def _fit(word2vec: Word2Vec, corpus: Any) -> float:
+    """Train, and return how many seconds it took."""
+    start = time.perf_counter()
+    word2vec.fit(corpus)
+    return time.perf_counter() - start
+
+
+def _last_loss(word2vec: Word2Vec) -> str:
+    return f"{word2vec.loss_history[-1][1]:.3f}" if word2vec.loss_history else "none"
+
+
+def _check_output(path: Path) -> None:
+    """Raise now what would otherwise be raised after hours of training."""
+    from fastw2v import formats
+
+    formats.format_of(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} for the output does not exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"the folder {path.parent} for the output cannot be written to")
+
+
+def _save(vectors: WordVectors, path: Path) -> None:
+    """Write trained vectors, if need be in the one format that holds any word, rather than lose them."""
+    from fastw2v import formats
+
+    try:
+        formats.write(vectors, path)
+    except formats.FormatError as error:
+        instead = path.with_name(f"{path.name}.safetensors")
+        formats.write(vectors, instead)
+        raise formats.FormatError(f"{error}. The vectors are in {instead} for now") from error
+
+
+def _read(path: Path) -> WordVectors:
+    from fastw2v import formats
+
+    return formats.read(path)
+
+
+def _neighbours(vectors: WordVectors, words: list[str], topn: int, cosines: bool = True) -> Table:
+    """Return a table with the nearest neighbours of each word in a column."""
+    columns = [vectors.most_similar(word, topn=topn) for word in words]
+    table = _table(None, *words, left=len(words))
+    for row in zip(*columns, strict=True):
+        table.add_row(*(_text(f"{word} {cosine:.3f}" if cosines else word) for word, cosine in row))
+    return table
+
+
+def _table(title: str | None, *columns: str, left: int = 1) -> Table:
+    """Return a table whose first `left` columns hold text and the others numbers."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=None if title is None else _text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    for i, column in enumerate(columns):
+        table.add_column(_text(column), justify="left" if i < left else "right", overflow="fold")
+    return table
+
+
+def _text(text: str) -> Any:
+    """Return text that rich takes as it is: a word may look like its markup."""
+    from rich.text import Text
+
+    return Text(text)
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    # A pipe has no width; 80 columns would fold the words.
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table)
+
+
+def _print_facts(facts: dict[str, str]) -> None:
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        typer.echo(f"{name:<{width}}  {value}")
+
+
+def _version_of(package: str) -> str | None:
+    """Return the version of an optional package, found without importing it."""
+    names = importlib.metadata.packages_distributions().get(package, [])
+    return ", ".join(f"{importlib.metadata.version(name)} ({name})" for name in sorted(set(names))) or None
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return f"out of memory: {error}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _finite(number: float) -> float | None:
+    """JSON has no NaN."""
+    return number if number == number else None
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}" if share == share else "-"
+
+
+def _decimals(number: float) -> str:
+    return f"{number:.3f}" if number == number else "-"
