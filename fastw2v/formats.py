@@ -158,6 +158,9 @@ def load_params(path: str | PathLike[str]) -> dict[str, Any]:
     FormatError
         If the file is something else. The textbook's own pickle is read by `load_textbook_pickle`.
     """
+    with Path(path).open("rb") as file:
+        if file.read(1) == b"\x80":
+            raise FormatError(f"{path}: this looks like a pickle; load_textbook_pickle reads the textbook's own")
     vectors = _read_safetensors(Path(path))
     return {
         "word_vecs": vectors.vectors,
@@ -270,7 +273,9 @@ def _read_bin(file: Any, path: Path, size: int) -> tuple[list[bytes], np.ndarray
                     f"the file's {size:,} bytes: it is cut short or damaged; fetch or write it again"
                 )
             word = data[at : start - 1]
-            if not word or _CONTROL.search(word):
+            # Only a row read at the wrong place can start with such bytes. Where rows end with newlines, the check
+            # of those is surer, and words may be in any encoding; nothing can have shifted the first row.
+            if not word or _CONTROL.search(word) or (row and not newline and _is_garbled(word)):
                 raise FormatError(
                     f"{path}: row {row + 1} of {n_words}, at byte {at:,}, starts with {word[:30]!r}, which is no "
                     "word: the file is damaged, or was written with a word that holds a space; write it again"
@@ -305,9 +310,10 @@ def _read_txt(file: Any, path: Path, size: int) -> tuple[list[bytes], np.ndarray
             )
         word, *values = line.rstrip(b" \t\r\n").rsplit(b" ", n_dims)
         try:
-            # One value more than there should be would otherwise pass for a part of the word.
-            if len(values) != n_dims or not word or (b" " in word and _is_number(word.rpartition(b" ")[2])):
-                raise ValueError("")
+            # One value more than there should be would otherwise pass for a part of the word, and 1_0 for 10.
+            spare = b" " in word and _is_number(word.rpartition(b" ")[2])
+            if len(values) != n_dims or not word or spare or line.find(b"_", len(word)) >= 0:
+                raise ValueError("malformed")
             vectors[row] = values
         except ValueError:
             raise FormatError(
@@ -317,6 +323,15 @@ def _read_txt(file: Any, path: Path, size: int) -> tuple[list[bytes], np.ndarray
         words.append(word)
     _check_rest(file.read(64), path, n_words)
     return words, vectors
+
+
+def _is_garbled(word: bytes) -> bool:
+    """Return whether bytes are not UTF-8, other than by being cut in the middle of the last character."""
+    try:
+        word.decode()
+    except UnicodeDecodeError as error:
+        return error.reason != "unexpected end of data"
+    return False
 
 
 def _is_number(text: bytes) -> bool:
@@ -336,17 +351,13 @@ def _check_rest(rest: bytes, path: Path, n_words: int) -> None:
 
 
 def _decoded(words: list[bytes], path: Path, errors: str) -> list[str]:
-    row = 0
     try:
-        decoded = []
-        for row, word in enumerate(words):  # noqa: B007  (the row is told when decoding fails)
-            decoded.append(word.decode("utf-8", errors))
+        return [word.decode("utf-8", errors) for word in words]
     except UnicodeDecodeError as error:
         raise FormatError(
-            f"{path}: the word of row {row + 1}, {words[row][:30]!r}, is not UTF-8 ({error.reason}). "
-            "Read the file with errors='surrogateescape' to keep such words as they are, or 'replace'"
+            f"{path}: the word of row {words.index(error.object) + 1}, {error.object[:30]!r}, is not UTF-8 "
+            f"({error.reason}). Read the file with errors='surrogateescape' to keep such words as they are, or 'replace'"
         ) from error
-    return decoded
 
 
 _TENSORS = {
@@ -417,8 +428,10 @@ def _replacing(path: Path) -> Iterator[Path]:
         raise IsADirectoryError(f"{path} is a folder; give the name of a file")
     temporary = target.with_name(f".fastw2v-{secrets.token_hex(8)}.tmp")
     temporary.open("xb").close()
+    mode = temporary.stat().st_mode
     try:
         yield temporary
+        temporary.chmod(mode)  # safetensors makes the file anew, readable by its owner only
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -562,7 +575,7 @@ def _unpickled(data: bytes) -> Any:
     memo: dict[int, Any] = {}
 
     def pop(n: int) -> list[Any]:
-        if n > len(stack):
+        if not 0 <= n <= len(stack):
             raise ValueError("it takes more than it has put")
         taken = stack[len(stack) - n :]
         del stack[len(stack) - n :]

@@ -377,7 +377,6 @@ def analogy(
             return []
     print(f"\n[analogy] {a}:{b} = {c}:?")
     matrix = _at_least_single(word_matrix)
-    xp = get_namespace(matrix)
     query = matrix[word_to_id[b], :] - matrix[word_to_id[a], :] + matrix[word_to_id[c], :]
     scores = matrix @ _unit_rows(query[None, :])[0, :]
     if answer is not None:
