@@ -19,15 +19,22 @@ class SGD:
     Parameters
     ----------
     lr : float
+    max_row_norm : float, optional
+        Longest gradient of one row in one step; longer ones are scaled down to it. A batch adds up what hundreds of
+        targets ask of a frequent word, each unaware of the others: without a bound that step overshoots and, at the
+        rates that suit word2vec, diverges.
     """
 
-    def __init__(self, lr: float = 0.01) -> None:
+    def __init__(self, lr: float = 0.01, max_row_norm: float | None = None) -> None:
         self.lr = lr
+        self.max_row_norm = max_row_norm
 
     def update(self, params: Sequence[Any], grads: Sequence[Any]) -> None:
         """Take one step."""
         for W, grad in zip(params, grads, strict=True):
             if isinstance(grad, RowGradient):
+                if self.max_row_norm is not None:
+                    grad = _clip_rows(grad.summed(), self.max_row_norm)
                 scatter_add(W, grad.ids, -self.lr * grad.rows)
             else:
                 W[...] = W - self.lr * grad
@@ -113,6 +120,12 @@ class Adam:
 def linear_rate(alpha: float, min_alpha: float, progress: float) -> float:
     """Return the learning rate after the share `progress` of all training, falling linearly to `min_alpha`."""
     return alpha - (alpha - min_alpha) * min(max(progress, 0.0), 1.0)
+
+
+def _clip_rows(grad: RowGradient, max_norm: float) -> RowGradient:
+    xp = get_namespace(grad.rows)
+    norm = xp.sqrt(xp.sum(grad.rows * grad.rows, axis=-1, keepdims=True))
+    return RowGradient(grad.ids, grad.rows * (max_norm / xp.where(norm > max_norm, norm, max_norm)))
 
 
 def _zeros(params: Sequence[Any]) -> list[Any]:

@@ -12,6 +12,7 @@ with general distributions", ACM TOMS 3(3), 1977 (alias tables).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -205,6 +206,132 @@ def negative_pools(pools: Any, size: int, table: AliasTable, seed: int, epoch: i
     rows = draws.bits(draws.key(seed, draws.NEGATIVES, epoch), pools)
     places = xp.arange(size, device=get_device(pools))
     return alias_draw(table, draws.bits(rows[:, None], places[None, :]))
+
+
+class Batch(NamedTuple):
+    """Targets of a piece of corpus, in groups that share a pool of negatives."""
+
+    contexts: Any
+    """int array, shape (G, L, C): the words in each target's window, left to right; negative is padding."""
+    target: Any
+    """int array, shape (G, L); negative is padding."""
+    pool: Any
+    """int array, shape (G, P)."""
+    targets: int
+    """How many targets are not padding."""
+    stop: int
+    """Index of the first token of the corpus after this batch."""
+
+
+def stretches(offsets: Any, longest: int) -> Iterator[tuple[int, int]]:
+    """Cut a corpus at sentence ends into stretches of at most `longest` tokens; a longer sentence is split.
+
+    Parameters
+    ----------
+    offsets : int array, shape (n_sentences + 1,)
+    longest : int
+
+    Yields
+    ------
+    start, stop : int
+        Every token is in exactly one stretch.
+    """
+    offsets = to_host(offsets)
+    start, end = int(offsets[0]), int(offsets[-1])
+    while start < end:
+        stop = int(offsets[np.searchsorted(offsets, start + longest, side="right") - 1])
+        stop = stop if stop > start else min(start + longest, end)
+        yield start, stop
+        start = stop
+
+
+def batches(
+    ids: Any,
+    offsets: Any,
+    keep: Any,
+    noise: AliasTable,
+    *,
+    window: int,
+    pool_tokens: int,
+    pool_size: int,
+    groups: int,
+    seed: int,
+    epoch: int,
+    shrink_windows: bool = True,
+    longest: int = 1 << 20,
+) -> Iterator[Batch]:
+    """Yield one epoch of a corpus as batches of targets with their contexts and shared negatives.
+
+    Windows reach over the tokens that subsampling kept, within the sentence, as in word2vec.c.
+
+    Parameters
+    ----------
+    ids : int array, shape (T,)
+    offsets : int array, shape (n_sentences + 1,)
+    keep : uint64 array, shape (V,)
+        From `keep_threshold`.
+    noise : AliasTable
+        These four on one device, where the batches are made.
+    window : int
+        Widest window.
+    pool_tokens, pool_size : int
+        L tokens of the corpus share a pool of P negatives.
+    groups : int
+        Pools in a batch.
+    seed, epoch : int
+        Of the draws.
+    shrink_windows : bool
+        Whether widths are drawn from 1 to `window` or all are `window`.
+    longest : int
+        Tokens held ready at once; a longer sentence is split.
+
+    Yields
+    ------
+    Batch
+    """
+    xp = get_namespace(ids)
+    device = get_device(ids)
+    reach = xp.concat([xp.arange(-window, 0, device=device), xp.arange(1, window + 1, device=device)])
+    for start, stop in stretches(offsets, longest):
+        token = xp.arange(start, stop, device=device)
+        kept = token[keep_tokens(ids[start:stop], token, keep, seed, epoch)]
+        words = xp.take(ids, kept)
+        sentence = xp.searchsorted(offsets, kept, side="right")
+        width = window_widths(kept, window, seed, epoch, shrink_windows)
+        first_pool, last_pool = start // pool_tokens, (stop - 1) // pool_tokens
+        for pool in range(first_pool, last_pool + 1, groups):
+            pools = xp.arange(pool, min(pool + groups, last_pool + 1), device=device)
+            begin = xp.searchsorted(kept, pools * pool_tokens)
+            end = xp.searchsorted(kept, (pools + 1) * pool_tokens)
+            longest_group = int(xp.max(end - begin))
+            if longest_group:
+                place = begin[:, None] + xp.arange(longest_group, device=device)[None, :]
+                valid = place < end[:, None]
+                target, contexts = _windows(words, sentence, width, xp.where(valid, place, 0), reach)
+                valid = valid & xp.any(contexts >= 0, axis=-1)  # nothing can be learnt from a word alone
+                if targets := int(xp.count_nonzero(valid)):
+                    yield Batch(
+                        xp.where(valid[..., None], contexts, -1),
+                        xp.where(valid, target, -1),
+                        negative_pools(pools, pool_size, noise, seed, epoch),
+                        targets,
+                        min((pool + groups) * pool_tokens, stop),
+                    )
+
+
+def _windows(words: Any, sentence: Any, width: Any, place: Any, reach: Any) -> tuple[Any, Any]:
+    """Return the words at `place`, (G, L), and those in their windows, (G, L, C), with −1 where there is none."""
+    xp = get_namespace(words)
+
+    def at(values: Any, index: Any) -> Any:
+        return xp.reshape(xp.take(values, xp.reshape(index, (-1,))), index.shape)
+
+    neighbour = place[..., None] + reach
+    inside = (neighbour >= 0) & (neighbour < words.shape[0])
+    neighbour = xp.where(inside, neighbour, 0)
+    inside = inside & (xp.abs(reach) <= at(width, place)[..., None])
+    inside = inside & (at(sentence, neighbour) == at(sentence, place)[..., None])
+    return at(words, place), xp.where(inside, at(words, neighbour), -1)
 
 
 class UnigramSampler:
