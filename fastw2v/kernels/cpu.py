@@ -1,0 +1,294 @@
+"""The fused CPU engine: stretches of the corpus, handed to threads that run the compiled kernels.
+
+Importing this module imports neither Numba nor the kernels; `train` does.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from fastw2v import draws
+from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
+
+logger = logging.getLogger("fastw2v")
+
+Model = Literal["cbow", "skipgram"]
+
+STRETCH = 8192
+"""Tokens that a thread trains at a time. A longer sentence is split, which is part of the schedule."""
+ROW = 16
+"""Rows are padded to a multiple of this many numbers."""
+CACHE_LINE = 64
+"""Bytes. Rows start at one, so that no vector straddles two and no two threads write to the same."""
+INTERVAL = 0.2
+"""Seconds between two calls of `on_progress`."""
+
+
+def problem() -> str | None:
+    """Return why this engine cannot be used, or None when it can; costs next to nothing."""
+    if importlib.util.find_spec("numba") is None:
+        return "Numba is not installed: pip install numba"
+    return None
+
+
+def aligned_zeros(shape: tuple[int, int], dtype: Any = np.float32) -> np.ndarray:
+    """Return zeros of shape (V, D) whose rows are padded and start at cache lines, which `train` needs not copy."""
+    V, D = shape
+    itemsize = np.dtype(dtype).itemsize
+    width = -(-D // ROW) * ROW
+    buffer = np.zeros(V * width + CACHE_LINE // itemsize, dtype)
+    skip = -buffer.ctypes.data % CACHE_LINE // itemsize
+    return buffer[skip : skip + V * width].reshape(V, width)[:, :D]
+
+
+def train(
+    W_in: np.ndarray,
+    W_out: np.ndarray,
+    corpus_ids: np.ndarray,
+    offsets: np.ndarray,
+    counts: np.ndarray,
+    *,
+    model: Model = "cbow",
+    window: int = 5,
+    negative: int = 5,
+    ns_exponent: float = 0.75,
+    sample: float = 1e-3,
+    alpha: float = 0.2,
+    min_alpha: float = 1e-4,
+    epochs: int = 5,
+    seed: int = 1,
+    shrink_windows: bool = True,
+    cbow_grad: Literal["mean", "sum"] = "mean",
+    pool_tokens: int = 256,
+    pool_size: int = 32,
+    tile: int = 4,
+    workers: int = 1,
+    on_progress: Callable[[int, float, float], None] | None = None,
+) -> np.ndarray:
+    """Train both tables in place over all epochs.
+
+    Parameters
+    ----------
+    W_in, W_out : float32 or float64 array, shape (V, D)
+        Made by `aligned_zeros`, they are trained where they are; others are copied and copied back.
+    corpus_ids : integer array, shape (N,)
+        From 0 to V − 1.
+    offsets : integer array, shape (n_sentences + 1,)
+        Sentence s is ``corpus_ids[offsets[s]:offsets[s + 1]]``.
+    counts : integer array, shape (V,)
+        How often each word occurs: subsampling and noise follow them.
+    model : {"cbow", "skipgram"}
+    window, negative : int
+        At least 1.
+    ns_exponent : float
+        Of the noise distribution.
+    sample : float
+        Subsampling threshold; 0 keeps every token.
+    alpha, min_alpha : float
+        The learning rate falls linearly from one to the other.
+    epochs, seed : int
+    shrink_windows : bool
+        Whether widths are drawn from 1 to `window` or all are `window`.
+    cbow_grad : {"mean", "sum"}
+        As in `fastw2v.layers.ContextMean`.
+    pool_tokens, pool_size, tile : int
+        The schedule: L tokens share a pool of P negatives, T targets (1 to 4) are trained at a time.
+    workers : int
+        Threads. One gives the same bytes every time; several race for shared rows.
+    on_progress : callable, optional
+        Called about every 0.2 s in the calling thread with the words done, the mean loss per target since the last
+        call and the learning rate; its exceptions, like Ctrl-C, end the training.
+
+    Returns
+    -------
+    float64 array, shape (epochs,)
+        Mean loss per target of each epoch.
+
+    Raises
+    ------
+    ValueError
+        If a setting or an array is not as described.
+    FloatingPointError
+        If the loss becomes infinite or NaN.
+    RuntimeError
+        If Numba is not installed.
+    """
+    if reason := problem():
+        raise RuntimeError(f"the fused CPU engine cannot be used. {reason}")
+    ids = np.ascontiguousarray(corpus_ids, dtype=np.int32)
+    offsets = np.ascontiguousarray(offsets, dtype=np.int64)
+    _check(W_in, W_out, ids, offsets, counts, model, window, negative, pool_tokens, pool_size, tile, workers, epochs)
+    N = len(ids)
+    noise = alias_table(noise_weights(counts, ns_exponent))
+    padded = [_padded(W) for W in (W_in, W_out)]
+    tables = (keep_threshold(counts, sample), noise.threshold, noise.alias.astype(np.int32))
+    settings = (window, shrink_windows, cbow_grad == "mean", float(negative), pool_tokens, pool_size, tile)
+    slope = (alpha - min_alpha) / max(epochs * N, 1)
+    kernel = _kernel(model)
+
+    def run(epoch: int, start: int, stop: int) -> tuple[float, int]:
+        streams = (draws.KEEP, draws.WINDOW, draws.NEGATIVES)
+        keys = np.array([draws.key(seed, stream, epoch) for stream in streams], np.uint64)
+        rate = alpha - slope * epoch * N
+        return kernel(*padded, ids, offsets, start, stop, *tables, keys, *settings, rate, slope)
+
+    try:
+        _compile(run)
+        work = ((epoch, start, stop) for epoch in range(epochs) for start, stop in stretches(offsets, STRETCH))
+        return _share_out(work, run, workers, epochs, N, lambda done: alpha - slope * done, on_progress)
+    finally:
+        for W, trained in zip((W_in, W_out), padded, strict=True):
+            if not np.may_share_memory(W, trained):
+                W[...] = trained[:, : W.shape[1]]
+
+
+def _share_out(
+    work: Iterator[tuple[int, int, int]],
+    run: Callable[[int, int, int], tuple[float, int]],
+    workers: int,
+    epochs: int,
+    N: int,
+    rate: Callable[[int], float],
+    on_progress: Callable[[int, float, float], None] | None,
+) -> np.ndarray:
+    """Let threads take stretches in the order of the corpus, without a pause between epochs; return the losses."""
+    changed = threading.Condition()
+    stop = threading.Event()
+    errors: list[BaseException] = []
+    losses = np.zeros(epochs)
+    targets = np.zeros(epochs, np.int64)
+    done = busy = 0
+
+    def worker() -> None:
+        nonlocal done, busy
+        try:
+            while not stop.is_set():
+                with changed:
+                    job = next(work, None)
+                if job is None:
+                    break
+                loss, trained = run(*job)
+                if not math.isfinite(loss):
+                    raise FloatingPointError(
+                        f"the loss is {loss} in epoch {job[0] + 1}, between word {job[1]} and word {job[2]} of the "
+                        f"corpus, at learning rate {rate(job[0] * N + job[1]):.4g}: train with a lower alpha"
+                    )
+                with changed:
+                    losses[job[0]] += loss
+                    targets[job[0]] += trained
+                    done += job[2] - job[1]
+        except BaseException as error:  # whatever it is, it belongs to the calling thread
+            errors.append(error)
+            stop.set()
+        finally:
+            with changed:
+                busy -= 1
+                changed.notify()
+
+    threads = [threading.Thread(target=worker, name=f"fastw2v-{i}", daemon=True) for i in range(workers)]
+    busy = workers
+    seen = (0.0, 0)
+    try:
+        for thread in threads:
+            thread.start()
+        while busy:
+            with changed:
+                changed.wait_for(lambda: not busy, timeout=INTERVAL)
+                now = (float(losses.sum()), int(targets.sum()))
+            if on_progress is not None and now[1] > seen[1] and not errors:
+                on_progress(done, (now[0] - seen[0]) / (now[1] - seen[1]), rate(done))
+                seen = now
+    finally:
+        stop.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    if errors:
+        raise errors[0]
+    return losses / np.maximum(targets, 1)
+
+
+def _kernel(model: Model) -> Any:
+    from fastw2v.kernels import stretch
+
+    return stretch.cbow_ns if model == "cbow" else stretch.skipgram_ns
+
+
+def _compile(run: Callable[[int, int, int], Any]) -> None:
+    """Compile the kernel, or load it from the cache, by running it over nothing; tell if that takes long."""
+    notice = threading.Timer(
+        1.0, logger.info, ["compiling the training kernel for this processor: some seconds, the first time only"]
+    )
+    notice.daemon = True
+    notice.start()
+    try:
+        run(0, 0, 0)
+    finally:
+        notice.cancel()
+
+
+def _padded(W: np.ndarray) -> np.ndarray:
+    """Return W with its padding, as made by `aligned_zeros`, or a padded copy."""
+    V, D = W.shape
+    width = -(-D // ROW) * ROW
+    owner = W if W.base is None else W.base
+    if (
+        isinstance(owner, np.ndarray)
+        and W.strides == (width * W.itemsize, W.itemsize)
+        and W.ctypes.data % CACHE_LINE == 0
+        and owner.flags.c_contiguous
+        and W.ctypes.data + V * width * W.itemsize <= owner.ctypes.data + owner.nbytes
+    ):
+        whole = np.lib.stride_tricks.as_strided(W, (V, width))
+        if not whole[:, D:].any():
+            return whole
+    copy = aligned_zeros((V, D), W.dtype)
+    copy[...] = W
+    return _padded(copy)
+
+
+def _check(
+    W_in: np.ndarray,
+    W_out: np.ndarray,
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    counts: np.ndarray,
+    model: str,
+    window: int,
+    negative: int,
+    pool_tokens: int,
+    pool_size: int,
+    tile: int,
+    workers: int,
+    epochs: int,
+) -> None:
+    if model not in ("cbow", "skipgram"):
+        raise ValueError(f"model is {model!r}; it must be 'cbow' or 'skipgram'")
+    sizes = {"window": window, "negative": negative, "pool_tokens": pool_tokens, "pool_size": pool_size}
+    sizes |= {"tile": tile, "workers": workers, "epochs": epochs}
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")
+    if tile > 4:
+        raise ValueError(f"tile is {tile}; it must be from 1 to 4")
+    if W_in.ndim != 2 or W_in.shape != W_out.shape or W_in.dtype != W_out.dtype:
+        raise ValueError(
+            f"W_in is {W_in.dtype} of shape {W_in.shape} and W_out {W_out.dtype} of shape {W_out.shape}; "
+            "they must be alike, with a row for each word"
+        )
+    if W_in.dtype not in (np.float32, np.float64):
+        raise ValueError(f"W_in and W_out are {W_in.dtype}; they must be float32 or float64")
+    V = len(W_in)
+    if len(counts) != V:
+        raise ValueError(f"there are {len(counts)} counts for {V} rows of W_in; each word needs one")
+    if len(ids) and not (ids.min() >= 0 and ids.max() < V):
+        raise ValueError(f"corpus has ids from {ids.min()} to {ids.max()}; they must lie in 0..{V - 1}")
+    if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
+        raise ValueError(f"offsets must rise from 0 to the {len(ids)} tokens of the corpus")

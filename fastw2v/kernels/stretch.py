@@ -1,0 +1,602 @@
+"""CBOW and skip-gram with negative sampling over one stretch of the corpus, compiled by Numba.
+
+`cbow_ns` and `skipgram_ns` do what `fastw2v.kernels.naive` does, in one pass and without leaving the cache. Four
+targets at a time are scored against four rows at a time: sixteen products in registers while the rows are walked
+once (`_scores`), then coefficients for sixteen pairs at a time (`_noise`, `_pull`), then one more walk along the
+rows in which each is read, adds to the four gradients, takes its own four updates and is written (`_train`). The
+ring buffers hold what can still be reached by a window; `docs/kernels.md` shows the machine code and the figures.
+
+Everything a function needs is passed in flat arrays, and rows are named by the offset of their first element.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from fastw2v import draws
+from fastw2v.kernels.simd import (
+    LANES,
+    exp_minus,
+    fill,
+    fma,
+    fold_groups,
+    fold_pairs,
+    larger,
+    load,
+    log,
+    magnitude,
+    number,
+    prefetch,
+    spread,
+    store,
+    total,
+    where_positive,
+)
+
+TILE = 4
+"""Most targets in a tile, and rows in a block: sixteen products are one vector."""
+AHEAD = 12
+"""Kept tokens between asking for a row and using it."""
+MASKED = -1e30
+"""Score of a pair that does not count: its probability and its loss are exactly 0."""
+
+_GOLDEN = np.uint64(draws.GOLDEN)
+_MIX_1 = np.uint64(draws.MIX_1)
+_MIX_2 = np.uint64(draws.MIX_2)
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+def _compiled(function: Callable[..., Any]) -> Any:
+    """Compile a kernel and keep its machine code, beside this file or in the user's cache folder."""
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # neither can be written: compile in every process
+        return njit(nogil=True)(function)
+
+
+@njit
+def _bits(key: Any, position: Any) -> Any:
+    """`fastw2v.draws.bits`."""
+    z = _GOLDEN * (np.uint64(position) + np.uint64(1)) + key
+    z = (z ^ (z >> np.uint64(30))) * _MIX_1
+    z = (z ^ (z >> np.uint64(27))) * _MIX_2
+    return z ^ (z >> np.uint64(31))
+
+
+@njit
+def _below(random: Any, n: Any) -> Any:
+    """`fastw2v.draws.below`."""
+    return np.int64(((random >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+
+
+@njit
+def _kept(ids: Any, offsets: Any, start: Any, stop: Any, keep: Any, keys: Any, window: Any, shrink_windows: Any) -> Any:
+    """Return the tokens that subsampling keeps: words, places in the corpus, and the bounds of their windows."""
+    word = np.empty(stop - start + 1, np.int32)  # one more, as the next place is written before it is known kept
+    place = np.empty(stop - start + 1, np.int64)
+    low = np.empty(stop - start + 1, np.int32)
+    high = np.empty(stop - start + 1, np.int32)
+    n = 0
+    sentence = np.searchsorted(offsets, start, side="right")
+    begin_token = start
+    while begin_token < stop:
+        begin = n
+        end_token = min(offsets[sentence], stop)
+        for i in range(begin_token, end_token):
+            word[n] = ids[i]
+            place[n] = i
+            n += (_bits(keys[0], i) & _LOW) < keep[ids[i]]
+        if n - begin < 2:  # a word alone has no context
+            n = begin
+        for t in range(begin, n):
+            width = window
+            if shrink_windows:
+                width = _below(_bits(keys[1], place[t]), window) + 1
+            low[t] = max(begin, t - width)
+            high[t] = min(n, t + width + 1)
+        begin_token = end_token
+        sentence += 1
+    return word[:n], place[:n], low[:n], high[:n]
+
+
+@njit
+def _drawn(first: Any, last: Any, size: Any, threshold: Any, alias: Any, key: Any) -> Any:
+    """Return the negatives of the pools from number `first` to `last` - 1."""
+    words = np.empty((last - first) * size, np.int32)
+    for pool in range(first, last):
+        row = _bits(key, pool)
+        for k in range(size):
+            random = _bits(row, k)
+            slot = _below(random, len(alias))
+            words[(pool - first) * size + k] = slot if (random & _LOW) < threshold[slot] else alias[slot]
+    return words
+
+
+@njit
+def _zeros(size: Any, like: Any) -> Any:
+    """Return zeros that start at a cache line: a vector that straddles two lines costs two reads."""
+    buffer = np.zeros(size + LANES, like.dtype)
+    skip = (-(buffer.ctypes.data // buffer.itemsize)) % LANES
+    return buffer[skip : skip + size]
+
+
+@njit
+def _fetch(W: Any, row: Any, width: Any) -> None:
+    for j in range(0, width, LANES):
+        prefetch(W, row + j)
+
+
+@njit
+def _fill_pool(words: Any, width: Any, ids: Any, rows: Any, times: Any, bias: Any) -> Any:
+    """Lay out a pool of negatives in blocks of four rows; return their number.
+
+    A word drawn several times is one row that counts as often, so that no row is in the pool twice: a row is read,
+    used and updated at once, which the second copy would see.
+    `times` and `bias` have a number for each pair of target and row, in the order of the scores' lanes.
+    """
+    n = 0
+    for word in words:
+        m = 0
+        while m < n and ids[m] != word:
+            m += 1
+        lane = LANES * (m // TILE) + m % TILE
+        if m == n:
+            ids[m] = word
+            rows[m] = np.int64(word) * width
+            n += 1
+            times[lane] = 0
+        for k in range(0, LANES, TILE):
+            bias[lane + k] = 0
+            times[lane + k] = times[lane] + (k == 0)
+    blocks = (n + TILE - 1) // TILE
+    for m in range(n, TILE * blocks):
+        ids[m] = -1
+        rows[m] = rows[0]
+        for k in range(0, LANES, TILE):
+            lane = LANES * (m // TILE) + m % TILE + k
+            bias[lane] = MASKED
+            times[lane] = 0
+    return blocks
+
+
+@njit
+def _find(ids: Any, size: Any, word: Any) -> Any:
+    """Return the place of a word in the pool, or -1."""
+    place = -1
+    for m in range(size):
+        if ids[m] == word:
+            place = m
+    return place
+
+
+@njit
+def _scores(h: Any, width: Any, W: Any, rows: Any, blocks: Any, bias: Any, scores: Any) -> None:
+    """Score four targets against every block of four rows: lane ``4 * target + row`` of the block's vector."""
+    zero = number(0.0, load(h, 0))
+    for q in range(blocks):
+        a, b, c, d = rows[4 * q], rows[4 * q + 1], rows[4 * q + 2], rows[4 * q + 3]
+        a0 = a1 = a2 = a3 = zero
+        b0 = b1 = b2 = b3 = zero
+        c0 = c1 = c2 = c3 = zero
+        d0 = d1 = d2 = d3 = zero
+        for j in range(0, width, LANES):
+            h0 = load(h, j)
+            h1 = load(h, width + j)
+            h2 = load(h, 2 * width + j)
+            h3 = load(h, 3 * width + j)
+            v = load(W, a + j)
+            a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
+            v = load(W, b + j)
+            b0, b1, b2, b3 = fma(h0, v, b0), fma(h1, v, b1), fma(h2, v, b2), fma(h3, v, b3)
+            v = load(W, c + j)
+            c0, c1, c2, c3 = fma(h0, v, c0), fma(h1, v, c1), fma(h2, v, c2), fma(h3, v, c3)
+            v = load(W, d + j)
+            d0, d1, d2, d3 = fma(h0, v, d0), fma(h1, v, d1), fma(h2, v, d2), fma(h3, v, d3)
+        s0 = fold_pairs(fold_pairs(a0, b0), fold_pairs(c0, d0))
+        s1 = fold_pairs(fold_pairs(a1, b1), fold_pairs(c1, d1))
+        s2 = fold_pairs(fold_pairs(a2, b2), fold_pairs(c2, d2))
+        s3 = fold_pairs(fold_pairs(a3, b3), fold_pairs(c3, d3))
+        s = fold_groups(fold_groups(s0, s1), fold_groups(s2, s3))
+        store(scores, LANES * q, s + load(bias, LANES * q))
+
+
+@njit
+def _noise(scores: Any, blocks: Any, times: Any, weight: Any, rate: Any) -> Any:
+    """Turn the pool's scores into the coefficients ``-rate * weight * sigmoid(score)``; return the loss.
+
+    The loss is ``softplus(score) = max(score, 0) + log(1 + exp(-|score|))``, with one logarithm for the product of
+    up to 64 blocks; the same exponential gives the sigmoid.
+    """
+    share = load(weight, 0)
+    zero = number(0.0, share)
+    one = number(1.0, share)
+    pull = number(-rate, share) * share
+    product = one
+    loss = zero
+    for q in range(blocks):
+        s = load(scores, LANES * q)
+        count = load(times, LANES * q)
+        tail = exp_minus(magnitude(s))
+        u = one + tail
+        loss = fma(count, larger(s, zero), loss)
+        if max(times[LANES * q], times[LANES * q + 1], times[LANES * q + 2], times[LANES * q + 3]) > 1:
+            loss = fma(count, log(u), loss)
+        else:
+            product = product * u
+        if q % 64 == 63:
+            loss = loss + log(product)
+            product = one
+        store(scores, LANES * q, count * pull * where_positive(s, one, tail) / u)
+    return total((loss + log(product)) * share)
+
+
+@njit
+def _pull(scores: Any, block: Any, rate: Any) -> Any:
+    """Turn a block of positives' negated scores into ``rate * sigmoid``; return the losses, lane by lane."""
+    s = load(scores, LANES * block)
+    one = number(1.0, s)
+    tail = exp_minus(magnitude(s))
+    u = one + tail
+    store(scores, LANES * block, number(rate, s) * where_positive(s, one, tail) / u)
+    return log(u) + larger(s, number(0.0, s))
+
+
+@njit
+def _train(j: Any, h: Any, d: Any, values: Any, sums: Any, rows: Any, blocks: Any, scores: Any) -> Any:
+    """Let sixteen columns of every row add to the four targets' gradients and take their updates."""
+    h0, h1, h2, h3 = h
+    d0, d1, d2, d3 = d
+    for q in range(blocks):
+        for p in range(4):
+            row = rows[4 * q + p] + j
+            v = load(values, row)
+            s = load(sums, row)
+            g = spread(scores, LANES * q + p)
+            d0, s = fma(g, v, d0), fma(g, h0, s)
+            g = spread(scores, LANES * q + 4 + p)
+            d1, s = fma(g, v, d1), fma(g, h1, s)
+            g = spread(scores, LANES * q + 8 + p)
+            d2, s = fma(g, v, d2), fma(g, h2, s)
+            g = spread(scores, LANES * q + 12 + p)
+            d3, s = fma(g, v, d3), fma(g, h3, s)
+            store(sums, row, s)
+    return d0, d1, d2, d3
+
+
+@njit
+def _columns(h: Any, width: Any, j: Any) -> Any:
+    return load(h, j), load(h, width + j), load(h, 2 * width + j), load(h, 3 * width + j)
+
+
+@njit
+def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
+    store(dh, j, d[0])
+    store(dh, width + j, d[1])
+    store(dh, 2 * width + j, d[2])
+    store(dh, 3 * width + j, d[3])
+
+
+@njit
+def _ring(size: Any) -> Any:
+    """Return the power of two that holds `size` rows; row i lives at ``i & (ring - 1)``."""
+    ring = 1
+    while ring < size:
+        ring *= 2
+    return ring
+
+
+@_compiled
+def cbow_ns(
+    W_in: Any,
+    W_out: Any,
+    ids: Any,
+    offsets: Any,
+    start: Any,
+    stop: Any,
+    keep: Any,
+    threshold: Any,
+    alias: Any,
+    keys: Any,
+    window: Any,
+    shrink_windows: Any,
+    mean_gradient: Any,
+    negative: Any,
+    pool_tokens: Any,
+    pool_size: Any,
+    tile: Any,
+    rate: Any,
+    slope: Any,
+) -> Any:
+    """Train CBOW in place on the tokens from `start` to `stop`; return the summed loss and the number of targets.
+
+    With ``sums[i]`` the running sum of the rows before token i, the sum of a window is a difference of two of them;
+    and a gradient that belongs to every row of a window is noted at its two edges, and spread by a running sum as
+    the rows leave.
+    """
+    word, place, low, high = _kept(ids, offsets, start, stop, keep, keys, window, shrink_windows)
+    n = len(word)
+    if n == 0:
+        return 0.0, 0
+    width = W_in.shape[1]
+    one = W_in.dtype.type(1)
+    first_pool = place[0] // pool_tokens
+    negatives = _drawn(first_pool, place[n - 1] // pool_tokens + 1, pool_size, threshold, alias, keys[2])
+
+    most = (pool_size + TILE - 1) // TILE
+    pool_ids = np.empty(TILE * most, np.int32)
+    rows = np.empty(TILE * most, np.int64)
+    times = _zeros(LANES * most, W_in)
+    bias = _zeros(LANES * most, W_in)
+    scores = _zeros(LANES * most, W_in)
+    weight = _zeros(LANES, W_in)
+    own_scores = _zeros(LANES, W_in)
+    ring = _ring(2 * window + tile + 1)
+    mask = ring - 1
+    sums = _zeros(ring * width, W_in)
+    held = _zeros(ring * width, W_in)  # a token's row, then, once it has been a target, minus its own gradient
+    edges = _zeros(ring * width, W_in)
+    leaving = _zeros(width, W_in)
+    h = _zeros(TILE * width, W_in)
+    dh = _zeros(TILE * width, W_in)
+    own = np.zeros(TILE, np.int64)
+    zero = number(0.0, load(h, 0))
+
+    loss = 0.0
+    pool = np.int64(-1)
+    blocks = 0
+    fetched = 0
+    entered = 0
+    left = 0
+    t = 0
+    while t < n:
+        if place[t] // pool_tokens != pool:
+            pool = place[t] // pool_tokens
+            at = (pool - first_pool) * pool_size
+            blocks = _fill_pool(negatives[at : at + pool_size], width, pool_ids, rows, times, bias)
+            fetched = at + pool_size
+        end = min(t + tile, n)
+        while place[end - 1] >= (pool + 1) * pool_tokens:
+            end -= 1
+        step = rate - slope * place[t]
+
+        for i in range(entered, min(n, end + window)):
+            row = np.int64(word[i]) * width
+            a = (i & mask) * width
+            b = ((i + 1) & mask) * width
+            soon = np.int64(word[min(i + AHEAD, n - 1)]) * width
+            for j in range(0, width, LANES):
+                prefetch(W_in, soon + j)
+                x = load(W_in, row + j)
+                store(held, a + j, x)
+                store(sums, b + j, load(sums, a + j) + x)
+        entered = min(n, end + window)
+
+        for k in range(TILE):
+            i = min(t + k, end - 1)
+            own[k] = np.int64(word[i]) * width
+            for p in range(TILE):
+                weight[TILE * k + p] = negative / pool_size if t + k < end else 0.0
+            if t + k < end:
+                a = (low[i] & mask) * width
+                b = (high[i] & mask) * width
+                c = (i & mask) * width
+                share = fill(one / W_in.dtype.type(high[i] - low[i] - 1))
+                soon = np.int64(word[min(i + AHEAD, n - 1)]) * width
+                for j in range(0, width, LANES):
+                    prefetch(W_out, soon + j)
+                    others = load(sums, b + j) - load(sums, a + j) - load(held, c + j)
+                    store(h, k * width + j, others * share)
+            else:
+                for j in range(0, width, LANES):
+                    store(h, k * width + j, zero)
+        for i in range(fetched, min(fetched + TILE, len(negatives))):
+            _fetch(W_out, np.int64(negatives[i]) * width, width)
+        fetched += TILE
+
+        _scores(h, width, W_out, rows, blocks, bias, scores)
+        for k in range(end - t):
+            m = _find(pool_ids, TILE * blocks, word[t + k])
+            if m >= 0:
+                scores[LANES * (m // TILE) + TILE * k + m % TILE] = MASKED
+        loss += _noise(scores, blocks, times, weight, step)
+
+        s0 = s1 = s2 = s3 = zero
+        for j in range(0, width, LANES):
+            s0 = fma(load(h, j), load(W_out, own[0] + j), s0)
+            s1 = fma(load(h, width + j), load(W_out, own[1] + j), s1)
+            s2 = fma(load(h, 2 * width + j), load(W_out, own[2] + j), s2)
+            s3 = fma(load(h, 3 * width + j), load(W_out, own[3] + j), s3)
+        s = fold_pairs(fold_pairs(s0, s1), fold_pairs(s2, s3))
+        s = fold_groups(s, s)
+        store(own_scores, 0, zero - fold_groups(s, s))  # the four scores, four times over
+        for k in range(end - t, TILE):
+            for p in range(0, LANES, TILE):
+                own_scores[p + k] = MASKED
+        loss += total(_pull(own_scores, 0, step)) / TILE
+
+        for j in range(0, width, LANES):
+            d0 = spread(own_scores, 0) * load(W_out, own[0] + j)
+            d1 = spread(own_scores, 1) * load(W_out, own[1] + j)
+            d2 = spread(own_scores, 2) * load(W_out, own[2] + j)
+            d3 = spread(own_scores, 3) * load(W_out, own[3] + j)
+            d = _train(j, _columns(h, width, j), (d0, d1, d2, d3), W_out, W_out, rows, blocks, scores)
+            _store_columns(dh, width, j, d)
+
+        for k in range(end - t):
+            i = t + k
+            a = (low[i] & mask) * width
+            b = (high[i] & mask) * width
+            c = (i & mask) * width
+            g = spread(own_scores, k)
+            share = fill(one / W_in.dtype.type(high[i] - low[i] - 1) if mean_gradient else one)
+            for j in range(0, width, LANES):
+                store(W_out, own[k] + j, fma(g, load(h, k * width + j), load(W_out, own[k] + j)))
+                d = load(dh, k * width + j) * share
+                store(held, c + j, zero - d)
+                store(edges, a + j, load(edges, a + j) + d)
+                store(edges, b + j, load(edges, b + j) - d)
+
+        out = n if end == n else end - window
+        for i in range(left, out):
+            row = np.int64(word[i]) * width
+            a = (i & mask) * width
+            for j in range(0, width, LANES):
+                d = load(leaving, j) + load(edges, a + j)
+                store(leaving, j, d)
+                store(edges, a + j, zero)
+                store(W_in, row + j, load(W_in, row + j) + (d + load(held, a + j)))
+        left = max(left, out)
+        t = end
+    return loss, n
+
+
+@_compiled
+def skipgram_ns(
+    W_in: Any,
+    W_out: Any,
+    ids: Any,
+    offsets: Any,
+    start: Any,
+    stop: Any,
+    keep: Any,
+    threshold: Any,
+    alias: Any,
+    keys: Any,
+    window: Any,
+    shrink_windows: Any,
+    mean_gradient: Any,  # of CBOW alone; here so that both kernels are called alike
+    negative: Any,
+    pool_tokens: Any,
+    pool_size: Any,
+    tile: Any,
+    rate: Any,
+    slope: Any,
+) -> Any:
+    """Train skip-gram in place on the tokens from `start` to `stop`; return the summed loss and the number of targets.
+
+    The output rows of the window stream through a ring; the band of positives is scored as a second pool, in which
+    pairs outside their target's window are masked.
+    """
+    word, place, low, high = _kept(ids, offsets, start, stop, keep, keys, window, shrink_windows)
+    n = len(word)
+    if n == 0:
+        return 0.0, 0
+    width = W_in.shape[1]
+    first_pool = place[0] // pool_tokens
+    negatives = _drawn(first_pool, place[n - 1] // pool_tokens + 1, pool_size, threshold, alias, keys[2])
+
+    most = (pool_size + TILE - 1) // TILE
+    pool_ids = np.empty(TILE * most, np.int32)
+    rows = np.empty(TILE * most, np.int64)
+    times = _zeros(LANES * most, W_in)
+    bias = _zeros(LANES * most, W_in)
+    scores = _zeros(LANES * most, W_in)
+    weight = _zeros(LANES, W_in)
+    ring = _ring(2 * window + tile)
+    mask = ring - 1
+    most = (2 * window + tile + TILE - 1) // TILE
+    band_rows = np.zeros(TILE * most, np.int64)
+    band_bias = _zeros(LANES * most, W_in)
+    band_scores = _zeros(LANES * most, W_in)
+    held = _zeros(ring * width, W_in)
+    change = _zeros(ring * width, W_in)
+    hit = np.empty(n, np.int32)  # a token's place in the present pool, or -1
+    h = _zeros(TILE * width, W_in)
+    dh = _zeros(TILE * width, W_in)
+    zero = number(0.0, load(h, 0))
+
+    loss = 0.0
+    pool = np.int64(-1)
+    blocks = 0
+    fetched = 0
+    entered = 0
+    left = 0
+    t = 0
+    while t < n:
+        if place[t] // pool_tokens != pool:
+            pool = place[t] // pool_tokens
+            at = (pool - first_pool) * pool_size
+            blocks = _fill_pool(negatives[at : at + pool_size], width, pool_ids, rows, times, bias)
+            fetched = at + pool_size
+            for i in range(left, entered):
+                hit[i] = _find(pool_ids, TILE * blocks, word[i])
+        end = min(t + tile, n)
+        while place[end - 1] >= (pool + 1) * pool_tokens:
+            end -= 1
+        step = rate - slope * place[t]
+
+        for i in range(entered, min(n, end + window)):
+            hit[i] = _find(pool_ids, TILE * blocks, word[i])
+            row = np.int64(word[i]) * width
+            a = (i & mask) * width
+            soon = np.int64(word[min(i + AHEAD, n - 1)]) * width
+            for j in range(0, width, LANES):
+                prefetch(W_out, soon + j)
+                store(held, a + j, load(W_out, row + j))
+        entered = min(n, end + window)
+
+        first = low[t]
+        last = high[t]
+        for k in range(TILE):
+            i = t + k
+            if i < end:
+                first = min(first, low[i])
+                last = max(last, high[i])
+                row = np.int64(word[i]) * width
+                soon = np.int64(word[min(i + AHEAD, n - 1)]) * width
+                for j in range(0, width, LANES):
+                    prefetch(W_in, soon + j)
+                    store(h, k * width + j, load(W_in, row + j))
+            else:
+                for j in range(0, width, LANES):
+                    store(h, k * width + j, zero)
+            for p in range(TILE):
+                weight[TILE * k + p] = negative / pool_size * (high[i] - low[i] - 1) if i < end else 0.0
+        for i in range(fetched, min(fetched + TILE, len(negatives))):
+            _fetch(W_out, np.int64(negatives[i]) * width, width)
+        fetched += TILE
+
+        _scores(h, width, W_out, rows, blocks, bias, scores)
+        band = (last - first + TILE - 1) // TILE
+        for m in range(TILE * band):
+            i = first + m
+            band_rows[m] = (min(i, last - 1) & mask) * width
+            for k in range(TILE):
+                lane = LANES * (m // TILE) + TILE * k + m % TILE
+                inside = t + k < end and i != t + k and low[t + k] <= i and i < high[t + k]
+                band_bias[lane] = 0.0 if inside else -MASKED
+                if inside and hit[i] >= 0:
+                    scores[LANES * (hit[i] // TILE) + TILE * k + hit[i] % TILE] = MASKED
+        loss += _noise(scores, blocks, times, weight, step)
+        _scores(h, width, held, band_rows, band, band_bias, band_scores)
+        lost = zero
+        for q in range(band):
+            store(band_scores, LANES * q, zero - load(band_scores, LANES * q))
+            lost = lost + _pull(band_scores, q, step)
+        loss += total(lost)
+
+        for j in range(0, width, LANES):
+            columns = _columns(h, width, j)
+            d = _train(j, columns, (zero, zero, zero, zero), W_out, W_out, rows, blocks, scores)
+            d = _train(j, columns, d, held, change, band_rows, band, band_scores)
+            _store_columns(dh, width, j, d)
+        for k in range(end - t):
+            row = np.int64(word[t + k]) * width
+            for j in range(0, width, LANES):
+                store(W_in, row + j, load(W_in, row + j) + load(dh, k * width + j))
+
+        out = n if end == n else end - window
+        for i in range(left, out):
+            row = np.int64(word[i]) * width
+            a = (i & mask) * width
+            for j in range(0, width, LANES):
+                store(W_out, row + j, load(W_out, row + j) + load(change, a + j))
+                store(change, a + j, zero)
+        left = max(left, out)
+        t = end
+    return loss, n
