@@ -34,6 +34,7 @@ SAFETENSORS_VERSION = 1
 
 # Neither tool writes control characters into words, and a row read at the wrong place is full of them.
 _CONTROL = re.compile(rb"[\x00-\x20\x7f]")
+_TEXT = re.compile(rb"(?:[!-~\x80-\xff]+ )+")
 _HEADER = re.compile(rb"\s*(\d{1,18})[ \t]+(\d{1,18})[ \t\r]*\n")
 
 
@@ -263,7 +264,8 @@ def _read_bin(file: Any, path: Path, size: int) -> tuple[list[bytes], np.ndarray
         target = vectors.reshape(-1).view(np.uint8).data
         row_bytes = 4 * n_dims
         newline = False
-        words = []
+        words: list[bytes] = []
+        values = b""
         for row in range(n_words):
             start = data.find(b" ", at) + 1
             end = start + row_bytes
@@ -280,8 +282,14 @@ def _read_bin(file: Any, path: Path, size: int) -> tuple[list[bytes], np.ndarray
                     f"{path}: row {row + 1} of {n_words}, at byte {at:,}, starts with {word[:30]!r}, which is no "
                     "word: the file is damaged, or was written with a word that holds a space; write it again"
                 )
+            if row and not newline and _hides_a_space(values, word):
+                raise FormatError(
+                    f"{path}: row {row} of {n_words}, {words[-1][:30]!r}, goes on in text where its values should be, "
+                    f"{values[:12]!r}: the file was written with a word that holds a space; write it again"
+                )
             words.append(word)
-            target[row * row_bytes : (row + 1) * row_bytes] = data[start:end]
+            values = data[start:end]
+            target[row * row_bytes : (row + 1) * row_bytes] = values
             at = end
             # The C tools end rows with a newline, gensim does not; within one file it is always or never.
             ends = data[at : at + 1] == b"\n"
@@ -334,6 +342,27 @@ def _is_garbled(word: bytes) -> bool:
     return False
 
 
+def _hides_a_space(values: bytes, following: bytes) -> bool:
+    """Return whether the values start in the middle of a word, being sane only when read from behind a space.
+
+    A reader that takes the words of "new york" for a word and values is back in step one row later, the last
+    bytes of the values having become the start of the `following` word. Where values start with text by
+    chance, reading them from elsewhere makes them no saner.
+    """
+    text = _TEXT.match(values)
+    if not text or (spread := _exponent_spread(values)) < 40:
+        return False
+    starts = [i + 1 for i in range(text.end()) if values[i : i + 1] == b" " and i + 1 < len(following)]
+    return any(_exponent_spread(values[start:] + following[:start]) < spread for start in starts)
+
+
+def _exponent_spread(values: bytes) -> int:
+    """Return how many powers of two lie between the smallest and the largest value, zeros aside."""
+    exponents = (np.frombuffer(values, dtype="<u4") << 1) >> 24
+    exponents = exponents[exponents > 0]
+    return int(np.ptp(exponents)) if len(exponents) else 0
+
+
 def _is_number(text: bytes) -> bool:
     try:
         float(text)
@@ -355,8 +384,8 @@ def _decoded(words: list[bytes], path: Path, errors: str) -> list[str]:
         return [word.decode("utf-8", errors) for word in words]
     except UnicodeDecodeError as error:
         raise FormatError(
-            f"{path}: the word of row {words.index(error.object) + 1}, {error.object[:30]!r}, is not UTF-8 "
-            f"({error.reason}). Read the file with errors='surrogateescape' to keep such words as they are, or 'replace'"
+            f"{path}: the word of row {words.index(error.object) + 1}, {error.object[:30]!r}, is not UTF-8: "
+            f"{error.reason}. Read the file with errors='surrogateescape' to keep such words as they are, or 'replace'"
         ) from error
 
 

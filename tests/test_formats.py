@@ -153,7 +153,7 @@ def test_words_that_are_no_unicode(tmp_path: Path) -> None:
     (tmp_path / "cut.bin").write_bytes(data)
     (tmp_path / "cut.txt").write_bytes(b"2 1\n\xe6\x97 1.0\n\xe6 2.0\n")
     for name in ("cut.bin", "cut.txt"):
-        with pytest.raises(FormatError, match=r"row 1, .* is not UTF-8 .*surrogateescape"):
+        with pytest.raises(FormatError, match=r"row 1, .* is not UTF-8: .*surrogateescape"):
             read(tmp_path / name)
         kept = read(tmp_path / name, errors="surrogateescape")
         for copy in ("copy.safetensors", "copy" + name[-4:]):
@@ -372,6 +372,35 @@ def test_a_binary_file_with_a_spaced_word_is_refused_not_shifted(tmp_path: Path,
     for errors in ("strict", "surrogateescape", "replace"):
         with pytest.raises(FormatError, match="a word that holds a space"):
             read(tmp_path / "x.bin", errors=errors)
+
+
+@pytest.mark.parametrize("tail", ["b", "of", "yor", "york", "b c", "ét", "people of the year"])
+@pytest.mark.parametrize("scale", [0.005, 0.3, 10])
+def test_a_single_spaced_word_is_found(tmp_path: Path, tail: str, scale: float) -> None:
+    """Also where the bytes that the next word gains happen to be text."""
+    rng = np.random.default_rng(7)
+    for _ in range(100):
+        matrix = (rng.normal(size=(3, 16)) * scale).astype(np.float32)
+        texts = matrix.view(np.uint8).reshape(3, -1).copy()
+        gained = texts[:, -len(tail.encode()) - 1 :]
+        gained[...] = np.where(np.arange(-gained.shape[1], 0) % 4 == 3, ord("="), rng.integers(48, 58, gained.shape))
+        for values in (matrix, texts.view("<f4")):
+            rows = zip(["x", "new " + tail, "after-the-war-years"], values, strict=True)
+            data = b"3 16\n" + b"".join(word.encode() + b" " + row.tobytes() for word, row in rows)
+            (tmp_path / "x.bin").write_bytes(data)
+            with pytest.raises(FormatError, match=r"x\.bin"):
+                read(tmp_path / "x.bin")
+
+
+def test_values_that_look_like_text_are_no_spaced_word(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    for dims in (1, 2, 3, 50):
+        matrix = rng.normal(size=(3000, dims)).astype(np.float32)
+        raw = matrix.view(np.uint8).reshape(3000, dims, 4)
+        raw[:, 0, 0], raw[:, 0, 1] = ord("b"), ord(" ")
+        words = [f"a-rather-long-word-{i}" for i in range(3000)]
+        WordVectors(words, matrix).save(tmp_path / "x.bin")
+        assert_same(read(tmp_path / "x.bin"), words, matrix)
 
 
 def test_words_in_another_encoding(tmp_path: Path) -> None:
