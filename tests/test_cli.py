@@ -1,0 +1,359 @@
+"""The command line: what each command prints, and that user errors are one line and status 2."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import fastw2v
+from fastw2v import cli, datasets, formats
+from fastw2v.vectors import WordVectors
+from fastw2v.word2vec import Word2Vec
+
+
+class Run(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Call the command line as the shell does."""
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def call(*args: object) -> Run:
+        monkeypatch.setattr(sys, "argv", ["fastw2v", *map(str, args)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return Run(int(stop.value.code or 0), *capsys.readouterr())
+
+    return call
+
+
+def failed(result: Run, *parts: str) -> None:
+    """Check for one clean line of error."""
+    assert result.status == 2
+    assert result.err.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in result.err
+    for part in parts:
+        assert part in result.err.splitlines()[-1]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A text of two topics that never meet."""
+    topics = [["sun", "moon", "star", "sky"], ["salt", "soup", "bread", "oil"]]
+    random = np.random.default_rng(0)
+    lines = [" ".join(random.choice(topics[i % 2], size=12)) for i in range(400)]
+    path = tmp_path / "corpus.txt"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Three directions, two words each; the third pair looks like markup."""
+    rows = np.array([[1, 0, 0], [0.9, 0.1, 0], [0, 1, 0], [0.1, 0.9, 0], [0, 0, 1], [0, 0.1, 0.9]], dtype=np.float32)
+    vectors = WordVectors(["sun", "moon", "soup", "bread", "[red]", ":smile:"], rows, counts=[6, 5, 4, 3, 2, 1])
+    path = tmp_path / "vectors.safetensors"
+    formats.write(vectors, path)
+    return path
+
+
+def test_version_and_help(run: Any):
+    assert run("--version") == (0, f"fastw2v {fastw2v.__version__}\n", "")
+    shown = run("--help").out
+    for command in ["train", "most-similar", "analogy", "evaluate", "info", "convert", "demo", "doctor"]:
+        assert command in shown
+        assert run(command, "--help").status == 0
+
+
+def test_train_has_help_and_the_defaults_of_word2vec():
+    ours = inspect.signature(cli.train).parameters
+    theirs = inspect.signature(Word2Vec).parameters
+    for name in set(ours) - {"corpus", "output", "model"}:
+        assert ours[name].default == theirs[name].default, name
+    assert set(theirs) - set(ours) == {"sg", "shrink_windows"}
+    for parameter in ours.values():
+        assert "help=" in str(parameter.annotation)
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".bin", ".txt", ".vec"])
+def test_train_writes_vectors_and_a_summary(run: Any, corpus: Path, tmp_path: Path, model: str, suffix: str):
+    output = tmp_path / f"vectors{suffix}"
+    options = [
+        "--vector-size",
+        "8",
+        "--negative",
+        "2",
+        "--window",
+        "3",
+        "--epochs",
+        "3",
+        "--sample",
+        "0",
+        "--seed",
+        "7",
+        "--workers",
+        "1",
+    ]
+    result = run("train", corpus, "-o", output, "--model", model, *options)
+    assert result.status == 0, result.err
+    for part in ("4,800 in 400 sentences, 3 times", "8 words", "words/s", "loss", str(output)):
+        assert part in result.out
+    vectors = formats.read(output)
+    assert sorted(vectors) == sorted(["sun", "moon", "star", "sky", "salt", "soup", "bread", "oil"])
+    assert vectors.vector_size == 8
+
+
+def test_train_learns_and_gensim_reads_the_file(run: Any, corpus: Path, tmp_path: Path):
+    from gensim.models import KeyedVectors
+
+    output = tmp_path / "vectors.bin"
+    options = ["--vector-size", "16", "--negative", "2", "--window", "3", "--epochs", "20", "--sample", "0"]
+    assert run("train", corpus, "--output", output, *options).status == 0
+    theirs = KeyedVectors.load_word2vec_format(str(output), binary=True)
+    ours = formats.read(output)
+    assert theirs.index_to_key == ours.index_to_key
+    np.testing.assert_array_equal(theirs.vectors, ours.vectors)
+    assert {word for word, _ in theirs.most_similar("sun", topn=3)} == {"moon", "star", "sky"}
+
+
+def test_train_fails_before_training_when_the_output_cannot_be_written(run: Any, tmp_path: Path):
+    corpus = tmp_path / "never-read.txt"
+    failed(run("train", corpus, "-o", tmp_path / "vectors.xyz"), "vectors.xyz", ".safetensors")
+    failed(run("train", corpus, "-o", tmp_path / "nowhere" / "vectors.bin"), "nowhere", "does not exist")
+    (tmp_path / "folder.bin").mkdir()
+    failed(run("train", corpus, "-o", tmp_path / "folder.bin"), "is a folder")
+
+
+def test_train_names_what_is_wrong_with_the_corpus(run: Any, tmp_path: Path):
+    output = tmp_path / "vectors.bin"
+    failed(run("train", tmp_path / "nowhere.txt", "-o", output), "no corpus file", "nowhere.txt")
+    failed(run("train", tmp_path, "-o", output), "is a folder")
+    text = tmp_path / "text.txt"
+    text.write_text("")
+    failed(run("train", text, "-o", output), "is empty")
+    text.write_text("each word once")
+    failed(run("train", text, "-o", output), "min_count=5", "occurs 1 times")
+    text.write_bytes(b"caf\xe9")
+    failed(run("train", text, "-o", output), "not UTF-8", "byte 3")
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--window=0", "--negative=0", "--negative=8", "--vector-size=0", "--epochs=0", "--alpha=-1", "--min-count=-1"],
+)
+def test_train_refuses_bad_numbers(run: Any, corpus: Path, tmp_path: Path, option: str):
+    output = tmp_path / "vectors.bin"
+    failed(run("train", corpus, "-o", output, option), option.split("=")[0].removeprefix("--").replace("-", "_"))
+    assert not output.exists()
+
+
+def test_unknown_choices_are_usage_errors(run: Any, corpus: Path, tmp_path: Path):
+    result = run("train", corpus, "-o", tmp_path / "vectors.bin", "--model", "glove")
+    assert result.status == 2
+    assert "skipgram" in result.err
+
+
+def test_an_engine_that_is_not_there_is_an_error(run: Any, corpus: Path, tmp_path: Path):
+    from fastw2v.backend import cuda_problem
+
+    if not cuda_problem():
+        pytest.skip("there is a CUDA device")
+    failed(run("train", corpus, "-o", tmp_path / "vectors.bin", "--device", "cuda"), "CuPy")
+
+
+def test_words_that_the_format_cannot_hold_do_not_cost_the_training(run: Any, tmp_path: Path):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("one two three fo\x7fur \n" * 20)
+    output = tmp_path / "vectors.bin"
+    options = ["--vector-size", "4", "--negative", "2", "--epochs", "1"]
+    failed(run("train", corpus, "-o", output, *options), "fo\\x7fur", "vectors.bin.safetensors")
+    assert not output.exists()
+    assert len(formats.read(tmp_path / "vectors.bin.safetensors")) == 4
+
+
+def test_most_similar(run: Any, file: Path):
+    result = run("most-similar", file, "sun", "soup", "--topn", 2)
+    assert result.status == 0
+    header, _, first, _second = [line.split() for line in result.out.splitlines() if line.strip()]
+    assert header == ["sun", "soup"]
+    assert first == ["moon", "0.994", "bread", "0.994"]
+    assert run("most-similar", file, "[red]").out.split()[0] == "[red]"
+    assert ":smile:" in run("most-similar", file, "[red]").out
+
+
+def test_unknown_words_come_with_near_spellings(run: Any, file: Path):
+    failed(run("most-similar", file, "soap"), "'soap'", "'soup'")
+    failed(run("analogy", file, "sun", "moon", "soap"), "'soap'")
+
+
+def test_analogy(run: Any, file: Path):
+    result = run("analogy", file, "sun", "moon", "soup", "-n", 1)
+    assert result.status == 0
+    assert "sun is to moon as soup is to" in result.out
+    assert result.out.split()[-2] == "bread"
+
+
+def test_info(run: Any, file: Path):
+    result = run("info", file)
+    assert result.status == 0
+    for part in (str(file), "3, float32", "sun moon soup bread", "yes, 21 in all"):
+        assert part in result.out
+
+
+@pytest.mark.parametrize("command", [["info"], ["most-similar", "x"], ["evaluate"], ["convert", "out.bin"]])
+def test_vector_files_that_are_missing_or_broken(run: Any, tmp_path: Path, command: list[str]):
+    name, *rest = command
+    rest = [str(tmp_path / word) if "." in word else word for word in rest]
+    failed(run(name, tmp_path / "nowhere.bin", *rest), "nowhere.bin")
+    broken = tmp_path / "broken.bin"
+    broken.write_bytes(b"3 2\nsun ")
+    failed(run(name, broken, *rest), "broken.bin")
+    failed(run(name, tmp_path / "vectors.xyz", *rest), "vectors.xyz")
+    assert not (tmp_path / "out.bin").exists()
+
+
+def test_convert(run: Any, file: Path, tmp_path: Path):
+    target = tmp_path / "vectors.txt"
+    result = run("convert", file, target)
+    assert result.status == 0
+    assert "6 words, 3 dimensions" in result.out
+    np.testing.assert_array_equal(formats.read(target).vectors, formats.read(file).vectors)
+    failed(run("convert", file, tmp_path / "vectors.xyz"), "vectors.xyz")
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    path = tmp_path / "questions.txt"
+    path.write_text(": light\nsun moon soup bread\nsun moon soup sky\n: food\nsoup bread sun [red]\n")
+    return path
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    path = tmp_path / "pairs.txt"
+    path.write_text("sun moon 9\nsun soup 1\nsun bread 2\nsun sky 8\n")
+    return path
+
+
+def test_evaluate_tables(run: Any, file: Path, questions: Path, pairs: Path):
+    result = run("evaluate", file, "--analogies", questions, "--pairs", pairs, "--pairs", pairs)
+    assert result.status == 0
+    rows = [line.split() for line in result.out.splitlines()]
+    assert ["light", "1", "1", "of", "2", "100.0"] in rows
+    assert ["food", "0", "1", "of", "1", "0.0"] in rows
+    assert ["overall", "1", "2", "of", "3", "50.0"] in rows
+    assert sum(row[:2] == ["pairs.txt", "1.000"] for row in rows) == 2
+
+
+def test_evaluate_json(run: Any, file: Path, questions: Path, pairs: Path):
+    result = run("evaluate", file, "--analogies", questions, "--json")
+    assert json.loads(result.out) == {
+        "analogies": [
+            {"section": "light", "correct": 1, "covered": 1, "total": 2},
+            {"section": "food", "correct": 0, "covered": 1, "total": 1},
+            {"section": "overall", "correct": 1, "covered": 2, "total": 3},
+        ],
+        "pairs": [],
+    }
+    pairs.write_text("sun moon 9\nsky sky 1\n")
+    (score,) = json.loads(run("evaluate", file, "--pairs", pairs, "--json").out)["pairs"]
+    assert score == {"file": str(pairs), "spearman": None, "pearson": None, "covered": 1, "total": 2}
+
+
+def test_evaluate_without_files_takes_the_usual_sets(
+    run: Any, file: Path, questions: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FASTW2V_DATA", str(tmp_path))
+    questions.rename(tmp_path / "questions-words.txt")
+    pairs.rename(tmp_path / "EN-WS-353-ALL.txt")
+    result = run("evaluate", file)
+    assert result.status == 0
+    assert "overall" in result.out
+    assert "EN-WS-353-ALL.txt" in result.out
+
+
+def test_evaluate_names_a_bad_line(run: Any, file: Path, questions: Path):
+    questions.write_text(": light\nsun moon soup\n")
+    failed(run("evaluate", file, "--analogies", questions), "questions.txt", "line 2")
+
+
+def test_doctor(run: Any):
+    result = run("doctor")
+    assert result.status == 0, result.out
+    for part in (f"fastw2v {fastw2v.__version__}", "numpy", np.__version__, "training would use"):
+        assert part.split()[0] in result.out
+        assert part.split()[-1] in result.out
+    assert ["cpu", "layers", "correct"] in [line.split() for line in result.out.splitlines()]
+
+
+def test_doctor_reports_an_engine_that_computes_wrongly(run: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cli, "_tiny_training", lambda device, engine: "wrong: the loss did not fall")
+    result = run("doctor")
+    assert result.status == 1
+    assert "the loss did not fall" in result.out
+
+
+def test_demo_shows_neighbours_and_what_to_do_next(run: Any, monkeypatch: pytest.MonkeyPatch):
+    sentences = datasets.demo_corpus()[:4000]
+    monkeypatch.setattr(datasets, "demo_corpus", lambda: sentences)
+    result = run("demo")
+    assert result.status == 0, result.err
+    for part in ("words/s", "list", "first", "fastw2v train corpus.txt"):
+        assert part in result.out
+
+
+@pytest.mark.slow
+def test_demo_learns_in_a_minute(run: Any):
+    start = time.perf_counter()
+    result = run("demo")
+    assert time.perf_counter() - start < 120  # twice what is promised, for a busy machine
+    rows = [line.replace(",", "").split() for line in result.out.splitlines()]
+    neighbours = {row[0]: row[1:] for row in rows if row and row[0] in cli.DEMO_NEIGHBOURS}
+    assert "decode" in neighbours["encode"]
+    assert "max" in neighbours["min"]
+    assert "false" in neighbours["true"]
+    assert "last" in neighbours["first"]
+    assert {"tuple", "tuples", "dict", "lists"} & set(neighbours["list"])
+    assert "read is to reader as write is to: writer" in result.out
+
+
+def test_interruption_ends_with_130_and_leaves_nothing(tmp_path: Path):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join("one two three four five six seven eight nine ten" for _ in range(20_000)))
+    output = tmp_path / "vectors.bin"
+    command = [sys.executable, "-m", "fastw2v", "train", corpus, "-o", output, "--epochs", "100000"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "training on" not in process.stderr.readline():
+            assert process.poll() is None
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        shown = process.stderr.read()
+    assert shown.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in shown
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus.txt"]
+
+
+def test_other_errors_are_one_line_too():
+    assert cli._one_line(MemoryError("1 TiB")) == "out of memory: 1 TiB"
+    assert cli._one_line(ValueError("two\n  lines")) == "two lines"
+    assert cli._one_line(ValueError()) == "ValueError"
+    assert cli._one_line(PermissionError(13, os.strerror(13), "f.bin")) == f"f.bin: {os.strerror(13)}"
