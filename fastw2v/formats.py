@@ -322,10 +322,11 @@ def _read_txt(file: Any, path: Path, size: int) -> tuple[list[bytes], np.ndarray
             spare = b" " in word and _is_number(word.rpartition(b" ")[2])
             if len(values) != n_dims or not word or spare or line.find(b"_", len(word)) >= 0:
                 raise ValueError("malformed")
-            vectors[row] = values
-        except ValueError:
+            with np.errstate(over="raise"):
+                vectors[row] = values
+        except (ValueError, FloatingPointError):
             raise FormatError(
-                f"{path}: line {row + 2} is {line[:40]!r}..., not a word and {n_dims} numbers: "
+                f"{path}: line {row + 2} is {line[:40]!r}..., not a word and {n_dims} numbers of float32: "
                 "the file is damaged or the header's number of dimensions is wrong"
             ) from None
         words.append(word)
@@ -349,7 +350,7 @@ def _hides_a_space(values: bytes, following: bytes) -> bool:
     bytes of the values having become the start of the `following` word. Where values start with text by
     chance, reading them from elsewhere makes them no saner.
     """
-    text = _TEXT.match(values)
+    text = _TEXT.match(values, 0, 256)
     if not text or (spread := _exponent_spread(values)) < 40:
         return False
     starts = [i + 1 for i in range(text.end()) if values[i : i + 1] == b" " and i + 1 < len(following)]
@@ -372,7 +373,7 @@ def _is_number(text: bytes) -> bool:
 
 
 def _check_rest(rest: bytes, path: Path, n_words: int) -> None:
-    if rest.strip():
+    if rest.strip() or len(rest) == 64:
         raise FormatError(
             f"{path}: the header says {n_words} words, but more follows the last of them, {rest[:30]!r}: "
             "the header is wrong or the file is damaged"
