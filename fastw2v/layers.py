@@ -45,7 +45,7 @@ class Embedding:
         xp = get_namespace(ids)
         flat = xp.reshape(ids, (-1,))
         self._ids = xp.where(flat < 0, 0, flat)
-        return xp.reshape(xp.take(self.params[0], self._ids, axis=0), (*ids.shape, -1))
+        return xp.reshape(xp.take(self.params[0], self._ids, axis=0), (*ids.shape, self.params[0].shape[-1]))
 
     def backward(self, dout: Any) -> None:
         """Set the gradient of W from the gradient of the rows.
@@ -56,7 +56,7 @@ class Embedding:
             Zero at padding.
         """
         xp = get_namespace(dout)
-        self.grads[0] = RowGradient(self._ids, xp.reshape(dout, (-1, dout.shape[-1])))
+        self.grads[0] = RowGradient(self._ids, xp.reshape(dout, (self._ids.shape[0], dout.shape[-1])))
 
 
 class EmbeddingDot:

@@ -91,7 +91,7 @@ class Trainer:
                 )
                 total, since = xp.zeros((), dtype=xp.float64, device=device), 0
                 for step, first in enumerate(range(0, size, batch_size), start=1):
-                    chosen = order[first : first + batch_size]
+                    chosen = order[first : min(first + batch_size, size)]
                     loss = self._step(xp.take(contexts, chosen, axis=0), xp.take(target, chosen), max_grad)
                     # Summed on the device: reading every batch's loss would make a GPU wait each time.
                     total = total + xp.astype(loss, xp.float64) * chosen.shape[0]
