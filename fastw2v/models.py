@@ -11,29 +11,31 @@ from __future__ import annotations
 from typing import Any
 
 from fastw2v import draws
-from fastw2v.backend import array_module, get_device, get_namespace
+from fastw2v.backend import get_device, get_namespace
 from fastw2v.layers import CbowGrad, ContextMean, Embedding, NegativeSamplingLoss
 
+_BLOCK = 4096
+"""Rows whose initial weights are drawn at once."""
 
-def uniform_weights(shape: tuple[int, int], seed: int, device: str = "cpu", dtype: Any = None) -> Any:
-    """Return initial input rows, uniform in ±0.5/D as in word2vec.c, each number a draw of its row and column.
+
+def uniform_weights(W: Any, seed: int) -> None:
+    """Fill input rows with numbers uniform in ±0.5/D as in word2vec.c, each a draw of its row and column.
 
     Parameters
     ----------
-    shape : (V, D)
+    W : float array, shape (V, D)
+        Filled in place.
     seed : int
-    device : str
-        As in `fastw2v.backend.array_module`.
-    dtype : dtype, optional
-        float32 when absent.
-
-    Returns
-    -------
-    float array, shape (V, D)
     """
-    xp = array_module(device)
-    rows = draws.bits(draws.key(seed, draws.WEIGHTS, 0), xp.arange(shape[0]))
-    return (draws.uniform(draws.bits(rows[:, None], xp.arange(shape[1])[None, :]), dtype) - 0.5) / shape[1]
+    xp = get_namespace(W)
+    V, D = W.shape
+    key = draws.key(seed, draws.WEIGHTS, 0)
+    for first in range(0, V, _BLOCK):  # the 64-bit draws of all rows at once would take several times W's memory
+        rows = draws.bits(key, xp.arange(first, min(first + _BLOCK, V), device=get_device(W)))
+        columns = xp.arange(D, device=get_device(W))
+        W[first : min(first + _BLOCK, V), ...] = (
+            draws.uniform(draws.bits(rows[:, None], columns[None, :]), W.dtype) - 0.5
+        ) / D
 
 
 def normal_weights(xp: Any, shape: tuple[int, int], seed: int, stream: int, scale: float = 0.01) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from fastw2v.backend import array_module, cuda_problem, to_device
 from fastw2v.corpus import Corpus
+from fastw2v.kernels import cpu
 from fastw2v.layers import CbowGrad
 from fastw2v.models import CBOW, SkipGram, uniform_weights
 from fastw2v.optim import SGD, linear_rate
@@ -220,8 +221,14 @@ class Word2Vec:
                 f"negative is {self.negative}, but the vocabulary has only {size} word{'s' * (size != 1)}: it must be "
                 "smaller than the vocabulary. Lower negative, lower min_count, or give more text"
             )
-        W_in = uniform_weights((size, self.vector_size), self.seed, self.device_)
-        W_out = array_module(self.device_).zeros_like(W_in)
+        shape = (size, self.vector_size)
+        if self.engine_ == "fused":
+            W_in, W_out = cpu.aligned_zeros(shape), cpu.aligned_zeros(shape)
+        else:
+            W_in, W_out = (
+                array_module(self.device_).zeros(shape, dtype=array_module(self.device_).float32) for _ in "io"
+            )
+        uniform_weights(W_in, self.seed)
         self.loss_history = []
         with Progress("training", self.epochs * len(corpus), show=None if progress is None else False) as bar:
 
@@ -231,10 +238,10 @@ class Word2Vec:
                 if progress is not None:
                     progress(words, loss, alpha)
 
-            if self.engine_ == "layers":
-                self._train_layers(W_in, W_out, corpus, report)
-            else:
+            if self.engine_ == "fused":
                 self._train_fused(W_in, W_out, corpus, report)
+            else:
+                self._train_layers(W_in, W_out, corpus, report)
         self.wv = WordVectors(
             corpus.vocabulary.words, W_in, corpus.vocabulary.counts, context_vectors=W_out, settings=self._settings()
         )
@@ -291,7 +298,29 @@ class Word2Vec:
             report(total, loss_sum / targets, optimizer.lr)
 
     def _train_fused(self, W_in: Any, W_out: Any, corpus: Corpus, report: ProgressFunction) -> None:
-        raise NotImplementedError
+        """Train by the compiled kernels of the processor."""
+        cpu.train(
+            W_in,
+            W_out,
+            corpus.ids,
+            corpus.offsets,
+            corpus.vocabulary.counts,
+            model="skipgram" if self.sg else "cbow",
+            window=self.window,
+            negative=self.negative,
+            ns_exponent=self.ns_exponent,
+            sample=self.sample,
+            alpha=self._start_alpha(),
+            min_alpha=self.min_alpha,
+            epochs=self.epochs,
+            seed=self.seed,
+            shrink_windows=self.shrink_windows,
+            cbow_grad=self.cbow_grad,
+            pool_tokens=POOL_TOKENS,
+            pool_size=POOL_SIZE,
+            workers=self.workers or available_processors(),
+            on_progress=report,
+        )
 
     def _start_alpha(self) -> float:
         if self.alpha is not None:
@@ -343,7 +372,7 @@ def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, s
         If the device or engine asked for cannot be used, with the reason.
     """
     if device == "auto":
-        problem = cuda_problem()
+        problem = cuda_problem() or (_fused_problem("cuda") if cpu.problem() is None else None)
         device, reason = ("cpu", problem) if problem else ("cuda", "a CUDA device was found")
     else:
         array_module(device)  # raises, with the reason, if there is no such device
@@ -358,7 +387,12 @@ def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, s
 
 def _fused_problem(device: str) -> str | None:
     """Return why the fused engine cannot be used on a device, or None if it can."""
-    return "there is no fused engine yet"
+    return cpu.problem() if device == "cpu" else "the fused engine does not run on CUDA yet"
+
+
+def available_processors() -> int:
+    """Return how many processors this process may use, which can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_whole(name: str, value: Any) -> None:

@@ -76,13 +76,19 @@ def test_the_same_seed_is_the_same_model_on_every_backend(xp, Model):
     assert not np.allclose(host.params[0], host.params[1])
 
 
-def test_uniform_weights_are_small_and_belong_to_their_row():
-    W = uniform_weights((50, 20), seed=1)
-    assert W.dtype == np.float32
+def test_uniform_weights_are_small_and_belong_to_their_row(xp):
+    def weights(rows, seed=1, dtype="float32"):
+        W = xp.zeros((rows, 20), dtype=getattr(xp, dtype))
+        uniform_weights(W, seed)
+        return to_host(W)
+
+    W = weights(5000)
     assert np.abs(W).max() <= 0.5 / 20
-    assert np.abs(W).max() > 0.49 / 20
-    assert np.array_equal(uniform_weights((80, 20), seed=1)[:50], W)  # a larger vocabulary starts the same rows alike
-    np.testing.assert_allclose(uniform_weights((50, 20), 1, dtype=np.float64), W, rtol=1e-7)
+    assert np.abs(W).max() > 0.499 / 20
+    assert abs(W.mean()) < 3e-4
+    assert np.array_equal(weights(50), W[:50])  # a larger vocabulary starts the same rows alike
+    assert not np.array_equal(weights(50, seed=2), W[:50])
+    np.testing.assert_allclose(weights(50, dtype="float64"), W[:50], rtol=1e-7)
 
 
 def test_normal_weights_are_normal():
