@@ -122,21 +122,23 @@ def train(
     """
     if reason := problem():
         raise RuntimeError(f"the fused CPU engine cannot be used. {reason}")
+    sizes = {"window": window, "negative": negative, "pool_tokens": pool_tokens, "pool_size": pool_size}
+    _check_settings(model, cbow_grad, alpha, min_alpha, tile, sizes | {"workers": workers, "epochs": epochs})
+    _check_arrays(W_in, W_out, corpus_ids, offsets, counts)
     ids = np.ascontiguousarray(corpus_ids, dtype=np.int32)
     offsets = np.ascontiguousarray(offsets, dtype=np.int64)
-    _check(W_in, W_out, ids, offsets, counts, model, window, negative, pool_tokens, pool_size, tile, workers, epochs)
     N = len(ids)
     noise = alias_table(noise_weights(counts, ns_exponent))
     padded = [_padded(W) for W in (W_in, W_out)]
     tables = (keep_threshold(counts, sample), noise.threshold, noise.alias.astype(np.int32))
-    settings = (window, shrink_windows, cbow_grad == "mean", float(negative), pool_tokens, pool_size, tile)
-    slope = (alpha - min_alpha) / max(epochs * N, 1)
+    settings = (window, bool(shrink_windows), cbow_grad == "mean", float(negative), pool_tokens, pool_size, tile)
+    slope = float(alpha - min_alpha) / (epochs * N)
     kernel = _kernel(model)
 
     def run(epoch: int, start: int, stop: int) -> tuple[float, int]:
         streams = (draws.KEEP, draws.WINDOW, draws.NEGATIVES)
         keys = np.array([draws.key(seed, stream, epoch) for stream in streams], np.uint64)
-        rate = alpha - slope * epoch * N
+        rate = float(alpha) - slope * epoch * N
         return kernel(*padded, ids, offsets, start, stop, *tables, keys, *settings, rate, slope)
 
     try:
@@ -254,41 +256,42 @@ def _padded(W: np.ndarray) -> np.ndarray:
     return _padded(copy)
 
 
-def _check(
-    W_in: np.ndarray,
-    W_out: np.ndarray,
-    ids: np.ndarray,
-    offsets: np.ndarray,
-    counts: np.ndarray,
-    model: str,
-    window: int,
-    negative: int,
-    pool_tokens: int,
-    pool_size: int,
-    tile: int,
-    workers: int,
-    epochs: int,
+def _check_settings(
+    model: str, cbow_grad: str, alpha: float, min_alpha: float, tile: int, sizes: dict[str, int]
 ) -> None:
     if model not in ("cbow", "skipgram"):
         raise ValueError(f"model is {model!r}; it must be 'cbow' or 'skipgram'")
-    sizes = {"window": window, "negative": negative, "pool_tokens": pool_tokens, "pool_size": pool_size}
-    sizes |= {"tile": tile, "workers": workers, "epochs": epochs}
+    if cbow_grad not in ("mean", "sum"):
+        raise ValueError(f"cbow_grad is {cbow_grad!r}; it must be 'mean' or 'sum'")
+    if not (0 <= min_alpha <= alpha < math.inf):
+        raise ValueError(
+            f"alpha is {alpha} and min_alpha {min_alpha}; they must be finite, with 0 <= min_alpha <= alpha"
+        )
     for name, value in sizes.items():
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")
-    if tile > 4:
+    if not 1 <= tile <= 4:
         raise ValueError(f"tile is {tile}; it must be from 1 to 4")
-    if W_in.ndim != 2 or W_in.shape != W_out.shape or W_in.dtype != W_out.dtype:
+
+
+def _check_arrays(
+    W_in: np.ndarray, W_out: np.ndarray, ids: np.ndarray, offsets: np.ndarray, counts: np.ndarray
+) -> None:
+    if W_in.ndim != 2 or W_in.shape != W_out.shape or W_in.dtype != W_out.dtype or np.may_share_memory(W_in, W_out):
         raise ValueError(
             f"W_in is {W_in.dtype} of shape {W_in.shape} and W_out {W_out.dtype} of shape {W_out.shape}; "
-            "they must be alike, with a row for each word"
+            "they must be two arrays alike, with a row for each word"
         )
     if W_in.dtype not in (np.float32, np.float64):
         raise ValueError(f"W_in and W_out are {W_in.dtype}; they must be float32 or float64")
     V = len(W_in)
     if len(counts) != V:
         raise ValueError(f"there are {len(counts)} counts for {V} rows of W_in; each word needs one")
-    if len(ids) and not (ids.min() >= 0 and ids.max() < V):
-        raise ValueError(f"corpus has ids from {ids.min()} to {ids.max()}; they must lie in 0..{V - 1}")
-    if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise ValueError(f"the corpus is {ids.dtype} of shape {ids.shape}; it must be a line of integer word ids")
+    if len(ids) == 0:
+        raise ValueError("the corpus is empty")
+    if not (ids.min() >= 0 and ids.max() < V):
+        raise ValueError(f"the corpus has ids from {ids.min()} to {ids.max()}; they must lie in 0..{V - 1}")
+    if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
         raise ValueError(f"offsets must rise from 0 to the {len(ids)} tokens of the corpus")

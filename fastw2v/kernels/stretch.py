@@ -335,7 +335,7 @@ def cbow_ns(
     scores = _zeros(LANES * most, W_in)
     weight = _zeros(LANES, W_in)
     own_scores = _zeros(LANES, W_in)
-    ring = _ring(2 * window + tile + 1)
+    ring = _ring(2 * min(window, n) + tile + 1)
     mask = ring - 1
     sums = _zeros(ring * width, W_in)
     held = _zeros(ring * width, W_in)  # a token's row, then, once it has been a target, minus its own gradient
@@ -497,9 +497,9 @@ def skipgram_ns(
     bias = _zeros(LANES * most, W_in)
     scores = _zeros(LANES * most, W_in)
     weight = _zeros(LANES, W_in)
-    ring = _ring(2 * window + tile)
+    ring = _ring(2 * min(window, n) + tile)
     mask = ring - 1
-    most = (2 * window + tile + TILE - 1) // TILE
+    most = (2 * min(window, n) + tile + TILE - 1) // TILE
     band_rows = np.zeros(TILE * most, np.int64)
     band_bias = _zeros(LANES * most, W_in)
     band_scores = _zeros(LANES * most, W_in)

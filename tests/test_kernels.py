@@ -1,0 +1,345 @@
+"""The fused CPU engine: compiled kernels against the twin, the twin against a dense gradient, and the threads."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="the fused CPU engine needs Numba")
+
+from fastw2v import draws, sampling
+from fastw2v.kernels import cpu, naive
+
+
+def corpus(V: int, n: int, longest: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return word ids by Zipf's law, offsets of sentences of 0 to `longest` words, and counts."""
+    rng = np.random.default_rng(seed)
+    ids = np.minimum(rng.zipf(1.5, n) - 1, V - 1).astype(np.int32)
+    ends = np.cumsum(rng.integers(0, longest + 1, 4 * n // longest + 4))
+    offsets = np.concatenate([[0], ends[ends < n], [n]])
+    return ids, offsets, np.bincount(ids, minlength=V)
+
+
+def tables(V: int, D: int, dtype: type, seed: int = 0, scale: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return tuple((rng.standard_normal((V, D)) * scale).astype(dtype) for _ in range(2))
+
+
+CASES = {
+    "defaults": ((300, 100, 4000, 30), {"sample": 0.01}),
+    "odd": ((50, 129, 2000, 17), {"tile": 3, "pool_tokens": 10, "pool_size": 7, "window": 3, "epochs": 1}),
+    "classic": ((40, 7, 1000, 9), {"tile": 1, "pool_tokens": 1, "pool_size": 5, "epochs": 1}),
+    "one number": ((2, 1, 300, 20), {"pool_tokens": 64, "pool_size": 16}),
+    "one word": ((1, 16, 16, 5), {"window": 10}),
+    "short lines": ((30, 20, 2000, 2), {"window": 15, "pool_tokens": 64, "pool_size": 18, "epochs": 1}),
+    "sum": ((60, 33, 2000, 40), {"cbow_grad": "sum", "window": 8, "shrink_windows": False, "epochs": 1}),
+    "long sentence": ((200, 10, 20000, 40000), {"sample": 1e-2, "window": 2, "epochs": 1}),
+    "many negatives": ((80, 24, 1500, 25), {"negative": 100, "pool_size": 300, "ns_exponent": -1, "alpha": 0.002}),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("case", CASES)
+def test_one_worker_equals_the_twin(case, model, dtype):
+    (V, D, n, longest), settings = CASES[case]
+    settings = {"epochs": 2, "alpha": 0.05, "min_alpha": 1e-4, "sample": 0, "seed": 7, "model": model} | settings
+    ids, offsets, counts = corpus(V, n, longest)
+    start = tables(V, D, dtype)
+    ours, theirs = [W.copy() for W in start], [W.copy() for W in start]
+    loss = cpu.train(*ours, ids, offsets, counts, **settings)
+    expected = naive.train(*theirs, ids, offsets, counts, **settings)
+    # Rounding grows about as a random walk does; CBOW's running sums carry it from one token to the next.
+    tolerance = 1e-10 if dtype == np.float64 else 32 * np.finfo(dtype).eps * n**0.5
+    np.testing.assert_allclose(loss, expected, rtol=tolerance)
+    for W, E, S in zip(ours, theirs, start, strict=True):
+        assert np.abs(E - S).max() > 1e-3
+        np.testing.assert_allclose(W, E, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_the_twin_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model):
+    V, D, window, negative, L, P, seed = 12, 5, 3, 4, 8, 6, 3
+    ids, offsets, counts = corpus(V, 150, 12)
+    W_in, W_out = tables(V, D, np.float64)
+    rate = 1e-9
+    moved = W_in.copy(), W_out.copy()
+    settings = {"window": window, "negative": negative, "sample": 0.2, "epochs": 1, "seed": seed}
+    loss = naive.train(
+        *moved, ids, offsets, counts, model=model, alpha=rate, min_alpha=rate, pool_tokens=L, pool_size=P, **settings
+    )
+
+    # The same loss written down pair by pair, with nothing but the draws in common.
+    place = np.arange(len(ids))
+    kept = sampling.keep_tokens(ids, place, sampling.keep_threshold(counts, 0.2), seed, 0)
+    width = sampling.window_widths(place, window, seed, 0)
+    noise = sampling.alias_table(sampling.noise_weights(counts))
+    pools = sampling.negative_pools(place // L, P, noise, seed, 0)
+    dW_in, dW_out = np.zeros((V, D)), np.zeros((V, D))
+    total, targets = 0.0, 0
+
+    def add_pair(h, word, label, weight):
+        """Add the pair's loss and gradient of W_out; return that of h."""
+        nonlocal total
+        p = 1 / (1 + np.exp(-h @ W_out[word]))
+        total -= weight * np.log(p if label else 1 - p)
+        dW_out[word] += weight * (p - label) * h
+        return weight * (p - label) * W_out[word]
+
+    for begin, end in itertools.pairwise(offsets):
+        line = [i for i in range(begin, end) if kept[i]]
+        for at, t in enumerate(line):
+            near = [i for k, i in enumerate(line) if k != at and abs(k - at) <= width[t]]
+            if not near:
+                continue
+            targets += 1
+            words = ids[near]
+            positives = [ids[t]] if model == "cbow" else list(words)
+            h = W_in[words].mean(axis=0) if model == "cbow" else W_in[ids[t]]
+            dh = sum(add_pair(h, word, 1, 1.0) for word in positives)
+            weight = negative * len(positives) / P
+            dh = dh + sum(add_pair(h, word, 0, weight) for word in pools[t] if word not in positives)
+            if model == "cbow":
+                np.add.at(dW_in, words, dh / len(words))
+            else:
+                dW_in[ids[t]] += dh
+
+    np.testing.assert_allclose(loss, [total / targets], rtol=1e-8)
+    np.testing.assert_allclose((W_in - moved[0]) / rate, dW_in, atol=1e-5)
+    np.testing.assert_allclose((W_out - moved[1]) / rate, dW_out, atol=1e-5)
+
+
+def test_the_draws_are_those_of_sampling():
+    from fastw2v.kernels import stretch
+
+    ids, offsets, counts = corpus(40, 3000, 25)
+    keys = np.array([draws.key(5, stream, 2) for stream in (draws.KEEP, draws.WINDOW, draws.NEGATIVES)], np.uint64)
+    threshold = sampling.keep_threshold(counts, 0.05)
+    word, place, low, high = stretch._kept(ids, offsets, 1000, 2500, threshold, keys, 6, True)
+    token = np.arange(1000, 2500)
+    token = token[sampling.keep_tokens(ids[token], token, threshold, 5, 2)]
+    sentence = np.searchsorted(offsets, token, side="right")
+    token = token[np.bincount(sentence)[sentence] > 1]
+    np.testing.assert_array_equal(place, token)
+    np.testing.assert_array_equal(word, ids[token])
+    sentence = np.searchsorted(offsets, token, side="right")
+    width = sampling.window_widths(token, 6, 5, 2)
+    t = np.arange(len(token))
+    np.testing.assert_array_equal(low, np.maximum(np.searchsorted(sentence, sentence), t - width))
+    np.testing.assert_array_equal(high, np.minimum(np.searchsorted(sentence, sentence, side="right"), t + width + 1))
+
+    noise = sampling.alias_table(sampling.noise_weights(counts))
+    drawn = stretch._drawn(10, 200, 9, noise.threshold, noise.alias.astype(np.int32), keys[2])
+    expected = sampling.negative_pools(np.arange(10, 200), 9, noise, 5, 2)
+    np.testing.assert_array_equal(drawn.reshape(-1, 9), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_exponential_and_logarithm_are_exact_to_rounding(dtype):
+    from numba import njit
+
+    from fastw2v.kernels import simd
+
+    @njit
+    def apply(x, exponential, logarithm):
+        for i in range(0, len(x), simd.LANES):
+            v = simd.load(x, i)
+            simd.store(exponential, i, simd.exp_minus(v))
+            simd.store(logarithm, i, simd.log(v + simd.number(1.0, v)))
+
+    x = np.concatenate([np.linspace(0, 87, 8000), np.geomspace(1e-10, 87, 7984), [0, np.nan, 1e30, *[88.1] * 13]])
+    x = x.astype(dtype)
+    exponential, logarithm = np.empty_like(x), np.empty_like(x)
+    apply(x, exponential, logarithm)
+    exact, u, eps = x[:15984].astype(np.float64), x[:15984] + dtype(1), np.finfo(dtype).eps
+    np.testing.assert_allclose(exponential[:15984], np.exp(-exact), rtol=2 * eps)
+    np.testing.assert_allclose(logarithm[:15984], np.log(u.astype(np.float64)), rtol=2 * eps, atol=eps)
+    assert np.isnan(exponential[15985])
+    assert np.isnan(logarithm[15985])
+    assert exponential[15986] == 0
+
+
+@pytest.fixture(scope="module")
+def small():
+    return corpus(500, 60000, 40)
+
+
+def start(V: int = 500, D: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Return tables as training starts from them."""
+    W_in, W_out = cpu.aligned_zeros((V, D)), cpu.aligned_zeros((V, D))
+    W_in[...] = (np.random.default_rng(1).random((V, D)) - 0.5) / D
+    return W_in, W_out
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_one_worker_gives_the_same_bytes_twice_and_two_a_similar_loss(small, model):
+    settings = {"model": model, "epochs": 3, "alpha": 0.05}
+    runs = []
+    for workers in (1, 1, 2):
+        W_in, W_out = start()
+        loss = cpu.train(W_in, W_out, *small, workers=workers, **settings)
+        runs.append((W_in.tobytes(), W_out.tobytes(), loss))
+        assert np.isfinite(W_in).all()
+        assert np.isfinite(W_out).all()
+    assert runs[0][:2] == runs[1][:2]
+    np.testing.assert_array_equal(runs[0][2], runs[1][2])
+    np.testing.assert_allclose(runs[2][2], runs[0][2], rtol=0.02)
+
+
+def test_any_layout_of_the_tables_trains_alike_and_nothing_beside_them_is_touched(small):
+    W_in, W_out = start()
+    cpu.train(W_in, W_out, *small, epochs=1)
+    plain = [np.ascontiguousarray(W) for W in start()]
+    cpu.train(*plain, *small, epochs=1)
+    wide = [np.full((500, 32), 7, np.float32) for _ in range(2)]
+    for W, first in zip(wide, start(), strict=True):
+        W[:, :20] = first
+    cpu.train(*(W[:, :20] for W in wide), *small, epochs=1)
+    for trained, copied, inside in zip((W_in, W_out), plain, wide, strict=True):
+        np.testing.assert_array_equal(copied, trained)
+        np.testing.assert_array_equal(inside[:, :20], trained)
+        assert (inside[:, 20:] == 7).all()
+
+
+def test_rows_of_aligned_zeros_start_at_cache_lines():
+    for dtype, D in ((np.float32, 1), (np.float32, 100), (np.float64, 129)):
+        W = cpu.aligned_zeros((3, D), dtype)
+        assert W.shape == (3, D)
+        assert W.dtype == dtype
+        assert not W.any()
+        assert all(W[v:].ctypes.data % 64 == 0 for v in range(3))
+
+
+def test_progress_reports_words_loss_and_rate(small, monkeypatch):
+    monkeypatch.setattr(cpu, "INTERVAL", 0.001)
+    seen = []
+    W_in, W_out = start()
+    losses = cpu.train(
+        W_in,
+        W_out,
+        *small,
+        epochs=5,
+        alpha=0.1,
+        min_alpha=0.01,
+        on_progress=lambda *x: seen.append((*x, threading.get_ident())),
+    )
+    words = [x[0] for x in seen]
+    assert words == sorted(words)
+    assert words[-1] == 5 * len(small[0])
+    for done, loss, rate, thread in seen:
+        assert 0 < loss < 6
+        assert rate == pytest.approx(0.1 - 0.09 * done / words[-1])
+        assert thread == threading.get_ident()
+    assert losses[-1] < losses[0]
+
+
+def test_an_exception_in_the_callback_ends_the_training(small, monkeypatch):
+    monkeypatch.setattr(cpu, "INTERVAL", 0.001)
+
+    def refuse(*_):
+        raise LookupError("enough")
+
+    before = threading.active_count()
+    with pytest.raises(LookupError, match="enough"):
+        cpu.train(*start(), *small, epochs=100_000, workers=2, on_progress=refuse)
+    assert threading.active_count() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+def test_ctrl_c_ends_the_training_promptly(small):
+    cpu.train(*start(), *small, epochs=1)  # compiled before the clock starts
+    timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        cpu.train(*start(), *small, epochs=100_000, workers=2)
+    timer.join()
+    assert time.monotonic() - began < 5
+
+
+def test_a_loss_that_is_not_finite_is_an_error_that_says_where_and_what_to_do(small):
+    W_in, W_out = start()
+    W_in[3, 2] = np.nan
+    with pytest.raises(FloatingPointError, match=r"epoch 1, between word 0 and word \d+ .* lower alpha"):
+        cpu.train(W_in, W_out, *small, epochs=2)
+
+
+def test_a_rate_far_too_high_is_noticed(small):
+    with pytest.raises(FloatingPointError, match="lower alpha"):
+        cpu.train(*start(), *small, epochs=5, alpha=1e4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"window": 0}, "window is 0"),
+        ({"negative": 0}, "negative is 0"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"workers": 0}, "workers is 0"),
+        ({"tile": 5}, "tile is 5"),
+        ({"pool_size": 0}, "pool_size is 0"),
+        ({"model": "glove"}, "'cbow' or 'skipgram'"),
+        ({"cbow_grad": "max"}, "'mean' or 'sum'"),
+        ({"alpha": float("nan")}, "alpha is nan"),
+        ({"alpha": 0.01, "min_alpha": 0.1}, "min_alpha <= alpha"),
+        ({"corpus_ids": np.array([0, 500])}, "must lie in 0..499"),
+        ({"corpus_ids": np.array([-1, 2])}, "ids from -1 to 2"),
+        ({"corpus_ids": np.array([0.5, 1])}, "integer word ids"),
+        ({"corpus_ids": np.array([], int)}, "empty"),
+        ({"offsets": np.array([0, 5])}, "offsets must rise"),
+        ({"counts": np.ones(3, int)}, "3 counts for 500 rows"),
+        ({"W_out": np.zeros((500, 21), np.float32)}, "alike"),
+        ({"W_in": np.zeros((500, 20), int), "W_out": np.zeros((500, 20), int)}, "float32 or float64"),
+    ],
+)
+def test_settings_and_arrays_that_cannot_be_are_refused(small, change, message):
+    W_in, W_out = start()
+    given = dict(zip(("corpus_ids", "offsets", "counts"), small, strict=True)) | {"W_in": W_in, "W_out": W_out} | change
+    with pytest.raises(ValueError, match=message):
+        cpu.train(**given)
+
+
+def test_without_numba_the_engine_says_so(small, monkeypatch):
+    monkeypatch.setattr(cpu.importlib.util, "find_spec", lambda name: None)
+    assert "pip install numba" in cpu.problem()
+    with pytest.raises(RuntimeError, match="Numba is not installed"):
+        cpu.train(*start(), *small)
+
+
+def test_importing_the_engine_does_not_import_numba():
+    code = "import sys, fastw2v.kernels.cpu, fastw2v.kernels.naive; assert 'numba' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.slow
+def test_the_first_compile_is_announced_short_and_kept(tmp_path):
+    code = """
+import logging, sys, time
+import numpy as np
+from fastw2v.kernels import cpu
+logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
+W_in, W_out = cpu.aligned_zeros((9, 5)), cpu.aligned_zeros((9, 5))
+began = time.perf_counter()
+cpu.train(W_in, W_out, np.arange(9), np.array([0, 9]), np.ones(9, int), model=sys.argv[1], sample=0)
+print(time.perf_counter() - began)
+"""
+    for model in ("cbow", "skipgram"):
+        outputs = []
+        for _ in range(2):
+            command = [sys.executable, "-c", code, model]
+            done = subprocess.run(
+                command, env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, check=True, capture_output=True, text=True
+            )
+            outputs.append(done.stdout.splitlines())
+        assert "compiling" in outputs[0][0]
+        assert float(outputs[0][-1]) < 15
+        assert float(outputs[1][-1]) < 2
+        assert len(outputs[1]) == 1
