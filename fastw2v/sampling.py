@@ -105,6 +105,7 @@ def alias_table(weights: Any) -> AliasTable:
         raise ValueError("alias_table needs a one-dimensional array of non-negative weights with a positive sum")
     size = len(weights)
     share = weights * (size / weights.sum())
+    share[share.argmax()] = max(1.0, share.max())  # rounding can leave all of an even distribution just below 1
     light = np.flatnonzero(share < 1)
     heavy = np.flatnonzero(share >= 1)
     needed = np.cumsum(1 - share[light])

@@ -28,13 +28,15 @@ RNG = np.random.default_rng(5)
         [1, 0],
         [0, 0, 3],
         [1, 1, 1],
+        [0.1] * 8,
+        [0.7] * 49,
         [1, 2, 3],
         [3, 2, 1],
         [1e-12, 1, 1e12],
         RNG.random(1000) ** 9,
         1 / np.arange(1, 5000),
     ],
-    ids=["one", "zero", "last", "even", "rising", "falling", "extreme", "random", "zipf"],
+    ids=["one", "zero", "last", "even", "tenths", "sevenths", "rising", "falling", "extreme", "random", "zipf"],
 )
 def test_alias_table_is_the_distribution(weights):
     weights = np.asarray(weights, np.float64)
