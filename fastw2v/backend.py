@@ -10,6 +10,7 @@ import importlib.util
 from typing import Any
 
 import array_api_compat
+import array_api_compat.numpy as numpy_namespace
 import numpy as np
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "to_gpu",
     "to_host",
     "top_k",
+    "unique_inverse",
 ]
 
 
@@ -42,6 +44,8 @@ def get_namespace(*arrays: Any) -> Any:
     TypeError
         If there is no array among them, or they are of several libraries.
     """
+    if all(type(array) is np.ndarray for array in arrays) and arrays:
+        return numpy_namespace  # the answer of the line below, without its cost, which small batches would feel
     return array_api_compat.array_namespace(*arrays)
 
 
@@ -93,9 +97,7 @@ def array_module(device: str = "cpu") -> Any:
     """
     _device_index(device)
     if device == "cpu":
-        import array_api_compat.numpy as xp
-
-        return xp
+        return numpy_namespace
     if problem := cuda_problem():
         raise RuntimeError(f"device {device!r} cannot be used. {problem}")
     import array_api_compat.cupy as cp
@@ -184,6 +186,18 @@ def top_k(values: Any, k: int) -> tuple[Any, Any]:
         return xp.take_along_axis(best, order, axis=-1), xp.take_along_axis(chosen, order, axis=-1)
     order = xp.argsort(-values, axis=-1, stable=True)[..., :k]
     return xp.take_along_axis(values, order, axis=-1), order
+
+
+def unique_inverse(ids: Any) -> tuple[Any, Any]:
+    """Return the distinct ids in rising order, and the place of each id among them.
+
+    Parameters
+    ----------
+    ids : int array, shape (N,)
+    """
+    if is_numpy(ids):
+        return np.unique(ids, return_inverse=True)  # array-api-compat inspects signatures each time
+    return tuple(get_namespace(ids).unique_inverse(ids))
 
 
 def scatter_add(target: Any, ids: Any, rows: Any) -> None:

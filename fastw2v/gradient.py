@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fastw2v.backend import get_device, get_namespace, scatter_add
+from fastw2v.backend import get_device, get_namespace, scatter_add, unique_inverse
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class RowGradient:
     def summed(self) -> RowGradient:
         """Return the same gradient with every id once, in rising order."""
         xp = get_namespace(self.rows)
-        ids, place = xp.unique_inverse(self.ids)
+        ids, place = unique_inverse(self.ids)
         rows = xp.zeros((ids.shape[0], self.rows.shape[1]), dtype=self.rows.dtype, device=get_device(self.rows))
         scatter_add(rows, place, self.rows)
         return RowGradient(ids, rows)

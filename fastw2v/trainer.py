@@ -123,6 +123,11 @@ class Trainer:
         self.loss_history.append((self._epochs_done + part, mean))
         return mean
 
+    @property
+    def loss_list(self) -> list[float]:
+        """The losses of `loss_history`, under the textbook's name."""
+        return [loss for _, loss in self.loss_history]
+
     def plot(self, path: str | PathLike[str] | None = None, ylim: tuple[float, float] | None = None) -> None:
         """Draw the loss history.
 

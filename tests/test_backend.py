@@ -112,3 +112,10 @@ def test_arrays_of_two_libraries_have_no_namespace():
     strict = pytest.importorskip("array_api_strict")
     with pytest.raises(TypeError):
         backend.get_namespace(np.zeros(2), strict.zeros(2))
+
+
+def test_unique_inverse(xp):
+    ids = np.array([5, 2, 5, 9, 2, 2])
+    unique, place = (backend.to_host(part) for part in backend.unique_inverse(xp.asarray(ids)))
+    assert unique.tolist() == [2, 5, 9]
+    assert unique[place].tolist() == ids.tolist()
