@@ -70,7 +70,7 @@ def cuda_problem() -> str | None:
     The answer costs an import of CuPy when it is installed, and nothing otherwise.
     """
     if importlib.util.find_spec("cupy") is None:
-        return "CuPy is not installed: pip install 'fastw2v[cuda12]' (or [cuda13])"
+        return "CuPy is not installed (pip install 'fastw2v[cuda12]' or [cuda13])"
     try:
         import cupy
 

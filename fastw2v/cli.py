@@ -336,7 +336,7 @@ def demo() -> None:
         "  fastw2v train corpus.txt --output vectors.safetensors\n"
         "  fastw2v most-similar vectors.safetensors WORD\n"
         "The same in Python:\n"
-        "  from fastw2v.word2vec import Word2Vec\n"
+        "  from fastw2v import Word2Vec\n"
         '  Word2Vec().fit("corpus.txt").wv.most_similar("WORD")'
     )
 

@@ -373,7 +373,7 @@ def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, s
     """
     if device == "auto":
         problem = cuda_problem() or (_fused_problem("cuda") if cpu.problem() is None else None)
-        device, reason = ("cpu", problem) if problem else ("cuda", "a CUDA device was found")
+        device, reason = ("cpu", f"no GPU is used: {problem}") if problem else ("cuda", "a CUDA device was found")
     else:
         array_module(device)  # raises, with the reason, if there is no such device
         reason = f"device {device!r} was asked for"
@@ -381,13 +381,13 @@ def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, s
     if engine == "fused" and problem:
         raise RuntimeError(f"engine 'fused' cannot be used on {device}: {problem}. engine='layers' can")
     if engine == "auto":
-        return (device, "layers", f"{reason}; {problem}") if problem else (device, "fused", reason)
+        return (device, "layers", f"{reason}; no fused engine: {problem}") if problem else (device, "fused", reason)
     return device, engine, f"{reason}; engine {engine!r} was asked for"
 
 
 def _fused_problem(device: str) -> str | None:
     """Return why the fused engine cannot be used on a device, or None if it can."""
-    return cpu.problem() if device == "cpu" else "the fused engine does not run on CUDA yet"
+    return cpu.problem() if device == "cpu" else "it does not run on CUDA yet"
 
 
 def available_processors() -> int:

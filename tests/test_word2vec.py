@@ -156,7 +156,11 @@ class TestChoice:
     def test_auto_without_numba_is_layers_and_says_so(self, monkeypatch):
         monkeypatch.setattr(cpu, "problem", lambda: "Numba is on holiday")
         monkeypatch.setattr("fastw2v.word2vec.cuda_problem", lambda: "no CUDA today")
-        assert choose_engine() == ("cpu", "layers", "no CUDA today; Numba is on holiday")
+        assert choose_engine() == (
+            "cpu",
+            "layers",
+            "no GPU is used: no CUDA today; no fused engine: Numba is on holiday",
+        )
 
     def test_fused_without_numba_is_an_error_with_the_reason(self, monkeypatch):
         monkeypatch.setattr(cpu, "problem", lambda: "Numba is on holiday")

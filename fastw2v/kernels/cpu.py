@@ -34,7 +34,7 @@ INTERVAL = 0.2
 def problem() -> str | None:
     """Return why this engine cannot be used, or None when it can; costs next to nothing."""
     if importlib.util.find_spec("numba") is None:
-        return "Numba is not installed: pip install numba"
+        return "Numba is not installed (pip install numba)"
     return None
 
 
