@@ -136,9 +136,10 @@ def train(
 ) -> None:
     """Train word vectors on a text file."""
     from fastw2v.corpus import Corpus
-    from fastw2v.word2vec import Word2Vec
+    from fastw2v.word2vec import Word2Vec, choose_engine
 
     _check_output(output)
+    choose_engine(engine, device)  # a missing GPU is better known before the text is read
     word2vec = Word2Vec(
         vector_size=vector_size,
         window=window,
