@@ -66,6 +66,36 @@ def test_one_worker_equals_the_twin(case, model, dtype):
 
 
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_long_steps_are_shortened_alike(model, monkeypatch):
+    ids, offsets, counts = corpus(9, 200, 500)
+    runs = [tables(9, 30, np.float64) for _ in range(3)]
+    settings = {"model": model, "window": 10, "alpha": 0.8, "epochs": 1, "sample": 0}
+    cpu.train(*runs[0], ids, offsets, counts, **settings)
+    naive.train(*runs[1], ids, offsets, counts, **settings)
+    monkeypatch.setattr(naive, "LONGEST_STEP", 1e30)
+    naive.train(*runs[2], ids, offsets, counts, **settings)
+    for ours, twin, unbounded in zip(*runs, strict=True):
+        np.testing.assert_allclose(ours, twin, rtol=0, atol=1e-10)
+        assert np.abs(twin - unbounded).max() > 0.01
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_a_walk_on_a_small_graph_with_a_wide_window_stays_sound(model):
+    rng = np.random.default_rng(0)
+    ids = np.cumsum(rng.integers(-1, 2, 50_000)) % 30
+    W_in, W_out = start(30, 50)
+    alpha = {"cbow": 0.2, "skipgram": 0.04}[model]
+    settings = {"model": model, "window": 15, "sample": 0, "alpha": alpha, "epochs": 10}
+    loss = cpu.train(W_in, W_out, ids, np.array([0, 50_000]), np.bincount(ids, minlength=30), **settings)
+    assert loss[-1] < {"cbow": 1.5, "skipgram": 20}[model]
+    unit = W_in / np.linalg.norm(W_in, axis=1, keepdims=True)
+    cosine = unit @ unit.T
+    near = [cosine[i, (i + 1) % 30] for i in range(30)]
+    far = [cosine[i, (i + 15) % 30] for i in range(30)]
+    assert min(near) > max(far)
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
 def test_the_twin_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model):
     V, D, window, negative, L, P, seed = 12, 5, 3, 4, 8, 6, 3
     ids, offsets, counts = corpus(V, 150, 12)
@@ -272,9 +302,9 @@ def test_a_loss_that_is_not_finite_is_an_error_that_says_where_and_what_to_do(sm
         cpu.train(W_in, W_out, *small, epochs=2)
 
 
-def test_a_rate_far_too_high_is_noticed(small):
+def test_a_rate_beyond_all_numbers_is_noticed(small):
     with pytest.raises(FloatingPointError, match="lower alpha"):
-        cpu.train(*start(), *small, epochs=5, alpha=1e4)
+        cpu.train(*start(), *small, epochs=5, alpha=1e30)
 
 
 @pytest.mark.parametrize(

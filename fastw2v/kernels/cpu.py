@@ -15,14 +15,13 @@ from typing import Any, Literal
 import numpy as np
 
 from fastw2v import draws
+from fastw2v.kernels.schedule import POOL_SIZE, POOL_TOKENS, STRETCH, TILE
 from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
 
 logger = logging.getLogger("fastw2v")
 
 Model = Literal["cbow", "skipgram"]
 
-STRETCH = 8192
-"""Tokens that a thread trains at a time. A longer sentence is split, which is part of the schedule."""
 ROW = 16
 """Rows are padded to a multiple of this many numbers."""
 CACHE_LINE = 64
@@ -66,9 +65,9 @@ def train(
     seed: int = 1,
     shrink_windows: bool = True,
     cbow_grad: Literal["mean", "sum"] = "mean",
-    pool_tokens: int = 256,
-    pool_size: int = 32,
-    tile: int = 4,
+    pool_tokens: int = POOL_TOKENS,
+    pool_size: int = POOL_SIZE,
+    tile: int = TILE,
     workers: int = 1,
     on_progress: Callable[[int, float, float], None] | None = None,
 ) -> np.ndarray:

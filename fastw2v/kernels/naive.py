@@ -2,10 +2,12 @@
 
 This is the specification. A stretch of the corpus is trained from left to right, in tiles of T targets:
 
-* the rows that windows reach (the contexts' rows of ``W_in`` for CBOW, of ``W_out`` for skip-gram) *stream*: a
+* the rows that windows reach (the contexts', of ``W_in`` for CBOW and of ``W_out`` for skip-gram) *stream*: a
   token's row is read once, when the token is `window` ahead of the tile, and held; its gradient accumulates and is
   applied once, when the token is `window` behind;
 * all other rows (the targets' own and the pool's) take a step of plain SGD after every tile.
+
+Steps of contexts, and of skip-gram's targets, are bounded (`fastw2v.kernels.schedule.LONGEST_STEP`).
 
 A tile ends where its pool of negatives does. It does not end with a sentence: short lines are trained together.
 """
@@ -18,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastw2v.backend import scatter_add
-from fastw2v.kernels.cpu import STRETCH
+from fastw2v.kernels.schedule import LONGEST_STEP, POOL_SIZE, POOL_TOKENS, STRETCH, TILE
 from fastw2v.layers import (
     CbowGrad,
     ContextMean,
@@ -58,9 +60,9 @@ def train(
     seed: int = 1,
     shrink_windows: bool = True,
     cbow_grad: CbowGrad = "mean",
-    pool_tokens: int = 256,
-    pool_size: int = 32,
-    tile: int = 4,
+    pool_tokens: int = POOL_TOKENS,
+    pool_size: int = POOL_SIZE,
+    tile: int = TILE,
 ) -> np.ndarray:
     """Train both tables in place, as `fastw2v.kernels.cpu.train` does with one worker.
 
@@ -125,7 +127,7 @@ class Stream:
     def leave(self, end: int) -> None:
         """Write the rows of the tokens before `end`."""
         if end > self.left:
-            scatter_add(self.W, self.word[self.left : end], self.steps[self.left : end])
+            scatter_add(self.W, self.word[self.left : end], _shortened(self.steps[self.left : end]))
             self.left = end
 
 
@@ -196,8 +198,14 @@ def skipgram_ns(
     rows.backward(dh)
     stream.step(positive.grads[0], rate)
     SGD(rate).update(noise.params, noise.grads)
-    SGD(rate).update(rows.params, rows.grads)
+    scatter_add(W_in, target, _shortened(-rate * rows.grads[0].rows))
     return float(loss)
+
+
+def _shortened(steps: np.ndarray) -> np.ndarray:
+    """Return the steps of some rows, none longer than `LONGEST_STEP`."""
+    length = np.linalg.norm(steps, axis=1, keepdims=True)
+    return steps * (LONGEST_STEP / np.maximum(length, LONGEST_STEP)).astype(steps.dtype)
 
 
 def _kept(

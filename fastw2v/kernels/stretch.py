@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from fastw2v import draws
+from fastw2v.kernels.schedule import LONGEST_STEP
 from fastw2v.kernels.simd import (
     LANES,
     exp_minus,
@@ -38,8 +39,8 @@ from fastw2v.kernels.simd import (
     where_positive,
 )
 
-TILE = 4
-"""Most targets in a tile, and rows in a block: sixteen products are one vector."""
+SIDE = 4
+"""Rows in a block, and most targets in a tile: their products are one vector."""
 AHEAD = 12
 """Kept tokens between asking for a row and using it."""
 MASKED = -1e30
@@ -144,21 +145,21 @@ def _fill_pool(words: Any, width: Any, ids: Any, rows: Any, times: Any, bias: An
         m = 0
         while m < n and ids[m] != word:
             m += 1
-        lane = LANES * (m // TILE) + m % TILE
+        lane = LANES * (m // SIDE) + m % SIDE
         if m == n:
             ids[m] = word
             rows[m] = np.int64(word) * width
             n += 1
             times[lane] = 0
-        for k in range(0, LANES, TILE):
+        for k in range(0, LANES, SIDE):
             bias[lane + k] = 0
             times[lane + k] = times[lane] + (k == 0)
-    blocks = (n + TILE - 1) // TILE
-    for m in range(n, TILE * blocks):
+    blocks = (n + SIDE - 1) // SIDE
+    for m in range(n, SIDE * blocks):
         ids[m] = -1
         rows[m] = rows[0]
-        for k in range(0, LANES, TILE):
-            lane = LANES * (m // TILE) + m % TILE + k
+        for k in range(0, LANES, SIDE):
+            lane = LANES * (m // SIDE) + m % SIDE + k
             bias[lane] = MASKED
             times[lane] = 0
     return blocks
@@ -282,6 +283,19 @@ def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
 
 
 @njit
+def _add_row(W: Any, row: Any, steps: Any, at: Any, width: Any) -> None:
+    """Add a step to a row of W, shortened if it is longer than `LONGEST_STEP`."""
+    square = number(0.0, load(steps, at))
+    for j in range(0, width, LANES):
+        step = load(steps, at + j)
+        square = fma(step, step, square)
+    length = np.sqrt(total(square))
+    shrink = number(LONGEST_STEP / length if length > LONGEST_STEP else 1.0, square)
+    for j in range(0, width, LANES):
+        store(W, row + j, fma(shrink, load(steps, at + j), load(W, row + j)))
+
+
+@njit
 def _ring(size: Any) -> Any:
     """Return the power of two that holds `size` rows; row i lives at ``i & (ring - 1)``."""
     ring = 1
@@ -327,9 +341,9 @@ def cbow_ns(
     first_pool = place[0] // pool_tokens
     negatives = _drawn(first_pool, place[n - 1] // pool_tokens + 1, pool_size, threshold, alias, keys[2])
 
-    most = (pool_size + TILE - 1) // TILE
-    pool_ids = np.empty(TILE * most, np.int32)
-    rows = np.empty(TILE * most, np.int64)
+    most = (pool_size + SIDE - 1) // SIDE
+    pool_ids = np.empty(SIDE * most, np.int32)
+    rows = np.empty(SIDE * most, np.int64)
     times = _zeros(LANES * most, W_in)
     bias = _zeros(LANES * most, W_in)
     scores = _zeros(LANES * most, W_in)
@@ -341,9 +355,9 @@ def cbow_ns(
     held = _zeros(ring * width, W_in)  # a token's row, then, once it has been a target, minus its own gradient
     edges = _zeros(ring * width, W_in)
     leaving = _zeros(width, W_in)
-    h = _zeros(TILE * width, W_in)
-    dh = _zeros(TILE * width, W_in)
-    own = np.zeros(TILE, np.int64)
+    h = _zeros(SIDE * width, W_in)
+    dh = _zeros(SIDE * width, W_in)
+    own = np.zeros(SIDE, np.int64)
     zero = number(0.0, load(h, 0))
 
     loss = 0.0
@@ -376,11 +390,11 @@ def cbow_ns(
                 store(sums, b + j, load(sums, a + j) + x)
         entered = min(n, end + window)
 
-        for k in range(TILE):
+        for k in range(SIDE):
             i = min(t + k, end - 1)
             own[k] = np.int64(word[i]) * width
-            for p in range(TILE):
-                weight[TILE * k + p] = negative / pool_size if t + k < end else 0.0
+            for p in range(SIDE):
+                weight[SIDE * k + p] = negative / pool_size if t + k < end else 0.0
             if t + k < end:
                 a = (low[i] & mask) * width
                 b = (high[i] & mask) * width
@@ -394,15 +408,15 @@ def cbow_ns(
             else:
                 for j in range(0, width, LANES):
                     store(h, k * width + j, zero)
-        for i in range(fetched, min(fetched + TILE, len(negatives))):
+        for i in range(fetched, min(fetched + SIDE, len(negatives))):
             _fetch(W_out, np.int64(negatives[i]) * width, width)
-        fetched += TILE
+        fetched += SIDE
 
         _scores(h, width, W_out, rows, blocks, bias, scores)
         for k in range(end - t):
-            m = _find(pool_ids, TILE * blocks, word[t + k])
+            m = _find(pool_ids, SIDE * blocks, word[t + k])
             if m >= 0:
-                scores[LANES * (m // TILE) + TILE * k + m % TILE] = MASKED
+                scores[LANES * (m // SIDE) + SIDE * k + m % SIDE] = MASKED
         loss += _noise(scores, blocks, times, weight, step)
 
         s0 = s1 = s2 = s3 = zero
@@ -414,10 +428,10 @@ def cbow_ns(
         s = fold_pairs(fold_pairs(s0, s1), fold_pairs(s2, s3))
         s = fold_groups(s, s)
         store(own_scores, 0, zero - fold_groups(s, s))  # the four scores, four times over
-        for k in range(end - t, TILE):
-            for p in range(0, LANES, TILE):
+        for k in range(end - t, SIDE):
+            for p in range(0, LANES, SIDE):
                 own_scores[p + k] = MASKED
-        loss += total(_pull(own_scores, 0, step)) / TILE
+        loss += total(_pull(own_scores, 0, step)) / SIDE
 
         for j in range(0, width, LANES):
             d0 = spread(own_scores, 0) * load(W_out, own[0] + j)
@@ -449,7 +463,8 @@ def cbow_ns(
                 d = load(leaving, j) + load(edges, a + j)
                 store(leaving, j, d)
                 store(edges, a + j, zero)
-                store(W_in, row + j, load(W_in, row + j) + (d + load(held, a + j)))
+                store(held, a + j, d + load(held, a + j))
+            _add_row(W_in, row, held, a, width)
         left = max(left, out)
         t = end
     return loss, n
@@ -490,24 +505,24 @@ def skipgram_ns(
     first_pool = place[0] // pool_tokens
     negatives = _drawn(first_pool, place[n - 1] // pool_tokens + 1, pool_size, threshold, alias, keys[2])
 
-    most = (pool_size + TILE - 1) // TILE
-    pool_ids = np.empty(TILE * most, np.int32)
-    rows = np.empty(TILE * most, np.int64)
+    most = (pool_size + SIDE - 1) // SIDE
+    pool_ids = np.empty(SIDE * most, np.int32)
+    rows = np.empty(SIDE * most, np.int64)
     times = _zeros(LANES * most, W_in)
     bias = _zeros(LANES * most, W_in)
     scores = _zeros(LANES * most, W_in)
     weight = _zeros(LANES, W_in)
     ring = _ring(2 * min(window, n) + tile)
     mask = ring - 1
-    most = (2 * min(window, n) + tile + TILE - 1) // TILE
-    band_rows = np.zeros(TILE * most, np.int64)
+    most = (2 * min(window, n) + tile + SIDE - 1) // SIDE
+    band_rows = np.zeros(SIDE * most, np.int64)
     band_bias = _zeros(LANES * most, W_in)
     band_scores = _zeros(LANES * most, W_in)
     held = _zeros(ring * width, W_in)
     change = _zeros(ring * width, W_in)
     hit = np.empty(n, np.int32)  # a token's place in the present pool, or -1
-    h = _zeros(TILE * width, W_in)
-    dh = _zeros(TILE * width, W_in)
+    h = _zeros(SIDE * width, W_in)
+    dh = _zeros(SIDE * width, W_in)
     zero = number(0.0, load(h, 0))
 
     loss = 0.0
@@ -524,14 +539,14 @@ def skipgram_ns(
             blocks = _fill_pool(negatives[at : at + pool_size], width, pool_ids, rows, times, bias)
             fetched = at + pool_size
             for i in range(left, entered):
-                hit[i] = _find(pool_ids, TILE * blocks, word[i])
+                hit[i] = _find(pool_ids, SIDE * blocks, word[i])
         end = min(t + tile, n)
         while place[end - 1] >= (pool + 1) * pool_tokens:
             end -= 1
         step = rate - slope * place[t]
 
         for i in range(entered, min(n, end + window)):
-            hit[i] = _find(pool_ids, TILE * blocks, word[i])
+            hit[i] = _find(pool_ids, SIDE * blocks, word[i])
             row = np.int64(word[i]) * width
             a = (i & mask) * width
             soon = np.int64(word[min(i + AHEAD, n - 1)]) * width
@@ -542,7 +557,7 @@ def skipgram_ns(
 
         first = low[t]
         last = high[t]
-        for k in range(TILE):
+        for k in range(SIDE):
             i = t + k
             if i < end:
                 first = min(first, low[i])
@@ -555,23 +570,23 @@ def skipgram_ns(
             else:
                 for j in range(0, width, LANES):
                     store(h, k * width + j, zero)
-            for p in range(TILE):
-                weight[TILE * k + p] = negative / pool_size * (high[i] - low[i] - 1) if i < end else 0.0
-        for i in range(fetched, min(fetched + TILE, len(negatives))):
+            for p in range(SIDE):
+                weight[SIDE * k + p] = negative / pool_size * (high[i] - low[i] - 1) if i < end else 0.0
+        for i in range(fetched, min(fetched + SIDE, len(negatives))):
             _fetch(W_out, np.int64(negatives[i]) * width, width)
-        fetched += TILE
+        fetched += SIDE
 
         _scores(h, width, W_out, rows, blocks, bias, scores)
-        band = (last - first + TILE - 1) // TILE
-        for m in range(TILE * band):
+        band = (last - first + SIDE - 1) // SIDE
+        for m in range(SIDE * band):
             i = first + m
             band_rows[m] = (min(i, last - 1) & mask) * width
-            for k in range(TILE):
-                lane = LANES * (m // TILE) + TILE * k + m % TILE
+            for k in range(SIDE):
+                lane = LANES * (m // SIDE) + SIDE * k + m % SIDE
                 inside = t + k < end and i != t + k and low[t + k] <= i and i < high[t + k]
                 band_bias[lane] = 0.0 if inside else -MASKED
                 if inside and hit[i] >= 0:
-                    scores[LANES * (hit[i] // TILE) + TILE * k + hit[i] % TILE] = MASKED
+                    scores[LANES * (hit[i] // SIDE) + SIDE * k + hit[i] % SIDE] = MASKED
         loss += _noise(scores, blocks, times, weight, step)
         _scores(h, width, held, band_rows, band, band_bias, band_scores)
         lost = zero
@@ -587,15 +602,14 @@ def skipgram_ns(
             _store_columns(dh, width, j, d)
         for k in range(end - t):
             row = np.int64(word[t + k]) * width
-            for j in range(0, width, LANES):
-                store(W_in, row + j, load(W_in, row + j) + load(dh, k * width + j))
+            _add_row(W_in, row, dh, k * width, width)
 
         out = n if end == n else end - window
         for i in range(left, out):
             row = np.int64(word[i]) * width
             a = (i & mask) * width
+            _add_row(W_out, row, change, a, width)
             for j in range(0, width, LANES):
-                store(W_out, row + j, load(W_out, row + j) + load(change, a + j))
                 store(change, a + j, zero)
         left = max(left, out)
         t = end
