@@ -344,6 +344,11 @@ def test_without_numba_the_engine_says_so(small, monkeypatch):
         cpu.train(*start(), *small)
 
 
+def test_a_numba_that_cannot_be_imported_is_a_reason_not_a_crash(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert "cannot be imported: ModuleNotFoundError" in cpu.problem()
+
+
 def test_importing_the_engine_does_not_import_numba():
     code = "import sys, fastw2v.kernels.cpu, fastw2v.kernels.naive; assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

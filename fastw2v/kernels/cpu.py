@@ -31,9 +31,13 @@ INTERVAL = 0.2
 
 
 def problem() -> str | None:
-    """Return why this engine cannot be used, or None when it can; costs next to nothing."""
+    """Return why this engine cannot be used, or None when it can; the answer costs an import of Numba."""
     if importlib.util.find_spec("numba") is None:
-        return "Numba is not installed (pip install numba)"
+        return "Numba is not installed: pip install numba"
+    try:
+        import numba  # noqa: F401
+    except Exception as error:  # a Numba that does not fit the installed NumPy or LLVM must not stop the layers
+        return f"Numba is installed but cannot be imported: {type(error).__name__}: {error}"
     return None
 
 
@@ -117,7 +121,7 @@ def train(
     FloatingPointError
         If the loss becomes infinite or NaN.
     RuntimeError
-        If Numba is not installed.
+        If Numba is missing or broken.
     """
     if reason := problem():
         raise RuntimeError(f"the fused CPU engine cannot be used. {reason}")
