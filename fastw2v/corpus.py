@@ -2,47 +2,53 @@
 
 A line is a sentence, and tokens are what ``str.split()`` returns: runs of characters other than Unicode white space.
 So reading a file equals ``Corpus.from_sentences(line.split() for line in file)``. Only the line feed ends a line (the
-carriage return before it is white space), and a byte order mark at the start of a file is skipped.
+carriage return before it is white space), and a byte order mark at the start of a file is skipped. In lower case a
+token is ``token.lower()``.
 
-The text is read once: words get provisional ids in the order of their first appearance, and when the counts are known
-the ids are renumbered by falling count and rare words removed. That takes 4 bytes a token and the vocabulary.
+What is read is read once, and ids lie in a temporary file when there are many: memory grows with the vocabulary.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import itertools
-import lzma
+import logging
 import os
-import zlib
-from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace
+from fastw2v import encoded
+from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.numbering import Numbered, Numbering, available_processors, number_text
+from fastw2v.text import Errors, Piece, Source, files, pieces, pieces_of_lines
 from fastw2v.vocab import Vocabulary, by_falling_count
 
-__all__ = ["Corpus", "create_contexts_target", "preprocess"]
+__all__ = ["Corpus", "as_corpus", "create_contexts_target", "preprocess"]
 
-BLOCK_BYTES = 1 << 22
-"""Text is read in blocks of this size, so that a file of one endless line fits in memory."""
+log = logging.getLogger("fastw2v")
+
+Counts = Vocabulary | Mapping[str, int] | str | os.PathLike[str]
+
 BLOCK_TOKENS = 1 << 19
 """Token lists are numbered in blocks of about this many tokens."""
-LONGEST_WORD = 1 << 26
-"""Bytes without white space after which a file is taken for something other than text."""
-
-_OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+ENCODED_SUFFIX = ".w2v"
+SUSPICIOUS_TOKENS = 1000
+"""A shorter corpus is an example or a test, and may look as it likes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
     """A training text as word ids.
+
+    The methods that read text take the same choice of words: `min_count`, the least count of a word that is taken;
+    `max_vocab`, the most words to take, the most frequent; `include`, words to take whatever their count, and
+    `exclude`, words to leave out; `counts`, to use the words and counts of another text instead of counting: a
+    Vocabulary, a mapping, or the name of a file with a word and its count on each line. Words that are left out
+    vanish, and their neighbours move together. Ids follow falling counts, and ties the first appearance.
 
     Attributes
     ----------
@@ -58,44 +64,110 @@ class Corpus:
     vocabulary: Vocabulary
 
     @classmethod
-    def from_text(cls, path: str | os.PathLike[str], min_count: int = 5) -> Corpus:
-        """Read a UTF-8 text file with one sentence a line and tokens between white space.
+    def from_text(
+        cls,
+        source: Source,
+        min_count: int = 5,
+        *,
+        max_vocab: int | None = None,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        counts: Counts | None = None,
+        lower: bool = False,
+        errors: Errors = "strict",
+        workers: int | None = None,
+    ) -> Corpus:
+        """Read UTF-8 text with one sentence a line and tokens between white space.
 
         Parameters
         ----------
-        path : str or path
-            A name that ends in ``.gz``, ``.xz`` or ``.bz2`` is decompressed while it is read.
-        min_count : int
-            Words that occur less often are left out, and their neighbours move together.
+        source : path, or iterable of paths
+            A file; a folder, for every file in it and below; a pattern such as ``"part-*.txt"``; or ``"-"`` for
+            standard input. What ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` is decompressed while it is read.
+        min_count, max_vocab, include, exclude, counts
+            Which words to take; see `Corpus`.
+        lower : bool
+            Whether to take words in lower case.
+        errors : {"strict", "replace", "ignore"}
+            What to do with bytes that are not UTF-8: refuse, take U+FFFD for them, or drop them.
+        workers : int, optional
+            Threads; the processors that the process may use when absent. The result does not depend on them.
 
         Raises
         ------
         OSError
-            If there is no such file, or it is a folder.
+            If there is no such file, or a folder without files.
         ValueError
-            If the file is empty, is not UTF-8 (names the byte), is cut short, or no word occurs `min_count` times.
+            If the text is empty, is not UTF-8 (names the byte), is cut short, or no word occurs `min_count` times.
         """
-        _check_min_count(min_count)
-        numbering = _Numbering()
-        for text in _blocks(Path(path)):
-            first, *others = text.split("\n")
-            words = first.split()
-            starts = []
-            for line in others:
-                starts.append(len(words))
-                words += line.split()
-            numbering.add(words, starts)
-        return numbering.corpus(min_count, str(path))
+        words = _Words(min_count, max_vocab, include, exclude, counts)
+        if errors not in ("strict", "replace", "ignore"):
+            raise ValueError(f"errors is {errors!r}; it must be 'strict', 'replace' or 'ignore'")
+        paths = files(source)
+        name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+        if all(path.is_file() and path.stat().st_size == 0 for path in paths):
+            raise ValueError(f"{name} is empty")
+        return cls._from_pieces(pieces(paths), name, words, lower, errors, workers)
 
     @classmethod
-    def from_sentences(cls, sentences: Iterable[Sequence[str]], min_count: int = 5) -> Corpus:
-        """Read an iterable of token lists, once; the sentences are not kept.
+    def from_lines(
+        cls,
+        lines: Iterable[str | None],
+        min_count: int = 5,
+        *,
+        max_vocab: int | None = None,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        counts: Counts | None = None,
+        lower: bool = False,
+        workers: int | None = None,
+    ) -> Corpus:
+        """Read strings, each of them a sentence of tokens between white space, such as a column of a data frame.
+
+        Parameters
+        ----------
+        lines : iterable of str
+            A list, a generator, or a column of pandas, polars, Arrow or Hugging Face datasets. Missing values are
+            empty lines.
+        min_count, max_vocab, include, exclude, counts
+            Which words to take; see `Corpus`.
+        lower, workers
+            As for `from_text`.
+
+        Raises
+        ------
+        TypeError
+            If a line is not a string.
+        ValueError
+            If no word occurs `min_count` times.
+        """
+        words = _Words(min_count, max_vocab, include, exclude, counts)
+        if isinstance(lines, (str, bytes, os.PathLike)):
+            raise TypeError(
+                f"lines is a {type(lines).__name__}; give an iterable of strings, or read a file with "
+                "Corpus.from_text(path)"
+            )
+        name = "the lines"
+        return cls._from_pieces(pieces_of_lines(_values(lines), name), name, words, lower, "strict", workers)
+
+    @classmethod
+    def from_sentences(
+        cls,
+        sentences: Iterable[Sequence[str]],
+        min_count: int = 5,
+        *,
+        max_vocab: int | None = None,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        counts: Counts | None = None,
+    ) -> Corpus:
+        """Read an iterable of token lists, once; the sentences are not kept, so a generator will do.
 
         Parameters
         ----------
         sentences : iterable of lists of str
-        min_count : int
-            Words that occur less often are left out, and their neighbours move together.
+        min_count, max_vocab, include, exclude, counts
+            Which words to take; see `Corpus`.
 
         Raises
         ------
@@ -104,22 +176,22 @@ class Corpus:
         ValueError
             If no word occurs `min_count` times.
         """
-        _check_min_count(min_count)
+        choice = _Words(min_count, max_vocab, include, exclude, counts)
         if isinstance(sentences, (str, bytes, os.PathLike)):
             raise TypeError(
                 f"sentences is a {type(sentences).__name__}; give an iterable of token lists, such as "
                 "[['a', 'sentence'], ['another', 'one']], or read a file with Corpus.from_text(path)"
             )
-        numbering = _Numbering()
+        numbering = Numbering()
         words: list[str] = []
-        starts: list[int] = []
-        for number, sentence in enumerate(sentences):
+        breaks: list[int] = []
+        for number, sentence in enumerate(_values(sentences)):
             if isinstance(sentence, (str, bytes)):
                 raise TypeError(
                     f"sentence {number} is the string {sentence[:40]!r}; a sentence is a list of tokens: "
-                    "split it first, for instance with sentence.split()"
+                    "split it first, for instance with sentence.split(), or read strings with Corpus.from_lines"
                 )
-            starts.append(len(words))
+            breaks.append(len(words))
             try:
                 words.extend(sentence)
             except TypeError:
@@ -129,11 +201,11 @@ class Corpus:
                 ) from None
             if len(words) >= BLOCK_TOKENS:
                 _check_words(words)
-                numbering.add(words, starts)
-                words, starts = [], []
+                numbering.add(words, breaks)
+                words, breaks = [], []
         _check_words(words)
-        numbering.add(words, starts)
-        return numbering.corpus(min_count, "the sentences")
+        numbering.add(words, breaks)
+        return cls._from_numbered(numbering.numbered(), "the sentences", choice, 1)
 
     @classmethod
     def from_ids(
@@ -188,6 +260,66 @@ class Corpus:
             raise ValueError(f"offsets decrease from {bounds[at]} to {bounds[at + 1]} at place {at + 1}")
         return cls(tokens, bounds.astype(np.int64, copy=False), vocabulary)
 
+    @classmethod
+    def from_walks(cls, walks: Any, vocabulary: Vocabulary | None = None) -> Corpus:
+        """Take walks over a graph: a matrix of node ids with a walk in each row, padded with −1.
+
+        Parameters
+        ----------
+        walks : integer array, shape (n_walks, length)
+            NumPy, CuPy or another array library. A row ends at its first −1.
+        vocabulary : Vocabulary, optional
+            As for `from_ids`.
+
+        Raises
+        ------
+        TypeError
+            If the ids are not integers.
+        ValueError
+            If the array is not a matrix, an id is below −1 or not in the vocabulary, an id comes after the padding
+            of its row, or there are no ids.
+        """
+        matrix = to_host(walks)
+        if matrix.ndim != 2:
+            raise ValueError(f"walks have shape {matrix.shape}; they are a matrix with a walk in each row")
+        if matrix.size and not np.issubdtype(matrix.dtype, np.integer):
+            raise TypeError(f"walks are of type {matrix.dtype}; they must be integers")
+        if matrix.size and (lowest := int(matrix.min())) < -1:
+            row = int(np.argmax((matrix == lowest).any(axis=1)))
+            raise ValueError(f"id {lowest} in walk {row} is negative; ids run from 0 to V - 1, and padding is -1")
+        present = matrix != -1
+        if (wrong := np.flatnonzero((present[:, 1:] & ~present[:, :-1]).any(axis=1))).size:
+            raise ValueError(f"walk {wrong[0]} goes on after -1; padding stands only at the end of a walk")
+        offsets = np.concatenate(([0], np.cumsum(np.count_nonzero(present, axis=1))))
+        return cls.from_ids(matrix[present], _without_repeats(offsets), vocabulary)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Corpus:
+        """Open what `save` wrote; ids and offsets stay in the file and are read as they are needed.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is not such a file, is cut short or damaged.
+        """
+        return cls(*encoded.read(Path(path)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the encoded corpus, so that it need not be read from text again: ``corpus.w2v``.
+
+        The file appears under its name only when it is complete; `docs/corpora.md` describes it byte by byte.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        ValueError
+            If a word cannot be written in UTF-8, or holds a line feed.
+        """
+        encoded.write(Path(path), self.ids, self.offsets, self.vocabulary)
+
     @property
     def n_sentences(self) -> int:
         """Number of sentences."""
@@ -198,6 +330,23 @@ class Corpus:
 
     def __repr__(self) -> str:
         return f"<Corpus of {len(self)} tokens in {self.n_sentences} sentences, {len(self.vocabulary)} words>"
+
+    @classmethod
+    def _from_pieces(
+        cls, text: Iterator[Piece], name: str, words: _Words, lower: bool, errors: Errors, workers: int | None
+    ) -> Corpus:
+        workers = workers or available_processors()
+        numbered = number_text(text, lower=lower, errors=errors, workers=workers)
+        return cls._from_numbered(numbered, name, words, workers)
+
+    @classmethod
+    def _from_numbered(cls, numbered: Numbered, name: str, words: _Words, workers: int) -> Corpus:
+        if not numbered.counts.size:
+            raise ValueError(f"{name}: there are no words, only white space")
+        vocabulary, final = words.chosen(numbered, name)
+        corpus = cls(*numbered.encode(final, workers), vocabulary)
+        _warn_of_oddities(corpus, numbered.counts, name)
+        return corpus
 
 
 def preprocess(text: str) -> tuple[np.ndarray, dict[str, int], dict[int, str]]:
@@ -257,114 +406,178 @@ def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]
     return contexts, xp.asarray(corpus[window_size : window_size + n], copy=True)
 
 
-class _Numbering:
-    """Numbers words as they come, and makes a corpus of them in the end."""
+class _Words:
+    """Which words a corpus takes, checked before anything is read."""
 
-    def __init__(self) -> None:
-        self.word_to_id: defaultdict[str, int] = defaultdict(itertools.count().__next__)
-        self.counts = np.zeros(0, dtype=np.int64)
-        self.ids = array("i")
-        self.blocks: list[tuple[int, np.ndarray]] = []
+    def __init__(
+        self,
+        min_count: int,
+        max_vocab: int | None,
+        include: Iterable[str],
+        exclude: Iterable[str],
+        counts: Counts | None,
+    ) -> None:
+        if not isinstance(min_count, (int, np.integer)) or min_count < 0:
+            raise ValueError(f"min_count is {min_count!r}; it must be an integer of at least 0")
+        if max_vocab is not None and (not isinstance(max_vocab, (int, np.integer)) or max_vocab < 1):
+            raise ValueError(f"max_vocab is {max_vocab!r}; it must be an integer of at least 1, or None for no limit")
+        for name, words in (("include", include), ("exclude", exclude)):
+            if isinstance(words, str):
+                raise TypeError(f"{name} is the string {words!r}; it must be a list of words")
+        self.min_count = min_count
+        self.max_vocab = max_vocab
+        self.include = frozenset(include)
+        self.exclude = frozenset(exclude)
+        if both := self.include & self.exclude:
+            raise ValueError(f"word {min(both)!r} is both in include and in exclude")
+        if isinstance(counts, (str, os.PathLike)):
+            counts = Vocabulary.load(counts)
+        if isinstance(counts, Vocabulary):
+            counts = dict(zip(counts.words, counts.counts.tolist(), strict=True))
+        self.counts = None if counts is None else Vocabulary(list(counts), list(counts.values()))
 
-    def add(self, words: list[str], starts: list[int]) -> None:
-        """Append words; a new sentence starts before each of the places `starts` among them."""
-        block = np.fromiter(map(self.word_to_id.__getitem__, words), dtype=np.int32, count=len(words))
-        counts = np.bincount(block, minlength=len(self.word_to_id))
-        counts[: len(self.counts)] += self.counts
-        self.counts = counts
-        self.ids.frombytes(block.tobytes())
-        self.blocks.append((len(words), np.array(starts, dtype=np.int32)))
-
-    def corpus(self, min_count: int, source: str) -> Corpus:
-        """Return the corpus of the words that occur at least `min_count` times; call it once, in the end."""
-        words = np.array(list(self.word_to_id), dtype=object)
-        order = by_falling_count(self.counts, min_count)
+    def chosen(self, numbered: Numbered, name: str) -> tuple[Vocabulary, np.ndarray]:
+        """Return the vocabulary, and the id of each word of the text in it, or −1."""
+        everything = np.arange(len(numbered.counts))
+        final = np.full(len(everything), -1, dtype=np.int32)
+        if self.counts is not None:
+            order = self._order(self.counts.counts, self.counts.words, "the counts that were given")
+            vocabulary = Vocabulary([self.counts.words[i] for i in order.tolist()], self.counts.counts[order])
+            ids = vocabulary.word_to_id
+            final[:] = [ids.get(word, -1) for word in numbered.words(everything)]
+            if final.max() < 0:
+                raise ValueError(f"{name}: none of its {len(everything)} words is in the counts that were given")
+            return vocabulary, final
+        words = numbered.words(everything) if self.include or self.exclude else []
+        order = self._order(numbered.counts, words, name)
         if not order.size:
-            raise ValueError(_nothing_left(source, words, self.counts, min_count))
-        self.word_to_id.clear()
-        vocabulary = Vocabulary(words[order].tolist(), self.counts[order])
-        renumbered = np.full(len(words), -1, dtype=np.int32)
-        renumbered[order] = np.arange(len(order), dtype=np.int32)
+            best = np.array([numbered.counts.argmax()])
+            raise ValueError(
+                f"{name}: no word occurs min_count={self.min_count} times. There are {numbered.counts.sum()} tokens "
+                f"of {len(everything)} words, and the most frequent, {numbered.words(best)[0]!r}, occurs "
+                f"{numbered.counts[best[0]]} times; lower min_count or give more text"
+            )
+        final[order] = np.arange(len(order), dtype=np.int32)
+        return Vocabulary(numbered.words(order), numbered.counts[order]), final
 
-        # In place: a block never moves to the right of where it was read.
-        ids = np.frombuffer(self.ids, dtype=np.int32)
-        offsets = [np.zeros(1, dtype=np.int64)]
-        read = written = 0
-        for length, starts in self.blocks:
-            block = renumbered[ids[read : read + length]]
-            read += length
-            kept = block >= 0
-            kept_before = np.concatenate(([0], np.cumsum(kept)))
-            offsets.append(written + kept_before[starts])
-            ids[written : written + kept_before[-1]] = block[kept]
-            written += int(kept_before[-1])
-        offsets.append(np.array([written]))
-        return Corpus(ids[:written], _without_repeats(np.concatenate(offsets)), vocabulary)
+    def _order(self, counts: np.ndarray, words: list[str], name: str) -> np.ndarray:
+        """Return the places of the words taken, in the order of their ids."""
+        include, exclude = (
+            np.fromiter((word in named for word in words), dtype=bool, count=len(words)) if named else None
+            for named in (self.include, self.exclude)
+        )
+        if include is not None and np.count_nonzero(include) < len(self.include):
+            missing = sorted(self.include.difference(words))
+            log.warning("%d of the words to include do not occur in %s: %s", len(missing), name, " ".join(missing[:5]))
+        return by_falling_count(counts, self.min_count, self.max_vocab, include, exclude)
+
+
+def as_corpus(source: Any, min_count: int = 5) -> Corpus:
+    """Return anything that holds a corpus as one.
+
+    Parameters
+    ----------
+    source : Corpus, path, array, column or iterable of token lists
+        A path is read by `Corpus.load` if it ends in ``.w2v``, by `Corpus.from_text` otherwise, and so is an
+        iterable of `pathlib.Path`. A matrix of integers is taken as walks, a line of integers as ids. A column
+        of strings (pandas, polars, Arrow, Hugging Face datasets) is read by `Corpus.from_lines`, one of token lists by
+        `Corpus.from_sentences`; so is a table of a single column.
+    min_count : int
+        Least count of a word in text; has no effect on what is encoded or numbered already.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is nothing of these.
+    """
+    if isinstance(source, Corpus):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        if Path(source).suffix == ENCODED_SUFFIX:
+            return Corpus.load(source)
+        return Corpus.from_text(source, min_count)
+    if isinstance(source, (list, tuple)):
+        if source and all(isinstance(one, os.PathLike) for one in source):
+            return Corpus.from_text(source, min_count)
+        return Corpus.from_sentences(source, min_count)
+    if _is_table(source):
+        source = _only_column(source)
+    if hasattr(source, "ndim") and hasattr(source, "dtype") and getattr(source.dtype, "kind", "") in "iu":
+        return Corpus.from_walks(source) if source.ndim == 2 else Corpus.from_ids(source)
+    values = iter(_values(source)) if isinstance(source, Iterable) else iter(())
+    if not _is_column(source):
+        return Corpus.from_sentences(source, min_count)
+    head = list(itertools.islice(values, 1000))
+    first = next((value for value in head if value is not None and value is value), None)
+    values = itertools.chain(head, values)
+    if first is None or isinstance(first, (str, float)):
+        return Corpus.from_lines(values, min_count)
+    return Corpus.from_sentences(([] if value is None else value for value in values), min_count)
+
+
+def _is_table(source: Any) -> bool:
+    """Whether it is a table of pandas, polars, Arrow or Hugging Face datasets."""
+    return hasattr(source, "column_names") or (hasattr(source, "columns") and hasattr(source, "shape"))
+
+
+def _only_column(table: Any) -> Any:
+    names = list(table.column_names if hasattr(table, "column_names") else table.columns)
+    if len(names) != 1:
+        raise TypeError(f"a table of {len(names)} columns; choose one of them, for instance table[{names[:1]!r}[0]]")
+    return table[names[0]]
+
+
+def _is_column(source: Any) -> bool:
+    """Whether it is a column of pandas, polars, Arrow or Hugging Face datasets, or an array of objects."""
+    return any(hasattr(source, name) for name in ("to_pylist", "to_numpy", "dtype", "to_list", "source"))
+
+
+def _values(source: Any) -> Any:
+    """Return an iterable of Python objects; Arrow's own iterator wraps each value."""
+    if not hasattr(source, "to_pylist"):
+        return source
+    step = 1 << 16
+    return itertools.chain.from_iterable(source.slice(start, step).to_pylist() for start in range(0, len(source), step))
+
+
+def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
+    """Say what makes a corpus look like something other than a text split into sentences and words."""
+    words = corpus.vocabulary.words
+    if any_mark := sum(word.startswith("\ufeff") for word in words if not word.isascii()):
+        log.warning(
+            "%s: %d words begin with a byte order mark, as when files that begin with one are joined; remove it: "
+            "sed 's/\\xef\\xbb\\xbf//g'",
+            name,
+            any_mark,
+        )
+    if len(corpus) < SUSPICIOUS_TOKENS:
+        return
+    if max(map(len, words)) == 1:
+        log.warning(
+            "%s: every word is one character long; if that is not meant, a string was taken for a list of tokens: "
+            "split it first, for instance with line.split()",
+            name,
+        )
+    if corpus.n_sentences == 1:
+        log.warning(
+            "%s: all %d tokens are one sentence, so neighbours are looked for across the ends of sentences; "
+            "if the text has sentences or documents, put each on a line of its own",
+            name,
+            len(corpus),
+        )
+    if len(counts) > 0.8 * counts.sum():
+        log.warning(
+            "%s: of %d tokens, %d are different, so there is hardly anything to learn from; are the tokens separated "
+            "by white space?",
+            name,
+            counts.sum(),
+            len(counts),
+        )
 
 
 def _without_repeats(offsets: np.ndarray) -> np.ndarray:
     """Drop the empty sentences."""
     return offsets[np.concatenate(([True], offsets[1:] > offsets[:-1]))]
-
-
-def _blocks(path: Path) -> Iterator[str]:
-    """Read a text in pieces that end at white space."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give one text file")
-    if not path.exists():
-        raise FileNotFoundError(f"there is no corpus file {path}")
-    opener = _OPENERS.get(path.suffix, open)
-    position = 0
-    rest = b""
-    try:
-        with opener(path, "rb") as file:
-            while block := file.read(BLOCK_BYTES):
-                # ASCII white space is never part of a longer UTF-8 character, so it is safe to cut there.
-                cut = 1 + max(block.rfind(b" "), block.rfind(b"\n"), block.rfind(b"\t"))
-                if cut:
-                    yield _decode(rest + block[:cut], position, path)
-                    position += len(rest) + cut
-                    rest = block[cut:]
-                else:
-                    rest += block
-                    if len(rest) > LONGEST_WORD:
-                        raise ValueError(
-                            f"{path}: no white space in the {len(rest)} bytes from byte {position} on; "
-                            "is this a text file?"
-                        )
-    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the disk failed, not the decompressor
-            raise
-        raise ValueError(f"{path} is not a whole {path.suffix} file: {error}") from error
-    if position == 0 and not rest:
-        raise ValueError(f"{path} is empty")
-    yield _decode(rest, position, path)
-
-
-def _decode(data: bytes, position: int, path: Path) -> str:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8: byte {position + error.start} is {data[error.start]:#04x} ({error.reason}); "
-            "convert it first, for instance with iconv -f LATIN1 -t UTF-8"
-        ) from error
-    return text.removeprefix("\ufeff") if position == 0 else text
-
-
-def _nothing_left(source: str, words: np.ndarray, counts: np.ndarray, min_count: int) -> str:
-    if not words.size:
-        return f"{source}: there are no words, only white space"
-    best = int(counts.argmax())
-    return (
-        f"{source}: no word occurs min_count={min_count} times. There are {counts.sum()} tokens of {words.size} words, "
-        f"and the most frequent, {words[best]!r}, occurs {counts[best]} times; lower min_count or give more text"
-    )
-
-
-def _check_min_count(min_count: int) -> None:
-    if not isinstance(min_count, (int, np.integer)) or min_count < 0:
-        raise ValueError(f"min_count is {min_count!r}; it must be an integer of at least 0")
 
 
 def _check_words(words: list[Any]) -> None:
@@ -376,7 +589,7 @@ def _check_words(words: list[Any]) -> None:
 
 
 def _integers(array: Any, name: str) -> np.ndarray:
-    array = np.asarray(array)
+    array = to_host(array) if hasattr(array, "dtype") else np.asarray(array)
     if array.ndim != 1:
         raise ValueError(f"{name} have shape {array.shape}; they are a one-dimensional array")
     if array.size and not np.issubdtype(array.dtype, np.integer):

@@ -49,7 +49,7 @@ class Vocabulary:
             raise ValueError(f"word {twice!r} occurs twice; the words of a vocabulary are distinct")
 
     @classmethod
-    def from_counts(cls, counts: Mapping[str, int], min_count: int = 1) -> Vocabulary:
+    def from_counts(cls, counts: Mapping[str, int], min_count: int = 1, max_vocab: int | None = None) -> Vocabulary:
         """Return the words that occur at least `min_count` times, the most frequent first.
 
         Parameters
@@ -57,10 +57,12 @@ class Vocabulary:
         counts : mapping of str to int
             Words of equal count keep the mapping's order.
         min_count : int
+        max_vocab : int, optional
+            Most words to take.
         """
         words = np.array(list(counts), dtype=object)
         numbers = _checked_counts(list(counts.values()))
-        order = by_falling_count(numbers, min_count)
+        order = by_falling_count(numbers, min_count, max_vocab)
         return cls(words[order].tolist(), numbers[order])
 
     @classmethod
@@ -141,21 +143,40 @@ class Vocabulary:
         return f"<Vocabulary of {len(self)} words, {int(self.counts.sum())} occurrences>"
 
 
-def by_falling_count(counts: np.ndarray, min_count: int) -> np.ndarray:
-    """Return the places of the counts that reach `min_count`, largest first, ties in their order.
+def by_falling_count(
+    counts: np.ndarray,
+    min_count: int,
+    max_vocab: int | None = None,
+    include: np.ndarray | None = None,
+    exclude: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the places of the words that a vocabulary takes, the most frequent first, ties in their order.
 
     Parameters
     ----------
     counts : int64 array, shape (V,)
     min_count : int
+        Least count of a word that is taken.
+    max_vocab : int, optional
+        Most words to take: the most frequent.
+    include, exclude : bool array, shape (V,), optional
+        Words to take whatever their count, before any others, and words to leave out.
 
     Returns
     -------
     int64 array
     """
+    taken = counts >= min_count
+    if exclude is not None:
+        taken &= ~exclude
     order = np.argsort(-counts, kind="stable")
-    kept = int(np.count_nonzero(counts >= min_count))
-    return order[:kept]
+    if include is not None:
+        taken |= include
+    if max_vocab is not None and np.count_nonzero(taken) > max_vocab:
+        first = np.zeros(len(counts), dtype=bool) if include is None else include
+        rest = order[(taken & ~first)[order]]
+        taken[rest[max(0, max_vocab - np.count_nonzero(first)) :]] = False
+    return order[taken[order]]
 
 
 def _checked_counts(counts: np.ndarray | Sequence[int]) -> np.ndarray:

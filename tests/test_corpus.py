@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastw2v import corpus as corpus_module
+from fastw2v import text as text_module
 from fastw2v.corpus import Corpus, create_contexts_target, preprocess
 from fastw2v.vocab import Vocabulary
 
@@ -69,7 +70,7 @@ def test_blocks_of_any_size_equal_splitting_each_line(tmp_path_factory, text: st
     path = text_file(tmp_path_factory.mktemp("text"), text.encode())
     expected = by_hand([line.split() for line in text.split("\n")], min_count)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus_module, "BLOCK_BYTES", block)
+        patch.setattr(text_module, "BLOCK_BYTES", block)
         patch.setattr(corpus_module, "BLOCK_TOKENS", block)
         if expected:
             assert words_of(Corpus.from_text(path, min_count)) == expected
@@ -83,7 +84,7 @@ def test_blocks_of_any_size_equal_splitting_each_line(tmp_path_factory, text: st
 def test_one_endless_line_is_one_sentence(tmp_path: Path):
     words = [f"word{i % 1000}" for i in range(700_000)]
     content = " ".join(words).encode()
-    assert len(content) > corpus_module.BLOCK_BYTES
+    assert len(content) > text_module.BLOCK_BYTES
     corpus = Corpus.from_text(text_file(tmp_path, content))
     np.testing.assert_array_equal(corpus.ids, np.arange(700_000) % 1000)
     np.testing.assert_array_equal(corpus.offsets, [0, 700_000])
@@ -110,7 +111,7 @@ def test_compressed_text(tmp_path: Path, suffix: str, module: Any):
 def test_bad_utf8_is_named_by_file_and_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = text_file(tmp_path, b"caf\xc3\xa9 au lait " * 3 + b"caf\xe9 noir")
     for block in (5, 1 << 22):
-        monkeypatch.setattr(corpus_module, "BLOCK_BYTES", block)
+        monkeypatch.setattr(text_module, "BLOCK_BYTES", block)
         with pytest.raises(ValueError, match=r"corpus\.txt is not UTF-8: byte 45 is 0xe9"):
             Corpus.from_text(path)
 
@@ -118,14 +119,14 @@ def test_bad_utf8_is_named_by_file_and_byte(tmp_path: Path, monkeypatch: pytest.
 def test_missing_empty_and_wrong_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.txt"):
         Corpus.from_text(tmp_path / "nowhere.txt")
-    with pytest.raises(IsADirectoryError, match="is a folder"):
+    with pytest.raises(FileNotFoundError, match="no files in the folder"):
         Corpus.from_text(tmp_path)
     with pytest.raises(ValueError, match="is empty"):
         Corpus.from_text(text_file(tmp_path, b""))
     with pytest.raises(ValueError, match="no words, only white space"):
         Corpus.from_text(text_file(tmp_path, b" \n \n"))
-    monkeypatch.setattr(corpus_module, "BLOCK_BYTES", 10)
-    monkeypatch.setattr(corpus_module, "LONGEST_WORD", 100)
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", 10)
+    monkeypatch.setattr(text_module, "LONGEST_WORD", 100)
     with pytest.raises(ValueError, match="no white space in the 108 bytes from byte 2 on"):
         Corpus.from_text(text_file(tmp_path, b"a " + b"x" * 1000))
 
