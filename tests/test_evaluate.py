@@ -90,15 +90,55 @@ def test_analogies_are_neither_all_right_nor_all_wrong() -> None:
 def test_analogies_do_not_depend_on_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, questions = parallelograms(12, noise=0.4, cased=True)
     whole = analogies(vectors, questions)
-    for block in (1, 7 * len(vectors)):
-        monkeypatch.setattr(evaluate, "_BLOCK", block)
+    for scores, cosines in [(1, 2**26), (7 * len(vectors), 2**26), (2**20, 1), (2**20, 9 * len(vectors))]:
+        monkeypatch.setattr(evaluate, "_SCORES", scores)
+        monkeypatch.setattr(evaluate, "_COSINES", cosines)
         assert analogies(vectors, questions) == whole
 
 
 def test_analogies_on_every_array_library(xp) -> None:
     vectors, questions = parallelograms(6, noise=0.4, cased=True)
     there = WordVectors(vectors.index_to_key, xp.asarray(vectors.vectors))
-    assert analogies(there, questions) == analogies(vectors, questions)
+    for method in ("3cosadd", "3cosmul"):
+        assert analogies(there, questions, method=method) == analogies(vectors, questions, method=method)
+
+
+def test_3cosmul_against_the_formula() -> None:
+    vectors, questions = parallelograms(12, noise=0.4, cased=False)
+    unit = vectors.vectors.astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    rows = vectors.key_to_index
+    correct = 0
+    for a, b, c, d in questions["one"]:
+        a, b, c, d = (rows[word.lower()] for word in (a, b, c, d))
+        shares = (unit @ unit[[a, b, c]].T + 1) / 2
+        scores = shares[:, 1] * shares[:, 2] / (shares[:, 0] + 1e-6)
+        scores[[a, b, c]] = -1
+        correct += int(scores.argmax() == d)
+    result = analogies(vectors, questions, method="3cosmul")
+    assert result.sections[0].correct == correct
+    assert result != analogies(vectors, questions)
+
+
+@pytest.mark.parametrize("dummy4unknown", [False, True])
+@pytest.mark.parametrize("case_insensitive", [False, True])
+def test_analogies_reported_as_gensim_does(tmp_path: Path, dummy4unknown: bool, case_insensitive: bool) -> None:
+    vectors, questions = parallelograms(20, noise=0.4, cased=True)
+    path = write_questions(tmp_path / "questions.txt", questions)
+    options = {
+        "restrict_vocab": len(vectors),
+        "dummy4unknown": dummy4unknown,
+        "case_insensitive": case_insensitive,
+    }
+    ours, theirs = (kind.evaluate_word_analogies(str(path), **options) for kind in (vectors, keyed_vectors(vectors)))
+    assert ours == theirs
+    with pytest.raises(ValueError, match="similarity_function is 'x'"):
+        vectors.evaluate_word_analogies(path, similarity_function="x")
+
+
+def test_unknown_methods_are_refused() -> None:
+    with pytest.raises(ValueError, match="method is '3cosdiv'"):
+        analogies(random_vectors(["a"]), {}, method="3cosdiv")  # type: ignore[arg-type]
 
 
 def test_question_words_are_no_answer() -> None:
@@ -166,6 +206,91 @@ def test_pairs_correlate_as_gensim(tmp_path: Path, lower: bool) -> None:
     assert result.total == 81
 
 
+@pytest.mark.parametrize("dummy4unknown", [False, True])
+def test_pairs_reported_as_gensim_does(tmp_path: Path, dummy4unknown: bool) -> None:
+    rng = np.random.default_rng(4)
+    vectors = random_vectors([f"w{i}" for i in range(40)])
+    lines = [f"w{a}\tW{b}\t{s}\n" for a, b, s in zip(*rng.integers(0, 50, (2, 60)), rng.random(60), strict=True)]
+    (tmp_path / "pairs.tsv").write_text("".join(line for line in lines if line.split()[0] != line.split()[1].lower()))
+    for restrict_vocab in (25, 300_000):
+        options = {"restrict_vocab": restrict_vocab, "dummy4unknown": dummy4unknown}
+        pearson, spearman, oov = vectors.evaluate_word_pairs(tmp_path / "pairs.tsv", **options)
+        peers = keyed_vectors(vectors).evaluate_word_pairs(str(tmp_path / "pairs.tsv"), **options)
+        assert tuple(pearson) == pytest.approx(tuple(peers[0]), abs=1e-6)
+        assert tuple(spearman) == pytest.approx(tuple(peers[1]), abs=1e-6)
+        if not dummy4unknown:  # gensim counts the pairs with unknown words twice otherwise
+            assert oov == pytest.approx(peers[2])
+    with pytest.raises(ValueError, match="covers 0 of"):
+        random_vectors(["a"]).evaluate_word_pairs(tmp_path / "pairs.tsv")
+
+
+def test_bootstrap_interval_against_scipy() -> None:
+    """SciPy draws anew; so the bounds agree to what a thousand drawings can tell."""
+    from scipy import stats
+
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 12, 80).astype(float)  # with ties
+    y = x + rng.normal(size=80) * 4
+    low, high = evaluate._bootstrap_interval(x, y)
+
+    def spearman(x, y):
+        return stats.spearmanr(x, y).statistic
+
+    expected = stats.bootstrap((x, y), spearman, paired=True, vectorized=False, n_resamples=1000, method="percentile")
+    assert (low, high) == pytest.approx(tuple(expected.confidence_interval), abs=0.03)
+    assert low < spearman(x, y) < high
+    assert (low, high) == evaluate._bootstrap_interval(x, y)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=2, max_size=20))
+def test_weighted_ranks_are_the_ranks_of_repeated_values(table: list[tuple[int, int]]) -> None:
+    values, times = (np.array(column, dtype=np.float64) for column in zip(*table, strict=True))
+    ranks = evaluate._weighted_ranks(values, times[None])[0]
+    repeated = np.repeat(values, times.astype(int))
+    expected = dict(zip(repeated.tolist(), evaluate._ranks(repeated).tolist(), strict=True)) if len(repeated) else {}
+    assert all(ranks[i] == expected[values[i]] for i in range(len(values)) if times[i])
+
+
+# Stability
+
+
+def test_stability_against_sets(xp) -> None:
+    rng = np.random.default_rng(2)
+    words = [f"w{i}" for i in range(50)]
+    matrices = [rng.normal(size=(50, 4)).astype(np.float32)]
+    matrices += [matrices[0] + rng.normal(size=(50, 4)).astype(np.float32) * 0.3 for _ in range(2)]
+    orders = [np.arange(50), rng.permutation(50), rng.permutation(50)[:45]]
+    models = [
+        WordVectors([words[i] for i in order], xp.asarray(matrix[order]))
+        for matrix, order in zip(matrices, orders, strict=True)
+    ]
+    common = [word for word in words if word in models[2]]
+    result = evaluate.neighbour_stability(models, topn=5, restrict_vocab=20)
+    near = [
+        {word: {other for other, _ in (model & common).most_similar(word, topn=5)} for word in common}
+        for model in models
+    ]
+    expected = [
+        np.mean([len(near[i][word] & near[j][word]) / 5 for i, j in ((0, 1), (0, 2), (1, 2))]) for word in common[:20]
+    ]
+    assert result.words == common[:20]
+    assert result.overlaps.tolist() == pytest.approx(expected)
+    assert result.overlap == pytest.approx(np.mean(expected))
+    assert 0 < result.overlap < 1
+    assert evaluate.neighbour_stability([models[0], models[0]]).overlap == 1
+
+
+def test_stability_needs_something_to_compare() -> None:
+    a, b = random_vectors(["a", "b", "c"]), random_vectors(["b", "c", "d"])
+    with pytest.raises(ValueError, match="1 models"):
+        evaluate.neighbour_stability([a])
+    with pytest.raises(ValueError, match="2 words in common"):
+        evaluate.neighbour_stability([a, b], topn=2)
+    with pytest.raises(ValueError, match="topn is 0"):
+        evaluate.neighbour_stability([a, b], topn=0)
+    assert evaluate.neighbour_stability([a, b], topn=1).words == ["b", "c"]
+
+
 def test_pairs_on_every_array_library(xp) -> None:
     vectors = random_vectors(["a", "b", "c", "d"])
     pairs = [("a", "b", 1.0), ("c", "D", 2.0), ("b", "d", 2.0), ("a", "x", 1.0)]
@@ -174,6 +299,7 @@ def test_pairs_on_every_array_library(xp) -> None:
     assert (ours.covered, ours.total, ours.coverage) == (3, 4, 0.75)
     assert ours.spearman == pytest.approx(host.spearman)
     assert ours.pearson == pytest.approx(host.pearson, rel=1e-5)
+    assert ours.interval == pytest.approx(host.interval)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(-3, 3)), min_size=3, max_size=40))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import pickle
 import time
 import warnings
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fastw2v import search
 from fastw2v import vectors as module
 from fastw2v.backend import to_host
 from fastw2v.vectors import UnknownWordError, WordVectors, analogy, cos_similarity, most_similar
@@ -35,7 +38,7 @@ def unit(word: str) -> np.ndarray:
 
 def assert_same_ranking(ours: list[tuple[str, float]], expected: list[tuple[str, float]]) -> None:
     assert [word for word, _ in ours] == [word for word, _ in expected]
-    assert [score for _, score in ours] == pytest.approx([score for _, score in expected], abs=1e-6)
+    assert [score for _, score in ours] == pytest.approx([score for _, score in expected], abs=1e-6, rel=1e-6)
     assert all(type(word) is str and type(score) is float for word, score in ours)
 
 
@@ -158,12 +161,14 @@ def test_an_integer_is_no_word(wv: WordVectors, number: Any) -> None:
             query()
 
 
-@pytest.mark.parametrize("key", [None, 1.5, slice(2), [["w1"]], [1.5, 2.5]])
+@pytest.mark.parametrize("key", [None, 1.5, b"w1", [["w1"]], [1.5, 2.5], [None]])
 def test_other_keys_are_refused(wv: WordVectors, key: Any) -> None:
     with pytest.raises(TypeError, match="words are strings"):
         wv[key]
-    with pytest.raises(TypeError, match="words are strings"):
-        wv.most_similar(key)
+    if key is not None and not isinstance(key, bytes):
+        with pytest.raises(TypeError, match="words are strings"):
+            wv.most_similar(key)
+    assert key not in wv
 
 
 def test_malformed_queries(wv: WordVectors) -> None:
@@ -206,11 +211,15 @@ def test_near_spellings_are_bounded() -> None:
     [
         (ValueError, "'a' occurs twice, in rows 0 and 2", {"words": ["a", "b", "a"]}),
         (ValueError, "no words", {"words": []}),
-        (ValueError, r"shape \(3, 2\), but there are 2 words", {"words": ["a", "b"]}),
+        (ValueError, r"vectors has 3 rows, but there are 2 words", {"words": ["a", "b"]}),
         (TypeError, "single string", {"words": "abc"}),
-        (TypeError, "holds 0 of type int", {"words": [0, 1, 2]}),
+        (TypeError, "holds 0 of type int", {"words": ["a", 0, 1]}),
+        (TypeError, "holds True of type bool", {"words": [True, 2, 3]}),
+        (TypeError, "holds 0.0 of type float", {"words": [0.0, 1.0, 2.0]}),
+        (TypeError, "holds None of type NoneType", {"words": [None, "a", "b"]}),
+        (ValueError, "the word 7 occurs twice, in rows 0 and 2", {"words": [7, 1, 7]}),
         (ValueError, "1 dimensions; it must have 2", {"vectors": np.ones(3)}),
-        (ValueError, "D at least 1", {"vectors": np.ones((3, 0))}),
+        (ValueError, "no dimensions: it must be", {"vectors": np.ones((3, 0))}),
         (TypeError, "of type int64; it must be of floats", {"vectors": np.ones((3, 2), dtype=np.int64)}),
         (TypeError, "of type list; it must be an array", {"vectors": [[1.0], [2.0], [3.0]]}),
         (ValueError, "context_vectors has shape", {"context_vectors": np.ones((3, 3))}),
@@ -222,6 +231,346 @@ def test_near_spellings_are_bounded() -> None:
 def test_malformed_construction(error: type[Exception], message: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(error, match=message):
         WordVectors(**{"words": ["a", "b", "c"], "vectors": np.ones((3, 2)), **arguments})
+
+
+# Every query, against gensim
+
+
+@pytest.fixture(scope="module")
+def peer() -> Any:
+    from gensim.models import KeyedVectors
+
+    vectors = KeyedVectors(5)
+    vectors.add_vectors(WORDS, MATRIX)
+    return vectors
+
+
+VECTOR = (2 * MATRIX[8] + 1).astype(np.float32)
+RANKED = [
+    ("most_similar", ("w3",), {}),
+    ("most_similar", (None, "w3"), {}),
+    ("most_similar", (["w1", ("w2", 0.5), (VECTOR, 2)], [("w4", -0.25), "w5"]), {"topn": 6}),
+    ("most_similar", (["w1", "w29"], ["w2"]), {"restrict_vocab": 12}),
+    ("most_similar", ("w20",), {"clip_start": 5, "clip_end": 22, "topn": 4}),
+    ("most_similar", ("w3",), {"topn": 0}),
+    ("most_similar_cosmul", (["w1", "w2"], ["w3"]), {}),
+    ("most_similar_cosmul", ("w1",), {"topn": 3}),
+    ("similar_by_word", ("w1",), {"topn": 4, "restrict_vocab": 20}),
+    ("similar_by_key", ("w1", 3), {}),
+    ("similar_by_vector", (VECTOR,), {"topn": 5}),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")  # by gensim itself
+@pytest.mark.parametrize(("name", "arguments", "options"), RANKED)
+def test_rankings_as_gensim(wv: WordVectors, peer: Any, name: str, arguments: Any, options: Any) -> None:
+    assert_same_ranking(getattr(wv, name)(*arguments, **options), getattr(peer, name)(*arguments, **options))
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")  # by gensim itself
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("most_similar", ("w3", None, None)),
+        ("most_similar", ("w3", None, None, 4, 9)),
+        ("most_similar_cosmul", (["w3", "w4"], ["w5"], None)),
+        ("similarity", ("w1", "w2")),
+        ("distance", ("w1", "w2")),
+        ("distances", ("w1",)),
+        ("distances", ("w1", ["w3", "w9", "w3"])),
+        ("distances", (VECTOR, ["w3"])),
+        ("n_similarity", (["w1", "w2"], ["w7", "w8", "w9"])),
+        ("n_similarity", (["w1", "nobody"], ["w7"])),
+        ("get_vector", ("w4",)),
+        ("get_vector", ("w4", True)),
+        ("get_mean_vector", (["w1", VECTOR, "w2"],)),
+        ("get_mean_vector", (["w1", VECTOR, "nobody"], [1.0, -3.0, 2.0], True, True)),
+        ("get_mean_vector", (["w1", "w2"], np.array([0.5, 2], dtype="f"), False)),
+        ("get_mean_vector", (["nobody"],)),
+        ("get_normed_vectors", ()),
+        ("relative_cosine_similarity", ("w1", "w2")),
+        ("relative_cosine_similarity", ("w1", "w2", 3)),
+    ],
+)
+def test_numbers_as_gensim(wv: WordVectors, peer: Any, name: str, arguments: Any) -> None:
+    ours, theirs = getattr(wv, name)(*arguments), np.asarray(getattr(peer, name)(*arguments))
+    assert np.shape(to_host(ours) if hasattr(ours, "dtype") else ours) == theirs.shape
+    np.testing.assert_allclose(to_host(ours) if hasattr(ours, "dtype") else ours, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("closer_than", ("w3", "w9")),
+        ("closer_than", ("w3", "w3")),
+        ("rank", ("w3", "w9")),
+        ("rank", ("w3", "w3")),
+        ("doesnt_match", (["w1", "w2", "w3", "w4"],)),
+        ("doesnt_match", (["w1"],)),
+        ("most_similar_to_given", ("w1", ["w2", "w3", "w4"])),
+        ("get_index", ("w4",)),
+        ("get_index", ("nobody", 7)),
+        ("has_index_for", ("w4",)),
+        ("has_index_for", ("nobody",)),
+    ],
+)
+def test_answers_as_gensim(wv: WordVectors, peer: Any, name: str, arguments: Any) -> None:
+    ours, theirs = getattr(wv, name)(*arguments), getattr(peer, name)(*arguments)
+    assert ours == theirs
+    assert type(ours) is type(theirs) or isinstance(theirs, np.integer)
+
+
+def test_rest_of_gensims_names(wv: WordVectors, peer: Any) -> None:
+    assert wv.words_closer_than("w3", "w9") == wv.closer_than("w3", "w9")
+    assert wv.get_vecattr("w3", "count") == 57
+    for ours, theirs in zip(wv.rank_by_centrality(WORDS[:6]), peer.rank_by_centrality(WORDS[:6]), strict=True):
+        assert ours[1] == theirs[1]
+        assert ours[0] == pytest.approx(theirs[0], abs=1e-6)
+    ours, theirs = (vectors.vectors_for_all(["w9", "no", "w1", "w9"]) for vectors in (wv, peer))
+    assert ours.index_to_key == theirs.index_to_key
+    assert to_host(ours.vectors).tolist() == theirs.vectors.tolist()
+    wv.init_sims(replace=True)
+    np.testing.assert_allclose(to_host(wv["w3"]), unit("w3"), atol=1e-6)
+    before = wv.unit_vectors
+    wv.fill_norms(force=True)
+    assert wv.unit_vectors is not before
+
+
+def test_unknown_words_are_left_out_where_gensim_does(wv: WordVectors, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert wv.doesnt_match(["w1", "nobody", "w2", "w3"]) == wv.doesnt_match(["w1", "w2", "w3"])
+    assert "nobody" in caplog.text
+    for query in (
+        lambda: wv.doesnt_match(["no"]),
+        lambda: wv.n_similarity(["no"], ["w1"]),
+        lambda: wv.doesnt_match([]),
+    ):
+        with pytest.raises(ValueError, match="in the vocabulary"):
+            query()
+    with pytest.raises(UnknownWordError):
+        wv.get_mean_vector(["no"], ignore_missing=False)
+
+
+def test_malformed_queries_of_the_rest(wv: WordVectors) -> None:
+    for error, message, query in [
+        (ValueError, "no words and no vectors", lambda: wv.get_mean_vector([])),
+        (ValueError, "2 words and vectors, but 1 weights", lambda: wv.get_mean_vector(["w1", "w2"], [1])),
+        (TypeError, "single string", lambda: wv.get_mean_vector("w1")),
+        (TypeError, "single string", lambda: wv.doesnt_match("w1")),
+        (TypeError, "single string", lambda: wv.n_similarity("w1", "w2")),
+        (TypeError, "takes a list", lambda: wv.nearest("w1")),
+        (TypeError, "takes a list", lambda: wv.nearest(3)),
+        (ValueError, "topn is -1", lambda: wv.nearest(["w1"], topn=-1)),
+        (ValueError, "topn is -1", lambda: wv.nearest_neighbours(-1)),
+        (ValueError, "topn is 0; it must be at least 1", lambda: wv.relative_cosine_similarity("w1", "w2", 0)),
+        (ValueError, r"shape \(2, 4\)", lambda: wv.nearest(np.ones((2, 4)))),
+        (ValueError, "query 1 has no direction", lambda: wv.nearest(["w1", np.zeros(5)])),
+        (ValueError, "searched are 0 to -3", lambda: wv.most_similar("w1", restrict_vocab=-3)),
+        (ValueError, "positive names no word", lambda: wv.most_similar_cosmul([], ["w1"])),
+        (ValueError, "a term has a weight", lambda: wv.most_similar_cosmul([("w1", 2.0)])),
+        (ValueError, "no other words", lambda: wv.most_similar_to_given("w1", [])),
+        (KeyError, "colour.* only", lambda: wv.get_vecattr("w1", "colour")),
+        (KeyError, "no counts", lambda: WordVectors(["a"], np.ones((1, 1))).get_vecattr("a", "count")),
+        (UnknownWordError, "nobody", lambda: wv.get_index("nobody")),
+        (UnknownWordError, "nobody", lambda: wv.nearest(["w1", "nobody"])),
+    ]:
+        with pytest.raises(error, match=message):
+            query()
+
+
+def test_nothing_to_search_finds_nothing(wv: WordVectors) -> None:
+    assert wv.most_similar("w1", restrict_vocab=0) == []
+    assert wv.most_similar("w1", clip_start=9, clip_end=3) == []
+    assert wv.most_similar("w0", restrict_vocab=1) == []
+    assert wv.nearest(["w1", "w2"], topn=0) == [[], []]
+    assert wv.nearest([]) == []
+    assert WordVectors(["a"], np.ones((1, 2))).most_similar("a") == []
+
+
+# Many queries at once
+
+
+def test_nearest_is_most_similar_of_each(wv: WordVectors) -> None:
+    xp_vector = wv["w4"] * 2 + 1
+    queries = ["w3", xp_vector, "w29", "w3"]
+    for topn, restrict_vocab in itertools.product((1, 4, 40), (None, 10, 100)):
+        expected = [wv.most_similar(query, topn=topn, restrict_vocab=restrict_vocab) for query in queries]
+        for asked, wanted in ((queries, expected), (["w3", "w29"], [expected[0], expected[2]])):
+            found = wv.nearest(asked, topn=topn, restrict_vocab=restrict_vocab)
+            assert len(found) == len(wanted)
+            for ours, theirs in zip(found, wanted, strict=True):
+                assert_same_ranking(ours, theirs)
+    by_matrix = wv.nearest(wv[["w3", "w5"]], topn=3)
+    assert [found[0][0] for found in by_matrix] == ["w3", "w5"]
+
+
+def test_neighbours_of_all_words(wv: WordVectors) -> None:
+    rows, cosines = wv.nearest_neighbours(4)
+    assert rows.shape == cosines.shape == (30, 4)
+    for word, near, scores in zip(WORDS, to_host(rows), to_host(cosines), strict=True):
+        assert_same_ranking(
+            [(WORDS[row], float(score)) for row, score in zip(near, scores, strict=True)],
+            nearest(MATRIX[WORDS.index(word)], {word}, 4),
+        )
+    assert wv.nearest_neighbours(99)[0].shape == (30, 29)
+    assert wv.nearest_neighbours(0)[0].shape == (30, 0)
+
+
+@pytest.mark.parametrize("k", [0, 1, 3, 10, 300])
+@pytest.mark.parametrize("rows", [300, 4096, 5003])
+def test_search_equals_a_sort(xp, monkeypatch: pytest.MonkeyPatch, k: int, rows: int) -> None:
+    """With many equal scores, whose order is that of the rows, and in blocks of three queries."""
+    rng = np.random.default_rng(k)
+    unit = (
+        rng.integers(-2, 3, size=(rows, 3)).astype(np.float32) if k == 10 else rng.random((rows, 3), dtype=np.float32)
+    )
+    queries = rng.normal(size=(8, 3)).astype(np.float32)
+    left_out = np.stack([rng.integers(0, 8, 30), rng.integers(0, rows, 30)], axis=1)
+    monkeypatch.setattr(search, "_SCORES", 3 * rows)
+    scores = queries @ unit.T
+    scores[left_out[:, 0], left_out[:, 1]] = -np.inf
+    expected = np.sort(scores, axis=1)[:, ::-1][:, :k]
+    found, values = (to_host(a) for a in search.nearest_rows(xp.asarray(unit), xp.asarray(queries), k, left_out))
+    np.testing.assert_allclose(values, expected, atol=1e-6)
+    np.testing.assert_allclose(np.take_along_axis(scores, found, axis=1), values, atol=1e-6)
+    assert all(len(set(row)) == k for row in found.tolist())
+    equal = values[:, 1:] == values[:, :-1]
+    assert (found[:, 1:] > found[:, :-1])[equal].all()
+
+
+def test_many_queries_take_bounded_memory() -> None:
+    import tracemalloc
+
+    matrix = np.random.default_rng(0).normal(size=(20_000, 2)).astype(np.float32)
+    wv = WordVectors(list(range(20_000)), matrix)
+    wv.fill_norms()
+    tracemalloc.start()
+    rows, _ = wv.nearest_neighbours(2)  # all scores at once would take 1.6 GB
+    assert tracemalloc.get_traced_memory()[1] < 600e6
+    tracemalloc.stop()
+    assert rows.shape == (20_000, 2)
+
+
+# Integer words
+
+
+def test_integers_as_words(xp) -> None:
+    nodes = [5, np.int64(0), 3]
+    wv = WordVectors(nodes, xp.asarray(MATRIX[:3]))
+    assert wv.index_to_key == [5, 0, 3]
+    assert {type(key) for key in wv.index_to_key} == {int}
+    assert to_host(wv[0]).tolist() == to_host(wv[np.int32(0)]).tolist() == MATRIX[1].tolist()
+    assert to_host(wv[[3, 5]]).tolist() == MATRIX[[2, 0]].tolist()
+    assert to_host(wv[np.array([3, 5])]).tolist() == MATRIX[[2, 0]].tolist()
+    assert 5 in wv
+    assert np.uint8(5) in wv
+    assert wv.most_similar(5)[0][0] in (0, 3)
+    assert wv.most_similar([(5, 2.0), 3], topn=1)[0][0] == 0
+    assert wv.nearest([5, 0, 3], topn=1) == [wv.most_similar(node, topn=1) for node in (5, 0, 3)]
+    for missing in (1, 2, -1):
+        assert missing not in wv
+        with pytest.raises(UnknownWordError, match=f"{missing} is not in the vocabulary"):
+            wv[missing]
+    for other in ("5", True, 5.0, None, np.bool_(1)):
+        assert other not in wv
+        with pytest.raises(TypeError, match="words are integers"):
+            wv.get_vector(other)
+
+
+# Other word vectors
+
+
+def test_slices(xp) -> None:
+    context = xp.asarray(MATRIX + 1)
+    wv = WordVectors(WORDS, xp.asarray(MATRIX), range(30), context, {"a": 1})
+    top = wv[:4]
+    assert top.index_to_key == WORDS[:4]
+    assert to_host(top.vectors).tolist() == MATRIX[:4].tolist()
+    assert top.counts.tolist() == [0, 1, 2, 3]
+    assert to_host(top.context_vectors).tolist() == (MATRIX + 1)[:4].tolist()
+    assert top.settings == {"a": 1}
+    assert wv[-2:].index_to_key == ["w28", "w29"]
+    assert wv[:99].index_to_key == WORDS
+    assert wv[::-10].index_to_key == ["w29", "w19", "w9"]
+    with pytest.raises(ValueError, match="no word would be left"):
+        wv[30:]
+
+
+def test_set_algebra(xp) -> None:
+    a = WordVectors(["x", "y", "z"], xp.asarray(MATRIX[:3]), [3, 2, 1], xp.asarray(MATRIX[3:6]))
+    b = WordVectors(["v", "z", "x"], xp.asarray(MATRIX[6:9]), [9, 8, 7], xp.asarray(MATRIX[9:12]))
+    for words in (b, ["v", "z", "x"], {"x", "z"}, b.key_to_index):
+        both = a & words
+        assert both.index_to_key == ["x", "z"]
+        assert to_host(both.vectors).tolist() == MATRIX[[0, 2]].tolist()
+        assert both.counts.tolist() == [3, 1]
+        assert to_host(both.context_vectors).tolist() == MATRIX[[3, 5]].tolist()
+        assert (a - words).index_to_key == ["y"]
+    joined = a | b
+    assert joined.index_to_key == ["x", "y", "z", "v"]
+    assert to_host(joined.vectors).tolist() == MATRIX[[0, 1, 2, 6]].tolist()
+    assert joined.counts.tolist() == [3, 2, 1, 9]
+    assert to_host(joined.context_vectors).tolist() == MATRIX[[3, 4, 5, 9]].tolist()
+    assert (a | a) is a
+    assert (a | WordVectors(["v"], xp.asarray(MATRIX[:1]))).counts is None
+    for empty in (lambda: a & ["v"], lambda: a - a, lambda: a.vectors_for_all(["v"])):
+        with pytest.raises(ValueError, match="no word would be left"):
+            empty()
+    with pytest.raises(ValueError, match="5 dimensions, the others 2"):
+        _ = a | WordVectors(["v"], xp.asarray(MATRIX[:1, :2]))
+    for wrong in (lambda: a & "xyz", lambda: a | ["x"], lambda: a - 3):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            wrong()
+
+
+def test_align_finds_the_rotation(xp) -> None:
+    from scipy.linalg import orthogonal_procrustes
+
+    rng = np.random.default_rng(0)
+    rotation = np.linalg.qr(rng.normal(size=(5, 5)))[0].astype(np.float32)
+    a = WordVectors(WORDS, xp.asarray(MATRIX), context_vectors=xp.asarray(MATRIX + 1))
+    turned = WordVectors([*WORDS[::-1], "other"], xp.asarray(np.vstack([MATRIX[::-1] @ rotation, MATRIX[:1]])))
+    back = turned.align(a)
+    assert back.index_to_key == turned.index_to_key
+    np.testing.assert_allclose(to_host(back[WORDS]), MATRIX, atol=1e-5)
+    there = a.align(turned, words=WORDS[:7])
+    np.testing.assert_allclose(to_host(there.vectors), MATRIX @ rotation, atol=1e-5)
+    np.testing.assert_allclose(to_host(there.context_vectors), (MATRIX + 1) @ rotation, atol=1e-5)
+
+    noisy = WordVectors(WORDS, xp.asarray((MATRIX @ rotation + rng.normal(size=MATRIX.shape)).astype(np.float32)))
+    expected, _ = orthogonal_procrustes(to_host(a.unit_vectors), to_host(noisy.unit_vectors))
+    np.testing.assert_allclose(to_host(a.align(noisy).vectors), MATRIX @ expected, atol=1e-5)
+
+    with pytest.raises(ValueError, match="no word in common"):
+        a.align(WordVectors(["elsewhere"], xp.asarray(MATRIX[:1])))
+    with pytest.raises(ValueError, match="5 dimensions, the others 3"):
+        a.align(WordVectors(["w1"], xp.asarray(MATRIX[:1, :3])))
+    with pytest.raises(UnknownWordError):
+        a.align(noisy, words=["nobody"])
+
+
+# Words read when needed
+
+
+def test_words_may_come_later() -> None:
+    called = []
+
+    def words() -> list[str]:
+        called.append(1)
+        return WORDS
+
+    wv = WordVectors(words, MATRIX)
+    assert len(wv) == 30
+    assert repr(wv).startswith("WordVectors(30")
+    assert not called
+    assert wv.most_similar("w3", topn=2) == WordVectors(WORDS, MATRIX).most_similar("w3", topn=2)
+    assert "w4" in wv
+    assert called == [1]
+    late = WordVectors(lambda: ["a", "a"], MATRIX[:2])
+    with pytest.raises(ValueError, match="occurs twice"):
+        late["a"]
+    with pytest.raises(ValueError, match="2 rows, but there are 1 words"):
+        list(WordVectors(lambda: ["a"], MATRIX[:2]))
 
 
 # The textbook's helpers
