@@ -283,16 +283,19 @@ def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
 
 
 @njit
-def _add_row(W: Any, row: Any, steps: Any, at: Any, width: Any) -> None:
-    """Add a step to a row of W, shortened if it is longer than `LONGEST_STEP`."""
-    square = number(0.0, load(steps, at))
-    for j in range(0, width, LANES):
-        step = load(steps, at + j)
-        square = fma(step, step, square)
-    length = np.sqrt(total(square))
-    shrink = number(LONGEST_STEP / length if length > LONGEST_STEP else 1.0, square)
-    for j in range(0, width, LANES):
-        store(W, row + j, fma(shrink, load(steps, at + j), load(W, row + j)))
+def _add_row(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any) -> None:
+    """Add a step to a row of W, shortened if it is longer than `LONGEST_STEP`.
+
+    The sixteen numbers of `square` add up to the step's squared length.
+    """
+    length = total(square)
+    if length <= LONGEST_STEP * LONGEST_STEP:
+        for j in range(0, width, LANES):
+            store(W, row + j, load(W, row + j) + load(steps, at + j))
+    else:
+        shrink = number(LONGEST_STEP / np.sqrt(length), square)
+        for j in range(0, width, LANES):
+            store(W, row + j, fma(shrink, load(steps, at + j), load(W, row + j)))
 
 
 @njit
@@ -459,12 +462,15 @@ def cbow_ns(
         for i in range(left, out):
             row = np.int64(word[i]) * width
             a = (i & mask) * width
+            square = zero
             for j in range(0, width, LANES):
                 d = load(leaving, j) + load(edges, a + j)
                 store(leaving, j, d)
                 store(edges, a + j, zero)
-                store(held, a + j, d + load(held, a + j))
-            _add_row(W_in, row, held, a, width)
+                d = d + load(held, a + j)
+                store(held, a + j, d)
+                square = fma(d, d, square)
+            _add_row(W_in, row, held, a, width, square)
         left = max(left, out)
         t = end
     return loss, n
@@ -602,15 +608,21 @@ def skipgram_ns(
             _store_columns(dh, width, j, d)
         for k in range(end - t):
             row = np.int64(word[t + k]) * width
-            _add_row(W_in, row, dh, k * width, width)
+            square = zero
+            for j in range(k * width, (k + 1) * width, LANES):
+                square = fma(load(dh, j), load(dh, j), square)
+            _add_row(W_in, row, dh, k * width, width, square)
 
         out = n if end == n else end - window
         for i in range(left, out):
             row = np.int64(word[i]) * width
             a = (i & mask) * width
-            _add_row(W_out, row, change, a, width)
-            for j in range(0, width, LANES):
-                store(change, a + j, zero)
+            square = zero
+            for j in range(a, a + width, LANES):
+                square = fma(load(change, j), load(change, j), square)
+            _add_row(W_out, row, change, a, width, square)
+            for j in range(a, a + width, LANES):
+                store(change, j, zero)
         left = max(left, out)
         t = end
     return loss, n
