@@ -23,11 +23,13 @@ import fastw2v
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from fastw2v.corpus import Corpus
     from fastw2v.vectors import WordVectors
     from fastw2v.word2vec import Engine, Word2Vec
 
 __all__ = ["app", "main"]
 
+MIN_COUNT = 5
 DEMO_NEIGHBOURS = ("list", "read", "encode", "min", "first", "true", "start", "float")
 DEMO_ANALOGY = ("read", "reader", "write")
 OPTIONAL_PACKAGES = {
@@ -69,6 +71,31 @@ app = typer.Typer(
 VectorFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="Word vectors: .safetensors, .bin, .txt or .vec.", show_default=False)
 ]
+CorpusFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="CORPUS...",
+        help="UTF-8 text, a sentence a line, words between spaces: files, folders or patterns; also .gz, .bz2, .xz, "
+        ".zst, and - for standard input. Or one encoded corpus, .w2v.",
+        show_default=False,
+    ),
+]
+MinCount = Annotated[int, typer.Option(help="Leave out words that occur less often.")]
+MaxVocab = Annotated[int | None, typer.Option(help="Take only this many words, the most frequent.")]
+Include = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Take the words in this file, however rare they are.")
+]
+Exclude = Annotated[Path | None, typer.Option(metavar="FILE", help="Leave out the words in this file.")]
+Counts = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Take words and counts from this file, a word and its count a line."),
+]
+Lower = Annotated[bool, typer.Option("--lower", help="Take words in lower case.")]
+DecodingErrors = Annotated[
+    Literal["strict", "replace", "ignore"],
+    typer.Option(help="What to do with bytes that are not UTF-8: refuse, take U+FFFD for them, or drop them."),
+]
+Workers = Annotated[int | None, typer.Option(help="Threads.", show_default="all cores")]
 TopN = Annotated[int, typer.Option("--topn", "-n", min=1, help="How many words to list.")]
 
 
@@ -90,14 +117,7 @@ def _options(
 
 @app.command(rich_help_panel="Train")
 def train(
-    corpus: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CORPUS",
-            help="UTF-8 text: a sentence a line, words between spaces. Also .gz, .xz, .bz2.",
-            show_default=False,
-        ),
-    ],
+    corpus: CorpusFiles,
     output: Annotated[
         Path,
         typer.Option(
@@ -115,13 +135,19 @@ def train(
     window: Annotated[int, typer.Option(help="Neighbours on each side, at most.")] = 5,
     negative: Annotated[int, typer.Option(help="Negative samples for each word.")] = 5,
     sample: Annotated[float, typer.Option(help="Thin out words more frequent than this share; 0 keeps all.")] = 1e-3,
-    min_count: Annotated[int, typer.Option(help="Leave out words that occur less often.")] = 5,
+    min_count: MinCount = MIN_COUNT,
+    max_vocab: MaxVocab = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    counts: Counts = None,
+    lower: Lower = False,
+    errors: DecodingErrors = "strict",
     epochs: Annotated[int, typer.Option(help="Passes over the corpus.")] = 5,
     alpha: Annotated[
         float | None, typer.Option(help="Learning rate at the start.", show_default="fitting the model")
     ] = None,
     min_alpha: Annotated[float, typer.Option(help="Learning rate at the end.")] = 1e-4,
-    workers: Annotated[int | None, typer.Option(help="Threads.", show_default="all cores")] = None,
+    workers: Workers = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
     engine: Annotated[
         Literal["auto", "fused", "layers"],
@@ -134,8 +160,7 @@ def train(
         typer.Option(help="cbow: share the gradient among the neighbours, or give it to each, as gensim does."),
     ] = "mean",
 ) -> None:
-    """Train word vectors on a text file."""
-    from fastw2v.corpus import Corpus
+    """Train word vectors on a text, or on an encoded corpus."""
     from fastw2v.word2vec import Word2Vec, choose_engine
 
     _check_output(output)
@@ -157,8 +182,7 @@ def train(
         device=device,
         engine=engine,
     )
-    typer.echo(f"reading {corpus}", err=True)
-    text = Corpus.from_text(corpus, min_count=min_count)
+    text = _read_corpus(corpus, min_count, max_vocab, include, exclude, counts, lower, errors, workers)
     typer.echo(f"training on {len(text):,} words, {len(text.vocabulary):,} of them distinct", err=True)
     seconds = _fit(word2vec, text)
     _save(word2vec.wv, output)
@@ -169,6 +193,45 @@ def train(
             "time": f"{seconds:.1f} s, {len(text) * epochs / seconds:,.0f} words/s",
             "loss": _last_loss(word2vec),
             "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
+            "file": f"{output}, {output.stat().st_size:,} bytes",
+        }
+    )
+
+
+@app.command(rich_help_panel="Files")
+def encode(
+    corpus: CorpusFiles,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="The encoded corpus, .w2v: train takes it like a text."),
+    ],
+    min_count: MinCount = MIN_COUNT,
+    max_vocab: MaxVocab = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    counts: Counts = None,
+    lower: Lower = False,
+    errors: DecodingErrors = "strict",
+    vocabulary: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the words and their counts, one a line.")
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Turn a text into numbered words once, for many trainings."""
+    if output.suffix != ".w2v":
+        raise ValueError(f"{output}: the suffix of an encoded corpus is .w2v")
+    _check_folder(output)
+    start = time.perf_counter()
+    text = _read_corpus(corpus, min_count, max_vocab, include, exclude, counts, lower, errors, workers)
+    text.save(output)
+    if vocabulary is not None:
+        text.vocabulary.save(vocabulary)
+    seconds = time.perf_counter() - start
+    _print_facts(
+        {
+            "words": f"{len(text):,} in {text.n_sentences:,} sentences",
+            "vocabulary": f"{len(text.vocabulary):,} words",
+            "time": f"{seconds:.1f} s, {len(text) / seconds:,.0f} words/s",
             "file": f"{output}, {output.stat().st_size:,} bytes",
         }
     )
@@ -421,6 +484,47 @@ def _fit(word2vec: Word2Vec, corpus: Any) -> float:
     return time.perf_counter() - start
 
 
+def _read_corpus(
+    paths: list[Path],
+    min_count: int,
+    max_vocab: int | None,
+    include: Path | None,
+    exclude: Path | None,
+    counts: Path | None,
+    lower: bool,
+    errors: Literal["strict", "replace", "ignore"],
+    workers: int | None,
+) -> Corpus:
+    """Read a text, or open an encoded corpus."""
+    from fastw2v.corpus import Corpus
+
+    typer.echo(f"reading {' '.join(map(str, paths[:3]))}{' ...' if len(paths) > 3 else ''}", err=True)
+    if any(path.suffix == ".w2v" for path in paths):
+        if len(paths) > 1:
+            raise ValueError("an encoded corpus is read alone; encode all the texts together instead")
+        if (min_count, max_vocab, include, exclude, counts, lower, errors) != (
+            *(MIN_COUNT, None, None, None, None, False),
+            "strict",
+        ):
+            raise ValueError(f"the words of {paths[0]} are chosen already; give such options to fastw2v encode")
+        return Corpus.load(paths[0])
+    return Corpus.from_text(
+        paths,
+        min_count,
+        max_vocab=max_vocab,
+        include=_words_in(include),
+        exclude=_words_in(exclude),
+        counts=counts,
+        lower=lower,
+        errors=errors,
+        workers=workers,
+    )
+
+
+def _words_in(path: Path | None) -> list[str]:
+    return [] if path is None else path.read_text(encoding="utf-8").split()
+
+
 def _last_loss(word2vec: Word2Vec) -> str:
     return f"{word2vec.loss_history[-1][1]:.3f}" if word2vec.loss_history else "none"
 
@@ -434,6 +538,10 @@ def _check_output(path: Path) -> None:
         raise formats.FormatError(
             f"{path}: the suffix {path.suffix!r} names no known format; supported are {supported}"
         )
+    _check_folder(path)
+
+
+def _check_folder(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file in it")
     if not path.parent.is_dir():

@@ -504,15 +504,24 @@ def as_corpus(source: Any, min_count: int = 5) -> Corpus:
         source = _only_column(source)
     if hasattr(source, "ndim") and hasattr(source, "dtype") and getattr(source.dtype, "kind", "") in "iu":
         return Corpus.from_walks(source) if source.ndim == 2 else Corpus.from_ids(source)
-    values = iter(_values(source)) if isinstance(source, Iterable) else iter(())
     if not _is_column(source):
+        if not isinstance(source, Iterable):
+            raise TypeError(
+                f"a {type(source).__name__} is no corpus; give a path, token lists, a column of strings or an integer "
+                "array"
+            )
         return Corpus.from_sentences(source, min_count)
+    values = iter(_values(source))
     head = list(itertools.islice(values, 1000))
-    first = next((value for value in head if value is not None and value is value), None)
+    first = next((value for value in head if value is not None and not isinstance(value, float)), None)
     values = itertools.chain(head, values)
-    if first is None or isinstance(first, (str, float)):
+    if first is None or isinstance(first, str):
         return Corpus.from_lines(values, min_count)
-    return Corpus.from_sentences(([] if value is None else value for value in values), min_count)
+    return Corpus.from_sentences((value for value in values if not _is_missing(value)), min_count)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or isinstance(value, float)  # as pandas writes NaN
 
 
 def _is_table(source: Any) -> bool:

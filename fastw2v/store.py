@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import mmap
 import tempfile
+import weakref
 from collections import deque
 from typing import IO, Any
 
@@ -47,7 +48,8 @@ class Store:
             return
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="fastw2v-", buffering=0)  # noqa: SIM115  # closes with self
+                self._file = tempfile.TemporaryFile(prefix="fastw2v-", buffering=0)  # noqa: SIM115
+                weakref.finalize(self, self._file.close)
                 while self._blocks:
                     _write_all(self._file, self._blocks.popleft())
             self._file.seek(self._written - block.nbytes)

@@ -6,16 +6,16 @@ The main path is one read: `Word2Vec.fit` → `Corpus` → `_train_layers` or a 
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 from fastw2v.backend import array_module, cuda_problem, to_device
-from fastw2v.corpus import Corpus
+from fastw2v.corpus import Corpus, as_corpus
 from fastw2v.kernels import cpu
 from fastw2v.layers import CbowGrad
 from fastw2v.models import CBOW, SkipGram, uniform_weights
+from fastw2v.numbering import available_processors
 from fastw2v.optim import SGD, linear_rate
 from fastw2v.progress import Progress
 from fastw2v.sampling import AliasTable, alias_table, batches, keep_threshold, noise_weights
@@ -179,15 +179,16 @@ class Word2Vec:
 
     def fit(
         self,
-        corpus: Corpus | str | os.PathLike[str] | Iterable[Sequence[str]],
+        corpus: Any,
         progress: ProgressFunction | None = None,
     ) -> Word2Vec:
         """Train from new weights on a corpus.
 
         Parameters
         ----------
-        corpus : Corpus, path, or iterable of token lists
-            A path is a text file with a sentence a line. `Corpus.from_ids` takes integer arrays.
+        corpus : Corpus, path, array, column or iterable of token lists
+            A path is a text with a sentence a line (a file, folder or pattern) or an encoded corpus (``.w2v``). See
+            `fastw2v.corpus.as_corpus` for all that it can be.
         progress : callable, optional
             Called a few times a second as ``progress(words_done, loss, alpha)``; when absent, a bar is shown if
             standard error is a terminal.
@@ -211,10 +212,7 @@ class Word2Vec:
         """
         self.device_, self.engine_, self.report_ = choose_engine(self.engine, self.device)
         log.info("training on %s with the %s engine: %s", self.device_, self.engine_, self.report_)
-        if isinstance(corpus, (str, os.PathLike)):
-            corpus = Corpus.from_text(corpus, self.min_count)
-        elif not isinstance(corpus, Corpus):
-            corpus = Corpus.from_sentences(corpus, self.min_count)
+        corpus = as_corpus(corpus, self.min_count)
         size = len(corpus.vocabulary)
         if self.negative >= size:
             raise ValueError(
@@ -388,11 +386,6 @@ def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, s
 def _fused_problem(device: str) -> str | None:
     """Return why the fused engine cannot be used on a device, or None if it can."""
     return cpu.problem() if device == "cpu" else "it does not run on CUDA yet"
-
-
-def available_processors() -> int:
-    """Return how many processors this process may use, which can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_whole(name: str, value: Any) -> None:

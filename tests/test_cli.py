@@ -75,19 +75,20 @@ def file(tmp_path: Path) -> Path:
 def test_version_and_help(run: Any):
     assert run("--version") == (0, f"fastw2v {fastw2v.__version__}\n", "")
     shown = run("--help").out
-    for command in ["train", "most-similar", "analogy", "evaluate", "info", "convert", "demo", "doctor"]:
+    for command in ["train", "encode", "most-similar", "analogy", "evaluate", "info", "convert", "demo", "doctor"]:
         assert command in shown
         assert run(command, "--help").status == 0
 
 
 def test_train_has_help_and_the_defaults_of_word2vec():
-    ours = inspect.signature(cli.train).parameters
+    ours = inspect.signature(cli.train, eval_str=True).parameters
     theirs = inspect.signature(Word2Vec).parameters
-    for name in set(ours) - {"corpus", "output", "model"}:
+    of_the_corpus = {"corpus", "max_vocab", "include", "exclude", "counts", "lower", "errors"}
+    for name in set(ours) - of_the_corpus - {"output", "model"}:
         assert ours[name].default == theirs[name].default, name
     assert set(theirs) - set(ours) == {"sg", "shrink_windows"}
     for parameter in ours.values():
-        assert "help=" in str(parameter.annotation)
+        assert parameter.annotation.__metadata__[0].help, parameter
 
 
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
@@ -143,7 +144,7 @@ def test_train_fails_before_training_when_the_output_cannot_be_written(run: Any,
 def test_train_names_what_is_wrong_with_the_corpus(run: Any, tmp_path: Path):
     output = tmp_path / "vectors.bin"
     failed(run("train", tmp_path / "nowhere.txt", "-o", output), "no corpus file", "nowhere.txt")
-    failed(run("train", tmp_path, "-o", output), "is a folder")
+    failed(run("train", tmp_path, "-o", output), "no files in the folder")
     text = tmp_path / "text.txt"
     text.write_text("")
     failed(run("train", text, "-o", output), "is empty")
@@ -357,3 +358,35 @@ def test_other_errors_are_one_line_too():
     assert cli._one_line(ValueError("two\n  lines")) == "two lines"
     assert cli._one_line(ValueError()) == "ValueError"
     assert cli._one_line(PermissionError(13, os.strerror(13), "f.bin")) == f"f.bin: {os.strerror(13)}"
+
+
+def test_encode_once_and_train_from_the_encoded_corpus(run: Any, corpus: Path, tmp_path: Path):
+    encoded = tmp_path / "corpus.w2v"
+    (tmp_path / "not.txt").write_text("oil\nsalt soup")
+    result = run("encode", corpus, "-o", encoded, "--exclude", tmp_path / "not.txt", "--vocabulary", tmp_path / "words")
+    assert result.status == 0, result.err
+    assert "5 words" in result.out
+    assert sorted(line.split()[0] for line in (tmp_path / "words").read_text().splitlines()) == [
+        *("bread", "moon", "sky", "star", "sun")
+    ]
+    options = ["--vector-size", "8", "--negative", "2", "--epochs", "2", "--workers", "1"]
+    for name, source in (("one.bin", encoded), ("other.bin", corpus)):
+        extra = ["--exclude", tmp_path / "not.txt"] if source == corpus else []
+        assert run("train", source, "-o", tmp_path / name, *options, *extra).status == 0
+    assert (tmp_path / "one.bin").read_bytes() == (tmp_path / "other.bin").read_bytes()
+    failed(run("train", encoded, "-o", tmp_path / "x.bin", "--lower"), "chosen already", "fastw2v encode")
+    failed(run("train", encoded, corpus, "-o", tmp_path / "x.bin"), "read alone")
+    failed(run("encode", corpus, "-o", tmp_path / "corpus.txt"), "suffix of an encoded corpus is .w2v")
+    failed(run("encode", corpus, "-o", tmp_path / "nowhere" / "c.w2v"), "does not exist")
+    encoded.write_bytes(encoded.read_bytes()[:-1])
+    failed(run("train", encoded, "-o", tmp_path / "x.bin"), "cut short")
+
+
+def test_train_reads_standard_input(corpus: Path, tmp_path: Path):
+    command = [sys.executable, "-m", "fastw2v", "train", "-", "-o", str(tmp_path / "v.bin")]
+    options = ["--vector-size", "8", "--negative", "2", "--epochs", "1", "--lower", "--max-vocab", "4"]
+    done = subprocess.run([*command, *options], input=corpus.read_bytes().upper(), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    vectors = formats.read(tmp_path / "v.bin")
+    assert len(vectors) == 4
+    assert all(word.islower() for word in vectors)

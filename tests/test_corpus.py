@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fastw2v import corpus as corpus_module
 from fastw2v import text as text_module
-from fastw2v.corpus import Corpus, create_contexts_target, preprocess
+from fastw2v.corpus import Corpus, as_corpus, create_contexts_target, preprocess
 from fastw2v.vocab import Vocabulary
 
 SENTENCES = [["b", "a", "b"], ["c"], ["a", "b", "d", "a"], [], ["e", "e", "e", "e"]]
@@ -243,3 +243,183 @@ def test_contexts_of_a_corpus_shorter_than_a_window(xp: Any):
     assert target.shape == (0,)
     with pytest.raises(ValueError, match="window_size is 0"):
         create_contexts_target(xp.asarray([0, 1, 2]), window_size=0)
+
+
+def test_which_words_are_taken():
+    take = lambda **choice: Corpus.from_sentences(SENTENCES, **choice).vocabulary.words  # noqa: E731
+    assert take(min_count=2, max_vocab=2) == ["e", "b"]
+    assert take(min_count=1, max_vocab=3) == ["e", "b", "a"]
+    assert take(min_count=4, include=["c", "a"]) == ["e", "a", "c"]
+    assert take(min_count=1, max_vocab=2, include=["d"]) == ["e", "d"]
+    assert take(min_count=1, max_vocab=1, include=["c", "d"]) == ["c", "d"]
+    assert take(min_count=3, exclude=["e"]) == ["b", "a"]
+    corpus = Corpus.from_sentences(SENTENCES, min_count=1, exclude=["b", "e"])
+    assert words_of(corpus) == [["a"], ["c"], ["a", "d", "a"]]
+
+
+@pytest.mark.parametrize("form", ["dict", "vocabulary", "file"])
+def test_counts_from_elsewhere(tmp_path: Path, form: str):
+    given = {"a": 70, "new": 50, "b": 50, "c": 3}
+    counts: Any = given
+    if form != "dict":
+        counts = Vocabulary(list(given), list(given.values()))
+    if form == "file":
+        counts.save(tmp_path / "counts.txt")
+        counts = tmp_path / "counts.txt"
+    path = text_file(tmp_path, b"a b c x\nx\nb")
+    corpus = Corpus.from_text(path, counts=counts)
+    assert corpus.vocabulary == Vocabulary(["a", "new", "b"], [70, 50, 50])
+    assert words_of(corpus) == [["a", "b"], ["b"]]
+    assert Corpus.from_text(path, counts=counts, max_vocab=1).vocabulary.words == ["a"]
+    with pytest.raises(ValueError, match="none of its 1 words is in the counts"):
+        Corpus.from_sentences([["x"]], counts=counts)
+
+
+@pytest.mark.parametrize(
+    ("choice", "error", "message"),
+    [
+        ({"max_vocab": 0}, ValueError, "max_vocab is 0"),
+        ({"max_vocab": 1.5}, ValueError, r"max_vocab is 1\.5"),
+        ({"include": "the"}, TypeError, "include is the string 'the'"),
+        ({"include": ["a", "b"], "exclude": ["b"]}, ValueError, "word 'b' is both"),
+        ({"counts": {"a": -1}}, ValueError, "count -1 is negative"),
+        ({"counts": {"a": 1.5}}, TypeError, "must be integers"),
+    ],
+)
+def test_choices_that_cannot_be(choice: Any, error: type[Exception], message: str):
+    with pytest.raises(error, match=message):
+        Corpus.from_sentences(SENTENCES, min_count=1, **choice)
+
+
+def test_words_to_include_that_do_not_occur_are_named(caplog: pytest.LogCaptureFixture):
+    Corpus.from_sentences(SENTENCES, min_count=1, include=["a", "zebra"])
+    assert "1 of the words to include do not occur in the sentences: zebra" in caplog.text
+
+
+def test_many_files_lower_case_and_broken_bytes(tmp_path: Path):
+    text_file(tmp_path, b"\xef\xbb\xbfOne two", "1.txt")
+    text_file(tmp_path, gzip.compress(b"ONE tw\xffo"), "2.txt.gz")
+    corpus = Corpus.from_text(tmp_path, min_count=1, lower=True, errors="ignore")
+    assert words_of(corpus) == [["one", "two"], ["one", "two"]]
+    corpus = Corpus.from_text([tmp_path / "2.txt.gz"], min_count=1, errors="replace")
+    assert words_of(corpus) == [["ONE", "tw\ufffdo"]]
+    with pytest.raises(ValueError, match=r"2\.txt\.gz is not UTF-8: byte 6 is 0xff.*errors='replace'"):
+        Corpus.from_text(tmp_path)
+    with pytest.raises(ValueError, match="errors is 'surrogateescape'"):
+        Corpus.from_text(tmp_path, errors="surrogateescape")  # type: ignore[arg-type]
+
+
+def test_lines_are_split_at_white_space_and_sentences_are_not():
+    lines = ["one two\n", "", "two  one", "\u3000two three"]
+    expected = [["one", "two"], ["two", "one"], ["two", "three"]]
+    assert words_of(Corpus.from_lines(iter(lines), min_count=1)) == expected
+    with pytest.raises(TypeError, match="lines is a str"):
+        Corpus.from_lines("one two")
+
+
+def test_walks(xp: Any):
+    walks = xp.asarray([[0, 1, 2], [2, -1, -1], [-1, -1, -1], [3, 1, -1]])
+    corpus = Corpus.from_walks(walks)
+    assert words_of(corpus) == [["0", "1", "2"], ["2"], ["3", "1"]]
+    vocabulary = Vocabulary(list("abcd"), [1, 2, 2, 1])
+    assert words_of(Corpus.from_walks(walks, vocabulary))[0] == ["a", "b", "c"]
+    assert words_of(as_corpus(walks)) == words_of(corpus)
+    assert words_of(as_corpus(walks[0, :])) == [["0", "1", "2"]]
+
+
+@pytest.mark.parametrize(
+    ("walks", "error", "message"),
+    [
+        ([[0, -1, 1]], ValueError, "walk 0 goes on after -1"),
+        ([[0, 1], [1, -2]], ValueError, "id -2 in walk 1"),
+        ([[0.0, 1.0]], TypeError, "float64"),
+        ([0, 1], ValueError, "shape"),
+        ([[-1, -1]], ValueError, "no ids"),
+    ],
+)
+def test_walks_of_the_wrong_kind(walks: Any, error: type[Exception], message: str):
+    with pytest.raises(error, match=message):
+        Corpus.from_walks(np.array(walks))
+
+
+class Column:
+    """What columns of Arrow, pandas and others have in common with a list, and what they have not."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class ArrowColumn(Column):
+    def slice(self, start: int, length: int) -> ArrowColumn:
+        return ArrowColumn(self.values[start : start + length])
+
+    def to_pylist(self) -> list[Any]:
+        return self.values
+
+    def __iter__(self) -> Any:
+        raise AssertionError("it would yield scalars of Arrow")
+
+
+class PandasColumn(Column):
+    dtype = np.dtype(object)
+    ndim = 1
+
+    def __iter__(self) -> Any:
+        return iter(self.values)
+
+
+class Table:
+    shape = (2, 1)
+
+    def __init__(self, columns: dict[str, Any]) -> None:
+        self.columns = columns
+
+    def __getitem__(self, name: str) -> Any:
+        return self.columns[name]
+
+
+@pytest.mark.parametrize("kind", [ArrowColumn, PandasColumn])
+def test_columns_of_strings_and_of_token_lists(kind: Any):
+    expected = [["one", "two"], ["two"]]
+    assert words_of(as_corpus(kind(["one two", None, "two"]), 1)) == expected
+    assert words_of(as_corpus(kind([None, ["one", "two"], ["two"]]), 1)) == expected
+    assert words_of(as_corpus(Table({"text": kind(["one two", float("nan"), "two"])}), 1)) == expected
+    with pytest.raises(TypeError, match=r"a table of 2 columns; choose one of them, .*'id'"):
+        as_corpus(Table({"id": kind(["1"]), "text": kind(["a"])}))
+
+
+def test_anything_that_holds_a_corpus(tmp_path: Path):
+    path = text_file(tmp_path, b"one two\ntwo")
+    corpus = Corpus.from_text(path, min_count=1)
+    corpus.save(tmp_path / "corpus.w2v")
+    expected = [["one", "two"], ["two"]]
+    assert as_corpus(corpus) is corpus
+    for source in (str(path), path, [path], tmp_path / "corpus.w2v", iter(expected), expected):
+        assert words_of(as_corpus(source, 1)) == expected
+    with pytest.raises(TypeError, match="sentence 0 is the string"):
+        as_corpus(["one two"])
+    with pytest.raises(TypeError, match="a int is no corpus"):
+        as_corpus(3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a b c d e f g h i j\n" * 200, "every word is one character long"),
+        ("one two three four " * 300, "all 1200 tokens are one sentence"),
+        ("\n".join(f"w{i} w{i + 1} w{i + 2}" for i in range(0, 3000, 3)), "hardly anything to learn"),
+        ("one two \ufeffthree\n" * 5, "begin with a byte order mark"),
+    ],
+)
+def test_what_looks_wrong_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, message: str):
+    Corpus.from_text(text_file(tmp_path, text.encode()), min_count=1)
+    assert message in caplog.text
+    assert len(caplog.records) == 1
+
+
+def test_an_ordinary_text_raises_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    Corpus.from_text(text_file(tmp_path, b"\xef\xbb\xbfthe cat sat on the mat\n" * 1 + b"the cat sat\n" * 500))
+    assert not caplog.records

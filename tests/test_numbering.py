@@ -1,0 +1,199 @@
+"""Words are numbered alike by compiled code and by a dictionary, whatever the threads, blocks and sizes of tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import lzma
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastw2v import numbering, store
+from fastw2v.corpus import Corpus
+from fastw2v.numbering import Numbered, number_text
+from fastw2v.store import Store
+from fastw2v.text import PADDING, Piece
+
+compiled = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="Numba is not installed")
+
+# All white space of str.split, its neighbours in UTF-8, word characters of one to four bytes, and things that hurt.
+SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+LETTERS = "ab\x00\x08\x0e\x1b!\x7f\x84\x86\u009f\u00a1é"
+LETTERS += "Σ\u03c3\u03c2\u1681\u167f\u200b\u1fff\u202a\u2030\u2060\u3001\u2fff한İ😀"
+
+
+def cut(text: str, at: int) -> Iterator[Piece]:
+    """Cut a text behind white space of one byte, in pieces of about `at` bytes."""
+    data = text.encode()
+    start = 0
+    while start < len(data):
+        found = re.compile(rb"[ \t\n]").search(data, min(start + at, len(data)))
+        end = found.end() if found else len(data)
+        yield Piece(data[start:end] + PADDING, "text", start)
+        start = end
+
+
+def expected(text: str, lower: bool, min_count: int) -> tuple[list[str], list[int], list[list[str]]]:
+    """Ten lines of Python: words by falling count and first appearance, counts, and sentences of these words."""
+    if lower:
+        text = text.lower()
+    counts = Counter(text.split())
+    ranked = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: -counts[word])
+    kept = set(ranked)
+    sentences = [[word for word in line.split() if word in kept] for line in text.split("\n")]
+    return ranked, [counts[word] for word in ranked], [sentence for sentence in sentences if sentence]
+
+
+def found(numbered: Numbered, min_count: int, workers: int) -> tuple[list[str], list[int], list[list[str]]]:
+    order = np.argsort(-numbered.counts, kind="stable")
+    order = order[numbered.counts[order] >= min_count]
+    final = np.full(len(numbered.counts), -1, np.int32)
+    final[order] = np.arange(len(order), dtype=np.int32)
+    words = numbered.words(order)
+    ids, offsets = numbered.encode(final, workers)
+    assert ids.dtype == np.int32
+    assert offsets.dtype == np.int64
+    assert offsets[0] == 0
+    assert offsets[-1] == len(ids)
+    sentences = [[words[i] for i in ids[a:b]] for a, b in itertools.pairwise(offsets)]
+    return words, numbered.counts[order].tolist(), sentences
+
+
+def check(
+    text: str, block: int, *, lower: bool = False, min_count: int = 1, workers: int = 2, memory: int = 1 << 27
+) -> None:
+    """Compare both ways of numbering, in memory or on disk, with the ten lines of Python."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "IN_MEMORY", memory)
+        ways = [1 << 60, -1] if importlib.util.find_spec("numba") else [1 << 60]
+        for short in ways:
+            patch.setattr(numbering, "SHORT", short)
+            numbered = number_text(cut(text, block), lower=lower, errors="strict", workers=workers)
+            assert found(numbered, min_count, workers) == expected(text, lower, min_count)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    text=st.text(st.sampled_from(SPACES + LETTERS + "    \n"), max_size=200),
+    block=st.integers(1, 40),
+    lower=st.booleans(),
+    min_count=st.integers(1, 3),
+    workers=st.integers(1, 3),
+    memory=st.sampled_from([0, 40, 1 << 27]),
+)
+def test_hostile_text(text: str, block: int, lower: bool, min_count: int, workers: int, memory: int):
+    check(text, block, lower=lower, min_count=min_count, workers=workers, memory=memory)
+
+
+@settings(max_examples=50, deadline=None)
+@given(words=st.lists(st.text("ab\x00", min_size=1, max_size=40), max_size=200), workers=st.integers(1, 3))
+def test_words_that_differ_by_little(words: list[str], workers: int):
+    check(" ".join(words), 30, workers=workers)
+
+
+def test_more_words_than_the_first_tables_hold(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(numbering._Table.__init__, "__defaults__", (4, 8))
+    random = np.random.default_rng(0)
+    words = [f"w{i}" for i in random.zipf(1.3, 5000) % 3000] + ["x" * 1000, "y" * 9, "x" * 999 + "y"]
+    check("\n".join(" ".join(words[i : i + 7]) for i in range(0, len(words), 7)), 500, min_count=2, workers=3)
+
+
+def test_words_of_a_million_bytes():
+    long = "x" * 1_000_000
+    check(f"{long} {long}y {'한' * 400_000}\n{long} z", 10, workers=2)
+
+
+def test_every_white_space_character_and_no_other():
+    assert {chr(c) for c in range(0x110000) if chr(c).isspace()} == set(SPACES)
+    everything = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    check("a".join(everything), 1 << 20)
+
+
+@compiled
+def test_words_with_equal_slots_and_tags_are_told_apart():
+    # The hash of `fastw2v.scan` for words of 16 bytes, in NumPy: 200,000 of them, and two that look the same.
+    def mix(z: np.ndarray) -> np.ndarray:
+        z = (z ^ (z >> np.uint64(32))) * golden
+        return z ^ (z >> np.uint64(29))
+
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    words = [f"sameHead{i:08d}".encode() for i in range(200_000)]
+    halves = np.frombuffer(b"".join(words), "<u8").reshape(-1, 2)
+    hashed = mix(mix(mix(halves[:, 0]) ^ halves[:, 1])) + np.array(16, np.uint64) * golden
+    seen = (hashed >> np.uint64(36) << np.uint64(3)) | (hashed & np.uint64(7))
+    order = np.argsort(seen, kind="stable")
+    at = int(np.flatnonzero(seen[order][1:] == seen[order][:-1])[0])
+    one, other = words[order[at]], words[order[at + 1]]
+
+    table = numbering._Table(capacity=4)
+    ids, _ = table.add(b" ".join([one, other, one, other]) + PADDING, 0)
+    assert ids.tolist() == [0, 1, 0, 1]
+    used = table.slots.reshape(-1, 2)[table.slots.reshape(-1, 2)[:, 1] > 0]
+    assert len(used) == 2
+    assert used[0, 0] == used[1, 0]
+    assert used[0, 1] >> np.uint64(32) == used[1, 1] >> np.uint64(32)
+
+
+def test_a_store_in_memory_and_on_disk_is_the_same(monkeypatch: pytest.MonkeyPatch):
+    blocks = [np.arange(n, dtype=np.int32) + n for n in (5, 0, 7, 1, 100)]
+    for limit in (0, 4 * 12, 1 << 20):
+        monkeypatch.setattr(store, "IN_MEMORY", limit)
+        numbers = Store(np.int32)
+        for block in blocks:
+            numbers.append(block)
+        numbers.rewind(113)
+        half = []
+        for block in blocks:
+            np.testing.assert_array_equal(numbers.take(len(block)), block)
+            half.append(block[::2])
+            numbers.append(block[::2])
+        np.testing.assert_array_equal(numbers.array(), np.concatenate(half))
+        assert numbers.array().flags.writeable
+
+
+def test_a_full_disk_is_explained(monkeypatch: pytest.MonkeyPatch):
+    class Full:
+        def seek(self, place: int) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+        def write(self, data: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "IN_MEMORY", 0)
+    monkeypatch.setattr(store.tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(OSError, match="TMPDIR"):
+        Store(np.int32).append(np.arange(3))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("FASTW2V_DATA" not in os.environ, reason="FASTW2V_DATA names no folder with corpora")
+@pytest.mark.parametrize("name", ["wiki8.txt.xz", "kowiki-head.txt.xz"])
+def test_a_large_corpus_equals_a_counter(name: str):
+    path = Path(os.environ["FASTW2V_DATA"]) / "corpora" / name
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    with lzma.open(path, "rt", encoding="utf-8", newline="\n") as file:
+        text = file.read()
+    counts = Counter(text.split())
+    ranked = sorted((word for word in counts if counts[word] >= 5), key=lambda word: -counts[word])
+    for workers in (1, 3):
+        corpus = Corpus.from_text(path, workers=workers)
+        assert corpus.vocabulary.words == ranked
+        assert corpus.vocabulary.counts.tolist() == [counts[word] for word in ranked]
+        np.testing.assert_array_equal(np.bincount(corpus.ids), corpus.vocabulary.counts)
+        ids = corpus.vocabulary.word_to_id
+        np.testing.assert_array_equal(corpus.ids, [ids[word] for word in text.split() if word in ids])
