@@ -29,12 +29,14 @@ Engine = Literal["auto", "fused", "layers"]
 ProgressFunction = Callable[[int, float, float], None]
 """Called with the words done, the mean loss per target since the last call, and the learning rate."""
 
+# The layers engine's schedule; the fused one's is in kernels/schedule.py. Batches of 256 tokens and more to a matrix
+# product would let OpenBLAS start threads for products too small to gain from them.
 POOL_TOKENS = 64
 """L: tokens of the corpus that share a pool of negatives."""
 POOL_SIZE = 16
 """P: negatives in a pool."""
 GROUPS = 16
-"""Pools in one batch of the layers engine: larger batches are hardly faster on NumPy, and staler."""
+"""Pools in one batch: larger batches are hardly faster on NumPy, and staler."""
 MAX_ROW_STEP = 1.6
 """Longest first step of one row in one batch of the layers engine (see `SGD`); half and twice as much do less well."""
 REPORT_SECONDS = 0.2
@@ -149,7 +151,7 @@ class Word2Vec:
             ("ns_exponent", ns_exponent, -1.0, 1.0),
             ("sample", sample, 0.0, 1.0),
             ("min_alpha", min_alpha, 0.0, 100.0),
-            ("alpha", min_alpha if alpha is None else alpha, min_alpha, 100.0),
+            ("alpha", _start_alpha(alpha, sg, cbow_grad), max(min_alpha, 1e-9), 100.0),
         ):
             if not low <= number <= high:
                 raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
@@ -258,7 +260,7 @@ class Word2Vec:
             if self.sg
             else CBOW.from_weights(W_in, W_out, self.negative, cbow_grad=self.cbow_grad)
         )
-        alpha = self._start_alpha()
+        alpha = _start_alpha(self.alpha, self.sg, self.cbow_grad)
         optimizer = SGD(alpha, max_row_norm=MAX_ROW_STEP / alpha)
         words, total = 0, self.epochs * len(corpus)
         loss_sum, targets = 0.0, 0
@@ -308,22 +310,15 @@ class Word2Vec:
             negative=self.negative,
             ns_exponent=self.ns_exponent,
             sample=self.sample,
-            alpha=self._start_alpha(),
+            alpha=_start_alpha(self.alpha, self.sg, self.cbow_grad),
             min_alpha=self.min_alpha,
             epochs=self.epochs,
             seed=self.seed,
             shrink_windows=self.shrink_windows,
             cbow_grad=self.cbow_grad,
-            pool_tokens=POOL_TOKENS,
-            pool_size=POOL_SIZE,
             workers=self.workers or available_processors(),
             on_progress=report,
         )
-
-    def _start_alpha(self) -> float:
-        if self.alpha is not None:
-            return self.alpha
-        return 0.04 if self.sg else 0.2 if self.cbow_grad == "mean" else 0.05
 
     def _settings(self) -> dict[str, Any]:
         """Return what a reader of the vectors' file needs to repeat the run."""
@@ -335,7 +330,7 @@ class Word2Vec:
             "negative": self.negative,
             "ns_exponent": self.ns_exponent,
             "sample": self.sample,
-            "alpha": self._start_alpha(),
+            "alpha": _start_alpha(self.alpha, self.sg, self.cbow_grad),
             "min_alpha": self.min_alpha,
             "epochs": self.epochs,
             "seed": self.seed,
@@ -386,6 +381,13 @@ def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, s
 def _fused_problem(device: str) -> str | None:
     """Return why the fused engine cannot be used on a device, or None if it can."""
     return cpu.problem() if device == "cpu" else "it does not run on CUDA yet"
+
+
+def _start_alpha(alpha: float | None, sg: int, cbow_grad: str) -> float:
+    """Return the learning rate at the start, or its default (measured: docs/kernels.md)."""
+    if alpha is not None:
+        return alpha
+    return 0.04 if sg else 0.2 if cbow_grad == "mean" else 0.05
 
 
 def _check_whole(name: str, value: Any) -> None:

@@ -127,6 +127,8 @@ def test_what_comes_out():
     ({"sample": -1e-3}, ValueError, "sample is -0.001"),
     ({"sample": float("nan")}, ValueError, "sample is nan"),
     ({"alpha": 1e-5}, ValueError, "alpha is 1e-05; it must lie between 0.0001 and"),
+    ({"alpha": 0, "min_alpha": 0}, ValueError, "alpha is 0; it must lie between 1e-09"),
+    ({"min_alpha": 0.3}, ValueError, "alpha is 0.2; it must lie between 0.3 and"),
     ({"min_alpha": -1}, ValueError, "min_alpha is -1"),
     ({"alpha": float("inf")}, ValueError, "alpha is inf"),
     ({"sg": 2}, ValueError, "sg is 2; it must be 0 for CBOW or 1 for skip-gram"),
@@ -145,7 +147,7 @@ def test_settings_out_of_range(settings, error, message):
     (["a string", "is no list"], TypeError, "split"),
     ([[1, 2]], TypeError, "from_ids"),
     ([["a", "b", "c"] * 5], ValueError, "negative is 5, but the vocabulary has only 3 words"),
-    (5, TypeError, "not iterable"),
+    (5, TypeError, "is no corpus"),
 ])  # fmt: skip
 def test_corpora_that_cannot_be_trained_on(corpus, error, message):
     with pytest.raises(error, match=message):
