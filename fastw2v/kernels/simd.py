@@ -5,6 +5,8 @@ products in registers while it walks along the rows, and that block is where a k
 loops say what they mean: a `Lanes` value is sixteen float32 (or float64) numbers, one AVX-512 register or two AVX2
 registers or four NEON ones, whatever the processor has: LLVM splits it. Arrays are addressed by the offset of an
 element from the start of their data, whatever their number of dimensions; nothing is checked.
+
+Numba's cache of a compiled kernel knows only the kernel's own file: after a change here, touch `stretch.py`.
 """
 
 # mypy: disable-error-code="untyped-decorator,misc"
@@ -90,16 +92,6 @@ def spread(typing: Any, array: Any, index: Any) -> Any:
         return _splat(builder, value, array.dtype)
 
     return Lanes(array.dtype)(array, types.intp), generate
-
-
-@intrinsic
-def fill(typing: Any, value: Any) -> Any:
-    """Return sixteen copies of a float32 or float64 number."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _splat(builder, args[0], value)
-
-    return Lanes(value)(value), generate
 
 
 def _splat(builder: Any, value: Any, dtype: Any) -> Any:

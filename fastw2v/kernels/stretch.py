@@ -23,7 +23,6 @@ from fastw2v.kernels.schedule import LONGEST_STEP
 from fastw2v.kernels.simd import (
     LANES,
     exp_minus,
-    fill,
     fma,
     fold_groups,
     fold_pairs,
@@ -307,6 +306,19 @@ def _ring(size: Any) -> Any:
     return ring
 
 
+@njit
+def _finish(
+    j: Any, k: Any, d: Any, g: Any, h: Any, W_out: Any, own: Any, held: Any, edges: Any, at: Any, shares: Any
+) -> None:
+    """Update sixteen columns of the own row of CBOW's target k, and note its gradient at the edges of its window."""
+    store(W_out, own[k] + j, fma(g, h, load(W_out, own[k] + j)))
+    d = d * spread(shares, k)
+    middle, low, high = at[k, 0] + j, at[k, 1] + j, at[k, 2] + j
+    store(held, middle, number(0.0, d) - d)
+    store(edges, low, load(edges, low) + d)
+    store(edges, high, load(edges, high) - d)
+
+
 @_compiled
 def cbow_ns(
     W_in: Any,
@@ -355,11 +367,12 @@ def cbow_ns(
     ring = _ring(2 * min(window, n) + tile + 1)
     mask = ring - 1
     sums = _zeros(ring * width, W_in)
-    held = _zeros(ring * width, W_in)  # a token's row, then, once it has been a target, minus its own gradient
-    edges = _zeros(ring * width, W_in)
+    at = np.zeros((SIDE, 3), np.int64)  # each target's place in the ring, and those of its window's edges
+    shares = _zeros(SIDE, W_in)
+    held = _zeros((ring + 1) * width, W_in)  # a token's row, then, once it has been a target, minus its own gradient
+    edges = _zeros((ring + 1) * width, W_in)
     leaving = _zeros(width, W_in)
     h = _zeros(SIDE * width, W_in)
-    dh = _zeros(SIDE * width, W_in)
     own = np.zeros(SIDE, np.int64)
     zero = number(0.0, load(h, 0))
 
@@ -373,9 +386,9 @@ def cbow_ns(
     while t < n:
         if place[t] // pool_tokens != pool:
             pool = place[t] // pool_tokens
-            at = (pool - first_pool) * pool_size
-            blocks = _fill_pool(negatives[at : at + pool_size], width, pool_ids, rows, times, bias)
-            fetched = at + pool_size
+            drawn = (pool - first_pool) * pool_size
+            blocks = _fill_pool(negatives[drawn : drawn + pool_size], width, pool_ids, rows, times, bias)
+            fetched = drawn + pool_size
         end = min(t + tile, n)
         while place[end - 1] >= (pool + 1) * pool_tokens:
             end -= 1
@@ -402,13 +415,20 @@ def cbow_ns(
                 a = (low[i] & mask) * width
                 b = (high[i] & mask) * width
                 c = (i & mask) * width
-                share = fill(one / W_in.dtype.type(high[i] - low[i] - 1))
+                at[k, 0] = c
+                at[k, 1] = a
+                at[k, 2] = b
+                shares[k] = one / W_in.dtype.type(high[i] - low[i] - 1)
+                share = spread(shares, k)
+                if not mean_gradient:
+                    shares[k] = one
                 soon = np.int64(word[min(i + AHEAD, n - 1)]) * width
                 for j in range(0, width, LANES):
                     prefetch(W_out, soon + j)
                     others = load(sums, b + j) - load(sums, a + j) - load(held, c + j)
                     store(h, k * width + j, others * share)
             else:
+                at[k] = ring * width  # a row that nobody reads
                 for j in range(0, width, LANES):
                     store(h, k * width + j, zero)
         for i in range(fetched, min(fetched + SIDE, len(negatives))):
@@ -437,26 +457,17 @@ def cbow_ns(
         loss += total(_pull(own_scores, 0, step)) / SIDE
 
         for j in range(0, width, LANES):
-            d0 = spread(own_scores, 0) * load(W_out, own[0] + j)
-            d1 = spread(own_scores, 1) * load(W_out, own[1] + j)
-            d2 = spread(own_scores, 2) * load(W_out, own[2] + j)
-            d3 = spread(own_scores, 3) * load(W_out, own[3] + j)
-            d = _train(j, _columns(h, width, j), (d0, d1, d2, d3), W_out, W_out, rows, blocks, scores)
-            _store_columns(dh, width, j, d)
-
-        for k in range(end - t):
-            i = t + k
-            a = (low[i] & mask) * width
-            b = (high[i] & mask) * width
-            c = (i & mask) * width
-            g = spread(own_scores, k)
-            share = fill(one / W_in.dtype.type(high[i] - low[i] - 1) if mean_gradient else one)
-            for j in range(0, width, LANES):
-                store(W_out, own[k] + j, fma(g, load(h, k * width + j), load(W_out, own[k] + j)))
-                d = load(dh, k * width + j) * share
-                store(held, c + j, zero - d)
-                store(edges, a + j, load(edges, a + j) + d)
-                store(edges, b + j, load(edges, b + j) - d)
+            h0, h1, h2, h3 = _columns(h, width, j)
+            g0, g1, g2, g3 = spread(own_scores, 0), spread(own_scores, 1), spread(own_scores, 2), spread(own_scores, 3)
+            d0 = g0 * load(W_out, own[0] + j)
+            d1 = g1 * load(W_out, own[1] + j)
+            d2 = g2 * load(W_out, own[2] + j)
+            d3 = g3 * load(W_out, own[3] + j)
+            d0, d1, d2, d3 = _train(j, (h0, h1, h2, h3), (d0, d1, d2, d3), W_out, W_out, rows, blocks, scores)
+            _finish(j, 0, d0, g0, h0, W_out, own, held, edges, at, shares)
+            _finish(j, 1, d1, g1, h1, W_out, own, held, edges, at, shares)
+            _finish(j, 2, d2, g2, h2, W_out, own, held, edges, at, shares)
+            _finish(j, 3, d3, g3, h3, W_out, own, held, edges, at, shares)
 
         out = n if end == n else end - window
         for i in range(left, out):
@@ -541,9 +552,9 @@ def skipgram_ns(
     while t < n:
         if place[t] // pool_tokens != pool:
             pool = place[t] // pool_tokens
-            at = (pool - first_pool) * pool_size
-            blocks = _fill_pool(negatives[at : at + pool_size], width, pool_ids, rows, times, bias)
-            fetched = at + pool_size
+            drawn = (pool - first_pool) * pool_size
+            blocks = _fill_pool(negatives[drawn : drawn + pool_size], width, pool_ids, rows, times, bias)
+            fetched = drawn + pool_size
             for i in range(left, entered):
                 hit[i] = _find(pool_ids, SIDE * blocks, word[i])
         end = min(t + tile, n)
