@@ -237,6 +237,59 @@ def encode(
     )
 
 
+@app.command(rich_help_panel="Files")
+def phrases(
+    corpus: CorpusFiles,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to write: a text, or an encoded corpus if .w2v."),
+    ],
+    min_count: Annotated[int, typer.Option(help="Leave apart pairs that occur less often.")] = MIN_COUNT,
+    threshold: Annotated[
+        float | None, typer.Option(help="Join pairs that score above this.", show_default="10, or 0.5 for npmi")
+    ] = None,
+    scoring: Annotated[
+        Literal["default", "npmi"], typer.Option(help="Mikolov's score, or normalised mutual information.")
+    ] = "default",
+    passes: Annotated[int, typer.Option(min=1, help="Two make phrases of up to four words, and so on.")] = 1,
+    delimiter: Annotated[str, typer.Option(help="Stands between the words of a phrase.")] = "_",
+    connector_words: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Words that may stand inside a phrase, but not at its ends.")
+    ] = None,
+    lower: Lower = False,
+    errors: DecodingErrors = "strict",
+    workers: Workers = None,
+) -> None:
+    """Join words that often stand side by side, such as new_york."""
+    from fastw2v.phrases import find_phrases, join_phrases
+
+    _check_folder(output)
+    threshold = {"default": 10.0, "npmi": 0.5}[scoring] if threshold is None else threshold
+    text = _read_corpus(corpus, 1, None, None, None, None, lower, errors, workers)
+    connectors = _words_in(connector_words)
+    start = time.perf_counter()
+    best: dict[str, float] = {}
+    for _ in range(passes):
+        found = find_phrases(
+            text, min_count, threshold, scoring=scoring, connector_words=connectors, delimiter=delimiter
+        )
+        text = join_phrases(text, found)
+        best |= {delimiter.join(words): score for words, score in found.scores.items()}
+    if output.suffix == ".w2v":
+        text.save(output)
+    else:
+        text.write_text(output)
+    _print_facts(
+        {
+            "phrases": f"{len(best):,}",
+            "highest": " ".join(sorted(best, key=lambda phrase: -best[phrase])[:10]),
+            "words": f"{len(text):,} in {text.n_sentences:,} sentences, {len(text.vocabulary):,} of them distinct",
+            "time": f"{time.perf_counter() - start:.1f} s",
+            "file": f"{output}, {output.stat().st_size:,} bytes",
+        }
+    )
+
+
 @app.command(rich_help_panel="Ask")
 def most_similar(
     file: VectorFile,
@@ -502,10 +555,8 @@ def _read_corpus(
     if any(path.suffix == ".w2v" for path in paths):
         if len(paths) > 1:
             raise ValueError("an encoded corpus is read alone; encode all the texts together instead")
-        if (min_count, max_vocab, include, exclude, counts, lower, errors) != (
-            *(MIN_COUNT, None, None, None, None, False),
-            "strict",
-        ):
+        chosen = (max_vocab, include, exclude, counts, lower, errors) != (None, None, None, None, False, "strict")
+        if chosen or min_count not in (MIN_COUNT, 1):
             raise ValueError(f"the words of {paths[0]} are chosen already; give such options to fastw2v encode")
         return Corpus.load(paths[0])
     return Corpus.from_text(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -319,6 +320,32 @@ class Corpus:
             If a word cannot be written in UTF-8, or holds a line feed.
         """
         encoded.write(Path(path), self.ids, self.offsets, self.vocabulary)
+
+    def write_text(self, path: str | os.PathLike[str]) -> None:
+        """Write a text with a sentence on each line and a space between words.
+
+        The file appears under its name only when it is complete.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        ValueError
+            If a word holds white space, so that it would be read back as several.
+        """
+        words = self.vocabulary.words
+        for word in words:
+            if word.split() != [word]:
+                raise ValueError(f"word {word!r} cannot be written to {path}: words are separated by white space there")
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            with partial.open("w", encoding="utf-8", newline="\n") as file:
+                for start, stop in itertools.pairwise(self.offsets.tolist()):
+                    file.write(" ".join([words[i] for i in self.ids[start:stop].tolist()]) + "\n")
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
 
     @property
     def n_sentences(self) -> int:

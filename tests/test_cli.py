@@ -75,7 +75,18 @@ def file(tmp_path: Path) -> Path:
 def test_version_and_help(run: Any):
     assert run("--version") == (0, f"fastw2v {fastw2v.__version__}\n", "")
     shown = run("--help").out
-    for command in ["train", "encode", "most-similar", "analogy", "evaluate", "info", "convert", "demo", "doctor"]:
+    for command in [
+        "train",
+        "encode",
+        "phrases",
+        "most-similar",
+        "analogy",
+        "evaluate",
+        "info",
+        "convert",
+        "demo",
+        "doctor",
+    ]:
         assert command in shown
         assert run(command, "--help").status == 0
 
@@ -390,3 +401,17 @@ def test_train_reads_standard_input(corpus: Path, tmp_path: Path):
     vectors = formats.read(tmp_path / "v.bin")
     assert len(vectors) == 4
     assert all(word.islower() for word in vectors)
+
+
+def test_phrases_are_joined_and_written(run: Any, tmp_path: Path):
+    (tmp_path / "corpus.txt").write_text(
+        "New York is big\nYork is new york\n" * 20 + "a b c d e f g h i j k l m n\n" * 9
+    )
+    joined = tmp_path / "joined.txt"
+    result = run("phrases", tmp_path / "corpus.txt", "-o", joined, "--lower", "--threshold", "0.15", "--passes", "1")
+    assert result.status == 0, result.err
+    assert joined.read_text().splitlines()[0].split()[0] == "new_york"
+    assert "phrases" in result.out
+    assert run("phrases", joined, "-o", tmp_path / "joined.w2v", "--scoring", "npmi").status == 0
+    assert run("phrases", tmp_path / "joined.w2v", "-o", tmp_path / "again.txt").status == 0
+    failed(run("phrases", joined, "-o", tmp_path / "x.txt", "--threshold", "0"), "threshold is 0")

@@ -423,3 +423,14 @@ def test_what_looks_wrong_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 def test_an_ordinary_text_raises_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     Corpus.from_text(text_file(tmp_path, b"\xef\xbb\xbfthe cat sat on the mat\n" * 1 + b"the cat sat\n" * 500))
     assert not caplog.records
+
+
+def test_written_text_reads_back(tmp_path: Path):
+    corpus = Corpus.from_sentences(SENTENCES, min_count=1)
+    corpus.write_text(tmp_path / "text.txt")
+    again = Corpus.from_text(tmp_path / "text.txt", min_count=1)
+    assert words_of(again) == words_of(corpus)
+    with pytest.raises(ValueError, match="'two words' cannot be written"):
+        Corpus.from_sentences([["two words"]], min_count=1).write_text(tmp_path / "text.txt")
+    assert words_of(Corpus.from_text(tmp_path / "text.txt", min_count=1)) == words_of(corpus)
+    assert len(list(tmp_path.iterdir())) == 1

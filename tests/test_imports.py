@@ -19,7 +19,7 @@ FLOORS = [
     {"numbering"},
     {"sampling", "corpus", "vectors", "optim"},
     {"layers", "formats", "evaluate", "datasets", "kernels.stretch"},
-    {"models", "kernels.cpu", "trainer"},
+    {"phrases", "models", "kernels.cpu", "trainer"},
     {"kernels.naive", "word2vec"},
     {"cli", "textbook"},
 ]
