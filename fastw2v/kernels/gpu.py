@@ -1,0 +1,600 @@
+"""The fused GPU engine: stretches of the corpus, handed to the blocks of `word2vec.cu`, compiled by CuPy.
+
+It has not been run on a GPU yet: its kernels were compiled for every architecture and compared with the twin on a
+processor (`docs/gpu.md`). Importing this module imports no CuPy; `train` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from fastw2v.backend import cuda_problem, is_cupy, to_device
+from fastw2v.kernels.schedule import LONGEST_STEP, POOL_SIZE, POOL_TOKENS, STRETCH, TILE
+from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
+
+logger = logging.getLogger("fastw2v")
+
+Model = Literal["cbow", "skipgram"]
+
+SOURCE = Path(__file__).with_name("word2vec.cu")
+ROW = 4
+"""Rows are padded to a multiple of this many numbers, which a lane moves at once."""
+WARPS = 4
+"""Of a block."""
+OLDEST = (7, 5)
+"""First compute capability that the kernels are compiled for."""
+STALE = 8.0
+"""Updates of one row in flight, times the learning rate, that still let it converge.
+
+The logistic loss curves by at most a quarter of ``|h|**2``, and steps in one direction that do not see each other
+diverge beyond twice the inverse of the curvature; with vectors of about length 1 that is 8 over the rate.
+"""
+LAUNCH_SECONDS = 0.25
+"""Length of a launch that is aimed at: between two, progress is reported and Ctrl-C is heard."""
+PIECE = 1 << 24
+"""Tokens copied at a time of a corpus that does not fit on the device; two are there at once."""
+SPARE = 64 << 20
+"""Bytes of the device's memory that are left alone."""
+
+
+class Kernel(NamedTuple):
+    """What is compiled: a model for given sizes."""
+
+    model: Model
+    double: bool
+    width: int
+    """Numbers in a padded row."""
+    window: int
+    tile: int
+    pool_size: int
+    held: bool
+    """Whether pool rows stay in shared memory, with their changes, over several tiles."""
+    warps: int = WARPS
+
+    @property
+    def name(self) -> str:
+        """Of the function in `word2vec.cu`."""
+        return "cbow_ns" if self.model == "cbow" else "skipgram_ns"
+
+    def macros(self) -> tuple[str, ...]:
+        """Return the options that set the sizes in the source."""
+        sizes = {
+            "DIM": self.width,
+            "WINDOW": self.window,
+            "TILE": self.tile,
+            "POOL_SIZE": self.pool_size,
+            "POOL_HELD": int(self.held),
+            "WARPS": self.warps,
+            "STRETCH": STRETCH,
+            "LONGEST_STEP": LONGEST_STEP,
+        }
+        return (*(f"-D{name}={value}" for name, value in sizes.items()), *(("-DDOUBLE",) if self.double else ()))
+
+    def shared_bytes(self) -> int:
+        """Return the shared memory of a block, laid out as in the source."""
+        side = 4 if self.tile >= 3 else self.tile
+        targets = -(-self.tile // side) * side
+        ring = 2 * self.window + self.tile
+        cbow = self.model == "cbow"
+        rows = 2 * ring + cbow * targets + (self.warps + 1) * targets + self.pool_size * (1 + self.held)
+        numbers = self.pool_size * (1 + targets) + (targets if cbow else ring * (2 * self.window + 1))
+        whole = self.pool_size + targets + 2 * self.warps
+        return (8 if self.double else 4) * (rows * self.width + numbers) + 4 * whole
+
+
+class Crowd(NamedTuple):
+    """How many blocks train at once, and how long each keeps what it has learnt about a pool to itself."""
+
+    blocks: int
+    refresh: int
+    """Tiles between two writes of the rows of a pool."""
+
+
+def problem() -> str | None:
+    """Return why this engine cannot be used, or None when it can."""
+    if reason := cuda_problem():
+        return reason
+    import cupy
+
+    capability = cupy.cuda.Device().compute_capability
+    if (int(capability[:-1]), int(capability[-1])) < OLDEST:
+        return f"the device has compute capability {capability[:-1]}.{capability[-1]}; 7.5 or later is needed"
+    return None
+
+
+def crowd(
+    counts: np.ndarray,
+    keep: np.ndarray,
+    noise: np.ndarray,
+    *,
+    model: Model,
+    window: int,
+    shrink_windows: bool,
+    negative: int,
+    alpha: float,
+    tile: int,
+    pool_tokens: int,
+    most: int,
+) -> Crowd:
+    """Return how many blocks may train at once without spoiling what they learn.
+
+    Blocks do not see each other's updates of a row until they are written. As many may be on their way as `STALE`
+    allows for the row that is updated most: of the most frequent word among the kept tokens, which a block holds back
+    for the tokens of two windows and a tile; and of the word drawn most often as a negative, which it holds back
+    until it writes its pool.
+
+    Parameters
+    ----------
+    counts, keep, noise : array, shape (V,)
+        Of the words, their thresholds of subsampling, and weights in the noise.
+    most : int
+        Blocks that the device can run at once.
+
+    Returns
+    -------
+    Crowd
+    """
+    kept = counts * (keep / 2.0**32)
+    positives = 1.0 if model == "cbow" else float(window + 1 if shrink_windows else 2 * window)
+    bound = STALE / max(alpha, 1e-9)
+    held = float(kept.max() / max(kept.sum(), 1)) * (2 * window + tile) * positives
+    blocks = max(1, min(most, int(bound / max(held, 1e-9))))
+    drawn = float(noise.max() / noise.sum()) * blocks * tile * negative * positives
+    return Crowd(blocks, max(1, min(-(-pool_tokens // tile), int(bound / max(drawn, 1e-9)))))
+
+
+class Arguments(NamedTuple):
+    """The parameters of a kernel, in the order of the source."""
+
+    W_in: Any
+    W_out: Any
+    """Real arrays, shape (words, width)."""
+    ids: Any
+    """int32 array: the tokens from `first_token` on; the last one of a sentence has its sign bit set."""
+    starts: Any
+    """int64 array, shape (stretches + 1,): first token of each stretch."""
+    keep: Any
+    threshold: Any
+    """uint64 arrays, shape (words,): chance of being kept, and of the slots of the noise's alias table."""
+    alias: Any
+    """int32 array, shape (words,)."""
+    scratch: Any
+    """int32 array, shape (blocks, 5, STRETCH)."""
+    counter: Any
+    """uint64 array, shape (1,): the next item, to start with `first_item`."""
+    losses: Any
+    """float64 array, and"""
+    trained: Any
+    """int32 array, both of shape (items from `first_item` on,): an item is a stretch in an epoch."""
+    first_token: int
+    first_item: int
+    last_item: int
+    stretches: int
+    tokens: int
+    words: int
+    seed: int
+    alpha: float
+    slope: float
+    """How much the rate falls with each token."""
+    negative: float
+    pool_tokens: int
+    refresh: int
+    shrink_windows: int
+    mean_gradient: int
+
+    def typed(self) -> tuple[Any, ...]:
+        """Return them with scalars of the sizes that the source declares."""
+        types = [np.int64] * 6 + [np.uint64] + [np.float64] * 3 + [np.int64] + [np.int32] * 3
+        values = tuple(self)
+        arrays = len(values) - len(types)
+        scalars = zip(types, values[arrays:], strict=True)
+        return values[:arrays] + tuple(kind(value) for kind, value in scalars)
+
+
+def mark_ends(corpus_ids: Any, offsets: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Return the tokens from `start` to `stop` as int32, with the sign bit set where a sentence ends."""
+    ids = np.array(corpus_ids[start:stop], np.int32)
+    first, last = np.searchsorted(offsets, [start + 1, stop + 1])
+    ids[offsets[first:last] - 1 - start] |= np.int32(-(2**31))
+    return ids
+
+
+def train(
+    W_in: Any,
+    W_out: Any,
+    corpus_ids: np.ndarray,
+    offsets: np.ndarray,
+    counts: np.ndarray,
+    *,
+    model: Model = "cbow",
+    window: int = 5,
+    negative: int = 5,
+    ns_exponent: float = 0.75,
+    sample: float = 1e-3,
+    alpha: float = 0.2,
+    min_alpha: float = 1e-4,
+    epochs: int = 5,
+    seed: int = 1,
+    shrink_windows: bool = True,
+    cbow_grad: Literal["mean", "sum"] = "mean",
+    pool_tokens: int = POOL_TOKENS,
+    pool_size: int = POOL_SIZE,
+    tile: int = TILE,
+    workers: int | None = None,
+    on_progress: Callable[[int, float, float], None] | None = None,
+) -> np.ndarray:
+    """Train both tables in place over all epochs, on the device where they are.
+
+    Parameters are those of `fastw2v.kernels.cpu.train`, but for these.
+
+    Parameters
+    ----------
+    W_in, W_out : float32 or float64 CuPy array, shape (V, D)
+        Made by `tables`, they are trained where they are; others are copied and copied back.
+    corpus_ids, offsets, counts : integer array
+        Of NumPy; the corpus may be mapped from a file. It is copied to the device whole if it fits, else in pieces.
+    tile : int
+        T, at least 1.
+    workers : int, optional
+        Blocks. One gives the same bytes every time; several race for shared rows. As many as `crowd` advises if absent.
+
+    Returns
+    -------
+    float64 array, shape (epochs,)
+        Mean loss per target of each epoch.
+
+    Raises
+    ------
+    ValueError
+        If a setting or an array is not as described, or a block needs more shared memory than the device has.
+    MemoryError
+        If the device's memory does not suffice; nothing has been trained then.
+    FloatingPointError
+        If the loss becomes infinite or NaN.
+    RuntimeError
+        If there is no usable CUDA device.
+    """
+    _check_settings(
+        model,
+        cbow_grad,
+        alpha,
+        min_alpha,
+        window=window,
+        negative=negative,
+        pool_tokens=pool_tokens,
+        pool_size=pool_size,
+        tile=tile,
+        epochs=epochs,
+        workers=1 if workers is None else workers,
+    )
+    if reason := problem():
+        raise RuntimeError(f"the fused GPU engine cannot be used. {reason}")
+    _check_arrays(W_in, W_out, corpus_ids, offsets, counts)
+    import cupy
+
+    with cupy.cuda.Device(W_in.device.id):
+        V, D = W_in.shape
+        N = len(corpus_ids)
+        double = W_in.dtype == np.float64
+        keep, weights = keep_threshold(counts, sample), noise_weights(counts, ns_exponent)
+        noise = alias_table(weights)
+        starts = np.array([0, *(stop for _, stop in stretches(offsets, STRETCH))], np.int64)
+        S = len(starts) - 1
+        kernel, function = _compiled(model, double, _padded_width(D), window, tile, pool_size)
+        blocks, refresh = crowd(
+            counts,
+            keep,
+            weights,
+            model=model,
+            window=window,
+            shrink_windows=shrink_windows,
+            negative=negative,
+            alpha=alpha,
+            tile=tile,
+            pool_tokens=pool_tokens,
+            most=min(_resident(kernel, function), S * epochs),
+        )
+        blocks = workers or blocks
+        copied = sum(not _in_place(W) for W in (W_in, W_out))
+        needed = copied * table_bytes(V, D, double) + _other_bytes(V, S * epochs, blocks)
+        room = _free_bytes() - needed
+        piece = min(N, PIECE) if room < 4 * N else N
+        if room < 4 * piece * (2 if piece < N else 1):
+            raise MemoryError(
+                f"training needs {needed + 8 * min(N, PIECE):,} bytes of the device's memory beside the two tables, "
+                f"and {_free_bytes():,} are free: lower vector_size (now {D}), or raise min_count (now {V} words)"
+            )
+        padded = [_padded(W) for W in (W_in, W_out)]
+        arguments = Arguments(
+            W_in=padded[0],
+            W_out=padded[1],
+            ids=None,
+            starts=cupy.asarray(starts),
+            keep=cupy.asarray(keep),
+            threshold=cupy.asarray(noise.threshold),
+            alias=cupy.asarray(noise.alias.astype(np.int32)),
+            scratch=cupy.empty((blocks, 5, STRETCH), np.int32),
+            counter=cupy.zeros(1, np.uint64),
+            losses=cupy.zeros(S * epochs, np.float64),
+            trained=cupy.zeros(S * epochs, np.int32),
+            first_token=0,
+            first_item=0,
+            last_item=0,
+            stretches=S,
+            tokens=N,
+            words=V,
+            seed=seed % (1 << 64),
+            alpha=float(alpha),
+            slope=float(alpha - min_alpha) / (epochs * N),
+            negative=float(negative),
+            pool_tokens=pool_tokens,
+            refresh=refresh,
+            shrink_windows=bool(shrink_windows),
+            mean_gradient=cbow_grad == "mean",
+        )
+        logger.info(
+            "training with %d blocks of %d threads, %d bytes of shared memory each", blocks, 32 * kernel.warps,
+            kernel.shared_bytes(),
+        )  # fmt: skip
+        try:
+            with contextlib.closing(_pieces(corpus_ids, offsets, starts, piece, epochs)) as pieces:
+                for first, last, ids, first_token in pieces:
+                    given = arguments._replace(ids=ids, first_token=first_token)
+                    _launch(kernel, function, given, blocks, first, last, starts, on_progress)
+        finally:
+            for W, trained in zip((W_in, W_out), padded, strict=True):
+                if trained.data.ptr != W.data.ptr:
+                    W[...] = trained[:, :D]
+        losses = cupy.asnumpy(arguments.losses).reshape(epochs, S).sum(axis=1)
+        return losses / np.maximum(cupy.asnumpy(arguments.trained).reshape(epochs, S).sum(axis=1, dtype=np.int64), 1)
+
+
+def tables(shape: tuple[int, int], device: str, dtype: Any = np.float32) -> tuple[Any, Any]:
+    """Return two tables of zeros on a device, with padded rows, which `train` needs not copy.
+
+    Raises
+    ------
+    MemoryError
+        If they do not fit there with what training needs beside them, with the sizes that would.
+    """
+    import cupy
+
+    V, D = shape
+    with cupy.cuda.Device(to_device(np.zeros(1, np.int8), device).device.id):
+        double = np.dtype(dtype) == np.float64
+        check_room(_free_bytes(), V, D, double)
+        W_in, W_out = (cupy.zeros((V, _padded_width(D)), dtype)[:, :D] for _ in "io")
+        return W_in, W_out
+
+
+def check_room(free: int, V: int, D: int, double: bool) -> None:
+    """Raise MemoryError, with the sizes that would fit, if two tables and what goes with them need more than `free`."""
+    beside = _other_bytes(V, 0, 0) + 8 * PIECE
+    needed = 2 * table_bytes(V, D, double) + beside
+    if needed > free:
+        item = 8 if double else 4
+        fitting = max(0, (free - beside) // (2 * V * item) // ROW * ROW)
+        words = max(0, (free - beside + 20 * V) // (2 * _padded_width(D) * item + 20))
+        size = f"vector_size={fitting} would fit" if fitting else "no vector_size would fit"
+        raise MemoryError(
+            f"two tables of {V:,} words by {D} numbers, and what goes with them, need {needed / 2**30:.1f} GiB of the "
+            f"device's memory, of which {max(free, 0) / 2**30:.1f} GiB are free: {size}, or a vocabulary of {words:,} "
+            "words (raise min_count), or train with device='cpu'"
+        )
+
+
+def table_bytes(V: int, D: int, double: bool) -> int:
+    """Return the size of a padded table."""
+    return V * _padded_width(D) * (8 if double else 4)
+
+
+def _other_bytes(V: int, items: int, blocks: int) -> int:
+    """Return the device memory that goes with the tables and the corpus."""
+    return 20 * V + 32 * items + 20 * STRETCH * blocks + SPARE
+
+
+def _padded_width(D: int) -> int:
+    return -(-D // ROW) * ROW
+
+
+def _free_bytes() -> int:
+    import cupy
+
+    return int(cupy.cuda.runtime.memGetInfo()[0]) + int(cupy.get_default_memory_pool().free_bytes())
+
+
+def _compiled(model: Model, double: bool, width: int, window: int, tile: int, pool_size: int) -> tuple[Kernel, Any]:
+    """Compile a kernel, or take it from CuPy's cache, with its pool held in shared memory if that leaves room."""
+    import cupy
+
+    limit = cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]
+    kernel = choose_kernel(model, double, width, window, tile, pool_size, limit)
+    module = cupy.RawModule(code=SOURCE.read_text(encoding="utf-8"), options=("-std=c++17", *kernel.macros()))
+    function = module.get_function(kernel.name)
+    function.max_dynamic_shared_size_bytes = kernel.shared_bytes()
+    return kernel, function
+
+
+def choose_kernel(model: Model, double: bool, width: int, window: int, tile: int, pool_size: int, limit: int) -> Kernel:
+    """Return the kernel for these sizes that `limit` bytes of shared memory can hold.
+
+    Raises
+    ------
+    ValueError
+        If there is none, with the settings that need the memory.
+    """
+    for held in (True, False):
+        kernel = Kernel(model, double, width, window, tile, pool_size, held)
+        if kernel.shared_bytes() <= limit:
+            return kernel
+    raise ValueError(
+        f"a block of the fused GPU engine needs {kernel.shared_bytes():,} bytes of shared memory for vector_size "
+        f"{width}, window {window}, pool_size {pool_size} and tile {tile}, and this device has {limit:,}: lower one "
+        "of them, or train with engine='layers'"
+    )
+
+
+def _resident(kernel: Kernel, function: Any) -> int:
+    """Return how many blocks the device runs at once."""
+    import cupy
+
+    attributes = cupy.cuda.Device().attributes
+    threads = 32 * kernel.warps
+    fitting = min(
+        attributes["MaxSharedMemoryPerMultiprocessor"] // (kernel.shared_bytes() + 1024),
+        attributes["MaxRegistersPerMultiprocessor"] // (-(-function.num_regs // 8) * 8 * threads),
+        attributes["MaxThreadsPerMultiProcessor"] // threads,
+    )
+    return int(attributes["MultiProcessorCount"] * max(1, fitting))
+
+
+def _pieces(
+    corpus_ids: Any, offsets: np.ndarray, starts: np.ndarray, piece: int, epochs: int
+) -> Generator[tuple[int, int, Any, int], None, None]:
+    """Yield first and last item, ids on the device and first token of pieces; the next is copied meanwhile."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import cupy
+    import cupyx
+
+    S = len(starts) - 1
+    N = int(starts[-1])
+    if piece >= N:
+        yield 0, S * epochs, cupy.asarray(mark_ends(corpus_ids, offsets, 0, N)), 0
+        return
+    bounds = [0]
+    while bounds[-1] < S:
+        bounds.append(max(bounds[-1] + 1, int(np.searchsorted(starts, starts[bounds[-1]] + piece, side="right")) - 1))
+    host = [cupyx.empty_pinned(piece, np.int32) for _ in range(2)]
+    there = [cupy.empty(piece, np.int32) for _ in range(2)]
+    device = cupy.cuda.Device()
+
+    def send(i: int) -> tuple[int, int, Any, int]:
+        epoch, place = divmod(i, len(bounds) - 1)
+        first, last = bounds[place], bounds[place + 1]
+        start, stop = int(starts[first]), int(starts[last])
+        with device:
+            copying = cupy.cuda.Stream(non_blocking=True)
+            host[i % 2][: stop - start] = mark_ends(corpus_ids, offsets, start, stop)
+            there[i % 2][: stop - start].set(host[i % 2][: stop - start], stream=copying)
+            copying.synchronize()
+        return epoch * S + first, epoch * S + last, there[i % 2], start
+
+    with ThreadPoolExecutor(1) as copier:
+        coming = copier.submit(send, 0)
+        for i in range(epochs * (len(bounds) - 1)):
+            here = coming.result()
+            if i + 1 < epochs * (len(bounds) - 1):
+                coming = copier.submit(send, i + 1)
+            yield here
+
+
+def _launch(
+    kernel: Kernel,
+    function: Any,
+    arguments: Arguments,
+    blocks: int,
+    first: int,
+    last: int,
+    starts: np.ndarray,
+    on_progress: Callable[[int, float, float], None] | None,
+) -> None:
+    """Train the items from `first` to `last` in launches of about `LAUNCH_SECONDS`."""
+    S, items = arguments.stretches, blocks
+    while first < last:
+        end = min(last, first + items)
+        arguments.counter.fill(first)
+        began = time.perf_counter()
+        given = arguments._replace(last_item=end)
+        function((min(blocks, end - first),), (32 * kernel.warps,), given.typed(), shared_mem=kernel.shared_bytes())
+        losses = arguments.losses[first:end].get()  # waits for the launch
+        seconds = time.perf_counter() - began
+        done = end // S * arguments.tokens + int(starts[end % S])
+        rate = arguments.alpha - arguments.slope * done
+        if not np.isfinite(losses).all():
+            epoch, stretch = divmod(first + int(np.flatnonzero(~np.isfinite(losses))[0]), S)
+            raise FloatingPointError(
+                f"the loss is {losses[~np.isfinite(losses)][0]} in epoch {epoch + 1}, between word {starts[stretch]} "
+                f"and word {starts[stretch + 1]} of the corpus, at learning rate {rate:.4g}: train with a lower alpha"
+            )
+        targets = int(arguments.trained[first:end].sum(dtype=np.int64))
+        if on_progress is not None and targets:
+            on_progress(done, float(losses.sum()) / targets, rate)
+        items = max(blocks, min(2 * items, int(items * LAUNCH_SECONDS / max(seconds, 1e-6))))
+        first = end
+
+
+def _padded(W: Any) -> Any:
+    """Return W with its padding, as made by `tables`, or a padded copy."""
+    import cupy
+
+    V, D = W.shape
+    width = _padded_width(D)
+    if _in_place(W):
+        return W if width == D else W.base
+    copy = cupy.zeros((V, width), W.dtype)
+    copy[:, :D] = W
+    return copy
+
+
+def _in_place(W: Any) -> bool:
+    """Return whether a table can be trained where it is."""
+    width = _padded_width(W.shape[1])
+    whole = W if width == W.shape[1] else W.base
+    return (
+        whole is not None
+        and whole.shape == (len(W), width)
+        and whole.flags.c_contiguous
+        and whole.data.ptr == W.data.ptr
+        and W.data.ptr % 16 == 0
+    )
+
+
+def _check_settings(model: str, cbow_grad: str, alpha: float, min_alpha: float, **sizes: int) -> None:
+    if model not in ("cbow", "skipgram"):
+        raise ValueError(f"model is {model!r}; it must be 'cbow' or 'skipgram'")
+    if cbow_grad not in ("mean", "sum"):
+        raise ValueError(f"cbow_grad is {cbow_grad!r}; it must be 'mean' or 'sum'")
+    if not (0 <= min_alpha <= alpha < math.inf):
+        raise ValueError(
+            f"alpha is {alpha} and min_alpha {min_alpha}; they must be finite, with 0 <= min_alpha <= alpha"
+        )
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")
+
+
+def _check_arrays(W_in: Any, W_out: Any, ids: np.ndarray, offsets: np.ndarray, counts: np.ndarray) -> None:
+    if not (is_cupy(W_in) and is_cupy(W_out)):
+        raise ValueError(
+            f"W_in is a {type(W_in).__name__} and W_out a {type(W_out).__name__}; they must be arrays of one CUDA "
+            "device (fastw2v.to_device copies)"
+        )
+    if W_in.ndim != 2 or W_in.shape != W_out.shape or W_in.dtype != W_out.dtype or W_in.data.ptr == W_out.data.ptr:
+        raise ValueError(
+            f"W_in is {W_in.dtype} of shape {W_in.shape} and W_out {W_out.dtype} of shape {W_out.shape}; "
+            "they must be two arrays alike, with a row for each word"
+        )
+    if W_in.device.id != W_out.device.id:
+        raise ValueError(f"W_in is on device {W_in.device.id} and W_out on {W_out.device.id}; they must be on one")
+    if W_in.dtype not in (np.float32, np.float64):
+        raise ValueError(f"W_in and W_out are {W_in.dtype}; they must be float32 or float64")
+    V = len(W_in)
+    if len(counts) != V:
+        raise ValueError(f"there are {len(counts)} counts for {V} rows of W_in; each word needs one")
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise ValueError(f"the corpus is {ids.dtype} of shape {ids.shape}; it must be a line of integer word ids")
+    if len(ids) == 0:
+        raise ValueError("the corpus is empty")
+    if not (ids.min() >= 0 and ids.max() < V):
+        raise ValueError(f"the corpus has ids from {ids.min()} to {ids.max()}; they must lie in 0..{V - 1}")
+    if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
+        raise ValueError(f"offsets must rise from 0 to the {len(ids)} tokens of the corpus")

@@ -1,0 +1,238 @@
+// Runs word2vec.cu, included unchanged, on a processor: a block's threads are fibers that take turns in a chosen order
+// or, with THREADS_ARE_REAL, threads of the system, for ThreadSanitizer to watch.
+//
+// A thread that comes to a barrier or a shuffle waits until its block, or its warp, has come there too. Shuffles and
+// ballots of real threads order nothing but themselves, as on a GPU: only barriers do.
+//
+// Build with the kernel's macros, -DVECTOR=0 or 1, and -DSOURCE='"path of word2vec.cu"'.
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <random>
+#include <thread>
+#include <ucontext.h>
+#include <vector>
+
+struct Meeting {  // `members` threads meet here again and again
+  std::atomic<long> arrived{0};
+  long members;
+};
+
+struct Index {
+  unsigned x;
+};
+
+struct Warp {
+  Meeting meeting;
+  std::atomic<unsigned long long> slots[2][32];
+};
+
+struct Block_ {
+  Meeting meeting;
+  std::vector<Warp> warps;
+  std::vector<double> memory;
+  Block_(int threads, size_t bytes) : warps(threads / 32), memory((bytes + 7) / 8) {
+    memset(memory.data(), 0xff, 8 * memory.size());  // NaN, as nothing promises that shared memory starts clean
+    meeting.members = threads;
+    for (auto &warp : warps) warp.meeting.members = 32;
+  }
+};
+
+struct Thread {
+  Index thread, block;
+  Block_ *home;
+  long barriers = 0, exchanges = 0;
+  Meeting *waits_for = nullptr;
+  long goal = 0;
+  bool done = false, started = false;
+  ucontext_t context;
+  jmp_buf place;
+  std::vector<char> stack;
+};
+
+static thread_local Thread *current;
+static int skipped_line;  // of a barrier to leave out
+
+#ifdef THREADS_ARE_REAL
+static void wait(Meeting &meeting, long goal, std::memory_order order) {
+  while (meeting.arrived.load(order) < goal) std::this_thread::yield();
+}
+#else
+static jmp_buf scheduler;
+static void wait(Meeting &meeting, long goal, std::memory_order) {
+  if (meeting.arrived.load() >= goal) return;
+  current->waits_for = &meeting;
+  current->goal = goal;
+  if (!_setjmp(current->place)) _longjmp(scheduler, 1);
+}
+#endif
+
+static void meet(Meeting &meeting, long &times, bool orders_memory) {
+  ++times;
+  meeting.arrived.fetch_add(1, orders_memory ? std::memory_order_acq_rel : std::memory_order_relaxed);
+  wait(meeting, times * meeting.members, orders_memory ? std::memory_order_acquire : std::memory_order_relaxed);
+}
+
+// ---- the CUDA that the kernel speaks ----
+
+#define __device__
+#define __global__
+#define __launch_bounds__(threads)
+#define __noinline__
+#define threadIdx (current->thread)
+#define blockIdx (current->block)
+#define SHARED_MEMORY(name) double *name = current->home->memory.data()
+#define __syncthreads()                                                                                                \
+  (__LINE__ == skipped_line ? (void)0 : meet(current->home->meeting, current->barriers, true))
+
+struct float4 {
+  float x, y, z, w;
+};
+
+static Warp &own_warp() { return current->home->warps[current->thread.x / 32]; }
+
+template <typename T> static T exchange(T value, int from_xor) {
+  Warp &warp = own_warp();
+  unsigned long long raw = 0;
+  memcpy(&raw, &value, sizeof value);
+  auto &slots = warp.slots[current->exchanges % 2];
+  slots[current->thread.x % 32].store(raw, std::memory_order_relaxed);
+  meet(warp.meeting, current->exchanges, false);
+  raw = slots[current->thread.x % 32 ^ from_xor].load(std::memory_order_relaxed);
+  memcpy(&value, &raw, sizeof value);
+  return value;
+}
+
+template <typename T> static T __shfl_xor_sync(unsigned, T value, int lanes) { return exchange(value, lanes); }
+
+static unsigned __ballot_sync(unsigned, bool vote) {
+  Warp &warp = own_warp();
+  auto &slots = warp.slots[current->exchanges % 2];
+  slots[current->thread.x % 32].store(vote, std::memory_order_relaxed);
+  meet(warp.meeting, current->exchanges, false);
+  unsigned votes = 0;
+  for (int i = 0; i < 32; ++i) votes |= (unsigned)slots[i].load(std::memory_order_relaxed) << i;
+  return votes;
+}
+
+static void __syncwarp() { meet(own_warp().meeting, current->exchanges, true); }
+
+static int __popc(unsigned x) { return __builtin_popcount(x); }
+
+template <typename T> static T __ldcg(const T *p) { return *p; }
+
+template <typename T> static T atomicAdd(T *p, T x) {
+  return std::atomic_ref<T>(*p).fetch_add(x, std::memory_order_relaxed);
+}
+
+static void atomicAdd(float4 *p, float4 v) {
+  float *x = (float *)p;
+  if ((size_t)x % 16) abort();  // the hardware would stop
+  atomicAdd(x, v.x), atomicAdd(x + 1, v.y), atomicAdd(x + 2, v.z), atomicAdd(x + 3, v.w);
+}
+
+#include SOURCE
+
+// ---- the launch ----
+
+#ifndef THREADS_ARE_REAL
+static std::function<void()> *kernel_of_fibers;
+
+static void fiber() {
+  (*kernel_of_fibers)();
+  current->done = true;
+  _longjmp(scheduler, 1);
+}
+
+static void resume(Thread &thread) {
+  current = &thread;
+  if (_setjmp(scheduler)) return;
+  if (thread.started) _longjmp(thread.place, 1);
+  thread.started = true;
+  thread.stack.resize(1 << 16);
+  getcontext(&thread.context);
+  thread.context.uc_stack.ss_sp = thread.stack.data();
+  thread.context.uc_stack.ss_size = thread.stack.size();
+  makecontext(&thread.context, fiber, 0);
+  setcontext(&thread.context);
+}
+
+// Let the fibers take turns until all are done; return whether they got there, which those that wait for each other
+// never do.
+static bool run(std::vector<Thread> &threads, int order) {
+  std::vector<Thread *> turns;
+  for (auto &thread : threads) turns.push_back(&thread);
+  if (order == 1) std::reverse(turns.begin(), turns.end());
+  std::mt19937 random(order);
+  size_t done = 0;
+  while (done < threads.size()) {
+    if (order > 1) std::shuffle(turns.begin(), turns.end(), random);
+    bool moved = false;
+    for (Thread *thread : turns) {
+      if (thread->done || (thread->waits_for && thread->waits_for->arrived.load() < thread->goal)) continue;
+      resume(*thread);
+      moved = true;
+      done += thread->done;
+    }
+    if (!moved) return false;
+  }
+  return true;
+}
+#endif
+
+// Run a kernel on `blocks` blocks. `order` of the turns: 0 forward, 1 backward, else the seed of a shuffle each round.
+// Returns 0, or 1 if the threads wait for each other for ever.
+extern "C" int launch(int skipgram, int blocks, long shared_bytes, int order, int skip_line, PARAMETERS) {
+  skipped_line = skip_line;
+  std::function<void()> kernel = [&] { skipgram ? skipgram_ns(ARGUMENTS) : cbow_ns(ARGUMENTS); };
+  std::deque<Block_> homes;
+  std::vector<Thread> threads(blocks * THREADS);
+  for (int b = 0; b < blocks; ++b) {
+    homes.emplace_back(THREADS, shared_bytes);
+    for (int i = 0; i < THREADS; ++i) {
+      Thread &thread = threads[b * THREADS + i];
+      thread.thread.x = i;
+      thread.block.x = b;
+      thread.home = &homes.back();
+    }
+  }
+#ifdef THREADS_ARE_REAL
+  std::vector<std::thread> system;
+  for (auto &thread : threads) system.emplace_back([&] { current = &thread, kernel(); });
+  for (auto &thread : system) thread.join();
+  return 0;
+#else
+  kernel_of_fibers = &kernel;
+  return run(threads, order) ? 0 : 1;
+#endif
+}
+
+#ifdef THREADS_ARE_REAL
+// A program for ThreadSanitizer: one block trains a small corpus with few words, so that threads meet at the same rows.
+// Its arguments: 0 for CBOW or 1 for skip-gram, and the line of a barrier to leave out, or 0.
+int main(int argc, char **argv) {
+  if (argc != 3) return 2;
+  const int V = 6, tokens = 96;
+  std::mt19937 random(1);
+  std::vector<float> W_in(V * DIM), W_out(V * DIM);
+  for (auto *W : {&W_in, &W_out})
+    for (float &x : *W) x = random() / 4294967296.0f - 0.5f;
+  std::vector<int> ids(tokens), alias(V), scratch(5 * STRETCH), trained(2);
+  for (int i = 0; i < tokens; ++i) ids[i] = random() % V | (i % 16 == 15 ? 1u << 31 : 0);
+  for (int i = 0; i < V; ++i) alias[i] = i;
+  std::vector<long long> starts = {0, 64, tokens};
+  std::vector<Bits> keep(V, 1ull << 32), threshold(V, 1ull << 32);
+  std::vector<double> losses(2);
+  Bits counter = 0;
+  return launch(atoi(argv[1]), 1, 1 << 20, 0, atoi(argv[2]), (Real *)W_in.data(), (Real *)W_out.data(), ids.data(),
+                starts.data(), keep.data(), threshold.data(), alias.data(), scratch.data(), &counter, losses.data(),
+                trained.data(), 0, 0, 2, 2, tokens, V, 1, 0.1, 0.0, 5.0, 40, 3, 1, 1);
+}
+#endif
