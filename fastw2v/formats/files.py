@@ -1,0 +1,152 @@
+"""Files: opened whatever their packing, replaced whole, and the words and values that they hold."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from fastw2v.vectors import WordVectors
+
+__all__ = [
+    "FormatError",
+    "cast",
+    "decoded",
+    "encoded",
+    "is_packed",
+    "replacing",
+    "unpacked",
+    "word_vectors",
+    "writing",
+]
+
+_SPACES = re.compile(rb"[\x00-\x20\x7f]")
+
+
+class FormatError(ValueError):
+    """A vector file that cannot be read or written, with the place and the remedy."""
+
+
+def is_packed(path: Path) -> bool:
+    """Return whether the name says that a file is packed with gzip."""
+    return path.suffix.lower() == ".gz"
+
+
+@contextlib.contextmanager
+def unpacked(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file for reading, unpacked first where it is packed with gzip, and give it with its size.
+
+    Unpacking goes to a nameless temporary file, as readers hold a file's header against its size, and map it.
+    """
+    with path.open("rb") as file:
+        magic = file.read(2)
+        file.seek(0)
+        if magic != b"\x1f\x8b":
+            yield file, os.fstat(file.fileno()).st_size
+            return
+        with tempfile.TemporaryFile() as plain:
+            try:
+                with gzip.GzipFile(fileobj=file) as packed:
+                    shutil.copyfileobj(packed, plain, 2**20)
+            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+                raise FormatError(
+                    f"{path}: not a whole gzip file ({error}): it is cut short or damaged; fetch or write it again"
+                ) from error
+            size = plain.tell()
+            plain.seek(0)
+            yield plain, size
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written that takes `path`'s place on success, packed where the name says so."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        if not is_packed(path):
+            yield file
+            return
+        # Without name and time, equal vectors give equal files.
+        with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed:
+            yield packed  # type: ignore[misc]
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the name of an empty file in the same folder, to be written; it takes `path`'s place on success."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+    temporary = target.with_name(f".fastw2v-{secrets.token_hex(8)}.tmp")
+    temporary.open("xb").close()
+    mode = temporary.stat().st_mode
+    try:
+        yield temporary
+        temporary.chmod(mode)  # safetensors makes the file anew, readable by its owner only
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def word_vectors(path: Path, words: Sequence[Any] | Callable[[], Any], vectors: Any, **rest: Any) -> WordVectors:
+    """Return the word vectors of a file, whose name stands before whatever is wrong with them."""
+    try:
+        return WordVectors(words, vectors, **rest)
+    except (ValueError, TypeError) as error:
+        raise FormatError(f"{path}: {error}") from error
+
+
+def decoded(words: list[bytes], path: Path, errors: str) -> list[str]:
+    """Return words in UTF-8, none of which holds a newline, as strings."""
+    try:
+        # Much faster than word by word, and the same: a newline ends whatever was cut short before it.
+        return b"\n".join(words).decode("utf-8", errors).split("\n")
+    except UnicodeDecodeError as error:
+        row = error.object.count(b"\n", 0, error.start)
+        raise FormatError(
+            f"{path}: the word of row {row + 1}, {words[row][:30]!r}, is not UTF-8: "
+            f"{error.reason}. Read the file with errors='surrogateescape' to keep such words as they are, or 'replace'"
+        ) from error
+
+
+def encoded(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | None = _SPACES) -> list[bytes]:
+    """Return the words in UTF-8, integers in digits, having checked that the format can hold each.
+
+    `unfit` matches the bytes that a word must not have; with None any word will do, the empty one as well.
+    """
+    spelled = []
+    for word in words:
+        try:
+            spelled.append(str(word).encode("utf-8", "surrogateescape"))
+        except UnicodeEncodeError as error:
+            raise FormatError(f"{path}: the word {word!r} is not valid Unicode: {error.reason}") from error
+        if unfit is not None and (word == "" or unfit.search(spelled[-1])):
+            what = "the empty word" if word == "" else f"the word {word!r}, with its space or control character,"
+            raise FormatError(
+                f"{path}: {what} cannot be written to a {path.suffix} file, as no reader could tell where it ends. "
+                "Save as .safetensors, which holds any word, or rename it"
+            )
+    return spelled
+
+
+def cast(matrix: np.ndarray, dtype: np.dtype, path: Path) -> np.ndarray:
+    """Return the matrix in C order and `dtype`, having checked that no value grows to infinity."""
+    with np.errstate(over="ignore"):
+        same = np.ascontiguousarray(matrix, dtype=dtype)
+    if dtype.itemsize < matrix.dtype.itemsize:
+        overflown = np.isinf(same) & np.isfinite(matrix)
+        if overflown.any():
+            row, column = np.argwhere(overflown)[0]
+            raise FormatError(
+                f"{path}: the value {matrix[row, column]} in row {row} is beyond {dtype.name}, which is what this "
+                f"file holds. Save the vectors as .safetensors, which keeps {matrix.dtype}, or scale them"
+            )
+    return same

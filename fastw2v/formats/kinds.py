@@ -1,0 +1,170 @@
+"""The kinds of files: which one a name means, and reading and writing each."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from fastw2v.formats.binary import read_binary, write_binary
+from fastw2v.formats.fasttext import is_fasttext, read_fasttext
+from fastw2v.formats.files import FormatError, decoded, is_packed, unpacked, word_vectors
+from fastw2v.formats.keyed_vectors import read_keyed_vectors
+from fastw2v.formats.npz import read_npz, write_npz
+from fastw2v.formats.plain_text import read_text, write_text
+from fastw2v.formats.projector import read_projector, write_projector
+from fastw2v.formats.static_embedding import is_static_embedding, read_static_embedding, write_static_embedding
+from fastw2v.formats.tensors import read_safetensors, write_safetensors
+from fastw2v.vectors import WordVectors
+
+__all__ = ["FORMATS", "SUFFIXES", "format_of", "read", "write"]
+
+SUFFIXES = {
+    ".safetensors": "safetensors",
+    ".bin": "bin",
+    ".txt": "txt",
+    ".vec": "txt",
+    ".glove": "glove",
+    ".npz": "npz",
+    ".tsv": "projector",
+    ".kv": "gensim",
+}
+FORMATS = ("safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "gensim")
+_PACKABLE = ("bin", "txt", "glove")
+
+
+def format_of(path: str | PathLike[str], format: str | None = None) -> str:
+    """Return the format of a file: the one that is given, or that which the suffix names.
+
+    Parameters
+    ----------
+    path : str or path
+        A suffix of ``.gz`` is looked behind.
+    format : str, optional
+        One of `FORMATS`.
+
+    Raises
+    ------
+    FormatError
+        If the suffix or `format` is unknown, or the format does not go with ``.gz``.
+    """
+    path = Path(path)
+    bare = path.with_suffix("") if is_packed(path) else path
+    if format is None:
+        format = SUFFIXES.get(bare.suffix.lower())
+        if format is None and is_static_embedding(path):
+            return "static-embedding"
+        if format is None:
+            raise FormatError(
+                f"{path}: the suffix {bare.suffix!r} names no known format. Supported are {', '.join(SUFFIXES)}, "
+                f"and .gz behind .bin, .txt, .vec and .glove; for another name say format= one of {', '.join(FORMATS)}"
+            )
+    if format not in FORMATS:
+        raise FormatError(f"format is {format!r}; supported are {', '.join(FORMATS)}")
+    if is_packed(path) and format not in _PACKABLE:
+        raise FormatError(f"{path}: {format} files are not packed with gzip here; leave out the .gz")
+    return format
+
+
+def read(
+    path: str | PathLike[str], format: str | None = None, errors: str = "strict", limit: int | None = None
+) -> WordVectors:
+    """Read word vectors from a file.
+
+    Parameters
+    ----------
+    path : str or path
+        A file packed with gzip is unpacked, whatever its name.
+    format : str, optional
+        One of `FORMATS`; by default the suffix decides, and a folder is a StaticEmbedding. A ``.bin`` may be a
+        fastText model as well, and a ``.txt`` or ``.vec`` a file of GloVe's, without a first line of numbers.
+    errors : {"strict", "surrogateescape", "replace", "ignore"}
+        What to do with words that are not UTF-8, as in `bytes.decode`. Old tools cut words in the middle of a
+        character; "surrogateescape" keeps their bytes.
+    limit : int, optional
+        Keep the first so many words only. Of ``.bin``, ``.txt`` and their like the rest is not even read.
+
+    Returns
+    -------
+    WordVectors
+        On the host. float32 from most formats; from ``.safetensors``, ``.npz`` and gensim's the type that was
+        saved. The vectors of a ``.safetensors`` file are mapped: read from the disk when used, and not writable.
+
+    Raises
+    ------
+    FormatError
+        If the suffix or `format` is unknown, or the file is cut short, damaged, of another format, or names a
+        word twice. Of a ``.safetensors`` file, the words are looked at when the first is asked for.
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If `limit` is below 1.
+    """
+    path = Path(path)
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit is {limit}; it must be at least 1")
+    kind = format_of(path, format)
+    if kind in _PACKABLE:
+        return _read_packable(path, kind, errors, limit)
+    if kind == "safetensors":
+        vectors = read_safetensors(path)
+    elif kind == "npz":
+        vectors = read_npz(path)
+    elif kind == "gensim":
+        vectors = read_keyed_vectors(path)
+    elif kind == "projector":
+        vectors = read_projector(path, errors)
+    else:
+        vectors = read_static_embedding(path)
+    return vectors if limit is None else vectors[:limit]
+
+
+def write(vectors: WordVectors, path: str | PathLike[str], format: str | None = None) -> None:
+    """Write word vectors to a file, which appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    vectors : WordVectors
+        ``.safetensors`` and ``.npz`` hold everything as it is, the others words and float32 vectors only. Integer
+        words become their digits, save in these two.
+    path : str or path
+        ``.gz`` behind the suffix packs the file.
+    format : str, optional
+        One of `FORMATS` other than "gensim"; by default the suffix decides.
+
+    Raises
+    ------
+    FormatError
+        If the suffix or `format` is unknown, or the format cannot hold a word or a value.
+    OSError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    kind = format_of(path, format)
+    if kind == "gensim":
+        raise FormatError(f"{path}: gensim's own format is read only, being a pickle; gensim reads .bin and .txt")
+    if kind == "safetensors":
+        write_safetensors(vectors, path)
+    elif kind == "npz":
+        write_npz(vectors, path)
+    elif kind == "bin":
+        write_binary(vectors, path)
+    elif kind == "projector":
+        write_projector(vectors, path)
+    elif kind == "static-embedding":
+        write_static_embedding(vectors, path)
+    else:
+        write_text(vectors, path, header=kind == "txt")
+
+
+def _read_packable(path: Path, kind: str, errors: str, limit: int | None) -> WordVectors:
+    with unpacked(path) as (file, size):
+        if size == 0:
+            raise FormatError(f"{path}: the file is empty")
+        if kind == "bin" and is_fasttext(file):
+            words, vectors, counts = read_fasttext(file, path, size, limit)
+            return word_vectors(path, decoded(words, path, errors), vectors, counts=counts)
+        if kind == "bin":
+            words, vectors = read_binary(file, path, size, limit)
+        else:
+            words, vectors = read_text(file, path, size, limit, header=None if kind == "txt" else False)
+    return word_vectors(path, decoded(words, path, errors), vectors)

@@ -1,0 +1,245 @@
+"""word2vec's text format, fastText's and GloVe's: a line for each word, with the word and D numbers.
+
+Numbers are parsed many at a time: eight digits are eight bytes, and a few operations on 64-bit integers make a
+number of them. What is not in the common form, such as ``1e10`` or ``nan``, is left to Python, number by number.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from fastw2v.backend import to_host
+from fastw2v.formats.files import FormatError, cast, encoded, writing
+from fastw2v.formats.header import check_rest, read_header
+from fastw2v.vectors import WordVectors
+
+__all__ = ["parse_rows", "read_text", "write_text"]
+
+# Text parsed at a time: small enough that what is made of it stays in the cache.
+_CHUNK = 2**19
+_PAD = 16
+_GLOVE = re.compile(rb"\S+(?: -?\d+\.\d+(?:e[-+]?\d+)?)+[ \t\r]*\n")
+_NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE)
+_POWERS = 10.0 ** np.arange(23)  # each exact in double precision
+
+
+def read_text(
+    file: BinaryIO, path: Path, size: int, limit: int | None, header: bool | None
+) -> tuple[list[bytes], np.ndarray]:
+    """Read the first `limit` words, or all, and their vectors.
+
+    `header` says whether there is a first line with the numbers of words and dimensions; with None, a first line
+    of a word and numbers with decimal points says that there is not.
+    """
+    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    line = data[: data.find(b"\n") + 1]
+    if header is False or (header is None and _GLOVE.fullmatch(line)):
+        n_words, n_dims, at = _count_rows(data), len(line.split()) - 1, 0
+        if n_dims < 1:
+            raise FormatError(f"{path}: the first line is {line[:40]!r}, not a word and numbers: is the format right?")
+    else:
+        n_words, n_dims, at = read_header(data[:4096], path, size, least_word=2, least_value=2)
+    n_read = n_words if limit is None else min(limit, n_words)
+    vectors = np.empty((n_read, n_dims), dtype=np.float32)
+    words: list[bytes] = []
+    # NumPy works outside the interpreter's lock, so that threads help.
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        end = at
+        pieces = list(_chunks(data, at, n_read))
+        parse = partial(_parse_chunk, data, n_dims, vectors, path, 1 if at else 0)
+        for found in pool.map(parse, pieces):
+            words += found
+        end = pieces[-1][1] if pieces else at
+    if len(words) < n_read:
+        raise FormatError(
+            f"{path}: the file ends in or before line {len(words) + 1 + (at > 0)} of {n_words + (at > 0)}, without a "
+            "newline: it is cut short; fetch or write it again, or if it is whole, end its last line"
+        )
+    if n_read == n_words:
+        check_rest(data[end : end + 64], path, n_words)
+    return words, vectors
+
+
+def write_text(vectors: WordVectors, path: Path, header: bool) -> None:
+    """Write words and vectors, with or without the first line that tells their numbers."""
+    words = encoded(vectors.index_to_key, path)
+    matrix = cast(to_host(vectors.vectors), np.dtype("<f4"), path)
+    with writing(path) as file:
+        if header:
+            file.write(b"%d %d\n" % matrix.shape)
+        for word, row in zip(words, matrix, strict=True):
+            # str of a NumPy float32 is the shortest text that reads back to the same float32.
+            file.write(word + b" " + " ".join(map(str, row)).encode() + b"\n")
+
+
+def parse_rows(text: bytes, n_dims: int) -> tuple[list[bytes], np.ndarray]:
+    """Return the words, and the numbers as float32 array, shape (N, D), of N whole lines.
+
+    A line is read from its right end: D numbers, each behind a space, and what is left of them is the word.
+
+    Raises
+    ------
+    IndexError
+        With the number of the first line that is not so.
+    """
+    raw = np.frombuffer(bytes(_PAD) + text + bytes(_PAD), dtype=np.uint8)
+    line_ends = np.flatnonzero(raw == 10)
+    line_starts = np.concatenate([[_PAD], line_ends[:-1] + 1])
+    stops = _without_trailing(raw, line_starts, line_ends)
+    spaces = np.flatnonzero(raw == 32)
+    behind = np.searchsorted(spaces, stops)
+    ahead = behind - np.searchsorted(spaces, line_starts)
+    if (ahead < n_dims).any():
+        raise IndexError(int(np.argmax(ahead < n_dims)))
+    gaps = spaces[(behind - n_dims)[:, None] + np.arange(n_dims)]
+    ends = np.concatenate([gaps[:, 1:], stops[:, None]], axis=1)
+    values, odd = _parsed_numbers(raw, gaps.reshape(-1) + 1, ends.reshape(-1))
+    matrix = values.reshape(-1, n_dims)
+    for place in odd:
+        row, column = divmod(int(place), n_dims)
+        matrix[row, column] = _odd_number(raw[gaps[row, column] + 1 : ends[row, column]].tobytes(), row)
+    first, last = (line_starts - _PAD).tolist(), (gaps[:, 0] - _PAD).tolist()
+    words = [text[start:end] for start, end in zip(first, last, strict=True)]
+    for row in np.flatnonzero(ahead > n_dims).tolist():
+        # One number more than there should be would otherwise pass for a part of the word.
+        if _NUMBER.fullmatch(words[row].rpartition(b" ")[2]):
+            raise IndexError(row)
+    if not all(words):
+        raise IndexError(words.index(b""))
+    return words, matrix
+
+
+def _count_rows(data: mmap.mmap) -> int:
+    """Return the number of lines, the last of which may lack its newline, without blank ones at the end."""
+    whole = data[-(2**16) :].rstrip()
+    end = len(data) - min(len(data), 2**16) + len(whole)
+    return sum(data[start : min(start + 2**24, end)].count(b"\n") for start in range(0, end, 2**24)) + 1
+
+
+def _chunks(data: mmap.mmap, at: int, n_rows: int) -> Iterator[tuple[int, int, int]]:
+    """Cut the next `n_rows` lines into pieces: where each starts and ends, and the first of its rows."""
+    row = 0
+    while row < n_rows:
+        end = data.rfind(b"\n", at, at + _CHUNK) + 1
+        if not end and not (end := data.find(b"\n", at) + 1):
+            return
+        lines = data[at:end].count(b"\n")
+        if row + lines > n_rows:
+            for _ in range(n_rows - row):
+                end = data.find(b"\n", at if _ == 0 else end) + 1
+            lines = n_rows - row
+        yield at, end, row
+        at, row = end, row + lines
+
+
+def _parse_chunk(
+    data: mmap.mmap, n_dims: int, vectors: np.ndarray, path: Path, header_lines: int, chunk: tuple[int, int, int]
+) -> list[bytes]:
+    start, end, row = chunk
+    try:
+        words, matrix = parse_rows(data[start:end], n_dims)
+    except IndexError as error:
+        number = error.args[0]
+        line = data[start:end].split(b"\n")[number]
+        raise FormatError(
+            f"{path}: line {row + number + 1 + header_lines} is {line[:40]!r}..., not a word and {n_dims} numbers of "
+            "float32: the file is damaged or the number of dimensions is wrong"
+        ) from None
+    vectors[row : row + len(words)] = matrix
+    return words
+
+
+def _without_trailing(raw: np.ndarray, line_starts: np.ndarray, line_ends: np.ndarray) -> np.ndarray:
+    """Return where the lines end, spaces, tabs and carriage returns at their ends aside."""
+    stops = line_ends.copy()
+    for _ in range(4):
+        last = raw[stops - 1]
+        blank = ((last == 32) | (last == 13) | (last == 9)) & (stops > line_starts)
+        if not blank.any():
+            return stops
+        stops -= blank
+    for i in np.flatnonzero(blank).tolist():
+        stops[i] = line_starts[i] + len(raw[line_starts[i] : line_ends[i]].tobytes().rstrip(b" \t\r"))
+    return stops
+
+
+def _parsed_numbers(raw: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Parse numbers such as ``-0.0625``, with or without an exponent such as ``e-05``.
+
+    Returns
+    -------
+    values : float32 array, shape (N,)
+    odd : int array, shape (M,)
+        The places of numbers in another form, whose values mean nothing.
+
+    Notes
+    -----
+    The digits make an integer below 2⁵³, divided by a power of ten below 10²³: both are exact in double precision,
+    so the quotient is the double nearest to the number, as Python's ``float`` gives it.
+    """
+    negative = raw[starts] == 45
+    points = starts + negative + 1
+    exponents = np.zeros(len(starts), dtype=np.int64)
+    scaled = np.flatnonzero((raw[ends - 4] == 101) & (raw[ends - 3] == 45) & (ends - points > 5))
+    if len(scaled):
+        tens, ones = (raw[ends[scaled] - place].astype(np.int64) - 48 for place in (2, 1))
+        digits = (tens >= 0) & (tens <= 9) & (ones >= 0) & (ones <= 9)
+        scaled, exponents[scaled[digits]] = scaled[digits], (10 * tens + ones)[digits]
+        ends = ends.copy()
+        ends[scaled] -= 4
+    n_digits = ends - points - 1
+    whole = raw[points - 1] - np.uint8(48)  # wraps round to a large number for what is no digit
+    regular = (raw[points] == 46) & (whole <= 9) & (n_digits >= 1) & (n_digits <= 14)
+    n_digits = np.clip(n_digits, 1, 14)
+    decimals = n_digits + exponents
+    regular &= decimals <= 22
+    octets: np.ndarray = np.ndarray((len(raw) - 7,), "<u8", raw, strides=(1,))
+    digits, good = _eight_digits(octets[ends - 8], np.minimum(n_digits, 8))
+    number = digits.astype(np.int64)
+    regular &= good
+    long = np.flatnonzero(n_digits > 8)
+    if len(long):
+        digits, good = _eight_digits(octets[ends[long] - 16], n_digits[long] - 8)
+        number[long] += 100_000_000 * digits.astype(np.int64)
+        regular[long] &= good
+    values = whole * _POWERS[n_digits] + number
+    values /= _POWERS[np.minimum(decimals, 22)]
+    np.negative(values, out=values, where=negative)
+    return values.astype(np.float32), np.flatnonzero(~regular)
+
+
+def _eight_digits(octets: np.ndarray, n_digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number that the last 1 to 8 of eight characters spell, and whether they are all digits."""
+    # The first character is the lowest byte: shifting there and back makes zeros of those in front.
+    spare = (8 * (8 - n_digits)).astype(np.uint64)
+    x = ((octets ^ np.uint64(0x3030303030303030)) >> spare) << spare
+    digits = ((x | (x + np.uint64(0x0606060606060606))) & np.uint64(0xF0F0F0F0F0F0F0F0)) == 0
+    # Neighbours are joined: eight digits to four pairs, and these, by two products, to the whole.
+    x = x * np.uint64(10) + (x >> np.uint64(8))
+    mask = np.uint64(0x000000FF000000FF)
+    high = (x & mask) * np.uint64(0x000F424000000064)
+    low = ((x >> np.uint64(16)) & mask) * np.uint64(0x0000271000000001)
+    return (high + low) >> np.uint64(32), digits
+
+
+def _odd_number(text: bytes, row: int) -> Any:
+    """Return a number in any form as float32; IndexError with the row if it is none, or beyond float32."""
+    if not _NUMBER.fullmatch(text):
+        raise IndexError(row)
+    value = float(text)
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    if np.isinf(single) and abs(value) != np.inf:
+        raise IndexError(row)
+    if np.isinf(single) and b"n" not in text.lower():
+        raise IndexError(row)
+    return single

@@ -1,0 +1,105 @@
+"""sentence-transformers' StaticEmbedding: a folder from which it makes sentence vectors, the means of their words'.
+
+The folder holds the vectors in ``model.safetensors``, the words in ``tokenizer.json`` and two small files that say what
+they are. A sentence is split at white space; a word that is not there counts as a vector of zeros.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastw2v.backend import to_host
+from fastw2v.formats.files import FormatError, cast, encoded, word_vectors
+from fastw2v.vectors import WordVectors
+
+__all__ = ["is_static_embedding", "read_static_embedding", "write_static_embedding"]
+
+_UNKNOWN = "[UNK]"
+# What splits a text at white space splits it at these too.
+_SPACES = re.compile(
+    rb"[\x00-\x20\x7f\x85]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
+)
+
+
+def is_static_embedding(path: Path) -> bool:
+    """Return whether this is such a folder."""
+    return path.is_dir() and (path / "tokenizer.json").is_file()
+
+
+def read_static_embedding(path: Path) -> WordVectors:
+    """Read the words, in the order of their ids, and their vectors."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        tokenizer = json.loads((path / "tokenizer.json").read_bytes())
+        vocabulary = tokenizer["model"]["vocab"]
+        pairs = (
+            vocabulary.items()
+            if isinstance(vocabulary, dict)
+            else [(entry[0], i) for i, entry in enumerate(vocabulary)]
+        )
+        words = dict(sorted(((int(i), str(word)) for word, i in pairs)))
+        tensors = load_file(path / "model.safetensors")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
+        raise FormatError(
+            f"{path}: not a whole folder of a StaticEmbedding ({type(error).__name__}: {error})"
+        ) from error
+    names = [name for name in ("embedding.weight", "embeddings") if name in tensors]
+    if not names:
+        raise FormatError(f"{path}: model.safetensors has no embedding.weight; it holds {sorted(tensors)[:8]}")
+    matrix = tensors[names[0]]
+    if list(words) != list(range(len(matrix))):
+        raise FormatError(f"{path}: tokenizer.json has not one word for each of the {len(matrix)} rows of the vectors")
+    vectors = word_vectors(path, list(words.values()), matrix)
+    if len(vectors) > 1 and vectors.index_to_key[-1] == _UNKNOWN and not matrix[-1].any():
+        return vectors[:-1]
+    return vectors
+
+
+def write_static_embedding(vectors: WordVectors, path: Path) -> None:
+    """Write the folder, which must not be there yet."""
+    from safetensors.numpy import save_file
+
+    words = [word.decode("utf-8", "surrogateescape") for word in encoded(vectors.index_to_key, path, unfit=_SPACES)]
+    if any("\udc80" <= char <= "\udcff" for word in words for char in word):
+        raise FormatError(f"{path}: some words are not UTF-8, which JSON cannot hold. Save as .safetensors")
+    if _UNKNOWN in words:
+        raise FormatError(f"{path}: the word {_UNKNOWN!r} means unknown words in this format; rename it")
+    if path.exists():
+        raise FileExistsError(f"{path} exists; give the name of a new folder")
+    matrix = cast(to_host(vectors.vectors), np.dtype("<f4"), path)
+    matrix = np.concatenate([matrix, np.zeros((1, matrix.shape[1]), np.float32)])
+    vocabulary = {word: row for row, word in enumerate([*words, _UNKNOWN])}
+    tokenizer: dict[str, Any] = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": None,
+        "decoder": None,
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": _UNKNOWN},
+    }
+    kind = "sentence_transformers.models.StaticEmbedding"
+    folder = Path(tempfile.mkdtemp(prefix=".fastw2v-", dir=path.parent))
+    try:
+        save_file({"embedding.weight": matrix}, folder / "model.safetensors")
+        for name, content in (
+            ("tokenizer.json", tokenizer),
+            ("modules.json", [{"idx": 0, "name": "0", "path": "", "type": kind}]),
+            ("config_sentence_transformers.json", {"similarity_fn_name": "cosine"}),
+        ):
+            (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        folder.chmod(0o755)
+        folder.rename(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
