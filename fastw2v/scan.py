@@ -160,7 +160,10 @@ def scan(
         n = 0
         while n < BATCH:
             while i < end:
-                kind = _KIND[data[i]]
+                byte = data[i]
+                if byte > 32 and byte < 0xC2:  # no white space begins with it
+                    break
+                kind = _KIND[byte]
                 if kind == _WORD:
                     break
                 if kind == _LEAD:
@@ -185,9 +188,11 @@ def scan(
                 stops = ((key - _EACH * np.uint64(33)) | key) & _HIGHEST
                 width = 8
                 if stops != 0:
-                    width = np.int64(_trailing_zeros(stops) >> np.uint64(3))
-                    while width < 8 and not _is_space(data, i + width):
-                        width += 1
+                    place = _trailing_zeros(stops) & np.uint64(56)
+                    width = np.int64(place >> np.uint64(3))
+                    if (key >> place) & np.uint64(255) != 32:
+                        while width < 8 and not _is_space(data, i + width):
+                            width += 1
                 if width < 8:
                     key &= (np.uint64(1) << np.uint64(8 * width)) - np.uint64(1)
                 if i == begin:
@@ -203,6 +208,8 @@ def scan(
             hashes[n] = mixed
             prefetch(slots, 2 * (np.int64(mixed) & mask))
             n += 1
+            if data[i] == 32:  # or a space in the padding
+                i += 1
 
         for k in range(n):
             length = lengths[k]
