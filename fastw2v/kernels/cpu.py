@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastw2v import draws
-from fastw2v.kernels.schedule import POOL_SIZE, POOL_TOKENS, STRETCH, TILE
+from fastw2v.kernels.schedule import POOL_TOKENS, STRETCH, TILE, pool_size_for
 from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
 
 logger = logging.getLogger("fastw2v")
@@ -70,7 +70,7 @@ def train(
     shrink_windows: bool = True,
     cbow_grad: Literal["mean", "sum"] = "mean",
     pool_tokens: int = POOL_TOKENS,
-    pool_size: int = POOL_SIZE,
+    pool_size: int | None = None,
     tile: int = TILE,
     workers: int = 1,
     on_progress: Callable[[int, float, float], None] | None = None,
@@ -102,7 +102,8 @@ def train(
     cbow_grad : {"mean", "sum"}
         As in `fastw2v.layers.ContextMean`.
     pool_tokens, pool_size, tile : int
-        The schedule: L tokens share a pool of P negatives, T targets (1 to 4) are trained at a time.
+        The schedule: L tokens share a pool of P negatives (`pool_size_for` when absent), T targets (1 to 4) are
+        trained at a time.
     workers : int
         Threads. One gives the same bytes every time; several race for shared rows.
     on_progress : callable, optional
@@ -125,6 +126,7 @@ def train(
     """
     if reason := problem():
         raise RuntimeError(f"the fused CPU engine cannot be used. {reason}")
+    pool_size = pool_size_for(negative) if pool_size is None else pool_size
     sizes = {"window": window, "negative": negative, "pool_tokens": pool_tokens, "pool_size": pool_size}
     _check_settings(model, cbow_grad, alpha, min_alpha, tile, sizes | {"workers": workers, "epochs": epochs})
     _check_arrays(W_in, W_out, corpus_ids, offsets, counts)

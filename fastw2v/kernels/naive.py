@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastw2v.backend import scatter_add
-from fastw2v.kernels.schedule import LONGEST_STEP, POOL_SIZE, POOL_TOKENS, STRETCH, TILE
+from fastw2v.kernels.schedule import LONGEST_STEP, POOL_TOKENS, STRETCH, TILE, pool_size_for
 from fastw2v.layers import (
     CbowGrad,
     ContextMean,
@@ -61,7 +61,7 @@ def train(
     shrink_windows: bool = True,
     cbow_grad: CbowGrad = "mean",
     pool_tokens: int = POOL_TOKENS,
-    pool_size: int = POOL_SIZE,
+    pool_size: int | None = None,
     tile: int = TILE,
 ) -> np.ndarray:
     """Train both tables in place, as `fastw2v.kernels.cpu.train` does with one worker.
@@ -71,6 +71,7 @@ def train(
     float64 array, shape (epochs,)
         Mean loss per target of each epoch.
     """
+    pool_size = pool_size_for(negative) if pool_size is None else pool_size
     keep = keep_threshold(counts, sample)
     noise = alias_table(noise_weights(counts, ns_exponent))
     N = len(corpus_ids)

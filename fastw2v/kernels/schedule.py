@@ -15,5 +15,10 @@ TILE = 4
 """T: targets trained at a time."""
 POOL_TOKENS = 256
 """L: tokens of the corpus that share a pool of negatives."""
-POOL_SIZE = 32
-"""P: negatives in a pool."""
+POOL_SIZE = 24
+"""P: negatives in a pool, at least."""
+
+
+def pool_size_for(negative: int) -> int:
+    """Return P where none is given: a pool that stands for many negatives must hold more."""
+    return max(POOL_SIZE, 3 * negative)
