@@ -237,6 +237,58 @@ def encode(
     )
 
 
+@app.command(rich_help_panel="Train")
+def plan(
+    corpus: CorpusFiles,
+    model: Annotated[Literal["cbow", "skipgram"], typer.Option(help="As for train.")] = "cbow",
+    vector_size: Annotated[int, typer.Option(help="Dimensions of a vector.")] = 100,
+    window: Annotated[int, typer.Option(help="Neighbours on each side, at most.")] = 5,
+    negative: Annotated[int, typer.Option(help="Negative samples for each word.")] = 5,
+    min_count: MinCount = MIN_COUNT,
+    max_vocab: MaxVocab = None,
+    lower: Lower = False,
+    errors: DecodingErrors = "strict",
+    epochs: Annotated[int, typer.Option(help="Passes over the corpus.")] = 5,
+    workers: Workers = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
+    engine: Annotated[Literal["auto", "fused", "layers"], typer.Option(help="As for train.")] = "auto",
+) -> None:
+    """Say what a training would take: words, memory for each part, and time. Nothing is written."""
+    from fastw2v.plan import size
+    from fastw2v.word2vec import Word2Vec
+
+    word2vec = Word2Vec(
+        vector_size=vector_size,
+        window=window,
+        min_count=min_count,
+        negative=negative,
+        epochs=epochs,
+        sg=int(model == "skipgram"),
+        workers=workers,
+        device=device,
+        engine=engine,
+    )
+    start = time.perf_counter()
+    text = _read_corpus(corpus, min_count, max_vocab, None, None, None, lower, errors, workers)
+    reading = time.perf_counter() - start
+    planned = word2vec.plan(text)
+    facts = {
+        "words": f"{planned.tokens:,} in {planned.sentences:,} sentences, {planned.epochs} times",
+        "vocabulary": f"{planned.vocabulary:,} words",
+        "engine": f"{planned.engine} on {planned.device}",
+    }
+    for part in planned.parts:
+        facts[f"{part.place}: {part.name}"] = size(part.bytes)
+    for place, free in planned.free.items():
+        facts[f"{place}, to be taken"] = f"{size(planned.needed(place))} of {size(free)} that are free"
+    facts["reading"] = f"{reading:.1f} s"
+    if planned.seconds is not None:
+        facts["training"] = f"about {_duration(planned.seconds)}, at {planned.words_per_second:,.0f} words/s"
+    _print_facts(facts)
+    if problem := planned.problem():
+        raise MemoryError(problem)
+
+
 @app.command(rich_help_panel="Files")
 def phrases(
     corpus: CorpusFiles,
@@ -570,6 +622,13 @@ def _read_corpus(
         errors=errors,
         workers=workers,
     )
+
+
+def _duration(seconds: float) -> str:
+    for unit, factor in (("hours", 3600), ("minutes", 60)):
+        if seconds > 2 * factor:
+            return f"{seconds / factor:.1f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 def _words_in(path: Path | None) -> list[str]:

@@ -5,9 +5,11 @@ The main path is one read: `Word2Vec.fit` → `Corpus` → `_train_layers` or a 
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from fastw2v.backend import array_module, cuda_problem, to_device
@@ -17,6 +19,7 @@ from fastw2v.layers import CbowGrad
 from fastw2v.models import CBOW, SkipGram, uniform_weights
 from fastw2v.numbering import available_processors
 from fastw2v.optim import SGD, linear_rate
+from fastw2v.plan import Plan, plan, sample_of
 from fastw2v.progress import Progress
 from fastw2v.sampling import AliasTable, alias_table, batches, keep_threshold, noise_weights
 from fastw2v.vectors import WordVectors
@@ -39,6 +42,8 @@ GROUPS = 16
 """Pools in one batch: larger batches are hardly faster on NumPy, and staler."""
 MAX_ROW_STEP = 1.6
 """Longest first step of one row in one batch of the layers engine (see `SGD`); half and twice as much do less well."""
+PLAN_SECONDS = 2.0
+"""Longest training to estimate the time by, more or less."""
 REPORT_SECONDS = 0.2
 """Seconds between two calls of the progress function."""
 
@@ -211,6 +216,8 @@ class Word2Vec:
             If the device or engine asked for cannot be used, with the reason.
         FloatingPointError
             If the loss stops being finite.
+        MemoryError
+            If it does not fit, before it begins; the message says which setting would.
         """
         self.device_, self.engine_, self.report_ = choose_engine(self.engine, self.device)
         log.info("training on %s with the %s engine: %s", self.device_, self.engine_, self.report_)
@@ -221,6 +228,8 @@ class Word2Vec:
                 f"negative is {self.negative}, but the vocabulary has only {size} word{'s' * (size != 1)}: it must be "
                 "smaller than the vocabulary. Lower negative, lower min_count, or give more text"
             )
+        if problem := self._plan(corpus).problem():
+            raise MemoryError(problem)
         shape = (size, self.vector_size)
         if self.engine_ == "fused":
             W_in, W_out = cpu.aligned_zeros(shape), cpu.aligned_zeros(shape)
@@ -246,6 +255,41 @@ class Word2Vec:
             corpus.vocabulary.words, W_in, corpus.vocabulary.counts, context_vectors=W_out, settings=self._settings()
         )
         return self
+
+    def plan(self, corpus: Any, *, measure: bool = True) -> Plan:
+        """Say what training on a corpus takes: memory for each part, and time by a short measurement.
+
+        Parameters
+        ----------
+        corpus
+            As for `fit`; text is read and counted.
+        measure : bool
+            Whether to train for a second or two, on the beginning of the corpus, to estimate the time.
+
+        Returns
+        -------
+        Plan
+        """
+        self.device_, self.engine_, self.report_ = choose_engine(self.engine, self.device)
+        corpus = as_corpus(corpus, self.min_count)
+        planned = self._plan(corpus)
+        if not measure or planned.problem():
+            return planned
+        trial = Word2Vec(**{name: getattr(self, name) for name in inspect.signature(Word2Vec).parameters})
+        trial.epochs, trial.alpha, trial.min_alpha = 1, 1e-4, 1e-4
+        trial.fit(sample_of(corpus, 10_000), progress=lambda words, loss, alpha: None)  # compiles
+        tokens = min(10_000, len(corpus))
+        while True:
+            before = time.perf_counter()
+            trial.fit(sample_of(corpus, tokens), progress=lambda words, loss, alpha: None)
+            seconds = time.perf_counter() - before
+            if seconds > PLAN_SECONDS / 4 or tokens == len(corpus):
+                break
+            tokens = min(4 * tokens, len(corpus))
+        return replace(planned, words_per_second=tokens / seconds)
+
+    def _plan(self, corpus: Corpus) -> Plan:
+        return plan(corpus, vector_size=self.vector_size, epochs=self.epochs, device=self.device_, engine=self.engine_)
 
     def _train_layers(self, W_in: Any, W_out: Any, corpus: Corpus, report: ProgressFunction) -> None:
         """Train by batches of the layers' forward and backward, on the device of the weights."""

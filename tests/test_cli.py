@@ -415,3 +415,13 @@ def test_phrases_are_joined_and_written(run: Any, tmp_path: Path):
     assert run("phrases", joined, "-o", tmp_path / "joined.w2v", "--scoring", "npmi").status == 0
     assert run("phrases", tmp_path / "joined.w2v", "-o", tmp_path / "again.txt").status == 0
     failed(run("phrases", joined, "-o", tmp_path / "x.txt", "--threshold", "0"), "threshold is 0")
+
+
+def test_plan_says_what_a_training_takes(run: Any, corpus: Path, monkeypatch: pytest.MonkeyPatch):
+    options = ["--vector-size", "16", "--negative", "2", "--engine", "layers"]
+    result = run("plan", corpus, *options)
+    assert result.status == 0, result.err
+    for part in ("4,800 in 400 sentences, 5 times", "8 words", "host: W_in", "512 bytes", "training", "layers on cpu"):
+        assert part in result.out
+    monkeypatch.setattr("fastw2v.plan.free_memory", lambda: 100)
+    failed(run("plan", corpus, *options), "1.3 kB of memory on the host, and 100 bytes are free")
