@@ -49,8 +49,12 @@ def read_fasttext(
         n_rows, width = struct.unpack_from("<qq", data, at + 1)
         at += 17
         longest = longest if version == 12 else 0 if settings[6] == 3 else longest
-        if width != n_dims or n_rows < n_words or at + 4 * n_rows * n_dims > size:
+        end = at + 4 * n_rows * n_dims
+        if width != n_dims or n_rows < n_words or end > size:
             raise ValueError(f"{n_rows} rows of {width} numbers, which do not fit")
+        n_outputs, width = struct.unpack_from("<qq", data, end + 1)
+        if data[end] != 0 or width != n_dims or n_outputs < 0 or end + 17 + 4 * n_outputs * n_dims != size:
+            raise ValueError("its second matrix does not end where the file does: cut short or damaged")
         if longest > 0 and (shortest < 1 or bucket < 1 or n_rows != n_words + bucket):
             raise ValueError(f"{n_rows} rows for {n_words} words and {bucket} n-grams of {shortest} to {longest}")
     except (struct.error, ValueError, IndexError) as error:

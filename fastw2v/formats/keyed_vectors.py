@@ -55,6 +55,9 @@ def read_keyed_vectors(path: Path) -> WordVectors:
         words = state.get("index_to_key", state.get("index2word"))
         if type(words) is not list:
             raise ValueError("it has no list of words")
+        rows = state.get("key_to_index")
+        if type(rows) is dict and rows != {word: row for row, word in enumerate(words)}:
+            raise ValueError("its key_to_index and its list of words disagree")
         vectors = _array(state, "vectors", prefix)
         if vectors is None:
             raise ValueError("it has no vectors")

@@ -25,6 +25,7 @@ _MOST_PACKED = 1100
 
 def read_npz(path: Path) -> WordVectors:
     """Read what `write_npz` wrote."""
+    path.open("rb").close()  # for the plain errors: no such file, no permission, a folder
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
@@ -33,7 +34,7 @@ def read_npz(path: Path) -> WordVectors:
             arrays = {name: _array(archive, info) for name, info in members.items() if name in _ARRAYS}
     except FormatError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise FormatError(f"{path}: not a whole NumPy archive ({error}): it is cut short or damaged") from error
     words, offsets = arrays.pop("words"), arrays.pop("word_offsets")
     keys = "integers" if arrays.pop("integer_words", np.False_).any() else "strings"

@@ -1,0 +1,255 @@
+"""Damaged files of every format: an error or an answer in step, never a crash, a hang or a giant allocation."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+import shutil
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fastw2v.formats import FormatError, format_of, load_textbook_pickle, read
+from fastw2v.vectors import WordVectors
+
+WORDS = ["</s>", "the", "naïve", "日本", "x=1", "of-the", "n0"]
+MATRIX = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+
+
+def make_files(folder: Path) -> dict[str, list[Path]]:
+    """Write a sound file of each format, and return those of each that are to be damaged."""
+    vectors = WordVectors(WORDS, MATRIX, counts=range(7, 0, -1), context_vectors=MATRIX * 2, settings={"window": 5})
+    for name in ("a.bin", "a.txt", "a.glove", "a.bin.gz", "a.vec.gz", "a.safetensors", "a.npz", "a.tsv"):
+        vectors.save(folder / name)
+    rows = (word.encode() + b" " + row.tobytes() + b"\n" for word, row in zip(WORDS, MATRIX, strict=True))
+    (folder / "c.bin").write_bytes(b"7 5\n" + b"".join(rows))
+
+    from fastw2v.formats import write
+
+    write(vectors, folder / "static", format="static-embedding")
+    peer = keyed_vectors()
+    peer.save(str(folder / "a.kv"))
+    (folder / "fasttext.bin").write_bytes(fasttext_model())
+    ids = {word: i for i, word in enumerate(WORDS)}
+    params = {"word_vecs": MATRIX, "word_to_id": ids, "id_to_word": dict(enumerate(WORDS))}
+    (folder / "textbook.pkl").write_bytes(pickle.dumps(params, 4))
+    files = {path.name: [path] for path in folder.iterdir() if path.is_file()}
+    files["a.tsv"].append(folder / "a.metadata.tsv")
+    del files["a.metadata.tsv"]
+    files["static"] = [folder / "static" / name for name in ("tokenizer.json", "model.safetensors")]
+    return files
+
+
+def keyed_vectors() -> Any:
+    from gensim.models import KeyedVectors
+
+    peer = KeyedVectors(5)
+    peer.add_vectors(WORDS, MATRIX)
+    for i, word in enumerate(WORDS):
+        peer.set_vecattr(word, "count", 7 - i)
+    return peer
+
+
+def fasttext_model() -> bytes:
+    """Return a fastText model without n-grams, byte by byte."""
+    head = np.array([793712314, 12, 5, 5, 5, 1, 5, 1, 2, 1, 0, 0, 0, 100], dtype="<i4").tobytes()
+    head += np.array([1e-4]).tobytes() + np.array([7, 7, 0], dtype="<i4").tobytes()
+    head += np.array([28, -1], dtype="<i8").tobytes()
+    entries = b"".join(word.encode() + b"\0" + np.int64(7 - i).tobytes() + b"\0" for i, word in enumerate(WORDS))
+    matrix = b"\0" + np.array([7, 5], dtype="<i8").tobytes() + MATRIX.tobytes()
+    return head + entries + matrix + matrix
+
+
+EDITS = st.lists(
+    st.one_of(
+        st.tuples(st.just("set"), st.floats(0, 1, exclude_max=True), st.integers(0, 255)),
+        st.tuples(st.just("flip"), st.floats(0, 1, exclude_max=True), st.integers(0, 7)),
+        st.tuples(st.just("insert"), st.floats(0, 1), st.binary(min_size=1, max_size=9)),
+        st.tuples(st.just("delete"), st.floats(0, 1, exclude_max=True), st.integers(1, 30)),
+        st.tuples(st.just("cut"), st.floats(0, 1, exclude_max=True), st.none()),
+        st.tuples(st.just("copy"), st.floats(0, 1), st.floats(0, 1)),
+        # Counts, sizes and offsets, where small numbers stand: text, and integers of 4 and 8 bytes.
+        st.tuples(st.just("digits"), st.integers(0, 20), st.sampled_from([b"-1", b"0", b"8", b"99999999", b"9" * 18])),
+        st.tuples(
+            st.just("number"),
+            st.floats(0, 1, exclude_max=True),
+            st.sampled_from([n.to_bytes(8, "little", signed=True) for n in (-1, 0, 1, 8, 2**31, 2**62, -(2**63))]),
+        ),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def damaged(data: bytes, edits: list[tuple[str, Any, Any]]) -> bytes:
+    changed = bytearray(data)
+    for kind, where, what in edits:
+        at = int(where * len(changed)) if isinstance(where, float) else where
+        if not changed:
+            break
+        if kind == "set":
+            changed[at] = what
+        elif kind == "flip":
+            changed[at] ^= 1 << what
+        elif kind == "insert":
+            changed[at:at] = what
+        elif kind == "delete":
+            del changed[at : at + what]
+        elif kind == "cut":
+            del changed[at:]
+        elif kind == "copy":
+            changed[at:at] = changed[at : at + int(what * 60)]
+        elif kind == "digits":
+            numbers = [i for i, byte in enumerate(changed) if 48 <= byte < 58]
+            if numbers:
+                place = numbers[where % len(numbers)]
+                changed[place : place + 1] = what
+        else:
+            changed[at : at + 8] = what
+    return bytes(changed)
+
+
+def check(reader: Callable[[], WordVectors], n_edits: int) -> None:
+    """Hold the answer, if there is one, to the original: no edit may change more than two rows."""
+    start = time.perf_counter()
+    tracemalloc.start()
+    try:
+        back = reader()
+        words = list(back)
+        assert back.vectors.shape == (len(words), back.vector_size)
+        assert len(set(words)) == len(words)
+        assert back.counts is None or len(back.counts) == len(words)
+        if back.vector_size == 5:
+            kept = [word for word in words if word in WORDS]
+            with np.errstate(invalid="ignore"):  # a number that was made a NaN of another kind
+                same = [back[word].astype("f4").tobytes() == MATRIX[WORDS.index(word)].tobytes() for word in kept]
+            assert same.count(False) <= 2 * n_edits
+    except (FormatError, FileNotFoundError):
+        pass
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 2**24
+    assert time.perf_counter() - start < 5
+
+
+FILES = [
+    *("a.bin", "c.bin", "a.txt", "a.glove", "a.bin.gz", "a.vec.gz", "a.safetensors", "a.npz", "a.tsv", "a.kv"),
+    *("fasttext.bin", "static", "textbook.pkl"),
+]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    return make_files(tmp_path_factory.mktemp("sound"))
+
+
+def read_textbook(path: Path) -> WordVectors:
+    params = load_textbook_pickle(path)
+    return WordVectors(list(params["word_to_id"]), params["word_vecs"])
+
+
+def fuzz(files: list[Path], which: int, edits: list[tuple[str, Any, Any]]) -> None:
+    victim = files[which % len(files)]
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [Path(shutil.copy(path, folder)) for path in files]
+        target = Path(folder) / victim.name
+        data = victim.read_bytes()
+        # A flipped bit in packed data is found by its checksum: damage what is inside it too.
+        inner = target.suffix == ".gz" and which % 2
+        target.write_bytes(gzip.compress(damaged(gzip.decompress(data), edits)) if inner else damaged(data, edits))
+        path = Path(folder) if files[0].name == "tokenizer.json" else copies[0]
+        reader = (lambda: read_textbook(path)) if path.suffix == ".pkl" else (lambda: read(path))
+        check(reader, len(edits))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_sound_files_are_read(sound: dict[str, list[Path]], name: str) -> None:
+    assert set(sound) == set(FILES)
+    path = sound[name][0]
+    back = read_textbook(path) if name == "textbook.pkl" else read(path.parent if name == "static" else path)
+    assert back.index_to_key == WORDS
+    assert back.vectors.tobytes() == MATRIX.tobytes()
+
+
+@pytest.mark.parametrize("name", FILES)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(which=st.integers(0, 3), edits=EDITS)
+def test_damaged_files(sound: dict[str, list[Path]], name: str, which: int, edits: list[tuple[str, Any, Any]]) -> None:
+    fuzz(sound[name], which, edits)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(which=st.integers(0, 3), edits=EDITS)
+def test_damaged_files_at_length(
+    sound: dict[str, list[Path]], name: str, which: int, edits: list[tuple[str, Any, Any]]
+) -> None:
+    fuzz(sound[name], which, edits)
+
+
+# Words that are hard to keep
+
+HOSTILE = [
+    "new york",
+    "a\nb",
+    "nul\0",
+    "x" * 200,
+    "\u0301",
+    "",
+    "\u2028",
+    "a\u00a0b",
+    "日" * 70,
+    "\ufeff",
+    "-1.5",
+    "1",
+    "\t",
+]
+ANY_WORD = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(exclude_categories=["Cs"]), max_size=6))
+
+
+@pytest.mark.parametrize("name", ["a.bin", "a.txt", "a.glove", "a.vec.gz", "a.safetensors", "a.npz", "a.tsv", "static"])
+@settings(max_examples=200, deadline=None)
+@given(words=st.lists(ANY_WORD, min_size=1, max_size=5, unique=True))
+def test_hostile_words_come_back_or_are_refused(name: str, words: list[str]) -> None:
+    from fastw2v.formats import write
+
+    vectors = WordVectors(words, np.arange(3 * len(words), dtype=np.float32).reshape(-1, 3) + 0.5)
+    kind = "static-embedding" if name == "static" else None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        refusal = None
+        try:
+            write(vectors, path, format=kind)
+        except FormatError as error:
+            refusal = str(error)
+        if refusal is not None:
+            assert name not in ("a.safetensors", "a.npz")
+            assert any(repr(word) in refusal or (word == "" and "the empty word" in refusal) for word in words)
+            assert not list(Path(folder).iterdir())
+            return
+        back = read(path, format=kind)
+        assert back.index_to_key == words
+        assert back.vectors.tobytes() == vectors.vectors.tobytes()
+        assert format_of(path, kind) is not None
+
+
+def test_json_of_great_depth_is_refused(tmp_path: Path, sound: dict[str, list[Path]]) -> None:
+    for file in sound["static"]:
+        shutil.copy(file, tmp_path)
+    (tmp_path / "tokenizer.json").write_text("[" * 100_000)
+    with pytest.raises(FormatError, match="StaticEmbedding"):
+        read(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0, "b": 0}}}))
+    with pytest.raises(FormatError, match="one word for each"):
+        read(tmp_path)
