@@ -6,6 +6,7 @@ import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -162,7 +163,7 @@ def size(n: int) -> str:
     return f"{n} bytes"
 
 
-def _lies_in_a_file(array: np.ndarray) -> bool:
+def _lies_in_a_file(array: Any) -> bool:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return isinstance(array.base, memoryview) and isinstance(array.base.obj, mmap.mmap)
