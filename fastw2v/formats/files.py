@@ -130,8 +130,9 @@ def encoded(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | None = 
             raise FormatError(f"{path}: the word {word!r} is not valid Unicode: {error.reason}") from error
         if unfit is not None and (word == "" or unfit.search(spelled[-1])):
             what = "the empty word" if word == "" else f"the word {word!r}, with its space or control character,"
+            target = f"a {path.suffix} file" if path.suffix else "this format"
             raise FormatError(
-                f"{path}: {what} cannot be written to a {path.suffix} file, as no reader could tell where it ends. "
+                f"{path}: {what} cannot be written to {target}, as no reader could tell where it ends. "
                 "Save as .safetensors, which holds any word, or rename it"
             )
     return spelled

@@ -180,11 +180,16 @@ def _set_items(target: Any, items: list[Any], limit: int) -> None:
         target[key] = value
 
 
-def _called(function: Any, arguments: Any) -> _PickledDtype | PickledArray | PickledObject:
+def _called(function: Any, arguments: Any) -> _PickledDtype | PickledArray | PickledObject | bytes:
     if type(function) is not _PickledName or type(arguments) is not tuple:
         raise ValueError("it calls something that is not a function")
     if function.name == "numpy dtype":
         return _PickledDtype(*arguments)
+    if function.name == "_codecs encode":  # how old protocols spell bytes
+        text, encoding = arguments
+        if type(text) is not str or encoding != "latin1":
+            raise ValueError("it encodes something other than bytes")
+        return text.encode("latin1")
     if function.name not in _ARRAY_NAMES:
         return PickledObject(function.name)
     array = PickledArray()

@@ -68,13 +68,13 @@ def write_static_embedding(vectors: WordVectors, path: Path) -> None:
     """Write the folder, which must not be there yet."""
     from safetensors.numpy import save_file
 
+    if path.exists():
+        raise FileExistsError(f"{path} exists; give the name of a new folder")
     words = [word.decode("utf-8", "surrogateescape") for word in encoded(vectors.index_to_key, path, unfit=_SPACES)]
     if any("\udc80" <= char <= "\udcff" for word in words for char in word):
         raise FormatError(f"{path}: some words are not UTF-8, which JSON cannot hold. Save as .safetensors")
     if _UNKNOWN in words:
         raise FormatError(f"{path}: the word {_UNKNOWN!r} means unknown words in this format; rename it")
-    if path.exists():
-        raise FileExistsError(f"{path} exists; give the name of a new folder")
     matrix = cast(to_host(vectors.vectors), np.dtype("<f4"), path)
     matrix = np.concatenate([matrix, np.zeros((1, matrix.shape[1]), np.float32)])
     vocabulary = {word: row for row, word in enumerate([*words, _UNKNOWN])}
