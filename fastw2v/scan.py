@@ -67,6 +67,15 @@ def _trailing_zeros(typing: Any, x: Any) -> Any:
 
 
 @njit
+def _below(key: Any, n: Any) -> Any:
+    """Return the highest bit of each byte of `key` that is less than `n` (Hacker's Delight, 6-1).
+
+    Borrows can add bytes behind the first, and never hide one.
+    """
+    return (key - _EACH * n) & ~key & _HIGHEST
+
+
+@njit
 def _wide_space(data: Any, i: Any) -> Any:
     """Return the bytes of the white space character beyond ASCII that starts at `i`, or 0."""
     if data[i] == 0xC2:
@@ -184,15 +193,19 @@ def scan(
             mixed = np.uint64(0)
             while True:
                 key = _eight(data, i)
-                # The highest bit of each byte below 33 or beyond ASCII; borrows spoil only bits behind the first.
-                stops = ((key - _EACH * np.uint64(33)) | key) & _HIGHEST
+                # The highest bit of each byte that can begin white space; of some others too, behind the first.
+                stops = _below(key, np.uint64(33))
+                if key & _HIGHEST:
+                    stops |= _below(key ^ _EACH * np.uint64(0xC2), np.uint64(1))
+                    stops |= _below((key ^ _EACH * np.uint64(0xE0)) & _EACH * np.uint64(0xFC), np.uint64(1))
                 width = 8
-                if stops != 0:
+                while stops != 0:
                     place = _trailing_zeros(stops) & np.uint64(56)
-                    width = np.int64(place >> np.uint64(3))
-                    if (key >> place) & np.uint64(255) != 32:
-                        while width < 8 and not _is_space(data, i + width):
-                            width += 1
+                    byte = (key >> place) & np.uint64(255)
+                    if byte == 32 or _is_space(data, i + np.int64(place >> np.uint64(3))):
+                        width = np.int64(place >> np.uint64(3))
+                        break
+                    stops &= stops - np.uint64(1)
                 if width < 8:
                     key &= (np.uint64(1) << np.uint64(8 * width)) - np.uint64(1)
                 if i == begin:
