@@ -258,6 +258,10 @@ class WordVectors:
         if replace:
             self.vectors = self.unit_vectors
 
+    def unit_normalize_all(self) -> None:
+        """Keep the vectors at unit length only."""
+        self.init_sims(replace=True)
+
     # Neighbours
 
     def most_similar(
@@ -688,6 +692,11 @@ class WordVectors:
             raise ValueError(f"topn is {topn}; it must be at least 1")
         return self.similarity(a, b) / sum(cosine for _, cosine in self.most_similar(a, topn=topn))
 
+    @staticmethod
+    def cosine_similarities(vector: Any, vectors: Any) -> Any:
+        """Return the cosines of a vector, shape (D,), and the rows of a matrix, shape (n, D): array, shape (n,)."""
+        return _unit_rows(vectors) @ _unit_rows(vector[None, :])[0, :]
+
     # Other word vectors made of these
 
     def vectors_for_all(self, keys: Iterable[Key]) -> WordVectors:
@@ -798,6 +807,97 @@ class WordVectors:
         from fastw2v import formats
 
         return formats.read(path)
+
+    def save_word2vec_format(
+        self,
+        path: str | PathLike[str],
+        fvocab: str | PathLike[str] | None = None,
+        binary: bool = False,
+        write_header: bool = True,
+    ) -> None:
+        """Write words and vectors in word2vec's text or binary format, whatever the suffix: see `formats.write`.
+
+        Parameters
+        ----------
+        path : str or path
+            ``.gz`` at its end packs the file.
+        fvocab : str or path, optional
+            Write the words with their counts there.
+        binary : bool
+            The binary format.
+        write_header : bool
+            Let a text file begin with the numbers of words and dimensions.
+
+        Raises
+        ------
+        FormatError
+            If the format cannot hold a word or a value.
+        ValueError
+            If there are no counts for `fvocab`, or a binary file is to have no header.
+        OSError
+            If a file cannot be written.
+        """
+        from fastw2v import formats
+        from fastw2v.vocab import Vocabulary
+
+        if binary and not write_header:
+            raise ValueError("a binary file needs its header; write_header=False goes with binary=False")
+        if fvocab is not None:
+            if self.counts is None:
+                raise ValueError("there are no counts to write to fvocab")
+            Vocabulary([str(word) for word in self], self.counts).save(fvocab)
+        formats.write(self, path, format="bin" if binary else "txt" if write_header else "glove")
+
+    @classmethod
+    def load_word2vec_format(
+        cls,
+        path: str | PathLike[str],
+        fvocab: str | PathLike[str] | None = None,
+        binary: bool = False,
+        unicode_errors: str = "strict",
+        limit: int | None = None,
+        datatype: Any = np.float32,
+        no_header: bool = False,
+    ) -> WordVectors:
+        """Read a file in word2vec's text or binary format, whatever its suffix: see `formats.read`.
+
+        Parameters
+        ----------
+        path : str or path
+        fvocab : str or path, optional
+            Take the counts from this file of lines ``word count``.
+        binary : bool
+            The binary format.
+        unicode_errors : {"strict", "surrogateescape", "replace", "ignore"}
+            What to do with words that are not UTF-8.
+        limit : int, optional
+            Read the first so many words only.
+        datatype : dtype
+            Of the vectors.
+        no_header : bool
+            A text file begins with its first word, as GloVe's do.
+
+        Raises
+        ------
+        FormatError
+            If the file is cut short, damaged, of another format, or names a word twice.
+        ValueError
+            If a word is not in `fvocab`.
+        OSError
+            If a file cannot be opened.
+        """
+        from fastw2v import formats
+        from fastw2v.vocab import Vocabulary
+
+        kind = "bin" if binary else "glove" if no_header else "txt"
+        vectors = formats.read(path, kind, unicode_errors, limit)
+        counts = vectors.counts
+        if fvocab is not None:
+            vocabulary = Vocabulary.load(fvocab)
+            if unknown := [word for word in vectors if word not in vocabulary.word_to_id]:
+                raise ValueError(f"{fvocab} has no count of {len(unknown)} of the words, such as {unknown[0]!r}")
+            counts = vocabulary.counts[[vocabulary.word_to_id[word] for word in vectors]]
+        return cls(vectors.index_to_key, vectors.vectors.astype(datatype, copy=False), counts)
 
     def evaluate_word_analogies(
         self,

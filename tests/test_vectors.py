@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import logging
 import pickle
+import re
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -329,7 +332,9 @@ def test_rest_of_gensims_names(wv: WordVectors, peer: Any) -> None:
     ours, theirs = (vectors.vectors_for_all(["w9", "no", "w1", "w9"]) for vectors in (wv, peer))
     assert ours.index_to_key == theirs.index_to_key
     assert to_host(ours.vectors).tolist() == theirs.vectors.tolist()
-    wv.init_sims(replace=True)
+    cosines = wv.cosine_similarities(wv["w3"], wv[["w1", "w2"]])
+    np.testing.assert_allclose(to_host(cosines), peer.cosine_similarities(MATRIX[3], MATRIX[1:3]), atol=1e-6)
+    wv.unit_normalize_all()
     np.testing.assert_allclose(to_host(wv["w3"]), unit("w3"), atol=1e-6)
     before = wv.unit_vectors
     wv.fill_norms(force=True)
@@ -385,6 +390,31 @@ def test_nothing_to_search_finds_nothing(wv: WordVectors) -> None:
     assert wv.nearest(["w1", "w2"], topn=0) == [[], []]
     assert wv.nearest([]) == []
     assert WordVectors(["a"], np.ones((1, 2))).most_similar("a") == []
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # gensim leaves files open
+@pytest.mark.parametrize(("binary", "header"), [(True, True), (False, True), (False, False)])
+def test_word2vec_files_by_gensims_names(tmp_path: Path, binary: bool, header: bool) -> None:
+    from gensim.models import KeyedVectors
+
+    wv = WordVectors(WORDS, MATRIX, counts=range(60, 30, -1))
+    path, fvocab = str(tmp_path / "any.name"), str(tmp_path / "vocab")
+    wv.save_word2vec_format(path, fvocab=fvocab, binary=binary, write_header=header)
+    theirs = KeyedVectors.load_word2vec_format(path, fvocab=fvocab, binary=binary, no_header=not header)
+    ours = WordVectors.load_word2vec_format(path, fvocab=fvocab, binary=binary, no_header=not header)
+    assert ours.index_to_key == theirs.index_to_key == WORDS
+    assert ours.vectors.tobytes() == theirs.vectors.tobytes() == MATRIX.tobytes()
+    assert ours.counts.tolist() == [theirs.get_vecattr(word, "count") for word in WORDS] == list(range(60, 30, -1))
+    few = WordVectors.load_word2vec_format(path, binary=binary, no_header=not header, limit=3, datatype=np.float16)
+    assert few.index_to_key == WORDS[:3]
+    assert few.vectors.dtype == np.float16
+    Path(fvocab).write_text("w0 3\n")
+    with pytest.raises(ValueError, match="no count of 29 of the words, such as 'w1'"):
+        WordVectors.load_word2vec_format(path, fvocab=fvocab, binary=binary, no_header=not header)
+    with pytest.raises(ValueError, match="no counts"):
+        few.save_word2vec_format(path, fvocab=fvocab)
+    with pytest.raises(ValueError, match="needs its header"):
+        wv.save_word2vec_format(path, binary=True, write_header=False)
 
 
 # Many queries at once
@@ -634,3 +664,16 @@ def test_unit_rows_are_made_once(wv: WordVectors, monkeypatch: pytest.MonkeyPatc
     first = wv.unit_vectors
     monkeypatch.setattr(module, "_unit_rows", None)
     assert wv.unit_vectors is first
+
+
+def test_the_guide_names_every_public_name_of_gensims() -> None:
+    from gensim.models import KeyedVectors, Word2Vec
+
+    guide = (Path(__file__).parents[1] / "docs" / "from_gensim.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\w+", guide))
+    public = {name for kind in (KeyedVectors, Word2Vec) for name in dir(kind) if not name.startswith("_")}
+    public |= set(inspect.signature(Word2Vec).parameters)
+    assert public <= named, public - named
+    ours = {name for name in dir(KeyedVectors) if not name.startswith("_") and hasattr(WordVectors, name)}
+    unmentioned = [name for name in ours if f"`{name}" not in guide and f" {name}" not in guide]
+    assert not unmentioned
