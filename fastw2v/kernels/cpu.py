@@ -5,6 +5,7 @@ Importing this module imports neither Numba nor the kernels; `train` does.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import math
@@ -35,7 +36,7 @@ def problem() -> str | None:
     if importlib.util.find_spec("numba") is None:
         return "Numba is not installed: pip install numba"
     try:
-        import numba  # noqa: F401
+        importlib.import_module("numba")
     except Exception as error:  # a Numba that does not fit the installed NumPy or LLVM must not stop the layers
         return f"Numba is installed but cannot be imported: {type(error).__name__}: {error}"
     return None
