@@ -1261,7 +1261,7 @@ def _checked_keys(words: Sequence[Any], n_rows: int) -> list[Any]:
     """Return the words as a list of strings or of Python's integers."""
     if isinstance(words, str):
         raise TypeError("words is a single string; give a sequence of words, one for each row of vectors")
-    keys = words if type(words) is list else list(words)
+    keys = list(words)
     if not keys:
         raise ValueError("there are no words: WordVectors needs at least one")
     if len(keys) != n_rows:

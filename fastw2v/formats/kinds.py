@@ -26,8 +26,8 @@ SUFFIXES = {
     ".glove": "glove",
     ".npz": "npz",
     ".tsv": "projector",
-    ".kv": "gensim",
 }
+_READ_ONLY = {".kv": "gensim"}
 FORMATS = ("safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "gensim")
 _PACKABLE = ("bin", "txt", "glove")
 
@@ -50,13 +50,14 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
     path = Path(path)
     bare = path.with_suffix("") if is_packed(path) else path
     if format is None:
-        format = SUFFIXES.get(bare.suffix.lower())
+        format = (SUFFIXES | _READ_ONLY).get(bare.suffix.lower())
         if format is None and is_static_embedding(path):
             return "static-embedding"
         if format is None:
             raise FormatError(
-                f"{path}: the suffix {bare.suffix!r} names no known format. Supported are {', '.join(SUFFIXES)}, "
-                f"and .gz behind .bin, .txt, .vec and .glove; for another name say format= one of {', '.join(FORMATS)}"
+                f"{path}: the suffix {bare.suffix!r} names no known format. Supported are {', '.join(SUFFIXES)}, .gz "
+                "behind .bin, .txt, .vec and .glove, and for reading .kv; for another name say format= one of "
+                f"{', '.join(FORMATS)}"
             )
     if format not in FORMATS:
         raise FormatError(f"format is {format!r}; supported are {', '.join(FORMATS)}")
