@@ -431,8 +431,8 @@ def choose_kernel(model: Model, double: bool, width: int, window: int, tile: int
     ValueError
         If there is none, with the settings that need the memory.
     """
-    for held in (True, False):
-        kernel = Kernel(model, double, width, window, tile, pool_size, held)
+    for held, warps in ((True, WARPS), (False, WARPS), (False, 2), (False, 1)):
+        kernel = Kernel(model, double, width, window, tile, pool_size, held, warps)
         if kernel.shared_bytes() <= limit:
             return kernel
     raise ValueError(

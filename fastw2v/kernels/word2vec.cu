@@ -248,6 +248,7 @@ template <bool CBOW> struct Block {
     pool_word = (int *)(band + (CBOW ? TARGETS : RING * BAND));
     own_word = pool_word + POOL_SIZE;
     totals = own_word + TARGETS;
+#pragma unroll 1
     for (Real *x = held + thread; x < (Real *)pool_word; x += THREADS) *x = 0;  // padding must be finite
     __syncthreads();
   }
@@ -281,6 +282,7 @@ template <bool CBOW> struct Block {
   __device__ int prepare(const int *ids, long long start, long long stop, const Bits *keep, Bits keep_key,
                          Bits window_key, bool shrink_windows) {
     int kept = 0, sentences = 0;
+#pragma unroll 1
     for (long long base = start; base < stop; base += THREADS) {
       long long i = base + thread;
       int id = i < stop ? ids[i] : 0;  // its sign says that a sentence ends
@@ -294,6 +296,7 @@ template <bool CBOW> struct Block {
       __syncthreads();
     }
     int n = 0;  // of those, the ones that are not alone in their sentence; a move goes to the left
+#pragma unroll 1
     for (int base = 0; base < kept; base += THREADS) {
       int i = base + thread;
       int s = i < kept ? sentence[i] : -1;
@@ -307,6 +310,7 @@ template <bool CBOW> struct Block {
       }
       __syncthreads();
     }
+#pragma unroll 1
     for (int t = thread; t < n; t += THREADS) {
       int width = shrink_windows ? (int)below(bits(window_key, start + place[t]), WINDOW) + 1 : WINDOW;
       int begin = t, end = t + 1;
@@ -323,15 +327,18 @@ template <bool CBOW> struct Block {
   // first one's updates.
   __device__ void draw_pool(Bits key, long long number, const Bits *threshold, const int *alias, long long words) {
     Bits row = bits(key, number);
+#pragma unroll 1
     for (int p = thread; p < POOL_SIZE; p += THREADS) {
       Bits random = bits(row, p);
       int slot = (int)below(random, words);
       pool_word[p] = chance(random, threshold[slot]) ? slot : alias[slot];
     }
     __syncthreads();
+#pragma unroll 1
     for (int p = thread; p < POOL_SIZE; p += THREADS) {
       int equal = 0;
       bool earlier = false;
+#pragma unroll 1
       for (int q = 0; q < POOL_SIZE; ++q) {
         equal += pool_word[q] == pool_word[p];
         earlier |= q < p && pool_word[q] == pool_word[p];
@@ -342,6 +349,7 @@ template <bool CBOW> struct Block {
 
   // Read this warp's rows of the pool.
   __device__ void read_pool() {
+#pragma unroll 1
     for (int p = warp * SHARE; p < (warp + 1) * SHARE && p < POOL_SIZE; ++p)
       for (int q = 0; q < SPAN; ++q) {
         store(pool + p * DIM, q, lane, load_fresh(noise + (long long)pool_word[p] * DIM, q, lane));
@@ -351,6 +359,7 @@ template <bool CBOW> struct Block {
 
   // Write what this warp's rows of the pool have gained.
   __device__ void write_pool() {
+#pragma unroll 1
     for (int p = warp * SHARE; p < (warp + 1) * SHARE && p < POOL_SIZE; ++p)
       if (times[p] > 0)
         for (int q = 0; q < SPAN; ++q)
@@ -359,6 +368,7 @@ template <bool CBOW> struct Block {
 
   // Return the place of a word in the pool, or -1; a warp asks together.
   __device__ int find(int wanted) const {
+#pragma unroll 1
     for (int base = 0; base < POOL_SIZE; base += 32) {
       unsigned found = __ballot_sync(ALL, base + lane < POOL_SIZE && pool_word[base + lane] == wanted);
       if (found) return base + __popc((found & (0 - found)) - 1);
@@ -368,6 +378,7 @@ template <bool CBOW> struct Block {
 
   // Read the rows of the tokens from `begin` to `end` into the ring.
   __device__ void enter(int begin, int end, int n) {
+#pragma unroll 1
     for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
       if (i + AHEAD < n) prefetch(stream + (long long)word[i + AHEAD] * DIM, lane);
       int hit = POOL_HELD && !CBOW ? find(word[i]) : -1;
@@ -379,6 +390,7 @@ template <bool CBOW> struct Block {
 
   // Read the targets' own rows: of W_out for CBOW, unless the pool has it, of W_in for skip-gram.
   __device__ void read_targets(int n) {
+#pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k, own = word[t];
       if (t + AHEAD < n) prefetch(other + (long long)word[t + AHEAD] * DIM, lane);
@@ -393,6 +405,7 @@ template <bool CBOW> struct Block {
 
   // CBOW: the mean of the contexts, its score with the target's own row, and that row's part of the gradient.
   __device__ void mean_contexts() {
+#pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k, begin = low[t], end = high[t];
       Real part = Real(1) / (end - begin - 1), score = 0;
@@ -423,6 +436,7 @@ template <bool CBOW> struct Block {
   // Skip-gram: the scores of the contexts, their coefficients, and their part of the targets' gradients.
   __device__ void score_contexts() {
     constexpr int N = 8;
+#pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k, begin = low[t], end = high[t];
       Real *coefficient = band + t % RING * BAND - t + WINDOW;  // of context i
@@ -531,6 +545,7 @@ template <bool CBOW> struct Block {
 
   // CBOW: note the targets' gradients for their contexts, and update their own rows.
   __device__ void note_gradients(bool mean_gradient) {
+#pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k;
       Real part = mean_gradient ? Real(1) / (high[t] - low[t] - 1) : Real(1);
@@ -548,6 +563,7 @@ template <bool CBOW> struct Block {
 
   // Skip-gram: update the targets' rows.
   __device__ void update_targets() {
+#pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       Four d[SPAN];
       Real square = 0;
@@ -568,6 +584,7 @@ template <bool CBOW> struct Block {
 
   // Write the tokens from `begin` to `end`, each with the steps of all targets before `seen` whose windows reached it.
   __device__ void leave(int begin, int end, int seen) {
+#pragma unroll 1
     for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
       Four steps[SPAN];
 #pragma unroll
@@ -689,6 +706,7 @@ template <bool CBOW> struct Block {
       __syncthreads();
       if (thread == 0) {
         double total = 0;
+#pragma unroll 1
         for (int w = 0; w < WARPS; ++w) total += sums[w];
         losses[item - first_item] = total;
         trained[item - first_item] = n;

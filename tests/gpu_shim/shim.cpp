@@ -6,18 +6,16 @@
 //
 // Build with the kernel's macros, -DVECTOR=0 or 1, and -DSOURCE='"path of word2vec.cu"'.
 
-#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <csetjmp>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
-#include <functional>
-#include <random>
+#ifdef THREADS_ARE_REAL
 #include <thread>
+#endif
 #include <ucontext.h>
+#include <deque>
 #include <vector>
 
 struct Meeting {  // `members` threads meet here again and again
@@ -143,10 +141,11 @@ static void atomicAdd(float4 *p, float4 v) {
 // ---- the launch ----
 
 #ifndef THREADS_ARE_REAL
-static std::function<void()> *kernel_of_fibers;
+static void (*start)(void *);
+static void *start_with;
 
 static void fiber() {
-  (*kernel_of_fibers)();
+  start(start_with);
   current->done = true;
   _longjmp(scheduler, 1);
 }
@@ -164,16 +163,20 @@ static void resume(Thread &thread) {
   setcontext(&thread.context);
 }
 
+static unsigned random_below(unsigned n) {
+  static unsigned long long state = 1;
+  state = state * 6364136223846793005ull + 1442695040888963407ull;
+  return (unsigned)((state >> 32) * n >> 32);
+}
+
 // Let the fibers take turns until all are done; return whether they got there, which those that wait for each other
 // never do.
 static bool run(std::vector<Thread> &threads, int order) {
   std::vector<Thread *> turns;
-  for (auto &thread : threads) turns.push_back(&thread);
-  if (order == 1) std::reverse(turns.begin(), turns.end());
-  std::mt19937 random(order);
+  for (auto &thread : threads) turns.insert(order == 1 ? turns.begin() : turns.end(), &thread);
   size_t done = 0;
   while (done < threads.size()) {
-    if (order > 1) std::shuffle(turns.begin(), turns.end(), random);
+    for (size_t i = turns.size(); order > 1 && i > 1; --i) std::swap(turns[i - 1], turns[random_below(i)]);
     bool moved = false;
     for (Thread *thread : turns) {
       if (thread->done || (thread->waits_for && thread->waits_for->arrived.load() < thread->goal)) continue;
@@ -187,11 +190,11 @@ static bool run(std::vector<Thread> &threads, int order) {
 }
 #endif
 
-// Run a kernel on `blocks` blocks. `order` of the turns: 0 forward, 1 backward, else the seed of a shuffle each round.
+// Run a kernel on `blocks` blocks. `order` of the turns: 0 forward, 1 backward, 2 shuffled each round.
 // Returns 0, or 1 if the threads wait for each other for ever.
 extern "C" int launch(int skipgram, int blocks, long shared_bytes, int order, int skip_line, PARAMETERS) {
   skipped_line = skip_line;
-  std::function<void()> kernel = [&] { skipgram ? skipgram_ns(ARGUMENTS) : cbow_ns(ARGUMENTS); };
+  auto kernel = [&] { skipgram ? skipgram_ns(ARGUMENTS) : cbow_ns(ARGUMENTS); };
   std::deque<Block_> homes;
   std::vector<Thread> threads(blocks * THREADS);
   for (int b = 0; b < blocks; ++b) {
@@ -209,7 +212,8 @@ extern "C" int launch(int skipgram, int blocks, long shared_bytes, int order, in
   for (auto &thread : system) thread.join();
   return 0;
 #else
-  kernel_of_fibers = &kernel;
+  start = [](void *given) { (*(decltype(kernel) *)given)(); };
+  start_with = &kernel;
   return run(threads, order) ? 0 : 1;
 #endif
 }
@@ -220,10 +224,11 @@ extern "C" int launch(int skipgram, int blocks, long shared_bytes, int order, in
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
   const int V = 6, tokens = 96;
-  std::mt19937 random(1);
+  unsigned state = 1;
+  auto random = [&] { return state = state * 1664525u + 1013904223u, state >> 8; };
   std::vector<float> W_in(V * DIM), W_out(V * DIM);
   for (auto *W : {&W_in, &W_out})
-    for (float &x : *W) x = random() / 4294967296.0f - 0.5f;
+    for (float &x : *W) x = random() / 16777216.0f - 0.5f;
   std::vector<int> ids(tokens), alias(V), scratch(5 * STRETCH), trained(2);
   for (int i = 0; i < tokens; ++i) ids[i] = random() % V | (i % 16 == 15 ? 1u << 31 : 0);
   for (int i = 0; i < V; ++i) alias[i] = i;
