@@ -37,7 +37,7 @@ ProgressFunction = Callable[[int, float, float], None]
 POOL_TOKENS = 64
 """L: tokens of the corpus that share a pool of negatives."""
 POOL_SIZE = 16
-"""P: negatives in a pool."""
+"""P: negatives in a pool, at least; three times `negative` if that is more."""
 GROUPS = 16
 """Pools in one batch: larger batches are hardly faster on NumPy, and staler."""
 MAX_ROW_STEP = 1.6
@@ -67,7 +67,7 @@ class Word2Vec:
         Threshold of subsampling; words with a larger share of the corpus are randomly dropped. 0 keeps all.
     alpha : float, optional
         Learning rate at the start; when absent, 0.2 for CBOW with its true gradient, 0.05 with the classic one,
-        0.04 for skip-gram.
+        0.2 / window and at most 0.06 for skip-gram.
     min_alpha : float
         Learning rate at the end; it falls linearly over all words of all epochs.
     epochs : int
@@ -156,7 +156,7 @@ class Word2Vec:
             ("ns_exponent", ns_exponent, -1.0, 1.0),
             ("sample", sample, 0.0, 1.0),
             ("min_alpha", min_alpha, 0.0, 100.0),
-            ("alpha", _start_alpha(alpha, sg, cbow_grad), max(min_alpha, 1e-9), 100.0),
+            ("alpha", _start_alpha(alpha, sg, cbow_grad, window), max(min_alpha, 1e-9), 100.0),
         ):
             if not low <= number <= high:
                 raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
@@ -304,7 +304,7 @@ class Word2Vec:
             if self.sg
             else CBOW.from_weights(W_in, W_out, self.negative, cbow_grad=self.cbow_grad)
         )
-        alpha = _start_alpha(self.alpha, self.sg, self.cbow_grad)
+        alpha = _start_alpha(self.alpha, self.sg, self.cbow_grad, self.window)
         optimizer = SGD(alpha, max_row_norm=MAX_ROW_STEP / alpha)
         words, total = 0, self.epochs * len(corpus)
         loss_sum, targets = 0.0, 0
@@ -317,7 +317,7 @@ class Word2Vec:
                 noise,
                 window=self.window,
                 pool_tokens=POOL_TOKENS,
-                pool_size=POOL_SIZE,
+                pool_size=max(POOL_SIZE, 3 * self.negative),
                 groups=GROUPS,
                 seed=self.seed,
                 epoch=epoch,
@@ -354,7 +354,7 @@ class Word2Vec:
             negative=self.negative,
             ns_exponent=self.ns_exponent,
             sample=self.sample,
-            alpha=_start_alpha(self.alpha, self.sg, self.cbow_grad),
+            alpha=_start_alpha(self.alpha, self.sg, self.cbow_grad, self.window),
             min_alpha=self.min_alpha,
             epochs=self.epochs,
             seed=self.seed,
@@ -374,7 +374,7 @@ class Word2Vec:
             "negative": self.negative,
             "ns_exponent": self.ns_exponent,
             "sample": self.sample,
-            "alpha": _start_alpha(self.alpha, self.sg, self.cbow_grad),
+            "alpha": _start_alpha(self.alpha, self.sg, self.cbow_grad, self.window),
             "min_alpha": self.min_alpha,
             "epochs": self.epochs,
             "seed": self.seed,
@@ -427,11 +427,13 @@ def _fused_problem(device: str) -> str | None:
     return cpu.problem() if device == "cpu" else "it does not run on CUDA yet"
 
 
-def _start_alpha(alpha: float | None, sg: int, cbow_grad: str) -> float:
+def _start_alpha(alpha: float | None, sg: int, cbow_grad: str, window: int) -> float:
     """Return the learning rate at the start, or its default (measured: docs/kernels.md)."""
     if alpha is not None:
         return alpha
-    return 0.04 if sg else 0.2 if cbow_grad == "mean" else 0.05
+    if sg:
+        return min(0.06, 0.2 / window)  # a target's gradient is a sum over its window
+    return 0.2 if cbow_grad == "mean" else 0.05
 
 
 def _check_whole(name: str, value: Any) -> None:
