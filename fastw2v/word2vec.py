@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from fastw2v.backend import array_module, cuda_problem, to_device
 from fastw2v.corpus import Corpus, as_corpus
-from fastw2v.kernels import cpu
+from fastw2v.kernels import cpu, gpu
 from fastw2v.layers import CbowGrad
 from fastw2v.models import CBOW, SkipGram, uniform_weights
 from fastw2v.numbering import available_processors
@@ -75,7 +75,8 @@ class Word2Vec:
     sg : {0, 1}
         0 is CBOW, 1 is skip-gram.
     workers : int, optional
-        Threads; the processors that the process may use when absent. The layers engine leaves them to NumPy.
+        Threads; the processors that the process may use when absent. On a GPU, blocks; as many as learning stands
+        when absent. The layers engine leaves both to its array library.
     seed : int
         Of every random choice. Same seed, same device, one worker: same bytes.
     shrink_windows : bool
@@ -231,8 +232,10 @@ class Word2Vec:
         if problem := self._plan(corpus).problem():
             raise MemoryError(problem)
         shape = (size, self.vector_size)
-        if self.engine_ == "fused":
+        if self.engine_ == "fused" and self.device_ == "cpu":
             W_in, W_out = cpu.aligned_zeros(shape), cpu.aligned_zeros(shape)
+        elif self.engine_ == "fused":
+            W_in, W_out = gpu.tables(shape, self.device_)
         else:
             W_in, W_out = (
                 array_module(self.device_).zeros(shape, dtype=array_module(self.device_).float32) for _ in "io"
@@ -342,8 +345,10 @@ class Word2Vec:
             report(total, loss_sum / targets, optimizer.lr)
 
     def _train_fused(self, W_in: Any, W_out: Any, corpus: Corpus, report: ProgressFunction) -> None:
-        """Train by the compiled kernels of the processor."""
-        cpu.train(
+        """Train by the compiled kernels of the processor or the GPU."""
+        on_cpu = self.device_ == "cpu"
+        train: Callable[..., Any] = cpu.train if on_cpu else gpu.train
+        train(
             W_in,
             W_out,
             corpus.ids,
@@ -360,7 +365,7 @@ class Word2Vec:
             seed=self.seed,
             shrink_windows=self.shrink_windows,
             cbow_grad=self.cbow_grad,
-            workers=self.workers or available_processors(),
+            workers=self.workers or (available_processors() if on_cpu else None),
             on_progress=report,
         )
 
@@ -424,7 +429,7 @@ def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, s
 
 def _fused_problem(device: str) -> str | None:
     """Return why the fused engine cannot be used on a device, or None if it can."""
-    return cpu.problem() if device == "cpu" else "it does not run on CUDA yet"
+    return cpu.problem() if device == "cpu" else gpu.problem(device)
 
 
 def _start_alpha(alpha: float | None, sg: int, cbow_grad: str, window: int) -> float:

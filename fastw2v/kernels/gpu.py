@@ -98,13 +98,14 @@ class Crowd(NamedTuple):
     """Tiles between two writes of the rows of a pool."""
 
 
-def problem() -> str | None:
-    """Return why this engine cannot be used, or None when it can."""
+def problem(device: str = "cuda") -> str | None:
+    """Return why this engine cannot be used on "cuda" or "cuda:N", or None when it can."""
     if reason := cuda_problem():
         return reason
     import cupy
 
-    capability = cupy.cuda.Device().compute_capability
+    index = device.partition(":")[2]
+    capability = cupy.cuda.Device(int(index) if index else None).compute_capability
     if (int(capability[:-1]), int(capability[-1])) < OLDEST:
         return f"the device has compute capability {capability[:-1]}.{capability[-1]}; 7.5 or later is needed"
     return None
@@ -275,12 +276,14 @@ def train(
         epochs=epochs,
         workers=1 if workers is None else workers,
     )
-    if reason := problem():
+    if reason := cuda_problem():
         raise RuntimeError(f"the fused GPU engine cannot be used. {reason}")
     _check_arrays(W_in, W_out, corpus_ids, offsets, counts)
     import cupy
 
     with cupy.cuda.Device(W_in.device.id):
+        if reason := problem(f"cuda:{W_in.device.id}"):
+            raise RuntimeError(f"the fused GPU engine cannot be used. {reason}")
         V, D = W_in.shape
         N = len(corpus_ids)
         double = W_in.dtype == np.float64
