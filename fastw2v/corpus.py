@@ -344,6 +344,9 @@ class Corpus:
                 for start, stop in itertools.pairwise(self.offsets.tolist()):
                     file.write(" ".join([words[i] for i in self.ids[start:stop].tolist()]) + "\n")
             partial.replace(target)
+        except OSError as error:  # a full disk does not say what was to be written
+            error.filename = error.filename or str(path)
+            raise
         finally:
             partial.unlink(missing_ok=True)
 

@@ -65,6 +65,9 @@ def write(path: Path, ids: np.ndarray, offsets: np.ndarray, vocabulary: Vocabula
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:  # a full disk does not say what was to be written
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

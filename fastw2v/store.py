@@ -99,7 +99,8 @@ def _explained(error: OSError) -> OSError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OSError(
             error.errno,
-            f"the disk is full; a long corpus needs room for 4 bytes a token in {tempfile.gettempdir()}: "
-            "free some, or set TMPDIR to a folder on a larger disk",
+            "the disk is full; a long corpus needs room for 4 bytes a token there: free some, or set TMPDIR to a "
+            "folder on a larger disk",
+            tempfile.gettempdir(),
         )
     return error

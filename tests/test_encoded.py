@@ -156,3 +156,20 @@ def test_killed_at_any_point_leaves_a_whole_file_or_none(tmp_path: Path):
             same(Corpus.load(path), expected)
             seen += 1
     assert seen
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_old_one(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "corpus.w2v"
+    corpus.save(path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        Corpus.from_sentences([["a"]], min_count=1).save(path)
+    assert error.value.filename == str(path)
+    same(Corpus.load(path), corpus)
+    assert [file.name for file in tmp_path.iterdir()] == ["corpus.w2v"]
