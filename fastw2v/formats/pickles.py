@@ -120,8 +120,14 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
         return taken
 
     argument: Any
+    frame_end = None
     for opcode, argument, position in pickletools.genops(data):
         name = opcode.name
+        # Since protocol 4 the instructions come in frames that tell their lengths: a byte more or less shows.
+        if frame_end is not None and position >= frame_end:
+            if position > frame_end:
+                raise ValueError("an instruction does not end where its frame does")
+            frame_end = None
         if name in _ATOMS:
             stack.append(argument)
         elif name in _CONSTANTS:
@@ -162,9 +168,13 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
                 stack[-1].set_state(state)
             else:
                 stack[-1].set_state(*state)
+        elif name == "FRAME":
+            frame_end = position + 9 + argument
         elif name == "STOP":
+            if position + 1 != len(data) or frame_end not in (None, len(data)):
+                raise ValueError("it does not end where the file does")
             return stack.pop()
-        elif name not in ("PROTO", "FRAME"):
+        elif name != "PROTO":
             raise ValueError(f"it holds the instruction {name}, at byte {position}")
     raise ValueError("it is cut short")
 
