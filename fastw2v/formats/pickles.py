@@ -120,7 +120,8 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
         return taken
 
     argument: Any
-    frame_end = None
+    position: Any
+    frame_end: int | None = None
     for opcode, argument, position in pickletools.genops(data):
         name = opcode.name
         # Since protocol 4 the instructions come in frames that tell their lengths: a byte more or less shows.
