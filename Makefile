@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-slow lint types format bench wheel clean
+.PHONY: demo test test-slow compile-cuda gpu-check lint types format bench wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/fastw2v demo
@@ -15,6 +15,15 @@ test: $(VENV)/installed-dev
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
+
+# The CUDA source, compiled for every architecture by NVIDIA's compiler from PyPI, which needs no GPU.
+compile-cuda: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gpu-dev]'
+	$(BIN)/python -m pytest tests/test_kernels_gpu.py -k compiler
+
+# On a machine with a GPU: no network, no virtual environment; PYTHON has CuPy, pytest and the library's dependencies.
+gpu-check:
+	$(PYTHON) -m benchmarks.gpu_check
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
