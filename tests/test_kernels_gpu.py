@@ -324,7 +324,7 @@ def compile_for(library: ctypes.CDLL, kernel: gpu.Kernel, architecture: int) -> 
     return {name: {"registers": int(registers), "spilled": int(spilled)} for name, spilled, registers in found}
 
 
-@pytest.mark.skipif(nvrtc() is None, reason="NVIDIA's compiler is not installed (pip install nvidia-cuda-nvrtc-cu12)")
+@pytest.mark.skipif(nvrtc() is None, reason="NVIDIA's compiler is not installed (pip install nvidia-cuda-nvrtc-cu12, or make compile-cuda)")
 @pytest.mark.parametrize(
     "case", [name if name == "defaults" else pytest.param(name, marks=pytest.mark.slow) for name in KERNELS]
 )

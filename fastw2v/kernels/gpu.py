@@ -31,11 +31,13 @@ WARPS = 4
 """Of a block."""
 OLDEST = (7, 5)
 """First compute capability that the kernels are compiled for."""
-STALE = 8.0
+STALE = 4.0
 """Updates of one row in flight, times the learning rate, that still let it converge.
 
-The logistic loss curves by at most a quarter of ``|h|**2``, and steps in one direction that do not see each other
-diverge beyond twice the inverse of the curvature; with vectors of about length 1 that is 8 over the rate.
+The logistic loss curves by at most a quarter of ``|h|**2``. Steps of one size and direction that do not see each other
+diverge when there are more of them than 8 / (rate · ``|h|**2``), and ``|h|**2`` is 2 and more in training. In a
+simulation of blocks in lockstep on running text, what keeps to this bound learns as well as one block, and twice as
+much diverges at the start, when all hidden vectors point one way (`docs/gpu.md`).
 """
 LAUNCH_SECONDS = 0.25
 """Length of a launch that is aimed at: between two, progress is reported and Ctrl-C is heard."""
@@ -123,7 +125,6 @@ def crowd(
     alpha: float,
     tile: int,
     pool_tokens: int,
-    most: int,
 ) -> Crowd:
     """Return how many blocks may train at once without spoiling what they learn.
 
@@ -136,8 +137,6 @@ def crowd(
     ----------
     counts, keep, noise : array, shape (V,)
         Of the words, their thresholds of subsampling, and weights in the noise.
-    most : int
-        Blocks that the device can run at once.
 
     Returns
     -------
@@ -147,7 +146,7 @@ def crowd(
     positives = 1.0 if model == "cbow" else float(window + 1 if shrink_windows else 2 * window)
     bound = STALE / max(alpha, 1e-9)
     held = float(kept.max() / max(kept.sum(), 1)) * (2 * window + tile) * positives
-    blocks = max(1, min(most, int(bound / max(held, 1e-9))))
+    blocks = max(1, int(bound / max(held, 1e-9)))
     drawn = float(noise.max() / noise.sum()) * blocks * tile * negative * positives
     return Crowd(blocks, max(1, min(-(-pool_tokens // tile), int(bound / max(drawn, 1e-9)))))
 
@@ -291,7 +290,6 @@ def train(
         noise = alias_table(weights)
         starts = np.array([0, *(stop for _, stop in stretches(offsets, STRETCH))], np.int64)
         S = len(starts) - 1
-        kernel, function = _compiled(model, double, _padded_width(D), window, tile, pool_size)
         blocks, refresh = crowd(
             counts,
             keep,
@@ -303,9 +301,9 @@ def train(
             alpha=alpha,
             tile=tile,
             pool_tokens=pool_tokens,
-            most=min(_resident(kernel, function), S * epochs),
         )
-        blocks = workers or blocks
+        kernel, function = _compiled(model, double, _padded_width(D), window, tile, pool_size, refresh > 1)
+        blocks = workers or min(blocks, _resident(kernel, function), S * epochs)
         copied = sum(not _in_place(W) for W in (W_in, W_out))
         needed = copied * table_bytes(V, D, double) + _other_bytes(V, S * epochs, blocks)
         room = _free_bytes() - needed
@@ -414,27 +412,31 @@ def _free_bytes() -> int:
     return int(cupy.cuda.runtime.memGetInfo()[0]) + int(cupy.get_default_memory_pool().free_bytes())
 
 
-def _compiled(model: Model, double: bool, width: int, window: int, tile: int, pool_size: int) -> tuple[Kernel, Any]:
-    """Compile a kernel, or take it from CuPy's cache, with its pool held in shared memory if that leaves room."""
+def _compiled(
+    model: Model, double: bool, width: int, window: int, tile: int, pool_size: int, hold: bool
+) -> tuple[Kernel, Any]:
+    """Compile a kernel, or take it from CuPy's cache."""
     import cupy
 
     limit = cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]
-    kernel = choose_kernel(model, double, width, window, tile, pool_size, limit)
+    kernel = choose_kernel(model, double, width, window, tile, pool_size, hold, limit)
     module = cupy.RawModule(code=SOURCE.read_text(encoding="utf-8"), options=("-std=c++17", *kernel.macros()))
     function = module.get_function(kernel.name)
     function.max_dynamic_shared_size_bytes = kernel.shared_bytes()
     return kernel, function
 
 
-def choose_kernel(model: Model, double: bool, width: int, window: int, tile: int, pool_size: int, limit: int) -> Kernel:
-    """Return the kernel for these sizes that `limit` bytes of shared memory can hold.
+def choose_kernel(
+    model: Model, double: bool, width: int, window: int, tile: int, pool_size: int, hold: bool, limit: int
+) -> Kernel:
+    """Return the kernel for these sizes that `limit` bytes of shared memory can hold; with its pool, if `hold` asks.
 
     Raises
     ------
     ValueError
         If there is none, with the settings that need the memory.
     """
-    for held, warps in ((True, WARPS), (False, WARPS), (False, 2), (False, 1)):
+    for held, warps in ((hold, WARPS), (False, WARPS), (False, 2), (False, 1)):
         kernel = Kernel(model, double, width, window, tile, pool_size, held, warps)
         if kernel.shared_bytes() <= limit:
             return kernel
