@@ -118,11 +118,8 @@ def damaged(data: bytes, edits: list[tuple[str, Any, Any]]) -> bytes:
     return bytes(changed)
 
 
-def check(reader: Callable[[], WordVectors], n_edits: int) -> None:
-    """Hold the answer, if there is one, to the original: a single edit must not change more than two rows.
-
-    Two of them can make up for each other, as when a byte is lost in one row of a matrix and another won later.
-    """
+def check(reader: Callable[[], WordVectors], hold_rows: bool) -> None:
+    """Hold the answer, if there is one, to its promises; with `hold_rows`, at most two rows may differ."""
     start = time.perf_counter()
     tracemalloc.start()
     try:
@@ -135,7 +132,7 @@ def check(reader: Callable[[], WordVectors], n_edits: int) -> None:
             kept = [word for word in words if word in WORDS]
             with np.errstate(invalid="ignore"):  # a number that was made a NaN of another kind
                 same = [back[word].astype("f4").tobytes() == MATRIX[WORDS.index(word)].tobytes() for word in kept]
-            assert n_edits > 1 or same.count(False) <= 2
+            assert not hold_rows or same.count(False) <= 2
     except (FormatError, FileNotFoundError):
         pass
     finally:
@@ -172,7 +169,10 @@ def fuzz(files: list[Path], which: int, edits: list[tuple[str, Any, Any]]) -> No
         target.write_bytes(gzip.compress(damaged(gzip.decompress(data), edits)) if inner else damaged(data, edits))
         path = Path(folder) if files[0].name == "tokenizer.json" else copies[0]
         reader = (lambda: read_textbook(path)) if path.suffix == ".pkl" else (lambda: read(path))
-        check(reader, len(edits))
+        # Two edits can make up for each other, as when a byte is lost in one row of a matrix and another won later;
+        # and one bit of a pickle says in which order the bytes of all numbers come.
+        lasting = path.suffix in (".pkl", ".kv") and edits[0][0] in ("set", "flip", "number", "digits")
+        check(reader, hold_rows=len(edits) == 1 and not lasting)
 
 
 @pytest.mark.parametrize("name", FILES)
