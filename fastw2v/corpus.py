@@ -25,7 +25,7 @@ import numpy as np
 from fastw2v import encoded
 from fastw2v.backend import get_device, get_namespace, to_host
 from fastw2v.numbering import Numbered, Numbering, available_processors, number_text
-from fastw2v.text import Errors, Piece, Source, files, pieces, pieces_of_lines
+from fastw2v.text import Errors, Piece, Source, files, is_missing, pieces, pieces_of_lines
 from fastw2v.vocab import Vocabulary, by_falling_count
 
 __all__ = ["Corpus", "as_corpus", "create_contexts_target", "preprocess"]
@@ -502,7 +502,7 @@ class _Words:
         return by_falling_count(counts, self.min_count, self.max_vocab, include, exclude)
 
 
-def as_corpus(source: Any, min_count: int = 5) -> Corpus:
+def as_corpus(source: Any, min_count: int = 5, *, max_vocab: int | None = None, counts: Counts | None = None) -> Corpus:
     """Return anything that holds a corpus as one.
 
     Parameters
@@ -512,8 +512,8 @@ def as_corpus(source: Any, min_count: int = 5) -> Corpus:
         iterable of `pathlib.Path`. A matrix of integers is taken as walks, a line of integers as ids. A column
         of strings (pandas, polars, Arrow, Hugging Face datasets) is read by `Corpus.from_lines`, one of token lists by
         `Corpus.from_sentences`; so is a table of a single column.
-    min_count : int
-        Least count of a word in text; has no effect on what is encoded or numbered already.
+    min_count, max_vocab, counts
+        Which words of a text to take; see `Corpus`. Without effect on what is encoded or numbered already.
 
     Raises
     ------
@@ -525,11 +525,11 @@ def as_corpus(source: Any, min_count: int = 5) -> Corpus:
     if isinstance(source, (str, os.PathLike)):
         if Path(source).suffix == ENCODED_SUFFIX:
             return Corpus.load(source)
-        return Corpus.from_text(source, min_count)
+        return Corpus.from_text(source, min_count, max_vocab=max_vocab, counts=counts)
     if isinstance(source, (list, tuple)):
         if source and all(isinstance(one, os.PathLike) for one in source):
-            return Corpus.from_text(source, min_count)
-        return Corpus.from_sentences(source, min_count)
+            return Corpus.from_text(source, min_count, max_vocab=max_vocab, counts=counts)
+        return Corpus.from_sentences(source, min_count, max_vocab=max_vocab, counts=counts)
     if _is_table(source):
         source = _only_column(source)
     if hasattr(source, "ndim") and hasattr(source, "dtype") and getattr(source.dtype, "kind", "") in "iu":
@@ -540,18 +540,14 @@ def as_corpus(source: Any, min_count: int = 5) -> Corpus:
                 f"a {type(source).__name__} is no corpus; give a path, token lists, a column of strings or an integer "
                 "array"
             )
-        return Corpus.from_sentences(source, min_count)
+        return Corpus.from_sentences(source, min_count, max_vocab=max_vocab, counts=counts)
     values = iter(_values(source))
     head = list(itertools.islice(values, 1000))
-    first = next((value for value in head if value is not None and not isinstance(value, float)), None)
+    first = next((value for value in head if not is_missing(value)), None)
     values = itertools.chain(head, values)
     if first is None or isinstance(first, str):
-        return Corpus.from_lines(values, min_count)
-    return Corpus.from_sentences((value for value in values if not _is_missing(value)), min_count)
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or isinstance(value, float)  # as pandas writes NaN
+        return Corpus.from_lines(values, min_count, max_vocab=max_vocab, counts=counts)
+    return Corpus.from_sentences((value for value in values if not is_missing(value)), min_count)
 
 
 def _is_table(source: Any) -> bool:
@@ -562,7 +558,7 @@ def _is_table(source: Any) -> bool:
 def _only_column(table: Any) -> Any:
     names = list(table.column_names if hasattr(table, "column_names") else table.columns)
     if len(names) != 1:
-        raise TypeError(f"a table of {len(names)} columns; choose one of them, for instance table[{names[:1]!r}[0]]")
+        raise TypeError(f"a table of {len(names)} columns; choose one of them, for instance table[{names[0]!r}]")
     return table[names[0]]
 
 

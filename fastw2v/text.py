@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Errors", "Piece", "Source", "decoded", "files", "pieces", "pieces_of_lines", "valid"]
+__all__ = ["Errors", "Piece", "Source", "decoded", "files", "is_missing", "pieces", "pieces_of_lines", "valid"]
 
 Errors = Literal["strict", "replace", "ignore"]
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -114,7 +114,7 @@ def pieces_of_lines(lines: Iterable[Any], name: str) -> Iterator[Piece]:
     length = 0
     for number, line in enumerate(lines):
         if not isinstance(line, str):
-            if line is None or line != line:  # missing values: None and NaN
+            if is_missing(line):
                 continue
             raise TypeError(f"{name}: line {number} is of type {type(line).__name__}; lines are strings")
         if not line.isascii():
@@ -131,6 +131,11 @@ def pieces_of_lines(lines: Iterable[Any], name: str) -> Iterator[Piece]:
             yield Piece(("\n".join(block) + "\n").encode() + PADDING, name, 0)
             block, length = [], 0
     yield Piece(("\n".join(block) + "\n").encode() + PADDING, name, 0)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value of a column stands for none: None, NaN, or the NA of pandas."""
+    return value is None or (isinstance(value, float) and value != value) or type(value).__name__ == "NAType"
 
 
 def valid(piece: Piece, errors: Errors) -> bytes:

@@ -252,6 +252,10 @@ class WordVectors:
             self._unit_vectors = None
         _ = self.unit_vectors
 
+    def forget_norms(self) -> None:
+        """Drop `unit_vectors`, to be computed anew when needed: call it after a change of `vectors` in place."""
+        self._unit_vectors = None
+
     def init_sims(self, replace: bool = False) -> None:
         """Compute `unit_vectors` now, and with `replace` keep nothing else."""
         self.fill_norms()

@@ -1,84 +1,77 @@
 """Word2Vec: the practitioner's estimator, from a corpus to vectors, on the device and engine that suit.
 
-The main path is one read: `Word2Vec.fit` → `Corpus` → `_train_layers` or a fused kernel → `WordVectors`.
+The main path is one read: `Word2Vec.fit` → `Corpus` → an engine → `WordVectors`.
 """
 
 from __future__ import annotations
 
 import inspect
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-from fastw2v.backend import array_module, cuda_problem, to_device
+import numpy as np
+
 from fastw2v.corpus import Corpus, as_corpus
-from fastw2v.kernels import cpu, gpu
+from fastw2v.engine import Engine, ProgressFunction, choose_engine, tables, trainer
 from fastw2v.layers import CbowGrad
-from fastw2v.models import CBOW, SkipGram, uniform_weights
+from fastw2v.models import uniform_weights
 from fastw2v.numbering import available_processors
-from fastw2v.optim import SGD, linear_rate
 from fastw2v.plan import Plan, plan, sample_of
 from fastw2v.progress import Progress
-from fastw2v.sampling import AliasTable, alias_table, batches, keep_threshold, noise_weights
 from fastw2v.vectors import WordVectors
+from fastw2v.vocab import Vocabulary
 
 __all__ = ["Engine", "Word2Vec", "choose_engine"]
 
 log = logging.getLogger("fastw2v")
 
-Engine = Literal["auto", "fused", "layers"]
-ProgressFunction = Callable[[int, float, float], None]
-"""Called with the words done, the mean loss per target since the last call, and the learning rate."""
-
-# The layers engine's schedule; the fused one's is in kernels/schedule.py. Batches of 256 tokens and more to a matrix
-# product would let OpenBLAS start threads for products too small to gain from them.
-POOL_TOKENS = 64
-"""L: tokens of the corpus that share a pool of negatives."""
-POOL_SIZE = 16
-"""P: negatives in a pool, at least; three times `negative` if that is more."""
-GROUPS = 16
-"""Pools in one batch: larger batches are hardly faster on NumPy, and staler."""
-MAX_ROW_STEP = 1.6
-"""Longest first step of one row in one batch of the layers engine (see `SGD`); half and twice as much do less well."""
 PLAN_SECONDS = 2.0
 """Longest training to estimate the time by, more or less."""
-REPORT_SECONDS = 0.2
-"""Seconds between two calls of the progress function."""
 
 
 class Word2Vec:
-    """Train word vectors by CBOW or skip-gram with negative sampling. Parameters keep gensim's names and meaning.
+    """Train word vectors by CBOW or skip-gram with negative sampling.
+
+    Parameters and methods keep gensim's names, order and meaning, so that a program changes its import;
+    `docs/from_gensim.md` lists what differs.
 
     Parameters
     ----------
+    sentences : optional
+        A corpus, as for `fit`. When given, training takes place at once.
+    corpus_file : path, optional
+        The same for a text file with a sentence a line.
     vector_size : int
         D, numbers in a vector.
+    alpha : float, optional
+        Learning rate at the start; when absent, 0.2 for CBOW with its true gradient, 0.05 with the classic one,
+        0.2 / window and at most 0.06 for skip-gram.
     window : int
         Words on either side of the target that can be its contexts.
     min_count : int
         Words that occur less often are left out of a corpus that is read from text or token lists.
+    sample : float
+        Threshold of subsampling; words with a larger share of the corpus are randomly dropped. 0 keeps all.
+    seed : int
+        Of every random choice. Same seed, same device, one worker: same bytes.
+    workers : int, optional
+        Threads; the processors that the process may use when absent. The layers engine leaves them to NumPy.
+    min_alpha : float
+        Learning rate at the end; it falls linearly over all words of all epochs.
+    sg : {0, 1}
+        0 is CBOW, 1 is skip-gram.
     negative : int
         Negatives for each positive; below the size of the vocabulary.
     ns_exponent : float
         Power of the counts in the noise distribution, −1 to 1.
-    sample : float
-        Threshold of subsampling; words with a larger share of the corpus are randomly dropped. 0 keeps all.
-    alpha : float, optional
-        Learning rate at the start; when absent, 0.2 for CBOW with its true gradient, 0.05 with the classic one,
-        0.2 / window and at most 0.06 for skip-gram.
-    min_alpha : float
-        Learning rate at the end; it falls linearly over all words of all epochs.
     epochs : int
         Passes over the corpus.
-    sg : {0, 1}
-        0 is CBOW, 1 is skip-gram.
-    workers : int, optional
-        Threads; the processors that the process may use when absent. On a GPU, blocks; as many as learning stands
-        when absent. The layers engine leaves both to its array library.
-    seed : int
-        Of every random choice. Same seed, same device, one worker: same bytes.
+    max_final_vocab : int, optional
+        Most words in the vocabulary: the most frequent are kept.
     shrink_windows : bool
         Draw each window's width from 1 to `window`; otherwise all are `window` wide.
     cbow_grad : {"mean", "sum"}
@@ -89,20 +82,26 @@ class Word2Vec:
     engine : {"auto", "fused", "layers"}
         "layers" trains with the layers of this library on any device. "fused" trains with compiled kernels.
         "auto" takes the fastest that the machine offers, and logs which and why.
+    max_vocab_size, hs, cbow_mean, hashfxn, null_word, trim_rule, sorted_vocab, batch_words, compute_loss, callbacks, \
+comment
+        gensim's. Those that change nothing here are taken as they come (the loss is always computed, hashes and
+        batches of words do not occur); what would change the result and is not offered is refused.
 
     Attributes
     ----------
     wv : WordVectors
-        The trained vectors, after `fit`.
+        The vectors, after `fit`, or untrained after `build_vocab`.
     loss_history : list of (int, float)
         Words trained, and the mean loss per target since the entry before.
+    corpus_count, corpus_total_words : int
+        Sentences and words of the corpus that the vocabulary is of.
     device_, engine_, report_ : str
         What was used, and why.
 
     Raises
     ------
     TypeError, ValueError
-        If a parameter is outside its range; the message names it.
+        If a parameter is outside its range, or asks for what is not offered; the message names it.
 
     References
     ----------
@@ -117,79 +116,125 @@ class Word2Vec:
     """
 
     wv: WordVectors
+    corpus_count: int
+    corpus_total_words: int
     device_: str
     engine_: str
     report_: str
 
     def __init__(
         self,
-        *,
+        sentences: Any = None,
+        corpus_file: str | os.PathLike[str] | None = None,
         vector_size: int = 100,
+        alpha: float | None = None,
         window: int = 5,
         min_count: int = 5,
+        max_vocab_size: int | None = None,
+        sample: float = 1e-3,
+        seed: int = 1,
+        workers: int | None = None,
+        min_alpha: float = 1e-4,
+        sg: int = 0,
+        hs: int = 0,
         negative: int = 5,
         ns_exponent: float = 0.75,
-        sample: float = 1e-3,
-        alpha: float | None = None,
-        min_alpha: float = 1e-4,
+        cbow_mean: int = 1,
+        hashfxn: Any = None,
         epochs: int = 5,
-        sg: int = 0,
-        workers: int | None = None,
-        seed: int = 1,
+        null_word: int = 0,
+        trim_rule: Any = None,
+        sorted_vocab: int = 1,
+        batch_words: int = 10_000,
+        compute_loss: bool = False,
+        callbacks: Sequence[Any] = (),
+        comment: str | None = None,
+        max_final_vocab: int | None = None,
         shrink_windows: bool = True,
+        *,
         cbow_grad: CbowGrad = "mean",
         device: str = "auto",
         engine: Engine = "auto",
     ) -> None:
-        for name, whole, least in (
-            ("vector_size", vector_size, 1),
-            ("window", window, 1),
-            ("min_count", min_count, 1),
-            ("negative", negative, 1),
-            ("epochs", epochs, 1),
-            ("workers", 1 if workers is None else workers, 1),
-        ):
-            _check_whole(name, whole)
-            if whole < least:
-                raise ValueError(f"{name} is {whole}; it must be at least {least}")
-        _check_whole("seed", seed)
-        for name, number, low, high in (
-            ("ns_exponent", ns_exponent, -1.0, 1.0),
-            ("sample", sample, 0.0, 1.0),
-            ("min_alpha", min_alpha, 0.0, 100.0),
-            ("alpha", _start_alpha(alpha, sg, cbow_grad, window), max(min_alpha, 1e-9), 100.0),
-        ):
-            if not low <= number <= high:
-                raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
-        if sg not in (0, 1):
-            raise ValueError(f"sg is {sg!r}; it must be 0 for CBOW or 1 for skip-gram")
-        if cbow_grad not in ("mean", "sum"):
-            raise ValueError(f"cbow_grad is {cbow_grad!r}; it must be 'mean' or 'sum'")
-        if engine not in ("auto", "fused", "layers"):
-            raise ValueError(f"engine is {engine!r}; it must be 'auto', 'fused' or 'layers'")
         self.vector_size = vector_size
+        self.alpha = alpha
         self.window = window
         self.min_count = min_count
+        self.max_vocab_size = max_vocab_size
+        self.sample = sample
+        self.seed = seed
+        self.workers = workers
+        self.min_alpha = min_alpha
+        self.sg = sg
+        self.hs = hs
         self.negative = negative
         self.ns_exponent = ns_exponent
-        self.sample = sample
-        self.alpha = alpha
-        self.min_alpha = min_alpha
+        self.cbow_mean = cbow_mean
+        self.hashfxn = hashfxn
         self.epochs = epochs
-        self.sg = sg
-        self.workers = workers
-        self.seed = seed
+        self.null_word = null_word
+        self.trim_rule = trim_rule
+        self.sorted_vocab = sorted_vocab
+        self.batch_words = batch_words
+        self.compute_loss = compute_loss
+        self.callbacks = callbacks
+        self.comment = comment
+        self.max_final_vocab = max_final_vocab
         self.shrink_windows = shrink_windows
         self.cbow_grad = cbow_grad
         self.device = device
         self.engine = engine
         self.loss_history: list[tuple[int, float]] = []
+        self._check()
+        if sentences is not None and corpus_file is not None:
+            raise TypeError("sentences and corpus_file were both given; give one of them")
+        if sentences is not None or corpus_file is not None:
+            self.fit(sentences if corpus_file is None else corpus_file)
 
-    def fit(
-        self,
-        corpus: Any,
-        progress: ProgressFunction | None = None,
-    ) -> Word2Vec:
+    def _check(self) -> None:
+        """Refuse parameters that are out of range, or ask for what is not offered."""
+        for name in ("vector_size", "window", "min_count", "negative", "epochs", "workers", "max_final_vocab"):
+            value = getattr(self, name)
+            if value is None and name in ("workers", "max_final_vocab"):
+                continue
+            _check_whole(name, value)
+            least = 0 if name == "min_count" else 1
+            if value < least:
+                hint = " (hierarchical softmax, hs, is not offered)" if name == "negative" and self.hs else ""
+                raise ValueError(f"{name} is {value}; it must be at least {least}{hint}")
+        _check_whole("seed", self.seed)
+        for name, number, low, high in (
+            ("ns_exponent", self.ns_exponent, -1.0, 1.0),
+            ("sample", self.sample, 0.0, 1.0),
+            ("min_alpha", self.min_alpha, 0.0, 100.0),
+            ("alpha", self._alpha(), max(self.min_alpha, 1e-9), 100.0),
+        ):
+            if not low <= number <= high:
+                raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
+        for name, among in (
+            ("sg", (0, 1)),
+            ("cbow_grad", ("mean", "sum")),
+            ("engine", ("auto", "fused", "layers")),
+        ):
+            if getattr(self, name) not in among:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be {' or '.join(map(repr, among))}")
+        for name, offered, instead in (
+            ("hs", not self.hs, "hierarchical softmax is not offered; negative sampling (hs=0) is"),
+            ("cbow_mean", self.cbow_mean, "the sum of contexts is not offered; their mean (cbow_mean=1) is"),
+            (
+                "max_vocab_size",
+                self.max_vocab_size is None,
+                "counting is exact here; max_final_vocab limits the result",
+            ),
+            ("trim_rule", self.trim_rule is None, "Corpus.from_sentences takes include, exclude and counts"),
+            ("null_word", not self.null_word, "there is no null word"),
+            ("sorted_vocab", self.sorted_vocab, "words are always in order of falling count"),
+            ("callbacks", not self.callbacks, "fit() and train() take a progress function"),
+        ):
+            if not offered:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: {instead}")
+
+    def fit(self, corpus: Any, progress: ProgressFunction | None = None) -> Word2Vec:
         """Train from new weights on a corpus.
 
         Parameters
@@ -220,9 +265,87 @@ class Word2Vec:
         MemoryError
             If it does not fit, before it begins; the message says which setting would.
         """
+        corpus = self._start(corpus)
+        self._train(corpus, self.epochs, self._alpha(), self.min_alpha, progress)
+        return self
+
+    def build_vocab(
+        self,
+        corpus_iterable: Any = None,
+        corpus_file: str | os.PathLike[str] | None = None,
+        update: bool = False,
+    ) -> None:
+        """Take the vocabulary of a corpus and make new weights, for `train`; `fit` does both.
+
+        Parameters
+        ----------
+        corpus_iterable, corpus_file
+            As in gensim; the first takes all that `fit` takes.
+        update : bool
+            Adding words to a trained model is not offered.
+        """
+        if update:
+            raise ValueError("update=True is not offered: train a new model on both corpora")
+        self._start(_one_of(corpus_iterable, corpus_file))
+
+    def train(
+        self,
+        corpus_iterable: Any = None,
+        corpus_file: str | os.PathLike[str] | None = None,
+        total_examples: int | None = None,
+        total_words: int | None = None,
+        epochs: int | None = None,
+        start_alpha: float | None = None,
+        end_alpha: float | None = None,
+        progress: ProgressFunction | None = None,
+    ) -> tuple[int, int]:
+        """Train on from the present weights, with the vocabulary that is there.
+
+        Parameters
+        ----------
+        corpus_iterable, corpus_file
+            The corpus; words that are not in the vocabulary are left out.
+        total_examples, total_words : int, optional
+            As in gensim, but not needed: the corpus is counted while it is read.
+        epochs : int, optional
+        start_alpha, end_alpha : float, optional
+            The model's own when absent.
+        progress : callable, optional
+            As for `fit`.
+
+        Returns
+        -------
+        trained, seen : int
+            Words of the vocabulary trained, over all epochs, twice: there is no other count.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no vocabulary yet.
+        """
+        if not hasattr(self, "wv"):
+            raise RuntimeError("there is no vocabulary yet: call fit(), or build_vocab() first")
+        source = _one_of(corpus_iterable, corpus_file)
+        vocabulary = Vocabulary(self.wv.index_to_key, np.asarray(self.wv.counts))
+        corpus = source if isinstance(source, Corpus) else as_corpus(source, 0, counts=vocabulary)
+        if corpus.vocabulary.words != vocabulary.words:
+            raise ValueError("the corpus has another vocabulary than the model: encode it with counts=model.wv's")
+        epochs = self.epochs if epochs is None else epochs
+        self._train(
+            corpus,
+            epochs,
+            self._alpha() if start_alpha is None else start_alpha,
+            self.min_alpha if end_alpha is None else end_alpha,
+            progress,
+        )
+        return epochs * len(corpus), epochs * len(corpus)
+
+    def _start(self, corpus: Any) -> Corpus:
+        """Choose the engine, read the corpus, and make new weights for its vocabulary."""
+        self._check()
         self.device_, self.engine_, self.report_ = choose_engine(self.engine, self.device)
         log.info("training on %s with the %s engine: %s", self.device_, self.engine_, self.report_)
-        corpus = as_corpus(corpus, self.min_count)
+        corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_final_vocab)
         size = len(corpus.vocabulary)
         if self.negative >= size:
             raise ValueError(
@@ -231,33 +354,52 @@ class Word2Vec:
             )
         if problem := self._plan(corpus).problem():
             raise MemoryError(problem)
-        shape = (size, self.vector_size)
-        if self.engine_ == "fused" and self.device_ == "cpu":
-            W_in, W_out = cpu.aligned_zeros(shape), cpu.aligned_zeros(shape)
-        elif self.engine_ == "fused":
-            W_in, W_out = gpu.tables(shape, self.device_)
-        else:
-            W_in, W_out = (
-                array_module(self.device_).zeros(shape, dtype=array_module(self.device_).float32) for _ in "io"
-            )
+        W_in, W_out = tables((size, self.vector_size), self.device_, self.engine_)
         uniform_weights(W_in, self.seed)
+        self.wv = WordVectors(
+            corpus.vocabulary.words, W_in, corpus.vocabulary.counts, context_vectors=W_out, settings=self._settings()
+        )
+        self.corpus_count = len(corpus.offsets) - 1
+        self.corpus_total_words = len(corpus)
         self.loss_history = []
-        with Progress("training", self.epochs * len(corpus), show=None if progress is None else False) as bar:
+        return corpus
+
+    def _train(
+        self, corpus: Corpus, epochs: int, alpha: float, min_alpha: float, progress: ProgressFunction | None
+    ) -> None:
+        """Train the weights in place, and let the vectors know that they have changed."""
+        W_in, W_out = self.wv.vectors, self.wv.context_vectors
+        before = self.loss_history[-1][0] if self.loss_history else 0
+        workers = self.workers or (available_processors() if self.device_ == "cpu" else None)
+        with Progress("training", epochs * len(corpus), show=None if progress is None else False) as bar:
 
             def report(words: int, loss: float, alpha: float) -> None:
-                self.loss_history.append((words, loss))
+                self.loss_history.append((before + words, loss))
                 bar.update(words, loss)
                 if progress is not None:
                     progress(words, loss, alpha)
 
-            if self.engine_ == "fused":
-                self._train_fused(W_in, W_out, corpus, report)
-            else:
-                self._train_layers(W_in, W_out, corpus, report)
-        self.wv = WordVectors(
-            corpus.vocabulary.words, W_in, corpus.vocabulary.counts, context_vectors=W_out, settings=self._settings()
-        )
-        return self
+            trainer(self.device_, self.engine_)(
+                W_in,
+                W_out,
+                corpus.ids,
+                corpus.offsets,
+                corpus.vocabulary.counts,
+                model="skipgram" if self.sg else "cbow",
+                window=self.window,
+                negative=self.negative,
+                ns_exponent=self.ns_exponent,
+                sample=self.sample,
+                alpha=alpha,
+                min_alpha=min_alpha,
+                epochs=epochs,
+                seed=self.seed,
+                shrink_windows=self.shrink_windows,
+                cbow_grad=self.cbow_grad,
+                workers=workers,
+                on_progress=report,
+            )
+        self.wv.forget_norms()
 
     def plan(self, corpus: Any, *, measure: bool = True) -> Plan:
         """Say what training on a corpus takes: memory for each part, and time by a short measurement.
@@ -278,7 +420,7 @@ class Word2Vec:
         planned = self._plan(corpus)
         if not measure or planned.problem():
             return planned
-        trial = Word2Vec(**{name: getattr(self, name) for name in inspect.signature(Word2Vec).parameters})
+        trial = Word2Vec(**self.get_params())
         trial.epochs, trial.alpha, trial.min_alpha = 1, 1e-4, 1e-4
         trial.fit(sample_of(corpus, 10_000), progress=lambda words, loss, alpha: None)  # compiles
         tokens = min(10_000, len(corpus))
@@ -294,81 +436,6 @@ class Word2Vec:
     def _plan(self, corpus: Corpus) -> Plan:
         return plan(corpus, vector_size=self.vector_size, epochs=self.epochs, device=self.device_, engine=self.engine_)
 
-    def _train_layers(self, W_in: Any, W_out: Any, corpus: Corpus, report: ProgressFunction) -> None:
-        """Train by batches of the layers' forward and backward, on the device of the weights."""
-        counts = corpus.vocabulary.counts
-        ids = to_device(corpus.ids, self.device_)
-        offsets = to_device(corpus.offsets, self.device_)
-        keep = to_device(keep_threshold(counts, self.sample), self.device_)
-        table = alias_table(noise_weights(counts, self.ns_exponent))
-        noise = AliasTable(*(to_device(part, self.device_) for part in table))
-        model = (
-            SkipGram.from_weights(W_in, W_out, self.negative)
-            if self.sg
-            else CBOW.from_weights(W_in, W_out, self.negative, cbow_grad=self.cbow_grad)
-        )
-        alpha = _start_alpha(self.alpha, self.sg, self.cbow_grad, self.window)
-        optimizer = SGD(alpha, max_row_norm=MAX_ROW_STEP / alpha)
-        words, total = 0, self.epochs * len(corpus)
-        loss_sum, targets = 0.0, 0
-        reported = time.monotonic()
-        for epoch in range(self.epochs):
-            for batch in batches(
-                ids,
-                offsets,
-                keep,
-                noise,
-                window=self.window,
-                pool_tokens=POOL_TOKENS,
-                pool_size=max(POOL_SIZE, 3 * self.negative),
-                groups=GROUPS,
-                seed=self.seed,
-                epoch=epoch,
-                shrink_windows=self.shrink_windows,
-            ):
-                optimizer.lr = linear_rate(alpha, self.min_alpha, words / total)
-                loss = float(model.forward(batch.contexts, batch.target, batch.pool))
-                # The mean's gradient times the number of targets: each target has a full step, as in word2vec.c.
-                model.backward(batch.targets)
-                optimizer.update(model.params, model.grads)
-                words = epoch * len(corpus) + batch.stop
-                loss_sum, targets = loss_sum + loss * batch.targets, targets + batch.targets
-                if loss - loss != 0:
-                    raise FloatingPointError(
-                        f"the loss is {loss} in epoch {epoch + 1} of {self.epochs}, after {words} words: the vectors "
-                        f"have left the finite numbers. Train again with a lower alpha (now {alpha})"
-                    )
-                if time.monotonic() - reported > REPORT_SECONDS:
-                    report(words, loss_sum / targets, optimizer.lr)
-                    loss_sum, targets, reported = 0.0, 0, time.monotonic()
-        if targets:
-            report(total, loss_sum / targets, optimizer.lr)
-
-    def _train_fused(self, W_in: Any, W_out: Any, corpus: Corpus, report: ProgressFunction) -> None:
-        """Train by the compiled kernels of the processor or the GPU."""
-        on_cpu = self.device_ == "cpu"
-        train: Callable[..., Any] = cpu.train if on_cpu else gpu.train
-        train(
-            W_in,
-            W_out,
-            corpus.ids,
-            corpus.offsets,
-            corpus.vocabulary.counts,
-            model="skipgram" if self.sg else "cbow",
-            window=self.window,
-            negative=self.negative,
-            ns_exponent=self.ns_exponent,
-            sample=self.sample,
-            alpha=_start_alpha(self.alpha, self.sg, self.cbow_grad, self.window),
-            min_alpha=self.min_alpha,
-            epochs=self.epochs,
-            seed=self.seed,
-            shrink_windows=self.shrink_windows,
-            cbow_grad=self.cbow_grad,
-            workers=self.workers or (available_processors() if on_cpu else None),
-            on_progress=report,
-        )
-
     def _settings(self) -> dict[str, Any]:
         """Return what a reader of the vectors' file needs to repeat the run."""
         return {
@@ -379,7 +446,7 @@ class Word2Vec:
             "negative": self.negative,
             "ns_exponent": self.ns_exponent,
             "sample": self.sample,
-            "alpha": _start_alpha(self.alpha, self.sg, self.cbow_grad, self.window),
+            "alpha": self._alpha(),
             "min_alpha": self.min_alpha,
             "epochs": self.epochs,
             "seed": self.seed,
@@ -389,56 +456,79 @@ class Word2Vec:
             "engine": self.engine_,
         }
 
+    def _alpha(self) -> float:
+        """Return the learning rate at the start: the one given, or the default (measured: docs/kernels.md)."""
+        if self.alpha is not None:
+            return self.alpha
+        if self.sg:
+            return min(0.06, 0.2 / self.window)  # a target's gradient is a sum over its window
+        return 0.2 if self.cbow_grad == "mean" else 0.05
 
-def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, str, str]:
-    """Return the device and engine that a run would use, and why.
+    def get_latest_training_loss(self) -> float:
+        """Return the mean loss per target of the last reporting interval; gensim's is a sum that depends on threads."""
+        if not self.loss_history:
+            raise RuntimeError("nothing has been trained yet")
+        return self.loss_history[-1][1]
 
-    Parameters
-    ----------
-    engine : {"auto", "fused", "layers"}
-    device : {"auto", "cpu", "cuda", "cuda:N"}
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write both matrices, words, counts and settings to a safetensors file, whatever its suffix."""
+        from fastw2v import formats
 
-    Returns
-    -------
-    device : str
-        "cpu", "cuda" or "cuda:N".
-    engine : str
-        "fused" or "layers".
-    reason : str
+        formats.write(self.wv, path, format="safetensors")
 
-    Raises
-    ------
-    ValueError
-        If a name is unknown.
-    RuntimeError
-        If the device or engine asked for cannot be used, with the reason.
-    """
-    if device == "auto":
-        problem = cuda_problem() or (_fused_problem("cuda") if cpu.problem() is None else None)
-        device, reason = ("cpu", f"no GPU is used: {problem}") if problem else ("cuda", "a CUDA device was found")
-    else:
-        array_module(device)  # raises, with the reason, if there is no such device
-        reason = f"device {device!r} was asked for"
-    problem = _fused_problem(device)
-    if engine == "fused" and problem:
-        raise RuntimeError(f"engine 'fused' cannot be used on {device}: {problem}. engine='layers' can")
-    if engine == "auto":
-        return (device, "layers", f"{reason}; no fused engine: {problem}") if problem else (device, "fused", reason)
-    return device, engine, f"{reason}; engine {engine!r} was asked for"
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Word2Vec:
+        """Read a model that `save` wrote; `train` goes on from its weights.
+
+        Raises
+        ------
+        ValueError
+            If the file holds vectors alone.
+        """
+        from fastw2v import formats
+
+        vectors = formats.read(path, format="safetensors")
+        if vectors.context_vectors is None or vectors.counts is None or not vectors.settings:
+            raise ValueError(f"{path} holds vectors, not a model: read it with WordVectors.load")
+        settings = dict(vectors.settings)
+        settings["sg"] = int(settings.pop("model") == "skipgram")
+        names = inspect.signature(cls).parameters
+        model = cls(**{name: value for name, value in settings.items() if name in names and name != "engine"})
+        model.device_, model.engine_, model.report_ = choose_engine("auto", "auto")
+        W_in, W_out = tables(vectors.vectors.shape, model.device_, model.engine_)
+        W_in[...] = vectors.vectors
+        W_out[...] = vectors.context_vectors
+        model.wv = WordVectors(
+            vectors.index_to_key, W_in, vectors.counts, context_vectors=W_out, settings=model._settings()
+        )
+        return model
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, as scikit-learn's estimators do."""
+        names = inspect.signature(Word2Vec).parameters
+        return {name: getattr(self, name) for name in names if name not in ("sentences", "corpus_file")}
+
+    def set_params(self, **parameters: Any) -> Word2Vec:
+        """Set parameters, as scikit-learn's estimators do.
+
+        Raises
+        ------
+        ValueError
+            If one is unknown or out of range.
+        """
+        known = self.get_params()
+        for name, value in parameters.items():
+            if name not in known:
+                raise ValueError(f"{name!r} is no parameter; there are {', '.join(known)}")
+            setattr(self, name, value)
+        self._check()
+        return self
 
 
-def _fused_problem(device: str) -> str | None:
-    """Return why the fused engine cannot be used on a device, or None if it can."""
-    return cpu.problem() if device == "cpu" else gpu.problem(device)
-
-
-def _start_alpha(alpha: float | None, sg: int, cbow_grad: str, window: int) -> float:
-    """Return the learning rate at the start, or its default (measured: docs/kernels.md)."""
-    if alpha is not None:
-        return alpha
-    if sg:
-        return min(0.06, 0.2 / window)  # a target's gradient is a sum over its window
-    return 0.2 if cbow_grad == "mean" else 0.05
+def _one_of(corpus_iterable: Iterable[Any] | None, corpus_file: str | os.PathLike[str] | None) -> Any:
+    if (corpus_iterable is None) == (corpus_file is None):
+        raise TypeError("give either corpus_iterable or corpus_file")
+    return corpus_iterable if corpus_file is None else corpus_file
 
 
 def _check_whole(name: str, value: Any) -> None:

@@ -24,14 +24,15 @@ FLOORS = [
     {"formats.binary", "formats.plain_text", "formats.npz", "formats.textbook", "formats.keyed_vectors"},
     {"formats.projector", "formats.static_embedding"},
     {"formats.kinds"},
-    {"kernels.naive", "word2vec"},
+    {"kernels.naive", "engine"},
+    {"word2vec"},
     {"cli", "textbook"},
 ]
 # gensim's names for scores are methods of WordVectors, which hand over to evaluate. So do save and load to the
 # package formats, of which only the parts have floors.
 EXCEPTIONS = {("vectors", "evaluate"), ("kernels.cpu", "kernels.stretch")}
 QUERIES = {"search", "vectors", "evaluate"}
-TRAINING = {"sampling", "layers", "models", "optim", "trainer", "word2vec", "gradient", "draws", "corpus"}
+TRAINING = {"sampling", "layers", "models", "optim", "trainer", "engine", "word2vec", "gradient", "draws", "corpus"}
 
 
 def modules() -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -115,7 +116,7 @@ def test_what_comes_out():
 @pytest.mark.parametrize(("settings", "error", "message"), [
     ({"vector_size": 0}, ValueError, "vector_size is 0; it must be at least 1"),
     ({"window": 0}, ValueError, "window is 0; it must be at least 1"),
-    ({"min_count": 0}, ValueError, "min_count is 0"),
+    ({"min_count": -1}, ValueError, "min_count is -1; it must be at least 0"),
     ({"negative": 0}, ValueError, "negative is 0; it must be at least 1"),
     ({"epochs": 0}, ValueError, "epochs is 0"),
     ({"workers": 0}, ValueError, "workers is 0"),
@@ -131,9 +132,15 @@ def test_what_comes_out():
     ({"min_alpha": 0.3}, ValueError, "alpha is 0.2; it must lie between 0.3 and"),
     ({"min_alpha": -1}, ValueError, "min_alpha is -1"),
     ({"alpha": float("inf")}, ValueError, "alpha is inf"),
-    ({"sg": 2}, ValueError, "sg is 2; it must be 0 for CBOW or 1 for skip-gram"),
+    ({"sg": 2}, ValueError, "sg is 2; it must be 0 or 1"),
     ({"cbow_grad": "classic"}, ValueError, "must be 'mean' or 'sum'"),
-    ({"engine": "numba"}, ValueError, "must be 'auto', 'fused' or 'layers'"),
+    ({"hs": 1}, ValueError, "hs is 1: hierarchical softmax is not offered"),
+    ({"hs": 1, "negative": 0}, ValueError, "negative is 0; it must be at least 1 .hierarchical"),
+    ({"cbow_mean": 0}, ValueError, "cbow_mean is 0: the sum of contexts is not offered"),
+    ({"trim_rule": print}, ValueError, "Corpus.from_sentences takes include"),
+    ({"callbacks": [1]}, ValueError, "take a progress function"),
+    ({"max_vocab_size": 5}, ValueError, "max_final_vocab limits the result"),
+    ({"engine": "numba"}, ValueError, "must be 'auto' or 'fused' or 'layers'"),
 ])  # fmt: skip
 def test_settings_out_of_range(settings, error, message):
     with pytest.raises(error, match=message):
@@ -154,10 +161,97 @@ def test_corpora_that_cannot_be_trained_on(corpus, error, message):
         Word2Vec(engine="layers").fit(corpus)
 
 
+class TestGensimWays:
+    """Programs written for gensim's Word2Vec run with their import changed."""
+
+    @pytest.fixture
+    def theirs(self):
+        models = pytest.importorskip("gensim.models")
+        return models.Word2Vec(themes(200), vector_size=12, workers=1, epochs=2)
+
+    def test_positional_arguments_are_gensim_s(self):
+        gensim = pytest.importorskip("gensim.models")
+        named = list(inspect.signature(gensim.Word2Vec.__init__).parameters)
+        assert list(inspect.signature(Word2Vec.__init__).parameters)[: len(named)] == named
+
+    def test_a_corpus_given_is_trained_on_at_once(self, theirs, tmp_path):
+        path = tmp_path / "corpus.txt"
+        path.write_text("\n".join(map(" ".join, themes(200))), encoding="utf-8")
+        ours = Word2Vec(themes(200), vector_size=12, workers=1, epochs=2)
+        counts = {word: theirs.wv.get_vecattr(word, "count") for word in theirs.wv.index_to_key}
+        assert {word: ours.wv.get_vecattr(word, "count") for word in ours.wv.index_to_key} == counts
+        assert all(ours.wv.index_to_key[row] == word for word, row in ours.wv.key_to_index.items())
+        assert ours.wv["common0"].shape == theirs.wv["common0"].shape
+        assert ours.wv[["common0", "t1w1"]].shape == (2, 12)
+        assert (ours.corpus_count, ours.corpus_total_words) == (theirs.corpus_count, sum(ours.wv.counts))
+        from_file = Word2Vec(corpus_file=str(path), vector_size=12, workers=1, epochs=2)
+        assert np.array_equal(from_file.wv.vectors, ours.wv.vectors)
+        with pytest.raises(TypeError, match="give one of them"):
+            Word2Vec(themes(5), str(path))
+
+    def test_build_vocab_and_train_are_fit(self):
+        settings = {"vector_size": 8, "workers": 1, "epochs": 3}
+        model = Word2Vec(**settings)
+        with pytest.raises(RuntimeError, match="no vocabulary yet"):
+            model.train(themes(100), total_examples=100, epochs=3)
+        model.build_vocab(themes(100))
+        untrained = model.wv.vectors.copy()
+        assert abs(untrained).max() <= 0.5 / 8
+        model.wv.most_similar("common0")  # computes what training must not leave behind
+        trained, _ = model.train(themes(100), total_examples=model.corpus_count, epochs=model.epochs)
+        assert trained == 3 * model.corpus_total_words
+        whole = Word2Vec(**settings).fit(themes(100))
+        assert np.array_equal(model.wv.vectors, whole.wv.vectors)
+        assert model.wv.most_similar("common0") == whole.wv.most_similar("common0")
+        assert model.get_latest_training_loss() == whole.loss_history[-1][1]
+
+    def test_training_goes_on_with_the_words_that_are_known(self):
+        model = Word2Vec(themes(100), vector_size=8, workers=1, epochs=1)
+        before, words = model.wv.vectors.copy(), list(model.wv.index_to_key)
+        model.train(corpus_iterable=[[*s, "unheard-of"] for s in themes(100, seed=1)], epochs=2, start_alpha=0.1)
+        assert model.wv.index_to_key == words
+        assert not np.array_equal(model.wv.vectors, before)
+        assert model.loss_history[-1][0] > model.corpus_total_words
+        with pytest.raises(ValueError, match="update=True is not offered"):
+            model.build_vocab(themes(5), update=True)
+        with pytest.raises(TypeError, match="either corpus_iterable or corpus_file"):
+            model.train()
+
+    def test_save_and_load_go_on_where_they_were(self, tmp_path):
+        model = Word2Vec(themes(100), vector_size=8, window=3, workers=1, epochs=1, sg=1)
+        model.save(tmp_path / "a.model")
+        loaded = Word2Vec.load(tmp_path / "a.model")
+        assert np.array_equal(loaded.wv.vectors, model.wv.vectors)
+        assert (loaded.sg, loaded.window, loaded.vector_size) == (1, 3, 8)
+        for one in (model, loaded):
+            one.workers = 1
+            one.train(themes(100), epochs=1)
+        assert np.array_equal(loaded.wv.vectors, model.wv.vectors)
+        model.wv.context_vectors = None
+        model.wv.save(tmp_path / "vectors.safetensors")
+        with pytest.raises(ValueError, match="holds vectors, not a model"):
+            Word2Vec.load(tmp_path / "vectors.safetensors")
+
+    def test_max_final_vocab(self):
+        model = Word2Vec(themes(100), vector_size=4, max_final_vocab=7, workers=1, epochs=1)
+        assert len(model.wv) == 7
+
+    def test_parameters_as_scikit_learn_has_them(self):
+        model = Word2Vec(vector_size=12, window=3)
+        twin = Word2Vec(**model.get_params())
+        assert twin.get_params() == model.get_params()
+        assert twin.set_params(window=7) is twin
+        assert twin.window == 7
+        with pytest.raises(ValueError, match="'windw' is no parameter"):
+            twin.set_params(windw=7)
+        with pytest.raises(ValueError, match="window is 0"):
+            twin.set_params(window=0)
+
+
 class TestChoice:
     def test_auto_without_numba_is_layers_and_says_so(self, monkeypatch):
         monkeypatch.setattr(cpu, "problem", lambda: "Numba is on holiday")
-        monkeypatch.setattr("fastw2v.word2vec.cuda_problem", lambda: "no CUDA today")
+        monkeypatch.setattr("fastw2v.engine.cuda_problem", lambda: "no CUDA today")
         assert choose_engine() == (
             "cpu",
             "layers",
@@ -179,7 +273,7 @@ class TestChoice:
             choose_engine("auto", "cuda")
 
     def test_a_gpu_without_a_fused_engine_does_not_slow_down_a_cpu_that_has_one(self, monkeypatch):
-        monkeypatch.setattr("fastw2v.word2vec.cuda_problem", lambda: None)
+        monkeypatch.setattr("fastw2v.engine.cuda_problem", lambda: None)
         monkeypatch.setattr(cpu, "problem", lambda: None)
         assert choose_engine()[:2] == ("cpu", "fused")
         monkeypatch.setattr(cpu, "problem", lambda: "Numba is on holiday")

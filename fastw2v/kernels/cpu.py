@@ -206,9 +206,10 @@ def _share_out(
     try:
         for thread in threads:
             thread.start()
-        while busy:
+        finished = False
+        while not finished:  # at least once: a short run may be over by now, and is reported all the same
             with changed:
-                changed.wait_for(lambda: not busy, timeout=INTERVAL)
+                finished = changed.wait_for(lambda: not busy, timeout=INTERVAL)
                 now = (float(losses.sum()), int(targets.sum()))
             if on_progress is not None and now[1] > seen[1] and not errors:
                 on_progress(done, (now[0] - seen[0]) / (now[1] - seen[1]), rate(done))

@@ -1,0 +1,193 @@
+"""Engines: which one trains, where its tables lie, and the one that is made of layers.
+
+Three functions train two tables on a corpus, with the same arguments: `train_layers` here, on any device;
+`kernels.cpu.train` and `kernels.gpu.train`, compiled. `choose` says which, `tables` and `trainer` give what it needs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from fastw2v.backend import array_module, cuda_problem, to_device
+from fastw2v.kernels import cpu, gpu
+from fastw2v.layers import CbowGrad
+from fastw2v.models import CBOW, SkipGram
+from fastw2v.optim import SGD, linear_rate
+from fastw2v.sampling import AliasTable, alias_table, batches, keep_threshold, noise_weights
+
+__all__ = ["Engine", "ProgressFunction", "choose_engine", "tables", "train_layers", "trainer"]
+
+Engine = Literal["auto", "fused", "layers"]
+ProgressFunction = Callable[[int, float, float], None]
+"""Called with the words done, the mean loss per target since the last call, and the learning rate."""
+
+# The layers engine's schedule; the fused one's is in kernels/schedule.py. Batches of 256 tokens and more to a matrix
+# product would let OpenBLAS start threads for products too small to gain from them.
+POOL_TOKENS = 64
+"""L: tokens of the corpus that share a pool of negatives."""
+POOL_SIZE = 16
+"""P: negatives in a pool, at least; three times `negative` if that is more."""
+GROUPS = 16
+"""Pools in one batch: larger batches are hardly faster on NumPy, and staler."""
+MAX_ROW_STEP = 1.6
+"""Longest first step of one row in one batch of the layers engine (see `SGD`); half and twice as much do less well."""
+INTERVAL = 0.2
+"""Seconds between two calls of the progress function."""
+
+
+def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, str, str]:
+    """Return the device and engine that a run would use, and why.
+
+    Parameters
+    ----------
+    engine : {"auto", "fused", "layers"}
+    device : {"auto", "cpu", "cuda", "cuda:N"}
+
+    Returns
+    -------
+    device : str
+        "cpu", "cuda" or "cuda:N".
+    engine : str
+        "fused" or "layers".
+    reason : str
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+    RuntimeError
+        If the device or engine asked for cannot be used, with the reason.
+    """
+    if device == "auto":
+        problem = cuda_problem() or (_fused_problem("cuda") if cpu.problem() is None else None)
+        device, reason = ("cpu", f"no GPU is used: {problem}") if problem else ("cuda", "a CUDA device was found")
+    else:
+        array_module(device)  # raises, with the reason, if there is no such device
+        reason = f"device {device!r} was asked for"
+    problem = _fused_problem(device)
+    if engine == "fused" and problem:
+        raise RuntimeError(f"engine 'fused' cannot be used on {device}: {problem}. engine='layers' can")
+    if engine == "auto":
+        return (device, "layers", f"{reason}; no fused engine: {problem}") if problem else (device, "fused", reason)
+    return device, engine, f"{reason}; engine {engine!r} was asked for"
+
+
+def _fused_problem(device: str) -> str | None:
+    """Return why the fused engine cannot be used on a device, or None if it can."""
+    return cpu.problem() if device == "cpu" else gpu.problem(device)
+
+
+def tables(shape: tuple[int, int], device: str, engine: str) -> tuple[Any, Any]:
+    """Return W_in and W_out of zeros, float32, laid out as the engine likes them."""
+    if engine == "fused":
+        return (cpu.aligned_zeros(shape), cpu.aligned_zeros(shape)) if device == "cpu" else gpu.tables(shape, device)
+    xp = array_module(device)
+    W_in = to_device(xp.zeros(shape, dtype=xp.float32), device)
+    return W_in, xp.zeros_like(W_in)
+
+
+def trainer(device: str, engine: str) -> Callable[..., np.ndarray]:
+    """Return the function that trains with an engine on a device; `train_layers` says what it takes."""
+    if engine == "layers":
+        return train_layers
+    return cpu.train if device == "cpu" else gpu.train
+
+
+def train_layers(
+    W_in: Any,
+    W_out: Any,
+    corpus_ids: np.ndarray,
+    offsets: np.ndarray,
+    counts: np.ndarray,
+    *,
+    model: Literal["cbow", "skipgram"] = "cbow",
+    window: int = 5,
+    negative: int = 5,
+    ns_exponent: float = 0.75,
+    sample: float = 1e-3,
+    alpha: float = 0.2,
+    min_alpha: float = 1e-4,
+    epochs: int = 5,
+    seed: int = 1,
+    shrink_windows: bool = True,
+    cbow_grad: CbowGrad = "mean",
+    workers: int | None = None,
+    on_progress: ProgressFunction | None = None,
+) -> np.ndarray:
+    """Train both tables in place by batches of the layers' forward and backward, on the device where they are.
+
+    Parameters
+    ----------
+    W_in, W_out : float array, shape (V, D)
+        Of NumPy or CuPy.
+    corpus_ids, offsets, counts : integer array
+        Of NumPy: the tokens, (T,); where sentences start, with T at the end; how often each word occurs, (V,).
+    workers : int, optional
+        Not used: the threads are the array library's.
+    on_progress : callable, optional
+        Called about every 0.2 s, and in the end, as `ProgressFunction` says.
+
+    The other parameters are those of `fastw2v.Word2Vec`.
+
+    Returns
+    -------
+    float64 array, shape (epochs,)
+        Mean loss per target of each epoch.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss becomes infinite or NaN.
+    """
+    like = W_in if not isinstance(W_in, np.ndarray) else None
+    device = "cpu" if like is None else f"cuda:{like.device.id}"
+    ids, starts = to_device(corpus_ids, device), to_device(offsets, device)
+    keep = to_device(keep_threshold(counts, sample), device)
+    noise = AliasTable(*(to_device(part, device) for part in alias_table(noise_weights(counts, ns_exponent))))
+    network = (
+        CBOW.from_weights(W_in, W_out, negative, cbow_grad=cbow_grad)
+        if model == "cbow"
+        else SkipGram.from_weights(W_in, W_out, negative)
+    )
+    optimizer = SGD(alpha, max_row_norm=MAX_ROW_STEP / alpha)
+    words, total = 0, epochs * len(corpus_ids)
+    losses, targets = np.zeros(epochs), np.zeros(epochs)
+    seen, reported = (0.0, 0.0), time.monotonic()
+    for epoch in range(epochs):
+        for batch in batches(
+            ids,
+            starts,
+            keep,
+            noise,
+            window=window,
+            pool_tokens=POOL_TOKENS,
+            pool_size=max(POOL_SIZE, 3 * negative),
+            groups=GROUPS,
+            seed=seed,
+            epoch=epoch,
+            shrink_windows=shrink_windows,
+        ):
+            optimizer.lr = linear_rate(alpha, min_alpha, words / total)
+            loss = float(network.forward(batch.contexts, batch.target, batch.pool))
+            # The mean's gradient times the number of targets: each target has a full step, as in word2vec.c.
+            network.backward(batch.targets)
+            optimizer.update(network.params, network.grads)
+            words = epoch * len(corpus_ids) + batch.stop
+            losses[epoch] += loss * batch.targets
+            targets[epoch] += batch.targets
+            if loss - loss != 0:
+                raise FloatingPointError(
+                    f"the loss is {loss} in epoch {epoch + 1} of {epochs}, after {words} words: the vectors have left "
+                    f"the finite numbers. Train again with a lower alpha (now {alpha})"
+                )
+            if on_progress is not None and time.monotonic() - reported > INTERVAL:
+                now = float(losses.sum()), float(targets.sum())
+                on_progress(words, (now[0] - seen[0]) / (now[1] - seen[1]), optimizer.lr)
+                seen, reported = now, time.monotonic()
+    if on_progress is not None and targets.sum() > seen[1]:
+        on_progress(total, float(losses.sum() - seen[0]) / float(targets.sum() - seen[1]), optimizer.lr)
+    return losses / np.maximum(targets, 1)
