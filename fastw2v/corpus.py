@@ -558,7 +558,8 @@ def _is_table(source: Any) -> bool:
 def _only_column(table: Any) -> Any:
     names = list(table.column_names if hasattr(table, "column_names") else table.columns)
     if len(names) != 1:
-        raise TypeError(f"a table of {len(names)} columns; choose one of them, for instance table[{names[0]!r}]")
+        choice = f"; choose one of them, for instance table[{names[0]!r}]" if names else ""
+        raise TypeError(f"a table of {len(names)} columns{choice}")
     return table[names[0]]
 
 
