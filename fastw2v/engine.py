@@ -35,6 +35,8 @@ GROUPS = 16
 """Pools in one batch: larger batches are hardly faster on NumPy, and staler."""
 MAX_ROW_STEP = 1.6
 """Longest first step of one row in one batch of the layers engine (see `SGD`); half and twice as much do less well."""
+UNTRIED = "there is one, but the CUDA engine has not yet been run on a GPU; device='cuda' tries it"
+"""Why "auto" prefers a processor with a fused engine to a GPU, until somebody has run the GPU's."""
 INTERVAL = 0.2
 """Seconds between two calls of the progress function."""
 
@@ -63,7 +65,7 @@ def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, s
         If the device or engine asked for cannot be used, with the reason.
     """
     if device == "auto":
-        problem = cuda_problem() or (_fused_problem("cuda") if cpu.problem() is None else None)
+        problem = cuda_problem() or (UNTRIED if cpu.problem() is None else None)
         device, reason = ("cpu", f"no GPU is used: {problem}") if problem else ("cuda", "a CUDA device was found")
     else:
         array_module(device)  # raises, with the reason, if there is no such device
