@@ -5,6 +5,7 @@ Errors that a user can cause are one line on standard error and exit status 2; r
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.metadata
 import json
@@ -21,6 +22,8 @@ from typer.core import TyperGroup
 import fastw2v
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.table import Table
 
     from fastw2v.corpus import Corpus
@@ -68,9 +71,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+VECTOR_FILES = ".safetensors, .npz, .bin, .txt, .vec or .glove (also .gz of the last four), or .tsv"
 VectorFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Word vectors: .safetensors, .bin, .txt or .vec.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help=f"Word vectors: {VECTOR_FILES}; a StaticEmbedding folder, or gensim's .kv.",
+        show_default=False,
+    ),
 ]
+FormatName = Literal["safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "gensim"]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 CorpusFiles = Annotated[
     list[Path],
     typer.Argument(
@@ -124,7 +135,7 @@ def train(
             "--output",
             "-o",
             metavar="FILE",
-            help="Where to write: .safetensors (keeps everything), .bin, .txt or .vec.",
+            help=f"Where to write: {VECTOR_FILES}. .safetensors and .npz keep everything.",
         ),
     ],
     model: Annotated[
@@ -347,27 +358,52 @@ def most_similar(
     file: VectorFile,
     words: Annotated[list[str], typer.Argument(metavar="WORD...", help="One column for each.", show_default=False)],
     topn: TopN = 10,
+    as_json: AsJson = False,
 ) -> None:
     """List the nearest neighbours of words."""
     vectors = _read(file)
-    _print(_neighbours(vectors, words, topn))
+    columns = [vectors.most_similar(word, topn=topn) for word in _keys(vectors, words)]
+    if as_json:
+        _print_json({word: _scored(column) for word, column in zip(words, columns, strict=True)})
+        return
+    table = _table(*words, left=len(words))
+    for row in zip(*columns, strict=True):
+        table.add_row(*(_text(f"{word} {cosine:.3f}") for word, cosine in row))
+    _print(table)
 
 
 @app.command(rich_help_panel="Ask")
 def analogy(
     file: VectorFile,
-    a: Annotated[str, typer.Argument(metavar="A", help="A is to B, such as: man", show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help="such as: king", show_default=False)],
-    c: Annotated[str, typer.Argument(metavar="C", help="as C is to?, such as: woman", show_default=False)],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="A B C",
+            help="A is to B as C is to ...: man king woman. Without them you are asked.",
+            show_default=False,
+        ),
+    ] = None,
     topn: TopN = 10,
+    as_json: AsJson = False,
 ) -> None:
-    """Complete "A is to B as C is to ...": the words nearest to B - A + C."""
+    """Complete "A is to B as C is to ...": the words nearest to B - A + C.
+
+    Without words, questions are read one a line until an empty line or the end of input.
+    """
     vectors = _read(file)
-    typer.echo(f"{a} is to {b} as {c} is to")
-    table = _table("word", "cosine")
-    for word, cosine in vectors.analogy(a, b, c, topn=topn):
-        table.add_row(_text(word), f"{cosine:.3f}")
-    _print(table)
+    if words:
+        _answer(vectors, words, topn, as_json)
+        return
+    from_terminal = sys.stdin.isatty()
+    if from_terminal:
+        typer.echo("Three words, such as: man king woman. An empty line ends.", err=True)
+    for question in _questions("analogy> " if from_terminal else ""):
+        try:
+            _answer(vectors, question, topn, as_json)
+        except (KeyError, ValueError) as error:
+            if not from_terminal:
+                raise
+            typer.echo(f"error: {_one_line(error)}", err=True)
 
 
 @app.command(rich_help_panel="Ask")
@@ -382,7 +418,7 @@ def evaluate(
     restrict_vocab: Annotated[
         int, typer.Option(min=1, help="Analogies: use only this many most frequent words.")
     ] = 30_000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score vectors by analogies and by word pairs.
 
@@ -400,26 +436,22 @@ def evaluate(
     sections = [*answered.sections, answered.overall] if answered else []
 
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "analogies": [
-                        {"section": s.name, "correct": s.correct, "covered": s.covered, "total": s.total}
-                        for s in sections
-                    ],
-                    "pairs": [
-                        {
-                            "file": str(path),
-                            "spearman": _finite(r.spearman),
-                            "pearson": _finite(r.pearson),
-                            "covered": r.covered,
-                            "total": r.total,
-                        }
-                        for path, r in correlated
-                    ],
-                },
-                indent=2,
-            )
+        _print_json(
+            {
+                "analogies": [
+                    {"section": s.name, "correct": s.correct, "covered": s.covered, "total": s.total} for s in sections
+                ],
+                "pairs": [
+                    {
+                        "file": str(path),
+                        "spearman": _finite(r.spearman),
+                        "pearson": _finite(r.pearson),
+                        "covered": r.covered,
+                        "total": r.total,
+                    }
+                    for path, r in correlated
+                ],
+            }
         )
         return
     if sections:
@@ -441,14 +473,26 @@ def evaluate(
 
 
 @app.command(rich_help_panel="Files")
-def info(file: VectorFile) -> None:
+def info(file: VectorFile, as_json: AsJson = False) -> None:
     """Say what a vector file holds."""
     vectors = _read(file)
+    if as_json:
+        _print_json(
+            _described(file, vectors)
+            | {
+                "dtype": str(vectors.vectors.dtype),
+                "first_words": vectors.index_to_key[:10],
+                "total_count": None if vectors.counts is None else int(vectors.counts.sum()),
+                "context_vectors": vectors.context_vectors is not None,
+                "settings": vectors.settings,
+            }
+        )
+        return
     facts = {
-        "file": f"{file}, {file.stat().st_size:,} bytes",
+        "file": f"{file}, {_bytes_in(file):,} bytes",
         "words": f"{len(vectors):,}",
         "dimensions": f"{vectors.vector_size}, {vectors.vectors.dtype}",
-        "first words": " ".join(vectors.index_to_key[:10]),
+        "first words": " ".join(map(str, vectors.index_to_key[:10])),
         "counts": "no" if vectors.counts is None else f"yes, {int(vectors.counts.sum()):,} in all",
         "context vectors": "no" if vectors.context_vectors is None else "yes",
     }
@@ -459,17 +503,53 @@ def info(file: VectorFile) -> None:
 
 @app.command(rich_help_panel="Files")
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="The file to read.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="The file to read, as for the other commands.", show_default=False)
+    ],
     target: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help="The file to write; its suffix says the format.", show_default=False),
+        typer.Argument(metavar="OUT", help=f"The file to write: {VECTOR_FILES}.", show_default=False),
     ],
+    source_format: Annotated[
+        FormatName | None, typer.Option("--from", help="The format of IN.", show_default="by its suffix")
+    ] = None,
+    target_format: Annotated[
+        FormatName | None, typer.Option("--to", help="The format of OUT.", show_default="by its suffix")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write a vector file in another format: .safetensors, .bin, .txt or .vec."""
-    _check_output(target)
-    vectors = _read(source)
-    vectors.save(target)
-    typer.echo(f"{target}: {len(vectors):,} words, {vectors.vector_size} dimensions, {target.stat().st_size:,} bytes")
+    """Write a vector file in another format."""
+    from fastw2v import formats
+
+    _check_output(target, target_format)
+    vectors = formats.read(source, format=source_format)
+    formats.write(vectors, target, format=target_format)
+    _print_written(target, vectors, as_json)
+
+
+@app.command(rich_help_panel="Files")
+def align(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The vectors to turn.", show_default=False)],
+    onto: Annotated[Path, typer.Argument(metavar="ONTO", help="The vectors that stay.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="Where to write the turned vectors, by suffix.")
+    ],
+    words: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The words that should meet.", show_default="all common words")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn vectors onto those of another training, so that words can be compared between the two."""
+    import numpy as np
+
+    _check_output(output)
+    vectors, other = _read(file), _read(onto)
+    aligned = vectors.align(other, None if words is None else _keys(vectors, _words_in(words)))
+    aligned.save(output)
+    common = [word for word in aligned if word in other]
+    here, there = aligned.vectors_for_all(common).unit_vectors, other.vectors_for_all(common).unit_vectors
+    cosines = np.sum(here * there, axis=1)
+    _print_written(output, aligned, as_json, {"common_words": len(common), "mean_cosine": float(np.mean(cosines))})
 
 
 @app.command(rich_help_panel="Train")
@@ -639,15 +719,15 @@ def _last_loss(word2vec: Word2Vec) -> str:
     return f"{word2vec.loss_history[-1][1]:.3f}" if word2vec.loss_history else "none"
 
 
-def _check_output(path: Path) -> None:
+def _check_output(path: Path, format: str | None = None) -> None:
     """Raise now what would otherwise be raised after hours of training."""
     from fastw2v import formats
 
-    if path.suffix.lower() not in formats.SUFFIXES:
-        supported = ", ".join(formats.SUFFIXES)
-        raise formats.FormatError(
-            f"{path}: the suffix {path.suffix!r} names no known format; supported are {supported}"
-        )
+    kind = formats.format_of(path, format)
+    if kind == "gensim":
+        raise formats.FormatError(f"{path}: gensim's own format is read only; gensim reads .bin and .txt")
+    if kind == "static-embedding" and path.exists():
+        raise FileExistsError(f"{path} exists; give the name of a new folder")
     _check_folder(path)
 
 
@@ -678,13 +758,74 @@ def _read(path: Path) -> WordVectors:
     return formats.read(path)
 
 
-def _neighbours(vectors: WordVectors, words: list[str], topn: int) -> Table:
-    """Return a table with the nearest neighbours of each word in a column."""
-    columns = [vectors.most_similar(word, topn=topn) for word in words]
-    table = _table(*words, left=len(words))
-    for row in zip(*columns, strict=True):
-        table.add_row(*(_text(f"{word} {cosine:.3f}") for word, cosine in row))
-    return table
+def _keys(vectors: WordVectors, words: list[str]) -> list[Any]:
+    """Return words as the vectors know them: the shell has no integers."""
+    if not isinstance(vectors.index_to_key[0], int):
+        return list(words)
+    return [int(word) if word.lstrip("-").isdecimal() else word for word in words]
+
+
+def _questions(prompt: str) -> Iterator[list[str]]:
+    """Give the words of each line that is typed or piped in, up to an empty one."""
+    with contextlib.suppress(ImportError):  # Windows has none
+        import readline  # noqa: F401  # input() gains a history
+    try:
+        while line := input(prompt).split():
+            yield line
+    except EOFError:
+        if prompt:  # the shell's own prompt should not stand behind ours
+            typer.echo(err=True)
+
+
+def _answer(vectors: WordVectors, words: list[str], topn: int, as_json: bool) -> None:
+    if len(words) != 3:
+        raise ValueError(f"an analogy takes three words, such as man king woman; given were {len(words)}")
+    a, b, c = _keys(vectors, words)
+    answers = vectors.analogy(a, b, c, topn=topn)
+    if as_json:
+        typer.echo(json.dumps({"a": a, "b": b, "c": c, "answers": _scored(answers)}))
+        return
+    typer.echo(f"{a} is to {b} as {c} is to")
+    table = _table("word", "cosine")
+    for word, cosine in answers:
+        table.add_row(_text(word), f"{cosine:.3f}")
+    _print(table)
+
+
+def _scored(answers: list[tuple[Any, float]]) -> list[dict[str, Any]]:
+    return [{"word": word, "cosine": cosine} for word, cosine in answers]
+
+
+def _described(path: Path, vectors: WordVectors) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "bytes": _bytes_in(path),
+        "words": len(vectors),
+        "dimensions": vectors.vector_size,
+    }
+
+
+def _bytes_in(path: Path) -> int:
+    parts = path.iterdir() if path.is_dir() else [path]
+    return sum(part.stat().st_size for part in parts)
+
+
+def _print_written(path: Path, vectors: WordVectors, as_json: bool, more: dict[str, Any] | None = None) -> None:
+    described = _described(path, vectors) | (more or {})
+    if as_json:
+        _print_json(described)
+        return
+    typer.echo(f"{path}: {len(vectors):,} words, {vectors.vector_size} dimensions, {described['bytes']:,} bytes")
+    for name, value in (more or {}).items():
+        typer.echo(
+            f"{name.replace('_', ' ')}: {value:,.3f}"
+            if isinstance(value, float)
+            else f"{name.replace('_', ' ')}: {value:,}"
+        )
+
+
+def _print_json(content: Any) -> None:
+    typer.echo(json.dumps(content, indent=2))
 
 
 def _table(*columns: str, left: int = 1) -> Table:
@@ -698,11 +839,11 @@ def _table(*columns: str, left: int = 1) -> Table:
     return table
 
 
-def _text(text: str) -> Any:
-    """Return text that rich takes as it is: a word may look like its markup."""
+def _text(text: Any) -> Any:
+    """Return text that rich takes as it is: a word may look like its markup, or be an integer."""
     from rich.text import Text
 
-    return Text(text)
+    return Text(str(text))
 
 
 def _print(table: Table) -> None:

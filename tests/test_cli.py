@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import os
 import signal
@@ -84,6 +85,7 @@ def test_version_and_help(run: Any):
         "evaluate",
         "info",
         "convert",
+        "align",
         "demo",
         "doctor",
     ]:
@@ -224,6 +226,78 @@ def test_analogy(run: Any, file: Path):
     assert result.out.split()[-2] == "bread"
 
 
+def test_analogies_are_asked_for_when_there_are_no_words(run: Any, file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("sun moon soup\nsoup bread sun\n\nnever read\n"))
+    result = run("analogy", file, "-n", 1)
+    assert result.status == 0
+    assert [line.split()[0] for line in result.out.splitlines() if "0." in line] == ["bread", "moon"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("sun moon soup\n"))
+    (line,) = run("analogy", file, "--json").out.splitlines()
+    assert json.loads(line)["answers"][0]["word"] == "bread"
+    monkeypatch.setattr("sys.stdin", io.StringIO("sun moon\n"))
+    failed(run("analogy", file), "three words", "given were 2")
+    failed(run("analogy", file, "sun", "moon"), "three words", "given were 2")
+
+
+def test_a_wrong_question_at_the_terminal_is_not_the_last(tmp_path: Path, file: Path):
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "fastw2v", "analogy", str(file), "-n", "1"]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        os.write(ours, b"sun moon soap\nsun moon soup\n\x04")
+        out, err = process.communicate(timeout=30)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0
+    assert "error: 'soap'" in err
+    assert "Traceback" not in err
+    assert "bread" in out
+
+
+def test_json_of_questions_and_files(run: Any, file: Path, tmp_path: Path):
+    shown = json.loads(run("most-similar", file, "sun", "soup", "-n", 2, "--json").out)
+    theirs = formats.read(file).most_similar("soup", topn=2)
+    assert list(shown) == ["sun", "soup"]
+    assert [(answer["word"], answer["cosine"]) for answer in shown["soup"]] == theirs
+    shown = json.loads(run("info", file, "--json").out)
+    assert (shown["words"], shown["dimensions"], shown["dtype"], shown["total_count"]) == (6, 3, "float32", 21)
+    assert shown["bytes"] == file.stat().st_size
+    target = tmp_path / "out.txt.gz"
+    shown = json.loads(run("convert", file, target, "--json").out)
+    assert shown == {"file": str(target), "bytes": target.stat().st_size, "words": 6, "dimensions": 3}
+
+
+def test_integer_words_are_asked_for_by_their_digits(run: Any, tmp_path: Path):
+    path = tmp_path / "nodes.safetensors"
+    formats.write(WordVectors([7, -3, 0], np.eye(3, dtype=np.float32) + 1), path)
+    assert {line.split()[0] for line in run("most-similar", path, 7).out.splitlines()[3:] if line.strip()} == {
+        "-3",
+        "0",
+    }
+    assert "7 -3 0" in run("info", path).out
+    failed(run("most-similar", path, "x"), "'x'")
+
+
+def test_align_turns_one_training_onto_another(run: Any, tmp_path: Path):
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(6, 3)).astype(np.float32)
+    rotation = np.linalg.qr(random.normal(size=(3, 3)))[0].astype(np.float32)
+    words = ["sun", "moon", "soup", "bread", "oil", "salt"]
+    formats.write(WordVectors(words, rows), tmp_path / "new.bin")
+    formats.write(WordVectors(words[:5], rows[:5] @ rotation), tmp_path / "old.bin")
+    target = tmp_path / "turned.bin"
+    shown = json.loads(run("align", tmp_path / "old.bin", tmp_path / "new.bin", "-o", target, "--json").out)
+    assert shown["common_words"] == 5
+    assert shown["mean_cosine"] == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(formats.read(target).vectors, rows[:5], atol=1e-5)
+    (tmp_path / "anchors").write_text("sun moon soap")
+    command = ["align", tmp_path / "old.bin", tmp_path / "new.bin", "-o", target]
+    failed(run(*command, "--words", tmp_path / "anchors"), "'soap'")
+    assert "mean cosine: 1.000" in run(*command).out
+    formats.write(WordVectors(words, rows[:, :2]), tmp_path / "flat.bin")
+    failed(run("align", tmp_path / "old.bin", tmp_path / "flat.bin", "-o", target), "3 dimensions", "2")
+
+
 def test_info(run: Any, file: Path):
     result = run("info", file)
     assert result.status == 0
@@ -250,6 +324,23 @@ def test_convert(run: Any, file: Path, tmp_path: Path):
     assert "6 words, 3 dimensions" in result.out
     np.testing.assert_array_equal(formats.read(target).vectors, formats.read(file).vectors)
     failed(run("convert", file, tmp_path / "vectors.xyz"), "vectors.xyz")
+    failed(run("convert", file, tmp_path / "vectors.kv"), "vectors.kv", "read only")
+    folder = tmp_path / "static"
+    assert run("convert", file, folder, "--to", "static-embedding").status == 0
+    assert "6 words, 3 dimensions" in run("convert", folder, tmp_path / "again.npz").out
+    failed(run("convert", file, folder, "--to", "static-embedding"), "exists")
+
+
+def test_convert_takes_a_format_by_name(run: Any, file: Path, tmp_path: Path):
+    from gensim.models import KeyedVectors
+
+    vectors = formats.read(file)
+    theirs = KeyedVectors(3)
+    theirs.add_vectors(list(vectors), vectors.vectors)
+    theirs.save(str(tmp_path / "theirs.model"))
+    result = run("convert", tmp_path / "theirs.model", tmp_path / "ours", "--from", "gensim", "--to", "bin")
+    assert result.status == 0, result.err
+    np.testing.assert_array_equal(formats.read(tmp_path / "ours", format="bin").vectors, vectors.vectors)
 
 
 @pytest.fixture
