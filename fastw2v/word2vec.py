@@ -416,7 +416,7 @@ comment
         Plan
         """
         self.device_, self.engine_, self.report_ = choose_engine(self.engine, self.device)
-        corpus = as_corpus(corpus, self.min_count)
+        corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_final_vocab)
         planned = self._plan(corpus)
         if not measure or planned.problem():
             return planned
