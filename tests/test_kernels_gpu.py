@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import ctypes.util
 import functools
@@ -10,15 +11,17 @@ import itertools
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from gpu_shim import stand_in
 
 from fastw2v.kernels import gpu, naive
-from fastw2v.kernels.schedule import POOL_SIZE, POOL_TOKENS, TILE
-from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
+from fastw2v.kernels.schedule import POOL_SIZE, TILE
 
 SHIM = Path(__file__).with_name("gpu_shim") / "shim.cpp"
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="the shim needs g++")
@@ -38,13 +41,12 @@ def tables(V: int, D: int, dtype: type, seed: int = 0, scale: float = 0.5) -> tu
     return tuple((rng.standard_normal((V, D)) * scale).astype(dtype) for _ in range(2))
 
 
-def build(folder: Path, kernel: gpu.Kernel, *options: str) -> Path:
-    """Compile the shim around the CUDA source, for a kernel's sizes."""
-    output = folder / "-".join([*(macro.split("=")[-1] for macro in kernel.macros()), *options]).replace("/", "")
+def build(folder: Path, macros: Sequence[str], *options: str) -> Path:
+    """Compile the shim around the CUDA source."""
+    output = folder / "-".join([*(macro.split("=")[-1] for macro in macros), *options])
     if not output.exists():
-        command = ["g++", "-std=c++20", "-Wall", "-Wno-unknown-pragmas", "-Wno-unused-function", *kernel.macros()]
-        command += [*options, f'-DSOURCE="{gpu.SOURCE}"', "-o", str(output), str(SHIM)]
-        subprocess.run(command, check=True)
+        command = ["g++", "-std=c++20", "-Wall", "-Wno-unknown-pragmas", "-Wno-unused-function", *macros, *options]
+        subprocess.run([*command, f'-DSOURCE="{gpu.SOURCE}"', "-o", str(output), str(SHIM)], check=True)
     return output
 
 
@@ -53,112 +55,40 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("gpu_shim")
 
 
+@contextlib.contextmanager
+def device(folder: Path, vector: bool = False, order: int = 0, free: int = 1 << 34) -> Iterator[None]:
+    """Let CuPy be the stand-in and its kernels those of the shim, whose threads take turns in an order."""
+
+    def compiled(options: tuple[str, ...]) -> ctypes.CDLL:
+        macros = [option for option in options if option.startswith("-D")]
+        return ctypes.CDLL(str(build(folder, macros, "-O1", "-fPIC", "-shared", f"-DVECTOR={int(vector)}")))
+
+    with stand_in.installed(compiled, free), patch.object(stand_in.Function, "order", order):
+        yield
+
+
 def train(
     folder: Path,
     W_in: np.ndarray,
     W_out: np.ndarray,
-    ids: np.ndarray,
-    offsets: np.ndarray,
-    counts: np.ndarray,
-    *,
-    model: gpu.Model,
-    window: int = 5,
-    negative: int = 5,
-    ns_exponent: float = 0.75,
-    sample: float = 1e-3,
-    alpha: float = 0.2,
-    min_alpha: float = 1e-4,
-    epochs: int = 5,
-    seed: int = 1,
-    shrink_windows: bool = True,
-    cbow_grad: str = "mean",
-    pool_tokens: int = POOL_TOKENS,
-    pool_size: int = POOL_SIZE,
-    tile: int = TILE,
-    held: bool = True,
-    vector: bool = False,
+    *corpus: np.ndarray,
     blocks: int = 1,
     refresh: int = 1000,
     warps: int = gpu.WARPS,
-    order: int = 0,
-    skip_line: int = 0,
     pieces: int = 1,
+    vector: bool = False,
+    order: int = 0,
+    **settings: Any,
 ) -> np.ndarray:
-    """Do what `gpu.train` does, with its own plans, on the shim."""
-    V, D = W_in.shape
-    width = -(-D // gpu.ROW) * gpu.ROW
-    kernel = gpu.Kernel(model, W_in.dtype == np.float64, width, window, tile, pool_size, held, warps)
-    library = ctypes.CDLL(str(build(folder, kernel, "-O1", "-fPIC", "-shared", f"-DVECTOR={int(vector)}")))
-    padded = [padded_copy(W, width) for W in (W_in, W_out)]
-    noise = alias_table(noise_weights(counts, ns_exponent))
-    starts = np.array([0, *(stop for _, stop in stretches(offsets, gpu.STRETCH))], np.int64)
-    S = len(starts) - 1
-    arguments = gpu.Arguments(
-        *padded,
-        ids=None,
-        starts=starts,
-        keep=keep_threshold(counts, sample),
-        threshold=noise.threshold,
-        alias=noise.alias.astype(np.int32),
-        scratch=np.empty((blocks, 5, gpu.STRETCH), np.int32),
-        counter=np.zeros(1, np.uint64),
-        losses=np.zeros(S * epochs),
-        trained=np.zeros(S * epochs, np.int32),
-        first_token=0,
-        first_item=0,
-        last_item=S * epochs,
-        stretches=S,
-        tokens=len(ids),
-        words=V,
-        seed=seed % (1 << 64),
-        alpha=float(alpha),
-        slope=float(alpha - min_alpha) / (epochs * len(ids)),
-        negative=float(negative),
-        pool_tokens=pool_tokens,
-        refresh=refresh,
-        shrink_windows=shrink_windows,
-        mean_gradient=cbow_grad == "mean",
-    )
-    work = [(0, S * epochs, 0, len(ids))]
-    if pieces > 1:  # as a corpus that does not fit on the device is fed
-        cuts = np.unique(np.linspace(0, S, pieces + 1).astype(int))
-        work = [
-            (epoch * S + a, epoch * S + b, int(starts[a]), int(starts[b]))
-            for epoch in range(epochs)
-            for a, b in itertools.pairwise(cuts)
-        ]
-    for first, last, start, stop in work:
-        arguments.counter[0] = first
-        marked = gpu.mark_ends(ids, offsets, start, stop)
-        given = arguments._replace(ids=marked, first_token=start, last_item=last).typed()
-        call = [model == "skipgram", blocks, ctypes.c_long(kernel.shared_bytes()), order, skip_line]
-        status = library.launch(*call, *(as_c(value) for value in given))
-        assert status == 0, "the threads wait for each other"
-    for W, mine in zip((W_in, W_out), padded, strict=True):
-        if mine is not W:
-            W[...] = mine[:, :D]
-        assert not mine[:, D:].any()
-    targets = arguments.trained.reshape(epochs, S).sum(axis=1)
-    return arguments.losses.reshape(epochs, S).sum(axis=1) / np.maximum(targets, 1)
-
-
-def padded_copy(W: np.ndarray, width: int) -> np.ndarray:
-    """Return a table whose rows are padded and start at multiples of 16 bytes, as on a device; W itself if it is so."""
-    if W.shape[1] == width and W.ctypes.data % 16 == 0:
-        return W
-    V, D = W.shape
-    buffer = np.zeros(V * width + 16, W.dtype)
-    skip = -buffer.ctypes.data % 16 // W.itemsize
-    copy = buffer[skip : skip + V * width].reshape(V, width)
-    copy[:, :D] = W
-    return copy
-
-
-def as_c(value: Any) -> Any:
-    """Return an array as its address, a number in its C type."""
-    if isinstance(value, np.ndarray):
-        return ctypes.c_void_p(value.ctypes.data)
-    return np.ctypeslib.as_ctypes_type(value.dtype)(value.item())
+    """Call `gpu.train` on the shim, with a plan of its own; a `refresh` of 1 does not hold pools."""
+    here = [W.view(stand_in.Array) for W in (W_in, W_out)]
+    with (
+        device(folder, vector, order),
+        patch.object(gpu, "crowd", lambda *_, **__: gpu.Crowd(blocks, refresh)),
+        patch.object(gpu, "WARPS", warps),
+        patch.object(gpu, "piece_tokens", lambda _, tokens: -(-tokens // pieces)),
+    ):
+        return gpu.train(*here, *corpus, workers=blocks, **settings)
 
 
 # The cases of the engine of the processor, with fewer tokens: words, numbers in a vector, tokens, longest sentence.
@@ -180,9 +110,9 @@ CASES = {
 WAYS = {
     "held": {},
     "refreshed": {"refresh": 3, "vector": True, "order": 1},
-    "not held": {"held": False, "vector": True, "order": 2},
+    "not held": {"refresh": 1, "vector": True, "order": 2},
     "one warp": {"warps": 1, "order": 1},
-    "in pieces": {"pieces": 3},
+    "in pieces": {"pieces": 3, "stretch": 100},
 }
 # What is run by default; all of it is run with the slow tests.
 QUICK = {
@@ -201,14 +131,19 @@ QUICK = {
         if which[0] != "long steps" or which[2] == np.float64  # steps that long multiply rounding, too, at every turn
     ],
 )
-def test_one_block_equals_the_twin(case, way, model, dtype, folder):
+def test_one_block_equals_the_twin(case, way, model, dtype, folder, monkeypatch):
     (V, D, n, longest), settings = CASES[case]
     settings = {"epochs": 2, "alpha": 0.05, "min_alpha": 1e-4, "sample": 0, "seed": 7, "model": model} | settings
     ids, offsets, counts = corpus(V, n, longest)
     start = tables(V, D, dtype)
     ours, theirs = [W.copy() for W in start], [W.copy() for W in start]
-    vector = WAYS[way].get("vector", False) and dtype == np.float32
-    loss = train(folder, *ours, ids, offsets, counts, **settings | WAYS[way] | {"vector": vector})
+    how = dict(WAYS[way])
+    stretch = how.pop("stretch", gpu.STRETCH)
+    monkeypatch.setattr(gpu, "STRETCH", stretch)
+    monkeypatch.setattr(naive, "STRETCH", stretch)
+    if dtype == np.float64:
+        how.pop("vector", None)
+    loss = train(folder, *ours, ids, offsets, counts, **settings | how)
     expected = naive.train(*theirs, ids, offsets, counts, **settings)
     # Rounding grows about as a random walk does.
     tolerance = 1e-10 if dtype == np.float64 else 32 * np.finfo(dtype).eps * n**0.5
@@ -253,7 +188,7 @@ def test_tables_of_more_than_two_to_the_31_numbers(model, folder, tmp_path):
     counts = np.bincount(ids, minlength=V)
     settings = {"model": model, "epochs": 1, "sample": 0, "alpha": 0.05, "window": 2, "pool_size": 4}
     results = []
-    for how in (functools.partial(train, folder, held=False), naive.train):
+    for how in (functools.partial(train, folder, refresh=1), naive.train):
         big = [np.asarray(np.memmap(tmp_path / name, np.float32, "w+", shape=(V, D))) for name in ("W_in", "W_out")]
         for W, rows in zip(big, tables(used, D, np.float32, scale=0.05), strict=True):
             W[-used:] = rows
@@ -269,7 +204,7 @@ def test_tables_of_more_than_two_to_the_31_numbers(model, folder, tmp_path):
 def test_only_declared_races(model, folder):
     """Threads of the system run a block under ThreadSanitizer: without a fault, and with a barrier taken out."""
     kernel = gpu.Kernel("cbow", False, 12, 3, 4, 8, True, 2)
-    program = build(folder, kernel, "-O1", "-g", "-fsanitize=thread", "-DTHREADS_ARE_REAL", "-DVECTOR=1")
+    program = build(folder, kernel.macros(), "-O1", "-g", "-fsanitize=thread", "-DTHREADS_ARE_REAL", "-DVECTOR=1")
 
     def reports(line: int) -> int:
         done = subprocess.run([program, str(model), str(line)], capture_output=True, text=True, timeout=60)
@@ -324,7 +259,7 @@ def compile_for(library: ctypes.CDLL, kernel: gpu.Kernel, architecture: int) -> 
     return {name: {"registers": int(registers), "spilled": int(spilled)} for name, spilled, registers in found}
 
 
-@pytest.mark.skipif(nvrtc() is None, reason="NVIDIA's compiler is not installed (pip install nvidia-cuda-nvrtc-cu12, or make compile-cuda)")
+@pytest.mark.skipif(nvrtc() is None, reason="NVIDIA's compiler is not installed (make compile-cuda)")
 @pytest.mark.parametrize(
     "case", [name if name == "defaults" else pytest.param(name, marks=pytest.mark.slow) for name in KERNELS]
 )
@@ -340,3 +275,229 @@ def test_nvidia_s_compiler_takes_the_source_for_every_architecture(case):
                 used,
             )
             assert used["spilled"] <= 64, (architecture, name, used)
+
+
+def test_sentence_ends_are_signs():
+    ids, offsets = np.arange(7), np.array([0, 0, 3, 3, 6, 7])
+    sign = -(2**31)
+    np.testing.assert_array_equal(gpu.mark_ends(ids, offsets, 0, 7), [0, 1, 2 + sign, 3, 4, 5 + sign, 6 + sign])
+    np.testing.assert_array_equal(gpu.mark_ends(ids, offsets, 3, 5), [3, 4])
+    np.testing.assert_array_equal(gpu.mark_ends(ids, offsets, 2, 6), [2 + sign, 3, 4, 5 + sign])
+
+
+def test_blocks_are_as_many_as_the_most_frequent_row_stands():
+    # All tokens are kept; the most frequent word is 0.45 of them; the first one is half of the noise.
+    counts, keep, noise = np.array([10, 45, 45]), np.full(3, 1 << 32), np.array([2.0, 1.0, 1.0])
+    settings = {"window": 3, "shrink_windows": True, "negative": 5, "tile": 4, "pool_tokens": 256}
+    # 4 / 0.01 updates may be on their way; of the tokens that a block holds, 2 · 3 + 4, 0.45 are that word.
+    assert gpu.crowd(counts, keep, noise, model="cbow", alpha=0.01, **settings) == (88, 1)
+    assert gpu.crowd(counts, keep, noise, model="skipgram", alpha=0.01, **settings) == (22, 1)
+    # A block draws 4 · 5 · 0.5 negatives of the first word a tile.
+    even = np.ones(1000)
+    assert gpu.crowd(even, even * (1 << 32), even, model="cbow", alpha=0.05, **settings) == (8000, 1)
+    assert gpu.crowd(counts, keep, noise, model="cbow", alpha=0.5, **settings) == (1, 1)
+    assert gpu.crowd(counts, keep, even, model="cbow", alpha=0.1, **settings) == (8, 64)
+
+
+def test_kernels_are_chosen_by_the_shared_memory_they_need():
+    sizes = ("cbow", False, 300, 5, 4, 32)
+    whole = gpu.choose_kernel(*sizes, True, 232_448)
+    assert (whole.held, whole.warps) == (True, 4)
+    assert not gpu.choose_kernel(*sizes, False, 232_448).held
+    small = gpu.choose_kernel(*sizes, True, 101_376)
+    assert (small.held, small.warps) == (False, 2)
+    for kernel in (whole, small):
+        assert gpu.choose_kernel(*sizes, kernel.held, kernel.shared_bytes()) == kernel
+    with pytest.raises(ValueError, match=r"needs [\d,]+ bytes .* vector_size 300, window 5.* this device has 49,152"):
+        gpu.choose_kernel(*sizes, True, 49_152)
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_sizes_named_in_a_refusal_fit(double):
+    free, V, D = 1 << 30, 3_000_000, 300
+    with pytest.raises(MemoryError) as refusal:
+        gpu.check_room(free, V, D, double)
+    found = re.search(r"vector_size=(\d+) would fit, or a vocabulary of ([\d,]+) words", str(refusal.value))
+    narrow, few = int(found[1]), int(found[2].replace(",", ""))
+    gpu.check_room(free, V, narrow, double)
+    gpu.check_room(free, few, D, double)
+    for words, numbers in ((V, narrow + gpu.ROW), (few + 1, D)):
+        with pytest.raises(MemoryError):
+            gpu.check_room(free, words, numbers, double)
+    with pytest.raises(MemoryError, match="no vector_size would fit"):
+        gpu.check_room(1 << 20, V, D, double)
+
+
+def test_a_corpus_goes_whole_or_in_pieces_or_not_at_all():
+    tokens = 10 * gpu.PIECE
+    assert gpu.piece_tokens(4 * tokens, tokens) == tokens
+    assert gpu.piece_tokens(4 * tokens - 1, tokens) == gpu.PIECE
+    assert gpu.piece_tokens(8 * gpu.PIECE, tokens) == gpu.PIECE
+    assert gpu.piece_tokens(8 * gpu.PIECE - 1, tokens) == 0
+
+
+@needs_compiler
+class TestTraining:
+    """What `gpu.train` does around the kernels, with the stand-in for CuPy."""
+
+    def start(self) -> list[Any]:
+        W_in, W_out = gpu.tables((40, 10), "cuda:0")
+        W_in[...] = tables(40, 10, np.float32, scale=0.05)[0]
+        return [W_in, W_out]
+
+    def test_its_own_tables_are_trained_in_place_and_others_alike(self, folder):
+        results = []
+        with device(folder):
+            for given in (self.start(), [W.copy() for W in self.start()]):
+                losses = gpu.train(*given, *themes(60), window=2, epochs=2, alpha=0.05, workers=1)
+                results.append((losses, *given))
+            assert results[0][1].base.shape == (40, 12)
+            assert not results[0][1].base[:, 10:].any()
+        for ours, theirs in zip(*results, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        assert results[0][2].any()
+
+    def test_progress_between_launches(self, folder, monkeypatch):
+        monkeypatch.setattr(gpu, "STRETCH", 64)
+        monkeypatch.setattr(gpu, "LAUNCH_SECONDS", 1e-6)
+        seen = []
+        ids, offsets, counts = themes(60)
+        with device(folder):
+            gpu.train(
+                *self.start(), ids, offsets, counts, window=2, epochs=2, alpha=0.1, min_alpha=0.01, workers=2,
+                on_progress=lambda *state: seen.append(state),
+            )  # fmt: skip
+        words = [state[0] for state in seen]
+        assert words == sorted(words)
+        assert words[-1] == 2 * len(ids)
+        assert len(words) == -(-2 * 720 // 60) // 2  # twelve stretches of five sentences an epoch, two in a launch
+        for done, loss, rate in seen:
+            assert 0 < loss < 6
+            assert rate == pytest.approx(0.1 - 0.09 * done / words[-1])
+
+    def test_a_loss_that_is_not_finite_is_an_error_that_says_where(self, folder):
+        with device(folder):
+            W_in, W_out = self.start()
+            W_in[3, 2] = np.nan
+            with pytest.raises(FloatingPointError, match=r"epoch 1, between word 0 and word \d+ .* lower alpha"):
+                gpu.train(W_in, W_out, *themes(60), window=2)
+
+    def test_memory_is_planned_before_training(self, folder):
+        with device(folder):
+            given = self.start()
+        with device(folder, free=gpu.SPARE), pytest.raises(MemoryError, match=r"lower vector_size \(now 10\)"):
+            gpu.train(*given, *themes(60), window=2)
+        with device(folder, free=gpu.SPARE), pytest.raises(MemoryError, match="raise min_count"):
+            gpu.tables((40, 10), "cuda")
+        assert not given[1].any()
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"window": 0}, "window is 0"),
+            ({"tile": 0}, "tile is 0"),
+            ({"workers": 0}, "workers is 0"),
+            ({"model": "glove"}, "'cbow' or 'skipgram'"),
+            ({"cbow_grad": "max"}, "'mean' or 'sum'"),
+            ({"alpha": float("nan")}, "alpha is nan"),
+            ({"corpus_ids": np.array([0, 40])}, "must lie in 0..39"),
+            ({"corpus_ids": np.array([0.5, 1])}, "integer word ids"),
+            ({"corpus_ids": np.array([], int)}, "empty"),
+            ({"offsets": np.array([0, 5])}, "offsets must rise"),
+            ({"counts": np.ones(3, int)}, "3 counts for 40 rows"),
+            ({"W_out": np.zeros((40, 10), np.float32)}, "must be arrays of one CUDA device"),
+            ({"W_out": stand_in.zeros((40, 11), np.float32)}, "alike"),
+            ({"W_in": stand_in.zeros((40, 9), int), "W_out": stand_in.zeros((40, 9), int)}, "float32 or float64"),
+        ],
+    )
+    def test_settings_and_arrays_that_cannot_be_are_refused(self, change, message, folder):
+        with device(folder):
+            given = dict(zip(("W_in", "W_out"), self.start(), strict=True))
+            given |= dict(zip(("corpus_ids", "offsets", "counts"), themes(60), strict=True)) | change
+            with pytest.raises(ValueError, match=message):
+                gpu.train(**given)
+
+
+def test_without_cupy_the_engine_says_so(monkeypatch):
+    monkeypatch.setattr(gpu, "cuda_problem", lambda: "CuPy is on holiday")
+    assert gpu.problem() == "CuPy is on holiday"
+    with pytest.raises(RuntimeError, match=r"cannot be used. CuPy is on holiday"):
+        gpu.train(*tables(40, 10, np.float32), *themes(10))
+
+
+@pytest.fixture
+def cupy() -> Any:
+    if problem := gpu.problem():
+        pytest.skip(problem)
+    return pytest.importorskip("cupy")
+
+
+@pytest.mark.gpu
+class TestOnAGpu:
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+    @pytest.mark.parametrize("model", ["cbow", "skipgram"])
+    @pytest.mark.parametrize("refresh", [1, 3, 1000])
+    @pytest.mark.parametrize("case", CASES)
+    def test_one_block_equals_the_twin(self, case, refresh, model, dtype, cupy, monkeypatch):
+        (V, D, n, longest), settings = CASES[case]
+        if case == "long steps" and dtype == np.float32:
+            pytest.skip("steps that long multiply rounding, too, at every turn")
+        settings = {"epochs": 2, "alpha": 0.05, "min_alpha": 1e-4, "sample": 0, "seed": 7, "model": model} | settings
+        monkeypatch.setattr(gpu, "crowd", lambda *_, **__: gpu.Crowd(1, refresh))
+        words = corpus(V, n, longest)
+        start = tables(V, D, dtype)
+        theirs = [W.copy() for W in start]
+        expected = naive.train(*theirs, *words, **settings)
+        ours = [cupy.asarray(W) for W in start]
+        loss = gpu.train(*ours, *words, workers=1, **settings)
+        tolerance = 1e-10 if dtype == np.float64 else 32 * np.finfo(dtype).eps * n**0.5
+        np.testing.assert_allclose(loss, expected, rtol=tolerance)
+        for W, E in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(cupy.asnumpy(W), E, rtol=0, atol=tolerance)
+
+    @pytest.mark.parametrize("model", ["cbow", "skipgram"])
+    def test_many_blocks_learn_as_one_does(self, model, cupy):
+        losses, vectors = [], []
+        for workers in (1, None):
+            W_in, W_out = gpu.tables((40, 8), "cuda")
+            W_in[...] = cupy.asarray(tables(40, 8, np.float32, scale=0.1)[0])
+            settings = {"model": model, "epochs": 2, "sample": 0, "alpha": 0.05, "window": 2}
+            losses.append(gpu.train(W_in, W_out, *themes(20_000), workers=workers, **settings))
+            vectors.append(cupy.asnumpy(W_in))
+        assert losses[1][-1] == pytest.approx(losses[0][-1], rel=0.1)
+        for W in vectors:
+            unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+            near = np.argsort(-unit @ unit.T, axis=1)[:, :8]
+            assert (near // 8 == np.arange(40)[:, None] // 8).mean() > 0.95
+
+    def test_whole_or_in_pieces_is_the_same(self, cupy, monkeypatch):
+        results = []
+        for pieces in (1, 3):
+            monkeypatch.setattr(gpu, "piece_tokens", lambda _, tokens, pieces=pieces: -(-tokens // pieces))
+            W_in, W_out = gpu.tables((40, 8), "cuda")
+            W_in[...] = cupy.asarray(tables(40, 8, np.float32, scale=0.1)[0])
+            gpu.train(W_in, W_out, *themes(3000), workers=1, epochs=1, window=2, alpha=0.05)
+            results.append(cupy.asnumpy(W_in))
+        np.testing.assert_allclose(*results, rtol=0, atol=1e-3)  # the order of a block's additions is not fixed
+
+    def test_tables_that_do_not_fit_are_refused_first(self, cupy):
+        with pytest.raises(MemoryError, match=r"need [\d.]+ GiB .* would fit"):
+            gpu.tables((1_000_000_000, 300), "cuda")
+
+    def test_a_second_device(self, cupy):
+        if cupy.cuda.runtime.getDeviceCount() < 2:
+            pytest.skip("there is one device")
+        W_in, W_out = gpu.tables((40, 8), "cuda:1")
+        W_in += 0.1
+        gpu.train(W_in, W_out, *themes(100), epochs=1, window=2)
+        assert W_in.device.id == 1
+        assert bool(W_out.any())
+
+    def test_the_estimator(self, cupy):
+        from fastw2v import Word2Vec
+
+        words, offsets, _ = themes(2000)
+        lines = [[f"w{i}" for i in words[a:b]] for a, b in itertools.pairwise(offsets)]
+        wv = Word2Vec(vector_size=16, device="cuda", engine="fused", sample=0, epochs=3, window=3).fit(lines).wv
+        near = {int(word[1:]) // 8 for word, _ in wv.most_similar("w0", topn=5)}
+        assert near == {0}

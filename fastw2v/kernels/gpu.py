@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from fastw2v.backend import cuda_problem, is_cupy, to_device
+from fastw2v.backend import cuda_problem, is_cupy
 from fastw2v.kernels.schedule import LONGEST_STEP, POOL_SIZE, POOL_TOKENS, STRETCH, TILE
 from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
 
@@ -244,7 +244,8 @@ def train(
     tile : int
         T, at least 1.
     workers : int, optional
-        Blocks. One gives the same bytes every time; several race for shared rows. As many as `crowd` advises if absent.
+        Blocks; as many as `crowd` advises if absent. One does what the twin does, to rounding: the order in which its
+        warps add to a row is not fixed. Several race for shared rows.
 
     Returns
     -------
@@ -307,8 +308,8 @@ def train(
         copied = sum(not _in_place(W) for W in (W_in, W_out))
         needed = copied * table_bytes(V, D, double) + _other_bytes(V, S * epochs, blocks)
         room = _free_bytes() - needed
-        piece = min(N, PIECE) if room < 4 * N else N
-        if room < 4 * piece * (2 if piece < N else 1):
+        piece = piece_tokens(room, N)
+        if not piece:
             raise MemoryError(
                 f"training needs {needed + 8 * min(N, PIECE):,} bytes of the device's memory beside the two tables, "
                 f"and {_free_bytes():,} are free: lower vector_size (now {D}), or raise min_count (now {V} words)"
@@ -369,7 +370,8 @@ def tables(shape: tuple[int, int], device: str, dtype: Any = np.float32) -> tupl
     import cupy
 
     V, D = shape
-    with cupy.cuda.Device(to_device(np.zeros(1, np.int8), device).device.id):
+    index = device.partition(":")[2]
+    with cupy.cuda.Device(int(index) if index else None):
         double = np.dtype(dtype) == np.float64
         check_room(_free_bytes(), V, D, double)
         W_in, W_out = (cupy.zeros((V, _padded_width(D)), dtype)[:, :D] for _ in "io")
@@ -395,6 +397,13 @@ def check_room(free: int, V: int, D: int, double: bool) -> None:
 def table_bytes(V: int, D: int, double: bool) -> int:
     """Return the size of a padded table."""
     return V * _padded_width(D) * (8 if double else 4)
+
+
+def piece_tokens(room: int, tokens: int) -> int:
+    """Return how much of a corpus goes to a device with `room` bytes left at a time: all, `PIECE`, or 0 if neither."""
+    if room >= 4 * tokens:
+        return tokens
+    return PIECE if room >= 2 * 4 * PIECE else 0
 
 
 def _other_bytes(V: int, items: int, blocks: int) -> int:

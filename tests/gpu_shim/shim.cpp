@@ -36,10 +36,17 @@ struct Block_ {
   Meeting meeting;
   std::vector<Warp> warps;
   std::vector<double> memory;
-  Block_(int threads, size_t bytes) : warps(threads / 32), memory((bytes + 7) / 8) {
+  size_t bytes;
+  Block_(int threads, size_t bytes) : warps(threads / 32), memory(bytes / 8 + 9), bytes(bytes) {
     memset(memory.data(), 0xff, 8 * memory.size());  // NaN, as nothing promises that shared memory starts clean
     meeting.members = threads;
     for (auto &warp : warps) warp.meeting.members = 32;
+  }
+  bool kept_within() const {  // what lies behind the memory asked for is as it was
+    const unsigned char *behind = (const unsigned char *)memory.data() + bytes;
+    for (int i = 0; i < 64; ++i)
+      if (behind[i] != 0xff) return false;
+    return true;
   }
 };
 
@@ -191,7 +198,7 @@ static bool run(std::vector<Thread> &threads, int order) {
 #endif
 
 // Run a kernel on `blocks` blocks. `order` of the turns: 0 forward, 1 backward, 2 shuffled each round.
-// Returns 0, or 1 if the threads wait for each other for ever.
+// Returns 0, or 1 if the threads wait for each other for ever, or 2 if a block wrote beyond its shared memory.
 extern "C" int launch(int skipgram, int blocks, long shared_bytes, int order, int skip_line, PARAMETERS) {
   skipped_line = skip_line;
   auto kernel = [&] { skipgram ? skipgram_ns(ARGUMENTS) : cbow_ns(ARGUMENTS); };
@@ -214,9 +221,14 @@ extern "C" int launch(int skipgram, int blocks, long shared_bytes, int order, in
 #else
   start = [](void *given) { (*(decltype(kernel) *)given)(); };
   start_with = &kernel;
-  return run(threads, order) ? 0 : 1;
+  if (!run(threads, order)) return 1;
+  for (auto &home : homes)
+    if (!home.kept_within()) return 2;
+  return 0;
 #endif
 }
+
+extern "C" int threads() { return THREADS; }
 
 #ifdef THREADS_ARE_REAL
 // A program for ThreadSanitizer: one block trains a small corpus with few words, so that threads meet at the same rows.

@@ -1,0 +1,126 @@
+"""A stand-in for the little of CuPy that `kernels.gpu` uses: memory of the host, and kernels run by the shim."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.machinery
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+ATTRIBUTES = {
+    "MaxSharedMemoryPerBlockOptin": 232_448,
+    "MaxSharedMemoryPerMultiprocessor": 233_472,
+    "MaxRegistersPerMultiprocessor": 65_536,
+    "MaxThreadsPerMultiProcessor": 2_048,
+    "MultiProcessorCount": 3,
+}
+
+
+class Array(np.ndarray):
+    """An array of the one device, number 0."""
+
+    @property
+    def device(self) -> Any:
+        return types.SimpleNamespace(id=0)
+
+    @property
+    def data(self) -> Any:
+        return types.SimpleNamespace(ptr=self.ctypes.data)
+
+    def get(self) -> np.ndarray:
+        return np.array(self)
+
+    def set(self, values: np.ndarray, stream: Any = None) -> None:
+        self[...] = values
+
+
+def zeros(shape: Any, dtype: Any = np.float64) -> Array:
+    array = Array(shape, dtype)
+    array[...] = 0
+    return array
+
+
+def asarray(values: np.ndarray) -> Array:
+    array = Array(values.shape, values.dtype)
+    array[...] = values
+    return array
+
+
+class Device:
+    attributes = ATTRIBUTES
+    compute_capability = "90"
+    id = 0
+
+    def __init__(self, index: int | None = None) -> None:
+        assert index in (None, 0)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: Any) -> None: ...
+
+
+class Function:
+    """A kernel. The class's attributes set how the shim takes turns."""
+
+    num_regs = 100
+    order = 0
+    launches = 0
+
+    def __init__(self, library: ctypes.CDLL, name: str) -> None:
+        self.library, self.name, self.max_dynamic_shared_size_bytes = library, name, 48 << 10
+
+    def __call__(self, grid: tuple[int], block: tuple[int], args: tuple[Any, ...], *, shared_mem: int) -> None:
+        assert shared_mem <= self.max_dynamic_shared_size_bytes
+        assert block == (self.library.threads(),)
+        Function.launches += 1
+        how = [self.name == "skipgram_ns", *grid, ctypes.c_long(shared_mem), Function.order, 0]
+        status = self.library.launch(*how, *map(as_c, args))
+        assert status != 1, "the threads wait for each other"
+        assert status != 2, "a block wrote beyond its shared memory"
+
+
+def as_c(value: Any) -> Any:
+    """Return an array as its address, a number in its C type."""
+    if isinstance(value, Array):
+        return ctypes.c_void_p(value.ctypes.data)
+    return np.ctypeslib.as_ctypes_type(value.dtype)(value.item())
+
+
+@contextlib.contextmanager
+def installed(build: Callable[[tuple[str, ...]], ctypes.CDLL], free: int = 1 << 34) -> Iterator[None]:
+    """Let ``import cupy`` find the stand-in, with `free` bytes on the device; `build` compiles by options."""
+
+    class RawModule:
+        def __init__(self, *, code: str, options: tuple[str, ...]) -> None:
+            assert "#include" not in code.replace("no #include", "")
+            self.library = build(options)
+
+        def get_function(self, name: str) -> Function:
+            return Function(self.library, name)
+
+    cupy = types.ModuleType("cupy")
+    cupy.__spec__ = importlib.machinery.ModuleSpec("cupy", None)
+    pool = types.SimpleNamespace(free_bytes=lambda: 0)
+    runtime = types.SimpleNamespace(memGetInfo=lambda: (free, free), getDeviceCount=lambda: 1)
+    stream = types.SimpleNamespace(synchronize=lambda: None)
+    cuda = types.SimpleNamespace(Device=Device, runtime=runtime, Stream=lambda non_blocking: stream)
+    vars(cupy).update(
+        ndarray=Array, zeros=zeros, empty=zeros, asarray=asarray, asnumpy=np.array, RawModule=RawModule, cuda=cuda,
+        get_default_memory_pool=lambda: pool,
+    )  # fmt: skip
+    cupyx = types.ModuleType("cupyx")
+    vars(cupyx).update(empty_pinned=np.zeros)
+    before = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
+    sys.modules |= {"cupy": cupy, "cupyx": cupyx}
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            sys.modules.pop(name)
+            if module is not None:
+                sys.modules[name] = module
