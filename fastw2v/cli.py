@@ -209,6 +209,59 @@ def train(
     )
 
 
+@app.command(
+    rich_help_panel="Train",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+def word2vec(context: typer.Context) -> None:
+    """Train with the options of word2vec.c: -train corpus.txt -output vectors.txt -cbow 1 -size 100."""
+    from fastw2v import ctool
+    from fastw2v.corpus import Corpus
+    from fastw2v.vocab import Vocabulary
+    from fastw2v.word2vec import Word2Vec
+
+    options = ctool.parse(context.args or ["--help"])
+    for path in (options.output, options.save_vocab):
+        if path is not None:
+            _check_folder(path)
+    estimator = Word2Vec(
+        vector_size=options.size,
+        window=options.window,
+        min_count=options.min_count,
+        negative=options.negative,
+        sample=options.sample,
+        alpha=options.alpha,
+        min_alpha=1e-4 if options.alpha is None else 1e-4 * options.alpha,  # as the C tool
+        epochs=options.iter,
+        sg=int(not options.cbow),
+        workers=options.threads,
+        # A given rate was chosen for the classic gradient.
+        cbow_grad="mean" if options.alpha is None else "sum",
+    )
+    # In a text the C tool takes this word for the end of a line, and in a vocabulary it counts the lines.
+    text = Corpus.from_text(
+        options.train,
+        options.min_count,
+        exclude=["</s>"],
+        counts=options.read_vocab,
+        workers=options.threads,
+    )
+    words = text.vocabulary
+    if options.save_vocab is not None:
+        Vocabulary(["</s>", *words.words], [text.n_sentences, *words.counts.tolist()]).save(options.save_vocab)
+    if options.output is None:
+        return
+    if options.debug:
+        typer.echo(f"training on {len(text):,} words, {len(words):,} of them distinct", err=True)
+    start = time.perf_counter()
+    estimator.fit(text, progress=None if options.debug else _quiet)
+    seconds = time.perf_counter() - start
+    _save(estimator.wv, options.output, "bin" if options.binary else "txt")
+    if options.debug:
+        typer.echo(f"{options.output}: {len(text) * options.iter / seconds:,.0f} words/s", err=True)
+
+
 @app.command(rich_help_panel="Files")
 def encode(
     corpus: CorpusFiles,
@@ -740,12 +793,12 @@ def _check_folder(path: Path) -> None:
         raise PermissionError(f"the folder {path.parent} for the output cannot be written to")
 
 
-def _save(vectors: WordVectors, path: Path) -> None:
+def _save(vectors: WordVectors, path: Path, format: str | None = None) -> None:
     """Write trained vectors, if need be in the one format that holds any word, rather than lose them."""
     from fastw2v import formats
 
     try:
-        formats.write(vectors, path)
+        formats.write(vectors, path, format)
     except formats.FormatError as error:
         instead = path.with_name(f"{path.name}.safetensors")
         formats.write(vectors, instead)

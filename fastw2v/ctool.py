@@ -1,0 +1,76 @@
+"""The options of word2vec.c, read as it reads them: ``-train FILE -output FILE -cbow 1 -size 100 ...``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+__all__ = ["parse"]
+
+# Option, type, default, help. Defaults are those of word2vec.c, but for -alpha and -threads.
+_OPTIONS: list[tuple[str, type, object, str]] = [
+    ("-train", Path, None, "the text"),
+    ("-output", Path, None, "where to write the vectors"),
+    ("-size", int, 100, "dimensions of a vector"),
+    ("-window", int, 5, "words on either side"),
+    ("-sample", float, 1e-3, "thin out words more frequent than this share"),
+    ("-hs", int, 0, "hierarchical softmax; only 0 is offered"),
+    ("-negative", int, 5, "negative samples for each word"),
+    ("-threads", int, None, "threads; all cores when absent"),
+    ("-iter", int, 5, "passes over the text"),
+    ("-min-count", int, 5, "leave out words that occur less often"),
+    ("-alpha", float, None, "learning rate; what suits ours when absent"),
+    ("-classes", int, 0, "word classes in place of vectors; only 0 is offered"),
+    ("-debug", int, 2, "0 says nothing"),
+    ("-binary", int, 0, "1 writes the vectors in binary, 0 as text"),
+    ("-save-vocab", Path, None, "write the words and their counts to this file"),
+    ("-read-vocab", Path, None, "take words and counts from this file"),
+    ("-cbow", int, 1, "1 is CBOW, 0 is skip-gram"),
+]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; see fastw2v word2vec --help")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the values of word2vec.c's options, under their names with underscores for hyphens.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        As on the command line of the C tool.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown, has a value that is not of its kind, or asks for what is not offered.
+    SystemExit
+        After the help, if asked for.
+    """
+    parser = _Parser(
+        prog="fastw2v word2vec",
+        description="Train with the options of word2vec.c.",
+        epilog="With -alpha, CBOW takes the classic gradient, so that the rate means what it means in word2vec.c.",
+        allow_abbrev=False,
+    )
+    for option, kind, default, text in _OPTIONS:
+        metavar = "FILE" if kind is Path else "N"
+        shown = "" if default is None else f" ({default})"
+        parser.add_argument(option, type=kind, default=default, metavar=metavar, help=text + shown)
+    options = parser.parse_args(arguments)
+    if options.train is None:
+        parser.error("-train FILE is missing")
+    if options.output is None and options.save_vocab is None:
+        parser.error("neither -output FILE nor -save-vocab FILE is given, so nothing would be kept")
+    if options.hs:
+        raise ValueError("-hs 1 asks for hierarchical softmax, which is not offered: say -hs 0 -negative 5")
+    if options.classes:
+        raise ValueError(
+            f"-classes {options.classes} asks for word classes, which are not offered: leave it out, and cluster the "
+            "vectors that are written, for example by sklearn.cluster.KMeans"
+        )
+    return options
