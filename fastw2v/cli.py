@@ -170,11 +170,18 @@ def train(
         Literal["mean", "sum"],
         typer.Option(help="cbow: share the gradient among the neighbours, or give it to each, as gensim does."),
     ] = "mean",
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw the curve of the loss: .png, .svg or .pdf.")
+    ] = None,
 ) -> None:
     """Train word vectors on a text, or on an encoded corpus."""
+    from fastw2v.plot import check_picture, write_loss
     from fastw2v.word2vec import Word2Vec, choose_engine
 
     _check_output(output)
+    if plot is not None:
+        check_picture(plot)
+        _check_folder(plot)
     choose_engine(engine, device)  # a missing GPU is better known before the text is read
     word2vec = Word2Vec(
         vector_size=vector_size,
@@ -197,6 +204,8 @@ def train(
     typer.echo(f"training on {len(text):,} words, {len(text.vocabulary):,} of them distinct", err=True)
     seconds = _fit(word2vec, text)
     _save(word2vec.wv, output)
+    if plot is not None:
+        write_loss(word2vec.loss_history, plot)
     _print_facts(
         {
             "words": f"{len(text):,} in {text.n_sentences:,} sentences, {epochs} times",
@@ -523,6 +532,40 @@ def evaluate(
             covered = f"{result.covered:,} of {result.total:,}"
             table.add_row(_text(path.name), _decimals(result.spearman), _decimals(result.pearson), covered)
         _print(table)
+
+
+@app.command(rich_help_panel="Ask")
+def plot(
+    file: VectorFile,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="OUT", help="A picture, .png, .svg or .pdf, or an .html page to explore."
+        ),
+    ],
+    words: Annotated[
+        list[str] | None,
+        typer.Option("--words", "-w", metavar="WORDS", help="Words to draw, between spaces; may be repeated."),
+    ] = None,
+    top: Annotated[int | None, typer.Option(min=3, help="Draw this many words, the most frequent.")] = None,
+    method: Annotated[
+        Literal["pca", "umap", "tsne"],
+        typer.Option(help="pca needs nothing; umap needs umap-learn, and tsne scikit-learn."),
+    ] = "pca",
+) -> None:
+    """Draw a map of words: those that are near each other in it have similar vectors."""
+    from fastw2v.plot import check_picture, write_map
+
+    if words and top:
+        raise ValueError("--words and --top were both given; give one of them")
+    check_picture(output, page=True)
+    _check_folder(output)
+    vectors = _read(file)
+    chosen = _keys(vectors, " ".join(words).split()) if words else vectors.index_to_key[: top or 500]
+    n_labels = write_map(vectors, output, chosen, method)
+    drawn = len(set(chosen))
+    room = "" if n_labels == drawn else f", {drawn - n_labels:,} without a label for want of room"
+    typer.echo(f"{output}: {drawn:,} words{room}")
 
 
 @app.command(rich_help_panel="Files")

@@ -86,6 +86,7 @@ def test_version_and_help(run: Any):
         "info",
         "convert",
         "align",
+        "plot",
         "demo",
         "doctor",
     ]:
@@ -97,7 +98,7 @@ def test_train_has_help_and_the_defaults_of_word2vec():
     ours = inspect.signature(cli.train, eval_str=True).parameters
     theirs = inspect.signature(Word2Vec).parameters
     of_the_corpus = {"corpus", "max_vocab", "include", "exclude", "counts", "lower", "errors"}
-    for name in set(ours) - of_the_corpus - {"output", "model"}:
+    for name in set(ours) - of_the_corpus - {"output", "model", "plot"}:
         assert ours[name].default == theirs[name].default, name
     of_gensim = {"sentences", "corpus_file", "max_vocab_size", "max_final_vocab", "hs", "cbow_mean", "hashfxn"}
     of_gensim |= {"null_word", "trim_rule", "sorted_vocab", "batch_words", "compute_loss", "callbacks", "comment"}
@@ -296,6 +297,26 @@ def test_align_turns_one_training_onto_another(run: Any, tmp_path: Path):
     assert "mean cosine: 1.000" in run(*command).out
     formats.write(WordVectors(words, rows[:, :2]), tmp_path / "flat.bin")
     failed(run("align", tmp_path / "old.bin", tmp_path / "flat.bin", "-o", target), "3 dimensions", "2")
+
+
+def test_plot(run: Any, file: Path, tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    result = run("plot", file, "-o", tmp_path / "map.png", "--words", "sun moon soup", "--words", "[red]")
+    assert (result.status, result.out) == (0, f"{tmp_path / 'map.png'}: 4 words\n")
+    assert run("plot", file, "-o", tmp_path / "map.html", "--top", 5).out.endswith("5 words\n")
+    failed(run("plot", file, "-o", tmp_path / "x.html", "--words", "sun moon soap"), "'soap'", "'soup'")
+    failed(run("plot", file, "-o", tmp_path / "x.html", "--words", "sun", "--top", 5), "give one")
+    failed(run("plot", file, "-o", tmp_path / "x.gif"), ".gif", ".png", ".html")
+    failed(run("plot", file, "-o", tmp_path / "nowhere" / "x.html"), "does not exist")
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_train_draws_the_loss(run: Any, corpus: Path, tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    options = ["--vector-size", "8", "--negative", "2", "--epochs", "2"]
+    assert run("train", corpus, "-o", tmp_path / "v.bin", "--plot", tmp_path / "loss.png", *options).status == 0
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+    failed(run("train", tmp_path / "never-read", "-o", tmp_path / "v.bin", "--plot", tmp_path / "x.gif"), ".gif")
 
 
 def test_info(run: Any, file: Path):

@@ -19,7 +19,7 @@ FLOORS = [
     {"numbering"},
     {"sampling", "corpus", "vectors", "optim"},
     {"layers", "formats.files", "evaluate", "datasets", "kernels.stretch"},
-    {"phrases", "plan", "models", "kernels.cpu", "kernels.gpu", "trainer"},
+    {"phrases", "plan", "plot", "models", "kernels.cpu", "kernels.gpu", "trainer"},
     {"formats.header", "formats.pickles", "formats.tensors", "formats.fasttext"},
     {"formats.binary", "formats.plain_text", "formats.npz", "formats.textbook", "formats.keyed_vectors"},
     {"formats.projector", "formats.static_embedding"},

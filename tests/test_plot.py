@@ -1,0 +1,244 @@
+"""Pictures: places by brute force, labels that never meet, a page that works and asks nobody."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import shutil
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastw2v import plot
+from fastw2v.vectors import UnknownWordError, WordVectors
+
+HOSTILE = ["</script><b>", "$x_1$", "&amp;", "a b", 'quo"te', "\\u003c", "tab\t", "{{data}}", "<!--", "été", "가"]
+
+
+@pytest.fixture
+def vectors() -> WordVectors:
+    random = np.random.default_rng(3)
+    centres = random.normal(size=(6, 20)) * 2
+    rows = centres[np.arange(300) % 6] + random.normal(size=(300, 20))
+    return WordVectors([f"word{i}" for i in range(300)], rows.astype(np.float32))
+
+
+def test_the_plane_is_that_of_the_largest_variances():
+    rows = np.random.default_rng(0).normal(size=(50, 6)) * [9, 5, 1, 1, 0.5, 0.1] + 1
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    values, axes = np.linalg.eigh(np.cov(unit.T))  # by the covariance; ours goes by the singular values
+    expected = (unit - unit.mean(axis=0)) @ axes[:, [-1, -2]]
+    places = plot.plane(rows)
+    np.testing.assert_allclose(np.abs(places), np.abs(expected), atol=1e-12)
+    np.testing.assert_allclose(places.var(axis=0, ddof=1), values[[-1, -2]])
+    assert (places[np.abs(places).argmax(axis=0), [0, 1]] > 0).all()
+    np.testing.assert_allclose(plot.plane(3 * rows.astype(np.float32)), places, atol=1e-6)
+
+
+def test_the_plane_of_few_rows_and_dimensions():
+    line = plot.plane(np.array([[1.0], [-1.0], [2.0]]))
+    np.testing.assert_allclose(np.abs(line), [[2 / 3, 0], [4 / 3, 0], [2 / 3, 0]])
+    assert plot.plane(np.zeros((3, 4))).tolist() == [[0, 0]] * 3
+    with pytest.raises(ValueError, match="at least three"):
+        plot.plane(np.ones((2, 4)))
+    with pytest.raises(ValueError, match="NaN"):
+        plot.plane(np.array([[1.0, np.nan]] * 3))
+    with pytest.raises(ValueError, match="'isomap'"):
+        plot.plane(np.ones((3, 4)), "isomap")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("method", "library", "package"), [("umap", "umap", "umap-learn"), ("tsne", "sklearn", "scikit-learn")]
+)
+def test_methods_that_need_a_library_name_it(monkeypatch, method, library, package):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImportError, match=package):
+        plot.plane(np.ones((5, 3)), method)
+
+
+def test_methods_are_called_with_what_suits_few_words(monkeypatch):
+    calls: dict[str, Any] = {}
+
+    class Method:
+        def __init__(self, **options):
+            calls.update(options)
+
+        def fit_transform(self, rows):
+            np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1)
+            return np.arange(2 * len(rows), dtype=np.float32).reshape(-1, 2)
+
+    monkeypatch.setitem(sys.modules, "umap", type(sys)("umap"))
+    monkeypatch.setattr(sys.modules["umap"], "UMAP", Method, raising=False)
+    monkeypatch.setitem(sys.modules, "sklearn", type(sys)("sklearn"))
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", type(sys)("sklearn.manifold"))
+    monkeypatch.setattr(sys.modules["sklearn.manifold"], "TSNE", Method, raising=False)
+    rows = np.random.default_rng(0).normal(size=(4, 3))
+    assert plot.plane(rows, "umap").tolist() == [[-3, -3], [-1, -1], [1, 1], [3, 3]]
+    assert calls == {"metric": "cosine", "n_neighbors": 3, "random_state": 1}
+    calls.clear()
+    plot.plane(rows, "tsne", seed=5)
+    assert calls == {"metric": "cosine", "perplexity": 1.0, "random_state": 5}
+
+
+def overlap(a: Any, b: Any) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+@pytest.mark.parametrize("spread", [3, 60, 150])
+def test_labels_cover_neither_each_other_nor_a_point(spread):
+    random = np.random.default_rng(spread)
+    points = 500 + random.normal(size=(200, 2)) * spread
+    sizes = np.stack([random.uniform(10, 90, 200), np.full(200, 12.0)], axis=1)
+    corners = plot.label_places(points, sizes, (0, 0, 1000, 1000), dot=3)
+    placed = ~np.isnan(corners[:, 0])
+    boxes = [(*corner, *(corner + size)) for corner, size in zip(corners[placed], sizes[placed], strict=True)]
+    assert not any(overlap(a, b) for a, b in combinations(boxes, 2))
+    assert not any(overlap(box, (*(point - 2.99), *(point + 2.99))) for box in boxes for point in points)
+    assert all(min(box) >= 0 and max(box) <= 1000 for box in boxes)
+    assert placed.sum() > {3: 0, 60: 60, 150: 160}[spread]
+
+
+def test_a_lonely_label_stands_beside_its_point_and_stays_inside():
+    sizes = np.array([[40.0, 10.0]])
+    assert plot.label_places(np.array([[50.0, 50.0]]), sizes, (0, 0, 100, 100)).tolist() == [[54, 45]]
+    assert plot.label_places(np.array([[95.0, 50.0]]), sizes, (0, 0, 100, 100)).tolist() == [[51, 45]]
+    assert np.isnan(plot.label_places(np.array([[10.0, 5.0]]), sizes, (0, 0, 20, 20))).all()
+
+
+def test_labels_of_an_image_do_not_overlap_where_they_are_drawn(vectors):
+    pytest.importorskip("matplotlib")
+    points = plot.plane(vectors.vectors)
+    figure, n_labels = plot._figure(vectors.index_to_key, points, "principal components")
+    (axes,) = figure.axes
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    boxes = [text.get_window_extent(renderer).extents for text in axes.texts]
+    assert len(boxes) == n_labels > 100
+    assert not any(overlap(a, b) for a, b in combinations(boxes, 2))
+    frame = axes.get_window_extent(renderer).extents
+    assert all(box[0] >= frame[0] and box[1] >= frame[1] and box[2] <= frame[2] for box in boxes)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_images_are_whole_files_of_their_kind(vectors, tmp_path, suffix):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / f"map{suffix}"
+    n_labels = plot.write_map(vectors, path, vectors.index_to_key[:40])
+    assert 30 < n_labels <= 40
+    start = {".png": b"\x89PNG\r\n", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
+    assert path.read_bytes().startswith(start)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_words_that_look_like_formulas_are_drawn_as_they_are(tmp_path):
+    pytest.importorskip("matplotlib")
+    words = ["$x_1$", "$", "a\nb", "tab\t", "under_score", "\\alpha", "é"]
+    vectors = WordVectors(words, np.random.default_rng(0).normal(size=(7, 4)))
+    assert plot.write_map(vectors, tmp_path / "map.png") == 7
+
+
+def test_characters_that_no_font_has_are_an_error(tmp_path):
+    pytest.importorskip("matplotlib")
+    vectors = WordVectors(["one", "two", "\U0001fb93\U0001d2e0"], np.random.default_rng(0).normal(size=(3, 4)))
+    with pytest.raises(ValueError, match=r"no installed font.*html"):
+        plot.write_map(vectors, tmp_path / "map.png")
+    assert plot.write_map(vectors, tmp_path / "map.html") == 3
+
+
+class Page(html.parser.HTMLParser):
+    """Which elements a page has, and what is in its scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_data(self, data):
+        if self.tags and self.tags[-1][0] == "script":
+            self.scripts[-1] += data
+
+
+def test_the_page_holds_every_word_and_asks_nobody(tmp_path):
+    rows = np.random.default_rng(1).normal(size=(len(HOSTILE), 5))
+    vectors = WordVectors(HOSTILE, rows)
+    path = tmp_path / "map.html"
+    assert plot.write_map(vectors, path) == len(HOSTILE)
+    text = path.read_text(encoding="utf-8")
+    page = Page(text)
+    data = json.loads(page.scripts[0])
+    assert data["words"] == HOSTILE
+    assert [tag for tag, _ in page.tags].count("script") == 2
+    assert "b" not in [tag for tag, _ in page.tags]
+    assert not {name for _, attributes in page.tags for name in attributes} & {"src", "href"}
+    assert "http" not in text
+    assert "url(" not in text
+    expected = plot.plane(rows) / np.abs(plot.plane(rows)).max()
+    np.testing.assert_allclose(data["places"], expected, atol=1e-5)
+    for word, near in zip(HOSTILE, data["nearest"], strict=True):
+        assert [HOSTILE[i] for i in near] == [other for other, _ in vectors.most_similar(word, topn=plot.NEIGHBOURS)]
+
+
+def test_neighbours_in_pieces_are_those_of_the_whole():
+    matrix = np.random.default_rng(0).normal(size=(2100, 4))
+    unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, -2)
+    np.testing.assert_array_equal(plot._neighbours(matrix), np.argsort(-cosines, axis=1)[:, : plot.NEIGHBOURS])
+
+
+def test_the_page_works(vectors, tmp_path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("there is no node to run the page's script")
+    path = tmp_path / "map.html"
+    plot.write_map(vectors, path)
+    command = [node, str(Path(__file__).with_name("page_stub.js")), str(path), "WORD17"]
+    shots = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    for name in ("start", "found", "zoomed"):
+        boxes = [label["box"] for label in shots[name]["labels"]]
+        assert not any(overlap(a, b) for a, b in combinations(boxes, 2)), name
+    assert len(shots["start"]["dots"]) == 300
+    assert f"300 words, principal components, {len(shots['start']['labels'])} labelled" in shots["note"]
+    assert shots["title"] == "300 words, principal components"
+    nearest = [word for word, _ in vectors.most_similar("word17", topn=plot.NEIGHBOURS)]
+    assert shots["panel"] == ["word17", *nearest]
+    assert {label["text"] for label in shots["found"]["labels"] if label["colour"] == "--mark"} >= {"word17"}
+    assert shots["missing"] == "no such word on this map"
+    hovered, *near = shots["hovered"]
+    assert near == [word for word, _ in vectors.most_similar(hovered, topn=plot.NEIGHBOURS)]
+    assert len(shots["zoomed"]["dots"]) < 300
+
+
+def test_what_cannot_be_drawn(vectors, tmp_path, monkeypatch):
+    with pytest.raises(UnknownWordError):
+        plot.write_map(vectors, tmp_path / "map.html", ["word1", "word2", "nowhere"])
+    with pytest.raises(ValueError, match=r"'\.gif'.*\.png.*\.html"):
+        plot.write_map(vectors, tmp_path / "map.gif")
+    with pytest.raises(ValueError, match="at least three"):
+        plot.write_map(vectors, tmp_path / "map.html", ["word1", "word1", "word2"])
+    with pytest.raises(ValueError, match="no loss"):
+        plot.write_loss([], tmp_path / "loss.svg")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"fastw2v\[plot\].*html"):
+        plot.write_map(vectors, tmp_path / "map.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_curve_of_the_loss(tmp_path):
+    pytest.importorskip("matplotlib")
+    history = [(1000 * i, 4.0 / i) for i in range(1, 60)]
+    plot.write_loss(history, tmp_path / "loss.svg")
+    assert (tmp_path / "loss.svg").stat().st_size > 5000
+    with pytest.raises(ValueError, match=r"\.html"):
+        plot.write_loss(history, tmp_path / "loss.html")
