@@ -97,8 +97,9 @@ def plane(matrix: Any, method: Method = "pca", seed: int = 1) -> np.ndarray:
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
     if method == "umap":
         umap = _library("umap", "umap-learn", method)
-        near = min(15, len(rows) - 1)
-        places = umap.UMAP(metric="cosine", n_neighbors=near, random_state=seed).fit_transform(rows)
+        options = {"n_neighbors": min(15, len(rows) - 1), "init": "spectral" if len(rows) > 4 else "random"}
+        # With a seed it takes one thread, and warns of others.
+        places = umap.UMAP(metric="cosine", random_state=seed, n_jobs=1, **options).fit_transform(rows)
     elif method == "tsne":
         manifold = _library("sklearn.manifold", "scikit-learn", method)
         perplexity = min(30.0, (len(rows) - 1) / 3)

@@ -79,7 +79,7 @@ def test_methods_are_called_with_what_suits_few_words(monkeypatch):
     monkeypatch.setattr(sys.modules["sklearn.manifold"], "TSNE", Method, raising=False)
     rows = np.random.default_rng(0).normal(size=(4, 3))
     assert plot.plane(rows, "umap").tolist() == [[-3, -3], [-1, -1], [1, 1], [3, 3]]
-    assert calls == {"metric": "cosine", "n_neighbors": 3, "random_state": 1}
+    assert calls == {"metric": "cosine", "n_neighbors": 3, "random_state": 1, "n_jobs": 1, "init": "random"}
     calls.clear()
     plot.plane(rows, "tsne", seed=5)
     assert calls == {"metric": "cosine", "perplexity": 1.0, "random_state": 5}
