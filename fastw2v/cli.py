@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.metadata
 import json
 import os
-import platform
 import sys
 import time
 from pathlib import Path
@@ -20,11 +18,10 @@ import typer
 from typer.core import TyperGroup
 
 import fastw2v
+from fastw2v import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from rich.table import Table
 
     from fastw2v.corpus import Corpus
     from fastw2v.vectors import WordVectors
@@ -35,11 +32,6 @@ __all__ = ["app", "main"]
 MIN_COUNT = 5
 DEMO_NEIGHBOURS = ("list", "read", "encode", "min", "first", "true", "start", "float")
 DEMO_ANALOGY = ("read", "reader", "write")
-OPTIONAL_PACKAGES = {
-    "numba": "pip install numba",
-    "cupy": "pip install 'fastw2v[cuda12]' (or [cuda13])",
-    "matplotlib": "pip install 'fastw2v[plot]'",
-}
 
 
 class _Commands(TyperGroup):
@@ -56,7 +48,7 @@ class _Commands(TyperGroup):
         except (ValueError, TypeError, OSError, KeyError, RuntimeError, ArithmeticError, MemoryError) as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader, such as `head`, has enough
                 raise
-            typer.echo(f"error: {_one_line(error)}", err=True)
+            typer.echo(f"error: {terminal.one_line(error)}", err=True)
             raise typer.Exit(2) from error
 
 
@@ -206,7 +198,7 @@ def train(
     _save(word2vec.wv, output)
     if plot is not None:
         write_loss(word2vec.loss_history, plot)
-    _print_facts(
+    terminal.print_facts(
         {
             "words": f"{len(text):,} in {text.n_sentences:,} sentences, {epochs} times",
             "vocabulary": f"{len(text.vocabulary):,} words",
@@ -300,7 +292,7 @@ def encode(
     if vocabulary is not None:
         text.vocabulary.save(vocabulary)
     seconds = time.perf_counter() - start
-    _print_facts(
+    terminal.print_facts(
         {
             "words": f"{len(text):,} in {text.n_sentences:,} sentences",
             "vocabulary": f"{len(text.vocabulary):,} words",
@@ -356,8 +348,8 @@ def plan(
         facts[f"{place}, to be taken"] = f"{size(planned.needed(place))} of {size(free)} that are free"
     facts["reading"] = f"{reading:.1f} s"
     if planned.seconds is not None:
-        facts["training"] = f"about {_duration(planned.seconds)}, at {planned.words_per_second:,.0f} words/s"
-    _print_facts(facts)
+        facts["training"] = f"about {terminal.duration(planned.seconds)}, at {planned.words_per_second:,.0f} words/s"
+    terminal.print_facts(facts)
     if problem := planned.problem():
         raise MemoryError(problem)
 
@@ -404,7 +396,7 @@ def phrases(
         text.save(output)
     else:
         text.write_text(output)
-    _print_facts(
+    terminal.print_facts(
         {
             "phrases": f"{len(best):,}",
             "highest": " ".join(sorted(best, key=lambda phrase: -best[phrase])[:10]),
@@ -426,12 +418,12 @@ def most_similar(
     vectors = _read(file)
     columns = [vectors.most_similar(word, topn=topn) for word in _keys(vectors, words)]
     if as_json:
-        _print_json({word: _scored(column) for word, column in zip(words, columns, strict=True)})
+        terminal.print_json({word: _scored(column) for word, column in zip(words, columns, strict=True)})
         return
-    table = _table(*words, left=len(words))
+    table = terminal.table(*words, left=len(words))
     for row in zip(*columns, strict=True):
-        table.add_row(*(_text(f"{word} {cosine:.3f}") for word, cosine in row))
-    _print(table)
+        table.add_row(*(terminal.text(f"{word} {cosine:.3f}") for word, cosine in row))
+    terminal.print_table(table)
 
 
 @app.command(rich_help_panel="Ask")
@@ -465,7 +457,7 @@ def analogy(
         except (KeyError, ValueError) as error:
             if not from_terminal:
                 raise
-            typer.echo(f"error: {_one_line(error)}", err=True)
+            typer.echo(f"error: {terminal.one_line(error)}", err=True)
 
 
 @app.command(rich_help_panel="Ask")
@@ -498,7 +490,7 @@ def evaluate(
     sections = [*answered.sections, answered.overall] if answered else []
 
     if as_json:
-        _print_json(
+        terminal.print_json(
             {
                 "analogies": [
                     {"section": s.name, "correct": s.correct, "covered": s.covered, "total": s.total} for s in sections
@@ -506,8 +498,8 @@ def evaluate(
                 "pairs": [
                     {
                         "file": str(path),
-                        "spearman": _finite(r.spearman),
-                        "pearson": _finite(r.pearson),
+                        "spearman": terminal.finite(r.spearman),
+                        "pearson": terminal.finite(r.pearson),
                         "covered": r.covered,
                         "total": r.total,
                     }
@@ -518,20 +510,24 @@ def evaluate(
         return
     if sections:
         typer.echo(f"Analogies among the {restrict_vocab:,} most frequent words:")
-        table = _table("section", "correct", "covered", "%")
+        table = terminal.table("section", "correct", "covered", "%")
         for section in sections:
             if section is sections[-1]:
                 table.add_section()
             covered = f"{section.covered:,} of {section.total:,}"
-            table.add_row(_text(section.name), f"{section.correct:,}", covered, _percent(section.accuracy))
-        _print(table)
+            table.add_row(
+                terminal.text(section.name), f"{section.correct:,}", covered, terminal.percent(section.accuracy)
+            )
+        terminal.print_table(table)
     if correlated:
         typer.echo("Correlation with people's judgements of word pairs:")
-        table = _table("file", "Spearman", "Pearson", "covered")
+        table = terminal.table("file", "Spearman", "Pearson", "covered")
         for path, result in correlated:
             covered = f"{result.covered:,} of {result.total:,}"
-            table.add_row(_text(path.name), _decimals(result.spearman), _decimals(result.pearson), covered)
-        _print(table)
+            table.add_row(
+                terminal.text(path.name), terminal.decimals(result.spearman), terminal.decimals(result.pearson), covered
+            )
+        terminal.print_table(table)
 
 
 @app.command(rich_help_panel="Ask")
@@ -573,7 +569,7 @@ def info(file: VectorFile, as_json: AsJson = False) -> None:
     """Say what a vector file holds."""
     vectors = _read(file)
     if as_json:
-        _print_json(
+        terminal.print_json(
             _described(file, vectors)
             | {
                 "dtype": str(vectors.vectors.dtype),
@@ -594,7 +590,7 @@ def info(file: VectorFile, as_json: AsJson = False) -> None:
     }
     for name, value in (vectors.settings or {}).items():
         facts[name] = str(value)
-    _print_facts(facts)
+    terminal.print_facts(facts)
 
 
 @app.command(rich_help_panel="Files")
@@ -667,11 +663,11 @@ def demo() -> None:
     typer.echo(f"{seconds:.0f} s, {speed:,.0f} words/s, loss {_last_loss(word2vec)}")
     typer.echo(f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}\n")
 
-    table = _table("word", "nearest neighbours", left=2)
+    table = terminal.table("word", "nearest neighbours", left=2)
     for word in DEMO_NEIGHBOURS:
         if word in word2vec.wv:
             table.add_row(word, ", ".join(neighbour for neighbour, _ in word2vec.wv.most_similar(word, topn=5)))
-    _print(table)
+    terminal.print_table(table)
     if all(word in word2vec.wv for word in DEMO_ANALOGY):
         a, b, c = DEMO_ANALOGY
         answers = ", ".join(word for word, _ in word2vec.wv.analogy(a, b, c, topn=3))
@@ -690,36 +686,30 @@ def demo() -> None:
 def doctor() -> None:
     """Say what is installed, what training would run on and why, and whether each engine computes correctly."""
     from fastw2v.backend import cuda_problem
+    from fastw2v.doctor import installed, tiny_training
     from fastw2v.word2vec import choose_engine
 
-    facts = {
-        "fastw2v": fastw2v.__version__,
-        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    }
-    for package in ("numpy", "array-api-compat", "safetensors"):
-        facts[package] = importlib.metadata.version(package)
-    for package, remedy in OPTIONAL_PACKAGES.items():
-        facts[package] = _version_of(package) or f"not installed: {remedy}"
+    facts = installed()
     problem = cuda_problem()
     facts["CUDA"] = problem or "a device is ready"
     device, engine, reason = choose_engine("auto", "auto")
     facts["training would use"] = f"{engine} on {device}: {reason}"
-    _print_facts(facts)
+    terminal.print_facts(facts)
 
     typer.echo("\nA tiny training with each engine and device:")
-    table = _table("device", "engine", "result", left=3)
+    table = terminal.table("device", "engine", "result", left=3)
     failed = False
     tried: list[tuple[str, Engine]] = [("cpu", "layers"), ("cpu", "fused"), ("cuda", "layers"), ("cuda", "fused")]
     for on, by in tried:
         try:
             choose_engine(by, on)
         except (ValueError, RuntimeError) as error:
-            table.add_row(on, by, _text(f"not available: {_one_line(error)}"))
+            table.add_row(on, by, terminal.text(f"not available: {terminal.one_line(error)}"))
             continue
-        complaint = _tiny_training(on, by)
+        complaint = tiny_training(on, by)
         failed = failed or complaint is not None
-        table.add_row(on, by, _text(complaint or "correct"))
-    _print(table)
+        table.add_row(on, by, terminal.text(complaint or "correct"))
+    terminal.print_table(table)
     if failed:
         typer.echo("error: an engine computes wrongly; please report the output above", err=True)
         raise typer.Exit(1)
@@ -728,30 +718,6 @@ def doctor() -> None:
 def main() -> None:
     """Run the command line."""
     app()
-
-
-def _tiny_training(device: str, engine: Engine) -> str | None:
-    """Return what is wrong after training on a corpus of two topics that never meet, or None."""
-    import numpy as np
-
-    from fastw2v.word2vec import Word2Vec
-
-    topics = [["sun", "moon", "star", "sky"], ["salt", "soup", "bread", "oil"]]
-    random = np.random.default_rng(0)
-    sentences = [list(random.choice(topics[i % 2], size=12)) for i in range(400)]
-    word2vec = Word2Vec(
-        vector_size=16, window=3, min_count=1, negative=2, sample=0, epochs=20, device=device, engine=engine
-    )
-    try:
-        vectors = word2vec.fit(sentences, progress=_quiet).wv
-    except Exception as error:  # Whatever a broken driver or compiler raises is the finding.
-        return f"failed: {type(error).__name__}: {_one_line(error)}"
-    for topic in topics:
-        for word in topic:
-            nearest = {neighbour for neighbour, _ in vectors.most_similar(word, topn=3)}
-            if nearest != set(topic) - {word}:
-                return f"wrong: the neighbours of {word!r} are {sorted(nearest)}"
-    return None
 
 
 def _quiet(words: int, loss: float, rate: float) -> None:
@@ -798,13 +764,6 @@ def _read_corpus(
         errors=errors,
         workers=workers,
     )
-
-
-def _duration(seconds: float) -> str:
-    for unit, factor in (("hours", 3600), ("minutes", 60)):
-        if seconds > 2 * factor:
-            return f"{seconds / factor:.1f} {unit}"
-    return f"{seconds:.1f} s"
 
 
 def _words_in(path: Path | None) -> list[str]:
@@ -882,10 +841,10 @@ def _answer(vectors: WordVectors, words: list[str], topn: int, as_json: bool) ->
         typer.echo(json.dumps({"a": a, "b": b, "c": c, "answers": _scored(answers)}))
         return
     typer.echo(f"{a} is to {b} as {c} is to")
-    table = _table("word", "cosine")
+    table = terminal.table("word", "cosine")
     for word, cosine in answers:
-        table.add_row(_text(word), f"{cosine:.3f}")
-    _print(table)
+        table.add_row(terminal.text(word), f"{cosine:.3f}")
+    terminal.print_table(table)
 
 
 def _scored(answers: list[tuple[Any, float]]) -> list[dict[str, Any]]:
@@ -909,7 +868,7 @@ def _bytes_in(path: Path) -> int:
 def _print_written(path: Path, vectors: WordVectors, as_json: bool, more: dict[str, Any] | None = None) -> None:
     described = _described(path, vectors) | (more or {})
     if as_json:
-        _print_json(described)
+        terminal.print_json(described)
         return
     typer.echo(f"{path}: {len(vectors):,} words, {vectors.vector_size} dimensions, {described['bytes']:,} bytes")
     for name, value in (more or {}).items():
@@ -918,66 +877,3 @@ def _print_written(path: Path, vectors: WordVectors, as_json: bool, more: dict[s
             if isinstance(value, float)
             else f"{name.replace('_', ' ')}: {value:,}"
         )
-
-
-def _print_json(content: Any) -> None:
-    typer.echo(json.dumps(content, indent=2))
-
-
-def _table(*columns: str, left: int = 1) -> Table:
-    """Return a table whose first `left` columns hold text and the others numbers."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for i, column in enumerate(columns):
-        table.add_column(_text(column), justify="left" if i < left else "right", overflow="fold")
-    return table
-
-
-def _text(text: Any) -> Any:
-    """Return text that rich takes as it is: a word may look like its markup, or be an integer."""
-    from rich.text import Text
-
-    return Text(str(text))
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    # A pipe has no width; 80 columns would fold the words.
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(table)
-
-
-def _print_facts(facts: dict[str, str]) -> None:
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        typer.echo(f"{name:<{width}}  {value}")
-
-
-def _version_of(package: str) -> str | None:
-    """Return the version of an optional package, found without importing it."""
-    names = importlib.metadata.packages_distributions().get(package, [])
-    return ", ".join(f"{importlib.metadata.version(name)} ({name})" for name in sorted(set(names))) or None
-
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    if isinstance(error, MemoryError):
-        return f"out of memory: {error}"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _finite(number: float) -> float | None:
-    """JSON has no NaN."""
-    return number if number == number else None
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}" if share == share else "-"
-
-
-def _decimals(number: float) -> str:
-    return f"{number:.3f}" if number == number else "-"

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import fastw2v
-from fastw2v import cli, datasets, formats
+from fastw2v import cli, datasets, doctor, formats, terminal
 from fastw2v.vectors import WordVectors
 from fastw2v.word2vec import Word2Vec
 
@@ -430,7 +430,7 @@ def test_doctor(run: Any):
 
 
 def test_doctor_reports_an_engine_that_computes_wrongly(run: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cli, "_tiny_training", lambda device, engine: "wrong: the loss did not fall")
+    monkeypatch.setattr(doctor, "tiny_training", lambda device, engine: "wrong: the loss did not fall")
     result = run("doctor")
     assert result.status == 1
     assert "the loss did not fall" in result.out
@@ -479,10 +479,10 @@ def test_interruption_ends_with_130_and_leaves_nothing(tmp_path: Path):
 
 
 def test_other_errors_are_one_line_too():
-    assert cli._one_line(MemoryError("1 TiB")) == "out of memory: 1 TiB"
-    assert cli._one_line(ValueError("two\n  lines")) == "two lines"
-    assert cli._one_line(ValueError()) == "ValueError"
-    assert cli._one_line(PermissionError(13, os.strerror(13), "f.bin")) == f"f.bin: {os.strerror(13)}"
+    assert terminal.one_line(MemoryError("1 TiB")) == "out of memory: 1 TiB"
+    assert terminal.one_line(ValueError("two\n  lines")) == "two lines"
+    assert terminal.one_line(ValueError()) == "ValueError"
+    assert terminal.one_line(PermissionError(13, os.strerror(13), "f.bin")) == f"f.bin: {os.strerror(13)}"
 
 
 def test_encode_once_and_train_from_the_encoded_corpus(run: Any, corpus: Path, tmp_path: Path):

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "fastw2v"
 
 # A module may import, anywhere in its text, only modules of floors below its own.
 FLOORS = [
-    {"backend", "ctool", "kernels.schedule"},
+    {"backend", "ctool", "terminal", "kernels.schedule"},
     {"draws", "gradient", "search", "vocab", "progress", "text", "store", "kernels.simd"},
     {"scan", "encoded"},
     {"numbering"},
@@ -26,6 +26,7 @@ FLOORS = [
     {"formats.kinds"},
     {"kernels.naive", "engine"},
     {"word2vec"},
+    {"doctor"},
     {"cli", "textbook"},
 ]
 # gensim's names for scores are methods of WordVectors, which hand over to evaluate. So do save and load to the
