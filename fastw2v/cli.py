@@ -500,6 +500,7 @@ def evaluate(
                         "file": str(path),
                         "spearman": terminal.finite(r.spearman),
                         "pearson": terminal.finite(r.pearson),
+                        "interval": [terminal.finite(bound) for bound in r.interval],
                         "covered": r.covered,
                         "total": r.total,
                     }
@@ -521,11 +522,15 @@ def evaluate(
         terminal.print_table(table)
     if correlated:
         typer.echo("Correlation with people's judgements of word pairs:")
-        table = terminal.table("file", "Spearman", "Pearson", "covered")
+        table = terminal.table("file", "Spearman", "95 %", "Pearson", "covered")
         for path, result in correlated:
             covered = f"{result.covered:,} of {result.total:,}"
             table.add_row(
-                terminal.text(path.name), terminal.decimals(result.spearman), terminal.decimals(result.pearson), covered
+                terminal.text(path.name),
+                terminal.decimals(result.spearman),
+                " to ".join(map(terminal.decimals, result.interval)),
+                terminal.decimals(result.pearson),
+                covered,
             )
         terminal.print_table(table)
 
@@ -872,8 +877,5 @@ def _print_written(path: Path, vectors: WordVectors, as_json: bool, more: dict[s
         return
     typer.echo(f"{path}: {len(vectors):,} words, {vectors.vector_size} dimensions, {described['bytes']:,} bytes")
     for name, value in (more or {}).items():
-        typer.echo(
-            f"{name.replace('_', ' ')}: {value:,.3f}"
-            if isinstance(value, float)
-            else f"{name.replace('_', ' ')}: {value:,}"
-        )
+        shown = terminal.decimals(value) if isinstance(value, float) else f"{value:,}"
+        typer.echo(f"{name.replace('_', ' ')}: {shown}")
