@@ -26,7 +26,7 @@ import fastw2v
 from fastw2v import Corpus, Word2Vec, evaluate
 from fastw2v.backend import cuda_problem
 from fastw2v.kernels import cpu, gpu
-from fastw2v.kernels.schedule import POOL_SIZE, POOL_TOKENS, TILE
+from fastw2v.kernels.schedule import POOL_TOKENS, TILE, pool_size_for
 from fastw2v.sampling import keep_threshold, noise_weights
 
 SECONDS = 450.0
@@ -161,7 +161,7 @@ def speed(words: int, deadline: float) -> dict[str, Any]:
             with replaced(gpu, crowd=lambda *_, crowd=crowd, **__: crowd, WARPS=warps * gpu.WARPS):
                 found = timed(gpu.train, gpu.tables((TYPES, DIM), "cuda"), ids, offsets, counts, model, alpha)
             # Read and written: a row that streams and the target's; and the rows of the pool, each `refresh` tiles.
-            rows = 4 + 2 * POOL_SIZE / (TILE * crowd.refresh)
+            rows = 4 + 2 * pool_size_for(NEGATIVE) / (TILE * crowd.refresh)
             moved = kept * rows * 4 * DIM + 4
             found |= {"blocks": crowd.blocks, "refresh": crowd.refresh, "warps": warps * gpu.WARPS}
             found |= {

@@ -86,7 +86,7 @@ def train(
         device(folder, vector, order),
         patch.object(gpu, "crowd", lambda *_, **__: gpu.Crowd(blocks, refresh)),
         patch.object(gpu, "WARPS", warps),
-        patch.object(gpu, "piece_tokens", lambda _, tokens: -(-tokens // pieces)),
+        patch.object(gpu, "piece_tokens", lambda _, tokens: max(gpu.STRETCH, -(-tokens // pieces))),
     ):
         return gpu.train(*here, *corpus, workers=blocks, **settings)
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fastw2v.backend import cuda_problem, is_cupy
-from fastw2v.kernels.schedule import LONGEST_STEP, POOL_SIZE, POOL_TOKENS, STRETCH, TILE
+from fastw2v.kernels.schedule import LONGEST_STEP, POOL_TOKENS, STRETCH, TILE, pool_size_for
 from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
 
 logger = logging.getLogger("fastw2v")
@@ -226,7 +226,7 @@ def train(
     shrink_windows: bool = True,
     cbow_grad: Literal["mean", "sum"] = "mean",
     pool_tokens: int = POOL_TOKENS,
-    pool_size: int = POOL_SIZE,
+    pool_size: int | None = None,
     tile: int = TILE,
     workers: int | None = None,
     on_progress: Callable[[int, float, float], None] | None = None,
@@ -263,6 +263,7 @@ def train(
     RuntimeError
         If there is no usable CUDA device.
     """
+    pool_size = pool_size_for(negative) if pool_size is None else pool_size
     _check_settings(
         model,
         cbow_grad,
