@@ -278,7 +278,7 @@ def _figure(words: list[str], points: np.ndarray, title: str) -> tuple[Figure, i
     for spine in axes.spines.values():
         spine.set_color("#dddddd")
     axes.margins(0.06)
-    axes.scatter(points[:, 0], points[:, 1], s=9, color="#3b6ea5", linewidths=0)
+    dots = axes.scatter(points[:, 0], points[:, 1], s=9, color="#3b6ea5", linewidths=0)
     style: dict[str, Any] = {"fontsize": 8.5, "fontfamily": _fonts("".join(words)), "parse_math": False}
     texts = [axes.text(0, 0, word, va="bottom", ha="left", color="#222222", **style) for word in words]
     renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
@@ -298,7 +298,9 @@ def _figure(words: list[str], points: np.ndarray, title: str) -> tuple[Figure, i
         if np.linalg.norm(nearest - pixel) > 8:
             ends = np.array([point, axes.transData.inverted().transform(nearest)])
             axes.plot(*ends.T, color="#aaaaaa", linewidth=0.5, zorder=0.5)
-    return figure, int((~np.isnan(corners[:, 0])).sum())
+    labelled = ~np.isnan(corners[:, 0])
+    dots.set_alpha(np.where(labelled, 1, 0.35))  # type: ignore[arg-type]  # so that a label's own point stands out
+    return figure, int(labelled.sum())
 
 
 def _printable(word: str) -> str:
