@@ -19,7 +19,7 @@ test-slow: $(VENV)/installed-dev
 # The CUDA source, compiled for every architecture by NVIDIA's compiler from PyPI, which needs no GPU.
 compile-cuda: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gpu-dev]'
-	$(BIN)/python -m pytest tests/test_kernels_gpu.py -k compiler
+	$(BIN)/python -m pytest tests/test_kernels_gpu.py -k compiler -m 'slow or not slow'
 
 # On a machine with a GPU: no network, no virtual environment; PYTHON has CuPy, pytest and the library's dependencies.
 gpu-check:
