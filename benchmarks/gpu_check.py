@@ -166,7 +166,7 @@ def speed(words: int, deadline: float) -> dict[str, Any]:
             found |= {"blocks": crowd.blocks, "refresh": crowd.refresh, "warps": warps * gpu.WARPS}
             found |= {
                 "bytes per word, by count": round(moved),
-                "10**9 bytes/s": round(moved * found["words/s"] / 1e9, 1),
+                "10**9 bytes/s": moved * found["words/s"] / 1e9,
             }
             results.append(
                 {"engine": "cuda fused", "model": model, "as planned": factor == refresh == warps == 1} | found
@@ -216,7 +216,9 @@ def timed(
     except FloatingPointError as error:
         return {"words/s": math.nan, "loss": str(error)}
     (first, _, began), (last, loss, ended) = seen[0], seen[-1]
-    return {"words/s": round((last - first) / max(ended - began, 1e-9)), "loss": round(loss, 4)}
+    if len(seen) < 2:  # too few words to tell
+        return {"words/s": math.nan, "loss": round(loss, 4)}
+    return {"words/s": round((last - first) / (ended - began)), "loss": round(loss, 4)}
 
 
 def quality() -> dict[str, Any]:
