@@ -59,7 +59,8 @@ class Word2Vec:
     seed : int
         Of every random choice. Same seed, same device, one worker: same bytes.
     workers : int, optional
-        Threads; the processors that the process may use when absent. The layers engine leaves them to NumPy.
+        Threads; the processors that the process may use when absent. The layers engine leaves them to NumPy. On a GPU
+        only 1 has a meaning: one block, whose result repeats to rounding.
     min_alpha : float
         Learning rate at the end; it falls linearly over all words of all epochs.
     sg : {0, 1}
@@ -370,7 +371,10 @@ comment
         """Train the weights in place, and let the vectors know that they have changed."""
         W_in, W_out = self.wv.vectors, self.wv.context_vectors
         before = self.loss_history[-1][0] if self.loss_history else 0
-        workers = self.workers or (available_processors() if self.device_ == "cpu" else None)
+        if self.device_ == "cpu":
+            workers = self.workers or available_processors()
+        else:  # blocks of a GPU are not threads: only "one, so that the bytes repeat" means the same there
+            workers = 1 if self.workers == 1 else None
         with Progress("training", epochs * len(corpus), show=None if progress is None else False) as bar:
 
             def report(words: int, loss: float, alpha: float) -> None:
