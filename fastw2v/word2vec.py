@@ -371,10 +371,9 @@ comment
         """Train the weights in place, and let the vectors know that they have changed."""
         W_in, W_out = self.wv.vectors, self.wv.context_vectors
         before = self.loss_history[-1][0] if self.loss_history else 0
-        if self.device_ == "cpu":
-            workers = self.workers or available_processors()
-        else:  # blocks of a GPU are not threads: only "one, so that the bytes repeat" means the same there
-            workers = 1 if self.workers == 1 else None
+        # A GPU's blocks are not threads: only "one" means the same there.
+        threads = self.workers or available_processors()
+        workers = threads if self.device_ == "cpu" or self.workers == 1 else None
         with Progress("training", epochs * len(corpus), show=None if progress is None else False) as bar:
 
             def report(words: int, loss: float, alpha: float) -> None:
