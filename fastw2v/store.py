@@ -13,7 +13,7 @@ import numpy as np
 
 __all__ = ["Store"]
 
-IN_MEMORY = 1 << 27
+IN_MEMORY = 1 << 25
 """Bytes that a store keeps in memory; a larger one is a nameless temporary file."""
 
 
