@@ -10,6 +10,8 @@ merged and words put in the order of their first appearance, so that it makes no
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib.util
 import itertools
 import os
@@ -68,7 +70,9 @@ class Numbered:
         offsets : int64 array
             Without empty sentences.
         """
-        return self._tokens.encoded(final, int(self.counts[final >= 0].sum()), workers)
+        encoded = self._tokens.encoded(final, int(self.counts[final >= 0].sum()), workers)
+        _return_freed_memory()
+        return encoded
 
 
 class Numbering:
@@ -141,6 +145,12 @@ def number_text(pieces: Iterator[Piece], *, lower: bool, errors: Errors, workers
 def available_processors() -> int:
     """Return how many processors this process may use, which can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _return_freed_memory() -> None:
+    """Give the system back what the threads' blocks took; glibc would keep it: 80 MB after 17 million words."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # other C libraries have no such function
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Tokens:

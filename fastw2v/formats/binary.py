@@ -61,7 +61,9 @@ def read_binary(file: BinaryIO, path: Path, size: int, limit: int | None) -> tup
 def write_binary(vectors: WordVectors, path: Path) -> None:
     """Write words and vectors as gensim does, without newlines."""
     words = encoded(vectors.index_to_key, path)
-    matrix = cast(to_host(vectors.vectors), np.dtype("<f4"), path)
+    matrix = to_host(vectors.vectors)
+    if matrix.dtype != np.dtype("<f4"):  # else rows are written from where they are, without a copy of them all
+        matrix = cast(matrix, np.dtype("<f4"), path)
     with writing(path) as file:
         file.write(b"%d %d\n" % matrix.shape)
         for word, row in zip(words, matrix, strict=True):
