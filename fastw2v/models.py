@@ -14,7 +14,7 @@ from fastw2v import draws
 from fastw2v.backend import get_device, get_namespace
 from fastw2v.layers import CbowGrad, ContextMean, Embedding, NegativeSamplingLoss
 
-_BLOCK = 4096
+_BLOCK = 1024
 """Rows whose initial weights are drawn at once."""
 
 
