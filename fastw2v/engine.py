@@ -1,7 +1,8 @@
 """Engines: which one trains, where its tables lie, and the one that is made of layers.
 
 Three functions train two tables on a corpus, with the same arguments: `train_layers` here, on any device;
-`kernels.cpu.train` and `kernels.gpu.train`, compiled. `choose_engine` says which, `tables` and `trainer` give what it needs.
+`kernels.cpu.train` and `kernels.gpu.train`, compiled. `choose_engine` says which, `tables` and `trainer` give what
+it needs.
 """
 
 from __future__ import annotations
