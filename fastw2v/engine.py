@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastw2v.backend import array_module, cuda_problem, to_device
+from fastw2v.backend import array_module, cuda_problem, is_numpy, to_device
 from fastw2v.kernels import cpu, gpu
 from fastw2v.layers import CbowGrad
 from fastw2v.models import CBOW, SkipGram
@@ -146,8 +146,7 @@ def train_layers(
     FloatingPointError
         If the loss becomes infinite or NaN.
     """
-    like = W_in if not isinstance(W_in, np.ndarray) else None
-    device = "cpu" if like is None else f"cuda:{like.device.id}"
+    device = "cpu" if is_numpy(W_in) else f"cuda:{W_in.device.id}"
     ids, starts = to_device(corpus_ids, device), to_device(offsets, device)
     keep = to_device(keep_threshold(counts, sample), device)
     noise = AliasTable(*(to_device(part, device) for part in alias_table(noise_weights(counts, ns_exponent))))
