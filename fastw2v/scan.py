@@ -10,7 +10,6 @@ scanning it by another table merges the two.
 # mypy: disable-error-code="untyped-decorator"
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastw2v.kernels.simd import prefetch
+from fastw2v.kernels.simd import compiled, prefetch
 
 POSITION, WORDS, BYTES, TOKENS, BREAKS = range(5)
 """Places in the `state` of a scan."""
@@ -37,14 +36,6 @@ _EACH = np.uint64(0x0101010101010101)
 _HIGHEST = np.uint64(0x8080808080808080)
 _LONG = 9
 """Length in a tag for words that do not fit eight bytes."""
-
-
-def _compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function and keep its machine code, beside this file or in the user's cache folder."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither can be written: compile in every process
-        return njit(nogil=True)(function)
 
 
 @intrinsic
@@ -115,7 +106,7 @@ def _same(text: Any, start: Any, stop: Any, data: Any, begin: Any, length: Any) 
     return True
 
 
-@_compiled
+@compiled
 def scan(
     data: Any,
     end: Any,

@@ -13,6 +13,7 @@ Numba's cache of a compiled kernel knows only the kernel's own file: after a cha
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -24,6 +25,14 @@ LANES = 16
 """Numbers in a vector. Rows are padded to a multiple of it."""
 
 _INT32 = ir.IntType(32)
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function and keep its machine code, beside its file or in the user's cache folder."""
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # neither can be written: compile in every process
+        return njit(nogil=True)(function)
 
 
 class Lanes(types.Type):

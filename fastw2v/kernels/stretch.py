@@ -12,7 +12,6 @@ Everything a function needs is passed in flat arrays, and rows are named by the 
 # mypy: disable-error-code="untyped-decorator"
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from fastw2v import draws
 from fastw2v.kernels.schedule import LONGEST_STEP
 from fastw2v.kernels.simd import (
     LANES,
+    compiled,
     exp_minus,
     fma,
     fold_groups,
@@ -49,14 +49,6 @@ _GOLDEN = np.uint64(draws.GOLDEN)
 _MIX_1 = np.uint64(draws.MIX_1)
 _MIX_2 = np.uint64(draws.MIX_2)
 _LOW = np.uint64(0xFFFFFFFF)
-
-
-def _compiled(function: Callable[..., Any]) -> Any:
-    """Compile a kernel and keep its machine code, beside this file or in the user's cache folder."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither can be written: compile in every process
-        return njit(nogil=True)(function)
 
 
 @njit
@@ -319,7 +311,7 @@ def _finish(
     store(edges, high, load(edges, high) - d)
 
 
-@_compiled
+@compiled
 def cbow_ns(
     W_in: Any,
     W_out: Any,
@@ -487,7 +479,7 @@ def cbow_ns(
     return loss, n
 
 
-@_compiled
+@compiled
 def skipgram_ns(
     W_in: Any,
     W_out: Any,
