@@ -7,6 +7,7 @@ leaves its outputs where they live. This is the only generic module that names C
 from __future__ import annotations
 
 import importlib.util
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import array_api_compat
@@ -15,11 +16,13 @@ import numpy as np
 
 __all__ = [
     "array_module",
+    "chosen",
     "cuda_problem",
     "get_device",
     "get_namespace",
     "is_cupy",
     "is_numpy",
+    "on_device_of",
     "scatter_add",
     "set_rows",
     "to_cpu",
@@ -61,7 +64,15 @@ def is_numpy(array: Any) -> bool:
 
 def is_cupy(array: Any) -> bool:
     """Return whether `array` is a CuPy array, without importing CuPy."""
-    return array_api_compat.is_cupy_array(array)
+    return not is_numpy(array) and array_api_compat.is_cupy_array(array)
+
+
+def on_device_of(array: Any) -> AbstractContextManager[Any]:
+    """Return a context in which new arrays are made on the device of `array`.
+
+    CuPy makes them on the current device, and array-api-compat does not change that by the argument `device`.
+    """
+    return array.device if is_cupy(array) else nullcontext()
 
 
 def cuda_problem() -> str | None:
@@ -95,20 +106,30 @@ def array_module(device: str = "cpu") -> Any:
     RuntimeError
         If there is no such device, with the reason.
     """
-    _device_index(device)
+    index = _device_index(device)
     if device == "cpu":
         return numpy_namespace
     if problem := cuda_problem():
         raise RuntimeError(f"device {device!r} cannot be used. {problem}")
     import array_api_compat.cupy as cp
 
+    count = cp.cuda.runtime.getDeviceCount()
+    if index is not None and index >= count:
+        there = "there is one CUDA device, 'cuda:0'" if count == 1 else f"there are {count} CUDA devices, from 'cuda:0'"
+        raise RuntimeError(f"device {device!r} cannot be used: {there}")
     return cp
 
 
 def to_host(array: Any) -> np.ndarray:
-    """Return `array` as a NumPy array, copied only if it is not one already."""
+    """Return `array` as a NumPy array, copied only if it is not one already.
+
+    A GPU works through what it is told while the host goes on; here the host waits for it. In training it does so
+    here and in `chosen` alone.
+    """
     if is_numpy(array):
         return array
+    if isinstance(array, np.generic):  # what NumPy makes of sums of arrays without dimensions
+        return np.asarray(array)
     if is_cupy(array):
         return array.get()
     try:
@@ -188,6 +209,21 @@ def top_k(values: Any, k: int) -> tuple[Any, Any]:
     return xp.take_along_axis(values, order, axis=-1), order
 
 
+def chosen(values: Any, mask: Any) -> Any:
+    """Return the `values` at which `mask` holds.
+
+    Parameters
+    ----------
+    values : array, shape (N,)
+    mask : bool array, shape (N,)
+
+    Notes
+    -----
+    How many those are, a GPU has to tell first: the host waits for it.
+    """
+    return values[mask]
+
+
 def unique_inverse(ids: Any) -> tuple[Any, Any]:
     """Return the distinct ids in rising order, and the place of each id among them.
 
@@ -244,7 +280,7 @@ def _scatter_add_numpy(target: np.ndarray, ids: np.ndarray, rows: np.ndarray) ->
 
 
 def set_rows(target: Any, ids: Any, rows: Any) -> None:
-    """Write ``target[ids[i]] = rows[i]`` in place, for distinct ids.
+    """Write ``target[ids[i]] = rows[i]`` in place; rows of the same id must be the same.
 
     The array API has no assignment by an integer array, so libraries without it are served row by row.
     """

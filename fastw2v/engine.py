@@ -7,13 +7,15 @@ it needs.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
-from fastw2v.backend import array_module, cuda_problem, is_numpy, to_device
+from fastw2v.backend import array_module, cuda_problem, get_device, get_namespace, on_device_of, to_device, to_host
+from fastw2v.gradient import in_fixed_order
 from fastw2v.kernels import cpu, gpu
 from fastw2v.layers import CbowGrad
 from fastw2v.models import CBOW, SkipGram
@@ -42,13 +44,15 @@ INTERVAL = 0.2
 """Seconds between two calls of the progress function."""
 
 
-def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, str, str]:
+def choose_engine(engine: Engine = "auto", device: str = "auto", deterministic: bool = False) -> tuple[str, str, str]:
     """Return the device and engine that a run would use, and why.
 
     Parameters
     ----------
     engine : {"auto", "fused", "layers"}
     device : {"auto", "cpu", "cuda", "cuda:N"}
+    deterministic : bool
+        Whether the same run must give the same bytes.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, s
     else:
         array_module(device)  # raises, with the reason, if there is no such device
         reason = f"device {device!r} was asked for"
-    problem = _fused_problem(device)
+    problem = _fused_problem(device, deterministic)
     if engine == "fused" and problem:
         raise RuntimeError(f"engine 'fused' cannot be used on {device}: {problem}. engine='layers' can")
     if engine == "auto":
@@ -79,18 +83,22 @@ def choose_engine(engine: Engine = "auto", device: str = "auto") -> tuple[str, s
     return device, engine, f"{reason}; engine {engine!r} was asked for"
 
 
-def _fused_problem(device: str) -> str | None:
+def _fused_problem(device: str, deterministic: bool) -> str | None:
     """Return why the fused engine cannot be used on a device, or None if it can."""
-    return cpu.problem() if device == "cpu" else gpu.problem(device)
+    if device == "cpu":
+        return cpu.problem()
+    if deterministic:
+        return "deterministic=True was asked for, and the order of its additions is not fixed"
+    return gpu.problem(device)
 
 
 def tables(shape: tuple[int, int], device: str, engine: str) -> tuple[Any, Any]:
     """Return W_in and W_out of zeros, float32, laid out as the engine likes them."""
     if engine == "fused":
         return (cpu.aligned_zeros(shape), cpu.aligned_zeros(shape)) if device == "cpu" else gpu.tables(shape, device)
-    xp = array_module(device)
-    W_in = to_device(xp.zeros(shape, dtype=xp.float32), device)
-    return W_in, xp.zeros_like(W_in)
+    W_in = to_device(np.zeros(shape, np.float32), device)
+    with on_device_of(W_in):
+        return W_in, get_namespace(W_in).zeros_like(W_in)
 
 
 def trainer(device: str, engine: str) -> Callable[..., np.ndarray]:
@@ -120,19 +128,25 @@ def train_layers(
     cbow_grad: CbowGrad = "mean",
     workers: int | None = None,
     on_progress: ProgressFunction | None = None,
+    deterministic: bool = False,
 ) -> np.ndarray:
     """Train both tables in place by batches of the layers' forward and backward, on the device where they are.
+
+    The host does not wait for the device but where it reads the loss, about every 0.2 s, and the sizes of the batches
+    of a stretch of 2**20 tokens.
 
     Parameters
     ----------
     W_in, W_out : float array, shape (V, D)
-        Of NumPy or CuPy.
+        Of any array library.
     corpus_ids, offsets, counts : integer array
         Of NumPy: the tokens, (T,); where sentences start, with T at the end; how often each word occurs, (V,).
     workers : int, optional
         Not used: the threads are the array library's.
     on_progress : callable, optional
         Called about every 0.2 s, and in the end, as `ProgressFunction` says.
+    deterministic : bool
+        Whether a repeated run gives the same bytes on a GPU too (see `RowGradient.summed`).
 
     The other parameters are those of `fastw2v.Word2Vec`.
 
@@ -146,50 +160,63 @@ def train_layers(
     FloatingPointError
         If the loss becomes infinite or NaN.
     """
-    device = "cpu" if is_numpy(W_in) else f"cuda:{W_in.device.id}"
-    ids, starts = to_device(corpus_ids, device), to_device(offsets, device)
-    keep = to_device(keep_threshold(counts, sample), device)
-    noise = AliasTable(*(to_device(part, device) for part in alias_table(noise_weights(counts, ns_exponent))))
+    xp = get_namespace(W_in, W_out)
+    device = get_device(W_in)
     network = (
         CBOW.from_weights(W_in, W_out, negative, cbow_grad=cbow_grad)
         if model == "cbow"
         else SkipGram.from_weights(W_in, W_out, negative)
     )
     optimizer = SGD(alpha, max_row_norm=MAX_ROW_STEP / alpha)
-    words, total = 0, epochs * len(corpus_ids)
-    losses, targets = np.zeros(epochs), np.zeros(epochs)
-    seen, reported = (0.0, 0.0), time.monotonic()
-    for epoch in range(epochs):
-        for batch in batches(
-            ids,
-            starts,
-            keep,
-            noise,
-            window=window,
-            pool_tokens=POOL_TOKENS,
-            pool_size=max(POOL_SIZE, 3 * negative),
-            groups=GROUPS,
-            seed=seed,
-            epoch=epoch,
-            shrink_windows=shrink_windows,
-        ):
-            optimizer.lr = linear_rate(alpha, min_alpha, words / total)
-            loss = float(network.forward(batch.contexts, batch.target, batch.pool))
-            # The mean's gradient times the number of targets: each target has a full step, as in word2vec.c.
-            network.backward(batch.targets)
-            optimizer.update(network.params, network.grads)
-            words = epoch * len(corpus_ids) + batch.stop
-            losses[epoch] += loss * batch.targets
-            targets[epoch] += batch.targets
-            if loss - loss != 0:
-                raise FloatingPointError(
-                    f"the loss is {loss} in epoch {epoch + 1} of {epochs}, after {words} words: the vectors have left "
-                    f"the finite numbers. Train again with a lower alpha (now {alpha})"
-                )
-            if on_progress is not None and time.monotonic() - reported > INTERVAL:
-                now = float(losses.sum()), float(targets.sum())
-                on_progress(words, (now[0] - seen[0]) / (now[1] - seen[1]), optimizer.lr)
-                seen, reported = now, time.monotonic()
-    if on_progress is not None and targets.sum() > seen[1]:
-        on_progress(total, float(losses.sum() - seen[0]) / float(targets.sum() - seen[1]), optimizer.lr)
+    N = len(corpus_ids)
+    losses, targets = np.zeros(epochs), np.zeros(epochs, np.int64)
+    seen, reported = (0.0, 0), time.monotonic()
+
+    def report(epoch: int, total: Any, words: int) -> None:
+        """Read the loss of an epoch so far, which waits for the device, and pass it on."""
+        nonlocal seen, reported
+        losses[epoch] = float(to_host(total))
+        if not math.isfinite(losses[epoch]):
+            raise FloatingPointError(
+                f"the loss is {losses[epoch]} in epoch {epoch + 1} of {epochs}, by word {words}: the vectors have left "
+                f"the finite numbers. Train again with a lower alpha (now {alpha})"
+            )
+        now = float(losses.sum()), int(targets.sum())
+        if on_progress is not None and now[1] > seen[1]:
+            on_progress(epoch * N + words, (now[0] - seen[0]) / (now[1] - seen[1]), optimizer.lr)
+        seen, reported = now, time.monotonic()
+
+    with on_device_of(W_in):
+        keep = xp.asarray(keep_threshold(counts, sample), device=device)
+        noise = AliasTable(
+            *(xp.asarray(part, device=device) for part in alias_table(noise_weights(counts, ns_exponent)))
+        )
+        ids, starts = xp.asarray(corpus_ids, device=device), xp.asarray(offsets, device=device)
+        for epoch in range(epochs):
+            total = xp.zeros((), dtype=xp.float64, device=device)
+            words = 0
+            for batch in batches(
+                ids,
+                starts,
+                keep,
+                noise,
+                window=window,
+                pool_tokens=POOL_TOKENS,
+                pool_size=max(POOL_SIZE, 3 * negative),
+                groups=GROUPS,
+                seed=seed,
+                epoch=epoch,
+                shrink_windows=shrink_windows,
+            ):
+                optimizer.lr = linear_rate(alpha, min_alpha, (epoch * N + words) / (epochs * N))
+                loss = network.forward(batch.contexts, batch.target, batch.pool)
+                # The mean's gradient times the number of targets: each target has a full step, as in word2vec.c.
+                network.backward(batch.targets)
+                optimizer.update(network.params, in_fixed_order(network.grads) if deterministic else network.grads)
+                words = batch.stop
+                total = total + xp.astype(loss, xp.float64) * batch.targets
+                targets[epoch] += batch.targets
+                if time.monotonic() - reported > INTERVAL:
+                    report(epoch, total, words)
+            report(epoch, total, N)
     return losses / np.maximum(targets, 1)

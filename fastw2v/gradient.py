@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastw2v.backend import get_device, get_namespace, scatter_add, unique_inverse
+from fastw2v.backend import get_device, get_namespace, is_numpy, scatter_add, unique_inverse
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,43 @@ class RowGradient:
         xp = get_namespace(self.rows)
         return RowGradient(xp.concat([self.ids, other.ids]), xp.concat([self.rows, other.rows], axis=0))
 
-    def summed(self) -> RowGradient:
-        """Return the same gradient with every id once, in rising order."""
+    def summed(self, in_order: bool = False) -> RowGradient:
+        """Return the same gradient with each id's rows added up, and the ids in rising order.
+
+        On NumPy every id is there once. Elsewhere there are as many rows as before, of which the first of an id is
+        its sum and the others are zero: how many different ids there are is known to the device alone, and to ask
+        would make the host wait for it.
+
+        Parameters
+        ----------
+        in_order : bool
+            Add in an order that follows from the ids alone, so that the same gradient gives the same bytes: on a GPU
+            the order of `scatter_add`'s additions is not fixed. It takes log2 N rounds over all rows instead of one.
+            NumPy's order is always fixed.
+        """
         xp = get_namespace(self.rows)
-        ids, place = unique_inverse(self.ids)
-        rows = xp.zeros((ids.shape[0], self.rows.shape[1]), dtype=self.rows.dtype, device=get_device(self.rows))
-        scatter_add(rows, place, self.rows)
-        return RowGradient(ids, rows)
+        if is_numpy(self.ids):
+            ids, place = unique_inverse(self.ids)
+            rows = xp.zeros((ids.shape[0], self.rows.shape[1]), dtype=self.rows.dtype, device=get_device(self.rows))
+            scatter_add(rows, place, self.rows)
+            return RowGradient(ids, rows)
+        order = xp.argsort(self.ids, stable=True)
+        ids, rows = xp.take(self.ids, order), xp.take(self.rows, order, axis=0)
+        first = xp.searchsorted(ids, ids)
+        if in_order:
+            is_first = first == xp.arange(ids.shape[0], device=get_device(ids))
+            return RowGradient(ids, xp.where(is_first[:, None], _sums_to_the_end_of_the_run(ids, rows), 0.0))
+        sums = xp.zeros_like(rows)
+        scatter_add(sums, first, rows)
+        return RowGradient(ids, sums)
+
+    def totals(self) -> tuple[Any, Any]:
+        """Return the ids and the sum of each, ready for assignment: an id that is there twice has its sum twice."""
+        grad = self.summed()
+        if is_numpy(self.ids):
+            return grad.ids, grad.rows
+        xp = get_namespace(grad.rows)
+        return grad.ids, xp.take(grad.rows, xp.searchsorted(grad.ids, grad.ids), axis=0)
 
     def dense(self, like: Any) -> Any:
         """Return the gradient as an array of the shape of the weight `like`, for tests and for reading."""
@@ -54,3 +85,30 @@ def add_gradients(a: Any, b: Any) -> Any:
     if isinstance(a, RowGradient) != isinstance(b, RowGradient):
         raise TypeError("a weight shared by layers must have row-sparse gradients in all of them, or dense ones in all")
     return a + b
+
+
+def in_fixed_order(grads: Sequence[Any]) -> list[Any]:
+    """Return gradients that give the same bytes however an optimiser adds them to the weights.
+
+    What is left to add to a row is its sum and zeros. NumPy's additions have a fixed order as they are.
+    """
+    return [
+        grad.summed(in_order=True) if isinstance(grad, RowGradient) and not is_numpy(grad.ids) else grad
+        for grad in grads
+    ]
+
+
+def _sums_to_the_end_of_the_run(ids: Any, rows: Any) -> Any:
+    """Return, for each row, the sum of it and of those behind it that have the same id; `ids` rise.
+
+    In each round a row takes up what the row 1, 2, 4, 8... places on has gathered, if that is of the same id (the
+    segmented scan of Hillis and Steele, "Data parallel algorithms", 1986). Unlike differences of one running sum over
+    all rows it mixes no ids, and so loses no precision.
+    """
+    xp = get_namespace(rows)
+    step = 1
+    while step < ids.shape[0]:
+        same = (ids[:-step] == ids[step:])[:, None]
+        rows = xp.concat([rows[:-step, :] + xp.where(same, rows[step:, :], 0.0), rows[-step:, :]], axis=0)
+        step *= 2
+    return rows

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastw2v import draws
-from fastw2v.backend import get_device, get_namespace
+from fastw2v.backend import get_device, get_namespace, on_device_of
 from fastw2v.layers import CbowGrad, ContextMean, Embedding, NegativeSamplingLoss
 
 _BLOCK = 1024
@@ -30,12 +30,13 @@ def uniform_weights(W: Any, seed: int) -> None:
     xp = get_namespace(W)
     V, D = W.shape
     key = draws.key(seed, draws.WEIGHTS, 0)
-    for first in range(0, V, _BLOCK):  # the 64-bit draws of all rows at once would take several times W's memory
-        rows = draws.bits(key, xp.arange(first, min(first + _BLOCK, V), device=get_device(W)))
-        columns = xp.arange(D, device=get_device(W))
-        W[first : min(first + _BLOCK, V), ...] = (
-            draws.uniform(draws.bits(rows[:, None], columns[None, :]), W.dtype) - 0.5
-        ) / D
+    with on_device_of(W):
+        for first in range(0, V, _BLOCK):  # the 64-bit draws of all rows at once would take several times W's memory
+            rows = draws.bits(key, xp.arange(first, min(first + _BLOCK, V), device=get_device(W)))
+            columns = xp.arange(D, device=get_device(W))
+            W[first : min(first + _BLOCK, V), ...] = (
+                draws.uniform(draws.bits(rows[:, None], columns[None, :]), W.dtype) - 0.5
+            ) / D
 
 
 def normal_weights(xp: Any, shape: tuple[int, int], seed: int, stream: int, scale: float = 0.01) -> Any:

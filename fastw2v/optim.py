@@ -33,9 +33,11 @@ class SGD:
         """Take one step."""
         for W, grad in zip(params, grads, strict=True):
             if isinstance(grad, RowGradient):
-                if self.max_row_norm is not None:
-                    grad = _clip_rows(grad.summed(), self.max_row_norm)
-                scatter_add(W, grad.ids, -self.lr * grad.rows)
+                if self.max_row_norm is None:
+                    scatter_add(W, grad.ids, -self.lr * grad.rows)
+                else:
+                    (w,), g, ids = _touched((W,), grad)
+                    _store((W,), (w - self.lr * _clip_rows(g, self.max_row_norm),), ids)
             else:
                 W[...] = W - self.lr * grad
 
@@ -122,10 +124,10 @@ def linear_rate(alpha: float, min_alpha: float, progress: float) -> float:
     return alpha - (alpha - min_alpha) * min(max(progress, 0.0), 1.0)
 
 
-def _clip_rows(grad: RowGradient, max_norm: float) -> RowGradient:
-    xp = get_namespace(grad.rows)
-    norm = xp.sqrt(xp.sum(grad.rows * grad.rows, axis=-1, keepdims=True))
-    return RowGradient(grad.ids, grad.rows * (max_norm / xp.where(norm > max_norm, norm, max_norm)))
+def _clip_rows(rows: Any, max_norm: float) -> Any:
+    xp = get_namespace(rows)
+    norm = xp.sqrt(xp.sum(rows * rows, axis=-1, keepdims=True))
+    return rows * (max_norm / xp.where(norm > max_norm, norm, max_norm))
 
 
 def _zeros(params: Sequence[Any]) -> list[Any]:
@@ -136,9 +138,9 @@ def _touched(tables: Sequence[Any], grad: Any) -> tuple[list[Any], Any, Any]:
     """Return copies of the rows that a gradient touches, the gradient of those rows, and their ids (None: all)."""
     if not isinstance(grad, RowGradient):
         return [table + 0 for table in tables], grad, None
-    grad = grad.summed()
-    xp = get_namespace(grad.rows)
-    return [xp.take(table, grad.ids, axis=0) for table in tables], grad.rows, grad.ids
+    ids, rows = grad.totals()
+    xp = get_namespace(rows)
+    return [xp.take(table, ids, axis=0) for table in tables], rows, ids
 
 
 def _store(tables: Sequence[Any], rows: Sequence[Any], ids: Any) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastw2v import draws
-from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.backend import chosen, get_device, get_namespace, to_host
 
 ALWAYS = 1 << 32
 """The threshold that `draws.chance` always passes."""
@@ -289,35 +289,50 @@ def batches(
     Yields
     ------
     Batch
+
+    Notes
+    -----
+    All sizes of a stretch of `longest` tokens come to the host at once: batches of it are made without waiting for
+    the device.
     """
     xp = get_namespace(ids)
     device = get_device(ids)
     reach = xp.concat([xp.arange(-window, 0, device=device), xp.arange(1, window + 1, device=device)])
     for start, stop in stretches(offsets, longest):
         token = xp.arange(start, stop, device=device)
-        kept = token[keep_tokens(ids[start:stop], token, keep, seed, epoch)]
+        kept = chosen(token, keep_tokens(ids[start:stop], token, keep, seed, epoch))
         words = xp.take(ids, kept)
         sentence = xp.searchsorted(offsets, kept, side="right")
         width = window_widths(kept, window, seed, epoch, shrink_windows)
         first_pool, last_pool = start // pool_tokens, (stop - 1) // pool_tokens
-        for pool in range(first_pool, last_pool + 1, groups):
-            pools = xp.arange(pool, min(pool + groups, last_pool + 1), device=device)
-            begin = xp.searchsorted(kept, pools * pool_tokens)
-            end = xp.searchsorted(kept, (pools + 1) * pool_tokens)
-            longest_group = int(xp.max(end - begin))
-            if longest_group:
-                place = begin[:, None] + xp.arange(longest_group, device=device)[None, :]
-                valid = place < end[:, None]
-                target, contexts = _windows(words, sentence, width, xp.where(valid, place, 0), reach)
-                valid = valid & xp.any(contexts >= 0, axis=-1)  # nothing can be learnt from a word alone
-                if targets := int(xp.count_nonzero(valid)):
-                    yield Batch(
-                        xp.where(valid[..., None], contexts, -1),
-                        xp.where(valid, target, -1),
-                        negative_pools(pools, pool_size, noise, seed, epoch),
-                        targets,
-                        min((pool + groups) * pool_tokens, stop),
-                    )
+        pools = xp.arange(first_pool, last_pool + 1, device=device)
+        begin = xp.searchsorted(kept, pools * pool_tokens)
+        end = xp.searchsorted(kept, (pools + 1) * pool_tokens)
+        sizes, targets = to_host(xp.stack([end - begin, _in_company(sentence, begin, end)]))
+        for first in range(0, len(sizes), groups):
+            part = slice(first, min(first + groups, len(sizes)))
+            if not (n_targets := int(targets[part].sum())):
+                continue
+            place = begin[part, None] + xp.arange(int(sizes[part].max()), device=device)[None, :]
+            valid = place < end[part, None]
+            target, contexts = _windows(words, sentence, width, xp.where(valid, place, 0), reach)
+            valid = valid & xp.any(contexts >= 0, axis=-1)  # nothing can be learnt from a word alone
+            yield Batch(
+                xp.where(valid[..., None], contexts, -1),
+                xp.where(valid, target, -1),
+                negative_pools(pools[part], pool_size, noise, seed, epoch),
+                n_targets,
+                min((first_pool + first + groups) * pool_tokens, stop),
+            )
+
+
+def _in_company(sentence: Any, begin: Any, end: Any) -> Any:
+    """Return how many of the tokens from `begin` to `end` have another of their sentence beside them, shape (G,)."""
+    xp = get_namespace(sentence)
+    alone = xp.ones((1,), dtype=xp.bool, device=get_device(sentence))
+    breaks = xp.concat([alone, sentence[1:] != sentence[:-1], alone])
+    before = xp.cumulative_sum(xp.astype(~(breaks[:-1] & breaks[1:]), xp.int64), include_initial=True)
+    return xp.take(before, end) - xp.take(before, begin)
 
 
 def _windows(words: Any, sentence: Any, width: Any, place: Any, reach: Any) -> tuple[Any, Any]:
@@ -398,7 +413,7 @@ class UnigramSampler:
         u = again * (1 - span)
         u = xp.where(u >= end - span, u + span, u)
         other = xp.searchsorted(self._cumulative, xp.reshape(u, (-1,)), side="right")
-        other = xp.reshape(xp.clip(other, max=self.vocab_size - 1), u.shape)
+        other = xp.reshape(xp.where(other < self.vocab_size, other, self.vocab_size - 1), u.shape)
         return xp.where(negative == target[:, None], self._neighbour(other, target[:, None]), negative)
 
     def _neighbour(self, ids: Any, target: Any) -> Any:

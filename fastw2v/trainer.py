@@ -7,8 +7,8 @@ from os import PathLike
 from typing import Any
 
 from fastw2v import draws
-from fastw2v.backend import get_device, get_namespace
-from fastw2v.gradient import RowGradient, add_gradients
+from fastw2v.backend import get_device, get_namespace, on_device_of, to_host
+from fastw2v.gradient import RowGradient, add_gradients, in_fixed_order
 from fastw2v.progress import Progress
 
 
@@ -23,6 +23,9 @@ class Trainer:
         With ``update(params, grads)``.
     seed : int
         Of the order in which the examples are visited.
+    deterministic : bool
+        Whether a repeated run gives the same bytes on a GPU too, where it takes longer (see `RowGradient.summed`); on
+        a processor it always does.
 
     Attributes
     ----------
@@ -30,10 +33,11 @@ class Trainer:
         Epochs done, and the mean loss per target since the entry before.
     """
 
-    def __init__(self, model: Any, optimizer: Any, seed: int = 1) -> None:
+    def __init__(self, model: Any, optimizer: Any, seed: int = 1, deterministic: bool = False) -> None:
         self.model = model
         self.optimizer = optimizer
         self.seed = seed
+        self.deterministic = deterministic
         self.loss_history: list[tuple[float, float]] = []
         self._epochs_done = 0
 
@@ -83,7 +87,7 @@ class Trainer:
             raise ValueError(f"contexts has {contexts.shape[0]} rows and target {size}: they must be equal and above 0")
         xp = get_namespace(contexts, target)
         device = get_device(target)
-        with Progress("training", size * max_epoch, unit="targets", show=show) as progress:
+        with on_device_of(target), Progress("training", size * max_epoch, unit="targets", show=show) as progress:
             done = 0
             for _ in range(max_epoch):
                 order = xp.argsort(
@@ -98,7 +102,7 @@ class Trainer:
                     since += chosen.shape[0]
                     done += chosen.shape[0]
                     if step % eval_interval == 0 or first + batch_size >= size:
-                        mean = self._record(float(total) / since, (first + chosen.shape[0]) / size, step)
+                        mean = self._record(float(to_host(total)) / since, (first + chosen.shape[0]) / size, step)
                         progress.update(done, mean)
                         total, since = total * 0, 0
                 self._epochs_done += 1
@@ -108,6 +112,8 @@ class Trainer:
         loss = self.model.forward(contexts, target)
         self.model.backward()
         params, grads = merge_shared(self.model.params, self.model.grads)
+        if self.deterministic:
+            grads = in_fixed_order(grads)
         if max_grad is not None:
             grads = clip_gradients(grads, max_grad)
         self.optimizer.update(params, grads)

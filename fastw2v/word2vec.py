@@ -57,7 +57,7 @@ class Word2Vec:
     sample : float
         Threshold of subsampling; words with a larger share of the corpus are randomly dropped. 0 keeps all.
     seed : int
-        Of every random choice. Same seed, same device, one worker: same bytes.
+        Of every random choice. Same seed, same device, one worker: same bytes (on a GPU with `deterministic`).
     workers : int, optional
         Threads; the processors that the process may use when absent. The layers engine leaves them to NumPy. On a GPU
         only 1 has a meaning: one block, whose result repeats to rounding.
@@ -83,6 +83,9 @@ class Word2Vec:
     engine : {"auto", "fused", "layers"}
         "layers" trains with the layers of this library on any device. "fused" trains with compiled kernels.
         "auto" takes the fastest that the machine offers, and logs which and why.
+    deterministic : bool
+        Whether the same run on the same machine must give the same bytes: on a CPU with one worker, on a GPU with the
+        layers engine, which then adds in a fixed order.
     max_vocab_size, hs, cbow_mean, hashfxn, null_word, trim_rule, sorted_vocab, batch_words, compute_loss, callbacks, \
 comment
         gensim's. Those that change nothing here are taken as they come (the loss is always computed, hashes and
@@ -156,6 +159,7 @@ comment
         cbow_grad: CbowGrad = "mean",
         device: str = "auto",
         engine: Engine = "auto",
+        deterministic: bool = False,
     ) -> None:
         self.vector_size = vector_size
         self.alpha = alpha
@@ -185,6 +189,7 @@ comment
         self.cbow_grad = cbow_grad
         self.device = device
         self.engine = engine
+        self.deterministic = deterministic
         self.loss_history: list[tuple[int, float]] = []
         self._check()
         if sentences is not None and corpus_file is not None:
@@ -234,6 +239,11 @@ comment
         ):
             if not offered:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: {instead}")
+        if self.deterministic and (self.workers or 1) > 1:
+            raise ValueError(
+                f"deterministic is True and workers is {self.workers}: several workers race for the rows they share. "
+                "Leave workers out, or set it to 1"
+            )
 
     def fit(self, corpus: Any, progress: ProgressFunction | None = None) -> Word2Vec:
         """Train from new weights on a corpus.
@@ -344,7 +354,7 @@ comment
     def _start(self, corpus: Any) -> Corpus:
         """Choose the engine, read the corpus, and make new weights for its vocabulary."""
         self._check()
-        self.device_, self.engine_, self.report_ = choose_engine(self.engine, self.device)
+        self.device_, self.engine_, self.report_ = choose_engine(self.engine, self.device, self.deterministic)
         log.info("training on %s with the %s engine: %s", self.device_, self.engine_, self.report_)
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_final_vocab)
         size = len(corpus.vocabulary)
@@ -372,7 +382,7 @@ comment
         W_in, W_out = self.wv.vectors, self.wv.context_vectors
         before = self.loss_history[-1][0] if self.loss_history else 0
         # A GPU's blocks are not threads: only "one" means the same there.
-        threads = self.workers or available_processors()
+        threads = self.workers or (1 if self.deterministic else available_processors())
         workers = threads if self.device_ == "cpu" or self.workers == 1 else None
         with Progress("training", epochs * len(corpus), show=None if progress is None else False) as bar:
 
@@ -401,6 +411,7 @@ comment
                 cbow_grad=self.cbow_grad,
                 workers=workers,
                 on_progress=report,
+                **({"deterministic": self.deterministic} if self.engine_ == "layers" else {}),
             )
         self.wv.forget_norms()
 
@@ -418,7 +429,7 @@ comment
         -------
         Plan
         """
-        self.device_, self.engine_, self.report_ = choose_engine(self.engine, self.device)
+        self.device_, self.engine_, self.report_ = choose_engine(self.engine, self.device, self.deterministic)
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_final_vocab)
         planned = self._plan(corpus)
         if not measure or planned.problem():
@@ -455,6 +466,7 @@ comment
             "seed": self.seed,
             "shrink_windows": self.shrink_windows,
             "cbow_grad": self.cbow_grad,
+            "deterministic": self.deterministic,
             "device": self.device_,
             "engine": self.engine_,
         }
@@ -497,7 +509,7 @@ comment
         settings["sg"] = int(settings.pop("model") == "skipgram")
         names = inspect.signature(cls).parameters
         model = cls(**{name: value for name, value in settings.items() if name in names and name != "engine"})
-        model.device_, model.engine_, model.report_ = choose_engine("auto", "auto")
+        model.device_, model.engine_, model.report_ = choose_engine("auto", "auto", model.deterministic)
         W_in, W_out = tables(vectors.vectors.shape, model.device_, model.engine_)
         W_in[...] = vectors.vectors
         W_out[...] = vectors.context_vectors
