@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastw2v.corpus import Corpus
+    from fastw2v.evaluate import SectionResult
     from fastw2v.vectors import WordVectors
     from fastw2v.word2vec import Engine, Word2Vec
 
@@ -463,57 +464,80 @@ def analogy(
 @app.command(rich_help_panel="Ask")
 def evaluate(
     file: VectorFile,
+    suite: Annotated[
+        Literal["english", "korean"] | None,
+        typer.Option(
+            help="The public sets of a language, downloaded once.", show_default="english, without other files"
+        ),
+    ] = None,
     analogies: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Analogies in the form of questions-words.txt.")
     ] = None,
     pairs: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Word pairs with a human score; may be repeated.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Word pairs with a human score, between spaces, or .csv; may be repeated."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Take the suite's files from here.", show_default="the folder in FASTW2V_DATA"
+        ),
     ] = None,
     restrict_vocab: Annotated[
         int, typer.Option(min=1, help="Analogies: use only this many most frequent words.")
     ] = 30_000,
     as_json: AsJson = False,
 ) -> None:
-    """Score vectors by analogies and by word pairs.
+    """Score vectors by analogies and by word pairs: on public sets, or on files of your own.
 
-    Without files: Mikolov's questions-words and the pairs of WordSim-353, downloaded once.
+    english: Mikolov's questions-words; MC-30, MEN, MTurk-287, RG-65, SimLex-999 and WordSim-353.
+
+    korean: the analogies and the WordSim-353 of Park et al. (2018).
     """
-    from fastw2v import datasets
+    from fastw2v.datasets import load_suite
     from fastw2v.evaluate import analogies as answer
     from fastw2v.evaluate import read_analogies, read_pairs, word_pairs
 
+    if suite is not None and (analogies is not None or pairs):
+        raise ValueError("--suite and files of your own were both given; give one of them")
+    if data is not None and (analogies is not None or pairs):
+        raise ValueError("--data holds the files of a suite; --analogies and --pairs name files themselves")
     vectors = _read(file)
+    sets = {str(path): path for path in pairs or ()}
     if analogies is None and not pairs:
-        analogies, pairs = datasets.load_questions_words(), [datasets.load_word_pairs("wordsim353")]
-    answered = answer(vectors, read_analogies(analogies), restrict_vocab) if analogies else None
-    correlated = [(path, word_pairs(vectors, read_pairs(path))) for path in pairs or ()]
-    sections = [*answered.sections, answered.overall] if answered else []
-
+        public = load_suite(suite or "english", data)
+        suite, analogies, sets = suite or "english", public.analogies, public.pairs
+    answered = answer(vectors, read_analogies(analogies), restrict_vocab) if analogies is not None else None
+    correlated = {name: word_pairs(vectors, read_pairs(path)) for name, path in sets.items()}
     if as_json:
         terminal.print_json(
             {
-                "analogies": [
-                    {"section": s.name, "correct": s.correct, "covered": s.covered, "total": s.total} for s in sections
-                ],
+                "file": str(file),
+                "suite": suite,
+                "analogies": [_section(section) for section in (*answered.sections, answered.overall)]
+                if answered
+                else [],
                 "pairs": [
                     {
-                        "file": str(path),
-                        "spearman": terminal.finite(r.spearman),
-                        "pearson": terminal.finite(r.pearson),
-                        "interval": [terminal.finite(bound) for bound in r.interval],
-                        "covered": r.covered,
-                        "total": r.total,
+                        "name": name,
+                        "file": str(sets[name]),
+                        "spearman": terminal.finite(result.spearman),
+                        "pearson": terminal.finite(result.pearson),
+                        "interval": [terminal.finite(bound) for bound in result.interval],
+                        "covered": result.covered,
+                        "total": result.total,
+                        "coverage": result.coverage,
                     }
-                    for path, r in correlated
+                    for name, result in correlated.items()
                 ],
             }
         )
         return
-    if sections:
+    if answered:
         typer.echo(f"Analogies among the {restrict_vocab:,} most frequent words:")
         table = terminal.table("section", "correct", "covered", "%")
-        for section in sections:
-            if section is sections[-1]:
+        for section in (*answered.sections, answered.overall):
+            if section is answered.overall:
                 table.add_section()
             covered = f"{section.covered:,} of {section.total:,}"
             table.add_row(
@@ -522,11 +546,11 @@ def evaluate(
         terminal.print_table(table)
     if correlated:
         typer.echo("Correlation with people's judgements of word pairs:")
-        table = terminal.table("file", "Spearman", "95 %", "Pearson", "covered")
-        for path, result in correlated:
+        table = terminal.table("pairs", "Spearman", "95 %", "Pearson", "covered")
+        for name, result in correlated.items():
             covered = f"{result.covered:,} of {result.total:,}"
             table.add_row(
-                terminal.text(path.name),
+                terminal.text(name if suite else sets[name].name),
                 terminal.decimals(result.spearman),
                 " to ".join(map(terminal.decimals, result.interval)),
                 terminal.decimals(result.pearson),
@@ -854,6 +878,17 @@ def _answer(vectors: WordVectors, words: list[str], topn: int, as_json: bool) ->
 
 def _scored(answers: list[tuple[Any, float]]) -> list[dict[str, Any]]:
     return [{"word": word, "cosine": cosine} for word, cosine in answers]
+
+
+def _section(section: SectionResult) -> dict[str, Any]:
+    return {
+        "section": section.name,
+        "correct": section.correct,
+        "covered": section.covered,
+        "total": section.total,
+        "accuracy": terminal.finite(section.accuracy),
+        "coverage": terminal.finite(section.coverage),
+    }
 
 
 def _described(path: Path, vectors: WordVectors) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Data sets: the Penn Treebank, text8, evaluation sets, and a demonstration corpus that needs no download.
 
-A file is looked for in the folder that the environment variable ``FASTW2V_DATA`` names, directly or in its sub-folders
-``ptb``, ``corpora``, ``eval`` and ``eval/word-sim``, plain or as ``NAME.xz``; it is taken as it is. Otherwise it is
-downloaded into a cache folder once and held against its SHA-256. Each set has its own licence, which its source states.
+A file is looked for in the folder that the environment variable ``FASTW2V_DATA`` names, directly or in sub-folders of
+the usual names, such as ``eval/word-sim``, plain or as ``NAME.xz``; it is taken as it is. Otherwise it is downloaded
+once, into a cache folder, and held against its SHA-256. Each set has its own licence, which its source states.
 """
 
 from __future__ import annotations
@@ -14,19 +14,32 @@ import secrets
 import shutil
 import sys
 import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["demo_corpus", "load_ptb", "load_questions_words", "load_text8", "load_word_pairs"]
+__all__ = [
+    "SUITES",
+    "Suite",
+    "demo_corpus",
+    "load_ptb",
+    "load_questions_words",
+    "load_suite",
+    "load_text8",
+    "load_word_pairs",
+]
 
 FOLDER_VARIABLE = "FASTW2V_DATA"
-SUB_FOLDERS = ("", "ptb", "corpora", "eval", "eval/word-sim")
+SUB_FOLDERS = ("", "ptb", "corpora", "eval", "eval/word-sim", "eval/ko", "word-sim", "ko")
 
 _PTB = "https://raw.githubusercontent.com/tomsercu/lstm/master/data/"
 _WORD2VEC = "https://raw.githubusercontent.com/tmikolov/word2vec/master/"
 _WORD_SIM = "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/master/data/word-sim/"
+_KOREAN = "https://raw.githubusercontent.com/SungjoonPark/KoreanWordVectors/e34ba28e275bfd4a5d185e7718b147bc3177d8f7/"
 
 SOURCES = {
     _PTB + "ptb.train.txt": "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf",
@@ -42,8 +55,10 @@ SOURCES = {
     _WORD_SIM + "EN-WS-353-ALL.txt": "ce12919b240af45bdf46d243601eaca2b6212b159b5e7e9b435ee7ee40c5619c",
     _WORD_SIM + "EN-WS-353-REL.txt": "66a7c88100624d0a391605ff61ce84e11d11ee620d51ec0298da49592838f8fa",
     _WORD_SIM + "EN-WS-353-SIM.txt": "f1da938998863c94e53f72f984a5c6e215f0b46c323aae8f0f4930703a339107",
+    _KOREAN + "word_analogy_korean.txt": "b6dea84dda708883948de3b5922604acbe8fe71ed137c005c5b58b2cccbe4e96",
+    _KOREAN + "WS353_korean.csv": "1a2d9048dfde1a63e864c59f292db42ebe62b63469900d08bb87b074cc96306e",
 }
-"""Where each file comes from, and the SHA-256 of what is there."""
+"""Where each file comes from, and its SHA-256: for text8 the one that others publish, else taken from a copy."""
 
 WORD_PAIRS = {
     "mc30": "EN-MC-30.txt",
@@ -54,8 +69,15 @@ WORD_PAIRS = {
     "wordsim353": "EN-WS-353-ALL.txt",
     "wordsim353-relatedness": "EN-WS-353-REL.txt",
     "wordsim353-similarity": "EN-WS-353-SIM.txt",
+    "wordsim353-korean": "WS353_korean.csv",
 }
 """The names that `load_word_pairs` knows."""
+
+SUITES = {
+    "english": ("questions-words.txt", tuple(name for name in WORD_PAIRS if name != "wordsim353-korean")),
+    "korean": ("word_analogy_korean.txt", ("wordsim353-korean",)),
+}
+"""The names that `load_suite` knows: a file of analogies, and sets of word pairs."""
 
 DEMO_TOKENS = 1_000_000
 """Where the demonstration corpus ends at the latest."""
@@ -67,6 +89,23 @@ _NOT_FOR_DEMO = (
     | {"encodings", "pydoc_data"}
     | {"distutils", "ensurepip", "idlelib", "lib2to3"}
 )
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Where the files of a suite of evaluation sets are.
+
+    Attributes
+    ----------
+    name : str
+    analogies : Path
+    pairs : dict of str to Path
+        The files of word pairs, under the names of the sets.
+    """
+
+    name: str
+    analogies: Path
+    pairs: dict[str, Path]
 
 
 def load_ptb(split: str = "train") -> tuple[np.ndarray, dict[str, int], dict[int, str]]:
@@ -135,8 +174,8 @@ def load_word_pairs(name: str = "wordsim353") -> Path:
     Parameters
     ----------
     name : str
-        One of "mc30", "men", "mturk287", "rg65", "simlex999", "wordsim353", "wordsim353-relatedness" and
-        "wordsim353-similarity". Cite the authors of the set that you use.
+        One of "mc30", "men", "mturk287", "rg65", "simlex999", "wordsim353", "wordsim353-relatedness",
+        "wordsim353-similarity" and "wordsim353-korean". Cite the authors of the set that you use.
 
     Raises
     ------
@@ -148,6 +187,36 @@ def load_word_pairs(name: str = "wordsim353") -> Path:
     if name not in WORD_PAIRS:
         raise ValueError(f"there are no word pairs {name!r}; the sets are {', '.join(WORD_PAIRS)}")
     return _path(WORD_PAIRS[name])
+
+
+def load_suite(name: str = "english", folder: str | PathLike[str] | None = None) -> Suite:
+    """Return the paths of all evaluation sets of a language, for `fastw2v.evaluate.evaluate_suite`.
+
+    Parameters
+    ----------
+    name : {"english", "korean"}
+        English: Mikolov's analogies and the eight English sets of `load_word_pairs`. Korean: the 10,000 analogies and
+        the 353 pairs of Park et al. (2018). Cite the authors of the sets that you use.
+    folder : path, optional
+        Look for the files here, rather than in the folder that ``FASTW2V_DATA`` names.
+
+    Raises
+    ------
+    ValueError
+        If there is no such suite.
+    OSError
+        If a file is not there and cannot be downloaded; the message names all that the suite takes.
+    """
+    if name not in SUITES:
+        raise ValueError(f"there is no suite {name!r}; the suites are {', '.join(SUITES)}")
+    analogies, sets = SUITES[name]
+    try:
+        return Suite(name, _path(analogies, folder), {one: _path(WORD_PAIRS[one], folder) for one in sets})
+    except NotADirectoryError:
+        raise
+    except OSError as error:
+        files = ", ".join([analogies, *(WORD_PAIRS[one] for one in sets)])
+        raise OSError(f"{error}. The suite {name!r} takes {files}") from error
 
 
 def demo_corpus() -> list[list[str]]:
@@ -215,18 +284,27 @@ def _ptb_words(split: str) -> list[str]:
     return words
 
 
-def _path(name: str) -> Path:
+def _path(name: str, folder: str | PathLike[str] | None = None) -> Path:
     """Return the file `name` from the user's folder, or else from the cache, downloaded if need be."""
-    if folder := os.environ.get(FOLDER_VARIABLE):
-        if not Path(folder).is_dir():
-            raise NotADirectoryError(f"the environment variable {FOLDER_VARIABLE} is {folder!r}, which is no folder")
-        for sub_folder in SUB_FOLDERS:
-            path = Path(folder, sub_folder, name)
-            if path.is_file():
-                return path
-            if (packed := path.with_name(f"{name}.xz")).is_file():
-                return _unpacked(packed, name)
+    for place in _places(folder):
+        path = place / name
+        if path.is_file():
+            return path
+        if (packed := path.with_name(f"{name}.xz")).is_file():
+            return _unpacked(packed, name)
     return _downloaded(name)
+
+
+def _places(folder: str | PathLike[str] | None) -> Iterator[Path]:
+    """Give the folders to look into: those of the folder given, or else of the one that the environment names."""
+    given = folder if folder is not None else os.environ.get(FOLDER_VARIABLE)
+    if not given:
+        return
+    if not Path(given).is_dir():
+        named = "the folder of the data" if folder is not None else f"the environment variable {FOLDER_VARIABLE}"
+        raise NotADirectoryError(f"{named} is {os.fspath(given)!r}, which is no folder")
+    for sub_folder in SUB_FOLDERS:
+        yield Path(given, sub_folder)
 
 
 def _cache() -> Path:
@@ -268,7 +346,14 @@ def _downloaded(name: str) -> Path:
         )
     except (OSError, ValueError) as error:  # no network; a file that is not the one expected
         raise OSError(
-            f"{name} is not on this machine, and downloading it from {url} failed: {error}. "
+            f"{name} is not on this machine, and downloading it from {url} failed: {_root_of(error)}. "
             f"Put the file {name} into a folder and name the folder in the environment variable {FOLDER_VARIABLE}"
         ) from error
     return Path(found[0] if packed else found)
+
+
+def _root_of(error: BaseException) -> str:
+    """Return the message of the first error: where a host is not found, three more tell it at length."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error)

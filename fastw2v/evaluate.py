@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.datasets import load_suite
 from fastw2v.search import nearest_rows, without
 from fastw2v.vectors import WordVectors
 
@@ -24,7 +25,9 @@ __all__ = [
     "PairsResult",
     "SectionResult",
     "StabilityResult",
+    "SuiteResult",
     "analogies",
+    "evaluate_suite",
     "gensim_analogies",
     "gensim_word_pairs",
     "neighbour_stability",
@@ -110,6 +113,24 @@ class PairsResult:
     def coverage(self) -> float:
         """Covered pairs as a share of all, NaN when there is none."""
         return self.covered / self.total if self.total else math.nan
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """Scores on all evaluation sets of a language.
+
+    Attributes
+    ----------
+    name : str
+        Of the suite.
+    analogies : AnalogyResult
+    pairs : dict of str to PairsResult
+        By the names of the sets.
+    """
+
+    name: str
+    analogies: AnalogyResult
+    pairs: dict[str, PairsResult]
 
 
 @dataclass(frozen=True)
@@ -261,9 +282,10 @@ def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[
     Parameters
     ----------
     path : str or path
-        UTF-8: lines ``word1 word2 score``; lines that start with ``#`` are comments.
+        UTF-8: lines ``word1 word2 score``; lines that start with ``#`` are comments. A ``.csv`` file may name its
+        columns in the first line.
     delimiter : str, optional
-        What stands between them; by default tabs or spaces.
+        What stands between them; by default tabs or spaces, in a ``.csv`` file commas.
 
     Returns
     -------
@@ -277,12 +299,14 @@ def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[
         If the file cannot be opened.
     """
     pairs = []
+    is_csv = Path(path).suffix.lower() == ".csv"
+    delimiter = "," if is_csv and delimiter is None else delimiter
     for number, line in _lines(path):
-        if line.startswith("#"):
+        if line.startswith("#") or (is_csv and number == 1 and _names_columns(line, delimiter)):
             continue
         try:
             first, second, score = line.split(delimiter)
-            pairs.append((first, second, _finite(score)))
+            pairs.append((first.strip(), second.strip(), _finite(score)))
         except ValueError:
             raise ValueError(f"{path}, line {number}: {line[:60]!r} is not two words and a number") from None
     if not pairs:
@@ -316,6 +340,42 @@ def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lo
     spearman = _correlation(_ranks(cosines), _ranks(judged))
     interval = (math.nan, math.nan) if math.isnan(spearman) else _bootstrap_interval(cosines, judged)
     return PairsResult(spearman, _correlation(cosines, judged), interval, len(judged), len(pairs))
+
+
+def evaluate_suite(
+    vectors: WordVectors,
+    name: str = "english",
+    folder: str | PathLike[str] | None = None,
+    restrict_vocab: int = 30_000,
+) -> SuiteResult:
+    """Score vectors on all public evaluation sets of a language, downloaded once.
+
+    Parameters
+    ----------
+    vectors : WordVectors
+        The most frequent words first.
+    name, folder
+        The suite, and where its files are, if not to be downloaded: see `fastw2v.datasets.load_suite`.
+    restrict_vocab : int
+        Of the analogies: see `analogies`.
+
+    Returns
+    -------
+    SuiteResult
+
+    Raises
+    ------
+    ValueError
+        If there is no such suite, a file is malformed, or `restrict_vocab` is below 1.
+    OSError
+        If a file is not there and cannot be downloaded.
+    """
+    suite = load_suite(name, folder)
+    return SuiteResult(
+        suite.name,
+        analogies(vectors, read_analogies(suite.analogies), restrict_vocab),
+        {one: word_pairs(vectors, read_pairs(path)) for one, path in suite.pairs.items()},
+    )
 
 
 def gensim_word_pairs(
@@ -394,6 +454,16 @@ def _lines(path: str | PathLike[str]) -> Iterable[tuple[int, str]]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: the file is not UTF-8 text: {error.reason} at byte {error.start:,}") from error
     return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+
+
+def _names_columns(line: str, delimiter: str | None) -> bool:
+    """Return whether a line of three is no pair, because its last part is no number."""
+    parts = line.split(delimiter)
+    try:
+        float(parts[-1])
+    except ValueError:
+        return len(parts) == 3
+    return False
 
 
 def _finite(text: str) -> float:

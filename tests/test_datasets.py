@@ -133,7 +133,50 @@ def test_paths_of_evaluation_sets(folder: Path):
 def test_every_set_of_pairs_has_a_source():
     names = {url.rsplit("/", 1)[1] for url in datasets.SOURCES}
     assert names.issuperset(datasets.WORD_PAIRS.values())
+    assert names.issuperset(analogies for analogies, _ in datasets.SUITES.values())
+    assert set(datasets.WORD_PAIRS) == {one for _, sets in datasets.SUITES.values() for one in sets}
     assert all(url.startswith("https://") and len(sha256) == 64 for url, sha256 in datasets.SOURCES.items())
+
+
+@pytest.mark.parametrize("name", datasets.SUITES)
+def test_a_suite_is_found_in_a_folder(folder: Path, tmp_path: Path, name: str):
+    analogies, sets = datasets.SUITES[name]
+    given = tmp_path / "given"
+    (given / "word-sim").mkdir(parents=True)
+    for file in (analogies, *(datasets.WORD_PAIRS[one] for one in sets)):
+        (folder / file).write_text("the environment's")
+        (given / "word-sim" / file).write_text("the argument's")
+    suite = datasets.load_suite(name)
+    assert (suite.name, suite.analogies, list(suite.pairs)) == (name, folder / analogies, list(sets))
+    suite = datasets.load_suite(name, given)
+    assert {path.parent for path in (suite.analogies, *suite.pairs.values())} == {given / "word-sim"}
+    assert suite.pairs[sets[0]].name == datasets.WORD_PAIRS[sets[0]]
+
+
+def test_suites_that_are_not_there(tmp_path: Path, folder: Path):
+    with pytest.raises(ValueError, match="no suite 'french'; the suites are english, korean"):
+        datasets.load_suite("french")
+    with pytest.raises(NotADirectoryError, match=r"the folder of the data is .*nowhere"):
+        datasets.load_suite("korean", tmp_path / "nowhere")
+
+
+def test_a_suite_is_downloaded_and_names_what_it_takes(server: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    serve(server, "word_analogy_korean.txt", b": sem1\n", monkeypatch)
+    (server / "WS353_korean.csv").write_bytes(b"something else")
+    with pytest.raises(OSError, match=r"WS353_korean\.csv is not .* takes word_analogy_korean\.txt, WS353"):
+        datasets.load_suite("korean")
+    serve(server, "WS353_korean.csv", b"word 1,word 2,kor_score\n", monkeypatch)
+    suite = datasets.load_suite("korean")
+    assert suite.analogies.read_bytes() == b": sem1\n"
+    assert suite.pairs["wordsim353-korean"].parent == cache
+
+
+def test_an_address_that_does_not_answer_is_told_in_few_words(cache: Path, monkeypatch: pytest.MonkeyPatch):
+    url = "http://127.0.0.1:9/questions-words.txt"  # discard: nobody listens there
+    monkeypatch.setattr(datasets, "SOURCES", {url: "0" * 64})
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with pytest.raises(OSError, match=r"questions-words.txt failed: .*refused\. Put the file"):
+        datasets.load_questions_words()
 
 
 def test_packed_files_are_unpacked_into_the_cache_once(folder: Path, cache: Path):

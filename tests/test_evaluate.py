@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastw2v import evaluate
-from fastw2v.evaluate import analogies, read_analogies, read_pairs, word_pairs
+from fastw2v.evaluate import analogies, evaluate_suite, read_analogies, read_pairs, word_pairs
 from fastw2v.vectors import WordVectors
 
 
@@ -248,6 +248,41 @@ def test_weighted_ranks_are_the_ranks_of_repeated_values(table: list[tuple[int, 
     repeated = np.repeat(values, times.astype(int))
     expected = dict(zip(repeated.tolist(), evaluate._ranks(repeated).tolist(), strict=True)) if len(repeated) else {}
     assert all(ranks[i] == expected[values[i]] for i in range(len(values)) if times[i])
+
+
+def test_pairs_of_a_csv_file(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_bytes("\ufeffword 1,word 2,kor_score\n사랑,연애 ,6.42\n회사,주식,4.00 \n".encode())
+    assert read_pairs(path) == [("사랑", "연애", 6.42), ("회사", "주식", 4.0)]
+    path.write_text("sun,moon,9\nsun,soup,one\n")
+    with pytest.raises(ValueError, match="line 2: 'sun,soup,one' is not two words and a number"):
+        read_pairs(path)
+    path.write_text("sun,moon,9\n")
+    assert read_pairs(path) == [("sun", "moon", 9.0)]
+    (tmp_path / "pairs.txt").write_text("word1 word2 score\nsun moon 9\n")
+    with pytest.raises(ValueError, match="line 1"):
+        read_pairs(tmp_path / "pairs.txt")
+
+
+def test_a_suite_is_all_its_sets(tmp_path: Path) -> None:
+    vectors, questions = parallelograms(8, noise=0.4, cased=False)
+    write_questions(tmp_path / "word_analogy_korean.txt", questions)
+    (tmp_path / "WS353_korean.csv").write_text("word 1,word 2,kor_score\nman0,man1,3\nking0,man2,1\nman1,no,2\n")
+    result = evaluate_suite(vectors, "korean", tmp_path, restrict_vocab=12)
+    assert result.name == "korean"
+    assert result.analogies == analogies(vectors, questions, restrict_vocab=12)
+    assert result.pairs == {"wordsim353-korean": word_pairs(vectors, read_pairs(tmp_path / "WS353_korean.csv"))}
+    assert result.pairs["wordsim353-korean"].coverage == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("name", ["english", "korean"])
+def test_the_public_sets_are_read(name: str) -> None:
+    if not os.environ.get("FASTW2V_DATA"):
+        pytest.skip("FASTW2V_DATA names no folder with evaluation sets")
+    result = evaluate_suite(random_vectors(["왕", "여왕", "king", "queen", "man", "woman"]), name)
+    sizes = {"english": (14, 19_544, 30 + 3000 + 287 + 65 + 999 + 353 + 252 + 203), "korean": (10, 10_000, 353)}
+    pairs = sum(pairs.total for pairs in result.pairs.values())
+    assert (len(result.analogies.sections), result.analogies.overall.total, pairs) == sizes[name]
 
 
 # Stability
