@@ -23,3 +23,13 @@ def _namespace(name: str) -> Any:
 def xp(request: pytest.FixtureRequest) -> Any:
     """Return each array namespace in turn: NumPy, the strict reference library, and CuPy where there is a GPU."""
     return _namespace(request.param)
+
+
+@pytest.fixture
+def cupy() -> Any:
+    """Return CuPy where there is a GPU; skip the test elsewhere."""
+    if problem := backend.cuda_problem():
+        pytest.skip(problem)
+    import cupy
+
+    return cupy
