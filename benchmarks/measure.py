@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -108,16 +109,22 @@ def interleave(runs: dict[str, Callable[[], T]], repeats: int) -> dict[str, list
 
 
 def seconds(f: Callable[[], Any], *, device: str = "cpu", least: float = 0.05) -> float:
-    """Return the seconds of one call: after a call to warm up, the mean of as many as take `least` seconds."""
+    """Return the seconds of one call: after a call to warm up, the mean of as many as take `least` seconds.
+
+    On a CPU a call of half a second and more warms itself up.
+    """
     if device == "cpu":
         return _seconds_on_cpu(f, least)
     return _seconds_on_gpu(f, least)
 
 
 def _seconds_on_cpu(f: Callable[[], Any], least: float) -> float:
+    start = time.perf_counter()
     f()
+    if (passed := time.perf_counter() - start) > max(0.5, least):
+        return passed
     calls, passed, start = 0, 0.0, time.perf_counter()
-    while passed < least:
+    while not calls or passed < least:
         f()
         calls += 1
         passed = time.perf_counter() - start
@@ -140,6 +147,49 @@ def _seconds_on_gpu(f: Callable[[], Any], least: float) -> float:
     one = of(1)
     calls = max(1, math.ceil(least / max(one, 1e-6)))
     return of(calls) / calls
+
+
+class Way(NamedTuple):
+    """One of several ways to compute the same thing."""
+
+    compute: Callable[[], Any]
+    device: str = "cpu"
+    work: float = 1.0
+    """How much of the unit one computation does, if the unit is a speed."""
+
+
+def race(
+    section: str,
+    ways: dict[str, Way],
+    problem: Callable[[Any], str | None],
+    settings: dict[str, int | float | str],
+    *,
+    baseline: str,
+    repeats: int,
+    unit: str = "s",
+    least: float = 0.05,
+    note: str = "",
+) -> Iterator[Row | Wrong]:
+    """Look at the first result of every way, then time those whose result is right, in turns.
+
+    Parameters
+    ----------
+    ways : dict of str to Way
+    problem : function
+        Given a result, returns what is wrong with it, or None.
+    baseline : str
+        Name of one of the ways, or "".
+    """
+    right: dict[str, Callable[[], float]] = {}
+    for what, way in ways.items():
+        if wrong := problem(way.compute()):
+            yield Wrong(section, what, wrong)
+        else:
+            right[what] = partial(seconds, way.compute, device=way.device, least=least)
+    found = interleave(right, repeats)
+    for what in sorted(found, key=lambda what: what != baseline):  # the baseline first
+        values = [ways[what].work / passed if unit.endswith("/s") else passed for passed in found[what]]
+        yield Row(section, what, settings, unit, values, baseline=baseline if what != baseline else "", note=note)
 
 
 def ratios(row: Row, baseline: Row) -> list[float]:

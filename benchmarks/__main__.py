@@ -1,0 +1,137 @@
+"""Measure fastw2v on this machine, against its peers and against itself: ``python -m benchmarks``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, printing, report, results
+from benchmarks.measure import Options, Wrong
+from benchmarks.results import Results
+from fastw2v.backend import cuda_problem
+
+SECTIONS = ("operations", "layers", "queries", "training", "pipeline")
+"""In the order in which they run. Each is a module of this package."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit status: 0, or 1 where a result was wrong."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        if given.report:
+            for path in report.write_all():
+                print(path)
+            return 0
+        old = [results.read(path) for path in given.compare or []]
+        if len(old) > 2:
+            parser.error("--compare takes one file, or two to compare with each other")
+        if len(old) == 2:
+            print(printing.changes(*old))
+            return 0
+        with tempfile.TemporaryDirectory(prefix="fastw2v-benchmarks-") as folder:
+            options = _options(given, Path(folder))
+            found = measure(options, given.only or SECTIONS, given.json)
+    except (OSError, ValueError) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+    print(f"\nWritten to {given.json}.")
+    if old:
+        print(printing.changes(old[0], found))
+    return int(bool(found.wrong))
+
+
+def measure(options: Options, sections: Sequence[str], path: Path, show: Callable[[str], Any] = print) -> Results:
+    """Run sections, tell what they find as it comes, and keep it in a file that is whole after every section."""
+    asked = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(options).items() if k != "folder"}
+    found = Results(machine.describe(), {**asked, "sections": list(sections), "others": {}})
+    show(printing.machine(found.machine))
+    before = machine.others_now(0.0 if options.tiny else 1.0)
+    _warn(show, "before it began", before)
+    found.run["others"]["before"] = before
+    for section in sections:
+        show(printing.heading(section))
+        begin = machine.usage()
+        for result in _results_of(section, options):
+            found.add(result)
+            show(printing.line(result, found.rows))
+        share = found.run["others"][section] = machine.others_share(begin, machine.usage())
+        _warn(show, f"during {section}", share)
+        results.write(path, found)
+    return found
+
+
+def _results_of(section: str, options: Options) -> Any:
+    """Yield what a section finds; where it fails, the others still run."""
+    try:
+        yield from importlib.import_module(f"benchmarks.{section}").run(options)
+    except Exception as error:  # whatever it is, it is the finding
+        traceback.print_exc()
+        yield Wrong(section, section, f"stopped by {type(error).__name__}: {error}")
+
+
+def _warn(show: Callable[[str], Any], when: str, share: float | None) -> None:
+    if share is not None and share > machine.BUSY:
+        show(f"! Other programs used {share:.0%} of this machine {when}: the figures are disturbed.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="smaller sizes: all of it in about five minutes")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
+    parser.add_argument("--corpus", type=Path, metavar="FILE", help="text to train on, plain or compressed")
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", default=os.environ.get("FASTW2V_DATA"),
+        help="with questions-words.txt and word pairs, at any depth (default: $FASTW2V_DATA)",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", default=Path("benchmarks.json"), help="where results go")
+    parser.add_argument("--repeats", type=int, metavar="N", help="turns (default: 3, with --quick 2)")
+    parser.add_argument("--workers", type=int, metavar="N", help="most threads (default: the processors there are)")
+    parser.add_argument("--word2vec", type=Path, metavar="PATH", help="the C program (default: the one on PATH)")
+    parser.add_argument(
+        "--compare", type=Path, nargs="+", metavar="FILE",
+        help="show what changed since the results in this file; with two files, between them, measuring nothing",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report", action="store_true",
+        help="measure nothing: make benchmarks/results/REPORT.md, its plots and README's table from the JSON there",
+    )  # fmt: skip
+    return parser
+
+
+def _options(given: argparse.Namespace, folder: Path) -> Options:
+    for name, wanted in (("corpus", Path.is_file), ("data", Path.is_dir), ("word2vec", Path.is_file)):
+        path = getattr(given, name)
+        if path is not None and not wanted(Path(path)):
+            raise FileNotFoundError(f"--{name} {path}: there is no such {'folder' if name == 'data' else 'file'}")
+    for name in ("repeats", "workers"):
+        number = getattr(given, name)
+        if number is not None and number < 1:
+            raise ValueError(f"--{name} is {number}; it must be at least 1")
+    if not given.json.absolute().parent.is_dir():
+        raise FileNotFoundError(f"--json {given.json}: there is no folder {given.json.absolute().parent}")
+    on_path = shutil.which("word2vec")
+    program = given.word2vec or (Path(on_path) if on_path else None)
+    return Options(
+        folder=folder,
+        quick=given.quick,
+        corpus=given.corpus,
+        data=None if given.data is None else Path(given.data),
+        repeats=given.repeats or (2 if given.quick else 3),
+        workers=given.workers or os.cpu_count() or 1,
+        devices=("cpu",) if cuda_problem() else ("cpu", "cuda"),
+        word2vec=program.absolute() if program else None,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Results in words: the lines that are printed as figures come, and what changed since another day."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.measure import Result, Row, Skipped, Wrong, ratios
+from benchmarks.results import Results, compare
+
+
+def heading(section: str) -> str:
+    """Return the line above a section."""
+    return f"\n{section}\n{'-' * len(section)}"
+
+
+def machine(found: dict[str, Any]) -> str:
+    """Return the machine in a few lines."""
+    caches = ", ".join(f"{name} {size}" for name, size in found["caches"].items())
+    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+    gpu = found["GPU"] if isinstance(found["GPU"], str) else ", ".join(f"{k} {v}" for k, v in found["GPU"].items())
+    return "\n".join(
+        [
+            f"{found['date']}, commit {found['commit'][:12]}{', changed since' if found['changed since'] else ''}",
+            f"{found['processor']}, {found['cores']} cores, {caches}; {found['memory GB']} GB; {found['system']}",
+            f"Python {found['Python']}, {packages}, BLAS {found['BLAS']}",
+            f"GPU: {gpu}",
+        ]
+    )
+
+
+def line(result: Result, rows: Sequence[Row]) -> str:
+    """Return one result as one line; `rows` are searched for its baseline."""
+    if isinstance(result, Skipped):
+        return f"  skipped: {result.what}: {result.reason}"
+    if isinstance(result, Wrong):
+        return f"! WRONG: {result.what}: {result.reason}"
+    parts = [f"{figure(result):>32}"]
+    if ratio := times(result, rows):
+        parts.append(ratio)
+    if result.quality:
+        parts.append(qualities(result.quality))
+    if result.note:
+        parts.append(result.note)
+    return f"  {result.what:44} {settings(result.settings):42}" + "  ".join(parts)
+
+
+def figure(row: Row) -> str:
+    """Return the median with its unit, and the range of a row measured several times."""
+    scale, unit = _scale(row.median, row.unit)
+    low, high = (_digits(bound / scale) for bound in (min(row.values), max(row.values)))
+    spread = f" ({low}..{high})" if len(row.values) > 1 else ""
+    return f"{_digits(row.median / scale)}{spread} {unit}"
+
+
+def _scale(number: float, unit: str) -> tuple[float, str]:
+    """Return what to divide by, and the unit with a prefix, so that a number takes few digits."""
+    small = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")] if unit == "s" else []
+    large = [(1e9, f"G {unit}"), (1e6, f"M {unit}"), (1e3, f"k {unit}")] if unit.endswith("/s") else []
+    return next(((scale, name) for scale, name in small + large if number >= scale), (1.0, unit))
+
+
+def _digits(number: float) -> str:
+    return f"{number:,.0f}" if number >= 99.95 else f"{number:.3g}"
+
+
+def settings(found: dict[str, int | float | str]) -> str:
+    """Return the settings in one phrase."""
+    return ", ".join(f"{name} {setting:,}" if isinstance(setting, int) else f"{name} {setting}"
+                     for name, setting in found.items())  # fmt: skip
+
+
+def qualities(found: dict[str, float]) -> str:
+    """Return the quality in one phrase."""
+    return ", ".join(f"{name} {number:.4g}" for name, number in found.items())
+
+
+def baseline_of(row: Row, rows: Sequence[Row]) -> Row | None:
+    """Return the row that a row is compared with, or None."""
+    wanted = (row.section, row.baseline, row.unit, row.settings)
+    return next((other for other in rows if (other.section, other.what, other.unit, other.settings) == wanted), None)
+
+
+def times(row: Row, rows: Sequence[Row]) -> str:
+    """Return how many times faster than its baseline a row is, turn by turn, or ""."""
+    other = baseline_of(row, rows)
+    if other is None:
+        return ""
+    found = ratios(row, other)
+    subject, _, short = other.what.partition(", ")  # "read .bin, gensim" is gensim, beside "read .bin, fastw2v"
+    name = short if short and row.what.startswith(subject) else other.what
+    median = f"{_digits(statistics.median(found))} times {name}"
+    return median if len(found) == 1 else f"{median} ({', '.join(map(_digits, found))})"
+
+
+def changes(old: Results, new: Results) -> str:
+    """Return what got slower or faster beyond the spread of both."""
+    lines = ["", f"Since {old.machine.get('date')}, commit {str(old.machine.get('commit'))[:12]}:"]
+    lines += [
+        f"! another {name}: {old.machine.get(name)}, now {new.machine.get(name)}"
+        for name in ("processor", "cores", "GPU")
+        if old.machine.get(name) != new.machine.get(name)
+    ]
+    found = compare(old, new)
+    for change in found:
+        word = "slower" if change.ratio < 1 else "faster"
+        factor = max(change.ratio, 1 / change.ratio)
+        lines.append(
+            f"  {factor:5.2f} times {word}: {change.new.what}, {settings(change.new.settings)}: "
+            f"{figure(change.old)}, now {figure(change.new)}"
+        )
+    lines += [f"! WRONG now: {wrong.what}: {wrong.reason}" for wrong in new.wrong]
+    if not found:
+        lines.append("  nothing changed beyond the spread of both runs")
+    return "\n".join(lines)

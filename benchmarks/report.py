@@ -1,0 +1,245 @@
+"""The report, its plots and README's table: generated from the JSON in benchmarks/results, never typed."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import printing, results
+from benchmarks.measure import Row
+from benchmarks.results import Results
+
+ROOT = Path(__file__).parents[1]
+FOLDER = Path(__file__).parent / "results"
+BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+OURS, PEERS = "tab:blue", "0.45"
+
+
+def write_all(folder: Path = FOLDER, readme: Path = ROOT / "README.md") -> list[Path]:
+    """Write REPORT.md and its plots beside the results, and README's table; return what was written.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no results.
+    ValueError
+        If a file does not hold results, or README has no place for the table.
+    """
+    every = read_all(folder)
+    written = [plot for name, found in every.items() for plot in plots(found, folder / name)]
+    pages = [page(name, found, [plot for plot in written if plot.stem.startswith(f"{name}-")])
+             for name, found in every.items()]  # fmt: skip
+    intro = "# Measurements\n\nMade by `python -m benchmarks --report` from the JSON files beside it.\n"
+    written += [folder / "REPORT.md", readme]
+    _replace(folder / "REPORT.md", "\n".join([intro, *pages]))
+    _replace(readme, with_table(readme.read_text(encoding="utf-8"), every))
+    return written
+
+
+def read_all(folder: Path = FOLDER) -> dict[str, Results]:
+    """Return the results of each JSON file, by its name without suffix."""
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise FileNotFoundError(f"{folder} holds no results: measure with --json {folder / 'NAME.json'} first")
+    return {path.stem: results.read(path) for path in paths}
+
+
+def _replace(path: Path, content: str) -> None:
+    draft = path.with_name(path.name + ".part")
+    draft.write_text(content, encoding="utf-8")
+    draft.replace(path)
+
+
+# Tables.
+
+
+def with_table(readme: str, every: dict[str, Results]) -> str:
+    """Return README's text with the table between its marks made anew."""
+    if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
+        raise ValueError(f"README.md must hold {BEGIN} and, after it, {END}, once each")
+    table = "\n\n".join(summary(found) for found in every.values())
+    return re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{table}\n{END}", readme, flags=re.DOTALL)
+
+
+def summary(found: Results) -> str:
+    """Return what README tells of one run: the systems compared on the same settings, and the machine."""
+    lines = []
+    for rows in compared(found):
+        measures = [name for name in ("analogy %", "pairs", "neighbours %") if name in rows[0].quality]
+        lines += [
+            f"{rows[0].section.capitalize()}, {printing.settings(rows[0].settings)}:",
+            "",
+            f"| | {'speed' if rows[0].larger_is_better else 'time'} | ratio |" + "".join(f" {m} |" for m in measures),
+            "| --- " * (3 + len(measures)) + "|",
+        ]
+        for row in rows:
+            ratio = printing.times(row, found.rows)
+            cells = [row.what, printing.figure(row), ratio, *(f"{row.quality.get(m, '')}" for m in measures)]
+            lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    return "\n".join([*lines, machine_line(found)])
+
+
+def machine_line(found: Results) -> str:
+    """Return the machine, the commit and the day in a sentence."""
+    machine = found.machine
+    gpu = "" if isinstance(machine["GPU"], str) else f", {machine['GPU']['name']}"
+    disturbed = [share for share in found.run["others"].values() if share is not None]
+    busy = f"; other programs used up to {max(disturbed):.0%} of the machine" if disturbed else ""
+    commit = machine["commit"][:12] + (" and changes" if machine["changed since"] else "")
+    return (
+        f"Medians with the range of all turns; ratios turn by turn. {machine['processor']}, {machine['cores']} "
+        f"cores{gpu}; {machine['date'][:10]}, commit {commit}{busy}."
+    )
+
+
+def compared(found: Results) -> list[list[Row]]:
+    """Return the rows with quality that were compared with a baseline, each group of the same settings and unit."""
+    groups: dict[Any, list[Row]] = defaultdict(list)
+    for row in found.rows:
+        if row.section in ("training", "pipeline") and row.unit in ("words/s", "s"):
+            groups[row.section, row.unit, tuple(row.settings.items())].append(row)
+    return [rows for rows in groups.values() if any(printing.baseline_of(row, rows) for row in rows)]
+
+
+def page(name: str, found: Results, images: Sequence[Path]) -> str:
+    """Return the report of one run: the machine, the plots, every row, and what was left out."""
+    lines = [f"## {name}", "", "```", printing.machine(found.machine), "```", "", machine_line(found), ""]
+    lines += [f"![{image.stem}]({image.name})\n" for image in images]
+    for section in found.run["sections"]:
+        rows = [row for row in found.rows if row.section == section]
+        if rows:
+            lines += [f"### {section.capitalize()}", "", "| | settings | median (range) | ratio | quality | note |"]
+            lines.append("| --- " * 6 + "|")
+        for row in rows:
+            cells = [
+                row.what, printing.settings(row.settings), printing.figure(row), printing.times(row, rows),
+                printing.qualities(row.quality), row.note,
+            ]  # fmt: skip
+            lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    lines += [f"- Left out: {skipped.what} ({skipped.section}): {skipped.reason}" for skipped in found.skipped]
+    lines += [f"- **Wrong**: {wrong.what} ({wrong.section}): {wrong.reason}" for wrong in found.wrong]
+    return "\n".join([*lines, ""])
+
+
+# Plots.
+
+
+def plots(found: Results, stem: Path) -> list[Path]:
+    """Draw what there are figures for; return the images."""
+    drawn = []
+    for name, draw in (("speed-quality", speed_and_quality), ("scaling", scaling)):
+        figure = draw(found)
+        if figure is not None:
+            path = stem.with_name(f"{stem.name}-{name}.png")
+            figure.savefig(path, dpi=120)
+            drawn.append(path)
+    return drawn
+
+
+def _axes(columns: int = 1) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5 if columns == 1 else 10.5, 4.6), layout="constrained")
+    axes = figure.subplots(1, columns, squeeze=False)[0]
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+        one.grid(alpha=0.25, linewidth=0.6)
+    return figure, axes
+
+
+def _label(axes: Any, points: Sequence[tuple[float, float, str, str]]) -> None:
+    """Write a label beside each point (x, y, text, colour), moved up where it would cover the one below."""
+    axes.figure.canvas.draw() if axes.figure.canvas else None
+    height = 13.0  # of a label, in pixels
+    last: dict[bool, float] = {}
+    middle = sum(axes.transAxes.transform([(0, 0), (1, 1)])[:, 0]) / 2
+    for x, y, text, colour in sorted(points, key=lambda point: point[1]):
+        pixel_x, pixel_y = axes.transData.transform((x, y))
+        right = bool(pixel_x > middle)  # label to its left, so that it stays inside
+        at = max(pixel_y, last.get(right, -1e9) + height)
+        last[right] = at
+        axes.annotate(
+            text, (x, y), xytext=(-7 if right else 7, at - pixel_y), textcoords="offset pixels", color=colour,
+            fontsize=9, ha="right" if right else "left", va="center",
+        )  # fmt: skip
+
+
+def speed_and_quality(found: Results) -> Any:
+    """Return a plot of the systems of the largest comparison in training, or None."""
+    groups = [rows for rows in compared(found) if rows[0].section == "training"]
+    groups = groups or compared(found)
+    if not groups:
+        return None
+    rows = max(groups, key=len)
+    measure = next(iter(rows[0].quality))
+    figure, (axes,) = _axes()
+    points = []
+    for row in rows:
+        if measure not in row.quality:
+            continue
+        colour = OURS if row.what.startswith("fastw2v") else PEERS
+        x, y = row.median, row.quality[measure]
+        axes.errorbar(
+            x, y, xerr=[[x - min(row.values)], [max(row.values) - x]], fmt="o", color=colour, markersize=6, linewidth=1
+        )
+        points.append((x, y, row.what, colour))
+    axes.set_xscale("log")
+    axes.margins(x=0.15, y=0.15)
+    speed = "speed (words/s before subsampling, log scale)" if rows[0].larger_is_better else "time (s, log scale)"
+    axes.set_xlabel(speed)
+    axes.set_ylabel(QUALITY_NAMES.get(measure, measure))
+    axes.set_title(printing.settings(rows[0].settings), fontsize=9, loc="left")
+    _label(axes, points)
+    return figure
+
+
+QUALITY_NAMES = {
+    "analogy %": "analogies answered rightly (%)",
+    "pairs": "rank correlation with human similarities",
+    "neighbours %": "neighbours told from chance (%)",
+}
+
+
+def scaling(found: Results) -> Any:
+    """Return a plot of speed by workers and by the size of a batch, or None where neither was measured."""
+    panels = [
+        ("workers", "threads", [row for row in found.rows if row.section == "training" and row.unit == "words/s"]),
+        ("batch", "targets in a batch", [row for row in found.rows if row.section == "layers"]),
+    ]
+    series = [(setting, label, _series(rows, setting)) for setting, label, rows in panels]
+    series = [panel for panel in series if panel[2]]
+    if not series:
+        return None
+    figure, every = _axes(len(series))
+    for axes, (setting, label, lines) in zip(every, series, strict=True):
+        points = []
+        for what, line in lines.items():
+            x = [float(row.settings[setting]) for row in line]
+            y = [row.median for row in line]
+            colour = PEERS if "textbook" in what or not what.startswith(("fastw2v", "layers")) else OURS
+            axes.plot(x, y, "o-", color=colour, markersize=4, linewidth=1.2)
+            points.append((x[-1], y[-1], what, colour))
+        axes.set_xscale("log", base=2 if setting == "workers" else 10)
+        axes.set_yscale("log")
+        axes.set_xlabel(f"{label} (log scale)")
+        axes.set_ylabel(f"{next(iter(lines.values()))[0].unit} (log scale)")
+        axes.margins(x=0.1, y=0.12)
+        _label(axes, points)
+    return figure
+
+
+def _series(rows: Sequence[Row], setting: str) -> dict[str, list[Row]]:
+    """Return, for each system, its rows that differ in one setting only: the longest such series."""
+    found: dict[str, dict[Any, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if isinstance(row.settings.get(setting), (int, float)):
+            rest = tuple((name, value) for name, value in row.settings.items() if name != setting)
+            found[row.what][rest].append(row)
+    longest = {what: max(groups.values(), key=len) for what, groups in found.items()}
+    several = any(len(line) > 1 for line in longest.values())
+    return {w: sorted(line, key=lambda row: row.settings[setting]) for w, line in longest.items()} if several else {}
