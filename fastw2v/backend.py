@@ -64,7 +64,7 @@ def is_numpy(array: Any) -> bool:
 
 def is_cupy(array: Any) -> bool:
     """Return whether `array` is a CuPy array, without importing CuPy."""
-    return not is_numpy(array) and array_api_compat.is_cupy_array(array)
+    return array_api_compat.is_cupy_array(array)
 
 
 def on_device_of(array: Any) -> AbstractContextManager[Any]:
@@ -72,7 +72,7 @@ def on_device_of(array: Any) -> AbstractContextManager[Any]:
 
     CuPy makes them on the current device, and array-api-compat does not change that by the argument `device`.
     """
-    return array.device if is_cupy(array) else nullcontext()
+    return array.device if not is_numpy(array) and is_cupy(array) else nullcontext()
 
 
 def cuda_problem() -> str | None:

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "fastw2v"
 
 # A module may import, anywhere in its text, only modules of floors below its own.
 FLOORS = [
-    {"backend", "ctool", "terminal", "kernels.schedule"},
+    {"backend", "ctool", "terminal", "kernels.arguments", "kernels.schedule"},
     {"draws", "gradient", "search", "vocab", "progress", "text", "store", "kernels.simd"},
     {"scan", "encoded"},
     {"numbering"},

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastw2v import draws
+from fastw2v.kernels.arguments import check_arrays, check_settings
 from fastw2v.kernels.schedule import POOL_TOKENS, STRETCH, TILE, pool_size_for
 from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
 
@@ -128,9 +129,13 @@ def train(
     if reason := problem():
         raise RuntimeError(f"the fused CPU engine cannot be used. {reason}")
     pool_size = pool_size_for(negative) if pool_size is None else pool_size
-    sizes = {"window": window, "negative": negative, "pool_tokens": pool_tokens, "pool_size": pool_size}
-    _check_settings(model, cbow_grad, alpha, min_alpha, tile, sizes | {"workers": workers, "epochs": epochs})
-    _check_arrays(W_in, W_out, corpus_ids, offsets, counts)
+    check_settings(
+        model, cbow_grad, alpha, min_alpha, window=window, negative=negative, pool_tokens=pool_tokens,
+        pool_size=pool_size, workers=workers, epochs=epochs,
+    )  # fmt: skip
+    if not 1 <= tile <= 4:
+        raise ValueError(f"tile is {tile}; it must be from 1 to 4")
+    check_arrays(W_in, W_out, np.may_share_memory(W_in, W_out), corpus_ids, offsets, counts)
     ids = np.ascontiguousarray(corpus_ids, dtype=np.int32)
     offsets = np.ascontiguousarray(offsets, dtype=np.int64)
     N = len(ids)
@@ -261,44 +266,3 @@ def _padded(W: np.ndarray) -> np.ndarray:
     copy = aligned_zeros((V, D), W.dtype)
     copy[...] = W
     return _padded(copy)
-
-
-def _check_settings(
-    model: str, cbow_grad: str, alpha: float, min_alpha: float, tile: int, sizes: dict[str, int]
-) -> None:
-    if model not in ("cbow", "skipgram"):
-        raise ValueError(f"model is {model!r}; it must be 'cbow' or 'skipgram'")
-    if cbow_grad not in ("mean", "sum"):
-        raise ValueError(f"cbow_grad is {cbow_grad!r}; it must be 'mean' or 'sum'")
-    if not (0 <= min_alpha <= alpha < math.inf):
-        raise ValueError(
-            f"alpha is {alpha} and min_alpha {min_alpha}; they must be finite, with 0 <= min_alpha <= alpha"
-        )
-    for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
-    if not 1 <= tile <= 4:
-        raise ValueError(f"tile is {tile}; it must be from 1 to 4")
-
-
-def _check_arrays(
-    W_in: np.ndarray, W_out: np.ndarray, ids: np.ndarray, offsets: np.ndarray, counts: np.ndarray
-) -> None:
-    if W_in.ndim != 2 or W_in.shape != W_out.shape or W_in.dtype != W_out.dtype or np.may_share_memory(W_in, W_out):
-        raise ValueError(
-            f"W_in is {W_in.dtype} of shape {W_in.shape} and W_out {W_out.dtype} of shape {W_out.shape}; "
-            "they must be two arrays alike, with a row for each word"
-        )
-    if W_in.dtype not in (np.float32, np.float64):
-        raise ValueError(f"W_in and W_out are {W_in.dtype}; they must be float32 or float64")
-    V = len(W_in)
-    if len(counts) != V:
-        raise ValueError(f"there are {len(counts)} counts for {V} rows of W_in; each word needs one")
-    if ids.ndim != 1 or ids.dtype.kind not in "iu":
-        raise ValueError(f"the corpus is {ids.dtype} of shape {ids.shape}; it must be a line of integer word ids")
-    if len(ids) == 0:
-        raise ValueError("the corpus is empty")
-    if not (ids.min() >= 0 and ids.max() < V):
-        raise ValueError(f"the corpus has ids from {ids.min()} to {ids.max()}; they must lie in 0..{V - 1}")
-    if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
-        raise ValueError(f"offsets must rise from 0 to the {len(ids)} tokens of the corpus")

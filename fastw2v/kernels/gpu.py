@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fastw2v.backend import cuda_problem, is_cupy
+from fastw2v.kernels.arguments import check_arrays, check_settings
 from fastw2v.kernels.schedule import LONGEST_STEP, POOL_TOKENS, STRETCH, TILE, pool_size_for
 from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
 
@@ -264,22 +264,14 @@ def train(
         If there is no usable CUDA device.
     """
     pool_size = pool_size_for(negative) if pool_size is None else pool_size
-    _check_settings(
-        model,
-        cbow_grad,
-        alpha,
-        min_alpha,
-        window=window,
-        negative=negative,
-        pool_tokens=pool_tokens,
-        pool_size=pool_size,
-        tile=tile,
-        epochs=epochs,
-        workers=1 if workers is None else workers,
-    )
+    check_settings(
+        model, cbow_grad, alpha, min_alpha, window=window, negative=negative, pool_tokens=pool_tokens,
+        pool_size=pool_size, tile=tile, epochs=epochs, workers=1 if workers is None else workers,
+    )  # fmt: skip
     if reason := cuda_problem():
         raise RuntimeError(f"the fused GPU engine cannot be used. {reason}")
-    _check_arrays(W_in, W_out, corpus_ids, offsets, counts)
+    _check_tables(W_in, W_out)
+    check_arrays(W_in, W_out, W_in.data.ptr == W_out.data.ptr, corpus_ids, offsets, counts)
     import cupy
 
     with cupy.cuda.Device(W_in.device.id):
@@ -573,43 +565,11 @@ def _in_place(W: Any) -> bool:
     )
 
 
-def _check_settings(model: str, cbow_grad: str, alpha: float, min_alpha: float, **sizes: int) -> None:
-    if model not in ("cbow", "skipgram"):
-        raise ValueError(f"model is {model!r}; it must be 'cbow' or 'skipgram'")
-    if cbow_grad not in ("mean", "sum"):
-        raise ValueError(f"cbow_grad is {cbow_grad!r}; it must be 'mean' or 'sum'")
-    if not (0 <= min_alpha <= alpha < math.inf):
-        raise ValueError(
-            f"alpha is {alpha} and min_alpha {min_alpha}; they must be finite, with 0 <= min_alpha <= alpha"
-        )
-    for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
-
-
-def _check_arrays(W_in: Any, W_out: Any, ids: np.ndarray, offsets: np.ndarray, counts: np.ndarray) -> None:
+def _check_tables(W_in: Any, W_out: Any) -> None:
     if not (is_cupy(W_in) and is_cupy(W_out)):
         raise ValueError(
             f"W_in is a {type(W_in).__name__} and W_out a {type(W_out).__name__}; they must be arrays of one CUDA "
             "device (fastw2v.to_device copies)"
         )
-    if W_in.ndim != 2 or W_in.shape != W_out.shape or W_in.dtype != W_out.dtype or W_in.data.ptr == W_out.data.ptr:
-        raise ValueError(
-            f"W_in is {W_in.dtype} of shape {W_in.shape} and W_out {W_out.dtype} of shape {W_out.shape}; "
-            "they must be two arrays alike, with a row for each word"
-        )
     if W_in.device.id != W_out.device.id:
         raise ValueError(f"W_in is on device {W_in.device.id} and W_out on {W_out.device.id}; they must be on one")
-    if W_in.dtype not in (np.float32, np.float64):
-        raise ValueError(f"W_in and W_out are {W_in.dtype}; they must be float32 or float64")
-    V = len(W_in)
-    if len(counts) != V:
-        raise ValueError(f"there are {len(counts)} counts for {V} rows of W_in; each word needs one")
-    if ids.ndim != 1 or ids.dtype.kind not in "iu":
-        raise ValueError(f"the corpus is {ids.dtype} of shape {ids.shape}; it must be a line of integer word ids")
-    if len(ids) == 0:
-        raise ValueError("the corpus is empty")
-    if not (ids.min() >= 0 and ids.max() < V):
-        raise ValueError(f"the corpus has ids from {ids.min()} to {ids.max()}; they must lie in 0..{V - 1}")
-    if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
-        raise ValueError(f"offsets must rise from 0 to the {len(ids)} tokens of the corpus")
