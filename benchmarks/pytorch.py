@@ -1,0 +1,114 @@
+"""Word2vec as one would write it in PyTorch: batches, EmbeddingBag, sparse gradients. Run by ``benchmarks.peers``.
+
+The text is read by fastw2v; subsampling, windows and negatives are drawn by PyTorch on the device, a million tokens
+at a time. Each target has negatives of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from fastw2v import Corpus, WordVectors
+from fastw2v.sampling import noise_weights
+
+BATCH = 4096
+"""Targets in a step: 1,024 take twice as long for each on a CPU."""
+RATE = {"cbow": 0.2, "skipgram": 0.025}
+"""For the summed loss, falling to nothing."""
+PIECE = 1 << 20
+"""Tokens whose windows are made at once."""
+
+
+def main() -> None:
+    settings, device = json.loads(sys.argv[1]), sys.argv[2]
+    torch.set_num_threads(settings["workers"])
+    torch.manual_seed(settings["seed"])
+    corpus = Corpus.from_text(settings["text"], settings["min_count"])
+    print("TRAINING", flush=True)
+    W_in = train(corpus, settings, device)
+    print("TRAINED", flush=True)
+    WordVectors(corpus.vocabulary.words, W_in).save_word2vec_format(Path(settings["output"]), binary=True)
+
+
+def train(corpus: Corpus, settings: dict[str, Any], device: str) -> np.ndarray:
+    """Return the trained input vectors."""
+    counts = np.asarray(corpus.vocabulary.counts)
+    V, D, K = len(counts), settings["vector_size"], settings["negative"]
+    cbow = settings["model"] == "cbow"
+    # Row V is the padding of windows.
+    inputs = torch.nn.EmbeddingBag(V + 1, D, mode="mean", sparse=True, padding_idx=V, device=device)
+    outputs = torch.nn.Embedding(V + 1, D, sparse=True, padding_idx=V, device=device)
+    torch.nn.init.uniform_(inputs.weight, -0.5 / D, 0.5 / D)
+    torch.nn.init.zeros_(outputs.weight)
+    share = counts / counts.sum()
+    threshold = settings["sample"] / share
+    keep = torch.tensor(np.minimum(1, np.sqrt(threshold) + threshold), dtype=torch.float32, device=device)
+    weights = noise_weights(counts)
+    # Drawing from a table is faster than torch.multinomial over a large vocabulary.
+    table = np.repeat(np.arange(V), np.maximum(1, np.round(weights / weights.sum() * 10_000_000)).astype(int))
+    noise = torch.tensor(table, device=device)
+    # On a CPU SparseAdam takes ten times as long for a step, most of it to sort the rows.
+    optimizer = torch.optim.SGD([*inputs.parameters(), *outputs.parameters()], lr=RATE[settings["model"]])
+    total, done = len(corpus) * settings["epochs"], 0
+    for _ in range(settings["epochs"]):
+        for target, contexts, tokens in batches(corpus, keep, settings["window"], BATCH, V, device):
+            optimizer.param_groups[0]["lr"] = RATE[settings["model"]] * max(1e-3, 1 - done / total)
+            negative = noise[torch.randint(len(noise), (len(target), K), device=device)]
+            present = contexts != V
+            if cbow:
+                h = inputs(contexts)[:, :, None]
+                positives, weight = target[:, None], torch.ones_like(target[:, None], dtype=torch.float32)
+            else:
+                h = inputs(target[:, None])[:, :, None]
+                positives, weight = contexts, present.float()
+            # As many negatives for each positive as asked for: the target's K stand for all its positives.
+            score = (outputs(torch.cat([positives, negative], 1)) @ h)[:, :, 0]
+            label = torch.zeros_like(score)
+            label[:, : positives.shape[1]] = 1
+            own = (negative[:, :, None] == positives[:, None, :]).any(2)
+            weight = torch.cat([weight, ~own * weight.sum(1, keepdim=True)], 1)
+            loss = functional.binary_cross_entropy_with_logits(score, label, weight, reduction="sum")
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            done += tokens
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return inputs.weight.detach()[:V].cpu().numpy()
+
+
+def batches(
+    corpus: Corpus, keep: torch.Tensor, window: int, size: int, padding: int, device: str
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
+    """Yield targets (B,), their contexts (B, 2 · window) and how many tokens of the corpus they stand for."""
+    offsets = torch.tensor(np.asarray(corpus.offsets), device=device)
+    reach = torch.tensor([*range(-window, 0), *range(1, window + 1)], device=device)
+    for start in range(0, len(corpus), PIECE):
+        stop = min(start + PIECE, len(corpus))
+        ids = torch.tensor(np.asarray(corpus.ids[start:stop]), dtype=torch.int64, device=device)
+        place = torch.arange(start, stop, device=device)
+        kept = torch.rand(len(ids), device=device) < keep[ids]
+        word, sentence = ids[kept], torch.searchsorted(offsets, place[kept], right=True)
+        at = torch.arange(len(word), device=device)[:, None] + reach
+        inside = (at >= 0) & (at < len(word))
+        at = torch.where(inside, at, 0)
+        width = torch.randint(1, window + 1, (len(word), 1), device=device)
+        inside &= (sentence[at] == sentence[:, None]) & (reach.abs() <= width)
+        contexts = torch.where(inside, word[at], padding)
+        some = torch.nonzero(inside.any(1))[:, 0]
+        some = some[torch.randperm(len(some), device=device)]
+        for first in range(0, len(some), size):
+            chosen = some[first : first + size]
+            yield word[chosen], contexts[chosen], (stop - start) * len(chosen) // len(some)
+
+
+if __name__ == "__main__":
+    main()
