@@ -1,12 +1,19 @@
-"""Search: the rows nearest to many queries at once, exactly, in bounded memory."""
+"""Search: the rows nearest to many queries at once, exactly, in bounded memory.
+
+The scores are one matrix product, block by block, and the largest of each row are selected. Most of the time goes into
+writing and reading scores that are not wanted. For many queries on a CPU, `fastw2v.screen` tells first which rows can
+be among the nearest, and only these are scored.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from typing import Any
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, set_rows, top_k
+from fastw2v.backend import get_device, get_namespace, is_numpy, set_rows, top_k
 
 __all__ = ["block_size", "nearest_rows", "without"]
 
@@ -15,6 +22,11 @@ __all__ = ["block_size", "nearest_rows", "without"]
 _SCORES = 2**25
 # Selecting reads the scores once, for the largest of every so many; what is left to select from is small.
 _GROUP = 64
+# Multiplications of the whole product from which screening pays: below, in some 0.2 s, compiled code would just be
+# loaded.
+_SCREENED = 2**33
+# Queries whose candidates are gathered and scored at a time.
+_RESCORED = 128
 
 
 def block_size(n_rows: int) -> int:
@@ -43,19 +55,83 @@ def nearest_rows(unit: Any, queries: Any, k: int, left_out: np.ndarray | None = 
         The nearest first; of equal scores, the earlier row.
     scores : float array, shape (B, k)
     """
-    xp = get_namespace(unit, queries)
+    get_namespace(unit, queries)
     pairs = np.zeros((0, 2), dtype=np.int64)
     if left_out is not None:
         pairs = left_out[np.argsort(left_out[:, 0], kind="stable")]
+    return _screened(unit, queries, k, pairs) or _scored(unit, queries, k, pairs)
+
+
+def _scored(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, Any]:
+    """Score every row. The pairs of query and row left out are in the order of the queries."""
+    xp = get_namespace(unit)
     block = block_size(unit.shape[0])
     found = []
     for start in range(0, max(1, queries.shape[0]), block):
         stop = min(start + block, queries.shape[0])
         scores = queries[start:stop, :] @ unit.T
-        first, last = np.searchsorted(pairs[:, 0], (start, stop))
-        found.append(_largest(without(scores, pairs[first:last] - (start, 0)), k))
+        found.append(_largest(without(scores, _of_queries(pairs, start, stop)), k))
     rows, values = (xp.concat(parts, axis=0) for parts in zip(*found, strict=True))
     return rows, values
+
+
+def _of_queries(pairs: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Return the pairs of the queries from `start` to `stop`, which is numbered 0."""
+    first, last = np.searchsorted(pairs[:, 0], (start, stop))
+    return pairs[first:last] - (start, 0)
+
+
+def _screened(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, Any] | None:
+    """Score the rows that pass the screen; None where there is none or it would not pay."""
+    if not (is_numpy(unit) and k and unit.size * queries.shape[0] >= _SCREENED and importlib.util.find_spec("numba")):
+        return None
+    try:
+        from fastw2v import screen
+    except ImportError:  # a Numba that does not fit the installed NumPy: the result is the same without
+        return None
+    wanted = k + int(np.bincount(pairs[:, 0]).max(initial=0))
+    if wanted > min(screen.MOST, len(unit)) or screen.problem() or not _at_most_unit(unit, queries, screen.LONGEST):
+        return None
+    rows = np.empty((len(queries), k), dtype=np.int64)
+    values = np.empty((len(queries), k), dtype=unit.dtype)
+    given_up = []
+    for start, candidates, n_found in screen.screened(unit, queries, wanted, _cores()):
+        for first in range(0, len(candidates), _RESCORED):
+            part = slice(first, first + _RESCORED)
+            here = slice(start + first, start + first + len(candidates[part]))
+            own = _of_queries(pairs, here.start, here.stop)
+            rows[here], values[here] = _best(unit, queries[here], k, candidates[part], n_found[part], own)
+        given_up.append(start + np.flatnonzero(n_found < 0))
+    rest = np.concatenate(given_up)
+    if len(rest):
+        kept = np.isin(pairs[:, 0], rest)
+        renumbered = np.stack([np.searchsorted(rest, pairs[kept, 0]), pairs[kept, 1]], axis=1)
+        rows[rest], values[rest] = _scored(unit, queries[rest, :], k, renumbered)
+    return rows, values
+
+
+def _best(
+    unit: np.ndarray, queries: np.ndarray, k: int, candidates: np.ndarray, n_found: np.ndarray, pairs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score the first `n_found` candidates of each query and return the k best; what, if they are fewer, is open."""
+    candidates = candidates[:, : max(k, n_found.max())]
+    # Unlike a matrix product, einsum rounds equal rows equally, wherever they stand: ties stay ties.
+    scores = np.einsum("bmd,bd->bm", unit[candidates], queries)
+    scores[np.arange(candidates.shape[1]) >= n_found[:, None]] = -np.inf
+    pair, place = np.nonzero(candidates[pairs[:, 0]] == pairs[:, 1:])
+    scores[pairs[pair, 0], place] = -np.inf
+    order = np.lexsort((candidates, -scores))[:, :k]
+    return np.take_along_axis(candidates, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+
+def _at_most_unit(unit: np.ndarray, queries: np.ndarray, length: float) -> bool:
+    """Return whether no row and no query is longer; False where one holds NaN."""
+    squares = [np.einsum("vd,vd->v", matrix, matrix).max(initial=0) for matrix in (unit, queries)]
+    return bool(max(squares) <= length**2) and not any(np.isnan(squares))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def without(scores: Any, pairs: np.ndarray) -> Any:

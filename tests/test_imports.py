@@ -14,9 +14,9 @@ PACKAGE = Path(__file__).parents[1] / "fastw2v"
 # A module may import, anywhere in its text, only modules of floors below its own.
 FLOORS = [
     {"backend", "ctool", "terminal", "kernels.arguments", "kernels.schedule"},
-    {"draws", "gradient", "search", "vocab", "progress", "text", "store", "kernels.simd"},
-    {"scan", "encoded"},
-    {"numbering"},
+    {"draws", "gradient", "vocab", "progress", "text", "store", "kernels.simd"},
+    {"scan", "screen", "encoded"},
+    {"numbering", "search"},
     {"sampling", "corpus", "vectors", "optim"},
     {"layers", "formats.files", "datasets", "kernels.stretch"},
     {"evaluate", "phrases", "plan", "plot", "models", "kernels.cpu", "kernels.gpu", "trainer"},
@@ -32,7 +32,7 @@ FLOORS = [
 # gensim's names for scores are methods of WordVectors, which hand over to evaluate. So do save and load to the
 # package formats, of which only the parts have floors.
 EXCEPTIONS = {("vectors", "evaluate"), ("kernels.cpu", "kernels.stretch")}
-QUERIES = {"search", "vectors", "evaluate"}
+QUERIES = {"screen", "search", "vectors", "evaluate"}
 TRAINING = {"sampling", "layers", "models", "optim", "trainer", "engine", "word2vec", "gradient", "draws", "corpus"}
 
 
@@ -98,7 +98,7 @@ def test_few_modules_name_an_array_library():
         for name in imports(path)[1] & set(named):
             named[name].add(module)
     assert named["cupy"] | named["cupyx"] <= {"backend", "kernels.gpu", "cli"}
-    assert named["numba"] | named["llvmlite"] <= {"kernels.stretch", "kernels.simd", "scan", "cli"}
+    assert named["numba"] | named["llvmlite"] <= {"kernels.stretch", "kernels.simd", "scan", "screen", "cli"}
 
 
 def test_importing_the_library_loads_nothing_optional():
