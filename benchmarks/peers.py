@@ -128,7 +128,9 @@ def find(options: Options) -> tuple[dict[str, System], dict[str, str]]:
     there: dict[str, System] = {}
     missing: dict[str, str] = {}
     engines: tuple[Literal["fused", "layers"], ...] = ("fused", "layers")
-    for device in dict.fromkeys([*options.devices, "cuda"]):
+    if "cuda" not in options.devices:
+        missing["fastw2v on a GPU"] = cuda_problem() or "it was not asked for"
+    for device in options.devices:
         place = "" if device == "cpu" else ", GPU"
         for engine in engines:
             try:
