@@ -34,6 +34,9 @@ R = TypeVar("R")
 SHORT = 1 << 23
 """Bytes of text up to which loading the compiled code takes longer than doing without."""
 
+WORDS_AT_ONCE = 1 << 16
+"""Words that are decoded together."""
+
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -208,14 +211,14 @@ class _Table:
     """Words numbered by compiled code in the order in which this table sees them."""
 
     def __init__(self, capacity: int = 1 << 16, text: int = 1 << 20) -> None:
-        self.slots = np.zeros(4 * capacity, np.uint64)
+        self.slots = _empty_slots(2 * capacity)
         self.text = np.empty(text, np.uint8)
         self.starts = np.zeros(capacity + 1, np.int64)
-        self.counts = np.zeros(capacity, np.int64)
         self.first = np.zeros(capacity, np.int64)
         self.tokens = np.empty(0, np.int32)
         self.breaks = np.empty(0, np.int64)
         self.state = np.zeros(5, np.int64)
+        self.checked = 0
 
     def __len__(self) -> int:
         return int(self.state[1])
@@ -237,36 +240,62 @@ class _Table:
             self.slots,
             self.text,
             self.starts,
-            self.counts,
             self.first,
             self.tokens,
             self.breaks,
             self.state,
         ):
-            if len(self) == len(self.counts):
+            if len(self) == len(self.first):
                 self._add_room_for_words()
             else:
-                self._add_room_for_text()
+                self.text = _longer(self.text, 2 * len(self.text))
         return self.tokens[: self.state[scan.TOKENS]].copy(), self.breaks[: self.state[scan.BREAKS]].copy()
+
+    def is_utf8(self) -> bool:
+        """Whether the words that are new since the last call are UTF-8; once some are not, never again."""
+        try:
+            self.text[self.checked : self.starts[len(self)]].tobytes().decode()
+        except UnicodeDecodeError:
+            return False
+        self.checked = int(self.starts[len(self)])
+        return True
 
     def as_text(self) -> bytes:
         """Return the words, in the order of their ids, each on a line."""
         return self.text[: self.starts[len(self)]].tobytes() + PADDING
 
-    def _add_room_for_words(self) -> None:
-        """Scan the words so far into a larger table, where they get the same ids."""
-        n = len(self)
-        larger = _Table(4 * len(self.counts), len(self.text))
-        larger.add(self.as_text(), 0)
-        larger.counts[:n] = self.counts[:n]
-        larger.first[:n] = self.first[:n]
-        self.slots, self.text, self.starts = larger.slots, larger.text, larger.starts
-        self.counts, self.first = larger.counts, larger.first
+    def counts(self) -> np.ndarray:
+        """Return how often each word was seen."""
+        from fastw2v import scan
 
-    def _add_room_for_text(self) -> None:
-        text = np.empty(2 * len(self.text), np.uint8)
-        text[: len(self.text)] = self.text
-        self.text = text
+        counts = np.empty(len(self), np.int64)
+        scan.counts_of(self.slots, counts)
+        return counts
+
+    def _add_room_for_words(self) -> None:
+        from fastw2v import scan
+
+        capacity = 2 * len(self.first)
+        larger = _empty_slots(2 * capacity)
+        scan.copy_slots(self.slots, larger)
+        self.slots = larger
+        self.starts = _longer(self.starts, capacity + 1)
+        self.first = _longer(self.first, capacity)
+
+
+def _empty_slots(n: int) -> np.ndarray:
+    """Return slots of which none lies across two lines of the processor's cache."""
+    from fastw2v import scan
+
+    numbers = np.zeros(scan.SLOT * (n + 1), np.uint64)
+    skipped = -numbers.ctypes.data // numbers.itemsize % scan.SLOT
+    return numbers[skipped : skipped + scan.SLOT * n]
+
+
+def _longer(array: np.ndarray, n: int) -> np.ndarray:
+    longer = np.empty(n, array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 def _number_compiled(pieces: Iterator[Piece], lower: bool, errors: Errors, workers: int) -> Numbered:
@@ -278,11 +307,14 @@ def _number_compiled(pieces: Iterator[Piece], lower: bool, errors: Errors, worke
 
     def number(numbered_piece: tuple[int, Piece]) -> tuple[np.ndarray, np.ndarray, int]:
         i, piece = numbered_piece
-        data = valid(piece, errors)
+        data = piece.data if errors == "strict" else valid(piece, errors)
         table = free.get()
         try:
             # Any number that rises from piece to piece: a piece is shorter than 2**32 bytes.
             ids, breaks = tables[table].add(data, i << 32)
+            # A text is UTF-8 if its words are, and most of them were looked at before.
+            if not tables[table].is_utf8():
+                valid(piece, errors)
         finally:
             free.put(table)
         return ids, breaks, table
@@ -295,7 +327,7 @@ def _number_compiled(pieces: Iterator[Piece], lower: bool, errors: Errors, worke
 
 def _merged(tables: list[_Table], lower: bool, tokens: _Tokens) -> Numbered:
     """Make one table of several, with its words in the order of their first appearance."""
-    counts = [table.counts[: len(table)].copy() for table in tables]
+    counts = [table.counts() for table in tables]
     firsts = [table.first[: len(table)].copy() for table in tables]
     if lower:
         # Words are put in lower case one by one: a word's neighbours make no difference to it.
@@ -318,12 +350,18 @@ def _merged(tables: list[_Table], lower: bool, tokens: _Tokens) -> Numbered:
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
     tokens.tables = [rank[place] for place in places]
-    text, starts = whole.as_text(), whole.starts[: len(whole) + 1].copy()
+    starts = whole.starts[: len(whole) + 1].copy()
+    text = whole.text[: starts[-1]].copy()
 
     def words(chosen: np.ndarray) -> list[str]:
-        chosen = order[chosen]
-        begins, ends = starts[chosen].tolist(), (starts[chosen + 1] - 1).tolist()
-        return [text[begin:end].decode() for begin, end in zip(begins, ends, strict=True)]
+        found: list[str] = []
+        for i in range(0, len(chosen), WORDS_AT_ONCE):
+            places = order[chosen[i : i + WORDS_AT_ONCE]]
+            lengths = starts[places + 1] - starts[places]  # each with its line feed
+            ends = np.cumsum(lengths)
+            at = np.repeat(starts[places] - ends + lengths, lengths) + np.arange(ends[-1])
+            found += text[at].tobytes().decode().split("\n")[:-1]
+        return found
 
     return Numbered(total[order], words, tokens)
 

@@ -1,8 +1,11 @@
 """Splitting text at white space and numbering its words in one pass over the bytes, compiled by Numba.
 
-A word is looked up by its bytes in a hash table with open addressing. Each slot is two numbers: the word's first
-eight bytes, and a tag (28 bits of the hash and the length) beside the id, so that words of up to eight bytes, most of
-a text, are told apart exactly without leaving the slot; longer ones with equal slots are compared byte by byte.
+White space is found 64 bytes at a time, as a number with a bit for each byte; where neighbouring bits differ, a word
+begins or ends. A word is looked up by its bytes in a hash table with open addressing. Each slot is four numbers, half
+a line of the processor's cache: the word's first eight bytes, its next eight, a tag (27 bits of the hash and the
+length) beside the id, and its count. So words of up to sixteen bytes, nearly all of a text, are told apart exactly
+and counted without leaving the slot; longer ones have their hash in the place of the next eight bytes, and those with
+equal slots are compared byte by byte.
 The words themselves lie one after the other with a line feed behind each: a table's words are again a text, and
 scanning it by another table merges the two.
 """
@@ -21,21 +24,47 @@ from fastw2v.kernels.simd import compiled, prefetch
 
 POSITION, WORDS, BYTES, TOKENS, BREAKS = range(5)
 """Places in the `state` of a scan."""
+SLOT = 4
+"""Numbers in a slot."""
 
-_WORD, _SPACE, _LINE_FEED, _LEAD = range(4)
-_KIND = np.zeros(256, np.uint8)
-_KIND[[*range(9, 14), *range(28, 33)]] = _SPACE
-_KIND[10] = _LINE_FEED
-_KIND[[0xC2, 0xE1, 0xE2, 0xE3]] = _LEAD  # the first bytes of white space beyond ASCII, and of much else
+_HEAD, _SECOND, _ENTRY, _COUNT = range(SLOT)
 
 BATCH = 64
-"""Words that are found before any of them is looked up, while their slots are fetched from memory."""
+"""About so many words are found before any of them is looked up, while their slots are fetched from memory."""
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-_EACH = np.uint64(0x0101010101010101)
-_HIGHEST = np.uint64(0x8080808080808080)
-_LONG = 9
-"""Length in a tag for words that do not fit eight bytes."""
+_ONE = np.uint64(1)
+_IN_SLOT = 16
+"""Bytes of a word that a slot holds."""
+_FIRST_BYTES = np.array([(1 << 8 * min(n, 8)) - 1 for n in range(_IN_SLOT + 1)], np.uint64)
+_NEXT_BYTES = np.array([(1 << 8 * max(n - 8, 0)) - 1 for n in range(_IN_SLOT + 1)], np.uint64)
+"""Masks of the first and the next eight bytes of a word by its length."""
+
+
+def _bytes_between(low: int, high: int) -> Any:
+    @intrinsic
+    def found(typing: Any, data: Any, i: Any) -> Any:
+        """Return a bit for each of the 64 bytes of `data` from `i` on; nothing is checked."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            vector = ir.VectorType(ir.IntType(8), 64)
+            pointer = builder.gep(context.make_array(data)(context, builder, args[0]).data, [args[1]])
+            block = builder.load(builder.bitcast(pointer, vector.as_pointer()), align=1)
+            above = builder.sub(block, ir.Constant(vector, [low] * 64))
+            inside = builder.icmp_unsigned("<=", above, ir.Constant(vector, [high - low] * 64))
+            return builder.bitcast(inside, ir.IntType(64))
+
+        return types.uint64(data, types.intp), generate
+
+    return found
+
+
+_line_feeds = _bytes_between(10, 10)
+_tabs_and_breaks = _bytes_between(9, 13)
+_separators_and_spaces = _bytes_between(28, 32)
+# The first bytes of white space beyond ASCII, and of much else.
+_leads_of_two = _bytes_between(0xC2, 0xC2)
+_leads_of_three = _bytes_between(0xE1, 0xE3)
 
 
 @intrinsic
@@ -50,20 +79,21 @@ def _eight(typing: Any, data: Any, i: Any) -> Any:
 
 
 @intrinsic
-def _trailing_zeros(typing: Any, x: Any) -> Any:
+def _lowest(typing: Any, x: Any) -> Any:
+    """Return the place of the lowest bit that is set."""
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
 
-    return types.uint64(types.uint64), generate
+    return types.int64(types.uint64), generate
 
 
-@njit
-def _below(key: Any, n: Any) -> Any:
-    """Return the highest bit of each byte of `key` that is less than `n` (Hacker's Delight, 6-1).
+@intrinsic
+def _number_of_bits(typing: Any, x: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
 
-    Borrows can add bytes behind the first, and never hide one.
-    """
-    return (key - _EACH * n) & ~key & _HIGHEST
+    return types.int64(types.uint64), generate
 
 
 @njit
@@ -84,15 +114,27 @@ def _wide_space(data: Any, i: Any) -> Any:
 
 
 @njit
-def _is_space(data: Any, i: Any) -> Any:
-    kind = _KIND[data[i]]
-    return kind != _WORD and (kind != _LEAD or _wide_space(data, i) > 0)
-
-
-@njit
 def _mix(z: Any) -> Any:
     z = (z ^ (z >> np.uint64(32))) * _MIX
     return z ^ (z >> np.uint64(29))
+
+
+@njit
+def _hash(head: Any, second: Any, length: Any) -> Any:
+    return _mix(_mix(head) ^ second) + np.uint64(length) * _MIX
+
+
+@njit
+def _hash_of_long(hashed: Any, data: Any, begin: Any, length: Any) -> Any:
+    for j in range(_IN_SLOT, length, 8):
+        hashed = _mix(hashed ^ _eight(data, begin + min(j, length - 8)))
+    return hashed
+
+
+@njit
+def _places_shift(slots: Any) -> Any:
+    """Return by how much a hash is shifted to get its slot: the highest bits choose, so growth keeps the order."""
+    return np.uint64(64 - _lowest(np.uint64(len(slots) // SLOT)))
 
 
 @njit
@@ -114,7 +156,6 @@ def scan(
     slots: Any,
     text: Any,
     starts: Any,
-    counts: Any,
     first: Any,
     tokens: Any,
     breaks: Any,
@@ -125,19 +166,19 @@ def scan(
     Parameters
     ----------
     data : uint8 array
-        UTF-8, with eight more bytes of white space behind it: eight are read at a time.
+        UTF-8, with 64 more bytes of white space behind it: so many are read at a time.
     end : int
         Bytes in `data` without the padding.
     base : int
         Added to a word's position in `data` for `first`.
-    slots : uint64 array, shape (2 * capacity,)
+    slots : uint64 array, shape (SLOT * 2 * capacity,)
         The capacity is a power of two.
     text : uint8 array
         The words so far, each with a line feed behind it.
-    starts : int64 array, shape (capacity / 2 + 1,)
+    starts : int64 array, shape (capacity + 1,)
         Word ``w`` is ``text[starts[w] : starts[w + 1] - 1]``.
-    counts, first : int64 array, shape (capacity / 2,)
-        How often and where first each word was seen.
+    first : int64 array, shape (capacity,)
+        Where each word was seen first.
     tokens : int32 array
         The ids are written there; holds half of `end`, rounded up.
     breaks : int64 array
@@ -150,112 +191,126 @@ def scan(
     bool
         Whether the piece is done; otherwise the table is full: enlarge it and call again.
     """
-    i, words, used, t, b = state[POSITION], state[WORDS], state[BYTES], state[TOKENS], state[BREAKS]
-    mask = len(slots) // 2 - 1
-    begins = np.empty(BATCH, np.int64)
-    lengths = np.empty(BATCH, np.int64)
-    heads = np.empty(BATCH, np.uint64)
-    hashes = np.empty(BATCH, np.uint64)
-    while i < end:
-        n = 0
-        while n < BATCH:
-            while i < end:
-                byte = data[i]
-                if byte > 32 and byte < 0xC2:  # no white space begins with it
-                    break
-                kind = _KIND[byte]
-                if kind == _WORD:
-                    break
-                if kind == _LEAD:
-                    width = _wide_space(data, i)
-                    if width == 0:
-                        break
-                    i += width
-                    continue
-                if kind == _LINE_FEED and (b == 0 or breaks[b - 1] != t + n):
-                    breaks[b] = t + n
+    position, words, used, t, b = state[POSITION], state[WORDS], state[BYTES], state[TOKENS], state[BREAKS]
+    mask = len(slots) // SLOT - 1
+    shift = _places_shift(slots)
+    bounds = np.empty(2 * BATCH + 64, np.int64)  # where words begin and end, by turns
+    heads = np.empty(BATCH + 32, np.uint64)
+    seconds = np.empty(BATCH + 32, np.uint64)
+    hashes = np.empty(BATCH + 32, np.uint64)
+    m = 0
+    before = _ONE  # whether the last byte was white
+    overlap = np.uint64(0)  # of white space that goes on in the next 64 bytes
+    while True:
+        while m < 2 * BATCH and position <= end:
+            white = _tabs_and_breaks(data, position) | _separators_and_spaces(data, position) | overlap
+            overlap = np.uint64(0)
+            leads = _leads_of_two(data, position) | _leads_of_three(data, position)
+            while leads != 0:
+                place = _lowest(leads)
+                width = _wide_space(data, position + place)
+                space = (_ONE << np.uint64(width)) - _ONE
+                white |= space << np.uint64(place)
+                if place + width > 64:
+                    overlap = space >> np.uint64(64 - place)
+                leads &= leads - _ONE
+            edges = white ^ (white << _ONE | before)
+            before = white >> np.uint64(63)
+            lines = _line_feeds(data, position)
+            while lines != 0:
+                tokens_before = t + (m + _number_of_bits(edges & (lines ^ (lines - _ONE)))) // 2
+                if b == 0 or breaks[b - 1] != tokens_before:
+                    breaks[b] = tokens_before
                     b += 1
-                i += 1
-            if i >= end:
-                break
-
-            begin = i
-            head = np.uint64(0)
-            mixed = np.uint64(0)
-            while True:
-                key = _eight(data, i)
-                # The highest bit of each byte that can begin white space; of some others too, behind the first.
-                stops = _below(key, np.uint64(33))
-                if key & _HIGHEST:
-                    stops |= _below(key ^ _EACH * np.uint64(0xC2), np.uint64(1))
-                    stops |= _below((key ^ _EACH * np.uint64(0xE0)) & _EACH * np.uint64(0xFC), np.uint64(1))
-                width = 8
-                while stops != 0:
-                    place = _trailing_zeros(stops) & np.uint64(56)
-                    byte = (key >> place) & np.uint64(255)
-                    if byte == 32 or _is_space(data, i + np.int64(place >> np.uint64(3))):
-                        width = np.int64(place >> np.uint64(3))
-                        break
-                    stops &= stops - np.uint64(1)
-                if width < 8:
-                    key &= (np.uint64(1) << np.uint64(8 * width)) - np.uint64(1)
-                if i == begin:
-                    head = key
-                i += width
-                mixed = _mix(mixed ^ key)
-                if width < 8:
-                    break
-            mixed += np.uint64(i - begin) * _MIX
-            begins[n] = begin
-            lengths[n] = i - begin
-            heads[n] = head
-            hashes[n] = mixed
-            prefetch(slots, 2 * (np.int64(mixed) & mask))
-            n += 1
-            if data[i] == 32:  # or a space in the padding
-                i += 1
+                lines &= lines - _ONE
+            while edges != 0:
+                bounds[m] = position + _lowest(edges)
+                m += 1
+                edges &= edges - _ONE
+            position += 64
+        n = m // 2
+        if n == 0:
+            break
 
         for k in range(n):
-            length = lengths[k]
-            head = heads[k]
-            tag = (hashes[k] >> np.uint64(36) << np.uint64(4)) | np.uint64(min(length, _LONG))
-            at = np.int64(hashes[k]) & mask
-            word = np.int64(-1)
+            begin = bounds[2 * k]
+            length = bounds[2 * k + 1] - begin
+            heads[k] = _eight(data, begin) & _FIRST_BYTES[min(length, _IN_SLOT)]
+            seconds[k] = _eight(data, begin + 8) & _NEXT_BYTES[min(length, _IN_SLOT)]
+            hashes[k] = _hash(heads[k], seconds[k], length)
+            if length > _IN_SLOT:
+                seconds[k] = hashes[k] = _hash_of_long(hashes[k], data, begin, length)
+            prefetch(slots, SLOT * np.int64(hashes[k] >> shift))
+
+        for k in range(n):
+            begin = bounds[2 * k]
+            length = bounds[2 * k + 1] - begin
+            tag = (hashes[k] & np.uint64(0x7FFFFFF)) << np.uint64(5) | np.uint64(min(length, _IN_SLOT + 1))
+            at = np.int64(hashes[k] >> shift)
             while True:
-                entry = slots[2 * at + 1]
-                if entry == 0:
+                entry = slots[SLOT * at + _ENTRY]
+                word = np.int64(entry & np.uint64(0xFFFFFFFF)) - 1
+                if (
+                    entry >> np.uint64(32) == tag
+                    and slots[SLOT * at + _HEAD] == heads[k]
+                    and slots[SLOT * at + _SECOND] == seconds[k]
+                    and (length <= _IN_SLOT or _same(text, starts[word], starts[word + 1] - 1, data, begin, length))
+                ):
                     break
-                if entry >> np.uint64(32) == tag and slots[2 * at] == head:
-                    word = np.int64(entry & np.uint64(0xFFFFFFFF)) - 1
-                    if length <= 8 or _same(text, starts[word], starts[word + 1] - 1, data, begins[k], length):
-                        break
-                    word = np.int64(-1)
+                if word < 0:
+                    break
                 at = (at + 1) & mask
             if word < 0:
-                if words == len(counts) or used + length + 1 > len(text):
+                if words == len(first) or used + length + 1 > len(text):
                     while b > 0 and breaks[b - 1] > t:
                         b -= 1
-                    state[POSITION], state[WORDS], state[BYTES], state[TOKENS], state[BREAKS] = (
-                        begins[k],
-                        words,
-                        used,
-                        t,
-                        b,
-                    )
+                    state[:] = begin, words, used, t, b
                     return False
                 word = words
-                slots[2 * at] = head
-                slots[2 * at + 1] = (tag << np.uint64(32)) | np.uint64(word + 1)
+                slots[SLOT * at + _HEAD] = heads[k]
+                slots[SLOT * at + _SECOND] = seconds[k]
+                slots[SLOT * at + _ENTRY] = tag << np.uint64(32) | np.uint64(word + 1)
                 for j in range(length):
-                    text[used + j] = data[begins[k] + j]
+                    text[used + j] = data[begin + j]
                 text[used + length] = 10
                 used += length + 1
                 words += 1
                 starts[words] = used
-                counts[word] = 0
-                first[word] = base + begins[k]
-            counts[word] += 1
+                first[word] = base + begin
+            slots[SLOT * at + _COUNT] += _ONE
             tokens[t] = word
             t += 1
-    state[POSITION], state[WORDS], state[BYTES], state[TOKENS], state[BREAKS] = i, words, used, t, b
+        if m % 2:
+            bounds[0] = bounds[m - 1]
+        m %= 2
+    state[:] = position, words, used, t, b
     return True
+
+
+@compiled
+def copy_slots(slots: Any, larger: Any) -> None:
+    """Fill a larger table; both are gone through from front to back, as their order is the same."""
+    mask = len(larger) // SLOT - 1
+    shift = _places_shift(larger)
+    for old in range(0, len(slots), SLOT):
+        entry = slots[old + _ENTRY]
+        if entry == 0:
+            continue
+        length = entry >> np.uint64(32) & np.uint64(31)
+        hashed = slots[old + _SECOND]
+        if length <= _IN_SLOT:
+            hashed = _hash(slots[old + _HEAD], hashed, length)
+        at = np.int64(hashed >> shift)
+        while larger[SLOT * at + _ENTRY] != 0:
+            at = (at + 1) & mask
+        for j in range(SLOT):
+            larger[SLOT * at + j] = slots[old + j]
+
+
+@compiled
+def counts_of(slots: Any, counts: Any) -> None:
+    """Put the count of each word in the place of its id."""
+    for at in range(0, len(slots), SLOT):
+        entry = slots[at + _ENTRY]
+        if entry != 0:
+            counts[np.int64(entry & np.uint64(0xFFFFFFFF)) - 1] = slots[at + _COUNT]

@@ -26,8 +26,8 @@ BLOCK_BYTES = 1 << 22
 LONGEST_WORD = 1 << 26
 """Bytes without white space after which a file is taken for something other than text."""
 STDIN = Path("-")
-PADDING = b" " * 8
-"""White space behind every piece, as readers take eight bytes at a time."""
+PADDING = b" " * 64
+"""White space behind every piece, as readers take so many bytes at a time."""
 
 _OPENERS = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 

@@ -41,9 +41,9 @@ class Vocabulary:
         self.word_to_id = dict(zip(self.words, range(len(self.words)), strict=True))
         if len(self.counts) != len(self.words):
             raise ValueError(f"{len(self.words)} words but {len(self.counts)} counts; each word needs one count")
-        for word in self.words:
-            if not isinstance(word, str):
-                raise TypeError(f"word {word!r} is of type {type(word).__name__}; a vocabulary holds strings")
+        if not all(issubclass(kind, str) for kind in set(map(type, self.words))):
+            word = next(word for word in self.words if not isinstance(word, str))
+            raise TypeError(f"word {word!r} is of type {type(word).__name__}; a vocabulary holds strings")
         if len(self.word_to_id) != len(self.words):
             twice = next(word for i, word in enumerate(self.words) if self.word_to_id[word] != i)
             raise ValueError(f"word {twice!r} occurs twice; the words of a vocabulary are distinct")
@@ -169,14 +169,14 @@ def by_falling_count(
     taken = counts >= min_count
     if exclude is not None:
         taken &= ~exclude
-    order = np.argsort(-counts, kind="stable")
     if include is not None:
         taken |= include
-    if max_vocab is not None and np.count_nonzero(taken) > max_vocab:
-        first = np.zeros(len(counts), dtype=bool) if include is None else include
-        rest = order[(taken & ~first)[order]]
-        taken[rest[max(0, max_vocab - np.count_nonzero(first)) :]] = False
-    return order[taken[order]]
+    places = np.flatnonzero(taken)
+    order = places[np.argsort(-counts[places], kind="stable")]
+    if max_vocab is not None and len(order) > max_vocab:
+        first = np.zeros(len(order), dtype=bool) if include is None else include[order]
+        order = order[first | (np.cumsum(~first) <= max_vocab - np.count_nonzero(first))]
+    return order
 
 
 def _checked_counts(counts: np.ndarray | Sequence[int]) -> np.ndarray:
