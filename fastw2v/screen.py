@@ -152,8 +152,8 @@ def _integers(matrix: np.ndarray, n_rows: int) -> np.ndarray:
 def _tiles(matrix: np.ndarray) -> np.ndarray:
     """Return rows as integers in the order in which they are multiplied: tile by tile, two columns of all its rows."""
     n_tiles = -(-matrix.shape[0] // TILE)
-    integers = _integers(matrix, n_tiles * TILE)
-    return np.ascontiguousarray(integers.reshape(n_tiles, TILE, -1, 2).transpose(0, 2, 1, 3)).reshape(-1)
+    pairs = _integers(matrix, n_tiles * TILE).view(np.int32).reshape(n_tiles, TILE, -1)
+    return np.ascontiguousarray(pairs.transpose(0, 2, 1)).reshape(-1).view(np.int16)
 
 
 @compiled
