@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastw2v.formats import FormatError, plain_text, read, write
+from fastw2v.formats import FormatError, binary, plain_text, read, write
 from fastw2v.vectors import WordVectors
 
 WORDS = ["</s>", "the", "naïve", "日本", "a\u00a0b", "x=1", "of"]
@@ -109,6 +109,40 @@ def test_text_does_not_depend_on_the_piece(tmp_path: Path, monkeypatch: pytest.M
         read(tmp_path / "x.txt")
     (tmp_path / "x.txt").write_bytes(text.replace(b"\n", b" " * 30 + b"\n", 3))
     assert len(read(tmp_path / "x.txt")) == 7
+
+
+@pytest.mark.parametrize("window", [1, 40, 200])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_binary_does_not_depend_on_the_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int, end: bytes
+) -> None:
+    """Nor on how a row, or a word longer than a window, lies in it."""
+    monkeypatch.setattr(binary, "_WINDOW", window)
+    words = [*WORDS[:4], "x" * 500, *WORDS[5:]]
+    rows = [word.encode() + b" " + row.tobytes() + end for word, row in zip(words, MATRIX, strict=True)]
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"7 3\n" + b"".join(rows))
+    assert_same(read(path), words, MATRIX)
+    for limit in (1, 3, 7, 9):
+        assert_same(read(path, limit=limit), words[:limit], MATRIX[:limit])
+    path.write_bytes(b"7 3\n" + b"".join(rows)[:-2])
+    with pytest.raises(FormatError, match="row 7 of 7 .* cut short"):
+        read(path)
+    path.write_bytes(b"7 3\n" + b"".join(rows[:3]) + b"x" * 900)
+    with pytest.raises(FormatError, match="row 4 of 7 .* cut short"):
+        read(path)
+    path.write_bytes(b"7 3\n" + b"".join([*rows[:3], b"z" + rows[3], b"\n" + rows[4], *rows[5:]]))
+    place = 4 + sum(map(len, rows[:4])) + 1
+    with pytest.raises(FormatError, match=rf"row 5 of 7, at byte {place:,}, .* no word"):
+        read(path)
+
+
+def test_more_dimensions_than_can_be_read(tmp_path: Path) -> None:
+    with (tmp_path / "x.bin").open("wb") as file:
+        file.write(b"1 600000000\na ")
+        file.truncate(2_400_000_100)  # a hole, which takes no room
+    with pytest.raises(FormatError, match="600000000 dimensions; at most 536,870,911"):
+        read(tmp_path / "x.bin")
 
 
 def test_only_the_first_words(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,46 +15,64 @@ from fastw2v.vectors import WordVectors
 
 __all__ = ["read_binary", "write_binary"]
 
+# Bytes read at a time: small enough that rows are still in the cache when they are copied.
+_WINDOW = 2**22
 # Neither tool writes control characters into words, and a row read at the wrong place is full of them.
 _CONTROL = re.compile(rb"[\x00-\x20\x7f]")
 _TEXT = re.compile(rb"(?:[!-~\x80-\xff]+ )+")
 
 
-def read_binary(file: BinaryIO, path: Path, size: int, limit: int | None) -> tuple[list[bytes], np.ndarray]:
-    """Read the first `limit` words, or all, and their vectors."""
-    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    n_words, n_dims, at = read_header(data[:128], path, size, least_word=2, least_value=4)
+def read_binary(file: BinaryIO, path: Path, size: int, limit: int | None) -> tuple[bytes, np.ndarray]:
+    """Read the first `limit` words, or all, with newlines between them, and their vectors.
+
+    A row ends where its word says, so rows are found one after another: by a regular expression, which finds those
+    of a window without a step of Python for each.
+    """
+    n_words, n_dims, header_bytes = read_header(file.read(128), path, size, least_word=2, least_value=4)
     n_read = n_words if limit is None else min(limit, n_words)
     row_bytes = 4 * n_dims
-    words: list[bytes] = []
-    starts: list[int] = []
-    last_start = size - row_bytes
-    step = row_bytes
-    for _ in range(n_read):
-        start = data.find(b" ", at) + 1
-        if not 0 < start <= last_start:
-            break
-        words.append(data[at : start - 1])
-        starts.append(start)
-        at = start + step
-        # The C tools end rows with a newline, gensim does not; within one file it is always or never.
-        if len(starts) == 1 and data[at : at + 1] == b"\n":
-            step += 1
-            at += 1
-    raw: np.ndarray = np.ndarray((size,), np.uint8, data)
-    places = np.array(starts, dtype=np.int64)
-    # Rows as elements of one type, one beginning at every byte: taking them copies each as a whole.
-    rows: np.ndarray = np.ndarray((max(0, last_start + 1),), np.dtype((np.void, row_bytes)), data, strides=(1,))
-    values = rows[places].view("<f4").reshape(-1, n_dims)
-    _check_rows(words, values, raw, places, step > row_bytes, n_words, path)
-    if len(starts) < n_read:
+    if row_bytes >= 2**31:
+        raise FormatError(f"{path}: the header says {n_dims} dimensions; at most {2**29 - 1:,} are read")
+    # The C tools end rows with a newline, gensim does not. Here it starts the next row's word. What makes no row,
+    # at a window's end, is an empty match.
+    row_form = re.compile(rb"([^ ]*+ ).{%d}|.+" % row_bytes, re.DOTALL)
+    vectors = np.empty((n_read, n_dims), dtype="<f4")
+    rows: np.ndarray = vectors.view((np.void, row_bytes))[:, 0]
+    texts: list[bytes] = []
+    suspects: list[int] = []
+    window = bytearray(max(_WINDOW, 2 * row_bytes))
+    n_found, at = 0, header_bytes
+    while n_found < n_read:
+        file.seek(at)
+        filled = file.readinto(window)  # type: ignore[attr-defined]
+        text = b"".join(row_form.findall(window, 0, filled))
+        ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 32)[: n_read - n_found] + 1
+        if not len(ends):
+            if filled < len(window):
+                break
+            window = bytearray(2 * len(window))  # the word is longer
+            continue
+        starts = ends + row_bytes * np.arange(len(ends))
+        # Rows as elements of one type, one beginning at every byte: taking them copies each as a whole.
+        everywhere: np.ndarray = np.ndarray((filled - row_bytes + 1,), rows.dtype, window, strides=(1,))
+        here = slice(n_found, n_found + len(ends))
+        rows[here] = everywhere[starts]
+        suspects += [n_found + row for row in _rows_that_start_as_text(vectors[here])]
+        texts.append(text[: ends[-1]])
+        n_found += len(ends)
+        at += int(starts[-1]) + row_bytes
+    found = b"".join(texts)
+    file.seek(at)
+    rest = file.read(64)
+    words = _checked_words(found, vectors[:n_found], suspects, n_words, header_bytes, path)
+    if n_found < n_read:
         raise FormatError(
-            f"{path}: row {len(starts) + 1} of {n_words} starts at byte {at:,} and does not end within "
+            f"{path}: row {n_found + 1} of {n_words} starts at byte {at:,} and does not end within "
             f"the file's {size:,} bytes: it is cut short or damaged; fetch or write it again"
         )
     if n_read == n_words:
-        check_rest(data[at : at + 64], path, n_words)
-    return words, values.astype(np.float32, copy=False)
+        check_rest(rest, path, n_words)
+    return words, vectors.astype(np.float32, copy=False)
 
 
 def write_binary(vectors: WordVectors, path: Path) -> None:
@@ -70,43 +87,64 @@ def write_binary(vectors: WordVectors, path: Path) -> None:
             file.write(word + b" " + row.tobytes())
 
 
-def _check_rows(
-    words: list[bytes],
-    values: np.ndarray,
-    raw: np.ndarray,
-    places: np.ndarray,
-    newline: bool,
-    n_words: int,
-    path: Path,
-) -> None:
-    """Refuse a file of which some row was not read where it stands, naming the first."""
-    row_bytes, size = 4 * values.shape[1], len(raw)
-    wrong: list[tuple[int, str]] = []
-    bad = _first_bad_word(words, any_encoding=newline)
-    if bad is not None:
-        at = int(places[bad]) - len(words[bad]) - 1
-        wrong.append(
-            (bad, f"row {bad + 1} of {n_words}, at byte {at:,}, starts with {words[bad][:30]!r}, which is no word")
-        )
+def _checked_words(
+    found: bytes, values: np.ndarray, suspects: list[int], n_words: int, header_bytes: int, path: Path
+) -> bytes:
+    """Return the words with newlines between them; refuse a file of which some row was not read where it stands.
+
+    `found` has all words with a space behind each, and in front of each but the first perhaps the newline of the row
+    before. `suspects` are the rows that `_hides_a_space` must look at.
+    """
+    octets = np.frombuffer(found, np.uint8)
+    starts = np.concatenate([[0], np.flatnonzero(octets == 32) + 1])[:-1]
+    newline = len(starts) > 1 and found[starts[1]] == 10
+    lines = found[:-1].replace(b" \n" if newline else b" ", b"\n")
+    unended = np.flatnonzero(octets[starts[1:]] != 10) if newline else np.zeros(0, np.int64)
+    suspects = [] if newline else suspects
+    if _are_words(lines, len(starts), any_encoding=newline) and not len(unended) and not suspects:
+        return lines
+    words = found[:-1].split(b" ")
     if newline:
-        ends = places + row_bytes
-        unended = np.flatnonzero((ends < size) & (raw[np.minimum(ends, size - 1)] != 10))
-        if len(unended):
-            row = int(unended[0])
-            where = f"does not end at byte {int(ends[row]):,}, where its newline should be"
-            # Where a row ends decides before what the next one starts with.
-            wrong.insert(0, (row, f"row {row + 1} of {n_words} {where}"))
-    else:
-        for row in _rows_that_start_as_text(values, raw, places):
-            if row + 1 < len(words) and _hides_a_space(values[row].tobytes(), words[row + 1]):
-                inside = f"goes on in text where its values should be, {values[row].tobytes()[:12]!r}"
-                wrong.append((row, f"row {row + 1} of {n_words}, {words[row][:30]!r}, {inside}"))
-                break
+        words[1:] = [word.removeprefix(b"\n") for word in words[1:]]
+    wrong: list[tuple[int, str]] = []
+
+    def place(row: int) -> int:
+        return header_bytes + int(starts[row]) + 4 * values.shape[1] * row
+
+    if (bad := _first_bad_word(words, any_encoding=newline)) is not None:
+        what = f"row {bad + 1} of {n_words}, at byte {place(bad) + (newline and bad > 0):,}, starts with "
+        wrong.append((bad, what + f"{words[bad][:30]!r}, which is no word"))
+    for row in suspects:
+        if row + 1 < len(words) and _hides_a_space(values[row].tobytes(), words[row + 1]):
+            inside = f"goes on in text where its values should be, {values[row].tobytes()[:12]!r}"
+            wrong.append((row, f"row {row + 1} of {n_words}, {words[row][:30]!r}, {inside}"))
+            break
+    if len(unended):
+        row = int(unended[0])
+        where = f"does not end at byte {place(row + 1):,}, where its newline should be"
+        # Where a row ends decides before what the next one starts with.
+        wrong.insert(0, (row, f"row {row + 1} of {n_words} {where}"))
     if wrong:
         _, what = min(wrong, key=lambda found: found[0])
         raise FormatError(
             f"{path}: {what}: the file is damaged, or was written with a word that holds a space; write it again"
         )
+    return lines
+
+
+def _are_words(lines: bytes, n_words: int, any_encoding: bool) -> bool:
+    """Return whether there is a sound word in each line; `_first_bad_word` tells which is not, or that all are."""
+    octets = np.frombuffer(lines, np.uint8)
+    n_controls = np.count_nonzero((octets <= 32) | (octets == 127))
+    if n_controls != n_words - 1 or lines.count(b"\n") != n_controls or b"\n\n" in b"\n" + lines + b"\n":
+        return False
+    if any_encoding:
+        return True
+    try:
+        lines.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _first_bad_word(words: list[bytes], any_encoding: bool) -> int | None:
@@ -115,41 +153,27 @@ def _first_bad_word(words: list[bytes], any_encoding: bool) -> int | None:
     Only a row read at the wrong place can start with such bytes. Where rows end with newlines, the check of those
     is surer, and words may be in any encoding; nothing can have shifted the first row.
     """
-    joined = b"!".join(words)
-    if all(words) and not _CONTROL.search(joined):
-        if any_encoding:
-            return None
-        try:
-            b"!".join(words[1:]).decode()
-        except UnicodeDecodeError:
-            pass
-        else:
-            return None
     for row, word in enumerate(words):
         if not word or _CONTROL.search(word) or (row and not any_encoding and _is_garbled(word)):
             return row
     return None
 
 
-def _rows_that_start_as_text(values: np.ndarray, raw: np.ndarray, places: np.ndarray) -> list[int]:
+def _rows_that_start_as_text(values: np.ndarray) -> list[int]:
     """Return the rows that `_hides_a_space` must look at: text and a space first, values far apart."""
-    found = []
-    width = min(16, 4 * values.shape[1])
-    block = 2**16
-    for start in range(0, len(places), block):
-        head = raw[places[start : start + block, None] + np.arange(width)]
-        # The first byte that is no text decides; a space ends a word, anything else is a value's.
-        other = (head < 33) | (head == 127)
-        first = other.argmax(axis=1)
-        ended = np.take_along_axis(other, first[:, None], axis=1)[:, 0]
-        space = np.take_along_axis(head, first[:, None], axis=1)[:, 0] == 32
-        text = np.flatnonzero(ended & space & (first > 0)).tolist()
-        text += [
-            row for row in np.flatnonzero(~ended).tolist() if _TEXT.match(values[start + row].data.cast("B"), 0, 256)
-        ]
-        rows = start + np.array(text, dtype=np.int64)
-        found += rows[_exponent_spreads(values[rows]) >= 40].tolist()
-    return sorted(found)
+    octets = values.view("<u4")  # four at a time
+    rows, found = np.arange(len(values)), []
+    for column in range(min(values.shape[1], 8)):
+        x = octets[rows, column]
+        # The highest bit of each byte below 33; borrows can add some behind the first (Hacker's Delight, 6-1).
+        below = (x - np.uint32(0x21212121)) & ~x & np.uint32(0x80808080)
+        first = below & (~below + np.uint32(1))
+        # The first of them decides; a space ends a word, anything else is a value's.
+        spaces = (x ^ np.uint32(0x20202020)) & ((first << np.uint32(1)) - (first >> np.uint32(7))) == 0
+        found.append(rows[spaces & (first > (0 if column else 0x80))])
+        rows = rows[first == 0]
+    text = np.sort(np.concatenate([*found, rows]))
+    return text[_exponent_spreads(values[text]) >= 40].tolist()
 
 
 def _is_garbled(word: bytes) -> bool:

@@ -30,10 +30,8 @@ def is_fasttext(file: BinaryIO) -> bool:
     return magic == _MAGIC
 
 
-def read_fasttext(
-    file: BinaryIO, path: Path, size: int, limit: int | None
-) -> tuple[list[bytes], np.ndarray, np.ndarray]:
-    """Read the first `limit` words, or all, with their vectors and counts."""
+def read_fasttext(file: BinaryIO, path: Path, size: int, limit: int | None) -> tuple[bytes, np.ndarray, np.ndarray]:
+    """Read the first `limit` words, or all, with newlines between them, and their vectors and counts."""
     data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     try:
         _, version, n_dims, *settings = _HEAD.unpack_from(data)
@@ -72,7 +70,7 @@ def read_fasttext(
                 shortest,
                 longest,
             )
-    return words[:kept], vectors, counts[:kept]
+    return b"\n".join(words[:kept]), vectors, counts[:kept]
 
 
 def _entries(data: mmap.mmap, n_entries: int, n_words: int) -> tuple[list[bytes], np.ndarray, int]:

@@ -34,8 +34,8 @@ _POWERS = 10.0 ** np.arange(23)  # each exact in double precision
 
 def read_text(
     file: BinaryIO, path: Path, size: int, limit: int | None, header: bool | None
-) -> tuple[list[bytes], np.ndarray]:
-    """Read the first `limit` words, or all, and their vectors.
+) -> tuple[bytes, np.ndarray]:
+    """Read the first `limit` words, or all, with newlines between them, and their vectors.
 
     `header` says whether there is a first line with the numbers of words and dimensions; with None, a first line
     of a word and numbers with decimal points says that there is not.
@@ -66,7 +66,7 @@ def read_text(
         )
     if n_read == n_words:
         check_rest(data[end : end + 64], path, n_words)
-    return words, vectors
+    return b"\n".join(words), vectors
 
 
 def write_text(vectors: WordVectors, path: Path, header: bool) -> None:

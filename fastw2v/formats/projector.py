@@ -49,7 +49,9 @@ def read_projector(path: Path, errors: str) -> WordVectors:
         _, vectors = parse_rows(rows, n_dims)
     except IndexError as error:
         raise FormatError(f"{path}: line {error.args[0] + 1} is not {n_dims} numbers with tabs between them") from None
-    return word_vectors(path, decoded([line.rstrip(b"\r") for line in lines], path, errors), vectors, counts=counts)
+    return word_vectors(
+        path, decoded(b"\n".join(line.rstrip(b"\r") for line in lines), path, errors), vectors, counts=counts
+    )
 
 
 def write_projector(vectors: WordVectors, path: Path) -> None:
