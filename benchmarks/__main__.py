@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib
+import itertools
 import os
 import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, printing, report, results
-from benchmarks.measure import Options, Wrong
+from benchmarks.measure import Options, Result, Row, Wrong
 from benchmarks.results import Results
 from fastw2v.backend import cuda_problem
 
@@ -52,8 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(options: Options, sections: Sequence[str], path: Path, show: Callable[[str], Any] = print) -> Results:
     """Run sections, tell what they find as it comes, and keep it in a file that is whole after every section."""
-    asked = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(options).items() if k != "folder"}
-    found = Results(machine.describe(), {**asked, "sections": list(sections), "others": {}})
+    asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    del asked["folder"]
+    more = {"devices": list(options.devices), "sections": list(sections), "others": {}}
+    found = Results(machine.describe(), asked | more)
     show(printing.machine(found.machine))
     before = machine.others_now(0.0 if options.tiny else 1.0)
     _warn(show, "before it began", before)
@@ -61,16 +63,29 @@ def measure(options: Options, sections: Sequence[str], path: Path, show: Callabl
     for section in sections:
         show(printing.heading(section))
         begin = machine.usage()
-        for result in _results_of(section, options):
-            found.add(result)
-            show(printing.line(result, found.rows))
+        told: dict[str, int | float | str] = {}
+        for group in _groups(_results_of(section, options)):
+            for result in group:
+                found.add(result)
+            if rows := [result for result in group if isinstance(result, Row)]:
+                show("\n".join(printing.lines(rows, told)))
+                told = rows[0].settings
+            for result in group:
+                if not isinstance(result, Row):
+                    show(printing.left_out(result))
         share = found.run["others"][section] = machine.others_share(begin, machine.usage())
         _warn(show, f"during {section}", share)
         results.write(path, found)
     return found
 
 
-def _results_of(section: str, options: Options) -> Any:
+def _groups(found: Iterator[Result]) -> Iterator[list[Result]]:
+    """Yield results together that have the same settings, so that a row is shown beside its baseline."""
+    for _, group in itertools.groupby(found, key=lambda result: result.settings if isinstance(result, Row) else None):
+        yield list(group)
+
+
+def _results_of(section: str, options: Options) -> Iterator[Result]:
     """Yield what a section finds; where it fails, the others still run."""
     try:
         yield from importlib.import_module(f"benchmarks.{section}").run(options)

@@ -36,9 +36,9 @@ class Row:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if not self.values or not all(math.isfinite(value) and value > 0 for value in self.values):
-            raise ValueError(f"{self.what}: values have to be positive and finite, not {self.values}")
-        if not all(math.isfinite(value) for value in self.quality.values()):
+        if not self.values or not all(_is_number(value) and value > 0 for value in self.values):
+            raise ValueError(f"{self.what}: values have to be positive and finite, at least one, not {self.values}")
+        if not all(map(_is_number, self.quality.values())):
             raise ValueError(f"{self.what}: quality has to be finite, not {self.quality}")
         if self.section in WITH_QUALITY and not self.quality:
             raise ValueError(f"{self.what}: a figure of section {self.section} needs its quality beside it")
@@ -52,6 +52,10 @@ class Row:
     def larger_is_better(self) -> bool:
         """Whether it is a speed."""
         return self.unit.endswith("/s")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,6 @@ def race(
 
 
 def ratios(row: Row, baseline: Row) -> list[float]:
-    """Return how many times faster `row` is than `baseline`, turn by turn."""
+    """Return how many times as fast as `baseline` a row is, turn by turn; of memory, how many times as much."""
     pairs = list(zip(row.values, baseline.values, strict=False))
-    return [a / b if row.larger_is_better else b / a for a, b in pairs]
+    return [b / a if row.unit == "s" else a / b for a, b in pairs]

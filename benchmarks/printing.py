@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.measure import Result, Row, Skipped, Wrong, ratios
+from benchmarks.measure import Row, Skipped, Wrong, ratios
 from benchmarks.results import Results, compare
 
 
@@ -30,20 +30,21 @@ def machine(found: dict[str, Any]) -> str:
     )
 
 
-def line(result: Result, rows: Sequence[Row]) -> str:
-    """Return one result as one line; `rows` are searched for its baseline."""
+def lines(group: Sequence[Row], before: dict[str, int | float | str]) -> list[str]:
+    """Return rows of the same settings under what of the settings differs from those of the group before."""
+    now = group[0].settings
+    told = [f"  {settings({name: now[name] for name in now if before.get(name) != now[name]})}:"]
+    for row in group:
+        parts = [times(row, group), qualities(row.quality), row.note]
+        told.append(f"    {row.what:44} {figure(row):>28}  " + "  ".join(part for part in parts if part))
+    return told
+
+
+def left_out(result: Skipped | Wrong) -> str:
+    """Return why there is no figure."""
     if isinstance(result, Skipped):
         return f"  skipped: {result.what}: {result.reason}"
-    if isinstance(result, Wrong):
-        return f"! WRONG: {result.what}: {result.reason}"
-    parts = [f"{figure(result):>32}"]
-    if ratio := times(result, rows):
-        parts.append(ratio)
-    if result.quality:
-        parts.append(qualities(result.quality))
-    if result.note:
-        parts.append(result.note)
-    return f"  {result.what:44} {settings(result.settings):42}" + "  ".join(parts)
+    return f"! WRONG: {result.what}: {result.reason}"
 
 
 def figure(row: Row) -> str:
@@ -61,14 +62,20 @@ def _scale(number: float, unit: str) -> tuple[float, str]:
     return next(((scale, name) for scale, name in small + large if number >= scale), (1.0, unit))
 
 
+def short(number: float) -> str:
+    """Return a number for the ticks of an axis: 300, 20 k, 5 M."""
+    scale, unit = _scale(number, "/s")
+    return f"{number / scale:g} {unit.removesuffix('/s')}".strip()
+
+
 def _digits(number: float) -> str:
     return f"{number:,.0f}" if number >= 99.95 else f"{number:.3g}"
 
 
 def settings(found: dict[str, int | float | str]) -> str:
     """Return the settings in one phrase."""
-    return ", ".join(f"{name} {setting:,}" if isinstance(setting, int) else f"{name} {setting}"
-                     for name, setting in found.items())  # fmt: skip
+    return ", ".join(f"{name} {number:,}" if isinstance(number, int) else f"{name} {number}"
+                     for name, number in found.items())  # fmt: skip
 
 
 def qualities(found: dict[str, float]) -> str:
@@ -83,7 +90,7 @@ def baseline_of(row: Row, rows: Sequence[Row]) -> Row | None:
 
 
 def times(row: Row, rows: Sequence[Row]) -> str:
-    """Return how many times faster than its baseline a row is, turn by turn, or ""."""
+    """Return how many times as fast as its baseline a row is (of memory: how many times as much), or ""."""
     other = baseline_of(row, rows)
     if other is None:
         return ""
@@ -104,7 +111,8 @@ def changes(old: Results, new: Results) -> str:
     ]
     found = compare(old, new)
     for change in found:
-        word = "slower" if change.ratio < 1 else "faster"
+        words = ("slower", "faster") if change.new.unit == "s" or change.new.larger_is_better else ("more", "less")
+        word = words[change.ratio > 1]
         factor = max(change.ratio, 1 / change.ratio)
         lines.append(
             f"  {factor:5.2f} times {word}: {change.new.what}, {settings(change.new.settings)}: "

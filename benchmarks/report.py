@@ -15,6 +15,18 @@ from benchmarks.results import Results
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "results"
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+OUR_NAME = "fastw2v"
+WHAT_IS_TIMED = {
+    ("training", "words/s"): "training alone",
+    ("pipeline", "s"): "text to vectors",
+    ("pipeline", "MB"): "peak memory",
+}
+QUALITY_NAMES = {
+    "analogy %": "analogies answered rightly (%)",
+    "pairs": "rank correlation with human similarities",
+    "neighbours %": "neighbours told from chance (%)",
+}
+"""How an axis names each measure of quality."""
 OURS, PEERS = "tab:blue", "0.45"
 
 
@@ -65,22 +77,55 @@ def with_table(readme: str, every: dict[str, Results]) -> str:
 
 
 def summary(found: Results) -> str:
-    """Return what README tells of one run: the systems compared on the same settings, and the machine."""
+    """Return what README tells of one run: ours beside gensim in everything, and every system in one thing."""
     lines = []
-    for rows in compared(found):
-        measures = [name for name in ("analogy %", "pairs", "neighbours %") if name in rows[0].quality]
-        lines += [
-            f"{rows[0].section.capitalize()}, {printing.settings(rows[0].settings)}:",
-            "",
-            f"| | {'speed' if rows[0].larger_is_better else 'time'} | ratio |" + "".join(f" {m} |" for m in measures),
-            "| --- " * (3 + len(measures)) + "|",
-        ]
-        for row in rows:
-            ratio = printing.times(row, found.rows)
-            cells = [row.what, printing.figure(row), ratio, *(f"{row.quality.get(m, '')}" for m in measures)]
-            lines.append("| " + " | ".join(cells) + " |")
-        lines.append("")
+    if groups := compared(found):
+        measures = [name for name in QUALITY_NAMES if name in groups[0][0].quality]
+        lines += [f"Text: {groups[0][0].settings['corpus']}, {groups[0][0].settings['words']:,} words.", ""]
+        lines += _ours_beside_baseline(groups, measures, groups[0][0].settings)
+        lines += ["", *_every_system(groups[0], measures), ""]
     return "\n".join([*lines, machine_line(found)])
+
+
+def _ours_beside_baseline(groups: list[list[Row]], measures: list[str], usual: dict[str, Any]) -> list[str]:
+    """Return a table with a line for each of our systems in each group."""
+    baseline = next(row.baseline for row in groups[0] if row.baseline)
+    lines = [
+        f"| | fastw2v | as a ratio to {baseline} |" + "".join(f" {name} ({baseline}) |" for name in measures),
+        "| --- " * (3 + len(measures)) + "|",
+    ]
+    for rows in groups:
+        for row in rows:
+            other = printing.baseline_of(row, rows)
+            if other is None or not row.what.startswith(OUR_NAME):
+                continue
+            settings = row.settings
+            unusual = {name: settings[name] for name in ("dim", "window") if settings[name] != usual[name]}
+            what = [
+                str(settings["model"]), *(f"{name} {number}" for name, number in unusual.items()),
+                WHAT_IS_TIMED[row.section, row.unit],
+            ]  # fmt: skip
+            name = row.what.removeprefix("fastw2v, fused").strip(", ")
+            what += [name] if name else []
+            cells = [", ".join(what), printing.figure(row), printing.times(row, rows).replace(f" {baseline}", "")]
+            cells += [f"{row.quality[name]:.4g} ({other.quality[name]:.4g})" for name in measures]
+            lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _every_system(rows: list[Row], measures: list[str]) -> list[str]:
+    """Return a table with a line for each system, the fastest first."""
+    settings = {name: number for name, number in rows[0].settings.items() if name not in ("corpus", "words")}
+    what = WHAT_IS_TIMED[rows[0].section, rows[0].unit].capitalize()
+    lines = [
+        f"| {what}: {printing.settings(settings)} | speed |"
+        + "".join(f" {name} |" for name in measures) + " |",
+        "| --- " * (3 + len(measures)) + "|",
+    ]  # fmt: skip
+    for row in sorted(rows, key=lambda row: -row.median):
+        cells = [row.what, printing.figure(row), *(f"{row.quality[name]:.4g}" for name in measures), row.note]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 def machine_line(found: Results) -> str:
@@ -97,10 +142,10 @@ def machine_line(found: Results) -> str:
 
 
 def compared(found: Results) -> list[list[Row]]:
-    """Return the rows with quality that were compared with a baseline, each group of the same settings and unit."""
+    """Return the rows of training and pipeline that stand beside a baseline: groups of the same settings and unit."""
     groups: dict[Any, list[Row]] = defaultdict(list)
     for row in found.rows:
-        if row.section in ("training", "pipeline") and row.unit in ("words/s", "s"):
+        if (row.section, row.unit) in WHAT_IS_TIMED:
             groups[row.section, row.unit, tuple(row.settings.items())].append(row)
     return [rows for rows in groups.values() if any(printing.baseline_of(row, rows) for row in rows)]
 
@@ -144,7 +189,7 @@ def plots(found: Results, stem: Path) -> list[Path]:
 def _axes(columns: int = 1) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5 if columns == 1 else 10.5, 4.6), layout="constrained")
+    figure = Figure(figsize=(4.0 + 3.2 * columns, 4.4), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for one in axes:
         one.spines[["top", "right"]].set_visible(False)
@@ -182,7 +227,7 @@ def speed_and_quality(found: Results) -> Any:
     for row in rows:
         if measure not in row.quality:
             continue
-        colour = OURS if row.what.startswith("fastw2v") else PEERS
+        colour = OURS if row.what.startswith(OUR_NAME) else PEERS
         x, y = row.median, row.quality[measure]
         axes.errorbar(
             x, y, xerr=[[x - min(row.values)], [max(row.values) - x]], fmt="o", color=colour, markersize=6, linewidth=1
@@ -190,6 +235,7 @@ def speed_and_quality(found: Results) -> Any:
         points.append((x, y, row.what, colour))
     axes.set_xscale("log")
     axes.margins(x=0.15, y=0.15)
+    _plain_ticks(axes.xaxis)
     speed = "speed (words/s before subsampling, log scale)" if rows[0].larger_is_better else "time (s, log scale)"
     axes.set_xlabel(speed)
     axes.set_ylabel(QUALITY_NAMES.get(measure, measure))
@@ -198,48 +244,59 @@ def speed_and_quality(found: Results) -> Any:
     return figure
 
 
-QUALITY_NAMES = {
-    "analogy %": "analogies answered rightly (%)",
-    "pairs": "rank correlation with human similarities",
-    "neighbours %": "neighbours told from chance (%)",
-}
-
-
 def scaling(found: Results) -> Any:
-    """Return a plot of speed by workers and by the size of a batch, or None where neither was measured."""
-    panels = [
-        ("workers", "threads", [row for row in found.rows if row.section == "training" and row.unit == "words/s"]),
-        ("batch", "targets in a batch", [row for row in found.rows if row.section == "layers"]),
+    """Return a plot of speed by threads, dimensions and the size of a batch, or None where none was measured."""
+    training = [row for row in found.rows if row.section == "training" and row.unit == "words/s"]
+    layers = [row for row in found.rows if row.section == "layers"]
+    wanted = [
+        ("workers", "threads", training),
+        ("dim", "dimensions", training),
+        ("batch", "targets in a batch", layers),
     ]
-    series = [(setting, label, _series(rows, setting)) for setting, label, rows in panels]
-    series = [panel for panel in series if panel[2]]
-    if not series:
+    panels = [(setting, label, series) for setting, label, rows in wanted if (series := _series(rows, setting))]
+    if not panels:
         return None
-    figure, every = _axes(len(series))
-    for axes, (setting, label, lines) in zip(every, series, strict=True):
+    figure, every = _axes(len(panels))
+    for axes, (setting, label, series) in zip(every, panels, strict=True):
         points = []
-        for what, line in lines.items():
+        for what, line in series.items():
             x = [float(row.settings[setting]) for row in line]
             y = [row.median for row in line]
-            colour = PEERS if "textbook" in what or not what.startswith(("fastw2v", "layers")) else OURS
+            colour = PEERS if "textbook" in what else OURS
             axes.plot(x, y, "o-", color=colour, markersize=4, linewidth=1.2)
             points.append((x[-1], y[-1], what, colour))
-        axes.set_xscale("log", base=2 if setting == "workers" else 10)
+        axes.set_xscale("log")
         axes.set_yscale("log")
+        ticks = sorted({float(row.settings[setting]) for line in series.values() for row in line})
+        axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+        axes.minorticks_off()
         axes.set_xlabel(f"{label} (log scale)")
-        axes.set_ylabel(f"{next(iter(lines.values()))[0].unit} (log scale)")
-        axes.margins(x=0.1, y=0.12)
+        axes.set_ylabel(f"{next(iter(series.values()))[0].unit} (log scale)")
+        axes.margins(x=0.12, y=0.15)
+        _plain_ticks(axes.yaxis)
         _label(axes, points)
     return figure
 
 
+def _plain_ticks(axis: Any) -> None:
+    """Label a logarithmic axis with numbers such as 200 k and 3 M, also between the powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda number, _: printing.short(number)))
+    axis.set_minor_locator(LogLocator(subs=()))
+
+
 def _series(rows: Sequence[Row], setting: str) -> dict[str, list[Row]]:
-    """Return, for each system, its rows that differ in one setting only: the longest such series."""
+    """Return, for each system and model, its rows that differ in one setting only: the longest such series."""
     found: dict[str, dict[Any, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if isinstance(row.settings.get(setting), (int, float)):
+        if setting in row.settings:
             rest = tuple((name, value) for name, value in row.settings.items() if name != setting)
-            found[row.what][rest].append(row)
+            what = row.what.removesuffix(", by setting").removeprefix("layers on ")
+            what = str(row.settings["model"]) + what.removeprefix("fastw2v, fused") if "model" in row.settings else what
+            found[what][rest].append(row)
     longest = {what: max(groups.values(), key=len) for what, groups in found.items()}
-    several = any(len(line) > 1 for line in longest.values())
-    return {w: sorted(line, key=lambda row: row.settings[setting]) for w, line in longest.items()} if several else {}
+    if all(len(line) == 1 for line in longest.values()):
+        return {}
+    return {what: sorted(line, key=lambda row: row.settings[setting]) for what, line in longest.items()}

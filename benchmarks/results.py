@@ -58,6 +58,8 @@ def read(path: Path) -> Results:
         if not isinstance(found, dict) or found.pop("schema", None) != SCHEMA:
             raise ValueError(f"it is not of schema {SCHEMA}, which this version reads: measure again")
         for name, kind in (("rows", Row), ("skipped", Skipped), ("wrong", Wrong)):
+            if not isinstance(found[name], list):
+                raise TypeError(f"{name} is no list")
             found[name] = [_built(kind, entry) for entry in found[name]]
         return _built(Results, found)
     except (ValueError, TypeError, KeyError) as error:
@@ -66,11 +68,9 @@ def read(path: Path) -> Results:
 
 def _built(kind: Any, entry: dict[str, Any]) -> Any:
     """Return the dataclass, with the outermost type of each field checked."""
-    types = {
-        "str": str, "list": list, "dict": dict, "list[float]": list, "dict[str, Any]": dict, "dict[str, float]": dict,
-    }  # fmt: skip
+    types = {"str": str, "list": list, "dict": dict}
     for one in fields(kind):
-        expected = types.get(str(one.type), dict if str(one.type).startswith("dict") else list)
+        expected = types[str(one.type).partition("[")[0]]
         if one.name in entry and not isinstance(entry[one.name], expected):
             raise TypeError(f"{kind.__name__}.{one.name} is {entry[one.name]!r}, not a {expected.__name__}")
     return kind(**entry)
