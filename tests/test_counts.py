@@ -1,0 +1,95 @@
+"""Counts that hold on any machine, each with its bound: what grew is named when one is exceeded.
+
+A bound that a change beats is lowered with it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import counts
+from benchmarks.texts import zipf_corpus
+from fastw2v.kernels import cpu
+from fastw2v.kernels.naive import _kept, _tiles
+from fastw2v.kernels.schedule import POOL_SIZE, POOL_TOKENS, TILE
+from fastw2v.sampling import keep_threshold, stretches
+
+needs_numba = pytest.mark.skipif(cpu.problem() is not None, reason=str(cpu.problem()))
+
+CALLS = {"cbow": 180, "skipgram": 171}
+"""Of the array library, for a batch of the layers engine."""
+READS = 3
+"""Of the device by the host, in an epoch of one stretch: its offsets, the sizes of its batches, its loss."""
+ARRAYS = {"cbow": 28, "skipgram": 27}
+"""Allocated by a compiled kernel for a stretch of 8,192 tokens."""
+GROWTH = 8192
+"""Bytes of Python's memory, when the corpus becomes longer by eight stretches: nothing, but for noise."""
+
+
+@pytest.mark.parametrize("model", counts.MODELS)
+def test_rows_that_move(model):
+    ids, offsets, occurrences = zipf_corpus(6000, counts.V)
+    targets = tiles = 0
+    for start, stop in stretches(offsets, 8192):
+        place, _ = _kept(ids, offsets, np.arange(start, stop), keep_threshold(occurrences, 1e-3), 1, 0)
+        targets += len(place)
+        tiles += len(list(_tiles(place // POOL_TOKENS, TILE)))
+    # The row that streams and the target's own, once for each target; the pool's, once for each tile.
+    expected = 2 + POOL_SIZE * tiles / targets
+    traffic = counts.row_traffic(model)
+    assert traffic.read == pytest.approx(expected), f"{model}: rows read for each target, {expected:.3f} before"
+    assert traffic.added == pytest.approx(expected), f"{model}: rows added to for each target, {expected:.3f} before"
+    assert traffic.bytes_per_target(100) < 6450, f"{model}: bytes that move for each target at 100 dimensions grew"
+
+
+@pytest.mark.parametrize("model", counts.MODELS)
+def test_launches_of_the_layers(model):
+    pytest.importorskip("array_api_strict")
+    found = counts.layer_calls(model)
+    assert found.calls <= CALLS[model], f"{model}: calls of the array library for a batch grew: the layers engine"
+    assert found.waits <= READS, f"{model}: the host waits for the device more often in an epoch: the layers engine"
+
+
+@needs_numba
+@pytest.mark.parametrize("model", counts.MODELS)
+def test_allocations_of_the_fused_engine(model):
+    found = counts.fused_allocations(model)
+    assert found.arrays_per_stretch <= ARRAYS[model], f"{model}: arrays that a kernel allocates for a stretch grew"
+    assert found.python_growth < GROWTH, f"{model}: Python's memory in training grows with the corpus"
+
+
+@needs_numba
+def test_one_version_of_each_kernel():
+    assert counts.specialisations() == {"cbow_ns": 1, "skipgram_ns": 1}, (
+        "settings or integer types make Numba compile a kernel once more: each version takes seconds at first use"
+    )
+
+
+class TestTheCounters:
+    """Held to what can be counted by hand."""
+
+    def test_of_arrays(self):
+        pytest.importorskip("array_api_strict")
+        tally = counts.Tally()
+        xp = counts.Namespace(tally)
+        a = xp.asarray(np.arange(6.0))
+        b = 2 * xp.reshape(a, (2, 3))[0, :] + 1
+        assert tally.names == {"asarray": 1, "__rmul__": 1, "__add__": 1}
+        assert float(xp.sum(xp.take(b, xp.asarray(np.array([1]))))) == 3
+        assert tally.calls == 6
+        assert tally.waits == 1
+        np.testing.assert_array_equal(b, [1, 3, 5])
+        assert tally.waits == 2
+
+    def test_of_rows(self):
+        table = np.zeros((5, counts.D)).view(counts.Table)
+        np.take(table, np.array([[1, 1], [2, 0]]), axis=0)
+        table[np.array([3])]
+        np.add.at(table.reshape(-1), np.arange(2 * counts.D), np.ones(2 * counts.D))
+        assert table.counts == {"read": 5, "added": 2}
+        assert np.asarray(table).sum() == 2 * counts.D
+        with pytest.raises(TypeError, match="not part of the schedule"):
+            table + 1
+        with pytest.raises(TypeError, match="not part of the schedule"):
+            np.sum(table)
