@@ -17,13 +17,16 @@ from fastw2v.layers import (
     PoolDot,
     SigmoidWithLoss,
 )
+from fastw2v.matrix_queries import analogy, cos_similarity, most_similar
 from fastw2v.models import CBOW, SkipGram
 from fastw2v.optim import SGD, AdaGrad, Adam
 from fastw2v.sampling import UnigramSampler
 from fastw2v.trainer import Trainer
-from fastw2v.vectors import UnknownWordError, WordVectors, analogy, cos_similarity, most_similar
+from fastw2v.vectors import UnknownWordError, WordVectors
 from fastw2v.vocab import Vocabulary
 from fastw2v.word2vec import Word2Vec
+
+KeyedVectors = WordVectors  # by gensim's name
 
 __version__ = "0.1.0.dev0"
 
@@ -36,6 +39,7 @@ __all__ = [
     "Corpus",
     "Embedding",
     "EmbeddingDot",
+    "KeyedVectors",
     "NegativeSamplingLoss",
     "PoolDot",
     "SigmoidWithLoss",

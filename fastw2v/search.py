@@ -8,14 +8,16 @@ be among the nearest, and only these are scored.
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, is_numpy, set_rows, top_k
+from fastw2v.backend import get_device, get_namespace, is_numpy, set_rows, to_host, top_k
 
-__all__ = ["block_size", "nearest_rows", "without"]
+__all__ = ["at_least_single", "block_size", "nearest_rows", "ranked", "unit_rows", "without"]
 
 # Scores held at a time: 128 MB in single precision. A block of queries is one matrix product, which is the faster
 # the more rows it has.
@@ -172,3 +174,41 @@ def _largest(scores: Any, k: int) -> tuple[Any, Any]:
     rows, values = xp.take_along_axis(rows, order, axis=1), xp.take_along_axis(values, order, axis=1)
     order = xp.argsort(-values, axis=1, stable=True)
     return xp.take_along_axis(rows, order, axis=1), xp.take_along_axis(values, order, axis=1)
+
+
+def unit_rows(matrix: Any) -> Any:
+    """Return the rows at unit length; rows of zeros and rows that are not finite become zeros.
+
+    Rows are first divided by their largest value, so that no square overflows or vanishes, and go by blocks,
+    so that beside the result no second matrix is made.
+    """
+    xp = get_namespace(matrix)
+    dtype = xp.float64 if matrix.dtype == xp.float64 else xp.float32
+    unit = xp.empty(matrix.shape, dtype=dtype, device=get_device(matrix))
+    block = max(1, 2**20 // matrix.shape[1])
+    for start in range(0, matrix.shape[0], block):
+        stop = min(start + block, matrix.shape[0])
+        rows = xp.astype(matrix[start:stop, :], dtype)
+        rows = xp.where(xp.all(xp.isfinite(rows), axis=1, keepdims=True), rows, xp.zeros_like(rows))
+        largest = xp.max(xp.abs(rows), axis=1, keepdims=True)
+        rows = rows / xp.where(largest > 0, largest, xp.ones_like(largest))
+        length = xp.sqrt(xp.sum(rows * rows, axis=1, keepdims=True))
+        unit[start:stop, :] = rows / xp.where(length > 0, length, xp.ones_like(length))
+    return unit
+
+
+def at_least_single(matrix: Any) -> Any:
+    """Return the matrix itself, or in single precision where it has less."""
+    xp = get_namespace(matrix)
+    return matrix if matrix.dtype in (xp.float32, xp.float64) else xp.astype(matrix, xp.float32)
+
+
+def ranked(
+    scores: Any, id_to_word: Sequence[str] | Mapping[int, str], left_out: set[int], top: int
+) -> list[tuple[str, float]]:
+    """Return the `top` words of the highest scores, without those left out or whose score is NaN."""
+    xp = get_namespace(scores)
+    scores = xp.where(xp.isnan(scores), xp.full_like(scores, -xp.inf), scores)
+    values, ids = top_k(scores, min(scores.shape[0], top + len(left_out)))
+    pairs = zip(to_host(ids).tolist(), to_host(values).tolist(), strict=True)
+    return [(id_to_word[i], value) for i, value in pairs if i not in left_out and value > -math.inf][:top]

@@ -16,11 +16,11 @@ from fastw2v.corpus import create_contexts_target, preprocess
 from fastw2v.datasets import load_ptb
 from fastw2v.formats import load_params, load_textbook_pickle, save_params
 from fastw2v.layers import Embedding, EmbeddingDot, NegativeSamplingLoss, SigmoidWithLoss
+from fastw2v.matrix_queries import analogy, cos_similarity, most_similar
 from fastw2v.models import CBOW, SkipGram
 from fastw2v.optim import SGD, AdaGrad, Adam
 from fastw2v.sampling import UnigramSampler
 from fastw2v.trainer import Trainer
-from fastw2v.vectors import analogy, cos_similarity, most_similar
 
 __all__ = [
     "CBOW",

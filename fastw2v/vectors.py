@@ -1,58 +1,34 @@
 """Word vectors: who is near whom.
 
-`WordVectors` is what training leaves: words, their vectors, and questions to ask of them. Many of its methods have
-gensim's names and meaning: ``docs/from_gensim.md`` tells the differences. Below it are the textbook's three helpers
-on a bare matrix and two dictionaries. Everything runs where the array lives.
+`WordVectors` is what training leaves: words, their vectors, and questions to ask of them. Its methods have gensim's
+names and meaning; those that are but other names are inherited from `fastw2v.gensim_names`. Everything runs where the
+array lives.
 """
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 import operator
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, to_host, top_k
-from fastw2v.search import nearest_rows
+from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.gensim_names import GensimNames
+from fastw2v.keys import Key, UnknownWordError, checked_keys, rows_of
+from fastw2v.search import at_least_single, nearest_rows, ranked, unit_rows
 
-__all__ = ["Key", "UnknownWordError", "WordVectors", "analogy", "cos_similarity", "most_similar"]
+__all__ = ["Key", "UnknownWordError", "WordVectors"]
 
 log = logging.getLogger(__name__)
 
-Key: TypeAlias = str | int
 
-
-class UnknownWordError(KeyError):
-    """A word that the vocabulary does not have.
-
-    Parameters
-    ----------
-    word : str or int
-    vocabulary : collection of str or int
-        Most frequent words first. Near spellings are looked for only when the message is read, so that
-        catching the error costs nothing.
-    """
-
-    def __init__(self, word: Key, vocabulary: Collection[Key] = ()) -> None:
-        super().__init__(word)
-        self.word = word
-        self.vocabulary = vocabulary
-
-    def __str__(self) -> str:
-        message = f"{self.word!r} is not in the vocabulary of {len(self.vocabulary):,} words."
-        if near := _near_spellings(self.word, self.vocabulary):
-            message += f" Near spellings: {', '.join(map(repr, near))}."
-        return message
-
-
-class WordVectors:
+class WordVectors(GensimNames):
     """Words and their vectors.
 
     Parameters
@@ -131,12 +107,12 @@ class WordVectors:
         """The words, in the order of the rows."""
         words = self._words() if callable(self._words) else self._words
         self._words = ()  # whatever held them can go
-        return _checked_keys(words, len(self))
+        return checked_keys(words, len(self))
 
     @cached_property
     def key_to_index(self) -> dict[Any, int]:
         """The row of each word."""
-        return _rows_of(self.index_to_key)
+        return rows_of(self.index_to_key)
 
     @property
     def vector_size(self) -> int:
@@ -147,7 +123,7 @@ class WordVectors:
     def unit_vectors(self) -> Any:
         """The vectors at unit length, computed once: array, shape (V, D), of at least single precision."""
         if self._unit_vectors is None:
-            self._unit_vectors = _unit_rows(self.vectors)
+            self._unit_vectors = unit_rows(self.vectors)
         return self._unit_vectors
 
     # Words and their vectors
@@ -221,50 +197,6 @@ class WordVectors:
             If `word` is not of the kind that the words are.
         """
         return self._row(word) if default is None or word in self else default
-
-    def has_index_for(self, word: Key) -> bool:
-        """Return whether there is such a word, as ``word in vectors`` does."""
-        return word in self
-
-    def get_vecattr(self, word: Key, attr: str) -> int:
-        """Return what is known of a word beside its vector: its ``"count"``.
-
-        Raises
-        ------
-        UnknownWordError
-            If there is no such word.
-        KeyError
-            If `attr` is something else, or there are no counts.
-        """
-        row = self._row(word)
-        if attr != "count" or self.counts is None:
-            has = "no counts" if self.counts is None else 'only "count"'
-            raise KeyError(f"there is no {attr!r} of each word: these vectors have {has}")
-        return int(self.counts[row])
-
-    def get_normed_vectors(self) -> Any:
-        """Return the vectors at unit length: `unit_vectors`, array, shape (V, D)."""
-        return self.unit_vectors
-
-    def fill_norms(self, force: bool = False) -> None:
-        """Compute `unit_vectors` now, and with `force` anew, as after a change of `vectors`."""
-        if force:
-            self._unit_vectors = None
-        _ = self.unit_vectors
-
-    def forget_norms(self) -> None:
-        """Drop `unit_vectors`, to be computed anew when needed: call it after a change of `vectors` in place."""
-        self._unit_vectors = None
-
-    def init_sims(self, replace: bool = False) -> None:
-        """Compute `unit_vectors` now, and with `replace` keep nothing else."""
-        self.fill_norms()
-        if replace:
-            self.vectors = self.unit_vectors
-
-    def unit_normalize_all(self) -> None:
-        """Keep the vectors at unit length only."""
-        self.init_sims(replace=True)
 
     # Neighbours
 
@@ -359,7 +291,7 @@ class WordVectors:
         scores = xp.prod(shares[: len(terms), :], axis=0) / (xp.prod(shares[len(terms) :, :], axis=0) + 1e-6)
         if topn is None:
             return scores
-        return _ranked(scores, self.index_to_key, set(rows + more_rows), _checked_topn(topn))
+        return ranked(scores, self.index_to_key, set(rows + more_rows), _checked_topn(topn))
 
     def nearest(self, queries: Any, topn: int = 10, restrict_vocab: int | None = None) -> list[list[tuple[Any, float]]]:
         """Return the words nearest to each of many words or vectors: `most_similar` of each, many times faster.
@@ -457,18 +389,6 @@ class WordVectors:
         )
         return found
 
-    def similar_by_word(self, word: Key, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
-        """Return the words nearest to a word: `most_similar`."""
-        return self.most_similar([word], topn=topn, restrict_vocab=restrict_vocab)
-
-    def similar_by_key(self, word: Key, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
-        """Return the words nearest to a word: `most_similar`."""
-        return self.most_similar([word], topn=topn, restrict_vocab=restrict_vocab)
-
-    def similar_by_vector(self, vector: Any, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
-        """Return the words nearest to a vector, shape (D,): `most_similar`."""
-        return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
-
     def closer_than(self, word: Key, other: Key) -> list[Any]:
         """Return the words that are closer to `word` than `other` is, in the order of the rows.
 
@@ -482,10 +402,6 @@ class WordVectors:
         cosines = self.unit_vectors @ self.unit_vectors[row, :]
         closer = to_host(xp.nonzero(cosines > cosines[other_row])[0]).tolist()
         return [self.index_to_key[i] for i in closer if i != row]
-
-    def words_closer_than(self, word: Key, other: Key) -> list[Any]:
-        """Return the words that are closer to `word` than `other` is: `closer_than`."""
-        return self.closer_than(word, other)
 
     def rank(self, word: Key, other: Key) -> int:
         """Return the place of `other` among the neighbours of `word`: 1 for the nearest.
@@ -544,7 +460,7 @@ class WordVectors:
         others = list(other_words)
         unit = self._taken(self.unit_vectors, [self._row(word) for word in others]) if others else self.unit_vectors
         ((vector, _),), _ = self._terms([word_or_vector], 1.0)
-        return 1 - unit @ _unit_rows(vector[None, :])[0, :]
+        return 1 - unit @ unit_rows(vector[None, :])[0, :]
 
     def n_similarity(self, words: Iterable[Key], others: Iterable[Key]) -> float:
         """Return the cosine of the mean vectors of two lists of words.
@@ -562,8 +478,8 @@ class WordVectors:
             known = [self._row(word) for word in _listed("n_similarity", given) if word in self]
             if not known:
                 raise ValueError("n_similarity: a list has no word that is in the vocabulary")
-            means.append(xp.mean(_at_least_single(self._taken(self.vectors, known)), axis=0))
-        unit = _unit_rows(xp.stack(means))
+            means.append(xp.mean(at_least_single(self._taken(self.vectors, known)), axis=0))
+        unit = unit_rows(xp.stack(means))
         return float(xp.sum(unit[0, :] * unit[1, :]))
 
     def get_mean_vector(
@@ -615,11 +531,11 @@ class WordVectors:
             elif ignore_missing and self._is_key(key) and key not in self:
                 continue
             else:
-                vector = _at_least_single(self.get_vector(key, norm=pre_normalize))
+                vector = at_least_single(self.get_vector(key, norm=pre_normalize))
             mean = mean + factor * vector
             total += abs(factor)
         mean = mean / total if total else mean
-        return _unit_rows(mean[None, :])[0, :] if post_normalize else mean
+        return unit_rows(mean[None, :])[0, :] if post_normalize else mean
 
     def rank_by_centrality(self, words: Iterable[Key], use_norm: bool = True) -> list[tuple[float, Any]]:
         """Return the words with their similarity to the mean of them all, the most similar first.
@@ -647,9 +563,9 @@ class WordVectors:
         if not known:
             raise ValueError("none of the words is in the vocabulary")
         vectors = self._taken(self.unit_vectors if use_norm else self.vectors, [self._row(word) for word in known])
-        vectors = _at_least_single(vectors)
+        vectors = at_least_single(vectors)
         mean = get_namespace(vectors).mean(vectors, axis=0)
-        scores = to_host(vectors @ _unit_rows(mean[None, :])[0, :]).tolist()
+        scores = to_host(vectors @ unit_rows(mean[None, :])[0, :]).tolist()
         return sorted(zip(scores, known, strict=True), reverse=True)
 
     def doesnt_match(self, words: Iterable[Key]) -> Any:
@@ -663,43 +579,6 @@ class WordVectors:
             If no word is known.
         """
         return self.rank_by_centrality(words)[-1][1]
-
-    def most_similar_to_given(self, word: Key, others: Sequence[Key]) -> Any:
-        """Return that of the other words which is nearest to `word`.
-
-        Raises
-        ------
-        UnknownWordError
-            If there is no such word.
-        ValueError
-            If there are no others.
-        """
-        if not others:
-            raise ValueError("most_similar_to_given: there are no other words to choose from")
-        return min(zip(to_host(self.distances(word, others)).tolist(), others, strict=True), key=lambda pair: pair[0])[
-            1
-        ]
-
-    def relative_cosine_similarity(self, a: Key, b: Key, topn: int = 10) -> float:
-        """Return the cosine of two words as a share of the sum of those of `a` and its `topn` nearest words.
-
-        Leeuwenberg and others (2016): with 10 of them, a word above 0.10 is nearer than an arbitrary related word.
-
-        Raises
-        ------
-        UnknownWordError
-            If there is no such word.
-        ValueError
-            If `topn` is below 1.
-        """
-        if operator.index(topn) < 1:
-            raise ValueError(f"topn is {topn}; it must be at least 1")
-        return self.similarity(a, b) / sum(cosine for _, cosine in self.most_similar(a, topn=topn))
-
-    @staticmethod
-    def cosine_similarities(vector: Any, vectors: Any) -> Any:
-        """Return the cosines of a vector, shape (D,), and the rows of a matrix, shape (n, D): array, shape (n,)."""
-        return _unit_rows(vectors) @ _unit_rows(vector[None, :])[0, :]
 
     # Other word vectors made of these
 
@@ -812,167 +691,6 @@ class WordVectors:
 
         return formats.read(path)
 
-    def save_word2vec_format(
-        self,
-        path: str | PathLike[str],
-        fvocab: str | PathLike[str] | None = None,
-        binary: bool = False,
-        write_header: bool = True,
-    ) -> None:
-        """Write words and vectors in word2vec's text or binary format, whatever the suffix: see `formats.write`.
-
-        Parameters
-        ----------
-        path : str or path
-            ``.gz`` at its end packs the file.
-        fvocab : str or path, optional
-            Write the words with their counts there.
-        binary : bool
-            The binary format.
-        write_header : bool
-            Let a text file begin with the numbers of words and dimensions.
-
-        Raises
-        ------
-        FormatError
-            If the format cannot hold a word or a value.
-        ValueError
-            If there are no counts for `fvocab`, or a binary file is to have no header.
-        OSError
-            If a file cannot be written.
-        """
-        from fastw2v import formats
-        from fastw2v.vocab import Vocabulary
-
-        if binary and not write_header:
-            raise ValueError("a binary file needs its header; write_header=False goes with binary=False")
-        if fvocab is not None:
-            if self.counts is None:
-                raise ValueError("there are no counts to write to fvocab")
-            Vocabulary([str(word) for word in self], self.counts).save(fvocab)
-        formats.write(self, path, format="bin" if binary else "txt" if write_header else "glove")
-
-    @classmethod
-    def load_word2vec_format(
-        cls,
-        path: str | PathLike[str],
-        fvocab: str | PathLike[str] | None = None,
-        binary: bool = False,
-        unicode_errors: str = "strict",
-        limit: int | None = None,
-        datatype: Any = np.float32,
-        no_header: bool = False,
-    ) -> WordVectors:
-        """Read a file in word2vec's text or binary format, whatever its suffix: see `formats.read`.
-
-        Parameters
-        ----------
-        path : str or path
-        fvocab : str or path, optional
-            Take the counts from this file of lines ``word count``.
-        binary : bool
-            The binary format.
-        unicode_errors : {"strict", "surrogateescape", "replace", "ignore"}
-            What to do with words that are not UTF-8.
-        limit : int, optional
-            Read the first so many words only.
-        datatype : dtype
-            Of the vectors.
-        no_header : bool
-            A text file begins with its first word, as GloVe's do.
-
-        Raises
-        ------
-        FormatError
-            If the file is cut short, damaged, of another format, or names a word twice.
-        ValueError
-            If a word is not in `fvocab`.
-        OSError
-            If a file cannot be opened.
-        """
-        from fastw2v import formats
-        from fastw2v.vocab import Vocabulary
-
-        kind = "bin" if binary else "glove" if no_header else "txt"
-        vectors = formats.read(path, kind, unicode_errors, limit)
-        counts = vectors.counts
-        if fvocab is not None:
-            vocabulary = Vocabulary.load(fvocab)
-            if unknown := [word for word in vectors if word not in vocabulary.word_to_id]:
-                raise ValueError(f"{fvocab} has no count of {len(unknown)} of the words, such as {unknown[0]!r}")
-            counts = vocabulary.counts[[vocabulary.word_to_id[word] for word in vectors]]
-        return cls(vectors.index_to_key, vectors.vectors.astype(datatype, copy=False), counts)
-
-    def evaluate_word_analogies(
-        self,
-        analogies: str | PathLike[str],
-        restrict_vocab: int = 300_000,
-        case_insensitive: bool = True,
-        dummy4unknown: bool = False,
-        similarity_function: str = "most_similar",
-    ) -> tuple[float, list[dict[str, Any]]]:
-        """Answer the analogies of a file, and report as gensim does: see `evaluate.analogies`.
-
-        Parameters
-        ----------
-        analogies : str or path
-            In the form of ``questions-words.txt``.
-        restrict_vocab : int
-            Only the first so many words ask and answer.
-        case_insensitive : bool
-            Compare words without regard to case.
-        dummy4unknown : bool
-            Count questions with unknown words as answered wrongly, rather than leave them out.
-        similarity_function : {"most_similar", "most_similar_cosmul"}
-            3CosAdd or 3CosMul.
-
-        Returns
-        -------
-        score : float
-            Correct answers as a share of the questions.
-        sections : list of dict
-            ``section``, and the questions ``correct`` and ``incorrect``, for each section and in total.
-        """
-        from fastw2v import evaluate
-
-        return evaluate.gensim_analogies(
-            self, analogies, restrict_vocab, case_insensitive, dummy4unknown, similarity_function
-        )
-
-    def evaluate_word_pairs(
-        self,
-        pairs: str | PathLike[str],
-        delimiter: str = "\t",
-        restrict_vocab: int = 300_000,
-        case_insensitive: bool = True,
-        dummy4unknown: bool = False,
-    ) -> tuple[Any, Any, float]:
-        """Correlate similarities with the judgments in a file, and report as gensim does: see `evaluate.word_pairs`.
-
-        Parameters
-        ----------
-        pairs : str or path
-            UTF-8: lines of two words and a number; lines that start with ``#`` are comments.
-        delimiter : str
-            What stands between them.
-        restrict_vocab : int
-            Pairs with a word beyond the first so many are unknown.
-        case_insensitive : bool
-            Compare words without regard to case.
-        dummy4unknown : bool
-            Give pairs with unknown words the similarity 0, rather than leave them out.
-
-        Returns
-        -------
-        pearson, spearman
-            Each with ``statistic`` and ``pvalue``, as SciPy, which this needs, returns them.
-        oov_ratio : float
-            Pairs with unknown words, in per cent.
-        """
-        from fastw2v import evaluate
-
-        return evaluate.gensim_word_pairs(self, pairs, delimiter, restrict_vocab, case_insensitive, dummy4unknown)
-
     # Helpers
 
     def _is_key(self, word: object) -> bool:
@@ -1077,7 +795,7 @@ class WordVectors:
     def _directions(self, queries: Any) -> Any:
         """Return queries at unit length, having checked that each has a direction."""
         xp = get_namespace(queries)
-        unit = _unit_rows(queries)
+        unit = unit_rows(queries)
         lost = to_host(xp.all(unit == 0, axis=1))
         if lost.any():
             which = f"query {int(np.argmax(lost))}" if len(lost) > 1 else "the query"
@@ -1112,183 +830,6 @@ def _listed(name: str, words: Iterable[Any]) -> list[Any]:
     if isinstance(words, str):
         raise TypeError(f"{name}: {words!r} is a single string; give a list of words")
     return list(words)
-
-
-def cos_similarity(x: Any, y: Any, eps: float = 1e-8) -> Any:
-    """Return the cosine of two vectors.
-
-    Parameters
-    ----------
-    x, y : float array, shape (D,)
-    eps : float
-        Added to the lengths, so that a vector of zeros gives 0 and not NaN.
-
-    Returns
-    -------
-    float array, shape ()
-    """
-    xp = get_namespace(x, y)
-    nx = x / (xp.sqrt(xp.sum(x * x)) + eps)
-    ny = y / (xp.sqrt(xp.sum(y * y)) + eps)
-    return xp.sum(nx * ny)
-
-
-def most_similar(
-    query: str, word_to_id: Mapping[str, int], id_to_word: Mapping[int, str], word_matrix: Any, top: int = 5
-) -> list[tuple[str, float]]:
-    """Print the words nearest to a word, as the textbook does, and return them.
-
-    Parameters
-    ----------
-    query : str
-        An unknown word is reported in print, and the result is empty.
-    word_to_id, id_to_word : dict
-    word_matrix : float array, shape (V, D)
-    top : int
-        How many words to print.
-
-    Returns
-    -------
-    list of (str, float)
-        Words and cosines, nearest first.
-    """
-    if query not in word_to_id:
-        print(f"{query} is not found")
-        return []
-    print(f"\n[query] {query}")
-    matrix = _at_least_single(word_matrix)
-    xp = get_namespace(matrix)
-    lengths = xp.sqrt(xp.sum(matrix * matrix, axis=1, keepdims=True))
-    unit = matrix / (lengths + 1e-8)
-    query_id = word_to_id[query]
-    pairs = _ranked(unit @ unit[query_id, :], id_to_word, {query_id}, top)
-    for word, score in pairs:
-        print(f" {word}: {score}")
-    return pairs
-
-
-def analogy(
-    a: str,
-    b: str,
-    c: str,
-    word_to_id: Mapping[str, int],
-    id_to_word: Mapping[int, str],
-    word_matrix: Any,
-    top: int = 5,
-    answer: str | None = None,
-) -> list[tuple[str, float]]:
-    """Print the words that are to `c` as `b` is to `a`, as the textbook does, and return them.
-
-    Parameters
-    ----------
-    a, b, c : str
-        They are left out of the result. An unknown word is reported in print, and the result is empty.
-    word_to_id, id_to_word : dict
-    word_matrix : float array, shape (V, D)
-    top : int
-        How many words to print.
-    answer : str, optional
-        A word whose score is printed first.
-
-    Returns
-    -------
-    list of (str, float)
-        Words and scores, highest first. The score is the textbook's: the product of the word's vector, at
-        its own length, with b − a + c at unit length. `WordVectors.analogy` brings every vector to unit length.
-    """
-    for word in (a, b, c) if answer is None else (a, b, c, answer):
-        if word not in word_to_id:
-            print(f"{word} is not found")
-            return []
-    print(f"\n[analogy] {a}:{b} = {c}:?")
-    matrix = _at_least_single(word_matrix)
-    query = matrix[word_to_id[b], :] - matrix[word_to_id[a], :] + matrix[word_to_id[c], :]
-    scores = matrix @ _unit_rows(query[None, :])[0, :]
-    if answer is not None:
-        print(f"==>{answer}:{float(scores[word_to_id[answer]])}")
-    pairs = _ranked(scores, id_to_word, {word_to_id[word] for word in (a, b, c)}, top)
-    for word, score in pairs:
-        print(f" {word}: {score}")
-    return pairs
-
-
-def _ranked(
-    scores: Any, id_to_word: Sequence[str] | Mapping[int, str], left_out: set[int], top: int
-) -> list[tuple[str, float]]:
-    """Return the `top` words of the highest scores, without those left out or whose score is NaN."""
-    xp = get_namespace(scores)
-    scores = xp.where(xp.isnan(scores), xp.full_like(scores, -xp.inf), scores)
-    values, ids = top_k(scores, min(scores.shape[0], top + len(left_out)))
-    ranked = zip(to_host(ids).tolist(), to_host(values).tolist(), strict=True)
-    return [(id_to_word[i], value) for i, value in ranked if i not in left_out and value > -math.inf][:top]
-
-
-def _at_least_single(matrix: Any) -> Any:
-    xp = get_namespace(matrix)
-    return matrix if matrix.dtype in (xp.float32, xp.float64) else xp.astype(matrix, xp.float32)
-
-
-def _unit_rows(matrix: Any) -> Any:
-    """Return the rows at unit length; rows of zeros and rows that are not finite become zeros.
-
-    Rows are first divided by their largest value, so that no square overflows or vanishes, and go by blocks,
-    so that beside the result no second matrix is made.
-    """
-    xp = get_namespace(matrix)
-    dtype = xp.float64 if matrix.dtype == xp.float64 else xp.float32
-    unit = xp.empty(matrix.shape, dtype=dtype, device=get_device(matrix))
-    block = max(1, 2**20 // matrix.shape[1])
-    for start in range(0, matrix.shape[0], block):
-        stop = min(start + block, matrix.shape[0])
-        rows = xp.astype(matrix[start:stop, :], dtype)
-        rows = xp.where(xp.all(xp.isfinite(rows), axis=1, keepdims=True), rows, xp.zeros_like(rows))
-        largest = xp.max(xp.abs(rows), axis=1, keepdims=True)
-        rows = rows / xp.where(largest > 0, largest, xp.ones_like(largest))
-        length = xp.sqrt(xp.sum(rows * rows, axis=1, keepdims=True))
-        unit[start:stop, :] = rows / xp.where(length > 0, length, xp.ones_like(length))
-    return unit
-
-
-def _near_spellings(word: Key, vocabulary: Collection[Key]) -> list[str]:
-    """Return up to three known words that look like `word`, among the more frequent ones if there are many."""
-    if not isinstance(word, str) or len(word) > 60:
-        return []
-    near = [variant for variant in dict.fromkeys((word.lower(), word.title(), word.upper())) if variant in vocabulary]
-    candidates = []
-    for known, _ in zip(vocabulary, range(50_000), strict=False):
-        if isinstance(known, str) and abs(len(known) - len(word)) <= 2 and known not in near:
-            candidates.append(known)
-    return (near + difflib.get_close_matches(word, candidates, n=3))[:3]
-
-
-def _checked_keys(words: Sequence[Any], n_rows: int) -> list[Any]:
-    """Return the words as a list of strings or of Python's integers."""
-    if isinstance(words, str):
-        raise TypeError("words is a single string; give a sequence of words, one for each row of vectors")
-    keys = list(words)
-    if not keys:
-        raise ValueError("there are no words: WordVectors needs at least one")
-    if len(keys) != n_rows:
-        raise ValueError(
-            f"vectors has {n_rows} rows, but there are {len(keys)} words: there must be one row for each word"
-        )
-    kinds = set(map(type, keys))
-    if all(issubclass(kind, str) for kind in kinds):
-        return keys
-    if all(issubclass(kind, Integral) for kind in kinds) and bool not in kinds:
-        return [int(key) for key in keys]
-    odd = next(key for key in keys if not isinstance(key, str))
-    raise TypeError(
-        f"words holds {odd!r} of type {type(odd).__name__}; the words must all be strings, or all be integers"
-    )
-
-
-def _rows_of(keys: list[Any]) -> dict[Any, int]:
-    rows = dict(zip(keys, range(len(keys)), strict=True))
-    if len(rows) < len(keys):
-        first, again = next((i, rows[key]) for i, key in enumerate(keys) if rows[key] != i)
-        raise ValueError(f"the word {keys[first]!r} occurs twice, in rows {first} and {again}; words must be distinct")
-    return rows
 
 
 def _checked_matrix(name: str, matrix: Any) -> Any:

@@ -14,9 +14,10 @@ PACKAGE = Path(__file__).parents[1] / "fastw2v"
 # A module may import, anywhere in its text, only modules of floors below its own.
 FLOORS = [
     {"backend", "ctool", "terminal", "kernels.arguments", "kernels.schedule"},
-    {"draws", "gradient", "vocab", "progress", "text", "store", "kernels.simd"},
+    {"draws", "gradient", "keys", "vocab", "progress", "text", "store", "kernels.simd"},
     {"scan", "screen", "encoded"},
     {"numbering", "search"},
+    {"gensim_names", "matrix_queries"},
     {"sampling", "corpus", "vectors", "optim"},
     {"layers", "formats.files", "datasets", "kernels.stretch"},
     {"evaluate", "phrases", "plan", "plot", "models", "kernels.cpu", "kernels.gpu", "trainer"},
@@ -29,10 +30,10 @@ FLOORS = [
     {"doctor"},
     {"cli", "textbook"},
 ]
-# gensim's names for scores are methods of WordVectors, which hand over to evaluate. So do save and load to the
-# package formats, of which only the parts have floors.
-EXCEPTIONS = {("vectors", "evaluate"), ("kernels.cpu", "kernels.stretch")}
-QUERIES = {"screen", "search", "vectors", "evaluate"}
+# gensim's names for scores are methods that hand over to evaluate. So do save and load to the package formats, of
+# which only the parts have floors.
+EXCEPTIONS = {("gensim_names", "evaluate"), ("kernels.cpu", "kernels.stretch")}
+QUERIES = {"keys", "screen", "search", "gensim_names", "matrix_queries", "vectors", "evaluate"}
 TRAINING = {"sampling", "layers", "models", "optim", "trainer", "engine", "word2vec", "gradient", "draws", "corpus"}
 
 

@@ -18,7 +18,8 @@ import pytest
 from fastw2v import search
 from fastw2v import vectors as module
 from fastw2v.backend import to_host
-from fastw2v.vectors import UnknownWordError, WordVectors, analogy, cos_similarity, most_similar
+from fastw2v.matrix_queries import analogy, cos_similarity, most_similar
+from fastw2v.vectors import UnknownWordError, WordVectors
 
 WORDS = [f"w{i}" for i in range(30)]
 MATRIX = np.random.default_rng(3).normal(size=(30, 5)).astype(np.float32)
@@ -662,7 +663,7 @@ def test_textbook_helpers_with_half_precision_zeros_and_nan() -> None:
 
 def test_unit_rows_are_made_once(wv: WordVectors, monkeypatch: pytest.MonkeyPatch) -> None:
     first = wv.unit_vectors
-    monkeypatch.setattr(module, "_unit_rows", None)
+    monkeypatch.setattr(module, "unit_rows", None)
     assert wv.unit_vectors is first
 
 
@@ -677,3 +678,9 @@ def test_the_guide_names_every_public_name_of_gensims() -> None:
     ours = {name for name in dir(KeyedVectors) if not name.startswith("_") and hasattr(WordVectors, name)}
     unmentioned = [name for name in ours if f"`{name}" not in guide and f" {name}" not in guide]
     assert not unmentioned
+
+
+def test_gensims_name_of_the_class() -> None:
+    from fastw2v import KeyedVectors
+
+    assert KeyedVectors is WordVectors
