@@ -100,6 +100,7 @@ DecodingErrors = Annotated[
     typer.Option(help="What to do with bytes that are not UTF-8: refuse, take U+FFFD for them, or drop them."),
 ]
 Workers = Annotated[int | None, typer.Option(help="Threads.", show_default="all cores")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N", help="Where to train; cuda:1 is the second GPU.")]
 TopN = Annotated[int, typer.Option("--topn", "-n", min=1, help="How many words to list.")]
 
 
@@ -152,7 +153,7 @@ def train(
     ] = None,
     min_alpha: Annotated[float, typer.Option(help="Learning rate at the end.")] = 1e-4,
     workers: Workers = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
+    device: Device = "auto",
     engine: Annotated[
         Literal["auto", "fused", "layers"],
         typer.Option(help="Fused kernels (fast), or layers (plain array code, everywhere)."),
@@ -160,9 +161,15 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed draws the same random numbers on every machine.")] = 1,
     ns_exponent: Annotated[float, typer.Option(help="Negatives are drawn by counts to this power.")] = 0.75,
     cbow_grad: Annotated[
-        Literal["mean", "sum"],
-        typer.Option(help="cbow: share the gradient among the neighbours, or give it to each, as gensim does."),
-    ] = "mean",
+        Literal["mean", "sum"] | None,
+        typer.Option(
+            help="cbow: share the gradient among the neighbours, or give it to each, as gensim does.",
+            show_default="mean, or sum with --alpha",
+        ),
+    ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Give the same bytes each time, on one thread or in a fixed order.")
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw the curve of the loss: .png, .svg or .pdf.")
     ] = None,
@@ -175,7 +182,7 @@ def train(
     if plot is not None:
         check_picture(plot)
         _check_folder(plot)
-    choose_engine(engine, device)  # a missing GPU is better known before the text is read
+    choose_engine(engine, device, deterministic)  # a missing GPU is better known before the text is read
     word2vec = Word2Vec(
         vector_size=vector_size,
         window=window,
@@ -192,6 +199,7 @@ def train(
         cbow_grad=cbow_grad,
         device=device,
         engine=engine,
+        deterministic=deterministic,
     )
     text = _read_corpus(corpus, min_count, max_vocab, include, exclude, counts, lower, errors, workers)
     typer.echo(f"training on {len(text):,} words, {len(text.vocabulary):,} of them distinct", err=True)
@@ -238,8 +246,6 @@ def word2vec(context: typer.Context) -> None:
         epochs=options.iter,
         sg=int(not options.cbow),
         workers=options.threads,
-        # A given rate was chosen for the classic gradient.
-        cbow_grad="mean" if options.alpha is None else "sum",
     )
     # In a text the C tool takes this word for the end of a line, and in a vocabulary it counts the lines.
     text = Corpus.from_text(
@@ -316,7 +322,7 @@ def plan(
     errors: DecodingErrors = "strict",
     epochs: Annotated[int, typer.Option(help="Passes over the corpus.")] = 5,
     workers: Workers = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
+    device: Device = "auto",
     engine: Annotated[Literal["auto", "fused", "layers"], typer.Option(help="As for train.")] = "auto",
 ) -> None:
     """Say what a training would take: words, memory for each part, and time. Nothing is written."""

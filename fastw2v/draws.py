@@ -32,6 +32,8 @@ NEGATIVES = 3
 """Negatives: position is the pool's number, k the place in the pool."""
 SHUFFLE = 4
 """Order of the examples in an epoch of `Trainer`: position is the example's index."""
+CONTINUED = 5
+"""The seed of training that goes on after so many epochs, in place of the epoch."""
 
 GOLDEN = 0x9E3779B97F4A7C15
 MIX_1 = 0xBF58476D1CE4E5B9

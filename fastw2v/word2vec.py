@@ -11,10 +11,13 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fastw2v import draws
+from fastw2v.backend import to_host
 from fastw2v.corpus import Corpus, as_corpus
 from fastw2v.engine import Engine, ProgressFunction, choose_engine, tables, trainer
 from fastw2v.layers import CbowGrad
@@ -25,12 +28,29 @@ from fastw2v.progress import Progress
 from fastw2v.vectors import WordVectors
 from fastw2v.vocab import Vocabulary
 
-__all__ = ["Engine", "Word2Vec", "choose_engine"]
+__all__ = ["CallbackAny2Vec", "Engine", "Word2Vec", "choose_engine"]
 
 log = logging.getLogger("fastw2v")
 
+TRIM_RULE = "Corpus.from_sentences takes include, exclude and counts"
 PLAN_SECONDS = 2.0
 """Longest training to estimate the time by, more or less."""
+
+
+class CallbackAny2Vec:
+    """What `Word2Vec` calls while it trains, under gensim's names: derive from it, and define those that you need."""
+
+    def on_train_begin(self, model: Word2Vec) -> None:
+        """Do something before the first epoch."""
+
+    def on_train_end(self, model: Word2Vec) -> None:
+        """Do something after the last epoch."""
+
+    def on_epoch_begin(self, model: Word2Vec) -> None:
+        """Do something before each epoch."""
+
+    def on_epoch_end(self, model: Word2Vec) -> None:
+        """Do something after each epoch: `model.wv` is at rest, and `model.get_latest_training_loss()` is known."""
 
 
 class Word2Vec:
@@ -49,7 +69,7 @@ class Word2Vec:
         D, numbers in a vector.
     alpha : float, optional
         Learning rate at the start; when absent, 0.2 for CBOW with its true gradient, 0.05 with the classic one,
-        0.2 / window and at most 0.06 for skip-gram.
+        0.2 / window and at most 0.06 for skip-gram. One that is given means what it means in gensim: see `cbow_grad`.
     window : int
         Words on either side of the target that can be its contexts.
     min_count : int
@@ -75,9 +95,10 @@ class Word2Vec:
         Most words in the vocabulary: the most frequent are kept.
     shrink_windows : bool
         Draw each window's width from 1 to `window`; otherwise all are `window` wide.
-    cbow_grad : {"mean", "sum"}
+    cbow_grad : {"mean", "sum"}, optional
         Whether CBOW's input gradient is divided by the number of contexts, as calculus has it, or not, as in
-        word2vec.c, gensim and fastText.
+        word2vec.c, gensim and fastText. When absent, it is not where a learning rate is given: such rates were chosen
+        for the classic gradient, and are far too low for the true one.
     device : {"auto", "cpu", "cuda", "cuda:N"}
         Where to train.
     engine : {"auto", "fused", "layers"}
@@ -86,8 +107,10 @@ class Word2Vec:
     deterministic : bool
         Whether the same run on the same machine must give the same bytes: on a CPU with one worker, on a GPU with the
         layers engine, which then adds in a fixed order.
-    max_vocab_size, hs, cbow_mean, hashfxn, null_word, trim_rule, sorted_vocab, batch_words, compute_loss, callbacks, \
-comment
+    callbacks : sequence of CallbackAny2Vec
+        Called before and after each epoch and the whole training. Each epoch then is a training of its own, with
+        draws of its own: the vectors are as good as without, and not the same.
+    max_vocab_size, hs, cbow_mean, hashfxn, null_word, trim_rule, sorted_vocab, batch_words, compute_loss, comment
         gensim's. Those that change nothing here are taken as they come (the loss is always computed, hashes and
         batches of words do not occur); what would change the result and is not offered is refused.
 
@@ -156,7 +179,7 @@ comment
         max_final_vocab: int | None = None,
         shrink_windows: bool = True,
         *,
-        cbow_grad: CbowGrad = "mean",
+        cbow_grad: CbowGrad | None = None,
         device: str = "auto",
         engine: Engine = "auto",
         deterministic: bool = False,
@@ -191,6 +214,7 @@ comment
         self.engine = engine
         self.deterministic = deterministic
         self.loss_history: list[tuple[int, float]] = []
+        self.trained_epochs = 0
         self._check()
         if sentences is not None and corpus_file is not None:
             raise TypeError("sentences and corpus_file were both given; give one of them")
@@ -219,12 +243,13 @@ comment
                 raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
         for name, among in (
             ("sg", (0, 1)),
-            ("cbow_grad", ("mean", "sum")),
+            ("cbow_grad", (None, "mean", "sum")),
             ("engine", ("auto", "fused", "layers")),
         ):
             if getattr(self, name) not in among:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be {' or '.join(map(repr, among))}")
-        for name, offered, instead in (
+                offered = " or ".join(repr(one) for one in among if one is not None)
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be {offered}")
+        for name, is_offered, instead in (
             ("hs", not self.hs, "hierarchical softmax is not offered; negative sampling (hs=0) is"),
             ("cbow_mean", self.cbow_mean, "the sum of contexts is not offered; their mean (cbow_mean=1) is"),
             (
@@ -232,12 +257,11 @@ comment
                 self.max_vocab_size is None,
                 "counting is exact here; max_final_vocab limits the result",
             ),
-            ("trim_rule", self.trim_rule is None, "Corpus.from_sentences takes include, exclude and counts"),
+            ("trim_rule", self.trim_rule is None, TRIM_RULE),
             ("null_word", not self.null_word, "there is no null word"),
             ("sorted_vocab", self.sorted_vocab, "words are always in order of falling count"),
-            ("callbacks", not self.callbacks, "fit() and train() take a progress function"),
         ):
-            if not offered:
+            if not is_offered:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: {instead}")
         if self.deterministic and (self.workers or 1) > 1:
             raise ValueError(
@@ -245,7 +269,7 @@ comment
                 "Leave workers out, or set it to 1"
             )
 
-    def fit(self, corpus: Any, progress: ProgressFunction | None = None) -> Word2Vec:
+    def fit(self, corpus: Any, y: Any = None, *, progress: ProgressFunction | None = None) -> Word2Vec:
         """Train from new weights on a corpus.
 
         Parameters
@@ -253,9 +277,11 @@ comment
         corpus : Corpus, path, array, column or iterable of token lists
             A path is a text with a sentence a line (a file, folder or pattern) or an encoded corpus (``.w2v``). See
             `fastw2v.corpus.as_corpus` for all that it can be.
+        y
+            Not used; scikit-learn's pipelines hand it over.
         progress : callable, optional
-            Called a few times a second as ``progress(words_done, loss, alpha)``; when absent, a bar is shown if
-            standard error is a terminal.
+            Called a few times a second, and at least twenty times if there are as many steps, as
+            ``progress(words_done, loss, alpha)``; when absent, a bar is shown if standard error is a terminal.
 
         Returns
         -------
@@ -277,7 +303,7 @@ comment
             If it does not fit, before it begins; the message says which setting would.
         """
         corpus = self._start(corpus)
-        self._train(corpus, self.epochs, self._alpha(), self.min_alpha, progress)
+        self._train(corpus, self.epochs, self._alpha(), self.min_alpha, self._cbow_grad(), progress)
         return self
 
     def build_vocab(
@@ -285,6 +311,9 @@ comment
         corpus_iterable: Any = None,
         corpus_file: str | os.PathLike[str] | None = None,
         update: bool = False,
+        progress_per: int = 10_000,
+        keep_raw_vocab: bool = False,
+        trim_rule: Any = None,
     ) -> None:
         """Take the vocabulary of a corpus and make new weights, for `train`; `fit` does both.
 
@@ -292,11 +321,15 @@ comment
         ----------
         corpus_iterable, corpus_file
             As in gensim; the first takes all that `fit` takes.
-        update : bool
-            Adding words to a trained model is not offered.
+        update, trim_rule
+            Adding words to a trained model is not offered, nor is a rule.
+        progress_per, keep_raw_vocab
+            gensim's, without effect.
         """
         if update:
             raise ValueError("update=True is not offered: train a new model on both corpora")
+        if trim_rule is not None:
+            raise ValueError(f"trim_rule is {trim_rule!r}: {TRIM_RULE}")
         self._start(_one_of(corpus_iterable, corpus_file))
 
     def train(
@@ -308,9 +341,15 @@ comment
         epochs: int | None = None,
         start_alpha: float | None = None,
         end_alpha: float | None = None,
+        word_count: int = 0,
+        queue_factor: int = 2,
+        report_delay: float = 1.0,
+        compute_loss: bool = False,
+        callbacks: Sequence[Any] = (),
+        *,
         progress: ProgressFunction | None = None,
     ) -> tuple[int, int]:
-        """Train on from the present weights, with the vocabulary that is there.
+        """Train on from the present weights, with the vocabulary that is there, and new draws.
 
         Parameters
         ----------
@@ -321,6 +360,10 @@ comment
         epochs : int, optional
         start_alpha, end_alpha : float, optional
             The model's own when absent.
+        word_count, queue_factor, report_delay, compute_loss
+            gensim's, without effect: there is no queue, and the loss is always computed.
+        callbacks : sequence of CallbackAny2Vec
+            The model's own when there is none.
         progress : callable, optional
             As for `fit`.
 
@@ -336,17 +379,21 @@ comment
         """
         if not hasattr(self, "wv"):
             raise RuntimeError("there is no vocabulary yet: call fit(), or build_vocab() first")
+        if self.wv.context_vectors is None or self.wv.counts is None:
+            raise ValueError("these vectors cannot be trained on: they came without their output side and counts")
         source = _one_of(corpus_iterable, corpus_file)
         vocabulary = Vocabulary(self.wv.index_to_key, np.asarray(self.wv.counts))
         corpus = source if isinstance(source, Corpus) else as_corpus(source, 0, counts=vocabulary)
         if corpus.vocabulary.words != vocabulary.words:
             raise ValueError("the corpus has another vocabulary than the model: encode it with counts=model.wv's")
         epochs = self.epochs if epochs is None else epochs
+        self.callbacks = callbacks or self.callbacks
         self._train(
             corpus,
             epochs,
             self._alpha() if start_alpha is None else start_alpha,
             self.min_alpha if end_alpha is None else end_alpha,
+            self._cbow_grad(start_alpha),
             progress,
         )
         return epochs * len(corpus), epochs * len(corpus)
@@ -367,53 +414,81 @@ comment
             raise MemoryError(problem)
         W_in, W_out = tables((size, self.vector_size), self.device_, self.engine_)
         uniform_weights(W_in, self.seed)
+        self.corpus_count = len(corpus.offsets) - 1
+        self.corpus_total_words = len(corpus)
+        self.trained_epochs = 0
+        self.loss_history = []
         self.wv = WordVectors(
             corpus.vocabulary.words, W_in, corpus.vocabulary.counts, context_vectors=W_out, settings=self._settings()
         )
-        self.corpus_count = len(corpus.offsets) - 1
-        self.corpus_total_words = len(corpus)
-        self.loss_history = []
         return corpus
 
     def _train(
-        self, corpus: Corpus, epochs: int, alpha: float, min_alpha: float, progress: ProgressFunction | None
+        self,
+        corpus: Corpus,
+        epochs: int,
+        alpha: float,
+        min_alpha: float,
+        cbow_grad: CbowGrad,
+        progress: ProgressFunction | None,
     ) -> None:
         """Train the weights in place, and let the vectors know that they have changed."""
+        _check_whole("epochs", epochs)
         W_in, W_out = self.wv.vectors, self.wv.context_vectors
-        before = self.loss_history[-1][0] if self.loss_history else 0
+        trained = self.loss_history[-1][0] if self.loss_history else 0
         # A GPU's blocks are not threads: only "one" means the same there.
         threads = self.workers or (1 if self.deterministic else available_processors())
         workers = threads if self.device_ == "cpu" or self.workers == 1 else None
+        # Callbacks need a pause after each epoch; without them there is none.
+        runs = epochs if self.callbacks else 1
+        fall = (alpha - min_alpha) / runs
+        self._tell("on_train_begin")
         with Progress("training", epochs * len(corpus), show=None if progress is None else False) as bar:
+            done = 0
 
             def report(words: int, loss: float, alpha: float) -> None:
-                self.loss_history.append((before + words, loss))
-                bar.update(words, loss)
+                self.loss_history.append((trained + done + words, loss))
+                bar.update(done + words, loss)
                 if progress is not None:
-                    progress(words, loss, alpha)
+                    progress(done + words, loss, alpha)
 
-            trainer(self.device_, self.engine_)(
-                W_in,
-                W_out,
-                corpus.ids,
-                corpus.offsets,
-                corpus.vocabulary.counts,
-                model="skipgram" if self.sg else "cbow",
-                window=self.window,
-                negative=self.negative,
-                ns_exponent=self.ns_exponent,
-                sample=self.sample,
-                alpha=alpha,
-                min_alpha=min_alpha,
-                epochs=epochs,
-                seed=self.seed,
-                shrink_windows=self.shrink_windows,
-                cbow_grad=self.cbow_grad,
-                workers=workers,
-                on_progress=report,
-                **({"deterministic": self.deterministic} if self.engine_ == "layers" else {}),
-            )
-        self.wv.forget_norms()
+            for run in range(runs):
+                self._tell("on_epoch_begin")
+                trainer(self.device_, self.engine_)(
+                    W_in,
+                    W_out,
+                    corpus.ids,
+                    corpus.offsets,
+                    corpus.vocabulary.counts,
+                    model="skipgram" if self.sg else "cbow",
+                    window=self.window,
+                    negative=self.negative,
+                    ns_exponent=self.ns_exponent,
+                    sample=self.sample,
+                    alpha=alpha - fall * run,
+                    min_alpha=alpha - fall * (run + 1) if run < runs - 1 else min_alpha,
+                    epochs=epochs // runs,
+                    seed=self._seed(),
+                    shrink_windows=self.shrink_windows,
+                    cbow_grad=cbow_grad,
+                    workers=workers,
+                    on_progress=report,
+                    **({"deterministic": self.deterministic} if self.engine_ == "layers" else {}),
+                )
+                done += epochs // runs * len(corpus)
+                self.trained_epochs += epochs // runs
+                self.wv.forget_norms()
+                self._tell("on_epoch_end")
+        self.wv.settings = self._settings()
+        self._tell("on_train_end")
+
+    def _tell(self, event: str) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self)
+
+    def _seed(self) -> int:
+        """Return the seed of the draws to come: training that goes on is not to repeat those of its beginning."""
+        return draws.key(self.seed, draws.CONTINUED, self.trained_epochs) if self.trained_epochs else self.seed
 
     def plan(self, corpus: Any, *, measure: bool = True) -> Plan:
         """Say what training on a corpus takes: memory for each part, and time by a short measurement.
@@ -465,10 +540,13 @@ comment
             "epochs": self.epochs,
             "seed": self.seed,
             "shrink_windows": self.shrink_windows,
-            "cbow_grad": self.cbow_grad,
+            "cbow_grad": self._cbow_grad(),
             "deterministic": self.deterministic,
             "device": self.device_,
             "engine": self.engine_,
+            "trained_epochs": self.trained_epochs,
+            "corpus_count": self.corpus_count,
+            "corpus_total_words": self.corpus_total_words,
         }
 
     def _alpha(self) -> float:
@@ -477,7 +555,52 @@ comment
             return self.alpha
         if self.sg:
             return min(0.06, 0.2 / self.window)  # a target's gradient is a sum over its window
-        return 0.2 if self.cbow_grad == "mean" else 0.05
+        return 0.2 if self._cbow_grad() == "mean" else 0.05
+
+    def _cbow_grad(self, start_alpha: float | None = None) -> CbowGrad:
+        """Return CBOW's gradient: the one asked for, or else the true one, unless a rate is given."""
+        if self.cbow_grad is not None:
+            return self.cbow_grad
+        return "mean" if self.alpha is None and start_alpha is None else "sum"
+
+    @property
+    def syn1neg(self) -> Any:
+        """The output side of the model under gensim's name: ``wv.context_vectors``, array, shape (V, D)."""
+        return self.wv.context_vectors
+
+    def predict_output_word(self, context_words_list: Iterable[str], topn: int = 10) -> list[tuple[Any, float]] | None:
+        """Return the words that are most probable in the middle of some context.
+
+        Parameters
+        ----------
+        context_words_list : iterable of str
+            Words that are unknown are left out.
+        topn : int
+            How many words to return.
+
+        Returns
+        -------
+        list of (str, float), or None
+            Words and probabilities, the most probable first: the softmax over the vocabulary that negative sampling
+            stands for. None if no word of the context is known, as in gensim.
+
+        Raises
+        ------
+        RuntimeError
+            If nothing has been trained, or the vectors came without their output side.
+        """
+        if not hasattr(self, "wv") or self.syn1neg is None:
+            raise RuntimeError("there is no output side to predict from: call fit() first")
+        known = [word for word in context_words_list if word in self.wv]
+        if not known:
+            log.warning("none of the context's words is in the vocabulary")
+            return None
+        h = to_host(self.wv[known]).mean(axis=0)
+        score = to_host(self.syn1neg) @ h
+        score = np.exp(score - score.max())
+        probability = score / score.sum()
+        best = np.argsort(-probability, kind="stable")[:topn]
+        return [(self.wv.index_to_key[row], float(probability[row])) for row in best]
 
     def get_latest_training_loss(self) -> float:
         """Return the mean loss per target of the last reporting interval; gensim's is a sum that depends on threads."""
@@ -502,13 +625,25 @@ comment
         """
         from fastw2v import formats
 
-        vectors = formats.read(path, format="safetensors")
-        if vectors.context_vectors is None or vectors.counts is None or not vectors.settings:
+        try:
+            vectors = formats.read(path, format="safetensors")
+        except formats.FormatError as error:
+            if Path(path).read_bytes()[:1] != b"\x80":
+                raise
+            raise formats.FormatError(
+                f"{path} is a pickle, as gensim writes: fastw2v.formats.read(path, format='gensim') reads its vectors"
+            ) from error
+        settings = vectors.settings or {}
+        if vectors.context_vectors is None or vectors.counts is None or "model" not in settings:
             raise ValueError(f"{path} holds vectors, not a model: read it with WordVectors.load")
-        settings = dict(vectors.settings)
-        settings["sg"] = int(settings.pop("model") == "skipgram")
-        names = inspect.signature(cls).parameters
-        model = cls(**{name: value for name, value in settings.items() if name in names and name != "engine"})
+        # Where to go on is for this machine to say.
+        names = set(inspect.signature(cls).parameters) - {"device", "engine"}
+        model = cls(
+            sg=int(settings["model"] == "skipgram"),
+            **{name: value for name, value in settings.items() if name in names},
+        )
+        for name in ("trained_epochs", "corpus_count", "corpus_total_words"):
+            setattr(model, name, settings.get(name, 0))
         model.device_, model.engine_, model.report_ = choose_engine("auto", "auto", model.deterministic)
         W_in, W_out = tables(vectors.vectors.shape, model.device_, model.engine_)
         W_in[...] = vectors.vectors

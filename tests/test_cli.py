@@ -193,6 +193,24 @@ def test_an_engine_that_is_not_there_is_an_error(run: Any, corpus: Path, tmp_pat
     if not cuda_problem():
         pytest.skip("there is a CUDA device")
     failed(run("train", corpus, "-o", tmp_path / "vectors.bin", "--device", "cuda"), "CuPy")
+    failed(run("train", corpus, "-o", tmp_path / "vectors.bin", "--device", "cuda:1"), "'cuda:1'", "CuPy")
+
+
+@pytest.mark.parametrize("command", ["train", "plan"])
+def test_devices_that_do_not_exist_are_errors_that_name_those_that_do(
+    run: Any, corpus: Path, tmp_path: Path, command: str
+):
+    output = ["-o", tmp_path / "vectors.bin"] if command == "train" else []
+    for device in ("gpu", "cuda:first"):
+        failed(run(command, corpus, *output, "--device", device), f"'{device}'", "'cpu', 'cuda' or 'cuda:N'")
+
+
+def test_deterministic_training_repeats_its_bytes(run: Any, corpus: Path, tmp_path: Path):
+    options = ["--vector-size", "8", "--negative", "2", "--epochs", "3", "--deterministic"]
+    for name in ("one.bin", "other.bin"):
+        assert run("train", corpus, "-o", tmp_path / name, *options).status == 0
+    assert (tmp_path / "one.bin").read_bytes() == (tmp_path / "other.bin").read_bytes()
+    failed(run("train", corpus, "-o", tmp_path / "x.bin", *options, "--workers", "2"), "deterministic", "workers is 2")
 
 
 def test_words_that_the_format_cannot_hold_do_not_cost_the_training(run: Any, tmp_path: Path):

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from fastw2v import CBOW, Corpus, SkipGram, Word2Vec, sampling
+from fastw2v import CBOW, Corpus, SkipGram, Word2Vec, WordVectors, sampling
 from fastw2v.kernels import cpu
-from fastw2v.word2vec import choose_engine
+from fastw2v.word2vec import CallbackAny2Vec, choose_engine
 
 needs_numba = pytest.mark.skipif(cpu.problem() is not None, reason=str(cpu.problem()))
 ENGINES = ["layers", pytest.param("fused", marks=needs_numba)]
@@ -138,7 +138,6 @@ def test_what_comes_out():
     ({"hs": 1, "negative": 0}, ValueError, "negative is 0; it must be at least 1 .hierarchical"),
     ({"cbow_mean": 0}, ValueError, "cbow_mean is 0: the sum of contexts is not offered"),
     ({"trim_rule": print}, ValueError, "Corpus.from_sentences takes include"),
-    ({"callbacks": [1]}, ValueError, "take a progress function"),
     ({"max_vocab_size": 5}, ValueError, "max_final_vocab limits the result"),
     ({"engine": "numba"}, ValueError, "must be 'auto' or 'fused' or 'layers'"),
 ])  # fmt: skip
@@ -209,13 +208,21 @@ class TestGensimWays:
         model = Word2Vec(themes(100), vector_size=8, workers=1, epochs=1)
         before, words = model.wv.vectors.copy(), list(model.wv.index_to_key)
         model.train(corpus_iterable=[[*s, "unheard-of"] for s in themes(100, seed=1)], epochs=2, start_alpha=0.1)
+        assert model.trained_epochs == 3
         assert model.wv.index_to_key == words
         assert not np.array_equal(model.wv.vectors, before)
         assert model.loss_history[-1][0] > model.corpus_total_words
         with pytest.raises(ValueError, match="update=True is not offered"):
             model.build_vocab(themes(5), update=True)
+        with pytest.raises(ValueError, match=r"trim_rule is <built-in.*from_sentences takes"):
+            model.build_vocab(themes(5), trim_rule=print)
         with pytest.raises(TypeError, match="either corpus_iterable or corpus_file"):
             model.train()
+        model.wv = WordVectors(words, model.wv.vectors)
+        with pytest.raises(ValueError, match="cannot be trained on"):
+            model.train(themes(5))
+        with pytest.raises(RuntimeError, match="no output side"):
+            model.predict_output_word(["common0"])
 
     def test_save_and_load_go_on_where_they_were(self, tmp_path):
         model = Word2Vec(themes(100), vector_size=8, window=3, workers=1, epochs=1, sg=1)
@@ -223,6 +230,8 @@ class TestGensimWays:
         loaded = Word2Vec.load(tmp_path / "a.model")
         assert np.array_equal(loaded.wv.vectors, model.wv.vectors)
         assert (loaded.sg, loaded.window, loaded.vector_size) == (1, 3, 8)
+        sizes = ("corpus_count", "corpus_total_words", "trained_epochs")
+        assert [getattr(loaded, name) for name in sizes] == [100, model.corpus_total_words, 1]
         for one in (model, loaded):
             one.workers = 1
             one.train(themes(100), epochs=1)
@@ -231,6 +240,101 @@ class TestGensimWays:
         model.wv.save(tmp_path / "vectors.safetensors")
         with pytest.raises(ValueError, match="holds vectors, not a model"):
             Word2Vec.load(tmp_path / "vectors.safetensors")
+
+    def test_a_model_of_gensim_s_is_not_loaded_but_told_how_to_be_read(self, theirs, tmp_path):
+        theirs.save(str(tmp_path / "theirs.model"))
+        with pytest.raises(ValueError, match=r"is a pickle.*format='gensim'"):
+            Word2Vec.load(tmp_path / "theirs.model")
+
+    @pytest.mark.parametrize("engine", ENGINES)
+    def test_training_again_draws_anew(self, engine):
+        """Otherwise every call of train would leave out the same words, and show the same negatives."""
+        settings = {"vector_size": 8, "workers": 1, "epochs": 1, "engine": engine}
+        goes_on = Word2Vec(**settings).fit(themes(100))
+        begins = Word2Vec(**settings)
+        begins.build_vocab(themes(100))
+        begins.wv.vectors[...], begins.wv.context_vectors[...] = goes_on.wv.vectors, goes_on.wv.context_vectors
+        for model in (goes_on, begins):
+            model.train(themes(100), epochs=1)
+        assert (goes_on.trained_epochs, begins.trained_epochs) == (2, 1)
+        assert not np.array_equal(goes_on.wv.vectors, begins.wv.vectors)
+
+    def test_a_rate_that_is_given_means_what_it_means_in_gensim(self):
+        assert Word2Vec()._cbow_grad() == "mean"
+        assert Word2Vec(alpha=0.05)._cbow_grad() == "sum"
+        assert Word2Vec(alpha=0.05, cbow_grad="mean")._cbow_grad() == "mean"
+        settings = {"vector_size": 8, "workers": 1, "epochs": 1, "engine": "layers"}
+        given, classic, true = (
+            Word2Vec(alpha=0.05, cbow_grad=grad, **settings).fit(themes(100)).wv for grad in (None, "sum", "mean")
+        )
+        assert given.settings["cbow_grad"] == "sum"
+        assert np.array_equal(given.vectors, classic.vectors)
+        assert not np.array_equal(given.vectors, true.vectors)
+        model = Word2Vec(**settings)
+        model.build_vocab(themes(100))
+        model.train(themes(100), start_alpha=0.05, end_alpha=model.min_alpha)
+        assert np.array_equal(model.wv.vectors, classic.vectors)
+
+    def test_callbacks(self):
+        class Diary(CallbackAny2Vec):
+            def __init__(self):
+                self.entries = []
+
+            def on_train_begin(self, model):
+                self.entries.append("begin")
+
+            def on_epoch_begin(self, model):
+                self.entries.append(model.trained_epochs)
+
+            def on_epoch_end(self, model):
+                self.entries.append((model.get_latest_training_loss(), model.wv.vectors.copy()))
+
+            def on_train_end(self, model):
+                self.entries.append("end")
+
+        diary, calls = Diary(), []
+        model = Word2Vec(vector_size=8, epochs=3, workers=1, sample=0, callbacks=[diary, CallbackAny2Vec()])
+        model.fit(themes(400), progress=lambda *call: calls.append(call))
+        assert [entry for entry in diary.entries if not isinstance(entry, tuple)] == ["begin", 0, 1, 2, "end"]
+        (first, early), _, (last, late) = (entry for entry in diary.entries if isinstance(entry, tuple))
+        assert last < first
+        assert np.array_equal(late, model.wv.vectors)
+        assert not np.array_equal(early, late)
+        words, _, rates = zip(*calls, strict=True)
+        assert words == tuple(sorted(set(words)))
+        assert words[-1] == model.loss_history[-1][0] == 3 * model.corpus_total_words
+        assert rates == tuple(sorted(rates, reverse=True))
+        assert model.wv.settings["trained_epochs"] == 3
+        other = Diary()
+        model.train(themes(50), total_examples=50, epochs=2, compute_loss=True, callbacks=[other])
+        assert [entry for entry in other.entries if not isinstance(entry, tuple)] == ["begin", 3, 4, "end"]
+
+        class Enough(CallbackAny2Vec):
+            def on_epoch_end(self, model):
+                raise StopIteration("enough")
+
+        with pytest.raises(StopIteration, match="enough"):
+            Word2Vec(vector_size=8, epochs=3, callbacks=[Enough()]).fit(themes(50))
+
+    def test_epochs_with_callbacks_learn_as_much(self):
+        corpus = Corpus.from_sentences(themes(3000))
+        settings = {"vector_size": 16, "epochs": 10, "workers": 1}
+        plain, called = (
+            loss_of(Word2Vec(callbacks=callbacks, **settings).fit(corpus).wv, corpus, 0)
+            for callbacks in ((), [CallbackAny2Vec()])
+        )
+        assert called == pytest.approx(plain, rel=0.05)
+
+    def test_the_word_in_the_middle(self, theirs):
+        model = Word2Vec(themes(200), vector_size=12, workers=1, epochs=2)
+        theirs.wv.vectors = model.wv.vectors[[model.wv.key_to_index[word] for word in theirs.wv.index_to_key]]
+        theirs.syn1neg = model.syn1neg[[model.wv.key_to_index[word] for word in theirs.wv.index_to_key]]
+        context = ["common0", "t1w1", "unheard-of", "t1w2"]
+        ours, expected = (one.predict_output_word(context, topn=5) for one in (model, theirs))
+        assert [word for word, _ in ours] == [word for word, _ in expected]
+        assert [p for _, p in ours] == pytest.approx([float(p) for _, p in expected], rel=1e-4)
+        assert len(model.predict_output_word(context, topn=1000)) == len(model.wv)
+        assert model.predict_output_word(["unheard-of"]) is None
 
     def test_max_final_vocab(self):
         model = Word2Vec(themes(100), vector_size=4, max_final_vocab=7, workers=1, epochs=1)
@@ -246,6 +350,26 @@ class TestGensimWays:
             twin.set_params(windw=7)
         with pytest.raises(ValueError, match="window is 0"):
             twin.set_params(window=0)
+
+    def test_in_scikit_learn(self):
+        base = pytest.importorskip("sklearn.base")
+        from sklearn.model_selection import ParameterGrid
+        from sklearn.pipeline import Pipeline, make_pipeline
+        from sklearn.preprocessing import FunctionTransformer
+
+        model = Word2Vec(vector_size=8, window=3, epochs=1, workers=1, callbacks=[CallbackAny2Vec()])
+        assert base.clone(model.set_params(callbacks=())).get_params() == model.get_params()
+        base.clone(model.fit(themes(50))).fit(themes(50))  # a clone is not fitted, and can be
+        assert not hasattr(base.clone(model), "wv")
+        texts = [" ".join(sentence) for sentence in themes(50)]
+        steps = make_pipeline(FunctionTransformer(lambda lines: [line.split() for line in lines]), base.clone(model))
+        fitted = base.clone(steps).set_params(word2vec__window=2).fit(texts, [0] * 50)
+        assert isinstance(fitted, Pipeline)
+        assert fitted[-1].window == 2
+        assert np.array_equal(fitted[-1].wv.vectors, Word2Vec(**fitted[-1].get_params()).fit(themes(50)).wv.vectors)
+        for parameters in ParameterGrid({"window": [1, 2], "sg": [0, 1]}):
+            assert base.clone(model).set_params(**parameters).fit(themes(20)).get_params()["window"] in (1, 2)
+        assert "word2vec" in repr(fitted)
 
 
 class TestChoice:
