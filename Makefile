@@ -25,6 +25,10 @@ compile-cuda: $(VENV)/installed-dev
 gpu-check:
 	$(PYTHON) -m benchmarks.gpu_check
 
+# The quick set, in five minutes; python -m benchmarks --help tells the rest.
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks --quick
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,4 +55,8 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@ $(VENV)/installed
+
+$(VENV)/installed-bench: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	touch $@ $(VENV)/installed

@@ -19,6 +19,7 @@ from benchmarks.measure import Options, Result, Skipped, Way, race
 from fastw2v import draws
 from fastw2v.backend import cuda_problem, get_namespace, scatter_add, to_device, to_host
 from fastw2v.kernels import cpu
+from fastw2v.kernels.schedule import POOL_SIZE, POOL_TOKENS, TILE
 from fastw2v.layers import NegativeSamplingLoss
 from fastw2v.sampling import (
     AliasTable,
@@ -48,6 +49,7 @@ def run(options: Options) -> Iterator[Result]:
     yield from noise_draws(options, compare)
     for batch in (64,) if options.tiny else (1000,) if options.quick else (100, 1000, 10_000):
         yield from losses(options, compare, batch)
+    yield from passes(options, compare)
     yield from touches(options, compare)
 
 
@@ -292,6 +294,54 @@ def _by_equation(W: Any, h: Any, target: Any, negative: Any, weight: Any) -> tup
         loss += np.logaddexp(0, -h[b] @ own) + weight[b] @ np.logaddexp(0, noise @ h[b])
         dh[b] = -own / (1 + np.exp(h[b] @ own)) + (weight[b] / (1 + np.exp(-noise @ h[b]))) @ noise
     return loss / len(h), dh / len(h)
+
+
+# A fused pass over random words, by the pool of negatives and the tile. Random words have no meaning to learn, so no
+# quality stands beside these; the defaults were chosen by quality too (docs/kernels.md).
+
+
+def passes(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterator[Result]:
+    if problem := cpu.problem():
+        yield Skipped("operations", "a fused pass, by pool and tile", problem)
+        return
+    words, V = (10_000, 1000) if options.tiny else (600_000, 68_000)
+    ids = zipf_ids(words, V)
+    offsets, counts = np.append(np.arange(0, words, 1000), words), np.bincount(ids, minlength=V)
+    usual = {"L": POOL_TOKENS, "P": POOL_SIZE, "T": TILE}
+    changes: list[dict[str, int]] = [{}, {"L": 64}, {"L": 1, "P": K}]
+    if not options.quick:
+        changes += [{"P": 16}, {"P": 32}, {"P": 64}, {"T": 1}, {"T": 2}]
+    rates: dict[cpu.Model, float] = {"cbow": 0.1, "skipgram": 0.025}
+    contexts = {"cbow": 1, "skipgram": 6}  # that a target has a loss for, on average, at most
+
+    def one_pass(
+        model: cpu.Model, W_in: np.ndarray, W_out: np.ndarray, pool_tokens: int, pool_size: int, tile: int
+    ) -> float:
+        losses = cpu.train(
+            W_in, W_out, ids, offsets, counts, model=model, alpha=rates[model], epochs=1, negative=K,
+            pool_tokens=pool_tokens, pool_size=pool_size, tile=tile,
+        )  # fmt: skip
+        if not (np.isfinite(W_in).all() and np.isfinite(W_out).all()):
+            return np.nan
+        return float(losses[-1]) / contexts[model]
+
+    def problem_of(loss: float) -> str | None:
+        chance = (1 + K) * np.log(2)
+        return None if 0 < loss < chance else f"the loss is {loss:.4g}, by chance {chance:.4g}"
+
+    for model in rates:
+        W_in, W_out = cpu.aligned_zeros((V, D)), cpu.aligned_zeros((V, D))
+        W_in[...] = (np.random.default_rng(7).random((V, D), np.float32) - 0.5) / D
+        ways = {
+            f"a fused pass, {model}, L = {L}, P = {P}, T = {T}": Way(
+                partial(one_pass, model, W_in, W_out, L, P, T), work=words
+            )
+            for L, P, T in ((usual | change).values() for change in changes)
+        }
+        yield from compare(
+            ways, problem_of, {"dim": D, "window": 5, "negative": K, "vocabulary": V}, baseline=next(iter(ways)),
+            unit="words/s", note="one thread, random words",
+        )  # fmt: skip
 
 
 # What is left of a fused pass when nothing is computed: both rows of every kept word, read and written.

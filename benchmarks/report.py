@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "results"
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 OUR_NAME = "fastw2v"
+BY_SETTING = ", by setting"
+"""What the rows of a sweep end with."""
 WHAT_IS_TIMED = {
     ("training", "words/s"): "training alone",
     ("pipeline", "s"): "text to vectors",
@@ -145,7 +147,7 @@ def compared(found: Results) -> list[list[Row]]:
     """Return the rows of training and pipeline that stand beside a baseline: groups of the same settings and unit."""
     groups: dict[Any, list[Row]] = defaultdict(list)
     for row in found.rows:
-        if (row.section, row.unit) in WHAT_IS_TIMED:
+        if (row.section, row.unit) in WHAT_IS_TIMED and not row.what.endswith(BY_SETTING):
             groups[row.section, row.unit, tuple(row.settings.items())].append(row)
     return [rows for rows in groups.values() if any(printing.baseline_of(row, rows) for row in rows)]
 
@@ -197,56 +199,60 @@ def _axes(columns: int = 1) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _label(axes: Any, points: Sequence[tuple[float, float, str, str]]) -> None:
-    """Write a label beside each point (x, y, text, colour), moved up where it would cover the one below."""
-    axes.figure.canvas.draw() if axes.figure.canvas else None
-    height = 13.0  # of a label, in pixels
-    last: dict[bool, float] = {}
-    middle = sum(axes.transAxes.transform([(0, 0), (1, 1)])[:, 0]) / 2
+def _label(axes: Any, points: Sequence[tuple[float, float, str, str]], right: bool = False) -> None:
+    """Write a label beside each point (x, y, text, colour), moved up where it would cover the one below.
+
+    Labels of points in the right half stand to their left, so that they stay inside, unless all are to stand right.
+    """
+    height = 15.0  # of a label, in pixels
+    taken: dict[bool, float] = {}
+    middle = axes.transAxes.transform((0.5, 0.5))[0]
     for x, y, text, colour in sorted(points, key=lambda point: point[1]):
         pixel_x, pixel_y = axes.transData.transform((x, y))
-        right = bool(pixel_x > middle)  # label to its left, so that it stays inside
-        at = max(pixel_y, last.get(right, -1e9) + height)
-        last[right] = at
+        left = bool(pixel_x > middle) and not right
+        at = max(pixel_y, taken.get(left, -1e9) + height)
+        taken[left] = at
         axes.annotate(
-            text, (x, y), xytext=(-7 if right else 7, at - pixel_y), textcoords="offset pixels", color=colour,
-            fontsize=9, ha="right" if right else "left", va="center",
+            text, (x, y), xytext=(-8 if left else 8, at - pixel_y), textcoords="offset pixels", color=colour,
+            fontsize=9, ha="right" if left else "left", va="center",
         )  # fmt: skip
 
 
 def speed_and_quality(found: Results) -> Any:
-    """Return a plot of the systems of the largest comparison in training, or None."""
+    """Return a plot of the systems of the first comparison in training, of both models, or None."""
     groups = [rows for rows in compared(found) if rows[0].section == "training"]
-    groups = groups or compared(found)
     if not groups:
         return None
-    rows = max(groups, key=len)
+    first = _without(groups[0][0].settings, "model")
+    rows = [row for group in groups if _without(group[0].settings, "model") == first for row in group]
     measure = next(iter(rows[0].quality))
     figure, (axes,) = _axes()
     points = []
     for row in rows:
-        if measure not in row.quality:
-            continue
         colour = OURS if row.what.startswith(OUR_NAME) else PEERS
         x, y = row.median, row.quality[measure]
         axes.errorbar(
-            x, y, xerr=[[x - min(row.values)], [max(row.values) - x]], fmt="o", color=colour, markersize=6, linewidth=1
-        )
-        points.append((x, y, row.what, colour))
+            x, y, xerr=[[x - min(row.values)], [max(row.values) - x]], color=colour, linewidth=1, markersize=6,
+            fmt="o" if row.settings["model"] == "CBOW" else "s",
+        )  # fmt: skip
+        points.append((x, y, f"{row.what}, {row.settings['model']}", colour))
     axes.set_xscale("log")
-    axes.margins(x=0.15, y=0.15)
+    axes.margins(x=0.12, y=0.12)
     _plain_ticks(axes.xaxis)
-    speed = "speed (words/s before subsampling, log scale)" if rows[0].larger_is_better else "time (s, log scale)"
-    axes.set_xlabel(speed)
+    axes.set_xlabel("training speed (words/s before subsampling, log scale)")
     axes.set_ylabel(QUALITY_NAMES.get(measure, measure))
-    axes.set_title(printing.settings(rows[0].settings), fontsize=9, loc="left")
+    axes.set_title(f"Further right and up is better\n{printing.settings(dict(first))}", fontsize=9, loc="left")
     _label(axes, points)
     return figure
 
 
+def _without(settings: dict[str, int | float | str], *names: str) -> tuple[tuple[str, int | float | str], ...]:
+    return tuple((name, value) for name, value in settings.items() if name not in names)
+
+
 def scaling(found: Results) -> Any:
     """Return a plot of speed by threads, dimensions and the size of a batch, or None where none was measured."""
-    training = [row for row in found.rows if row.section == "training" and row.unit == "words/s"]
+    training = [row for row in found.rows if row.section == "training" and row.what.endswith(BY_SETTING)]
     layers = [row for row in found.rows if row.section == "layers"]
     wanted = [
         ("workers", "threads", training),
@@ -263,6 +269,7 @@ def scaling(found: Results) -> Any:
             x = [float(row.settings[setting]) for row in line]
             y = [row.median for row in line]
             colour = PEERS if "textbook" in what else OURS
+            what = what.replace("loop in the textbook's manner", "the textbook's loop")
             axes.plot(x, y, "o-", color=colour, markersize=4, linewidth=1.2)
             points.append((x[-1], y[-1], what, colour))
         axes.set_xscale("log")
@@ -272,9 +279,13 @@ def scaling(found: Results) -> Any:
         axes.minorticks_off()
         axes.set_xlabel(f"{label} (log scale)")
         axes.set_ylabel(f"{next(iter(series.values()))[0].unit} (log scale)")
-        axes.margins(x=0.12, y=0.15)
+        axes.set_xlim(ticks[0] * 0.8, ticks[-1] * (ticks[-1] / ticks[0]) ** 0.6 * 1.25)  # room for the labels
+        axes.margins(y=0.15)
+        longest = max(series.values(), key=len)[0].settings
+        usual = {name: longest[name] for name in ("dim", "window", "workers") if name in longest and name != setting}
+        axes.set_title(printing.settings(usual), fontsize=9, loc="left")
         _plain_ticks(axes.yaxis)
-        _label(axes, points)
+        _label(axes, points, right=True)
     return figure
 
 
@@ -292,8 +303,8 @@ def _series(rows: Sequence[Row], setting: str) -> dict[str, list[Row]]:
     found: dict[str, dict[Any, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if setting in row.settings:
-            rest = tuple((name, value) for name, value in row.settings.items() if name != setting)
-            what = row.what.removesuffix(", by setting").removeprefix("layers on ")
+            rest = _without(row.settings, setting)
+            what = row.what.removesuffix(BY_SETTING).removeprefix("layers on ")
             what = str(row.settings["model"]) + what.removeprefix("fastw2v, fused") if "model" in row.settings else what
             found[what][rest].append(row)
     longest = {what: max(groups.values(), key=len) for what, groups in found.items()}

@@ -12,6 +12,9 @@ from benchmarks.measure import Row, Skipped, Wrong
 SCHEMA = 1
 """Raised when the meaning of the JSON changes."""
 
+ALONE = 0.1
+"""The spread to either side that is taken for a figure measured once."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -99,5 +102,14 @@ def compare(old: Results, new: Results) -> list[Change]:
     """Return the measurements in both whose ranges do not meet, most slowed first."""
     before = {key(row): row for row in old.rows}
     pairs = [Change(before[key(row)], row) for row in new.rows if key(row) in before]
-    apart = [c for c in pairs if max(c.old.values) < min(c.new.values) or max(c.new.values) < min(c.old.values)]
+    apart = [change for change in pairs if not _meet(_range(change.old), _range(change.new))]
     return sorted(apart, key=lambda change: change.ratio)
+
+
+def _range(row: Row) -> tuple[float, float]:
+    margin = ALONE if len(row.values) == 1 else 0.0
+    return min(row.values) * (1 - margin), max(row.values) * (1 + margin)
+
+
+def _meet(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    return a[0] <= b[1] and b[0] <= a[1]

@@ -254,8 +254,8 @@ def scatter_add(target: Any, ids: Any, rows: Any) -> None:
     -----
     NumPy: `np.add.at` has a fast path for one-dimensional indices only, so rows are added element by element
     to the flattened target: 5 times faster than `np.add.at` on rows, and more than twice as fast as sorting followed
-    by `np.add.reduceat`, at every size tried (``python -m benchmarks.scatter_add``). A product with SciPy's sparse
-    matrices is faster still from about 1,000 rows on, but would make SciPy a dependency of the readable tier.
+    by `np.add.reduceat`, at every size tried (``python -m benchmarks --only operations``). A product with SciPy's
+    sparse matrices is faster still from about 1,000 rows on, but would make SciPy a dependency of the readable tier.
     CuPy: ``cupyx.scatter_add``, whose order of additions is not fixed (atomics).
     Any other library: row by row, as the standard offers nothing better.
     """

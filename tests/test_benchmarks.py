@@ -238,6 +238,7 @@ def test_compare_tells_what_left_the_spread():
     new.rows[0] = replace(old.rows[0], values=[7e6, 7.5e6, 8e6])  # was 14 to 16 M
     new.rows[1] = replace(old.rows[1], values=[1.7e6, 1.8e6, 1.9e6])  # was 1.8 to 2.0 M: the ranges meet
     new.rows[2] = replace(old.rows[2], values=[2.2e6])  # was 1.1 M
+    new.rows[3] = replace(old.rows[3], values=[0.55e6])  # was 0.6 M, once: no spread is known
     memory = next(i for i, found in enumerate(old.rows) if found.unit == "MB")
     new.rows[memory] = replace(old.rows[memory], values=[170.0])  # was 340
     new.rows.append(row("another", [1.0]))
