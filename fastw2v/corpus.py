@@ -13,7 +13,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import numpy as np
 from fastw2v import encoded
 from fastw2v.backend import get_device, get_namespace, to_host
 from fastw2v.numbering import Numbered, Numbering, available_processors, number_text
+from fastw2v.replacement import replacing
 from fastw2v.text import Errors, Piece, Source, files, is_missing, pieces, pieces_of_lines
 from fastw2v.vocab import Vocabulary, by_falling_count
 
@@ -337,18 +337,9 @@ class Corpus:
         for word in words:
             if word.split() != [word]:
                 raise ValueError(f"word {word!r} cannot be written to {path}: words are separated by white space there")
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-        try:
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
-                for start, stop in itertools.pairwise(self.offsets.tolist()):
-                    file.write(" ".join([words[i] for i in self.ids[start:stop].tolist()]) + "\n")
-            partial.replace(target)
-        except OSError as error:  # a full disk does not say what was to be written
-            error.filename = error.filename or str(path)
-            raise
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(Path(path)) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+            for start, stop in itertools.pairwise(self.offsets.tolist()):
+                file.write(" ".join([words[i] for i in self.ids[start:stop].tolist()]) + "\n")
 
     @property
     def n_sentences(self) -> int:

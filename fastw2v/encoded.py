@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import secrets
 import struct
 import zlib
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fastw2v.replacement import replacing
 from fastw2v.vocab import Vocabulary
 
 __all__ = ["read", "write"]
@@ -48,28 +48,20 @@ def write(path: Path, ids: np.ndarray, offsets: np.ndarray, vocabulary: Vocabula
         If a word holds a line feed or half of a surrogate pair.
     """
     words = _words_to_bytes(vocabulary.words, path)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with partial.open("wb") as file:
-            file.write(bytes(START))
-            sums = [
-                _write_array(file, ids, "<i4"),
-                _write_array(file, offsets, "<i8"),
-                _write_array(file, vocabulary.counts, "<i8"),
-                zlib.crc32(words),
-            ]
-            file.write(words)
-            header = HEADER.pack(MAGIC, VERSION, 0, len(ids), len(offsets) - 1, len(vocabulary), len(words), *sums)
-            file.seek(0)
-            file.write(header + struct.pack("<I", zlib.crc32(header)))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:  # a full disk does not say what was to be written
-        error.filename = error.filename or str(path)
-        raise
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial, partial.open("wb") as file:
+        file.write(bytes(START))
+        sums = [
+            _write_array(file, ids, "<i4"),
+            _write_array(file, offsets, "<i8"),
+            _write_array(file, vocabulary.counts, "<i8"),
+            zlib.crc32(words),
+        ]
+        file.write(words)
+        header = HEADER.pack(MAGIC, VERSION, 0, len(ids), len(offsets) - 1, len(vocabulary), len(words), *sums)
+        file.seek(0)
+        file.write(header + struct.pack("<I", zlib.crc32(header)))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read(path: Path) -> tuple[np.ndarray, np.ndarray, Vocabulary]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fastw2v.replacement import replacing
+
 __all__ = ["Vocabulary"]
 
 
@@ -107,16 +109,8 @@ class Vocabulary:
         for word in self.words:
             if not word or "\n" in word:
                 raise ValueError(f"word {word!r} cannot be written to {path}: words are separated by line breaks there")
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(
-                    f"{word} {count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True)
-                )
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(Path(path)) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{word} {count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
 
     @property
     def id_to_word(self) -> list[str]:

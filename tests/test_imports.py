@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "fastw2v"
 
 # A module may import, anywhere in its text, only modules of floors below its own.
 FLOORS = [
-    {"backend", "ctool", "terminal", "kernels.arguments", "kernels.schedule"},
+    {"backend", "replacement", "ctool", "terminal", "kernels.arguments", "kernels.schedule"},
     {"draws", "gradient", "keys", "vocab", "progress", "text", "store", "kernels.simd"},
     {"scan", "screen", "encoded"},
     {"numbering", "search"},
@@ -21,7 +21,7 @@ FLOORS = [
     {"sampling", "corpus", "vectors", "optim"},
     {"layers", "formats.files", "datasets", "kernels.stretch"},
     {"evaluate", "phrases", "plan", "plot", "models", "kernels.cpu", "kernels.gpu", "trainer"},
-    {"formats.header", "formats.pickles", "formats.tensors", "formats.fasttext"},
+    {"formats.decimals", "formats.header", "formats.pickles", "formats.tensors", "formats.fasttext"},
     {"formats.binary", "formats.plain_text", "formats.npz", "formats.textbook", "formats.keyed_vectors"},
     {"formats.projector", "formats.static_embedding"},
     {"formats.kinds"},

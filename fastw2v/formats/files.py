@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import os
 import re
-import secrets
 import shutil
 import tempfile
 import zlib
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from fastw2v.replacement import replacing
 from fastw2v.vectors import WordVectors
 
 __all__ = [
@@ -77,23 +77,6 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         # Without name and time, equal vectors give equal files.
         with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed:
             yield packed  # type: ignore[misc]
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give the name of an empty file in the same folder, to be written; it takes `path`'s place on success."""
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
-    temporary = target.with_name(f".fastw2v-{secrets.token_hex(8)}.tmp")
-    temporary.open("xb").close()
-    mode = temporary.stat().st_mode
-    try:
-        yield temporary
-        temporary.chmod(mode)  # safetensors makes the file anew, readable by its owner only
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def word_vectors(path: Path, words: Sequence[Any] | Callable[[], Any], vectors: Any, **rest: Any) -> WordVectors:
