@@ -42,6 +42,8 @@ UNTRIED = "there is one, but the CUDA engine has not yet been run on a GPU; devi
 """Why "auto" prefers a processor with a fused engine to a GPU, until somebody has run the GPU's."""
 INTERVAL = 0.2
 """Seconds between two calls of the progress function."""
+REPORTS = 20
+"""Calls of the progress function in a run that is over sooner: a curve needs points."""
 
 
 def choose_engine(engine: Engine = "auto", device: str = "auto", deterministic: bool = False) -> tuple[str, str, str]:
@@ -144,7 +146,7 @@ def train_layers(
     workers : int, optional
         Not used: the threads are the array library's.
     on_progress : callable, optional
-        Called about every 0.2 s, and in the end, as `ProgressFunction` says.
+        Called about every 0.2 s, of a short run about twenty times, and in the end, as `ProgressFunction` says.
     deterministic : bool
         Whether a repeated run gives the same bytes on a GPU too (see `RowGradient.summed`).
 
@@ -170,11 +172,11 @@ def train_layers(
     optimizer = SGD(alpha, max_row_norm=MAX_ROW_STEP / alpha)
     N = len(corpus_ids)
     losses, targets = np.zeros(epochs), np.zeros(epochs, np.int64)
-    seen, reported = (0.0, 0), time.monotonic()
+    seen, reported, due = (0.0, 0), time.monotonic(), epochs * N / REPORTS
 
     def report(epoch: int, total: Any, words: int) -> None:
         """Read the loss of an epoch so far, which waits for the device, and pass it on."""
-        nonlocal seen, reported
+        nonlocal seen, reported, due
         losses[epoch] = float(to_host(total))
         if not math.isfinite(losses[epoch]):
             raise FloatingPointError(
@@ -184,7 +186,7 @@ def train_layers(
         now = float(losses.sum()), int(targets.sum())
         if on_progress is not None and now[1] > seen[1]:
             on_progress(epoch * N + words, (now[0] - seen[0]) / (now[1] - seen[1]), optimizer.lr)
-        seen, reported = now, time.monotonic()
+        seen, reported, due = now, time.monotonic(), epoch * N + words + epochs * N / REPORTS
 
     with on_device_of(W_in):
         keep = xp.asarray(keep_threshold(counts, sample), device=device)
@@ -216,7 +218,7 @@ def train_layers(
                 words = batch.stop
                 total = total + xp.astype(loss, xp.float64) * batch.targets
                 targets[epoch] += batch.targets
-                if time.monotonic() - reported > INTERVAL:
+                if time.monotonic() - reported > INTERVAL or (on_progress is not None and epoch * N + words >= due):
                     report(epoch, total, words)
             report(epoch, total, N)
     return losses / np.maximum(targets, 1)

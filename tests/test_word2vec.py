@@ -113,6 +113,20 @@ def test_what_comes_out():
     assert [(w, value) for w, value, _ in calls] == model.loss_history
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("sentences", [8000, 20])
+def test_a_short_run_has_a_curve_all_the_same(engine, sentences):
+    """Of a run of less than a second, some twenty points; of one with fewer steps, one at least."""
+    corpus = Corpus.from_sentences(themes(sentences))
+    calls = []
+    Word2Vec(vector_size=4, engine=engine, epochs=2, workers=1).fit(corpus, progress=lambda *call: calls.append(call))
+    words = [call[0] for call in calls]
+    assert words == sorted(set(words))
+    assert words[-1] == 2 * len(corpus)
+    assert len(calls) >= (15 if sentences > 1000 else 1)
+    assert len(calls) < 60
+
+
 @pytest.mark.parametrize(("settings", "error", "message"), [
     ({"vector_size": 0}, ValueError, "vector_size is 0; it must be at least 1"),
     ({"window": 0}, ValueError, "window is 0; it must be at least 1"),

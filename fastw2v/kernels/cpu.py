@@ -30,6 +30,8 @@ CACHE_LINE = 64
 """Bytes. Rows start at one, so that no vector straddles two and no two threads write to the same."""
 INTERVAL = 0.2
 """Seconds between two calls of `on_progress`."""
+REPORTS = 20
+"""Calls of `on_progress` in a run that is over sooner: a curve needs points."""
 
 
 def problem() -> str | None:
@@ -109,8 +111,8 @@ def train(
     workers : int
         Threads. One gives the same bytes every time; several race for shared rows.
     on_progress : callable, optional
-        Called about every 0.2 s in the calling thread with the words done, the mean loss per target since the last
-        call and the learning rate; its exceptions, like Ctrl-C, end the training.
+        Called about every 0.2 s, of a short run about twenty times, in the calling thread with the words done, the mean
+        loss per target since the last call and the learning rate; its exceptions, like Ctrl-C, end the training.
 
     Returns
     -------
@@ -178,9 +180,11 @@ def _share_out(
     losses = np.zeros(epochs)
     targets = np.zeros(epochs, np.int64)
     done = busy = 0
+    marks: list[tuple[int, float, int]] = []
+    due = step = max(1, epochs * N // REPORTS)
 
     def worker() -> None:
-        nonlocal done, busy
+        nonlocal done, busy, due
         try:
             while not stop.is_set():
                 with changed:
@@ -197,6 +201,10 @@ def _share_out(
                     losses[job[0]] += loss
                     targets[job[0]] += trained
                     done += job[2] - job[1]
+                    if done >= due:
+                        marks.append((done, float(losses.sum()), int(targets.sum())))
+                        due = (done // step + 1) * step
+                        changed.notify()
         except BaseException as error:  # whatever it is, it belongs to the calling thread
             errors.append(error)
             stop.set()
@@ -214,11 +222,16 @@ def _share_out(
         finished = False
         while not finished:  # at least once: a short run may be over by now, and is reported all the same
             with changed:
-                finished = changed.wait_for(lambda: not busy, timeout=INTERVAL)
-                now = (float(losses.sum()), int(targets.sum()))
-            if on_progress is not None and now[1] > seen[1] and not errors:
-                on_progress(done, (now[0] - seen[0]) / (now[1] - seen[1]), rate(done))
-                seen = now
+                changed.wait_for(lambda: not busy or marks, timeout=INTERVAL)
+                finished = not busy
+                if finished or not marks:
+                    marks.append((done, float(losses.sum()), int(targets.sum())))
+                passed = marks.copy()
+                marks.clear()
+            for words, loss, trained in passed:
+                if on_progress is not None and trained > seen[1] and not errors:
+                    on_progress(words, (loss - seen[0]) / (trained - seen[1]), rate(words))
+                    seen = (loss, trained)
     finally:
         stop.set()
         for thread in threads:
