@@ -19,7 +19,7 @@ from benchmarks.measure import Options, Result, Row, Wrong
 from benchmarks.results import Results
 from fastw2v.backend import cuda_problem
 
-SECTIONS = ("operations", "layers", "queries", "training", "pipeline")
+SECTIONS = ("operations", "layers", "queries", "training", "pipeline", "costs")
 """In the order in which they run. Each is a module of this package."""
 
 

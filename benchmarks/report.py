@@ -18,6 +18,8 @@ BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 OUR_NAME = "fastw2v"
 BY_SETTING = ", by setting"
 """What the rows of a sweep end with."""
+ROWS_MOVED, COPYING = "rows of the words", "copying memory"
+"""Rows of the cost model."""
 WHAT_IS_TIMED = {
     ("training", "words/s"): "training alone",
     ("pipeline", "s"): "text to vectors",
@@ -179,7 +181,8 @@ def page(name: str, found: Results, images: Sequence[Path]) -> str:
 def plots(found: Results, stem: Path) -> list[Path]:
     """Draw what there are figures for; return the images."""
     drawn = []
-    for name, draw in (("speed-quality", speed_and_quality), ("scaling", scaling)):
+    kinds = {"speed-quality": speed_and_quality, "scaling": scaling, "memory-limit": memory_limit}
+    for name, draw in kinds.items():
         figure = draw(found)
         if figure is not None:
             path = stem.with_name(f"{stem.name}-{name}.png")
@@ -282,11 +285,48 @@ def scaling(found: Results) -> Any:
         axes.set_xlim(ticks[0] * 0.8, ticks[-1] * (ticks[-1] / ticks[0]) ** 0.6 * 1.25)  # room for the labels
         axes.margins(y=0.15)
         longest = max(series.values(), key=len)[0].settings
-        usual = {name: longest[name] for name in ("dim", "window", "workers") if name in longest and name != setting}
+        others = {"dim", "window", "workers"} - {setting}
+        usual = {name: value for name, value in longest.items() if name in others}
         axes.set_title(printing.settings(usual), fontsize=9, loc="left")
         _plain_ticks(axes.yaxis)
         _label(axes, points, right=True)
     return figure
+
+
+def memory_limit(found: Results) -> Any:
+    """Return bars of the bytes per second that training must move, with what copying reaches, or None."""
+    rows = [row for row in found.rows if row.section == "costs" and row.what.startswith(ROWS_MOVED)]
+    limits = [row for row in found.rows if row.section == "costs" and row.what == COPYING]
+    if not rows or not limits:
+        return None
+    threads = max(row.settings["workers"] for row in rows)
+    usual = {name: rows[0].settings[name] for name in ("window", "pool", "vocabulary", "device")}
+    bars = {
+        f"{row.settings['model']}, dim {row.settings['dim']}, {_threads(row.settings['workers'])}": row.median
+        for row in rows
+        if row.settings.items() >= usual.items() and row.settings["workers"] in (1, threads)
+    }
+    limit = limits[0]
+    figure, (axes,) = _axes()
+    axes.barh(list(bars), list(bars.values()), color=OURS, height=0.6)
+    for place, figure_here in enumerate(bars.values()):
+        share = f"{figure_here:.3g} GB/s, {figure_here / limit.median:.0%} of copying"
+        axes.annotate(share, (figure_here, place), xytext=(5, 0), textcoords="offset points", fontsize=9, va="center")
+    axes.axvline(limit.median, color=PEERS, linestyle="--")
+    label = f"copying memory, {_threads(limit.settings['workers'])}: {limit.median:.3g} GB/s "
+    axes.annotate(
+        label, (limit.median, 1), ha="right",
+        xycoords=("data", "axes fraction"), xytext=(0, 4), textcoords="offset points", color=PEERS, fontsize=9,
+    )  # fmt: skip
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.set_xlim(0, max(limit.median, *bars.values()) * 1.1)
+    axes.set_xlabel("bytes of the words' rows, each read and written once (GB/s)")
+    return figure
+
+
+def _threads(workers: Any) -> str:
+    return "1 thread" if workers == 1 else f"{workers} threads"
 
 
 def _plain_ticks(axis: Any) -> None:

@@ -36,7 +36,7 @@ def row(what: str, values: list[float], analogies: float = 34.0, pairs: float = 
 
 def example() -> Results:
     """Return results of the shape of a full run, with made-up figures."""
-    found = Results(MACHINE, {"sections": ["training", "pipeline", "layers"], "others": {"before": 0.02}})
+    found = Results(MACHINE, {"sections": ["training", "pipeline", "layers", "costs"], "others": {"before": 0.02}})
     for result in [
         row("fastw2v, fused", [15e6, 14e6, 16e6], 36.1, 0.526),
         row("gensim", [1.9e6, 2e6, 1.8e6], 34.4, 0.487),
@@ -62,6 +62,19 @@ def example() -> Results:
             for batch, speed in ((30, 60e3), (100, 100e3), (1000, 125e3), (10_000, 100e3))
         ),
         Row("layers", "loop in the textbook's manner, Adam", {"batch": 100, "dim": 100}, "targets/s", [3e3]),
+        Row("costs", "copying memory", {"workers": 2, "device": "cpu"}, "GB/s", [29.0]),
+        *(
+            Row(
+                "costs", "rows of the words, each read and written once",
+                {"model": model, "dim": dim, "window": 5, "pool": 24, "vocabulary": 70_000, "workers": workers,
+                 "device": "cpu"},
+                "GB/s", [speed],
+            )
+            for model, dim, workers, speed in [
+                ("CBOW", 100, 1, 4.0), ("CBOW", 300, 1, 4.5), ("CBOW", 100, 2, 7.6), ("skip-gram", 100, 1, 3.0),
+                ("skip-gram", 100, 2, 5.6),
+            ]
+        ),
         Skipped("training", "fastText on a GPU", "there is none"),
     ]:  # fmt: skip
         found.add(result)
@@ -262,7 +275,9 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     written = report.write_all(tmp_path, readme)
-    assert {path.name for path in written} >= {"box-speed-quality.png", "box-scaling.png", "REPORT.md", "README.md"}
+    assert {path.name for path in written} >= {
+        "box-speed-quality.png", "box-scaling.png", "box-memory-limit.png", "REPORT.md", "README.md",
+    }  # fmt: skip
     text = readme.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
