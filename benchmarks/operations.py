@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -377,6 +377,7 @@ def touches(options: Options, compare: Callable[..., Iterator[Result]]) -> Itera
         )  # fmt: skip
 
 
+@cache
 def _touch() -> Any:
     from numba import njit
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import fastw2v
 from benchmarks import __main__ as suite
 from benchmarks import layers, machine, operations, printing, queries, report, results
 from benchmarks.measure import Options, Row, Skipped, Way, Wrong, interleave, race, ratios, seconds
@@ -170,6 +173,28 @@ def test_every_section_of_training_runs(tmp_path):
         assert {"fastw2v, fused", "gensim"} <= {row.what for row in found.rows if row.section == section}
     assert all(row.quality for row in found.rows)
     assert len(report.compared(found)) == 3  # words a second, seconds, memory
+
+
+class Event:
+    """A stand-in for CuPy's: it notes the time when it is recorded."""
+
+    def record(self) -> None:
+        self.at = time.perf_counter()
+
+    def synchronize(self) -> None: ...
+
+
+def test_a_gpu_is_measured_by_events_beside_the_cpu(tmp_path, monkeypatch):
+    cuda = SimpleNamespace(Event=Event, get_elapsed_time=lambda began, ended: 1000 * (ended.at - began.at))
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=cuda))
+    assert 0.009 < seconds(lambda: time.sleep(0.01), device="cuda", least=0.03) < 0.1
+    for module in (operations, queries, fastw2v):
+        monkeypatch.setattr(module, "to_device", lambda array, device: np.asarray(array))
+    options = replace(tiny(tmp_path), devices=("cpu", "cuda"))
+    found = [result for section in (operations, layers, queries) for result in section.run(options)]
+    assert not [result for result in found if isinstance(result, Wrong)]
+    on_gpu = {result.what.split(",")[0] for result in found if isinstance(result, Row) and "CuPy" in result.what}
+    assert on_gpu >= {"copy", "gather", "scatter-add", "draws", "loss", "layers on CuPy", "neighbours", "analogies"}
 
 
 def test_a_section_that_fails_is_said_to_be_wrong_and_the_others_run(tmp_path, monkeypatch, capsys):
