@@ -193,6 +193,11 @@ class Corpus:
                     "split it first, for instance with sentence.split(), or read strings with Corpus.from_lines"
                 )
             breaks.append(len(words))
+            if isinstance(sentence, Mapping):
+                raise TypeError(
+                    f"sentence {number} is a row of a table, with {', '.join(map(repr, sentence))}; a sentence is a "
+                    "list of tokens: choose a column first"
+                )
             try:
                 words.extend(sentence)
             except TypeError:
@@ -502,7 +507,7 @@ def as_corpus(source: Any, min_count: int = 5, *, max_vocab: int | None = None, 
         A path is read by `Corpus.load` if it ends in ``.w2v``, by `Corpus.from_text` otherwise, and so is an
         iterable of `pathlib.Path`. A matrix of integers is taken as walks, a line of integers as ids. A column
         of strings (pandas, polars, Arrow, Hugging Face datasets) is read by `Corpus.from_lines`, one of token lists by
-        `Corpus.from_sentences`; so is a table of a single column.
+        `Corpus.from_sentences`, one of integers by `Corpus.from_ids`; so is a table of a single column.
     min_count, max_vocab, counts
         Which words of a text to take; see `Corpus`. Without effect on what is encoded or numbered already.
 
@@ -521,6 +526,10 @@ def as_corpus(source: Any, min_count: int = 5, *, max_vocab: int | None = None, 
         if source and all(isinstance(one, os.PathLike) for one in source):
             return Corpus.from_text(source, min_count, max_vocab=max_vocab, counts=counts)
         return Corpus.from_sentences(source, min_count, max_vocab=max_vocab, counts=counts)
+    if isinstance(source, Mapping):
+        raise TypeError(
+            f"a {type(source).__name__} is no corpus; choose one of its parts: {', '.join(map(repr, source))}"
+        )
     if _is_table(source):
         source = _only_column(source)
     if hasattr(source, "ndim") and hasattr(source, "dtype") and getattr(source.dtype, "kind", "") in "iu":
@@ -538,7 +547,10 @@ def as_corpus(source: Any, min_count: int = 5, *, max_vocab: int | None = None, 
     values = itertools.chain(head, values)
     if first is None or isinstance(first, str):
         return Corpus.from_lines(values, min_count, max_vocab=max_vocab, counts=counts)
-    return Corpus.from_sentences((value for value in values if not is_missing(value)), min_count)
+    if isinstance(first, (int, np.integer)):
+        return Corpus.from_ids(source)
+    present = (value for value in values if not is_missing(value))
+    return Corpus.from_sentences(present, min_count, max_vocab=max_vocab, counts=counts)
 
 
 def _is_table(source: Any) -> bool:
