@@ -1,7 +1,7 @@
 """word2vec's text format, fastText's and GloVe's: a line for each word, with the word and D numbers.
 
-Numbers are parsed many at a time: eight digits are eight bytes, and a few operations on 64-bit integers make a
-number of them. What is not in the common form, such as ``1e10`` or ``nan``, is left to Python, number by number.
+Numbers are read and spelled many at a time, by `decimals`. What is not in the common form, such as ``1e10`` or ``nan``,
+is left to Python, number by number.
 """
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from fastw2v.backend import to_host
+from fastw2v.formats.decimals import parsed, spelled
 from fastw2v.formats.files import FormatError, cast, encoded, writing
 from fastw2v.formats.header import check_rest, read_header
 from fastw2v.vectors import WordVectors
 
-__all__ = ["parse_rows", "read_text", "write_text"]
+__all__ = ["parse_rows", "read_text", "spelled_rows", "write_text"]
 
 # Text parsed at a time: small enough that what is made of it stays in the cache.
-_CHUNK = 2**19
+_CHUNK = 2**18
+# Numbers spelled at a time, for the same reason.
+_SPELLED = 2**14
 _PAD = 16
 _GLOVE = re.compile(rb"\S+(?: -?\d+\.\d+(?:e[-+]?\d+)?)+[ \t\r]*\n")
 _NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE)
-_POWERS = 10.0 ** np.arange(23)  # each exact in double precision
 
 
 def read_text(
@@ -76,9 +79,23 @@ def write_text(vectors: WordVectors, path: Path, header: bool) -> None:
     with writing(path) as file:
         if header:
             file.write(b"%d %d\n" % matrix.shape)
-        for word, row in zip(words, matrix, strict=True):
-            # str of a NumPy float32 is the shortest text that reads back to the same float32.
-            file.write(word + b" " + " ".join(map(str, row)).encode() + b"\n")
+        for word, numbers in zip(words, spelled_rows(matrix), strict=True):
+            file.write(word + numbers + b"\n")
+
+
+def spelled_rows(matrix: np.ndarray) -> Iterator[bytes]:
+    """Give the text of each row of a float32 matrix, shape (V, D): its numbers, a space before each."""
+    n_workers = min(8, os.cpu_count() or 1)
+    n_rows = max(1, _SPELLED // matrix.shape[1])
+    with ThreadPoolExecutor(n_workers) as pool:
+        # A few pieces for each thread at a time: texts that wait to be written take memory.
+        for start in range(0, len(matrix), 8 * n_workers * n_rows):
+            stop = min(start + 8 * n_workers * n_rows, len(matrix))
+            pieces = [matrix[at : min(at + n_rows, stop)] for at in range(start, stop, n_rows)]
+            for text, lengths in pool.map(lambda piece: spelled(piece.reshape(-1)), pieces):
+                ends = np.cumsum(lengths.reshape(-1, matrix.shape[1]).sum(axis=1)).tolist()
+                for begin, end in pairwise([0, *ends]):
+                    yield text[begin:end]
 
 
 def parse_rows(text: bytes, n_dims: int) -> tuple[list[bytes], np.ndarray]:
@@ -102,7 +119,7 @@ def parse_rows(text: bytes, n_dims: int) -> tuple[list[bytes], np.ndarray]:
         raise IndexError(int(np.argmax(ahead < n_dims)))
     gaps = spaces[(behind - n_dims)[:, None] + np.arange(n_dims)]
     ends = np.concatenate([gaps[:, 1:], stops[:, None]], axis=1)
-    values, odd = _parsed_numbers(raw, gaps.reshape(-1) + 1, ends.reshape(-1))
+    values, odd = parsed(raw, gaps.reshape(-1) + 1, ends.reshape(-1))
     matrix = values.reshape(-1, n_dims)
     for place in odd:
         row, column = divmod(int(place), n_dims)
@@ -170,65 +187,6 @@ def _without_trailing(raw: np.ndarray, line_starts: np.ndarray, line_ends: np.nd
     for i in np.flatnonzero(blank).tolist():
         stops[i] = line_starts[i] + len(raw[line_starts[i] : line_ends[i]].tobytes().rstrip(b" \t\r"))
     return stops
-
-
-def _parsed_numbers(raw: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Parse numbers such as ``-0.0625``, with or without an exponent such as ``e-05``.
-
-    Returns
-    -------
-    values : float32 array, shape (N,)
-    odd : int array, shape (M,)
-        The places of numbers in another form, whose values mean nothing.
-
-    Notes
-    -----
-    The digits make an integer below 2⁵³, divided by a power of ten below 10²³: both are exact in double precision,
-    so the quotient is the double nearest to the number, as Python's ``float`` gives it.
-    """
-    negative = raw[starts] == 45
-    points = starts + negative + 1
-    exponents = np.zeros(len(starts), dtype=np.int64)
-    scaled = np.flatnonzero((raw[ends - 4] == 101) & (raw[ends - 3] == 45) & (ends - points > 5))
-    if len(scaled):
-        tens, ones = (raw[ends[scaled] - place].astype(np.int64) - 48 for place in (2, 1))
-        digits = (tens >= 0) & (tens <= 9) & (ones >= 0) & (ones <= 9)
-        scaled, exponents[scaled[digits]] = scaled[digits], (10 * tens + ones)[digits]
-        ends = ends.copy()
-        ends[scaled] -= 4
-    n_digits = ends - points - 1
-    whole = raw[points - 1] - np.uint8(48)  # wraps round to a large number for what is no digit
-    regular = (raw[points] == 46) & (whole <= 9) & (n_digits >= 1) & (n_digits <= 14)
-    n_digits = np.clip(n_digits, 1, 14)
-    decimals = n_digits + exponents
-    regular &= decimals <= 22
-    octets: np.ndarray = np.ndarray((len(raw) - 7,), "<u8", raw, strides=(1,))
-    digits, good = _eight_digits(octets[ends - 8], np.minimum(n_digits, 8))
-    number = digits.astype(np.int64)
-    regular &= good
-    long = np.flatnonzero(n_digits > 8)
-    if len(long):
-        digits, good = _eight_digits(octets[ends[long] - 16], n_digits[long] - 8)
-        number[long] += 100_000_000 * digits.astype(np.int64)
-        regular[long] &= good
-    values = whole * _POWERS[n_digits] + number
-    values /= _POWERS[np.minimum(decimals, 22)]
-    np.negative(values, out=values, where=negative)
-    return values.astype(np.float32), np.flatnonzero(~regular)
-
-
-def _eight_digits(octets: np.ndarray, n_digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number that the last 1 to 8 of eight characters spell, and whether they are all digits."""
-    # The first character is the lowest byte: shifting there and back makes zeros of those in front.
-    spare = (8 * (8 - n_digits)).astype(np.uint64)
-    x = ((octets ^ np.uint64(0x3030303030303030)) >> spare) << spare
-    digits = ((x | (x + np.uint64(0x0606060606060606))) & np.uint64(0xF0F0F0F0F0F0F0F0)) == 0
-    # Neighbours are joined: eight digits to four pairs, and these, by two products, to the whole.
-    x = x * np.uint64(10) + (x >> np.uint64(8))
-    mask = np.uint64(0x000000FF000000FF)
-    high = (x & mask) * np.uint64(0x000F424000000064)
-    low = ((x >> np.uint64(16)) & mask) * np.uint64(0x0000271000000001)
-    return (high + low) >> np.uint64(32), digits
 
 
 def _odd_number(text: bytes, row: int) -> Any:

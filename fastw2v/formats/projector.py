@@ -10,7 +10,7 @@ import numpy as np
 
 from fastw2v.backend import to_host
 from fastw2v.formats.files import FormatError, cast, decoded, encoded, replacing, word_vectors
-from fastw2v.formats.plain_text import parse_rows
+from fastw2v.formats.plain_text import parse_rows, spelled_rows
 from fastw2v.vectors import WordVectors
 
 __all__ = ["metadata_path", "read_projector", "write_projector"]
@@ -60,8 +60,7 @@ def write_projector(vectors: WordVectors, path: Path) -> None:
     matrix = cast(to_host(vectors.vectors), np.dtype("<f4"), path)
     with replacing(path) as numbers, replacing(metadata_path(path)) as metadata:
         with numbers.open("wb") as file:
-            for row in matrix:
-                file.write("\t".join(map(str, row)).encode() + b"\n")
+            file.writelines(row[1:].replace(b" ", b"\t") + b"\n" for row in spelled_rows(matrix))
         with metadata.open("wb") as file:
             if vectors.counts is None:
                 file.writelines(word + b"\n" for word in words)
