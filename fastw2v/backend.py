@@ -18,6 +18,7 @@ __all__ = [
     "array_module",
     "chosen",
     "cuda_problem",
+    "free_device_memory",
     "get_device",
     "get_namespace",
     "is_cupy",
@@ -118,6 +119,13 @@ def array_module(device: str = "cpu") -> Any:
         there = "there is one CUDA device, 'cuda:0'" if count == 1 else f"there are {count} CUDA devices, from 'cuda:0'"
         raise RuntimeError(f"device {device!r} cannot be used: {there}")
     return cp
+
+
+def free_device_memory(device: str) -> int:
+    """Return the bytes that are free on "cuda" or "cuda:N"; `array_module` says what is raised."""
+    index = _device_index(device)
+    cuda = array_module(device).cuda
+    return int((cuda.Device() if index is None else cuda.Device(index)).mem_info[0])
 
 
 def to_host(array: Any) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastw2v.backend import array_module
+from fastw2v.backend import free_device_memory
 from fastw2v.corpus import Corpus
 
 __all__ = ["Part", "Plan", "free_memory", "plan"]
@@ -129,7 +129,7 @@ def plan(corpus: Corpus, *, vector_size: int, epochs: int, device: str, engine: 
         parts.append(Part("vectors, copied back", 8 * V * vector_size, "host", False))
     free = {"host": free_memory()}
     if place == "device":
-        free[place] = int(array_module(device).cuda.Device().mem_info[0])
+        free[place] = free_device_memory(device)
     return Plan(T, S, V, epochs, vector_size, device, engine, parts, free)
 
 

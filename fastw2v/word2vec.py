@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v import draws
-from fastw2v.backend import to_host
+from fastw2v.backend import on_device_of, to_device, to_host
 from fastw2v.corpus import Corpus, as_corpus
 from fastw2v.engine import Engine, ProgressFunction, choose_engine, tables, trainer
 from fastw2v.layers import CbowGrad
@@ -646,8 +646,9 @@ class Word2Vec:
             setattr(model, name, settings.get(name, 0))
         model.device_, model.engine_, model.report_ = choose_engine("auto", "auto", model.deterministic)
         W_in, W_out = tables(vectors.vectors.shape, model.device_, model.engine_)
-        W_in[...] = vectors.vectors
-        W_out[...] = vectors.context_vectors
+        with on_device_of(W_in):
+            W_in[...] = to_device(vectors.vectors, model.device_)
+            W_out[...] = to_device(vectors.context_vectors, model.device_)
         model.wv = WordVectors(
             vectors.index_to_key, W_in, vectors.counts, context_vectors=W_out, settings=model._settings()
         )

@@ -35,7 +35,7 @@ typedef unsigned long long Bits;
 #endif
 
 #ifndef SHARED_MEMORY
-#define SHARED_MEMORY(name) extern __shared__ double name[]
+#define SHARED_MEMORY(name) extern __shared__ __align__(16) double name[]
 #endif
 
 #define ALL 0xffffffffu

@@ -22,7 +22,7 @@ ATTRIBUTES = {
 
 
 class Array(np.ndarray):
-    """An array of the one device, number 0."""
+    """An array of the one device, number 0, which like CuPy's does not mix with arrays of the host."""
 
     @property
     def device(self) -> Any:
@@ -32,11 +32,24 @@ class Array(np.ndarray):
     def data(self) -> Any:
         return types.SimpleNamespace(ptr=self.ctypes.data)
 
+    def __setitem__(self, place: Any, values: Any) -> None:
+        assert np.ndim(values) == 0 or isinstance(values, Array), "non-scalar numpy.ndarray cannot be used for fill"
+        super().__setitem__(place, values)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        assert all(np.ndim(x) == 0 or isinstance(x, Array) for x in inputs), "Unsupported type <class 'numpy.ndarray'>"
+        if out := kwargs.get("out"):
+            kwargs["out"] = tuple(x if x is None else x.view(np.ndarray) for x in out)
+        result = getattr(ufunc, method)(*(x.view(np.ndarray) if isinstance(x, Array) else x for x in inputs), **kwargs)
+        return np.asarray(result).view(Array)
+
     def get(self) -> np.ndarray:
         return np.array(self)
 
     def set(self, values: np.ndarray, stream: Any = None) -> None:
-        self[...] = values
+        assert not isinstance(values, Array)
+        assert (values.shape, values.dtype) == (self.shape, self.dtype)
+        np.copyto(self, values)
 
 
 def zeros(shape: Any, dtype: Any = np.float64) -> Array:
@@ -46,9 +59,7 @@ def zeros(shape: Any, dtype: Any = np.float64) -> Array:
 
 
 def asarray(values: np.ndarray) -> Array:
-    array = Array(values.shape, values.dtype)
-    array[...] = values
-    return array
+    return np.array(values).view(Array)
 
 
 class Device:
