@@ -105,8 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--corpus", type=Path, metavar="FILE", help="text to train on, plain or compressed")
     parser.add_argument(
-        "--data", type=Path, metavar="FOLDER", default=os.environ.get("FASTW2V_DATA"),
-        help="with questions-words.txt and word pairs, at any depth (default: $FASTW2V_DATA)",
+        "--data", type=Path, metavar="FOLDER",
+        help="with questions-words.txt and word pairs for the corpus, at any depth (default: $FASTW2V_DATA)",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", default=Path("benchmarks.json"), help="where results go")
     parser.add_argument("--repeats", type=int, metavar="N", help="turns (default: 3, with --quick 2)")
@@ -124,9 +124,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _options(given: argparse.Namespace, folder: Path) -> Options:
+    if given.data is not None and given.corpus is None:
+        raise ValueError("--data asks about the words of a text: name the text with --corpus")
+    if given.corpus is not None and given.data is None and "FASTW2V_DATA" in os.environ:
+        given.data = Path(os.environ["FASTW2V_DATA"])
     for name, wanted in (("corpus", Path.is_file), ("data", Path.is_dir), ("word2vec", Path.is_file)):
         path = getattr(given, name)
-        if path is not None and not wanted(Path(path)):
+        if path is not None and not wanted(path):
             raise FileNotFoundError(f"--{name} {path}: there is no such {'folder' if name == 'data' else 'file'}")
     for name in ("repeats", "workers"):
         number = getattr(given, name)
@@ -140,7 +144,7 @@ def _options(given: argparse.Namespace, folder: Path) -> Options:
         folder=folder,
         quick=given.quick,
         corpus=given.corpus,
-        data=None if given.data is None else Path(given.data),
+        data=given.data,
         repeats=given.repeats or (2 if given.quick else 3),
         workers=given.workers or os.cpu_count() or 1,
         devices=("cpu",) if cuda_problem() else ("cpu", "cuda"),

@@ -57,7 +57,7 @@ def run(options: Options) -> Iterator[Result]:
     for device in options.devices:
         for batch in batches:
             runs: dict[str, Callable[[], Any]] = {
-                f"layers on {LIBRARY[device]}, {name}": partial(fit, make(batch), ids, *examples, batch, device)
+                f"layers on {LIBRARY[device]}, {name}": partial(fit, make, ids, *examples, batch, device)
                 for name, make in OPTIMISERS.items()
             }
             baseline = ""
@@ -96,12 +96,12 @@ def rows(
 
 
 def fit(
-    optimiser: Any, ids: Any, contexts: Any, target: Any, batch: int, device: str
+    make: Callable[[int], Any], ids: Any, contexts: Any, target: Any, batch: int, device: str
 ) -> tuple[float, int, tuple[Any, Any]]:
     """Train one epoch with `Trainer`; return targets per second, targets, and the weights on the host."""
     ids, contexts, target = (fastw2v.to_device(array, device) for array in (ids, contexts, target))
     model = fastw2v.CBOW(int(ids.max()) + 1, D, WINDOW, ids, sample_size=NEGATIVE)
-    trainer = fastw2v.Trainer(model, optimiser)
+    trainer = fastw2v.Trainer(model, make(batch))
     start = time.perf_counter()
     trainer.fit(contexts, target, 1, batch, eval_interval=max(1, len(target) // batch), show=False)
     passed = time.perf_counter() - start  # the last loss was read, so a GPU has done all of it

@@ -31,9 +31,10 @@ def machine(found: dict[str, Any]) -> str:
 
 
 def lines(group: Sequence[Row], before: dict[str, int | float | str]) -> list[str]:
-    """Return rows of the same settings under what of the settings differs from those of the group before."""
+    """Return rows of the same settings under the settings, or under those that differ from the group before."""
     now = group[0].settings
-    told = [f"  {settings({name: now[name] for name in now if before.get(name) != now[name]})}:"]
+    changed = {name: now[name] for name in now if before.get(name) != now[name]}
+    told = [f"  {settings(changed if changed and now.keys() == before.keys() else now)}:"]
     for row in group:
         parts = [times(row, group), qualities(row.quality), row.note]
         told.append(f"    {row.what:44} {figure(row):>28}  " + "  ".join(part for part in parts if part))

@@ -236,6 +236,21 @@ def test_held_out_loss_at_the_start_is_chance():
     assert layers.held_out_loss(W, W, contexts, target, np.arange(1, 21)) == pytest.approx(6 * math.log(2))
 
 
+def test_turns_of_the_layers_start_afresh(tmp_path):
+    ids = operations.zipf_ids(3000, 50)
+    contexts, target = fastw2v.create_contexts_target(ids, 5)
+    make = layers.OPTIMISERS["AdaGrad"]
+    first, again = (layers.fit(make, ids, contexts, target, 100, "cpu")[2] for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_settings_are_printed_where_they_change():
+    a, b, c = ({"rows": 1, "dim": 2}, {"rows": 3, "dim": 2}, {"dim": 2})
+    rows = [Row("operations", "x", settings, "s", [0.5]) for settings in (a, b, c)]
+    headings = [printing.lines([one], before)[0].strip() for one, before in zip(rows, ({}, a, b), strict=True)]
+    assert headings == ["rows 1, dim 2:", "rows 3:", "dim 2:"]
+
+
 # JSON, and what changed.
 
 
@@ -361,7 +376,8 @@ def test_others_are_what_is_not_ours():
     ("arguments", "message"),
     [
         (["--corpus", "nowhere.txt"], "there is no such file"),
-        (["--data", "nowhere"], "there is no such folder"),
+        (["--corpus", __file__, "--data", "nowhere"], "there is no such folder"),
+        (["--data", "nowhere"], "name the text with --corpus"),
         (["--word2vec", "nowhere"], "there is no such file"),
         (["--compare", "nowhere.json"], "nowhere.json"),
         (["--repeats", "0"], "at least 1"),
