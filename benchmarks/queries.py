@@ -23,7 +23,7 @@ LIBRARY = {"cpu": "NumPy", "cuda": "CuPy"}
 
 def run(options: Options) -> Iterator[Result]:
     """Yield the rows of this section."""
-    V = 1000 if options.tiny else 20_000 if options.quick else 70_000
+    V = 400 if options.tiny else 20_000 if options.quick else 70_000
     words, rows = [f"word{i}" for i in range(V)], directions(V)
     peer = None
     if importlib.util.find_spec("gensim") is None:
