@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 import fastw2v
-from fastw2v import Corpus, Word2Vec, draws, engine, evaluate
+from fastw2v import Corpus, Word2Vec, WordVectors, draws, engine, evaluate
 from fastw2v.backend import array_module, cuda_problem, to_host
 from fastw2v.kernels import cpu, gpu
 from fastw2v.kernels.schedule import POOL_TOKENS, TILE, pool_size_for
@@ -42,7 +42,7 @@ WARPS = (4, 8, 2, 16)
 """Of a block, to be tried: fewer blocks train at once than a large GPU has multiprocessors, so more warps may pay."""
 STALE = (4.0, 8.0, 16.0, 32.0, 2.0)
 """Updates in flight times the rate, to be tried: more blocks, until learning suffers."""
-GROUPS = (16, 64, 256, 1024)
+GROUPS = (256, 1024, 64, 16)
 """Pools in a batch of the layers, to be tried."""
 
 Result = dict[str, Any]
@@ -242,11 +242,13 @@ def trained(corpus: Corpus, model: str, device: str) -> Result:
     seconds = time.perf_counter() - began
     result = {"seconds": round(seconds, 2), "words/s": between(seen), "loss": round(seen[-1][1], 4)}
     if data("wiki8.txt*"):
+        wv = WordVectors(estimator.wv.index_to_key, to_host(estimator.wv.vectors))
         if path := data("questions-words.txt"):
-            scores = evaluate.analogies(estimator.wv, evaluate.read_analogies(path))
-            result["analogies %"] = round(100 * scores.overall.accuracy, 1)
+            result["analogies %"] = round(
+                100 * evaluate.analogies(wv, evaluate.read_analogies(path)).overall.accuracy, 1
+            )
         if path := data("wordsim353.tsv"):
-            result["wordsim353"] = round(evaluate.word_pairs(estimator.wv, evaluate.read_pairs(path)).spearman, 3)
+            result["wordsim353"] = round(evaluate.word_pairs(wv, evaluate.read_pairs(path)).spearman, 3)
     return result
 
 
@@ -313,9 +315,13 @@ def speed(words: int, deadline: float) -> Iterator[Result]:
 
 def layers(words: int, deadline: float) -> Iterator[Result]:
     """Time the layers on the GPU by the size of a batch, and with additions in a fixed order."""
-    ids, offsets, counts = generated(max(1000, words // 20))
+    ids, offsets, counts = generated(max(1000, words // 10))
     results: list[Result] = []
     for deterministic in (False, True):
+        for model, alpha in RATES.items():  # compiles
+            few = slice(0, 1000)
+            W = engine.tables((TYPES, DIM), "cuda", "layers")
+            timed(engine.train_layers, W, ids[few], offsets[:2], counts, model, alpha, deterministic=deterministic)
         for groups in GROUPS:
             for model, alpha in RATES.items():
                 if time.monotonic() > deadline:
@@ -357,6 +363,7 @@ def timed(
     """Return the speed of an epoch between the first report of progress and the last, and the loss at the end."""
     seen: list[tuple[int, float, float]] = []
     uniform_weights(tables[0], seed=1)
+    began = time.perf_counter()
     try:
         train(
             *tables, ids, offsets, counts, model=model, window=WINDOW, negative=NEGATIVE, sample=SAMPLE, alpha=alpha,
@@ -364,7 +371,8 @@ def timed(
         )  # fmt: skip
     except FloatingPointError as error:
         return {"words/s": None, "loss": str(error)}
-    return {"words/s": between(seen), "loss": round(seen[-1][1], 4)}
+    seconds = round(time.perf_counter() - began, 2)
+    return {"seconds": seconds, "words/s": between(seen), "loss": round(seen[-1][1], 4)}
 
 
 STAGES: dict[str, tuple[Callable[[int, float], Iterator[Result]], float]] = {
