@@ -28,7 +28,7 @@ WHAT_IS_TIMED = {
 QUALITY_NAMES = {
     "analogy %": "analogies answered rightly (%)",
     "pairs": "rank correlation with human similarities",
-    "neighbours %": "neighbours told from chance (%)",
+    "neighbours %": "held-out words told from others by their neighbours (%)",
 }
 """How an axis names each measure of quality."""
 OURS, PEERS = "tab:blue", "0.45"
@@ -45,14 +45,11 @@ def write_all(folder: Path = FOLDER, readme: Path = ROOT / "README.md") -> list[
         If a file does not hold results, or README has no place for the table.
     """
     every = read_all(folder)
-    written = [plot for name, found in every.items() for plot in plots(found, folder / name)]
-    pages = [page(name, found, [plot for plot in written if plot.stem.startswith(f"{name}-")])
-             for name, found in every.items()]  # fmt: skip
+    drawn = {name: plots(found, folder / name) for name, found in every.items()}
     intro = "# Measurements\n\nMade by `python -m benchmarks --report` from the JSON files beside it.\n"
-    written += [folder / "REPORT.md", readme]
-    _replace(folder / "REPORT.md", "\n".join([intro, *pages]))
+    _replace(folder / "REPORT.md", "\n".join([intro, *(page(name, every[name], drawn[name]) for name in every)]))
     _replace(readme, with_table(readme.read_text(encoding="utf-8"), every))
-    return written
+    return [*(image for images in drawn.values() for image in images), folder / "REPORT.md", readme]
 
 
 def read_all(folder: Path = FOLDER) -> dict[str, Results]:
@@ -81,13 +78,21 @@ def with_table(readme: str, every: dict[str, Results]) -> str:
 
 
 def summary(found: Results) -> str:
-    """Return what README tells of one run: ours beside gensim in everything, and every system in one thing."""
+    """Return what README tells of one run: ours beside gensim in everything, and every system in training."""
+    groups = comparisons(found)
     lines = []
-    if groups := compared(found):
-        measures = [name for name in QUALITY_NAMES if name in groups[0][0].quality]
-        lines += [f"Text: {groups[0][0].settings['corpus']}, {groups[0][0].settings['words']:,} words.", ""]
-        lines += _ours_beside_baseline(groups, measures, groups[0][0].settings)
-        lines += ["", *_every_system(groups[0], measures), ""]
+    if beside := [rows for rows in groups if any(printing.baseline_of(row, rows) for row in rows)]:
+        usual = beside[0][0].settings
+        measures = [name for name in QUALITY_NAMES if name in beside[0][0].quality]
+        lines += [f"Text: {usual['corpus']}, {usual['words']:,} words.", ""]
+        lines += [*_ours_beside_baseline(beside, measures, usual), ""]
+        training = [rows for rows in groups if rows[0].section == "training"]
+        # What is too slow for as many epochs as the others is compared in a group of its own.
+        apart = [rows for rows in training if rows not in beside and rows[0].settings["model"] == usual["model"]]
+        for rows in [*training[:1], *apart]:
+            lines += [*_every_system(rows, measures), ""]
+    if found.wrong:
+        lines += [f"Wrong, and without a figure: {'; '.join(wrong.what for wrong in found.wrong)}.", ""]
     return "\n".join([*lines, machine_line(found)])
 
 
@@ -145,13 +150,13 @@ def machine_line(found: Results) -> str:
     )
 
 
-def compared(found: Results) -> list[list[Row]]:
-    """Return the rows of training and pipeline that stand beside a baseline: groups of the same settings and unit."""
+def comparisons(found: Results) -> list[list[Row]]:
+    """Return the rows of training and pipeline in groups of the same settings and unit, of at least two systems."""
     groups: dict[Any, list[Row]] = defaultdict(list)
     for row in found.rows:
         if (row.section, row.unit) in WHAT_IS_TIMED and not row.what.endswith(BY_SETTING):
             groups[row.section, row.unit, tuple(row.settings.items())].append(row)
-    return [rows for rows in groups.values() if any(printing.baseline_of(row, rows) for row in rows)]
+    return [rows for rows in groups.values() if len(rows) > 1]
 
 
 def page(name: str, found: Results, images: Sequence[Path]) -> str:
@@ -223,7 +228,7 @@ def _label(axes: Any, points: Sequence[tuple[float, float, str, str]], right: bo
 
 def speed_and_quality(found: Results) -> Any:
     """Return a plot of the systems of the first comparison in training, of both models, or None."""
-    groups = [rows for rows in compared(found) if rows[0].section == "training"]
+    groups = [rows for rows in comparisons(found) if rows[0].section == "training"]
     if not groups:
         return None
     first = _without(groups[0][0].settings, "model")

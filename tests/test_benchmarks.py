@@ -45,7 +45,8 @@ def example() -> Results:
         row("gensim", [1.9e6, 2e6, 1.8e6], 34.4, 0.487),
         row("fastText", [1.1e6], 34.8, 0.486),
         row("word2vec.c", [0.6e6], 33.8, 0.479),
-        row("PyTorch", [0.12e6], 30.1, 0.45),
+        row("PyTorch", [0.12e6], 20.1, 0.35, epochs=1),
+        row("fastw2v, fused", [14e6], 25.1, 0.4, epochs=1),
         row("fastw2v, fused", [7e6, 7.5e6, 6.5e6], 38.0, 0.536, model="skip-gram"),
         row("gensim", [0.4e6, 0.42e6, 0.39e6], 36.5, 0.511, model="skip-gram"),
         *(
@@ -172,7 +173,7 @@ def test_every_section_of_training_runs(tmp_path):
     for section in ("training", "pipeline"):
         assert {"fastw2v, fused", "gensim"} <= {row.what for row in found.rows if row.section == section}
     assert all(row.quality for row in found.rows)
-    assert len(report.compared(found)) == 3  # words a second, seconds, memory
+    assert len(report.comparisons(found)) == 3  # words a second, seconds, memory
 
 
 class Event:
@@ -330,12 +331,16 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     assert "| CBOW, text to vectors | 8.5 (8..9) s | 6.5 times (7, 6) |" in text
     assert "| CBOW, peak memory | 340 MB | 1.7 times |" in text
     assert "| word2vec.c | 600 k words/s | 33.8 |" in text
+    assert text.index("| PyTorch | 120 k words/s | 20.1 |") > text.index("epochs 1, workers 2")
     assert "A chip, 2 cores; 2026-01-02, commit 0123456789ab; other programs used up to 2% of the machine." in text
     page = (tmp_path / "REPORT.md").read_text()
     assert "![box-scaling](box-scaling.png)" in page
     assert "Left out: fastText on a GPU (training): there is none" in page
     assert all(row.what in page for row in example().rows)
     assert report.with_table(text, report.read_all(tmp_path)) == text
+    assert "Wrong" not in text
+    wrong = replace(example(), wrong=[Wrong("training", "PyTorch, skip-gram", "its vectors are not finite")])
+    assert "Wrong, and without a figure: PyTorch, skip-gram." in report.summary(wrong)
 
 
 def test_readme_without_marks_is_left_alone(tmp_path):
