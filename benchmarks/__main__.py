@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"\nStopped. What was measured before is in {given.json}.", file=sys.stderr)
+        return 130
     print(f"\nWritten to {given.json}.")
     if old:
         print(printing.changes(old[0], found))
@@ -51,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(options: Options, sections: Sequence[str], path: Path, show: Callable[[str], Any] = print) -> Results:
-    """Run sections, tell what they find as it comes, and keep it in a file that is whole after every section."""
+    """Run sections, tell what they find as it comes, and keep it in a file that is whole after every row."""
     asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
     del asked["folder"]
     more = {"devices": list(options.devices), "sections": list(sections), "others": {}}
@@ -67,6 +70,7 @@ def measure(options: Options, sections: Sequence[str], path: Path, show: Callabl
         for group in _groups(_results_of(section, options)):
             for result in group:
                 found.add(result)
+            results.write(path, found)
             if rows := [result for result in group if isinstance(result, Row)]:
                 show("\n".join(printing.lines(rows, told)))
                 told = rows[0].settings

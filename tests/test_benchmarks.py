@@ -394,6 +394,19 @@ def test_bad_arguments_are_said(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_what_was_measured_before_ctrl_c_is_kept(tmp_path, monkeypatch, capsys):
+    def interrupted(options: Options):
+        yield Row("operations", "x", {}, "s", [1.0])
+        yield Skipped("operations", "y", "no time")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(operations, "run", interrupted)
+    path = tmp_path / "out.json"
+    assert suite.main(["--only", "operations", "--json", str(path)]) == 130
+    assert f"is in {path}" in capsys.readouterr().err
+    assert [row.what for row in results.read(path).rows] == ["x"]
+
+
 def test_unknown_sections_are_said(capsys):
     with pytest.raises(SystemExit):
         suite.main(["--only", "cooking"])
