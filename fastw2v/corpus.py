@@ -343,8 +343,12 @@ class Corpus:
             if word.split() != [word]:
                 raise ValueError(f"word {word!r} cannot be written to {path}: words are separated by white space there")
         with replacing(Path(path)) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-            for start, stop in itertools.pairwise(self.offsets.tolist()):
-                file.write(" ".join([words[i] for i in self.ids[start:stop].tolist()]) + "\n")
+            for start in range(0, len(self), BLOCK_TOKENS):
+                block = [words[i] for i in self.ids[start : start + BLOCK_TOKENS].tolist()]
+                first, last = np.searchsorted(self.offsets, (start, start + len(block)), side="right")
+                for end in self.offsets[first:last].tolist():
+                    block[end - start - 1] += "\n"
+                file.write(" ".join(block).replace("\n ", "\n") + " " * (not block[-1].endswith("\n")))
 
     @property
     def n_sentences(self) -> int:

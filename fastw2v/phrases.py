@@ -2,13 +2,14 @@
 
 Pairs of neighbours are counted as pairs of ids, scored, and those above a threshold joined from left to right. A
 second pass over the result joins pairs to longer phrases. Scores and choices are those of gensim's ``Phrases``.
+The corpus is gone through in pieces, so that memory grows with the number of different pairs.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +26,9 @@ ENGLISH_CONNECTOR_WORDS = frozenset(
     ["a", "an", "the", "for", "of", "with", "without", "at", "from", "to", "in", "on", "by", "and", "or"]
 )
 """Words that can stand inside a phrase but neither begin nor end it."""
+
+PIECE = 1 << 21
+"""Tokens that are looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,29 +99,22 @@ def find_phrases(
         if word in corpus.vocabulary:
             connectors[corpus.vocabulary.word_to_id[word]] = True
 
-    left, right = _neighbours(corpus, connectors)
-    adjacent = right - left == 1
-    keys, numbers = np.unique(
-        corpus.ids[left[adjacent]].astype(np.int64) * V + corpus.ids[right[adjacent]], return_counts=True
-    )
-    longer = Counter(
-        tuple(corpus.ids[a : b + 1].tolist())
-        for a, b in zip(left[~adjacent].tolist(), right[~adjacent].tolist(), strict=True)
-    )
+    keys, numbers, longer = _counted_neighbours(corpus, connectors)
 
     # A pair can spell the same as a word or as another pair, once words hold the delimiter; then they count as one.
-    unigrams = np.bincount(corpus.ids, minlength=V)
+    unigrams = _counts(corpus.ids, V)
     spelled: defaultdict[str, int] = defaultdict(int)
     doubtful = np.fromiter((delimiter in word for word in words), dtype=bool, count=V)
-    pairs = np.stack([keys // V, keys % V], axis=1)
-    apart = doubtful[pairs].any(axis=1)
-    several = [(tuple(pair), n) for pair, n in zip(pairs[apart].tolist(), numbers[apart].tolist(), strict=True)]
+    apart = doubtful[keys // V] | doubtful[keys % V]
+    several: list[tuple[tuple[int, ...], int]] = [
+        (divmod(key, V), n) for key, n in zip(keys[apart].tolist(), numbers[apart].tolist(), strict=True)
+    ]
     several += longer.items()
     for ids, n in several:
         spelled[delimiter.join([words[i] for i in ids])] += n
     for i in np.flatnonzero(doubtful & ~connectors & (unigrams > 0)).tolist():
         spelled[words[i]] += int(unigrams[i])
-    pairs, numbers, keys = pairs[~apart], numbers[~apart], keys[~apart]
+    keys, numbers = keys[~apart], numbers[~apart]
     same: dict[tuple[int, ...], str] = {}
     ids_of = corpus.vocabulary.word_to_id
     for spelling in spelled:
@@ -128,17 +125,17 @@ def find_phrases(
             if at < len(keys) and keys[at] == a * V + b:
                 same[a, b] = spelling
                 spelled[spelling] += int(numbers[at])
-    counted = unigrams.astype(np.int64)
+    counted = unigrams.copy()
     for i in np.flatnonzero(doubtful).tolist():
         counted[i] = spelled.get(words[i], 0)
     plain_words = np.count_nonzero((unigrams > 0) & ~connectors & ~doubtful)
-    size = int(plain_words) + len(pairs) - len(same) + len(spelled)
+    size = int(plain_words) + len(keys) - len(same) + len(spelled)
 
     frequent = numbers >= min_count
-    candidates = [
-        (tuple(pair), n)
-        for pair, n in zip(pairs[frequent].tolist(), numbers[frequent].tolist(), strict=True)
-        if tuple(pair) not in same
+    candidates: list[tuple[tuple[int, ...], int]] = [
+        (divmod(key, V), n)
+        for key, n in zip(keys[frequent].tolist(), numbers[frequent].tolist(), strict=True)
+        if divmod(key, V) not in same
     ]
     candidates += [(pair, spelled[spelling]) for pair, spelling in same.items()]
     candidates += [(ids, spelled[delimiter.join([words[i] for i in ids])]) for ids, _ in several]
@@ -177,63 +174,125 @@ def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
             f"the phrases were found with a vocabulary of {len(phrases.connectors)} words, and the corpus has {V}; "
             "find them in this corpus"
         )
-    left, right = _neighbours(corpus, phrases.connectors)
-    number = {ids: i for i, ids in enumerate(phrases.parts)}
-    found = np.full(len(left), -1, dtype=np.int64)
-    pairs = np.array([(*ids, i) for ids, i in number.items() if len(ids) == 2], dtype=np.int64).reshape(-1, 3)
-    begins, ends = np.zeros(V, dtype=bool), np.zeros(V, dtype=bool)
-    begins[pairs[:, 0]], ends[pairs[:, 1]] = True, True
-    maybe = np.flatnonzero((right - left == 1) & begins[corpus.ids[left]] & ends[corpus.ids[right]])
-    if len(pairs):
-        known = pairs[:, 0] * V + pairs[:, 1]
-        order = np.argsort(known)
-        keys = corpus.ids[left[maybe]].astype(np.int64) * V + corpus.ids[right[maybe]]
-        at = np.minimum(np.searchsorted(known[order], keys), len(known) - 1)
-        hit = known[order][at] == keys
-        found[maybe[hit]] = pairs[order, 2][at[hit]]
-    for i in np.flatnonzero(right - left > 1).tolist():
-        found[i] = number.get(tuple(corpus.ids[left[i] : right[i] + 1].tolist()), -1)
+    left, right, found = _found(corpus, phrases)
 
     # Of pairs that overlap in a row, the first, third, fifth, … are joined.
-    hits = np.flatnonzero(found >= 0)
-    follows = np.zeros(len(hits), dtype=bool)
-    follows[1:] = left[hits[1:]] == right[hits[:-1]]
-    run = np.maximum.accumulate(np.where(follows, 0, np.arange(len(hits))))
-    hits = hits[(np.arange(len(hits)) - run) % 2 == 0]
+    follows = np.zeros(len(left), dtype=bool)
+    follows[1:] = left[1:] == right[:-1]
+    run = np.maximum.accumulate(np.where(follows, 0, np.arange(len(left))))
+    odd = (np.arange(len(left)) - run) % 2 == 0
+    left, right, found = left[odd], right[odd], found[odd]
 
     # Spellings that are words already, or that two phrases share, are one word.
     spellings = list(words)
     ids_of = dict(corpus.vocabulary.word_to_id)
-    new = np.empty(len(phrases.parts), dtype=np.int64)
-    for spelling, i in zip(phrases.parts.values(), number.values(), strict=True):
+    new = np.empty(len(phrases.parts), dtype=np.int32)
+    for i, spelling in enumerate(phrases.parts.values()):
         new[i] = ids_of.setdefault(spelling, len(spellings))
         if new[i] == len(spellings):
             spellings.append(spelling)
-    joined = corpus.ids.astype(np.int64)
-    joined[left[hits]] = new[found[hits]]
+    joined = np.array(corpus.ids)
+    joined[left] = new[found]
     kept = np.ones(len(joined), dtype=bool)
-    gaps = right[hits] - left[hits]
+    gaps = right - left
     for gap in np.unique(gaps).tolist():
         for k in range(1, gap + 1):
-            kept[left[hits[gaps == gap]] + k] = False
+            kept[left[gaps == gap] + k] = False
     joined = joined[kept]
     offsets = corpus.offsets - np.searchsorted(np.flatnonzero(~kept), corpus.offsets)
 
-    counts = np.bincount(joined, minlength=len(spellings))
-    seen, first = np.unique(joined, return_index=True)
-    seen = seen[np.argsort(first)]
+    counts = _counts(joined, len(spellings))
+    first = np.empty(len(spellings), dtype=np.int64)
+    for piece in reversed(_pieces(len(joined))):  # from behind, so that the first place is the last to be written
+        first[joined[piece][::-1]] = np.arange(piece.start, piece.start + len(joined[piece]))[::-1]
+    seen = np.flatnonzero(counts)
+    seen = seen[np.argsort(first[seen])]
     seen = seen[by_falling_count(counts[seen], 1)]
     final = np.full(len(spellings), -1, dtype=np.int32)
     final[seen] = np.arange(len(seen), dtype=np.int32)
     return Corpus(final[joined], offsets, Vocabulary([spellings[i] for i in seen.tolist()], counts[seen]))
 
 
-def _neighbours(corpus: Corpus, connectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places of each two words of a sentence that have nothing but connector words between them."""
-    places = np.flatnonzero(~connectors[corpus.ids])
-    sentence = np.searchsorted(corpus.offsets, places, side="right")
-    inside = sentence[1:] == sentence[:-1]
-    return places[:-1][inside], places[1:][inside]
+def _pieces(n: int) -> list[slice]:
+    return [slice(start, start + PIECE) for start in range(0, n, PIECE)]
+
+
+def _counts(ids: np.ndarray, size: int) -> np.ndarray:
+    """Return how often each id occurs; a piece at a time, as bincount makes a copy of 8 bytes a token."""
+    counts = np.zeros(size, dtype=np.int64)
+    for piece in _pieces(len(ids)):
+        counts += np.bincount(ids[piece], minlength=size)
+    return counts
+
+
+def _neighbours(corpus: Corpus, connectors: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the places of each two words of a sentence that have nothing but connector words between them."""
+    last = np.empty(0, dtype=np.int64)  # of the piece before
+    for piece in _pieces(len(corpus)):
+        places = np.concatenate((last, piece.start + np.flatnonzero(~connectors[corpus.ids[piece]])))
+        sentence = np.searchsorted(corpus.offsets, places, side="right")
+        inside = sentence[1:] == sentence[:-1]
+        yield places[:-1][inside], places[1:][inside]
+        last = places[-1:]
+
+
+def _counted_neighbours(
+    corpus: Corpus, connectors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Counter[tuple[int, ...]]]:
+    """Return pairs of adjacent words as ``a * V + b``, rising, with their counts; and the longer ones with theirs."""
+    V = len(corpus.vocabulary)
+    tables: list[tuple[np.ndarray, np.ndarray]] = []
+    longer: Counter[tuple[int, ...]] = Counter()
+    for left, right in _neighbours(corpus, connectors):
+        adjacent = right - left == 1
+        keys = corpus.ids[left[adjacent]].astype(np.int64) * V + corpus.ids[right[adjacent]]
+        table = np.unique(keys, return_counts=True)
+        # Only tables of like size are merged: each pair goes through few merges, however many pieces there are.
+        while tables and len(tables[-1][0]) < 2 * len(table[0]):
+            table = _merged(tables.pop(), table)
+        tables.append(table)
+        apart = zip(left[~adjacent].tolist(), right[~adjacent].tolist(), strict=True)
+        longer.update(tuple(corpus.ids[a : b + 1].tolist()) for a, b in apart)
+    table = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    for larger in reversed(tables):
+        table = _merged(larger, table)
+    return *table, longer
+
+
+def _merged(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    (keys, numbers), (other_keys, other_numbers) = one, other
+    at = np.searchsorted(keys, other_keys)
+    known = at < len(keys)
+    known[known] = keys[at[known]] == other_keys[known]
+    numbers[at[known]] += other_numbers[known]
+    at, other_keys, other_numbers = at[~known], other_keys[~known], other_numbers[~known]
+    return np.insert(keys, at, other_keys), np.insert(numbers, at, other_numbers)
+
+
+def _found(corpus: Corpus, phrases: Phrases) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the places where a phrase begins and ends, and its number."""
+    V = len(corpus.vocabulary)
+    number = {ids: i for i, ids in enumerate(phrases.parts)}
+    pairs = np.array([(*ids, i) for ids, i in number.items() if len(ids) == 2], dtype=np.int64).reshape(-1, 3)
+    pairs = pairs[np.argsort(pairs[:, 0] * V + pairs[:, 1])]
+    known = pairs[:, 0] * V + pairs[:, 1]
+    begins, ends = np.zeros(V, dtype=bool), np.zeros(V, dtype=bool)
+    begins[pairs[:, 0]], ends[pairs[:, 1]] = True, True
+    places = [(np.empty(0, dtype=np.int64),) * 3]
+    for left, right in _neighbours(corpus, phrases.connectors):
+        found = np.full(len(left), -1, dtype=np.int64)
+        maybe = np.flatnonzero((right - left == 1) & begins[corpus.ids[left]] & ends[corpus.ids[right]])
+        if len(maybe):
+            keys = corpus.ids[left[maybe]].astype(np.int64) * V + corpus.ids[right[maybe]]
+            at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+            hit = known[at] == keys
+            found[maybe[hit]] = pairs[at[hit], 2]
+        for i in np.flatnonzero(right - left > 1).tolist():
+            found[i] = number.get(tuple(corpus.ids[left[i] : right[i] + 1].tolist()), -1)
+        hits = np.flatnonzero(found >= 0)
+        places.append((left[hits], right[hits], found[hits]))
+    left, right, found = (np.concatenate(parts) for parts in zip(*places, strict=True))
+    return left, right, found
 
 
 def _npmi(a: int, b: int, both: int, total: int) -> float:

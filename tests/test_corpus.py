@@ -437,6 +437,17 @@ def test_an_ordinary_text_raises_no_warning(tmp_path: Path, caplog: pytest.LogCa
     assert not caplog.records
 
 
+@pytest.mark.parametrize("block", [1, 2, 3, 7, 100])
+def test_text_is_written_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int):
+    monkeypatch.setattr(corpus_module, "BLOCK_TOKENS", block)
+    corpus = Corpus.from_ids(
+        np.arange(9) % 4, np.array([0, 1, 1, 6, 9]), Vocabulary(["a", "é", "\x00", "\ufeff"], [1] * 4)
+    )
+    corpus.write_text(tmp_path / "text.txt")
+    expected = "a\n\né \x00 \ufeff a é\n\x00 \ufeff a\n"
+    assert (tmp_path / "text.txt").read_bytes() == expected.encode()
+
+
 def test_written_text_reads_back(tmp_path: Path):
     corpus = Corpus.from_sentences(SENTENCES, min_count=1)
     corpus.write_text(tmp_path / "text.txt")

@@ -11,6 +11,7 @@ from gensim.models.phrases import Phrases as Gensim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastw2v import phrases
 from fastw2v.corpus import Corpus
 from fastw2v.phrases import ENGLISH_CONNECTOR_WORDS, find_phrases, join_phrases
 
@@ -37,10 +38,10 @@ def check(sentences: list[list[str]], passes: int = 1, **settings_: Any) -> None
 
 def test_known_scores():
     sentences = [["new", "york", "is", "new"], ["new", "york", "is", "big"]] * 5
-    phrases = find_phrases(Corpus.from_sentences(sentences, min_count=1), min_count=2, threshold=0.1)
+    scores = find_phrases(Corpus.from_sentences(sentences, min_count=1), min_count=2, threshold=0.1).scores
     size = 4 + len({("new", "york"), ("york", "is"), ("is", "new"), ("is", "big")})
-    assert phrases.scores["new", "york"] == (10 - 2) / (15 * 10) * size
-    assert phrases.scores["is", "big"] == (5 - 2) / (10 * 5) * size
+    assert scores["new", "york"] == (10 - 2) / (15 * 10) * size
+    assert scores["is", "big"] == (5 - 2) / (10 * 5) * size
 
 
 TOKENS = st.sampled_from(["a", "b", "c", "of", "the", "a_b", "b_c", "_", "a_", "_b", "of_b", "a_of_b"])
@@ -53,19 +54,22 @@ TOKENS = st.sampled_from(["a", "b", "c", "of", "the", "a_b", "b_c", "_", "a_", "
     scoring=st.sampled_from([("default", 0.05), ("default", 1.0), ("npmi", -0.5), ("npmi", 0.3)]),
     connectors=st.sampled_from([(), ("of", "the"), ("a_b",)]),
     delimiter=st.sampled_from(["_", "~~"]),
+    piece=st.sampled_from([1, 2, 5, 1 << 21]),
 )
 def test_any_sentences(
-    sentences: list[list[str]], min_count: int, scoring: Any, connectors: tuple[str, ...], delimiter: str
+    sentences: list[list[str]], min_count: int, scoring: Any, connectors: tuple[str, ...], delimiter: str, piece: int
 ):
-    check(
-        sentences,
-        passes=2,
-        min_count=min_count,
-        scoring=scoring[0],
-        threshold=scoring[1],
-        connector_words=frozenset(connectors),
-        delimiter=delimiter,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phrases, "PIECE", piece)
+        check(
+            sentences,
+            passes=2,
+            min_count=min_count,
+            scoring=scoring[0],
+            threshold=scoring[1],
+            connector_words=frozenset(connectors),
+            delimiter=delimiter,
+        )
 
 
 def test_a_longer_text_in_three_passes():
