@@ -208,7 +208,8 @@ def times(options: Options, model: str, device: str) -> Iterator[Result]:
     workers = options.workers if device == "cpu" else 1
     copied = bandwidth(workers, device, 1 << 20 if options.tiny else 1 << 28)
     yield Row(SECTION, "copying memory", {"workers": workers, "device": device}, "GB/s", [copied])
-    yield from shares([row for row in rows if row.settings["workers"] == workers], copied)
+    usual = {key: found[0][0][key] for key in ("window", "pool", "vocabulary")}
+    yield from shares([row for row in rows if row.settings.items() >= usual.items()], copied)
     fitted, _ = fit_times(rows)
     yield from tell(fitted, TIME_TERMS, {"model": model, "device": device}, "ns", 1e9)
     larger: dict[str, Any] = {
@@ -225,12 +226,10 @@ def times(options: Options, model: str, device: str) -> Iterator[Result]:
 def shares(rows: Sequence[Row], copied: float) -> Iterator[Row]:
     """Yield how many bytes a second the rows of the words make, and what share that is of copying."""
     for row in rows:
-        if row.settings["pool"] == pool_size_for(5):
-            moved = bytes_per_word(int(row.settings["dim"]), float(row.settings["kept"])) / 1e9
-            figures = [moved * value for value in row.values]
-            note = f"{np.median(figures) / copied:.0%} of copying"
-            what = "rows of the words, each read and written once"
-            yield Row(SECTION, what, row.settings, "GB/s", figures, note=note)
+        moved = bytes_per_word(int(row.settings["dim"]), float(row.settings["kept"])) / 1e9
+        figures = [moved * value for value in row.values]
+        note = f"{np.median(figures) / copied:.0%} of copying"
+        yield Row(SECTION, "rows of the words, each read and written once", row.settings, "GB/s", figures, note=note)
 
 
 def tell(fitted: Fit, terms: Mapping[str, str], settings: Mapping[str, Any], unit: str, factor: float) -> Iterator[Row]:
