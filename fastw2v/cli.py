@@ -78,7 +78,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 CorpusFiles = Annotated[
     list[Path],
     typer.Argument(
-        metavar="CORPUS...",
+        metavar="CORPUS",
         help="UTF-8 text, a sentence a line, words between spaces: files, folders or patterns; also .gz, .bz2, .xz, "
         ".zst, and - for standard input. Or one encoded corpus, .w2v.",
         show_default=False,
@@ -149,7 +149,11 @@ def train(
     errors: DecodingErrors = "strict",
     epochs: Annotated[int, typer.Option(help="Passes over the corpus.")] = 5,
     alpha: Annotated[
-        float | None, typer.Option(help="Learning rate at the start.", show_default="fitting the model")
+        float | None,
+        typer.Option(
+            help="Learning rate at the start; one that served gensim or word2vec.c serves here.",
+            show_default="fitting the model",
+        ),
     ] = None,
     min_alpha: Annotated[float, typer.Option(help="Learning rate at the end.")] = 1e-4,
     workers: Workers = None,
@@ -417,7 +421,7 @@ def phrases(
 @app.command(rich_help_panel="Ask")
 def most_similar(
     file: VectorFile,
-    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="One column for each.", show_default=False)],
+    words: Annotated[list[str], typer.Argument(metavar="WORD", help="One column for each.", show_default=False)],
     topn: TopN = 10,
     as_json: AsJson = False,
 ) -> None:

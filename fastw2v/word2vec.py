@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import secrets
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -76,8 +77,9 @@ class Word2Vec:
         Words that occur less often are left out of a corpus that is read from text or token lists.
     sample : float
         Threshold of subsampling; words with a larger share of the corpus are randomly dropped. 0 keeps all.
-    seed : int
-        Of every random choice. Same seed, same device, one worker: same bytes (on a GPU with `deterministic`).
+    seed : int or None
+        Of every random choice. Same seed, same device, one worker: same bytes (on a GPU with `deterministic`). None
+        takes another each time; the one taken is in ``wv.settings``.
     workers : int, optional
         Threads; the processors that the process may use when absent. The layers engine leaves them to NumPy. On a GPU
         only 1 has a meaning: one block, whose result repeats to rounding.
@@ -124,6 +126,8 @@ class Word2Vec:
         Sentences and words of the corpus that the vocabulary is of.
     device_, engine_, report_ : str
         What was used, and why.
+    seed_ : int
+        The seed that was used.
 
     Raises
     ------
@@ -148,6 +152,7 @@ class Word2Vec:
     device_: str
     engine_: str
     report_: str
+    seed_: int
 
     def __init__(
         self,
@@ -159,7 +164,7 @@ class Word2Vec:
         min_count: int = 5,
         max_vocab_size: int | None = None,
         sample: float = 1e-3,
-        seed: int = 1,
+        seed: int | None = 1,
         workers: int | None = None,
         min_alpha: float = 1e-4,
         sg: int = 0,
@@ -232,7 +237,8 @@ class Word2Vec:
             if value < least:
                 hint = " (hierarchical softmax, hs, is not offered)" if name == "negative" and self.hs else ""
                 raise ValueError(f"{name} is {value}; it must be at least {least}{hint}")
-        _check_whole("seed", self.seed)
+        if self.seed is not None:
+            _check_whole("seed", self.seed)
         for name, number, low, high in (
             ("ns_exponent", self.ns_exponent, -1.0, 1.0),
             ("sample", self.sample, 0.0, 1.0),
@@ -413,7 +419,8 @@ class Word2Vec:
         if problem := self._plan(corpus).problem():
             raise MemoryError(problem)
         W_in, W_out = tables((size, self.vector_size), self.device_, self.engine_)
-        uniform_weights(W_in, self.seed)
+        self.seed_ = secrets.randbits(32) if self.seed is None else int(self.seed)
+        uniform_weights(W_in, self.seed_)
         self.corpus_count = len(corpus.offsets) - 1
         self.corpus_total_words = len(corpus)
         self.trained_epochs = 0
@@ -488,7 +495,7 @@ class Word2Vec:
 
     def _seed(self) -> int:
         """Return the seed of the draws to come: training that goes on is not to repeat those of its beginning."""
-        return draws.key(self.seed, draws.CONTINUED, self.trained_epochs) if self.trained_epochs else self.seed
+        return draws.key(self.seed_, draws.CONTINUED, self.trained_epochs) if self.trained_epochs else self.seed_
 
     def plan(self, corpus: Any, *, measure: bool = True) -> Plan:
         """Say what training on a corpus takes: memory for each part, and time by a short measurement.
@@ -538,7 +545,7 @@ class Word2Vec:
             "alpha": self._alpha(),
             "min_alpha": self.min_alpha,
             "epochs": self.epochs,
-            "seed": self.seed,
+            "seed": self.seed_,
             "shrink_windows": self.shrink_windows,
             "cbow_grad": self._cbow_grad(),
             "deterministic": self.deterministic,
@@ -644,6 +651,7 @@ class Word2Vec:
         )
         for name in ("trained_epochs", "corpus_count", "corpus_total_words"):
             setattr(model, name, settings.get(name, 0))
+        model.seed_ = settings["seed"]
         model.device_, model.engine_, model.report_ = choose_engine("auto", "auto", model.deterministic)
         W_in, W_out = tables(vectors.vectors.shape, model.device_, model.engine_)
         with on_device_of(W_in):

@@ -75,6 +75,16 @@ def test_same_seed_same_bytes(engine):
     assert not np.array_equal(a.vectors, c.vectors)
 
 
+def test_no_seed_is_another_one_each_time_that_can_be_repeated():
+    settings = {"vector_size": 8, "epochs": 1, "workers": 1, "engine": "layers"}
+    model = Word2Vec(seed=None, **settings)
+    one = model.fit(themes(50)).wv
+    other = model.fit(themes(50)).wv
+    assert model.seed is None
+    assert one.settings["seed"] != other.settings["seed"] == model.seed_
+    assert np.array_equal(Word2Vec(seed=one.settings["seed"], **settings).fit(themes(50)).wv.vectors, one.vectors)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_fit_starts_anew(engine):
     model = Word2Vec(vector_size=8, engine=engine, epochs=1, workers=1)
@@ -137,7 +147,7 @@ def test_a_short_run_has_a_curve_all_the_same(engine, sentences):
     ({"window": 2.5}, TypeError, "window is 2.5 of type float; it must be a whole number"),
     ({"vector_size": "100"}, TypeError, "vector_size is '100' of type str"),
     ({"negative": True}, TypeError, "negative is True of type bool"),
-    ({"seed": None}, TypeError, "seed is None"),
+    ({"seed": "1"}, TypeError, "seed is '1' of type str; it must be a whole number"),
     ({"ns_exponent": 1.5}, ValueError, "ns_exponent is 1.5; it must lie between -1.0 and 1.0"),
     ({"sample": -1e-3}, ValueError, "sample is -0.001"),
     ({"sample": float("nan")}, ValueError, "sample is nan"),
