@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from fastw2v.approximate import ApproximateIndex, Backend
 from fastw2v.backend import get_device, get_namespace, to_host
 from fastw2v.gensim_names import GensimNames
 from fastw2v.keys import Key, UnknownWordError, checked_keys, rows_of
@@ -237,16 +238,9 @@ class WordVectors(GensimNames):
             If nothing is asked for, a vector has another shape, `topn` or a bound is negative, or the sum has no
             direction: it is zero or not finite.
         """
-        xp = get_namespace(self.vectors)
-        terms, rows = self._terms(positive, 1.0)
-        taken, more_rows = self._terms(negative, -1.0)
-        if not terms and not taken:
-            raise ValueError("most_similar: neither positive nor negative names a word or a vector")
-        query = xp.zeros(self.vector_size, dtype=self.unit_vectors.dtype, device=get_device(self.vectors))
-        for vector, weight in terms + taken:
-            query = query + weight * vector
+        query, rows = self._sum(positive, negative)
         start, stop = self._searched(clip_start, clip_end, restrict_vocab)
-        return self._ranked_rows(self._directions(query[None, :]), rows + more_rows, topn, start, stop)
+        return self._ranked_rows(query, rows, topn, start, stop)
 
     def most_similar_cosmul(
         self, positive: Any = (), negative: Any = (), topn: int | None = 10, restrict_vocab: int | None = None
@@ -357,6 +351,32 @@ class WordVectors(GensimNames):
         own = np.arange(len(self))
         k = min(_checked_topn(topn), len(self) - 1)
         return nearest_rows(self.unit_vectors, self.unit_vectors, k, np.stack([own, own], axis=1))
+
+    def index(
+        self, backend: Backend = "usearch", M: int = 16, ef_construction: int = 128, ef_search: int = 128
+    ) -> ApproximateIndex:
+        """Return an index for approximate search, which looks at a few hundred words in place of all.
+
+        Parameters
+        ----------
+        backend : {"usearch", "faiss"}
+            The package that does it, an extra of this one.
+        M, ef_construction, ef_search : int
+            As in `ApproximateIndex`: links of each word, and words looked at while building and while searching.
+
+        Returns
+        -------
+        ApproximateIndex
+            With `most_similar`, `nearest`, and `recall`, which tells how much it finds.
+
+        Raises
+        ------
+        ImportError
+            If the package is not installed.
+        ValueError
+            If there is no such backend, or a number is too small.
+        """
+        return ApproximateIndex(self, backend, M, ef_construction, ef_search)
 
     def analogy(
         self, a: Key, b: Key, c: Key, topn: int = 10, restrict_vocab: int | None = None
@@ -771,6 +791,18 @@ class WordVectors(GensimNames):
             terms.append((vector, float(factor)))
             rows += row
         return terms, rows
+
+    def _sum(self, positive: Any, negative: Any) -> tuple[Any, list[int]]:
+        """Return a sum of words and vectors at unit length, shape (1, D), and the rows of the words in it."""
+        xp = get_namespace(self.vectors)
+        terms, rows = self._terms(positive, 1.0)
+        taken, more_rows = self._terms(negative, -1.0)
+        if not terms and not taken:
+            raise ValueError("most_similar: neither positive nor negative names a word or a vector")
+        query = xp.zeros(self.vector_size, dtype=self.unit_vectors.dtype, device=get_device(self.vectors))
+        for vector, weight in terms + taken:
+            query = query + weight * vector
+        return self._directions(query[None, :]), rows + more_rows
 
     def _query_matrix(self, queries: Iterable[Any]) -> tuple[Any, np.ndarray]:
         """Return queries at unit length, shape (n, D), and pairs of a query and the row of its word."""

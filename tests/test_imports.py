@@ -17,7 +17,7 @@ FLOORS = [
     {"draws", "gradient", "keys", "vocab", "progress", "text", "store", "kernels.simd"},
     {"scan", "screen", "encoded"},
     {"numbering", "search"},
-    {"gensim_names", "matrix_queries"},
+    {"approximate", "gensim_names", "matrix_queries"},
     {"sampling", "corpus", "vectors", "optim"},
     {"layers", "formats.files", "datasets", "kernels.stretch"},
     {"evaluate", "phrases", "plan", "plot", "models", "kernels.cpu", "kernels.gpu", "trainer"},
@@ -33,7 +33,7 @@ FLOORS = [
 # gensim's names for scores are methods that hand over to evaluate. So do save and load to the package formats, of
 # which only the parts have floors.
 EXCEPTIONS = {("gensim_names", "evaluate"), ("kernels.cpu", "kernels.stretch")}
-QUERIES = {"keys", "screen", "search", "gensim_names", "matrix_queries", "vectors", "evaluate"}
+QUERIES = {"keys", "screen", "search", "approximate", "gensim_names", "matrix_queries", "vectors", "evaluate"}
 TRAINING = {"sampling", "layers", "models", "optim", "trainer", "engine", "word2vec", "gradient", "draws", "corpus"}
 
 
@@ -104,6 +104,7 @@ def test_few_modules_name_an_array_library():
 
 def test_importing_the_library_loads_nothing_optional():
     heavy = ["numba", "cupy", "rich", "typer", "pooch", "matplotlib", "scipy", "safetensors", "gensim"]
+    heavy += ["usearch", "faiss"]
     script = f"import sys, fastw2v; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
