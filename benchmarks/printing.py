@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.machine import BUSY
 from benchmarks.measure import Row, Skipped, Wrong, ratios
 from benchmarks.results import Results, compare
 
@@ -109,6 +110,11 @@ def changes(old: Results, new: Results) -> str:
         f"! another {name}: {old.machine.get(name)}, now {new.machine.get(name)}"
         for name in ("processor", "cores", "GPU")
         if old.machine.get(name) != new.machine.get(name)
+    ]
+    lines += [
+        f"! other programs used up to {run.disturbed:.0%} of the machine {when}"
+        for run, when in ((old, "then"), (new, "now"))
+        if run.disturbed > BUSY
     ]
     found = compare(old, new)
     for change in found:

@@ -73,24 +73,25 @@ def with_table(readme: str, every: dict[str, Results]) -> str:
     """Return README's text with the table between its marks made anew."""
     if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
         raise ValueError(f"README.md must hold {BEGIN} and, after it, {END}, once each")
-    table = "\n\n".join(summary(found) for found in every.values())
+    table = "\n\n".join(text for found in every.values() if (text := summary(found)))
     return re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{table}\n{END}", readme, flags=re.DOTALL)
 
 
 def summary(found: Results) -> str:
-    """Return what README tells of one run: ours beside gensim in everything, and every system in training."""
+    """Return what README tells of one run: ours beside gensim in everything, and every system in training; or ""."""
     groups = comparisons(found)
-    lines = []
-    if beside := [rows for rows in groups if any(printing.baseline_of(row, rows) for row in rows)]:
-        usual = beside[0][0].settings
-        measures = [name for name in QUALITY_NAMES if name in beside[0][0].quality]
-        lines += [f"Text: {usual['corpus']}, {usual['words']:,} words.", ""]
-        lines += [*_ours_beside_baseline(beside, measures, usual), ""]
-        training = [rows for rows in groups if rows[0].section == "training"]
-        # What is too slow for as many epochs as the others is compared in a group of its own.
-        apart = [rows for rows in training if rows not in beside and rows[0].settings["model"] == usual["model"]]
-        for rows in [*training[:1], *apart]:
-            lines += [*_every_system(rows, measures), ""]
+    beside = [rows for rows in groups if any(printing.baseline_of(row, rows) for row in rows)]
+    if not beside:
+        return ""
+    usual = beside[0][0].settings
+    measures = [name for name in QUALITY_NAMES if name in beside[0][0].quality]
+    lines = [f"Text: {usual['corpus']}, {usual['words']:,} words.", ""]
+    lines += [*_ours_beside_baseline(beside, measures, usual), ""]
+    training = [rows for rows in groups if rows[0].section == "training"]
+    # What is too slow for as many epochs as the others is compared in a group of its own.
+    apart = [rows for rows in training if rows not in beside and rows[0].settings["model"] == usual["model"]]
+    for rows in [*training[:1], *apart]:
+        lines += [*_every_system(rows, measures), ""]
     if found.wrong:
         lines += [f"Wrong, and without a figure: {'; '.join(wrong.what for wrong in found.wrong)}.", ""]
     return "\n".join([*lines, machine_line(found)])
@@ -141,8 +142,7 @@ def machine_line(found: Results) -> str:
     """Return the machine, the commit and the day in a sentence."""
     machine = found.machine
     gpu = "" if isinstance(machine["GPU"], str) else f", {machine['GPU']['name']}"
-    disturbed = [share for share in found.run["others"].values() if share is not None]
-    busy = f"; other programs used up to {max(disturbed):.0%} of the machine" if disturbed else ""
+    busy = f"; other programs used up to {found.disturbed:.0%} of the machine" if found.disturbed else ""
     commit = machine["commit"][:12] + (" and changes" if machine["changed since"] else "")
     return (
         f"Medians with the range of all turns; ratios turn by turn. {machine['processor']}, {machine['cores']} "

@@ -28,6 +28,11 @@ class Results:
     skipped: list[Skipped] = field(default_factory=list)
     wrong: list[Wrong] = field(default_factory=list)
 
+    @property
+    def disturbed(self) -> float:
+        """The largest share of the machine that others used, as far as is known."""
+        return max((share for share in self.run["others"].values() if share is not None), default=0.0)
+
     def add(self, result: Row | Skipped | Wrong) -> None:
         """Put one more result in its place."""
         if isinstance(result, Row):
@@ -64,8 +69,10 @@ def read(path: Path) -> Results:
             if not isinstance(found[name], list):
                 raise TypeError(f"{name} is no list")
             found[name] = [_built(kind, entry) for entry in found[name]]
-        return _built(Results, found)
-    except (ValueError, TypeError, KeyError) as error:
+        results: Results = _built(Results, found)
+        _ = results.disturbed
+        return results
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} does not hold results of the benchmarks: {error}") from error
 
 

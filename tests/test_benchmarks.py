@@ -268,6 +268,7 @@ def test_json_is_read_as_it_was_written(tmp_path):
     [
         (lambda found: found.update(schema=99), "schema"),
         (lambda found: found.pop("machine"), "machine"),
+        (lambda found: found["run"].pop("others"), "others"),
         (lambda found: found["rows"][0].pop("unit"), "unit"),
         (lambda found: found["rows"][0].update(speed=1), "speed"),
         (lambda found: found["rows"][0].update(values="fast"), "Row.values"),
@@ -305,6 +306,9 @@ def test_compare_tells_what_left_the_spread():
     assert "2.00 times faster: fastText" in told
     assert "2.00 times less: fastw2v, fused" in told
     assert "nothing changed" in printing.changes(old, old)
+    assert "other programs" not in told
+    old.run["others"]["training"] = 0.4
+    assert "other programs used up to 40% of the machine then" in printing.changes(old, new)
 
 
 # The report.
