@@ -186,6 +186,7 @@ def train(
     if plot is not None:
         check_picture(plot)
         _check_folder(plot)
+    _check_apart([output, plot], [*corpus, include, exclude, counts])
     choose_engine(engine, device, deterministic)  # a missing GPU is better known before the text is read
     word2vec = Word2Vec(
         vector_size=vector_size,
@@ -239,6 +240,7 @@ def word2vec(context: typer.Context) -> None:
     for path in (options.output, options.save_vocab):
         if path is not None:
             _check_folder(path)
+    _check_apart([options.output, options.save_vocab], [options.train, options.read_vocab])
     estimator = Word2Vec(
         vector_size=options.size,
         window=options.window,
@@ -297,6 +299,9 @@ def encode(
     if output.suffix != ".w2v":
         raise ValueError(f"{output}: the suffix of an encoded corpus is .w2v")
     _check_folder(output)
+    if vocabulary is not None:
+        _check_folder(vocabulary)
+    _check_apart([output, vocabulary], [*corpus, include, exclude, counts])
     start = time.perf_counter()
     text = _read_corpus(corpus, min_count, max_vocab, include, exclude, counts, lower, errors, workers)
     text.save(output)
@@ -392,6 +397,7 @@ def phrases(
     from fastw2v.phrases import find_phrases, join_phrases
 
     _check_folder(output)
+    _check_apart([output], [*corpus, connector_words])
     threshold = {"default": 10.0, "npmi": 0.5}[scoring] if threshold is None else threshold
     text = _read_corpus(corpus, 1, None, None, None, None, lower, errors, workers)
     connectors = _words_in(connector_words)
@@ -832,6 +838,18 @@ def _check_folder(path: Path) -> None:
         raise FileNotFoundError(f"the folder {path.parent} for the output does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"the folder {path.parent} for the output cannot be written to")
+
+
+def _check_apart(outputs: list[Path | None], sources: list[Path | None]) -> None:
+    """Refuse to write over what is to be read."""
+    from fastw2v.text import files
+
+    for output in outputs:
+        if output is None or not output.exists():
+            continue
+        for source in sources:
+            if source is not None and any(file.exists() and output.samefile(file) for file in files(source)):
+                raise FileExistsError(f"{output} is to be read, and would be overwritten; give the output another name")
 
 
 def _save(vectors: WordVectors, path: Path, format: str | None = None) -> None:

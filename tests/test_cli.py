@@ -157,6 +157,30 @@ def test_train_fails_before_training_when_the_output_cannot_be_written(run: Any,
     failed(run("train", corpus, "-o", tmp_path / "folder.bin"), "is a folder")
 
 
+def test_what_is_read_is_not_written_over(run: Any, corpus: Path, tmp_path: Path):
+    before = corpus.read_bytes()
+    (tmp_path / "texts").mkdir()
+    inside = tmp_path / "texts" / "more.txt"
+    inside.write_bytes(before)
+    (tmp_path / "link.txt").symlink_to(corpus)
+    for command in (
+        ["train", corpus, "-o", corpus],
+        ["train", corpus, "-o", tmp_path / "link.txt"],
+        ["train", tmp_path / "texts", "-o", inside],
+        ["train", tmp_path / "texts" / "*.txt", "-o", inside],
+        ["train", inside, "--exclude", corpus, "-o", corpus],
+        ["word2vec", "-train", corpus, "-output", corpus],
+        ["word2vec", "-train", corpus, "-save-vocab", corpus],
+        ["encode", corpus, "-o", tmp_path / "c.w2v", "--vocabulary", corpus],
+        ["phrases", corpus, "-o", corpus],
+    ):
+        failed(run(*command), "is to be read", "another name")
+    assert corpus.read_bytes() == before == inside.read_bytes()
+    assert not (tmp_path / "c.w2v").exists()
+    options = ["--vector-size", "4", "--negative", "2", "--epochs", "1"]
+    assert [run("train", corpus, "-o", tmp_path / "v.txt", *options).status for _ in range(2)] == [0, 0]
+
+
 def test_train_names_what_is_wrong_with_the_corpus(run: Any, tmp_path: Path):
     output = tmp_path / "vectors.bin"
     failed(run("train", tmp_path / "nowhere.txt", "-o", output), "no corpus file", "nowhere.txt")
@@ -271,6 +295,26 @@ def test_a_wrong_question_at_the_terminal_is_not_the_last(tmp_path: Path, file: 
     assert "error: 'soap'" in err
     assert "Traceback" not in err
     assert "bread" in out
+
+
+def test_the_arrow_key_brings_back_the_last_question(file: Path):
+    pty = pytest.importorskip("pty")
+    pytest.importorskip("readline")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "fastw2v", "analogy", str(file), "-n", "1"]
+    environment = os.environ | {"TERM": "xterm"}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        shown = b""
+        for keys, then in ((b"sun moon soup\n", b"bread"), (b"\x1b[A\n", b"bread"), (b"\n", b"")):
+            while b"analogy> " not in shown:
+                shown += os.read(ours, 1000)
+            os.write(ours, keys)
+            shown = b""
+            while then not in shown:
+                shown += os.read(ours, 1000)
+        assert process.wait(timeout=30) == 0
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_json_of_questions_and_files(run: Any, file: Path, tmp_path: Path):
