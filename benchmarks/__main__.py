@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="fastw2v-benchmarks-") as folder:
             options = _options(given, Path(folder))
             found = measure(options, given.only or SECTIONS, given.json)
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

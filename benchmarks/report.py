@@ -43,6 +43,8 @@ def write_all(folder: Path = FOLDER, readme: Path = ROOT / "README.md") -> list[
         If the folder holds no results.
     ValueError
         If a file does not hold results, or README has no place for the table.
+    ImportError
+        If matplotlib is not installed.
     """
     every = read_all(folder)
     drawn = {name: plots(found, folder / name) for name, found in every.items()}
@@ -197,8 +199,10 @@ def plots(found: Results, stem: Path) -> list[Path]:
 
 
 def _axes(columns: int = 1) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError("the report's plots need matplotlib: pip install 'fastw2v[bench]'") from None
     figure = Figure(figsize=(4.0 + 3.2 * columns, 4.4), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for one in axes:

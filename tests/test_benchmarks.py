@@ -138,6 +138,8 @@ def test_ratios_are_taken_turn_by_turn():
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[str], Path]:
+    for package in ("gensim", "numba", "scipy"):
+        pytest.importorskip(package)
     folder = tmp_path_factory.mktemp("benchmarks")
     shown: list[str] = []
     found = suite.measure(tiny(folder), ["operations", "layers", "queries"], folder / "out.json", shown.append)
@@ -345,6 +347,15 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     assert "Wrong" not in text
     wrong = replace(example(), wrong=[Wrong("training", "PyTorch, skip-gram", "its vectors are not finite")])
     assert "Wrong, and without a figure: PyTorch, skip-gram." in report.summary(wrong)
+
+
+def test_a_report_without_matplotlib_says_how_to_get_it(tmp_path, monkeypatch, capsys):
+    results.write(tmp_path / "box.json", example())
+    monkeypatch.setattr(report.write_all, "__defaults__", (tmp_path, tmp_path / "README.md"))
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert suite.main(["--report"]) == 2
+    assert "pip install 'fastw2v[bench]'" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["box.json"]
 
 
 def test_readme_without_marks_is_left_alone(tmp_path):
