@@ -327,7 +327,7 @@ def layers(words: int, deadline: float) -> Iterator[Result]:
                 if time.monotonic() > deadline:
                     yield {"left out": "the settings after these: no time", "results": results}
                     return
-                with replaced(engine, GROUPS=groups):
+                with replaced(engine, GPU_GROUPS=groups):
                     W = engine.tables((TYPES, DIM), "cuda", "layers")
                     found = timed(
                         engine.train_layers, W, ids, offsets, counts, model, alpha, deterministic=deterministic

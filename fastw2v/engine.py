@@ -14,7 +14,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastw2v.backend import array_module, cuda_problem, get_device, get_namespace, on_device_of, to_device, to_host
+from fastw2v.backend import (
+    array_module,
+    cuda_problem,
+    get_device,
+    get_namespace,
+    is_numpy,
+    on_device_of,
+    to_device,
+    to_host,
+)
 from fastw2v.gradient import in_fixed_order
 from fastw2v.kernels import cpu, gpu
 from fastw2v.layers import CbowGrad
@@ -36,6 +45,8 @@ POOL_SIZE = 16
 """P: negatives in a pool, at least; three times `negative` if that is more."""
 GROUPS = 16
 """Pools in one batch: larger batches are hardly faster on NumPy, and staler."""
+GPU_GROUPS = 256
+"""Pools in one batch on a GPU, where a batch costs some hundred launches of kernels, however small it is."""
 MAX_ROW_STEP = 1.6
 """Longest first step of one row in one batch of the layers engine (see `SGD`); half and twice as much do less well."""
 UNTRIED = "there is one, but the CUDA engine has not yet been run on a GPU; device='cuda' tries it"
@@ -205,7 +216,7 @@ def train_layers(
                 window=window,
                 pool_tokens=POOL_TOKENS,
                 pool_size=max(POOL_SIZE, 3 * negative),
-                groups=GROUPS,
+                groups=GROUPS if is_numpy(W_in) else GPU_GROUPS,
                 seed=seed,
                 epoch=epoch,
                 shrink_windows=shrink_windows,

@@ -90,7 +90,8 @@ def start(V=60, D=8):
 
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
 def test_batches_do_not_wait_for_the_device(model, monkeypatch):
-    monkeypatch.setattr("fastw2v.engine.GROUPS", 2)  # 32 batches an epoch
+    for name in ("GROUPS", "GPU_GROUPS"):
+        monkeypatch.setattr(f"fastw2v.engine.{name}", 2)  # 32 batches an epoch
     monkeypatch.setattr("fastw2v.engine.INTERVAL", 3600)
     host = start()
     expected = train_layers(*host, *corpus(), model=model, epochs=2)

@@ -112,12 +112,15 @@ WAYS = {
     "refreshed": {"refresh": 3, "vector": True, "order": 1},
     "not held": {"refresh": 1, "vector": True, "order": 2},
     "one warp": {"warps": 1, "order": 1},
+    "eight warps": {"warps": 8, "order": 2, "vector": True},
+    "sixteen warps": {"warps": 16, "refresh": 2},
     "in pieces": {"pieces": 3, "stretch": 100},
 }
 # What is run by default; all of it is run with the slow tests.
 QUICK = {
     ("defaults", "refreshed", np.float32), ("odd", "held", np.float64), ("one word", "one warp", np.float64),
     ("short lines", "not held", np.float32), ("wide rows", "held", np.float32),
+    ("odd", "sixteen warps", np.float32),
 }  # fmt: skip
 
 
@@ -225,6 +228,9 @@ KERNELS = {
     "300 numbers": gpu.Kernel("cbow", False, 300, 10, TILE, POOL_SIZE, False),
     "tiles of 16": gpu.Kernel("cbow", False, 128, 5, 16, POOL_SIZE, True),
     "float64": gpu.Kernel("cbow", True, 100, 5, TILE, POOL_SIZE, False),
+    "two warps": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE, True, 2),
+    "eight warps": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE, True, 8),
+    "sixteen warps": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE, True, 16),
 }
 
 

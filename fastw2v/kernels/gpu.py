@@ -483,6 +483,7 @@ def _pieces(
     host = [cupyx.empty_pinned(piece, np.int32) for _ in range(2)]
     there = [cupy.empty(piece, np.int32) for _ in range(2)]
     device = cupy.cuda.Device()
+    cupy.cuda.get_current_stream().synchronize()  # whatever had this memory before may still be at work in it
 
     def send(i: int) -> tuple[int, int, Any, int]:
         epoch, place = divmod(i, len(bounds) - 1)

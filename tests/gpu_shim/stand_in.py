@@ -119,7 +119,9 @@ def installed(build: Callable[[tuple[str, ...]], ctypes.CDLL], free: int = 1 << 
     pool = types.SimpleNamespace(free_bytes=lambda: 0)
     runtime = types.SimpleNamespace(memGetInfo=lambda: (free, free), getDeviceCount=lambda: 1)
     stream = types.SimpleNamespace(synchronize=lambda: None)
-    cuda = types.SimpleNamespace(Device=Device, runtime=runtime, Stream=lambda non_blocking: stream)
+    cuda = types.SimpleNamespace(
+        Device=Device, runtime=runtime, Stream=lambda non_blocking: stream, get_current_stream=lambda: stream
+    )
     vars(cupy).update(
         ndarray=Array, zeros=zeros, empty=zeros, asarray=asarray, asnumpy=np.array, RawModule=RawModule, cuda=cuda,
         get_default_memory_pool=lambda: pool,
