@@ -140,8 +140,7 @@ def _options(given: argparse.Namespace, folder: Path) -> Options:
         number = getattr(given, name)
         if number is not None and number < 1:
             raise ValueError(f"--{name} is {number}; it must be at least 1")
-    if not given.json.absolute().parent.is_dir():
-        raise FileNotFoundError(f"--json {given.json}: there is no folder {given.json.absolute().parent}")
+    given.json.parent.mkdir(parents=True, exist_ok=True)  # now, rather than fail when there is something to write
     on_path = shutil.which("word2vec")
     program = given.word2vec or (Path(on_path) if on_path else None)
     return Options(

@@ -401,7 +401,7 @@ def test_others_are_what_is_not_ours():
         (["--compare", "nowhere.json"], "nowhere.json"),
         (["--repeats", "0"], "at least 1"),
         (["--workers", "-1"], "at least 1"),
-        (["--json", "nowhere/out.json"], "there is no folder"),
+        (["--json", f"{__file__}/out/out.json"], "test_benchmarks.py"),
     ],
 )
 def test_bad_arguments_are_said(arguments, message, capsys):
