@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 import array_api_compat
-import array_api_compat.numpy as numpy_namespace
 import numpy as np
 
 __all__ = [
@@ -49,7 +49,7 @@ def get_namespace(*arrays: Any) -> Any:
         If there is no array among them, or they are of several libraries.
     """
     if all(type(array) is np.ndarray for array in arrays) and arrays:
-        return numpy_namespace  # the answer of the line below, without its cost, which small batches would feel
+        return _numpy_namespace()  # the answer of the line below, without its cost, which small batches would feel
     return array_api_compat.array_namespace(*arrays)
 
 
@@ -109,7 +109,7 @@ def array_module(device: str = "cpu") -> Any:
     """
     index = _device_index(device)
     if device == "cpu":
-        return numpy_namespace
+        return _numpy_namespace()
     if problem := cuda_problem():
         raise RuntimeError(f"device {device!r} cannot be used. {problem}")
     import array_api_compat.cupy as cp
@@ -297,6 +297,16 @@ def set_rows(target: Any, ids: Any, rows: Any) -> None:
     else:
         for i in range(ids.shape[0]):
             target[int(ids[i]), ...] = rows[i, ...]
+
+
+@cache
+def _numpy_namespace() -> Any:
+    """Return NumPy, where it keeps to the standard by itself; the wrapper imports its compilers and testing tools."""
+    if getattr(np, "__array_api_version__", "") >= "2024.12":  # from 2.3 on
+        return np
+    import array_api_compat.numpy
+
+    return array_api_compat.numpy
 
 
 def _device_index(device: str) -> int | None:
