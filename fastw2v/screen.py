@@ -103,10 +103,11 @@ def screened(
     slack = _slack(D)
     slab = max(TILE, SLAB // (D + D % 2) // TILE * TILE)
     with ThreadPoolExecutor(workers, "fastw2v") as pool:
-        for start in range(0, queries.shape[0], BATCH):
-            b = min(BATCH, queries.shape[0] - start)
+        # The first stretch is short, so that the caller can turn back when all of it is given up.
+        for start, stop in itertools.pairwise([0, *range(workers * BLOCK, len(queries), BATCH), len(queries)]):
+            b = stop - start
             padded = -(-b // QUERIES) * QUERIES
-            asked = _integers(queries[start : start + b, :], padded)
+            asked = _integers(queries[start:stop, :], padded)
             rows = np.zeros((padded, 2 * k + ROOM), np.int32)
             scores = np.zeros_like(rows)
             found = np.zeros(padded, np.int64)

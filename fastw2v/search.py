@@ -24,9 +24,10 @@ __all__ = ["at_least_single", "block_size", "nearest_rows", "ranked", "unit_rows
 _SCORES = 2**25
 # Selecting reads the scores once, for the largest of every so many; what is left to select from is small.
 _GROUP = 64
-# Multiplications of the whole product from which screening pays: below, in some 0.2 s, compiled code would just be
-# loaded.
+# Multiplications of the whole product, and queries, from which screening pays: with fewer of the first, in some 0.2 s,
+# compiled code would just be loaded; with fewer of the second, rows would just be made integers.
 _SCREENED = 2**33
+_MANY = 1000
 # Queries whose candidates are gathered and scored at a time.
 _RESCORED = 128
 
@@ -85,7 +86,9 @@ def _of_queries(pairs: np.ndarray, start: int, stop: int) -> np.ndarray:
 
 def _screened(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, Any] | None:
     """Score the rows that pass the screen; None where there is none or it would not pay."""
-    if not (is_numpy(unit) and k and unit.size * queries.shape[0] >= _SCREENED and importlib.util.find_spec("numba")):
+    if not (is_numpy(unit) and k and len(queries) >= _MANY and unit.size * len(queries) >= _SCREENED):
+        return None
+    if not importlib.util.find_spec("numba"):
         return None
     try:
         from fastw2v import screen
@@ -98,12 +101,14 @@ def _screened(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, 
     values = np.empty((len(queries), k), dtype=unit.dtype)
     given_up = []
     for start, candidates, n_found in screen.screened(unit, queries, wanted, _cores()):
+        given_up.append(start + np.flatnonzero(n_found < 0))
+        if not start and 2 * len(given_up[0]) > len(n_found):
+            return None  # these rows lie too close together for the screen
         for first in range(0, len(candidates), _RESCORED):
             part = slice(first, first + _RESCORED)
             here = slice(start + first, start + first + len(candidates[part]))
             own = _of_queries(pairs, here.start, here.stop)
             rows[here], values[here] = _best(unit, queries[here], k, candidates[part], n_found[part], own)
-        given_up.append(start + np.flatnonzero(n_found < 0))
     rest = np.concatenate(given_up)
     if len(rest):
         kept = np.isin(pairs[:, 0], rest)

@@ -36,6 +36,7 @@ def ranked(unit: np.ndarray, queries: np.ndarray, k: int, left_out: np.ndarray) 
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Screen every search, in many small parts; whatever is left to the whole product is an error."""
     monkeypatch.setattr(search, "_SCREENED", 0)
+    monkeypatch.setattr(search, "_MANY", 0)
     monkeypatch.setattr(search, "_RESCORED", 5)
     monkeypatch.setattr(screen, "BLOCK", 2 * screen.QUERIES)
     monkeypatch.setattr(screen, "BATCH", 4 * screen.QUERIES)
@@ -102,6 +103,7 @@ def test_neighbours_a_hair_apart_are_told_apart() -> None:
 def test_too_many_equals_are_scored_in_full(monkeypatch: pytest.MonkeyPatch, dtype: Any) -> None:
     """A hundred equal rows leave no doubt that cannot be kept; thousands are left to the whole product."""
     monkeypatch.setattr(search, "_SCREENED", 0)
+    monkeypatch.setattr(search, "_MANY", 0)
     whole = search._scored
     asked = []
     monkeypatch.setattr(
@@ -119,6 +121,18 @@ def test_too_many_equals_are_scored_in_full(monkeypatch: pytest.MonkeyPatch, dty
     assert set(rows[2].tolist()) <= set(range(1000, 2500)) - {1003}
     assert not {1000, 1002} & set(rows[4].tolist())
     np.testing.assert_allclose(scores, ranked(unit, queries, 10, left_out)[1], atol=1e-6)
+
+
+def test_rows_that_lie_too_close_are_screened_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_SCREENED", 0)
+    monkeypatch.setattr(search, "_MANY", 0)
+    whole, scanned = screen.screened, []
+    monkeypatch.setattr(screen, "screened", lambda *given: (scanned.append(s[0]) or s for s in whole(*given)))
+    unit = unit_rows(7, 10)[np.arange(4000) % 7]
+    rows, scores = search.nearest_rows(unit, unit[:1000], 3)
+    assert scanned == [0]
+    assert (unit[rows] == unit[:1000, None, :]).all()
+    np.testing.assert_allclose(scores, 1, atol=1e-6)
 
 
 @pytest.mark.usefixtures("always")
@@ -139,6 +153,7 @@ def test_neighbours_as_gensim() -> None:
 @pytest.mark.parametrize("spoiled", ["long row", "NaN", "long query", "many wanted", "no Numba", "processor"])
 def test_what_cannot_be_screened_is_scored_in_full(monkeypatch: pytest.MonkeyPatch, spoiled: str) -> None:
     monkeypatch.setattr(search, "_SCREENED", 0)
+    monkeypatch.setattr(search, "_MANY", 0)
     monkeypatch.setattr(screen, "screened", lambda *_: pytest.fail("screened"))
     unit, queries, k = unit_rows(300, 9), unit_rows(20, 9, 1), 10
     if spoiled == "long row":
