@@ -224,7 +224,7 @@ def layer_calls(model: Model) -> LayerCalls:
 
 
 def _calls_of_layers(model: Model, batches: int) -> tuple[int, int]:
-    ids, offsets, counts = zipf_corpus(batches * engine.GROUPS * engine.POOL_TOKENS, V)
+    ids, offsets, counts = zipf_corpus(batches * engine.GPU_GROUPS * engine.POOL_TOKENS, V)
     tally = Tally()
     xp = Namespace(tally)
 

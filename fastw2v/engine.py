@@ -46,7 +46,7 @@ POOL_SIZE = 16
 GROUPS = 16
 """Pools in one batch: larger batches are hardly faster on NumPy, and staler."""
 GPU_GROUPS = 256
-"""Pools in one batch on a GPU, where a batch costs some hundred launches of kernels, however small it is."""
+"""Pools in one batch on a GPU, where a batch costs more than a hundred launches of kernels, however small it is."""
 MAX_ROW_STEP = 1.6
 """Longest first step of one row in one batch of the layers engine (see `SGD`); half and twice as much do less well."""
 UNTRIED = "there is one, but the CUDA engine has not yet been run on a GPU; device='cuda' tries it"

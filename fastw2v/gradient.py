@@ -42,29 +42,30 @@ class RowGradient:
             the order of `scatter_add`'s additions is not fixed. It takes log2 N rounds over all rows instead of one.
             NumPy's order is always fixed.
         """
+        return self._summed(in_order)[0]
+
+    def totals(self) -> tuple[Any, Any]:
+        """Return the ids and the sum of each, ready for assignment: an id that is there twice has its sum twice."""
+        grad, first = self._summed()
+        return grad.ids, grad.rows if first is None else get_namespace(grad.rows).take(grad.rows, first, axis=0)
+
+    def _summed(self, in_order: bool = False) -> tuple[RowGradient, Any]:
+        """Return `summed` and the first place of each place's id; None if every id is there once."""
         xp = get_namespace(self.rows)
         if is_numpy(self.ids):
             ids, place = unique_inverse(self.ids)
             rows = xp.zeros((ids.shape[0], self.rows.shape[1]), dtype=self.rows.dtype, device=get_device(self.rows))
             scatter_add(rows, place, self.rows)
-            return RowGradient(ids, rows)
+            return RowGradient(ids, rows), None
         order = xp.argsort(self.ids, stable=True)
         ids, rows = xp.take(self.ids, order), xp.take(self.rows, order, axis=0)
         first = xp.searchsorted(ids, ids)
         if in_order:
             is_first = first == xp.arange(ids.shape[0], device=get_device(ids))
-            return RowGradient(ids, xp.where(is_first[:, None], _sums_to_the_end_of_the_run(ids, rows), 0.0))
+            return RowGradient(ids, xp.where(is_first[:, None], _sums_to_the_end_of_the_run(ids, rows), 0.0)), first
         sums = xp.zeros_like(rows)
         scatter_add(sums, first, rows)
-        return RowGradient(ids, sums)
-
-    def totals(self) -> tuple[Any, Any]:
-        """Return the ids and the sum of each, ready for assignment: an id that is there twice has its sum twice."""
-        grad = self.summed()
-        if is_numpy(self.ids):
-            return grad.ids, grad.rows
-        xp = get_namespace(grad.rows)
-        return grad.ids, xp.take(grad.rows, xp.searchsorted(grad.ids, grad.ids), axis=0)
+        return RowGradient(ids, sums), first
 
     def dense(self, like: Any) -> Any:
         """Return the gradient as an array of the shape of the weight `like`, for tests and for reading."""

@@ -309,6 +309,7 @@ def batches(
         begin = xp.searchsorted(kept, pools * pool_tokens)
         end = xp.searchsorted(kept, (pools + 1) * pool_tokens)
         sizes, targets = to_host(xp.stack([end - begin, _in_company(sentence, begin, end)]))
+        negatives = negative_pools(pools, pool_size, noise, seed, epoch)
         for first in range(0, len(sizes), groups):
             part = slice(first, min(first + groups, len(sizes)))
             if not (n_targets := int(targets[part].sum())):
@@ -320,7 +321,7 @@ def batches(
             yield Batch(
                 xp.where(valid[..., None], contexts, -1),
                 xp.where(valid, target, -1),
-                negative_pools(pools[part], pool_size, noise, seed, epoch),
+                negatives[part, :],
                 n_targets,
                 min((first_pool + first + groups) * pool_tokens, stop),
             )

@@ -17,7 +17,7 @@ from fastw2v.sampling import keep_threshold, stretches
 
 needs_numba = pytest.mark.skipif(cpu.problem() is not None, reason=str(cpu.problem()))
 
-CALLS = {"cbow": 180, "skipgram": 171}
+CALLS = {"cbow": 144, "skipgram": 135}
 """Of the array library, for a batch of the layers engine."""
 READS = 3
 """Of the device by the host, in an epoch of one stretch: its offsets, the sizes of its batches, its loss."""
