@@ -202,7 +202,7 @@ class GensimNames:
         vectors = formats.read(path, kind, unicode_errors, limit)
         counts = vectors.counts
         if fvocab is not None:
-            vocabulary = Vocabulary.load(fvocab)
+            vocabulary = Vocabulary.load(fvocab, unicode_errors)
             if unknown := [word for word in vectors if word not in vocabulary.word_to_id]:
                 raise ValueError(f"{fvocab} has no count of {len(unknown)} of the words, such as {unknown[0]!r}")
             counts = vocabulary.counts[[vocabulary.word_to_id[word] for word in vectors]]

@@ -445,7 +445,8 @@ class WordVectors(GensimNames):
         """
         xp = get_namespace(self.vectors)
         row_a, row_b = self._row(a), self._row(b)
-        return float(xp.sum(self.unit_vectors[row_a, :] * self.unit_vectors[row_b, :]))
+        cosine = float(xp.sum(self.unit_vectors[row_a, :] * self.unit_vectors[row_b, :]))
+        return max(-1.0, min(cosine, 1.0))  # a rounding beyond would make a negative distance
 
     def distance(self, a: Key, b: Key) -> float:
         """Return 1 − `similarity` of two words.

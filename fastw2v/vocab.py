@@ -68,8 +68,14 @@ class Vocabulary:
         return cls(words[order].tolist(), numbers[order])
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
+    def load(cls, path: str | os.PathLike[str], errors: str = "strict") -> Vocabulary:
         """Read what `save` wrote, or the ``-save-vocab`` file of word2vec.c.
+
+        Parameters
+        ----------
+        path : str or path
+        errors : {"strict", "surrogateescape", "replace", "ignore"}
+            What to do with words that are not UTF-8, as in `bytes.decode`.
 
         Raises
         ------
@@ -83,7 +89,7 @@ class Vocabulary:
             if not line:
                 continue
             try:
-                word, _, count = line.decode("utf-8").rpartition(" ")
+                word, _, count = line.decode("utf-8", errors).rpartition(" ")
             except UnicodeDecodeError as error:
                 raise ValueError(f"{path}, line {number}: not UTF-8: {error}") from error
             # More digits do not fit 64 bits, and Python refuses to parse thousands of them.

@@ -684,3 +684,11 @@ def test_gensims_name_of_the_class() -> None:
     from fastw2v import KeyedVectors
 
     assert KeyedVectors is WordVectors
+
+
+def test_no_rounding_makes_a_distance_negative():
+    rows = np.random.default_rng(0).normal(size=(300, 7)).astype(np.float32)
+    vectors = WordVectors([f"w{i}" for i in range(300)] + ["opposite"], np.concatenate([rows, -rows[:1]]))
+    assert all(vectors.similarity(word, word) <= 1 and vectors.distance(word, word) >= 0 for word in vectors)
+    assert vectors.similarity("w0", "opposite") == pytest.approx(-1)
+    assert vectors.distance("w0", "opposite") <= 2

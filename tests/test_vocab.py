@@ -89,3 +89,12 @@ def test_load_names_the_file_and_the_line(tmp_path: Path, content: bytes, line: 
     with pytest.raises(ValueError, match=reason) as error:
         Vocabulary.load(path)
     assert f"{path}, line {line}:" in str(error.value)
+
+
+def test_words_that_are_not_utf8_are_read_as_asked(tmp_path):
+    path = tmp_path / "vocabulary.txt"
+    path.write_bytes(b"caf\xe9 3\nox 2\n")
+    with pytest.raises(ValueError, match="line 1: not UTF-8"):
+        Vocabulary.load(path)
+    assert Vocabulary.load(path, "ignore").words == ["caf", "ox"]
+    assert Vocabulary.load(path, "surrogateescape").words == ["caf\udce9", "ox"]
