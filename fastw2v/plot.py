@@ -150,11 +150,13 @@ def label_places(
         candidates = point + _offsets(width, height, dot + 1)
         new = np.concatenate([candidates, candidates + np.array([width, height])], axis=1)
         inside = (new[:, 0] >= left) & (new[:, 1] >= bottom) & (new[:, 2] <= right) & (new[:, 3] <= top)
+        reach = (boxes[:, :2] < new[:, 2:].max(axis=0)) & (boxes[:, 2:] > new[:, :2].min(axis=0))
+        near = boxes[reach.all(axis=1)]
         apart = (
-            (new[:, None, 0] >= boxes[:, 2])
-            | (new[:, None, 2] <= boxes[:, 0])
-            | (new[:, None, 1] >= boxes[:, 3])
-            | (new[:, None, 3] <= boxes[:, 1])
+            (new[:, None, 0] >= near[:, 2])
+            | (new[:, None, 2] <= near[:, 0])
+            | (new[:, None, 1] >= near[:, 3])
+            | (new[:, None, 3] <= near[:, 1])
         ).all(axis=1)
         free = np.flatnonzero(inside & apart)
         if len(free):
@@ -178,7 +180,7 @@ def _offsets(width: float, height: float, gap: float) -> np.ndarray:
     angles = np.arange(16) * (np.pi / 8)
     around = [
         (np.cos(angle) * (ring * height + width / 2) - width / 2, np.sin(angle) * (ring + 0.5) * height - height / 2)
-        for ring in (1.0, 1.75, 2.5)
+        for ring in (1.0, 1.75, 2.5, 3.5)
         for angle in angles
     ]
     return np.array(near + around)
@@ -278,6 +280,7 @@ def _figure(words: list[str], points: np.ndarray, title: str) -> tuple[Figure, i
     for spine in axes.spines.values():
         spine.set_color("#dddddd")
     axes.margins(0.06)
+    axes.set_aspect("equal", adjustable="datalim")
     dots = axes.scatter(points[:, 0], points[:, 1], s=9, color="#3b6ea5", linewidths=0)
     style: dict[str, Any] = {"fontsize": 8.5, "fontfamily": _fonts("".join(words)), "parse_math": False}
     texts = [axes.text(0, 0, word, va="bottom", ha="left", color="#222222", **style) for word in words]

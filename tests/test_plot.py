@@ -208,6 +208,8 @@ def test_the_page_works(vectors, tmp_path):
     for name in ("start", "found", "zoomed"):
         boxes = [label["box"] for label in shots[name]["labels"]]
         assert not any(overlap(a, b) for a, b in combinations(boxes, 2)), name
+        dots = [(x - 2, y - 2, x + 2, y + 2) for x, y, radius in shots[name]["dots"] if radius >= 2.5]
+        assert not any(overlap(box, dot) for box in boxes for dot in dots), name
     assert len(shots["start"]["dots"]) == 300
     assert f"300 words, principal components, {len(shots['start']['labels'])} labelled" in shots["note"]
     assert shots["title"] == "300 words, principal components"
@@ -218,6 +220,32 @@ def test_the_page_works(vectors, tmp_path):
     hovered, *near = shots["hovered"]
     assert near == [word for word, _ in vectors.most_similar(hovered, topn=plot.NEIGHBOURS)]
     assert len(shots["zoomed"]["dots"]) < 300
+
+
+def test_the_page_labels_every_word_where_there_is_room(tmp_path):
+    """Seven words so near each other that labels must stand above and below as well, and none covers a point."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("there is no node to run the page's script")
+    places = np.array([(-1, -1), (1, 1), (0, 0), (0.04, 0.01), (-0.04, 0.02), (0.5, 0.5), (0.53, 0.5)])
+    words = [f"word{i}" for i in range(len(places))]
+    path = tmp_path / "map.html"
+    path.write_text(plot._page(words, places, np.zeros((7, 1), np.int64), "seven words"), encoding="utf-8")
+    command = [node, str(Path(__file__).with_name("page_stub.js")), str(path), "word2"]
+    shots = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    labels = {label["text"]: label["box"] for label in shots["start"]["labels"]}
+    assert labels.keys() == set(words)
+    dots = [(x - 2, y - 2, x + 2, y + 2) for x, y, _ in shots["start"]["dots"]]
+    assert not any(overlap(box, dot) for box in labels.values() for dot in dots)
+    assert shots["note"] == "seven words"
+
+
+def test_distances_of_an_image_are_the_same_in_both_directions(vectors):
+    pytest.importorskip("matplotlib")
+    figure, _ = plot._figure(vectors.index_to_key[:50], plot.plane(vectors.vectors[:50]), "principal components")
+    (axes,) = figure.axes
+    across, up = axes.transData.transform([(1, 0), (0, 1)]) - axes.transData.transform((0, 0))
+    assert across[0] == pytest.approx(up[1])
 
 
 def test_what_cannot_be_drawn(vectors, tmp_path, monkeypatch):
