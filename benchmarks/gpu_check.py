@@ -14,6 +14,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -135,8 +136,7 @@ def tests(words: int, deadline: float) -> Iterator[Result]:
     command += ["-m", "gpu and not slow", "--durations=3"]
     running = []
     for path in sorted(root.glob("tests/test_*.py")):
-        text = path.read_text(encoding="utf-8")
-        if "xp" in text or "gpu" in text:
+        if re.search(r"\bxp\b|\bgpu\b", path.read_text(encoding="utf-8")):
             output = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
             process = subprocess.Popen([*command, path], cwd=root, stdout=output, stderr=subprocess.STDOUT)
             running.append((path.name, process, output))

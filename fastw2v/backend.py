@@ -121,11 +121,12 @@ def array_module(device: str = "cpu") -> Any:
     return cp
 
 
-def free_device_memory(device: str) -> int:
-    """Return the bytes that are free on "cuda" or "cuda:N"; `array_module` says what is raised."""
-    index = _device_index(device)
-    cuda = array_module(device).cuda
-    return int((cuda.Device() if index is None else cuda.Device(index)).mem_info[0])
+def free_device_memory(device: str = "cuda") -> int:
+    """Return the bytes that can be had on "cuda" or "cuda:N": those that are free, and those that CuPy holds ready."""
+    import cupy
+
+    with cupy.cuda.Device(_device_index(device)):
+        return int(cupy.cuda.runtime.memGetInfo()[0]) + int(cupy.get_default_memory_pool().free_bytes())
 
 
 def to_host(array: Any) -> np.ndarray:

@@ -22,6 +22,8 @@ GROUP_LIMITS = (
 """Where Linux tells what a container may use."""
 BYTES_OF_A_WORD = 180
 """Of a Python string of usual length, and of its places in a list and a dictionary."""
+PIECES = 1 << 27
+"""Bytes of the two pieces in which the fused engine of a GPU takes a corpus that does not fit there whole."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,10 @@ def plan(corpus: Corpus, *, vector_size: int, epochs: int, device: str, engine: 
         Part("sampling tables", 32 * V, place, False),
     ]
     if place == "device":
-        parts += [Part("ids", 4 * T, place, False), Part("sentence offsets", 8 * (S + 1), place, False)]
+        if engine == "layers":
+            parts += [Part("ids", 4 * T, place, False), Part("sentence offsets", 8 * (S + 1), place, False)]
+        else:
+            parts.append(Part("ids, or two pieces of them", min(4 * T, PIECES), place, False))
         parts.append(Part("vectors, copied back", 8 * V * vector_size, "host", False))
     free = {"host": free_memory()}
     if place == "device":

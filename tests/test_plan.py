@@ -9,6 +9,7 @@ import pytest
 
 from fastw2v import plan as plan_module
 from fastw2v.corpus import Corpus
+from fastw2v.kernels import gpu
 from fastw2v.plan import free_memory, plan, sample_of, size
 from fastw2v.word2vec import Word2Vec
 
@@ -30,6 +31,19 @@ def test_memory_of_each_part(corpus: Corpus):
     assert planned.problem() is None
     layers = plan(corpus, vector_size=100, epochs=5, device="cpu", engine="layers")
     assert {part.name: part.bytes for part in layers.parts}["W_in"] == 1000 * 100 * 4
+
+
+def test_on_a_gpu_the_layers_need_the_whole_corpus_and_the_fused_engine_two_pieces(corpus: Corpus, monkeypatch):
+    assert plan_module.PIECES == 2 * 4 * gpu.PIECE
+    asked = []
+    monkeypatch.setattr(plan_module, "free_device_memory", lambda device: asked.append(device) or 10_000_000)
+    monkeypatch.setattr(plan_module, "PIECES", 50_000)
+    layers, fused = (
+        plan(corpus, vector_size=100, epochs=5, device="cuda:1", engine=engine) for engine in ("layers", "fused")
+    )
+    assert layers.needed("device") - 8 * 1000 * 100 - 32 * 1000 == 80_000 + 8 * 1001
+    assert fused.needed("device") - 8 * 1000 * 112 - 32 * 1000 == 50_000
+    assert asked == ["cuda:1", "cuda:1"]
 
 
 def test_a_corpus_in_a_file_takes_no_memory(corpus: Corpus, tmp_path: Path):

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from fastw2v.backend import cuda_problem, is_cupy
+from fastw2v.backend import cuda_problem, free_device_memory, is_cupy
 from fastw2v.kernels.arguments import check_arrays, check_settings
 from fastw2v.kernels.schedule import LONGEST_STEP, POOL_TOKENS, STRETCH, TILE, pool_size_for
 from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
@@ -300,12 +300,13 @@ def train(
         blocks = workers or min(blocks, _resident(kernel, function), S * epochs)
         copied = sum(not _in_place(W) for W in (W_in, W_out))
         needed = copied * table_bytes(V, D, double) + _other_bytes(V, S * epochs, blocks)
-        room = _free_bytes() - needed
+        room = free_device_memory() - needed
         piece = piece_tokens(room, N)
         if not piece:
             raise MemoryError(
                 f"training needs {needed + 8 * min(N, PIECE):,} bytes of the device's memory beside the two tables, "
-                f"and {_free_bytes():,} are free: lower vector_size (now {D}), or raise min_count (now {V} words)"
+                f"and {free_device_memory():,} are free: lower vector_size (now {D}), or raise min_count "
+                f"(now {V} words)"
             )
         padded = [_padded(W) for W in (W_in, W_out)]
         arguments = Arguments(
@@ -366,7 +367,7 @@ def tables(shape: tuple[int, int], device: str, dtype: Any = np.float32) -> tupl
     index = device.partition(":")[2]
     with cupy.cuda.Device(int(index) if index else None):
         double = np.dtype(dtype) == np.float64
-        check_room(_free_bytes(), V, D, double)
+        check_room(free_device_memory(), V, D, double)
         W_in, W_out = (cupy.zeros((V, _padded_width(D)), dtype)[:, :D] for _ in "io")
         return W_in, W_out
 
@@ -406,12 +407,6 @@ def _other_bytes(V: int, items: int, blocks: int) -> int:
 
 def _padded_width(D: int) -> int:
     return -(-D // ROW) * ROW
-
-
-def _free_bytes() -> int:
-    import cupy
-
-    return int(cupy.cuda.runtime.memGetInfo()[0]) + int(cupy.get_default_memory_pool().free_bytes())
 
 
 def _compiled(
