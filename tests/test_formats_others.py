@@ -445,3 +445,44 @@ def test_static_embedding_folders(tmp_path: Path) -> None:
     save_file({"weights": MATRIX[:4]}, folder / "model.safetensors")
     with pytest.raises(FormatError, match=r"has no embedding\.weight"):
         read(folder)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the libraries themselves
+def test_sentence_transformers_opens_the_folder(tmp_path: Path) -> None:
+    peer = pytest.importorskip("sentence_transformers")
+    words = ["the", "naïve", "日本"]
+    ours = WordVectors(words, MATRIX[:3])
+    write(ours, tmp_path / "static", format="static-embedding")
+    model = peer.SentenceTransformer(str(tmp_path / "static"), device="cpu")
+    assert model.encode(words).tobytes() == MATRIX[:3].tobytes()
+    expected = np.stack([(MATRIX[0] + MATRIX[2]) / 2, MATRIX[1] / 2])  # a word that is not there counts as zeros
+    np.testing.assert_allclose(model.encode(["the 日本", "naïve nowhere"]), expected, rtol=1e-6)
+    model.save(str(tmp_path / "again"))
+    assert_same(read(tmp_path / "again"), words, MATRIX[:3])
+
+
+def test_fasttext_starts_from_our_vectors(tmp_path: Path) -> None:
+    peer = pytest.importorskip("fasttext")
+    some_vectors().save(tmp_path / "x.vec")
+    words = [word for word in WORDS if not word[:1].isspace() and "\u00a0" not in word and word != "</s>"]
+    (tmp_path / "corpus.txt").write_text(" ".join(words * 20) + "\n", encoding="utf-8")
+    options = {
+        "dim": 3,
+        "minCount": 1,
+        "minn": 0,
+        "maxn": 0,
+        "bucket": 0,
+        "epoch": 1,
+        "thread": 1,
+        "t": 1,
+        "verbose": 0,
+    }
+    model = peer.train_unsupervised(
+        str(tmp_path / "corpus.txt"), lr=0.0, pretrainedVectors=str(tmp_path / "x.vec"), **options
+    )
+    for word in words:
+        assert model.get_word_vector(word).tobytes() == some_vectors()[word].tobytes()
+    model.save_model(str(tmp_path / "model.bin"))
+    again = read(tmp_path / "model.bin")
+    assert again.index_to_key == model.words
+    assert all(again[word].tobytes() == model.get_word_vector(word).tobytes() for word in words)
