@@ -319,13 +319,13 @@ class WordVectors(GensimNames):
         _, stop = self._searched(0, None, restrict_vocab)
         matrix, left_out = self._query_matrix(queries)
         left_out = left_out[left_out[:, 1] < stop]
-        k = min(stop, topn + 1 if len(left_out) else topn)
+        k = min(stop, topn)
         if not matrix.shape[0] or not k:
             return [[] for _ in range(matrix.shape[0])]
         rows, cosines = nearest_rows(self.unit_vectors[:stop, :], matrix, k, left_out)
         words = self.index_to_key
         return [
-            [(words[row], cosine) for row, cosine in zip(found, scores, strict=True) if cosine > -math.inf][:topn]
+            [(words[row], cosine) for row, cosine in zip(found, scores, strict=True) if cosine > -math.inf]
             for found, scores in zip(to_host(rows).tolist(), to_host(cosines).tolist(), strict=True)
         ]
 
@@ -706,8 +706,11 @@ class WordVectors(GensimNames):
         formats.write(self, path)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> WordVectors:
-        """Read vectors from a file, in the format that its suffix names: see `formats.read`."""
+    def load(cls, path: str | PathLike[str], mmap: str | None = None) -> WordVectors:
+        """Read vectors from a file, in the format that its suffix names: see `formats.read`.
+
+        `mmap` is gensim's: what can be mapped into memory always is.
+        """
         from fastw2v import formats
 
         return formats.read(path)
