@@ -95,13 +95,14 @@ def screened(
     start : int
         The first query of the stretch.
     rows : int32 array, shape (b, 2 * k + ROOM)
-        Of each query from `start` on: at least k rows, in no order.
+        Of each query from `start` on: at least k rows.
     found : int64 array, shape (b,)
         How many of these count; −1 where there would be too many.
     """
     V, D = unit.shape
     slack = _slack(D)
     slab = max(TILE, SLAB // (D + D % 2) // TILE * TILE)
+    held = -1  # the first row of the slab that is at hand as integers: often there is but one
     with ThreadPoolExecutor(workers, "fastw2v") as pool:
         # The first stretch is short, so that the caller can turn back when all of it is given up.
         for start, stop in itertools.pairwise([0, *range(workers * BLOCK, len(queries), BATCH), len(queries)]):
@@ -114,21 +115,11 @@ def screened(
             least = np.where(np.arange(padded) < b, _ALWAYS, _NEVER)
             blocks = [slice(q, q + BLOCK) for q in range(0, padded, BLOCK)]
             for first in range(0, V, slab):
-                tiles = _tiles(unit[first : first + slab, :])
+                if first != held:
+                    tiles, held = _tiles(unit[first : first + slab, :]), first
+                what = (tiles, first, min(slab, V - first))
                 scans = [
-                    pool.submit(
-                        _scan,
-                        tiles,
-                        first,
-                        min(slab, V - first),
-                        asked[q],
-                        k,
-                        slack,
-                        rows[q],
-                        scores[q],
-                        found[q],
-                        least[q],
-                    )
+                    pool.submit(_scan, *what, asked[q], k, slack, rows[q], scores[q], found[q], least[q])
                     for q in blocks
                 ]
                 for scan in scans:
