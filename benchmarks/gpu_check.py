@@ -43,7 +43,7 @@ WARPS = (4, 8, 2, 16)
 """Of a block, to be tried: fewer blocks train at once than a large GPU has multiprocessors, so more warps may pay."""
 STALE = (4.0, 8.0, 16.0, 32.0, 2.0)
 """Updates in flight times the rate, to be tried: more blocks, until learning suffers."""
-GROUPS = (256, 1024, 64, 16)
+GROUPS = (256, 512, 64, 16)
 """Pools in a batch of the layers, to be tried."""
 
 Result = dict[str, Any]
