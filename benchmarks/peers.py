@@ -142,7 +142,7 @@ def find(options: Options) -> tuple[dict[str, System], dict[str, str]]:
     peers = (
         ("gensim", "gensim", System(gensim, "alpha .05 for CBOW, .025 for skip-gram")),
         ("fastText", "fasttext", System(fasttext, "alpha .05, no subwords")),
-        ("PyTorch", "torch", System(pytorch, "EmbeddingBag, batches of 4,096, alpha .2 for CBOW, .025 for skip-gram")),
+        ("PyTorch", "torch", System(pytorch, "EmbeddingBag, batches of 4,096, alpha .05 for CBOW, .01 for skip-gram")),
     )
     for name, module, system in peers:
         if importlib.util.find_spec(module) is None:

@@ -15,12 +15,14 @@ import numpy as np
 from benchmarks import quality
 from benchmarks.measure import Options, Result, Row, Skipped, Wrong
 from benchmarks.peers import FailedError, Settings, System, Trained, find
-from benchmarks.texts import corpus_of, text_of
+from benchmarks.texts import corpus_of, head_of, text_of
 
 SECTION = "pipeline"
 MODELS: dict[str, str] = {"cbow": "CBOW", "skipgram": "skip-gram"}
 OURS = "fastw2v, fused"
 BASELINE = "gensim"
+LONG = 5_000_000
+"""Words; of a longer text the slowest systems get a tenth."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Contest:
     turns: dict[str, int]
     vector_size: int = 100
     window: int = 5
+    tenths: int = 10
+    """Of the text."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Finished:
 
 
 def contests(options: Options) -> list[Contest]:
-    """Return what is compared: everything once when quick, else slow systems less often, or for one epoch alone."""
+    """Return what is compared: slow systems once, and the slowest, when not quick, on a tenth of the text."""
     repeats = options.repeats
     both: tuple[Literal["cbow", "skipgram"], ...] = ("cbow", "skipgram")
     if options.tiny:
@@ -57,13 +61,19 @@ def contests(options: Options) -> list[Contest]:
         few = {OURS: repeats, "fastw2v, layers": 1, "PyTorch": 1} | _on_gpu(repeats)
         whole = [Contest(model, 5, turns | _on_gpu(repeats)) for model in both]
         return [*whole, *(Contest(model, 1, few) for model in both)]
-    once = {OURS: 1, "fastw2v, layers": 1, "PyTorch": 1, "PyTorch, GPU": 1, "fastw2v, layers, GPU": 1}
+    tenths, epochs = (1, 2) if text_of(options).words > LONG else (10, 5)
+    slow = {"fastw2v, layers": 1, "PyTorch": 1, "fastw2v, layers, GPU": 1}
     return [
         Contest("cbow", 5, {OURS: repeats, BASELINE: repeats, "fastText": 1, "word2vec.c": 1} | _on_gpu(repeats)),
         Contest("skipgram", 5, {OURS: min(2, repeats), BASELINE: min(2, repeats)} | _on_gpu(repeats)),
         Contest("cbow", 5, {OURS: 1, BASELINE: 1} | _on_gpu(1), vector_size=300, window=10),
-        Contest("cbow", 1, once),
-        Contest("skipgram", 1, once | {"fastText": 1, "word2vec.c": 1}),
+        Contest("cbow", epochs, {OURS: 1, BASELINE: 1} | slow | _on_gpu(1), tenths=tenths),
+        Contest(
+            "skipgram",
+            epochs,
+            {OURS: 1, BASELINE: 1, "fastText": 1, "word2vec.c": 1} | slow | _on_gpu(1),
+            tenths=tenths,
+        ),
     ]
 
 
@@ -77,8 +87,9 @@ def held(options: Options, place: int) -> dict[str, Finished]:
     contest = contests(options)[place]
     there = {name: system for name, system in find(options)[0].items() if name in contest.turns}
     output = options.folder / "vectors.bin"
+    text = head_of(options, contest.tenths).path
     settings = Settings(
-        text_of(options).path, output, contest.model, vector_size=contest.vector_size, window=contest.window,
+        text, output, contest.model, vector_size=contest.vector_size, window=contest.window,
         epochs=contest.epochs, workers=options.workers,
     )  # fmt: skip
     finished = {name: Finished(system, [], {}) for name, system in there.items()}
@@ -103,11 +114,11 @@ def held(options: Options, place: int) -> dict[str, Finished]:
 
 def conditions(options: Options, contest: Contest) -> dict[str, int | float | str]:
     """Return the settings of a contest, for a row."""
-    text = text_of(options)
+    text = head_of(options, contest.tenths)
     return {
         "model": MODELS[contest.model], "dim": contest.vector_size, "window": contest.window, "negative": 5,
         "epochs": contest.epochs, "corpus": text.name, "words": text.words, "workers": options.workers,
-        "vocabulary": len(corpus_of(options).vocabulary),
+        "vocabulary": len(corpus_of(options, tenths=contest.tenths).vocabulary),
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import bz2
 import gzip
 import lzma
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -67,9 +67,26 @@ def text_of(options: Options) -> Text:
 
 
 @cache
-def corpus_of(options: Options, min_count: int = 5) -> Corpus:
+def head_of(options: Options, tenths: int) -> Text:
+    """Return the first so many tenths of that text, as a file of its own."""
+    whole = text_of(options)
+    if tenths == 10:
+        return whole
+    path = options.folder / f"text-{tenths}.txt"
+    words = 0
+    with whole.path.open(encoding="utf-8") as source, path.open("w", encoding="utf-8") as file:
+        for line in source:
+            file.write(line)
+            words += len(line.split())
+            if words >= whole.words * tenths / 10:
+                break
+    return replace(whole, path=path, name=f"{whole.name}, first {words:,} words", words=words)
+
+
+@cache
+def corpus_of(options: Options, min_count: int = 5, tenths: int = 10) -> Corpus:
     """Return that text as ids."""
-    return Corpus.from_text(text_of(options).path, min_count)
+    return Corpus.from_text(head_of(options, tenths).path, min_count)
 
 
 def zipf_shares(vocabulary: int) -> np.ndarray:

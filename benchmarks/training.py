@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from fastw2v.sampling import keep_threshold
 
 SECTION = "training"
 SAMPLE = 1e-3
+WORDS = 5_000_000
+"""A shorter corpus is trained on more than once, up to five times, where no number of epochs is called for."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,19 @@ class Trial:
     min_count: int = 5
     tenths: int = 10
     """Of the corpus that are trained on."""
+    epochs: int = 1
     device: str = "cpu"
 
 
 def trials(options: Options, model: str, device: str) -> list[Trial]:
     """Return a setting in the middle, and those that differ from it in one thing."""
-    base: dict[str, Any] = {"model": model, "workers": options.workers, "device": device}
+    epochs = min(5, 1 + WORDS // len(corpus_of(options)))
+    base: dict[str, Any] = {"model": model, "workers": options.workers, "device": device, "epochs": epochs}
     if options.tiny:
         return [Trial(**base, dim=dim) for dim in (16, 32)]
     changes: list[dict[str, Any]] = [{}, {"dim": 50}, {"dim": 300}, {"window": 2}, {"window": 10}, {"min_count": 50}]
     if not options.quick:
-        changes += [{"negative": 15}, {"min_count": 500}, {"tenths": 1}, {"tenths": 3}]
+        changes += [{"negative": 15}, {"tenths": 1, "epochs": 10 * epochs}, {"tenths": 3, "epochs": 3 * epochs}]
     found = [Trial(**base | change) for change in changes]
     if device == "cpu":
         counts = {1 << n for n in range(options.workers.bit_length())} - {options.workers}
@@ -62,7 +66,6 @@ def run(options: Options) -> Iterator[Result]:
 
 def against_peers(options: Options) -> Iterator[Result]:
     """Yield the speed of training alone of the processes of `benchmarks.pipeline`."""
-    trained = len(corpus_of(options))
     for place, contest in enumerate(pipeline.contests(options)):
         settings = pipeline.conditions(options, contest)
         for name, done in pipeline.held(options, place).items():
@@ -71,14 +74,14 @@ def against_peers(options: Options) -> Iterator[Result]:
                 reason = done.reason or "it does not tell training from reading"
                 yield Wrong(SECTION, f"{name}, {settings['model']}", reason)
                 continue
-            speeds = [trained * contest.epochs / one for one in seconds]
+            trained = len(corpus_of(options, tenths=contest.tenths)) * contest.epochs
+            speeds = [trained / one for one in seconds]
             baseline = "" if name == pipeline.BASELINE else pipeline.BASELINE
             yield Row(SECTION, name, settings, "words/s", speeds, done.quality, baseline, pipeline.note(done, contest))
 
 
 def by_setting(options: Options) -> Iterator[Result]:
-    """Yield the speed of the fused engine, in this process, by what it depends on; one epoch, or five when quick."""
-    epochs = 5 if options.quick else 1
+    """Yield the speed of the fused engine, in this process, by what it depends on."""
     for device in options.devices:
         what = pipeline.OURS if device == "cpu" else f"{pipeline.OURS}, GPU"
         try:
@@ -86,15 +89,15 @@ def by_setting(options: Options) -> Iterator[Result]:
         except RuntimeError as error:
             yield Skipped(SECTION, f"{what}, by setting", str(error))
             continue
-        for model, name in pipeline.MODELS.items():
+        for model in pipeline.MODELS:
             found = trials(options, model, device)
-            _trained(sample_of(corpus_of(options), 10_000), found[0], 1, 1)  # compiles
+            _trained(sample_of(corpus_of(options), 10_000), replace(found[0], epochs=1), 1)  # compiles
             turns = [0]
-            runs = {str(trial): _run_of(options, trial, epochs, turns) for trial in found}
-            results = interleave(runs, 1 if options.tiny else options.repeats)
+            runs = {str(trial): _run_of(options, trial, turns) for trial in found}
+            results = interleave(runs, 1 if options.tiny else min(2, options.repeats))
             for trial in found:
                 outcomes = results[str(trial)]
-                settings = conditions(options, trial) | {"model": name, "epochs": epochs}
+                settings = conditions(options, trial)
                 if reason := next((outcome for outcome in outcomes if isinstance(outcome, str)), None):
                     yield Wrong(SECTION, f"{what}, {settings}", reason)
                     continue
@@ -107,9 +110,10 @@ def conditions(options: Options, trial: Trial) -> dict[str, int | float | str]:
     """Return the settings of a trial, for a row, with what its cost depends on beside them."""
     corpus = _corpus_of(options, trial)
     return {
-        "dim": trial.dim, "window": trial.window, "negative": trial.negative, "workers": trial.workers,
-        "corpus": text_of(options).name, "words": len(corpus), "min count": trial.min_count,
-        "vocabulary": len(corpus.vocabulary), "kept": round(kept(np.asarray(corpus.vocabulary.counts)), 4),
+        "model": pipeline.MODELS[trial.model], "dim": trial.dim, "window": trial.window, "negative": trial.negative,
+        "workers": trial.workers, "corpus": text_of(options).name, "words": len(corpus), "epochs": trial.epochs,
+        "min count": trial.min_count, "vocabulary": len(corpus.vocabulary),
+        "kept": round(kept(np.asarray(corpus.vocabulary.counts)), 4),
     }  # fmt: skip
 
 
@@ -118,17 +122,15 @@ def kept(counts: np.ndarray) -> float:
     return float((counts * (keep_threshold(counts, SAMPLE) / 2.0**32)).sum() / counts.sum())
 
 
-def _run_of(
-    options: Options, trial: Trial, epochs: int, turns: list[int]
-) -> Callable[[], tuple[float, dict[str, float]] | str]:
+def _run_of(options: Options, trial: Trial, turns: list[int]) -> Callable[[], tuple[float, dict[str, float]] | str]:
     """Return a function that trains once, and returns speed and quality or why there is none."""
 
     def once() -> tuple[float, dict[str, float]] | str:
         turns[0] += 1
         corpus = _corpus_of(options, trial)
         try:
-            seconds, model = _trained(corpus, trial, epochs, turns[0])
-            return len(corpus) * epochs / seconds, quality.of_vectors(model.wv, options)
+            seconds, model = _trained(corpus, trial, turns[0])
+            return len(corpus) * trial.epochs / seconds, quality.of_vectors(model.wv, options)
         except (FloatingPointError, MemoryError, ValueError) as error:
             return str(error)
 
@@ -140,11 +142,11 @@ def _corpus_of(options: Options, trial: Trial) -> Corpus:
     return corpus if trial.tenths == 10 else sample_of(corpus, len(corpus) * trial.tenths // 10)
 
 
-def _trained(corpus: Corpus, trial: Trial, epochs: int, seed: int) -> tuple[float, Word2Vec]:
+def _trained(corpus: Corpus, trial: Trial, seed: int) -> tuple[float, Word2Vec]:
     """Return the seconds of training, and the model; on a GPU the end is waited for, as the loss is read from it."""
     model = Word2Vec(
         vector_size=trial.dim, window=trial.window, negative=trial.negative, sample=SAMPLE, workers=trial.workers,
-        sg=int(trial.model == "skipgram"), epochs=epochs, seed=seed, device=trial.device, engine="fused",
+        sg=int(trial.model == "skipgram"), epochs=trial.epochs, seed=seed, device=trial.device, engine="fused",
     )  # fmt: skip
     start = time.perf_counter()
     model.fit(corpus, progress=lambda words, loss, alpha: None)
