@@ -24,6 +24,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -117,13 +118,10 @@ def screened(
             for first in range(0, V, slab):
                 if first != held:
                     tiles, held = _tiles(unit[first : first + slab, :]), first
-                what = (tiles, first, min(slab, V - first))
-                scans = [
-                    pool.submit(_scan, *what, asked[q], k, slack, rows[q], scores[q], found[q], least[q])
-                    for q in blocks
-                ]
-                for scan in scans:
-                    scan.result()
+                scan = partial(_scan, k, slack, tiles, first, min(slab, V - first))
+                running = [pool.submit(scan, asked[q], rows[q], scores[q], found[q], least[q]) for q in blocks]
+                for one in running:
+                    one.result()
             yield start, rows[:b], found[:b]
 
 
@@ -150,12 +148,12 @@ def _tiles(matrix: np.ndarray) -> np.ndarray:
 
 @compiled
 def _scan(
+    k: Any,
+    slack: Any,
     tiles: Any,
     first: Any,
     n_rows: Any,
     queries: Any,
-    k: Any,
-    slack: Any,
     rows: Any,
     scores: Any,
     found: Any,
