@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,30 +38,31 @@ def read_binary(file: BinaryIO, path: Path, size: int, limit: int | None) -> tup
     # at a window's end, is an empty match.
     row_form = re.compile(rb"([^ ]*+ ).{%d}|.+" % row_bytes, re.DOTALL)
     vectors = np.empty((n_read, n_dims), dtype="<f4")
-    rows: np.ndarray = vectors.view((np.void, row_bytes))[:, 0]
+    windows = [bytearray(max(_WINDOW, 2 * row_bytes)) for _ in range(2)]
     texts: list[bytes] = []
-    suspects: list[int] = []
-    window = bytearray(max(_WINDOW, 2 * row_bytes))
+    copies: list[Future[list[int]]] = []
     n_found, at = 0, header_bytes
-    while n_found < n_read:
-        file.seek(at)
-        filled = file.readinto(window)  # type: ignore[attr-defined]
-        text = b"".join(row_form.findall(window, 0, filled))
-        ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 32)[: n_read - n_found] + 1
-        if not len(ends):
-            if filled < len(window):
-                break
-            window = bytearray(2 * len(window))  # the word is longer
-            continue
-        starts = ends + row_bytes * np.arange(len(ends))
-        # Rows as elements of one type, one beginning at every byte: taking them copies each as a whole.
-        everywhere: np.ndarray = np.ndarray((filled - row_bytes + 1,), rows.dtype, window, strides=(1,))
-        here = slice(n_found, n_found + len(ends))
-        rows[here] = everywhere[starts]
-        suspects += [n_found + row for row in _rows_that_start_as_text(vectors[here])]
-        texts.append(text[: ends[-1]])
-        n_found += len(ends)
-        at += int(starts[-1]) + row_bytes
+    # While the rows of one window are copied, those of the next are read and found.
+    with ThreadPoolExecutor(1) as pool:
+        while n_found < n_read:
+            if len(copies) > 1:
+                copies[-2].result()
+            window = windows[len(copies) % 2]
+            file.seek(at)
+            filled = file.readinto(window)  # type: ignore[attr-defined]
+            text = b"".join(row_form.findall(window, 0, filled))
+            ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 32)[: n_read - n_found] + 1
+            if not len(ends):
+                if filled < len(window):
+                    break
+                windows = [bytearray(2 * len(window)) for _ in windows]  # the word is longer
+                continue
+            starts = ends + row_bytes * np.arange(len(ends))
+            copies.append(pool.submit(_copy_rows, window, starts, vectors, n_found))
+            texts.append(text[: ends[-1]])
+            n_found += len(ends)
+            at += int(starts[-1]) + row_bytes
+        suspects = [row for copy in copies for row in copy.result()]
     found = b"".join(texts)
     file.seek(at)
     rest = file.read(64)
@@ -85,6 +87,16 @@ def write_binary(vectors: WordVectors, path: Path) -> None:
         file.write(b"%d %d\n" % matrix.shape)
         for word, row in zip(words, matrix, strict=True):
             file.write(word + b" " + row.tobytes())
+
+
+def _copy_rows(window: bytearray, starts: np.ndarray, vectors: np.ndarray, first: int) -> list[int]:
+    """Copy the rows that start at these bytes to `vectors`, from row `first` on; return which are suspect."""
+    # Rows as elements of one type, one beginning at every byte: taking them copies each as a whole.
+    row = np.dtype((np.void, 4 * vectors.shape[1]))
+    everywhere: np.ndarray = np.ndarray((len(window) - row.itemsize + 1,), row, window, strides=(1,))
+    here = vectors[first : first + len(starts)]
+    here.view(row)[:, 0] = everywhere[starts]
+    return [first + i for i in _rows_that_start_as_text(here)]
 
 
 def _checked_words(
