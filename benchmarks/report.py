@@ -28,7 +28,7 @@ WHAT_IS_TIMED = {
 QUALITY_NAMES = {
     "analogy %": "analogies answered rightly (%)",
     "pairs": "rank correlation with human similarities",
-    "neighbours %": "held-out words told from others by their neighbours (%)",
+    "neighbours %": "held-out words told by their neighbours (%)",
 }
 """How an axis names each measure of quality."""
 OURS, PEERS = "tab:blue", "0.45"
@@ -95,7 +95,7 @@ def summary(found: Results) -> str:
     for rows in [*training[:1], *apart]:
         lines += [*_every_system(rows, measures), ""]
     if found.wrong:
-        lines += [f"Wrong, and without a figure: {'; '.join(wrong.what for wrong in found.wrong)}.", ""]
+        lines += [f"Wrong, and without a figure: {'; '.join(dict.fromkeys(wrong.what for wrong in found.wrong))}.", ""]
     return "\n".join([*lines, machine_line(found)])
 
 
@@ -292,7 +292,9 @@ def scaling(found: Results) -> Any:
         axes.set_xlabel(f"{label} (log scale)")
         axes.set_ylabel(f"{next(iter(series.values()))[0].unit} (log scale)")
         axes.set_xlim(ticks[0] * 0.8, ticks[-1] * (ticks[-1] / ticks[0]) ** 0.6 * 1.25)  # room for the labels
-        axes.margins(y=0.15)
+        speeds = [row.median for line in series.values() for row in line]
+        wide = max(1.3, (10 * min(speeds) / max(speeds)) ** 0.5)  # a factor of ten at least, not to magnify noise
+        axes.set_ylim(min(speeds) / wide, max(speeds) * wide)
         longest = max(series.values(), key=len)[0].settings
         others = {"dim", "window", "workers"} - {setting}
         usual = {name: value for name, value in longest.items() if name in others}
