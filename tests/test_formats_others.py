@@ -131,6 +131,9 @@ def test_binary_does_not_depend_on_the_window(
     path.write_bytes(b"7 3\n" + b"".join(rows[:3]) + b"x" * 900)
     with pytest.raises(FormatError, match=r"row 4 of 7 .* cut short"):
         read(path)
+    path.write_bytes(b"1 3\n" + b"x" * 900)
+    with pytest.raises(FormatError, match=r"row 1 of 1 .* cut short"):
+        read(path)
     path.write_bytes(b"7 3\n" + b"".join([*rows[:3], b"z" + rows[3], b"\n" + rows[4], *rows[5:]]))
     place = 4 + sum(map(len, rows[:4])) + 1
     with pytest.raises(FormatError, match=rf"row 5 of 7, at byte {place:,}, .* no word"):

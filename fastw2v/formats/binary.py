@@ -66,7 +66,7 @@ def read_binary(file: BinaryIO, path: Path, size: int, limit: int | None) -> tup
     found = b"".join(texts)
     file.seek(at)
     rest = file.read(64)
-    words = _checked_words(found, vectors[:n_found], suspects, n_words, header_bytes, path)
+    words = _checked_words(found, vectors[:n_found], suspects, n_words, header_bytes, path) if n_found else b""
     if n_found < n_read:
         raise FormatError(
             f"{path}: row {n_found + 1} of {n_words} starts at byte {at:,} and does not end within "
