@@ -1,1 +1,1 @@
-"""Measurements of fastw2v. Each module runs by itself: ``python -m benchmarks.scatter_add``."""
+"""Measurements of fastw2v: ``python -m benchmarks`` (docs/benchmarks.md)."""
