@@ -662,6 +662,17 @@ class Word2Vec:
         )
         return model
 
+    def __repr__(self) -> str:
+        defaults = inspect.signature(Word2Vec).parameters
+        chosen = {name: value for name, value in self.get_params().items() if value != defaults[name].default}
+        return f"Word2Vec({', '.join(f'{name}={value!r}' for name, value in chosen.items())})"
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what scikit-learn, which alone calls this, wants to know of an estimator."""
+        from sklearn.utils import Tags, TargetTags
+
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False), requires_fit=True)
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, as scikit-learn's estimators do."""
         names = inspect.signature(Word2Vec).parameters

@@ -377,9 +377,11 @@ class TestGensimWays:
 
     def test_in_scikit_learn(self):
         base = pytest.importorskip("sklearn.base")
+        from sklearn.exceptions import NotFittedError
         from sklearn.model_selection import ParameterGrid
         from sklearn.pipeline import Pipeline, make_pipeline
         from sklearn.preprocessing import FunctionTransformer
+        from sklearn.utils.validation import check_is_fitted
 
         model = Word2Vec(vector_size=8, window=3, epochs=1, workers=1, callbacks=[CallbackAny2Vec()])
         assert base.clone(model.set_params(callbacks=())).get_params() == model.get_params()
@@ -393,7 +395,11 @@ class TestGensimWays:
         assert np.array_equal(fitted[-1].wv.vectors, Word2Vec(**fitted[-1].get_params()).fit(themes(50)).wv.vectors)
         for parameters in ParameterGrid({"window": [1, 2], "sg": [0, 1]}):
             assert base.clone(model).set_params(**parameters).fit(themes(20)).get_params()["window"] in (1, 2)
-        assert "word2vec" in repr(fitted)
+        assert "Word2Vec(vector_size=8, window=2, workers=1, epochs=1)" in repr(fitted)
+        assert "Word2Vec" in fitted._repr_html_()
+        check_is_fitted(fitted[-1])
+        with pytest.raises(NotFittedError):
+            check_is_fitted(base.clone(model))
 
 
 class TestChoice:
