@@ -201,6 +201,36 @@ def test_damaged_files_at_length(
     fuzz(sound[name], which, edits)
 
 
+BODY = st.lists(st.sampled_from([b"a", b"bc", b" ", b"\n", b"\0", b"\xc3\xa9", b"\x80", b"1234"]), max_size=24)
+
+
+def read_plainly(body: bytes, n_words: int, n_dims: int) -> list[tuple[bytes, bytes]]:
+    """Read rows one after another, as the C tools do."""
+    rows = []
+    for _ in range(n_words):
+        word, _, body = body.partition(b" ")
+        rows.append((word.removeprefix(b"\n") if rows else word, body[: 4 * n_dims]))
+        body = body[4 * n_dims :]
+    return rows
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 2), BODY.map(b"".join))
+def test_small_binary_files_are_read_as_a_plain_reader_does_or_refused(n_words: int, n_dims: int, body: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.bin"
+        path.write_bytes(b"%d %d\n" % (n_words, n_dims) + body)
+        try:
+            back = read(path, errors="surrogateescape")
+        except FormatError:
+            return
+        rows = [
+            (word.encode("utf-8", "surrogateescape"), row.tobytes())
+            for word, row in zip(back.index_to_key, back.vectors, strict=True)
+        ]
+        assert rows == read_plainly(body, n_words, n_dims)
+
+
 # Words that are hard to keep
 
 HOSTILE = [
