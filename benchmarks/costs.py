@@ -108,7 +108,8 @@ def bytes_per_word(dim: int, kept: float) -> float:
 
 def time_counts(settings: Mapping[str, Any], cache_bytes: int) -> dict[str, float]:
     """Return how many of each term a trained target has, for a row's settings."""
-    width, pool = width_of(settings["dim"]), int(settings.get("pool", pool_size_for(settings["negative"])))
+    width = width_of(settings["dim"])
+    pool = int(settings.get("pool", pool_size_for(settings["negative"], settings["dim"])))
     # Skip-gram scores the rows that the windows of a tile reach, by fours.
     rows = pool + (1 if settings["model"] == "CBOW" else -(-(2 * settings["window"] + TILE - 1) // 4) * 4)
     lines = width / LINE_OF_NUMBERS

@@ -297,7 +297,7 @@ def speed(words: int, deadline: float) -> Iterator[Result]:
             with replaced(gpu, crowd=lambda *_, crowd=crowd, **__: crowd):
                 found = timed(gpu.train, gpu.tables((TYPES, DIM), "cuda"), ids, offsets, counts, model, alpha)
             # Read and written: a row that streams and the target's; and the rows of the pool, each `refresh` tiles.
-            rows = 4 + 2 * pool_size_for(NEGATIVE) / (TILE * crowd.refresh)
+            rows = 4 + 2 * pool_size_for(NEGATIVE, DIM) / (TILE * crowd.refresh)
             moved = kept * rows * 4 * DIM + 4
             found |= {"blocks": crowd.blocks, "refresh": crowd.refresh, "bytes per word, by count": round(moved)}
             if found["words/s"]:

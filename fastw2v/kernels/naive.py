@@ -71,7 +71,7 @@ def train(
     float64 array, shape (epochs,)
         Mean loss per target of each epoch.
     """
-    pool_size = pool_size_for(negative) if pool_size is None else pool_size
+    pool_size = pool_size_for(negative, W_in.shape[-1]) if pool_size is None else pool_size
     keep = keep_threshold(counts, sample)
     noise = alias_table(noise_weights(counts, ns_exponent))
     N = len(corpus_ids)
