@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
 from fastw2v.datasets import load_suite
 from fastw2v.search import nearest_rows, without
 from fastw2v.vectors import WordVectors
@@ -39,8 +40,10 @@ __all__ = [
 Question = tuple[str, str, str, str]
 Method = Literal["3cosadd", "3cosmul"]
 
-# Cosines of the questions' words held at a time: 256 MB in single precision.
-_COSINES = 2**26
+# Sections answered at a time: they read more than they compute, and two cores read faster than one.
+_THREADS = 2
+# Cosines of the words of a section's questions held at a time: 128 MB in single precision.
+_COSINES = 2**25
 # Scores of questions at a time: 4 MB, so that they stay in the cache until the best is found.
 _SCORES = 2**20
 
@@ -498,14 +501,26 @@ def _answers(
     first_rows, spellings = _first_rows(vectors, restrict_vocab, lower)
     spelling_ids = np.array([first_rows[spelling] for spelling in spellings])
     unit = vectors.unit_vectors[: len(spellings), :]
-    answers: dict[str, list[bool | None]] = {}
-    for name, asked in questions.items():
-        rows = np.array(
+    rows = [
+        np.array(
             [[first_rows.get(_spelling(word, lower), -1) for word in question] for question in asked], dtype=np.int64
         ).reshape(-1, 4)
-        covered = np.all(rows >= 0, axis=1)
-        found = iter(_correct(unit, spelling_ids, rows[covered], method).tolist())
-        answers[name] = [next(found) if known else None for known in covered.tolist()]
+        for asked in questions.values()
+    ]
+    covered = [np.all(section >= 0, axis=1) for section in rows]
+
+    def answered(section: int) -> np.ndarray:
+        return _correct(unit, spelling_ids, rows[section][covered[section]], method)
+
+    if is_numpy(unit):
+        with ThreadPoolExecutor(_THREADS) as pool:
+            correct = list(pool.map(answered, range(len(rows))))
+    else:  # a GPU is chosen for each thread anew
+        correct = list(map(answered, range(len(rows))))
+    answers: dict[str, list[bool | None]] = {}
+    for name, known, right in zip(questions, covered, correct, strict=True):
+        found = iter(right.tolist())
+        answers[name] = [next(found) if one else None for one in known.tolist()]
     return answers
 
 
@@ -539,8 +554,13 @@ def _correct(unit: Any, spelling_ids: np.ndarray, questions: np.ndarray, method:
     block = max(1, _SCORES // n_rows)
     for start in range(0, len(questions), block):
         stop = min(start + block, len(questions))
-        a, b, c = (xp.take(cosines, columns[i, start:stop], axis=0) for i in range(3))
-        scores = b - a + c if method == "3cosadd" else b * c / (a + 1e-6)
+        a, scores, c = (xp.take(cosines, columns[i, start:stop], axis=0) for i in range(3))
+        if method == "3cosadd":
+            scores -= a
+            scores += c
+        else:
+            scores *= c
+            scores /= a + 1e-6
         correct[start:stop] = _best_are_right(scores, spelling_ids, questions[start:stop])
     return correct
 
