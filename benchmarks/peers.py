@@ -142,7 +142,7 @@ def find(options: Options) -> tuple[dict[str, System], dict[str, str]]:
     peers = (
         ("gensim", "gensim", System(gensim, "alpha .05 for CBOW, .025 for skip-gram")),
         ("fastText", "fasttext", System(fasttext, "alpha .05, no subwords")),
-        ("PyTorch", "torch", System(pytorch, "EmbeddingBag, batches of 4,096, alpha .05 for CBOW, .01 for skip-gram")),
+        ("PyTorch", "torch", System(pytorch, "EmbeddingBag, batches of 1,024, alpha .2 for CBOW, .025 for skip-gram")),
     )
     for name, module, system in peers:
         if importlib.util.find_spec(module) is None:
@@ -188,7 +188,10 @@ def run(command: list[str], folder: Path, began: str = "", ended: str = "") -> t
 def fastw2v(settings: Settings, engine: str = "fused", device: str = "cpu") -> Trained:
     """Train by ``fastw2v train``."""
     command = [sys.executable, "-m", "fastw2v", "train", str(settings.text), "--output", str(settings.output)]
-    for option in ("model", "vector_size", "window", "negative", "sample", "min_count", "epochs", "workers", "seed"):
+    options = ["model", "vector_size", "window", "negative", "sample", "min_count", "epochs", "seed"]
+    if device == "cpu":  # on a GPU one worker would be one block, and its number of blocks is its own affair
+        options.append("workers")
+    for option in options:
         command += [f"--{option.replace('_', '-')}", str(getattr(settings, option))]
     trained, output = run([*command, "--engine", engine, "--device", device], settings.text.parent)
     told = re.search(r"time\s+([\d.]+) s, ([\d,]+) words/s", output)

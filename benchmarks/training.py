@@ -91,7 +91,8 @@ def by_setting(options: Options) -> Iterator[Result]:
             continue
         for model in pipeline.MODELS:
             found = trials(options, model, device)
-            _trained(sample_of(corpus_of(options), 10_000), replace(found[0], epochs=1), 1)  # compiles
+            for trial in found if device != "cpu" else found[:1]:  # compiles: on a GPU for each setting anew
+                _trained(sample_of(corpus_of(options), 10_000), replace(trial, epochs=1), 1)
             turns = [0]
             runs = {str(trial): _run_of(options, trial, turns) for trial in found}
             results = interleave(runs, 1 if options.tiny else min(2, options.repeats))
@@ -145,7 +146,8 @@ def _corpus_of(options: Options, trial: Trial) -> Corpus:
 def _trained(corpus: Corpus, trial: Trial, seed: int) -> tuple[float, Word2Vec]:
     """Return the seconds of training, and the model; on a GPU the end is waited for, as the loss is read from it."""
     model = Word2Vec(
-        vector_size=trial.dim, window=trial.window, negative=trial.negative, sample=SAMPLE, workers=trial.workers,
+        vector_size=trial.dim, window=trial.window, negative=trial.negative, sample=SAMPLE,
+        workers=trial.workers if trial.device == "cpu" else None,
         sg=int(trial.model == "skipgram"), epochs=trial.epochs, seed=seed, device=trial.device, engine="fused",
     )  # fmt: skip
     start = time.perf_counter()
