@@ -11,6 +11,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import numpy as np
@@ -249,14 +250,18 @@ def _kernel(model: Model) -> Any:
 
 
 def _compile(run: Callable[[int, int, int], Any]) -> None:
-    """Compile the kernel, or load it from the cache, by running it over nothing; tell if that takes long."""
+    """Compile the kernel, or load it from the cache, by running it over nothing; tell if that takes long.
+
+    It takes place in a thread of its own: Ctrl-C is raised in the main thread, and would be lost in calls from LLVM.
+    """
     notice = threading.Timer(
         1.0, logger.info, ["compiling the training kernel for this processor: some seconds, the first time only"]
     )
     notice.daemon = True
     notice.start()
     try:
-        run(0, 0, 0)
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(run, 0, 0, 0).result()
     finally:
         notice.cancel()
 
