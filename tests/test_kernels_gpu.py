@@ -21,7 +21,7 @@ import pytest
 from gpu_shim import stand_in
 
 from fastw2v.kernels import gpu, naive
-from fastw2v.kernels.schedule import POOL_SIZE, TILE
+from fastw2v.kernels.schedule import POOL_SIZE, TILE, pool_size_for
 
 SHIM = Path(__file__).with_name("gpu_shim") / "shim.cpp"
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="the shim needs g++")
@@ -225,7 +225,7 @@ KERNELS = {
     "defaults": gpu.Kernel("cbow", False, 100, 5, TILE, POOL_SIZE, True),
     "128 numbers": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE, True),
     "pool not held": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE, False),
-    "300 numbers": gpu.Kernel("cbow", False, 300, 10, TILE, POOL_SIZE, False),
+    "300 numbers": gpu.Kernel("cbow", False, 300, 10, TILE, pool_size_for(5, 300), False),
     "tiles of 16": gpu.Kernel("cbow", False, 128, 5, 16, POOL_SIZE, True),
     "float64": gpu.Kernel("cbow", True, 100, 5, TILE, POOL_SIZE, False),
     "two warps": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE, True, 2),

@@ -22,7 +22,6 @@ POOL_SIZE = 24
 def pool_size_for(negative: int, vector_size: int) -> int:
     """Return P where none is given: a pool that stands for many negatives, or pushes long vectors, must hold more.
 
-    Long vectors have room to fit the few negatives that a pool holds: at D = 300, 40 are as good as gensim's fresh
-    draws, where 24 are two points worse.
+    Long vectors have room to fit the few negatives that a pool holds: see the table in `docs/kernels.md`.
     """
-    return max(POOL_SIZE, 3 * negative, 4 * ((vector_size + 31) // 32))
+    return max(POOL_SIZE, 3 * negative, 4 * -(-vector_size // 40))
