@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from numbers import Integral, Real
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -700,10 +701,14 @@ class WordVectors(GensimNames):
     # Files and scores
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the vectors to a file, in the format that its suffix names: see `formats.write`."""
+        """Write the vectors to a file, in the format that its suffix names: see `formats.write`.
+
+        A suffix that names no format, or ``.kv``, holds safetensors, so that gensim's programs keep their file names.
+        """
         from fastw2v import formats
 
-        formats.write(self, path)
+        named = Path(path).suffix.lower() in {*formats.SUFFIXES, ".gz"}
+        formats.write(self, path, None if named else "safetensors")
 
     @classmethod
     def load(cls, path: str | PathLike[str], mmap: str | None = None) -> WordVectors:

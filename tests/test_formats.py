@@ -220,7 +220,7 @@ def test_values_beyond_float32_are_refused(tmp_path: Path, suffix: str) -> None:
 
 
 def test_format_is_chosen_by_suffix_or_by_name(tmp_path: Path) -> None:
-    for format in ("bin", "txt", "safetensors"):
+    for format in ("safetensors", "bin", "txt"):  # the last one does not say by its bytes what it is
         write(some_vectors(), tmp_path / "model", format=format)
         assert_same(read(tmp_path / "model", format=format), WORDS, MATRIX)
     for name in ("model", "model.npy", "model.gz"):
@@ -677,3 +677,19 @@ def test_load_params_points_to_the_pickle_reader(tmp_path: Path) -> None:
     (tmp_path / "x.pkl").write_text("hello")
     with pytest.raises(FormatError, match="safetensors"):
         load_params(tmp_path / "x.pkl")
+
+
+@pytest.mark.parametrize("name", ["vectors.kv", "word2vec.wordvectors", "vectors"])
+def test_a_name_of_the_users_own_holds_everything(tmp_path: Path, name: str) -> None:
+    some_vectors().save(tmp_path / name)
+    assert_same(WordVectors.load(tmp_path / name, mmap="r"), WORDS, MATRIX)
+    assert (tmp_path / name).read_bytes()[8:9] == b"{"
+
+
+def test_a_name_of_the_users_own_is_refused_where_its_bytes_are_of_no_known_format(tmp_path: Path) -> None:
+    for content in (b"", b"\x80\x04}", b"a 1 2\n", b"\xff" * 8 + b"{"):
+        (tmp_path / "x.wordvectors").write_bytes(content)
+        with pytest.raises(FormatError, match="names no known format"):
+            WordVectors.load(tmp_path / "x.wordvectors")
+    with pytest.raises(FormatError, match="names no known format"):
+        write(some_vectors(), tmp_path / "new.wordvectors")

@@ -13,7 +13,7 @@ from fastw2v.formats.npz import read_npz, write_npz
 from fastw2v.formats.plain_text import read_text, write_text
 from fastw2v.formats.projector import read_projector, write_projector
 from fastw2v.formats.static_embedding import is_static_embedding, read_static_embedding, write_static_embedding
-from fastw2v.formats.tensors import read_safetensors, write_safetensors
+from fastw2v.formats.tensors import is_safetensors, read_safetensors, write_safetensors
 from fastw2v.vectors import WordVectors
 
 __all__ = ["FORMATS", "SUFFIXES", "format_of", "read", "write"]
@@ -76,7 +76,8 @@ def read(
     path : str or path
         A file packed with gzip is unpacked, whatever its name.
     format : str, optional
-        One of `FORMATS`; by default the suffix decides, and a folder is a StaticEmbedding. A ``.bin`` may be a
+        One of `FORMATS`; by default the suffix decides, a folder is a StaticEmbedding, and a file of safetensors is
+        known by its first bytes where its suffix is ``.kv`` or names no format. A ``.bin`` may be a
         fastText model as well, and a ``.txt`` or ``.vec`` a file of GloVe's, without a first line of numbers.
     errors : {"strict", "surrogateescape", "replace", "ignore"}
         What to do with words that are not UTF-8, as in `bytes.decode`. Old tools cut words in the middle of a
@@ -103,7 +104,7 @@ def read(
     path = Path(path)
     if limit is not None and limit < 1:
         raise ValueError(f"limit is {limit}; it must be at least 1")
-    kind = format_of(path, format)
+    kind = _kind_to_read(path, format)
     if kind in _PACKABLE:
         return _read_packable(path, kind, errors, limit)
     if kind == "safetensors":
@@ -155,6 +156,12 @@ def write(vectors: WordVectors, path: str | PathLike[str], format: str | None = 
         write_static_embedding(vectors, path)
     else:
         write_text(vectors, path, header=kind == "txt")
+
+
+def _kind_to_read(path: Path, format: str | None) -> str:
+    if format is None and path.suffix.lower() not in SUFFIXES and is_safetensors(path):
+        return "safetensors"  # as `WordVectors.save` writes under a name of the user's own
+    return format_of(path, format)
 
 
 def _read_packable(path: Path, kind: str, errors: str, limit: int | None) -> WordVectors:

@@ -20,6 +20,7 @@ from fastw2v.formats.files import FormatError, encoded, replacing, word_vectors
 from fastw2v.vectors import WordVectors
 
 __all__ = [
+    "is_safetensors",
     "packed_settings",
     "packed_words",
     "read_safetensors",
@@ -38,6 +39,15 @@ _TENSORS = {
     "counts": (("I64",), 1),
 }
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "U8": "u1", "I64": "<i8"}
+
+
+def is_safetensors(path: Path) -> bool:
+    """Return whether a file starts as safetensors do: the length of a header in JSON, and the header."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8
 
 
 def read_safetensors(path: Path) -> WordVectors:
