@@ -43,6 +43,7 @@ TIME_TERMS = {
     "score": "sigmoid and logarithm",
     "64 bytes not in the second cache": "rows that come from farther away, and go there",
     "target and other thread": "what threads cost each other",
+    "word of the vocabulary": "tables for subsampling and negatives, made by one thread before training",
 }
 MEMORY_TERMS = {
     "runtime": "Python, the libraries, the machine code, and buffers of fixed size",
@@ -113,6 +114,7 @@ def time_counts(settings: Mapping[str, Any], cache_bytes: int) -> dict[str, floa
     # Skip-gram scores the rows that the windows of a tile reach, by fours.
     rows = pool + (1 if settings["model"] == "CBOW" else -(-(2 * settings["window"] + TILE - 1) // 4) * 4)
     lines = width / LINE_OF_NUMBERS
+    trained = settings["words"] * settings.get("epochs", 1) * settings["kept"]
     return {
         "target": 1.0,
         "16 numbers of its rows": lines,
@@ -120,6 +122,7 @@ def time_counts(settings: Mapping[str, Any], cache_bytes: int) -> dict[str, floa
         "score": float(rows),
         "64 bytes not in the second cache": 4 * lines * beyond(settings["vocabulary"], cache_bytes // (8 * width)),
         "target and other thread": settings["workers"] - 1.0,
+        "word of the vocabulary": settings["workers"] * settings["vocabulary"] / trained,
     }
 
 
@@ -145,7 +148,7 @@ def second_cache(device: str = "cpu") -> int:
 
 def fit_times(rows: Sequence[Row]) -> tuple[Fit, list[Row]]:
     """Return the fit to the speeds of the fused engine among some rows, and the rows that were used."""
-    needed = {"model", "dim", "window", "negative", "vocabulary", "kept", "workers"}
+    needed = {"model", "dim", "window", "negative", "vocabulary", "words", "kept", "workers"}
     used = [row for row in rows if row.unit == "words/s" and needed <= set(row.settings)]
     counts = [time_counts(row.settings, second_cache(str(row.settings.get("device", "cpu")))) for row in used]
     return fit(counts, [_thread_seconds(row) for row in used]), used
@@ -192,7 +195,7 @@ def grid(options: Options, model: str, device: str) -> list[dict[str, Any]]:
 
 def times(options: Options, model: str, device: str) -> Iterator[Result]:
     """Yield the speeds that are fitted, the costs, and the check."""
-    words = 20_000 if options.tiny else 300_000 if options.quick else 1_000_000
+    words = 20_000 if options.tiny else 500_000 if options.quick else 1_000_000
     words *= 1 if device == "cpu" else 20  # hundreds of blocks, each with thousands of words
     what = "fastw2v, fused, random words" + ("" if device == "cpu" else ", GPU")
     found = [(settings, _corpus(words, settings["vocabulary"])) for settings in grid(options, model, device)]
@@ -219,8 +222,9 @@ def times(options: Options, model: str, device: str) -> Iterator[Result]:
         "vocabulary": 20_000 if options.tiny else 200_000, "words": LARGER * words,
     }  # fmt: skip
     corpus = _corpus(LARGER * words, larger["vocabulary"])
+    larger["kept"] = round(_kept(corpus[2]), 4)
     predicted = fitted.predict(time_counts(larger, second_cache(device)))
-    predicted *= _kept(corpus[2]) * LARGER * words / workers
+    predicted *= larger["kept"] * LARGER * words / workers
     measured = [_train(corpus, larger) for _ in range(1 if options.tiny else options.repeats)]
     yield from check("time", larger, "s", measured, predicted)
 

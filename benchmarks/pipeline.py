@@ -60,7 +60,7 @@ def contests(options: Options) -> list[Contest]:
         turns = {OURS: repeats, BASELINE: min(2, repeats), "fastText": 1, "word2vec.c": 1}
         few = {OURS: repeats, "fastw2v, layers": 1, "PyTorch": 1} | _on_gpu(repeats)
         whole = [Contest(model, 5, turns | _on_gpu(repeats)) for model in both]
-        return [*whole, *(Contest(model, 1, few) for model in both)]
+        return [*whole, *(Contest(model, 2, few) for model in both)]
     tenths, epochs = (1, 2) if text_of(options).words > LONG else (10, 5)
     slow = {"fastw2v, layers": 1, "PyTorch": 1, "fastw2v, layers, GPU": 1}
     return [

@@ -12,7 +12,10 @@ from fastw2v import Corpus, Vocabulary
 from fastw2v.kernels import cpu
 from fastw2v.plan import plan
 
-SETTINGS = {"model": "CBOW", "dim": 100, "window": 5, "negative": 5, "workers": 2, "vocabulary": 1000, "kept": 0.8}
+SETTINGS = {
+    "model": "CBOW", "dim": 100, "window": 5, "negative": 5, "workers": 2, "vocabulary": 1000, "words": 50_000,
+    "kept": 0.8,
+}  # fmt: skip
 
 
 def known_costs(rng):
@@ -23,7 +26,7 @@ def known_costs(rng):
 class TestFit:
     def test_finds_the_costs_that_made_the_figures(self):
         counted = known_costs(np.random.default_rng(0))
-        true = dict(zip(costs.TIME_TERMS, (1e-7, 0, 3e-9, 5e-9, 2e-8, 1e-8), strict=True))
+        true = dict(zip(costs.TIME_TERMS, (1e-7, 0, 3e-9, 5e-9, 2e-8, 1e-8, 1e-7), strict=True))
         measured = [sum(true[term] * n for term, n in count.items()) for count in counted]
         fitted = costs.fit(counted, measured)
         assert fitted.costs == pytest.approx(true, rel=1e-6, abs=1e-15)
@@ -45,7 +48,7 @@ class TestFit:
                 assert (other**2).sum() >= (fitted.errors**2).sum()
 
     def test_too_few_measurements(self):
-        with pytest.raises(ValueError, match="2 measurements are too few for the costs of 6 terms"):
+        with pytest.raises(ValueError, match="2 measurements are too few for the costs of 7 terms"):
             costs.fit(known_costs(np.random.default_rng(0))[:2], [1.0, 2.0])
         with pytest.raises(ValueError, match="0 measurements"):
             costs.fit([], [])
@@ -73,10 +76,12 @@ class TestCounts:
     def test_of_time(self):
         found = costs.time_counts(SETTINGS, cache_bytes=1 << 40)
         # 100 numbers are 7 times 16; 24 negatives and the word itself are scored.
-        assert list(found.values()) == [1, 7, 7 * 25, 25, 0, 1]
-        found = costs.time_counts(SETTINGS | {"model": "skip-gram", "pool": 30, "dim": 32, "workers": 1}, 0)
+        assert list(found.values()) == [1, 7, 7 * 25, 25, 0, 1, 2 * 1000 / 40_000]
+        found = costs.time_counts(
+            SETTINGS | {"model": "skip-gram", "pool": 30, "dim": 32, "workers": 1, "epochs": 5}, 0
+        )
         # Four targets with windows of 5 reach 13 words, 16 by fours; four crossings of rows of two lines of cache.
-        assert list(found.values()) == [1, 2, 2 * 46, 46, 4 * 2, 0]
+        assert list(found.values()) == [1, 2, 2 * 46, 46, 4 * 2, 0, 1000 / 200_000]
         assert list(found) == list(costs.TIME_TERMS)
 
     def test_of_words_out_of_the_cache(self):
