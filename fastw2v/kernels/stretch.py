@@ -4,7 +4,8 @@
 targets at a time are scored against four rows at a time: sixteen products in registers while the rows are walked
 once (`_scores`), then coefficients for sixteen pairs at a time (`_noise`, `_pull`), then one more walk along the
 rows in which each is read, adds to the four gradients, takes its own four updates and is written (`_train`). The
-ring buffers hold what can still be reached by a window; `docs/kernels.md` shows the machine code and the figures.
+ring buffers hold what can still be reached by a window, and the rows of a pool are copied for as long as it is in
+use, so that threads seldom write to the same rows; `docs/kernels.md` shows the machine code and the figures.
 
 Everything a function needs is passed in flat arrays, and rows are named by the offset of their first element.
 """
@@ -124,8 +125,12 @@ def _fetch(W: Any, row: Any, width: Any) -> None:
 
 
 @njit
-def _fill_pool(words: Any, width: Any, ids: Any, rows: Any, times: Any, bias: Any) -> Any:
-    """Lay out a pool of negatives in blocks of four rows; return their number.
+def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, times: Any, bias: Any) -> Any:
+    """Copy a pool of negatives and lay it out in blocks of four rows; return their number.
+
+    `pool` has each row twice: as it is trained, and, in the second half, as it was read. As long as a pool is in use
+    its rows are this thread's own: frequent words are in nearly every pool, and a row that several threads change at
+    every tile is sent from one processor's cache to the other's each time, which halved the speed of two threads.
 
     A word drawn several times is one row that counts as often, so that no row is in the pool twice: a row is read,
     used and updated at once, which the second copy would see.
@@ -139,9 +144,14 @@ def _fill_pool(words: Any, width: Any, ids: Any, rows: Any, times: Any, bias: An
         lane = LANES * (m // SIDE) + m % SIDE
         if m == n:
             ids[m] = word
-            rows[m] = np.int64(word) * width
+            rows[m] = m * width
             n += 1
             times[lane] = 0
+            row = np.int64(word) * width
+            for j in range(0, width, LANES):
+                v = load(W, row + j)
+                store(pool, m * width + j, v)
+                store(pool, len(pool) // 2 + m * width + j, v)
         for k in range(0, LANES, SIDE):
             bias[lane + k] = 0
             times[lane + k] = times[lane] + (k == 0)
@@ -154,6 +164,17 @@ def _fill_pool(words: Any, width: Any, ids: Any, rows: Any, times: Any, bias: An
             bias[lane] = MASKED
             times[lane] = 0
     return blocks
+
+
+@njit
+def _return_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any) -> None:
+    """Add to the rows of W what a pool's rows have learnt since they were copied."""
+    for m in range(size):
+        if ids[m] >= 0:
+            row = np.int64(ids[m]) * width
+            for j in range(0, width, LANES):
+                learnt = load(pool, m * width + j) - load(pool, len(pool) // 2 + m * width + j)
+                store(W, row + j, load(W, row + j) + learnt)
 
 
 @njit
@@ -261,6 +282,20 @@ def _train(j: Any, h: Any, d: Any, values: Any, sums: Any, rows: Any, blocks: An
 
 
 @njit
+def _copy_row(W: Any, row: Any, copies: Any, at: Any, width: Any) -> None:
+    for j in range(0, width, LANES):
+        store(copies, at + j, load(W, row + j))
+
+
+@njit
+def _train_own(W: Any, row: Any, scores: Any, k: Any, h: Any, width: Any) -> None:
+    """Update the own row of CBOW's target k."""
+    g = spread(scores, k)
+    for j in range(0, width, LANES):
+        store(W, row + j, fma(g, load(h, k * width + j), load(W, row + j)))
+
+
+@njit
 def _columns(h: Any, width: Any, j: Any) -> Any:
     return load(h, j), load(h, width + j), load(h, 2 * width + j), load(h, 3 * width + j)
 
@@ -299,11 +334,8 @@ def _ring(size: Any) -> Any:
 
 
 @njit
-def _finish(
-    j: Any, k: Any, d: Any, g: Any, h: Any, W_out: Any, own: Any, held: Any, edges: Any, at: Any, shares: Any
-) -> None:
-    """Update sixteen columns of the own row of CBOW's target k, and note its gradient at the edges of its window."""
-    store(W_out, own[k] + j, fma(g, h, load(W_out, own[k] + j)))
+def _note(j: Any, k: Any, d: Any, held: Any, edges: Any, at: Any, shares: Any) -> None:
+    """Note sixteen columns of the gradient of CBOW's target k at the edges of its window."""
     d = d * spread(shares, k)
     middle, low, high = at[k, 0] + j, at[k, 1] + j, at[k, 2] + j
     store(held, middle, number(0.0, d) - d)
@@ -351,6 +383,7 @@ def cbow_ns(
     most = (pool_size + SIDE - 1) // SIDE
     pool_ids = np.empty(SIDE * most, np.int32)
     rows = np.empty(SIDE * most, np.int64)
+    pool = _zeros(2 * SIDE * most * width, W_out)
     times = _zeros(LANES * most, W_in)
     bias = _zeros(LANES * most, W_in)
     scores = _zeros(LANES * most, W_in)
@@ -365,24 +398,27 @@ def cbow_ns(
     edges = _zeros((ring + 1) * width, W_in)
     leaving = _zeros(width, W_in)
     h = _zeros(SIDE * width, W_in)
-    own = np.zeros(SIDE, np.int64)
+    own = _zeros(SIDE * width, W_in)  # the targets' own rows
+    hit = np.empty(SIDE, np.int64)  # their places in the pool, or -1
     zero = number(0.0, load(h, 0))
 
     loss = 0.0
-    pool = np.int64(-1)
+    number_of_pool = np.int64(-1)
     blocks = 0
     fetched = 0
     entered = 0
     left = 0
     t = 0
     while t < n:
-        if place[t] // pool_tokens != pool:
-            pool = place[t] // pool_tokens
-            drawn = (pool - first_pool) * pool_size
-            blocks = _fill_pool(negatives[drawn : drawn + pool_size], width, pool_ids, rows, times, bias)
+        if place[t] // pool_tokens != number_of_pool:
+            _return_pool(W_out, pool, pool_ids, SIDE * blocks, width)
+            number_of_pool = place[t] // pool_tokens
+            drawn = (number_of_pool - first_pool) * pool_size
+            words = negatives[drawn : drawn + pool_size]
+            blocks = _fill_pool(words, width, W_out, pool, pool_ids, rows, times, bias)
             fetched = drawn + pool_size
         end = min(t + tile, n)
-        while place[end - 1] >= (pool + 1) * pool_tokens:
+        while place[end - 1] >= (number_of_pool + 1) * pool_tokens:
             end -= 1
         step = rate - slope * place[t]
 
@@ -400,7 +436,11 @@ def cbow_ns(
 
         for k in range(SIDE):
             i = min(t + k, end - 1)
-            own[k] = np.int64(word[i]) * width
+            hit[k] = _find(pool_ids, SIDE * blocks, word[i])
+            if hit[k] >= 0:
+                _copy_row(pool, hit[k] * width, own, k * width, width)
+            else:
+                _copy_row(W_out, np.int64(word[i]) * width, own, k * width, width)
             for p in range(SIDE):
                 weight[SIDE * k + p] = negative / pool_size if t + k < end else 0.0
             if t + k < end:
@@ -427,19 +467,18 @@ def cbow_ns(
             _fetch(W_out, np.int64(negatives[i]) * width, width)
         fetched += SIDE
 
-        _scores(h, width, W_out, rows, blocks, bias, scores)
+        _scores(h, width, pool, rows, blocks, bias, scores)
         for k in range(end - t):
-            m = _find(pool_ids, SIDE * blocks, word[t + k])
-            if m >= 0:
-                scores[LANES * (m // SIDE) + SIDE * k + m % SIDE] = MASKED
+            if hit[k] >= 0:
+                scores[LANES * (hit[k] // SIDE) + SIDE * k + hit[k] % SIDE] = MASKED
         loss += _noise(scores, blocks, times, weight, step)
 
         s0 = s1 = s2 = s3 = zero
         for j in range(0, width, LANES):
-            s0 = fma(load(h, j), load(W_out, own[0] + j), s0)
-            s1 = fma(load(h, width + j), load(W_out, own[1] + j), s1)
-            s2 = fma(load(h, 2 * width + j), load(W_out, own[2] + j), s2)
-            s3 = fma(load(h, 3 * width + j), load(W_out, own[3] + j), s3)
+            s0 = fma(load(h, j), load(own, j), s0)
+            s1 = fma(load(h, width + j), load(own, width + j), s1)
+            s2 = fma(load(h, 2 * width + j), load(own, 2 * width + j), s2)
+            s3 = fma(load(h, 3 * width + j), load(own, 3 * width + j), s3)
         s = fold_pairs(fold_pairs(s0, s1), fold_pairs(s2, s3))
         s = fold_groups(s, s)
         store(own_scores, 0, zero - fold_groups(s, s))  # the four scores, four times over
@@ -451,15 +490,20 @@ def cbow_ns(
         for j in range(0, width, LANES):
             h0, h1, h2, h3 = _columns(h, width, j)
             g0, g1, g2, g3 = spread(own_scores, 0), spread(own_scores, 1), spread(own_scores, 2), spread(own_scores, 3)
-            d0 = g0 * load(W_out, own[0] + j)
-            d1 = g1 * load(W_out, own[1] + j)
-            d2 = g2 * load(W_out, own[2] + j)
-            d3 = g3 * load(W_out, own[3] + j)
-            d0, d1, d2, d3 = _train(j, (h0, h1, h2, h3), (d0, d1, d2, d3), W_out, W_out, rows, blocks, scores)
-            _finish(j, 0, d0, g0, h0, W_out, own, held, edges, at, shares)
-            _finish(j, 1, d1, g1, h1, W_out, own, held, edges, at, shares)
-            _finish(j, 2, d2, g2, h2, W_out, own, held, edges, at, shares)
-            _finish(j, 3, d3, g3, h3, W_out, own, held, edges, at, shares)
+            d0 = g0 * load(own, j)
+            d1 = g1 * load(own, width + j)
+            d2 = g2 * load(own, 2 * width + j)
+            d3 = g3 * load(own, 3 * width + j)
+            d0, d1, d2, d3 = _train(j, (h0, h1, h2, h3), (d0, d1, d2, d3), pool, pool, rows, blocks, scores)
+            _note(j, 0, d0, held, edges, at, shares)
+            _note(j, 1, d1, held, edges, at, shares)
+            _note(j, 2, d2, held, edges, at, shares)
+            _note(j, 3, d3, held, edges, at, shares)
+        for k in range(end - t):
+            if hit[k] >= 0:
+                _train_own(pool, hit[k] * width, own_scores, k, h, width)
+            else:
+                _train_own(W_out, np.int64(word[t + k]) * width, own_scores, k, h, width)
 
         out = n if end == n else end - window
         for i in range(left, out):
@@ -476,6 +520,7 @@ def cbow_ns(
             _add_row(W_in, row, held, a, width, square)
         left = max(left, out)
         t = end
+    _return_pool(W_out, pool, pool_ids, SIDE * blocks, width)
     return loss, n
 
 
@@ -517,6 +562,7 @@ def skipgram_ns(
     most = (pool_size + SIDE - 1) // SIDE
     pool_ids = np.empty(SIDE * most, np.int32)
     rows = np.empty(SIDE * most, np.int64)
+    pool = _zeros(2 * SIDE * most * width, W_out)
     times = _zeros(LANES * most, W_in)
     bias = _zeros(LANES * most, W_in)
     scores = _zeros(LANES * most, W_in)
@@ -535,33 +581,35 @@ def skipgram_ns(
     zero = number(0.0, load(h, 0))
 
     loss = 0.0
-    pool = np.int64(-1)
+    number_of_pool = np.int64(-1)
     blocks = 0
     fetched = 0
     entered = 0
     left = 0
     t = 0
     while t < n:
-        if place[t] // pool_tokens != pool:
-            pool = place[t] // pool_tokens
-            drawn = (pool - first_pool) * pool_size
-            blocks = _fill_pool(negatives[drawn : drawn + pool_size], width, pool_ids, rows, times, bias)
+        if place[t] // pool_tokens != number_of_pool:
+            _return_pool(W_out, pool, pool_ids, SIDE * blocks, width)
+            number_of_pool = place[t] // pool_tokens
+            drawn = (number_of_pool - first_pool) * pool_size
+            words = negatives[drawn : drawn + pool_size]
+            blocks = _fill_pool(words, width, W_out, pool, pool_ids, rows, times, bias)
             fetched = drawn + pool_size
             for i in range(left, entered):
                 hit[i] = _find(pool_ids, SIDE * blocks, word[i])
         end = min(t + tile, n)
-        while place[end - 1] >= (pool + 1) * pool_tokens:
+        while place[end - 1] >= (number_of_pool + 1) * pool_tokens:
             end -= 1
         step = rate - slope * place[t]
 
         for i in range(entered, min(n, end + window)):
             hit[i] = _find(pool_ids, SIDE * blocks, word[i])
-            row = np.int64(word[i]) * width
             a = (i & mask) * width
-            soon = np.int64(word[min(i + AHEAD, n - 1)]) * width
-            for j in range(0, width, LANES):
-                prefetch(W_out, soon + j)
-                store(held, a + j, load(W_out, row + j))
+            _fetch(W_out, np.int64(word[min(i + AHEAD, n - 1)]) * width, width)
+            if hit[i] >= 0:
+                _copy_row(pool, hit[i] * width, held, a, width)
+            else:
+                _copy_row(W_out, np.int64(word[i]) * width, held, a, width)
         entered = min(n, end + window)
 
         first = low[t]
@@ -585,7 +633,7 @@ def skipgram_ns(
             _fetch(W_out, np.int64(negatives[i]) * width, width)
         fetched += SIDE
 
-        _scores(h, width, W_out, rows, blocks, bias, scores)
+        _scores(h, width, pool, rows, blocks, bias, scores)
         band = (last - first + SIDE - 1) // SIDE
         for m in range(SIDE * band):
             i = first + m
@@ -606,7 +654,7 @@ def skipgram_ns(
 
         for j in range(0, width, LANES):
             columns = _columns(h, width, j)
-            d = _train(j, columns, (zero, zero, zero, zero), W_out, W_out, rows, blocks, scores)
+            d = _train(j, columns, (zero, zero, zero, zero), pool, pool, rows, blocks, scores)
             d = _train(j, columns, d, held, change, band_rows, band, band_scores)
             _store_columns(dh, width, j, d)
         for k in range(end - t):
@@ -618,14 +666,17 @@ def skipgram_ns(
 
         out = n if end == n else end - window
         for i in range(left, out):
-            row = np.int64(word[i]) * width
             a = (i & mask) * width
             square = zero
             for j in range(a, a + width, LANES):
                 square = fma(load(change, j), load(change, j), square)
-            _add_row(W_out, row, change, a, width, square)
+            if hit[i] >= 0:
+                _add_row(pool, hit[i] * width, change, a, width, square)
+            else:
+                _add_row(W_out, np.int64(word[i]) * width, change, a, width, square)
             for j in range(a, a + width, LANES):
                 store(change, j, zero)
         left = max(left, out)
         t = end
+    _return_pool(W_out, pool, pool_ids, SIDE * blocks, width)
     return loss, n
