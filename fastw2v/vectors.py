@@ -324,11 +324,11 @@ class WordVectors(GensimNames):
         if not matrix.shape[0] or not k:
             return [[] for _ in range(matrix.shape[0])]
         rows, cosines = nearest_rows(self.unit_vectors[:stop, :], matrix, k, left_out)
-        words = self.index_to_key
-        return [
-            [(words[row], cosine) for row, cosine in zip(found, scores, strict=True) if cosine > -math.inf]
-            for found, scores in zip(to_host(rows).tolist(), to_host(cosines).tolist(), strict=True)
-        ]
+        words = map(self.index_to_key.__getitem__, to_host(rows).ravel().tolist())
+        pairs = list(zip(words, to_host(cosines).ravel().tolist(), strict=True))
+        found = [pairs[start : start + k] for start in range(0, len(pairs), k)]
+        # Words that were left out are at the end of those that had too few others.
+        return [one if one[-1][1] > -math.inf else [pair for pair in one if pair[1] > -math.inf] for one in found]
 
     def nearest_neighbours(self, topn: int = 10) -> tuple[Any, Any]:
         """Return the nearest neighbours of every word: the k-nearest-neighbour graph of the vocabulary.
