@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,19 +81,21 @@ def with_table(readme: str, every: dict[str, Results]) -> str:
 
 
 def summary(found: Results) -> str:
-    """Return what README tells of one run: ours beside gensim in everything, and every system in training; or ""."""
+    """Return what README tells of one run: ours beside gensim, and every system in training, on the whole text; or "".
+
+    What was compared on a part of the text, as it is slow, is in the report.
+    """
     groups = comparisons(found)
     beside = [rows for rows in groups if any(printing.baseline_of(row, rows) for row in rows)]
     if not beside:
         return ""
     usual = beside[0][0].settings
+    beside = [rows for rows in beside if rows[0].settings["words"] == usual["words"]]
     measures = [name for name in QUALITY_NAMES if name in beside[0][0].quality]
     lines = [f"Text: {usual['corpus']}, {usual['words']:,} words.", ""]
     lines += [*_ours_beside_baseline(beside, measures, usual), ""]
-    training = [rows for rows in groups if rows[0].section == "training"]
-    # What is too slow for as many epochs as the others is compared in a group of its own.
-    apart = [rows for rows in training if rows not in beside and rows[0].settings["model"] == usual["model"]]
-    for rows in [*training[:1], *apart]:
+    crowded = [rows for rows in groups if rows[0].section == "training" and len(rows) > 2]  # of two, all is said above
+    for rows in crowded[:1]:
         lines += [*_every_system(rows, measures), ""]
     if found.wrong:
         lines += [f"Wrong, and without a figure: {'; '.join(dict.fromkeys(wrong.what for wrong in found.wrong))}.", ""]
@@ -211,18 +214,22 @@ def _axes(columns: int = 1) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _label(axes: Any, points: Sequence[tuple[float, float, str, str]], right: bool = False) -> None:
+def _label(
+    axes: Any, points: Sequence[tuple[float, float, str, str]], right: bool = False, above: bool = False
+) -> None:
     """Write a label beside each point (x, y, text, colour), moved up where it would cover the one below.
 
-    Labels of points in the right half stand to their left, so that they stay inside, unless all are to stand right.
+    Labels of points in the right half stand to their left, so that they stay inside, unless all are to stand right;
+    `above` keeps them clear of lines through the points.
     """
     height = 15.0  # of a label, in pixels
     taken: dict[bool, float] = {}
     middle = axes.transAxes.transform((0.5, 0.5))[0]
     for x, y, text, colour in sorted(points, key=lambda point: point[1]):
         pixel_x, pixel_y = axes.transData.transform((x, y))
+        at = pixel_y + 10 * above
         left = bool(pixel_x > middle) and not right
-        at = max(pixel_y, taken.get(left, -1e9) + height)
+        at = max(at, taken.get(left, -1e9) + height)
         taken[left] = at
         axes.annotate(
             text, (x, y), xytext=(-8 if left else 8, at - pixel_y), textcoords="offset pixels", color=colour,
@@ -253,8 +260,9 @@ def speed_and_quality(found: Results) -> Any:
     _plain_ticks(axes.xaxis)
     axes.set_xlabel("training speed (words/s before subsampling, log scale)")
     axes.set_ylabel(QUALITY_NAMES.get(measure, measure))
-    axes.set_title(f"Further right and up is better\n{printing.settings(dict(first))}", fontsize=9, loc="left")
-    _label(axes, points)
+    told = textwrap.fill(printing.settings(dict(first)), 90)
+    axes.set_title(f"Further right and up is better\n{told}", fontsize=9, loc="left")
+    _label(axes, points, above=True)
     return figure
 
 
@@ -287,7 +295,7 @@ def scaling(found: Results) -> Any:
         axes.set_xscale("log")
         axes.set_yscale("log")
         ticks = sorted({float(row.settings[setting]) for line in series.values() for row in line})
-        axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+        axes.set_xticks(ticks, [f"{tick:g}" if tick < 1000 else f"{tick / 1000:g} k" for tick in ticks])
         axes.minorticks_off()
         axes.set_xlabel(f"{label} (log scale)")
         axes.set_ylabel(f"{next(iter(series.values()))[0].unit} (log scale)")

@@ -337,7 +337,7 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     assert "| CBOW, text to vectors | 8.5 (8..9) s | 6.5 times (7, 6) |" in text
     assert "| CBOW, peak memory | 340 MB | 1.7 times |" in text
     assert "| word2vec.c | 600 k words/s | 33.8 |" in text
-    assert text.index("| PyTorch | 120 k words/s | 20.1 |") > text.index("epochs 1, workers 2")
+    assert "PyTorch" not in text  # one epoch of it, against five: in the report alone
     assert "A chip, 2 cores; 2026-01-02, commit 0123456789ab; other programs used up to 2% of the machine." in text
     page = (tmp_path / "REPORT.md").read_text()
     assert "![box-scaling](box-scaling.png)" in page
