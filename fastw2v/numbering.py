@@ -18,7 +18,6 @@ import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
 from typing import TypeVar
 
 import numpy as np
@@ -300,23 +299,18 @@ def _longer(array: np.ndarray, n: int) -> np.ndarray:
 
 def _number_compiled(pieces: Iterator[Piece], lower: bool, errors: Errors, workers: int) -> Numbered:
     tables = [_Table() for _ in range(workers)]
-    free: SimpleQueue[int] = SimpleQueue()
-    for i in range(workers):
-        free.put(i)
     tables[0].add(PADDING, 0)  # compiles, or loads the machine code, before the threads start
 
     def number(numbered_piece: tuple[int, Piece]) -> tuple[np.ndarray, np.ndarray, int]:
         i, piece = numbered_piece
         data = piece.data if errors == "strict" else valid(piece, errors)
-        table = free.get()
-        try:
-            # Any number that rises from piece to piece: a piece is shorter than 2**32 bytes.
-            ids, breaks = tables[table].add(data, i << 32)
-            # A text is UTF-8 if its words are, and most of them were looked at before.
-            if not tables[table].is_utf8():
-                valid(piece, errors)
-        finally:
-            free.put(table)
+        # Each thread has a table, which so sees its pieces in their order: it notes where a word was first once, when
+        # the word is new. Any number that rises from piece to piece will do: a piece is shorter than 2**32 bytes.
+        table = i % workers
+        ids, breaks = tables[table].add(data, i << 32)
+        # A text is UTF-8 if its words are, and most of them were looked at before.
+        if not tables[table].is_utf8():
+            valid(piece, errors)
         return ids, breaks, table
 
     tokens = _Tokens()
@@ -367,12 +361,16 @@ def _merged(tables: list[_Table], lower: bool, tokens: _Tokens) -> Numbered:
 
 
 def _in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """Call a function in threads, and yield its results in the order of the items; few are held at a time."""
+    """Call a function in threads, and yield its results in the order of the items; few are held at a time.
+
+    Item i is for thread i modulo `workers`, which takes its items in their order.
+    """
     pending: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(workers, "fastw2v") as pool:
+    with contextlib.ExitStack() as stack:
+        threads = [stack.enter_context(ThreadPoolExecutor(1, f"fastw2v-{i}")) for i in range(workers)]
         try:
-            for item in items:
-                pending.append(pool.submit(function, item))
+            for item, thread in zip(items, itertools.cycle(threads), strict=False):
+                pending.append(thread.submit(function, item))
                 if len(pending) > workers:
                     yield pending.popleft().result()
             while pending:

@@ -7,6 +7,7 @@ import itertools
 import lzma
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,20 @@ def test_hostile_text(text: str, block: int, lower: bool, min_count: int, worker
 @given(words=st.lists(st.text("ab\x00", min_size=1, max_size=40), max_size=200), workers=st.integers(1, 3))
 def test_words_that_differ_by_little(words: list[str], workers: int):
     check(" ".join(words), 30, workers=workers)
+
+
+def test_threads_that_overtake_each_other_change_nothing():
+    """A table that sees a later piece before an earlier one would take a word's second place for its first."""
+    before = sys.getswitchinterval()
+    random = np.random.default_rng(0)
+    words = [f"w{i}" for i in random.zipf(1.3, 5000) % 3000]
+    text = "\n".join(" ".join(words[i : i + 7]) for i in range(0, len(words), 7))
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(10):
+            check(text, 300, workers=3)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_more_words_than_the_first_tables_hold(monkeypatch: pytest.MonkeyPatch):
