@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import tracemalloc
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from unittest.mock import patch
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def row_traffic(model: Model, words: int = 6000) -> RowTraffic:
         return word, sentence
 
     kept = naive._kept
-    with _replaced(naive, _kept=counted):
+    with patch.object(naive, "_kept", counted):
         naive.train(W_in, W_out, ids, offsets, counts, model=model, epochs=1)
     total = {name: (W_in.counts[name] + W_out.counts[name]) / targets for name in ("read", "added")}
     return RowTraffic(**total)
@@ -241,8 +241,10 @@ def _calls_of_layers(model: Model, batches: int) -> tuple[int, int]:
     with contextlib.ExitStack() as stack:
         for module in (optim, gradient):
             given = {"scatter_add": scatter_add, "set_rows": set_rows}
-            stack.enter_context(_replaced(module, **{k: v for k, v in given.items() if hasattr(module, k)}))
-        stack.enter_context(_replaced(engine, INTERVAL=float("inf")))
+            for name, value in given.items():
+                if hasattr(module, name):
+                    stack.enter_context(patch.object(module, name, value))
+        stack.enter_context(patch.object(engine, "INTERVAL", float("inf")))
         engine.train_layers(W_in, W_out, ids, offsets, counts, model=model, epochs=1)
     return tally.calls, tally.waits
 
@@ -298,18 +300,6 @@ def _tables() -> tuple[np.ndarray, np.ndarray]:
     W_in, W_out = cpu.aligned_zeros((V, D)), cpu.aligned_zeros((V, D))
     W_in[...] = 0.01
     return W_in, W_out
-
-
-@contextlib.contextmanager
-def _replaced(module: Any, **values: Any) -> Iterator[None]:
-    before = {name: getattr(module, name) for name in values}
-    try:
-        for name, value in values.items():
-            setattr(module, name, value)
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(module, name, value)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -221,7 +222,7 @@ def sweep(words: int, deadline: float) -> Iterator[Result]:
             if time.monotonic() > deadline:
                 yield {"left out": "the settings after these: no time", "results": results}
                 return
-            with replaced(gpu, WARPS=warps, STALE=stale):
+            with patch.multiple(gpu, WARPS=warps, STALE=stale):
                 result: Result = {"model": model, "warps": warps, "stale": stale}
                 try:
                     results.append(result | trained(corpus, model, "cuda"))
@@ -294,7 +295,7 @@ def speed(words: int, deadline: float) -> Iterator[Result]:
             if time.monotonic() > deadline:
                 break
             crowd = gpu.Crowd(blocks * plan.blocks, refresh * plan.refresh)
-            with replaced(gpu, crowd=lambda *_, crowd=crowd, **__: crowd):
+            with patch.multiple(gpu, crowd=lambda *_, crowd=crowd, **__: crowd):
                 found = timed(gpu.train, gpu.tables((TYPES, DIM), "cuda"), ids, offsets, counts, model, alpha)
             # Read and written: a row that streams and the target's; and the rows of the pool, each `refresh` tiles.
             rows = 4 + 2 * pool_size_for(NEGATIVE, DIM) / (TILE * crowd.refresh)
@@ -327,7 +328,7 @@ def layers(words: int, deadline: float) -> Iterator[Result]:
                 if time.monotonic() > deadline:
                     yield {"left out": "the settings after these: no time", "results": results}
                     return
-                with replaced(engine, GPU_GROUPS=groups):
+                with patch.multiple(engine, GPU_GROUPS=groups):
                     W = engine.tables((TYPES, DIM), "cuda", "layers")
                     found = timed(
                         engine.train_layers, W, ids, offsets, counts, model, alpha, deterministic=deterministic
@@ -335,19 +336,6 @@ def layers(words: int, deadline: float) -> Iterator[Result]:
                 tokens = groups * engine.POOL_TOKENS
                 results.append({"model": model, "tokens in a batch": tokens, "deterministic": deterministic} | found)
                 yield {"results": results}
-
-
-@contextlib.contextmanager
-def replaced(module: Any, **values: Any) -> Iterator[None]:
-    """Set names of a module for a while."""
-    before = {name: getattr(module, name) for name in values}
-    try:
-        for name, value in values.items():
-            setattr(module, name, value)
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(module, name, value)
 
 
 def timed(

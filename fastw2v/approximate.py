@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import operator
-from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -122,8 +121,6 @@ class ApproximateIndex:
         ValueError
             If a vector has another shape or no direction, or `topn` is negative.
         """
-        if isinstance(queries, str) or not isinstance(queries, Iterable):
-            raise TypeError(f"nearest: queries is {queries!r}; it takes a list of words or vectors")
         matrix, left_out = self.vectors._query_matrix(queries)
         return self._found(matrix, left_out, topn)
 
@@ -265,7 +262,8 @@ class _UsearchGraph:
         """Return the graph of the rows of `unit`, float32, shape (V, D)."""
         Index = _package("usearch", "usearch.index").Index
         graph = Index(ndim=unit.shape[1], metric="ip", dtype="f32", connectivity=M, expansion_add=ef_construction)
-        graph.add(np.arange(len(unit), dtype=np.uint64), unit)
+        # One thread: several now and then leave words that no walk reaches, and make another graph each time.
+        graph.add(np.arange(len(unit), dtype=np.uint64), unit, threads=1)
         return cls(graph)
 
     @classmethod

@@ -314,8 +314,6 @@ class WordVectors(GensimNames):
         ValueError
             If a vector has another shape or no direction, or `topn` or `restrict_vocab` is negative.
         """
-        if isinstance(queries, str) or not isinstance(queries, Iterable):
-            raise TypeError(f"nearest: queries is {queries!r}; it takes a list of words or vectors")
         topn = _checked_topn(topn)
         _, stop = self._searched(0, None, restrict_vocab)
         matrix, left_out = self._query_matrix(queries)
@@ -815,6 +813,8 @@ class WordVectors(GensimNames):
 
     def _query_matrix(self, queries: Iterable[Any]) -> tuple[Any, np.ndarray]:
         """Return queries at unit length, shape (n, D), and pairs of a query and the row of its word."""
+        if isinstance(queries, str) or not isinstance(queries, Iterable):
+            raise TypeError(f"nearest: queries is {queries!r}; it takes a list of words or vectors")
         xp = get_namespace(self.vectors)
         if getattr(queries, "ndim", 0) == 2:
             matrix: Any = queries
