@@ -45,7 +45,8 @@ class TestFit:
             for factor in (0.99, 1.01):
                 moved = fitted.costs | {term: fitted.costs[term] * factor}
                 other = np.array([sum(moved[t] * n for t, n in count.items()) for count in counted]) / measured - 1
-                assert (other**2).sum() >= (fitted.errors**2).sum()
+                # But for rounding: a cost that is nearly zero hardly moves the sum.
+                assert (other**2).sum() >= (fitted.errors**2).sum() * (1 - 1e-12)
 
     def test_too_few_measurements(self):
         with pytest.raises(ValueError, match="2 measurements are too few for the costs of 7 terms"):
