@@ -88,7 +88,7 @@ class Kernel(NamedTuple):
         cbow = self.model == "cbow"
         rows = 2 * ring + cbow * targets + (self.warps + 1) * targets + self.pool_size * (1 + self.held)
         numbers = self.pool_size * (1 + targets) + (targets if cbow else ring * (2 * self.window + 1))
-        whole = self.pool_size + targets + 2 * self.warps
+        whole = self.pool_size + (targets if cbow else ring) + 2 * self.warps
         return (8 if self.double else 4) * (rows * self.width + numbers) + 4 * whole
 
 

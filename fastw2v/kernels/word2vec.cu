@@ -14,7 +14,10 @@
 // coefficients), and a row that leaves gathers from it. The pool lives in shared memory too. With POOL_HELD it stays
 // there for `refresh` tiles, with a second copy that notes its changes; without, it is read and written for every tile.
 //
-// Reads of the tables pass by the first-level cache, which does not see what other blocks write.
+// Reads of the tables pass by the first-level cache, which does not see what other blocks write. They go straight to
+// shared memory (`fetch`), so that a warp asks for all of its rows before it waits for any: what a tile costs is mostly
+// waiting, as one block holds one tile at a time. For the same reason sums over windows go by fours (`GROUP`), whose
+// reads do not wait for each other; a row that is not wanted counts zero times.
 //
 // The host sets by macros: DIM (width of a row, a multiple of 4), WINDOW, TILE, POOL_SIZE, POOL_HELD, WARPS, STRETCH,
 // LONGEST_STEP, and DOUBLE for float64. There is no #include: NVRTC needs no headers.
@@ -47,7 +50,9 @@ constexpr int SIDE = TILE >= 3 ? 4 : TILE;                                      
 constexpr int TARGETS = (TILE + SIDE - 1) / SIDE * SIDE;                          // and all, with padding
 constexpr int SHARE = (POOL_SIZE + WARPS - 1) / WARPS;                            // a warp's rows of the pool,
 constexpr int ROWS = SHARE >= 5 ? 8 : SHARE >= 3 ? 4 : SHARE;                     // of which so many are scored together
+constexpr int GROUP = 4;                                                          // rows of a window read together
 constexpr int AHEAD = 2 * TILE;                                                   // tokens between asking for a row and reading it
+constexpr int ROW_BYTES = DIM * (int)sizeof(Real);
 
 #define PARAMETERS                                                                                                      \
   Real *W_in, Real *W_out, const int *ids, const long long *starts, const Bits *keep, const Bits *threshold,           \
@@ -77,16 +82,19 @@ __device__ inline bool chance(Bits random, Bits threshold) { return (random & 0x
 
 __device__ inline float exponential(float x) { return expf(x); }
 __device__ inline double exponential(double x) { return exp(x); }
-__device__ inline float log_1_plus(float x) { return log1pf(x); }
-__device__ inline double log_1_plus(double x) { return log1p(x); }
+__device__ inline float logarithm(float x) { return __logf(x); }
+__device__ inline double logarithm(double x) { return log(x); }
+__device__ inline float divided(float x, float y) { return __fdividef(x, y); }
+__device__ inline double divided(double x, double y) { return x / y; }
 __device__ inline float square_root(float x) { return sqrtf(x); }
 __device__ inline double square_root(double x) { return sqrt(x); }
 
-// Return sigmoid(s), and add weight * log(1 + exp(s)) to the loss.
+// Return sigmoid(s), and add weight * log(1 + exp(s)) to the loss. Both arguments, of the logarithm and of the division,
+// lie between 1 and 2, where the fast functions of the hardware are right to a rounding or two.
 __device__ inline Real sigmoid(Real s, Real weight, double &loss) {
   Real tail = exponential(s < 0 ? s : -s);
-  loss += (double)(weight * ((s > 0 ? s : 0) + log_1_plus(tail)));
-  return (s < 0 ? tail : 1) / (1 + tail);
+  loss += (double)(weight * ((s > 0 ? s : 0) + logarithm(1 + tail)));
+  return divided(s < 0 ? tail : 1, 1 + tail);
 }
 
 // ---- a lane's four columns of a row ----
@@ -131,19 +139,25 @@ __device__ inline void store(Real *row, int step, int lane, const Four &v) {
 #endif
 }
 
-// Read a table, as the other blocks have left it.
-__device__ inline Four load_fresh(const Real *row, int step, int lane) {
-  Four v = zero();
-#if VECTOR
-  if (column(step, 0, lane) < DIM) {
-    float4 f = __ldcg((const float4 *)(row + column(step, 0, lane)));
-    v = Four{{f.x, f.y, f.z, f.w}};
-  }
+// Begin to copy a row of a table, as the other blocks have left it, into shared memory. The warp has it after
+// `await_rows` and a barrier. Before compute capability 8.0 it is there at once.
+__device__ inline void fetch(Real *to, const Real *row, int lane) {
+#pragma unroll
+  for (int byte = 16 * lane; byte < ROW_BYTES; byte += 512) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((unsigned)__cvta_generic_to_shared(to) + byte),
+                 "l"((const char *)row + byte)
+                 : "memory");
 #else
-  for (int i = 0; i < 4; ++i)
-    if (column(step, i, lane) < DIM) v.x[i] = __ldcg(row + column(step, i, lane));
+    *(float4 *)((char *)to + byte) = __ldcg((const float4 *)((const char *)row + byte));
 #endif
-  return v;
+  }
+}
+
+__device__ inline void await_rows() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_all;" ::: "memory");
+#endif
 }
 
 // Add to a row that others may be adding to.
@@ -165,7 +179,7 @@ __device__ inline void add_to_table(Real *row, int step, int lane, const Four &v
 // Ask for a row to be brought into the second-level cache.
 __device__ inline void prefetch(const Real *row, int lane) {
 #ifdef __CUDA_ARCH__
-  if (lane * 128 < DIM * (int)sizeof(Real))
+  if (lane * 128 < ROW_BYTES)
     asm volatile("prefetch.global.L2 [%0];" ::"l"((const char *)row + 128 * lane));
 #endif
 }
@@ -224,7 +238,8 @@ template <bool CBOW> struct Block {
   Real *pull;      // POOL_SIZE times TARGETS: coefficients of pool rows and targets
   Real *band;      // skip-gram: RING times BAND coefficients of targets and contexts; CBOW: TARGETS of the own rows
   int *pool_word;  // POOL_SIZE
-  int *own_word;   // TARGETS: the target, or -1 if its row is in the pool
+  int *own_word;   // CBOW: TARGETS: the target, or ~target if its row is in the pool
+  int *near_word;  // skip-gram: RING: the tokens that windows reach
   int *totals;     // 2 times WARPS
 
   // the tile
@@ -246,8 +261,8 @@ template <bool CBOW> struct Block {
     pull = times + POOL_SIZE;
     band = pull + POOL_SIZE * TARGETS;
     pool_word = (int *)(band + (CBOW ? TARGETS : RING * BAND));
-    own_word = pool_word + POOL_SIZE;
-    totals = own_word + TARGETS;
+    own_word = near_word = pool_word + POOL_SIZE;
+    totals = own_word + (CBOW ? TARGETS : RING);
 #pragma unroll 1
     for (Real *x = held + thread; x < (Real *)pool_word; x += THREADS) *x = 0;  // padding must be finite
     __syncthreads();
@@ -347,20 +362,27 @@ template <bool CBOW> struct Block {
     }
   }
 
+  // Return how many rows of the pool this warp looks after, from row `warp * SHARE` on.
+  __device__ int pool_rows() const {
+    if (POOL_SIZE % WARPS == 0) return SHARE;  // known to the compiler
+    int rest = POOL_SIZE - warp * SHARE;
+    return rest < 0 ? 0 : rest < SHARE ? rest : SHARE;
+  }
+
   // Read this warp's rows of the pool.
   __device__ void read_pool() {
-#pragma unroll 1
-    for (int p = warp * SHARE; p < (warp + 1) * SHARE && p < POOL_SIZE; ++p)
-      for (int q = 0; q < SPAN; ++q) {
-        store(pool + p * DIM, q, lane, load_fresh(noise + (long long)pool_word[p] * DIM, q, lane));
-        if (POOL_HELD) store(change + p * DIM, q, lane, zero());
-      }
+#pragma unroll ROWS
+    for (int p = warp * SHARE; p < warp * SHARE + pool_rows(); ++p) {
+      fetch(pool + p * DIM, noise + (long long)pool_word[p] * DIM, lane);
+      if (POOL_HELD)
+        for (int q = 0; q < SPAN; ++q) store(change + p * DIM, q, lane, zero());
+    }
   }
 
   // Write what this warp's rows of the pool have gained.
   __device__ void write_pool() {
 #pragma unroll 1
-    for (int p = warp * SHARE; p < (warp + 1) * SHARE && p < POOL_SIZE; ++p)
+    for (int p = warp * SHARE; p < warp * SHARE + pool_rows(); ++p)
       if (times[p] > 0)
         for (int q = 0; q < SPAN; ++q)
           add_to_table(noise + (long long)pool_word[p] * DIM, q, lane, load(change + p * DIM, q, lane));
@@ -381,10 +403,13 @@ template <bool CBOW> struct Block {
 #pragma unroll 1
     for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
       if (i + AHEAD < n) prefetch(stream + (long long)word[i + AHEAD] * DIM, lane);
+      Real *row = held + i % RING * DIM;
       int hit = POOL_HELD && !CBOW ? find(word[i]) : -1;
-      for (int q = 0; q < SPAN; ++q)
-        store(held + i % RING * DIM, q, lane,
-              hit >= 0 ? load(pool + hit * DIM, q, lane) : load_fresh(stream + (long long)word[i] * DIM, q, lane));
+      if (hit >= 0)
+        for (int q = 0; q < SPAN; ++q) store(row, q, lane, load(pool + hit * DIM, q, lane));
+      else
+        fetch(row, stream + (long long)word[i] * DIM, lane);
+      if (!CBOW && lane == 0) near_word[i % RING] = word[i];
     }
   }
 
@@ -394,13 +419,14 @@ template <bool CBOW> struct Block {
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k, own = word[t];
       if (t + AHEAD < n) prefetch(other + (long long)word[t + AHEAD] * DIM, lane);
-      if (CBOW && find(own) >= 0) own = -1;
-      if (lane == 0) own_word[k] = own;
+      bool in_pool = CBOW && find(own) >= 0;
+      if (CBOW && lane == 0) own_word[k] = in_pool ? ~own : own;
       Real *row = CBOW ? parts + (WARPS * TARGETS + k) * DIM : noted + t % RING * DIM;
-      for (int q = 0; q < SPAN; ++q)
-        store(row, q, lane, own >= 0 ? load_fresh(other + (long long)own * DIM, q, lane) : zero());
+      if (in_pool)
+        for (int q = 0; q < SPAN; ++q) store(row, q, lane, zero());
+      else
+        fetch(row, other + (long long)own * DIM, lane);
     }
-    __syncwarp();
   }
 
   // CBOW: the mean of the contexts, its score with the target's own row, and that row's part of the gradient.
@@ -408,12 +434,15 @@ template <bool CBOW> struct Block {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k, begin = low[t], end = high[t];
-      Real part = Real(1) / (end - begin - 1), score = 0;
+      Real part = divided(Real(1), Real(end - begin - 1)), score = 0;
       Real *own = parts + (WARPS * TARGETS + k) * DIM;
       for (int q = 0; q < SPAN; ++q) {
         Four h = zero();
-        for (int i = begin; i < end; ++i)
-          if (i != t) add(h, 1, load(held + i % RING * DIM, q, lane));
+#pragma unroll 1
+        for (int base = begin; base < end; base += GROUP)
+#pragma unroll
+          for (int i = base; i < base + GROUP; ++i)
+            add(h, i < end && i != t ? 1 : 0, load(held + i % RING * DIM, q, lane));
         for (int i = 0; i < 4; ++i) h.x[i] *= part;
         store(hidden + k * DIM, q, lane, h);
         score += dot(h, load(own, q, lane));
@@ -445,8 +474,7 @@ template <bool CBOW> struct Block {
         for (int q = 0; q < SPAN; ++q) {
           Four h = load(target_row(k), q, lane);
 #pragma unroll
-          for (int j = 0; j < N; ++j)
-            if (base + j < end) scores[j] += dot(h, load(held + (base + j) % RING * DIM, q, lane));
+          for (int j = 0; j < N; ++j) scores[j] += dot(h, load(held + (base + j) % RING * DIM, q, lane));
         }
         Real score = Reduce<N>::of(scores, lane);
         int i = base + lane / (32 / N);
@@ -455,7 +483,11 @@ template <bool CBOW> struct Block {
       __syncwarp();
       for (int q = 0; q < SPAN; ++q) {
         Four d = zero();
-        for (int i = begin; i < end; ++i) add(d, coefficient[i], load(held + i % RING * DIM, q, lane));
+#pragma unroll 1
+        for (int base = begin; base < end; base += GROUP)
+#pragma unroll
+          for (int i = base; i < base + GROUP; ++i)
+            add(d, i < end ? coefficient[i] : 0, load(held + i % RING * DIM, q, lane));
         store(parts + (WARPS * TARGETS + k) * DIM, q, lane, d);
       }
     }
@@ -466,21 +498,28 @@ template <bool CBOW> struct Block {
     int t = first + k, wanted = pool_word[p];
     Real weight = share * times[p];
     if (k >= count || weight == 0) return 0;
-    if (CBOW) {
-      if (word[t] == wanted) return rate * sigmoid(-score, 1, loss);  // not noise but the target itself
-    } else {
-      for (int i = low[t]; i < high[t]; ++i)
-        if (i != t && word[i] == wanted) return 0;
-      weight *= high[t] - low[t] - 1;
+    bool itself = CBOW && own_word[k] == ~wanted;  // not noise but the target
+    if (itself) {
+      weight = 1;
+    } else if (!CBOW) {
+      int begin = low[t], end = high[t];
+      bool positive = false;
+#pragma unroll 1
+      for (int base = begin; base < end; base += GROUP)
+#pragma unroll
+        for (int i = base; i < base + GROUP; ++i) positive |= i < end && i != t && near_word[i % RING] == wanted;
+      if (positive) return 0;
+      weight *= end - begin - 1;
     }
-    return -rate * weight * sigmoid(score, weight, loss);
+    Real g = rate * weight * sigmoid(itself ? -score : score, weight, loss);
+    return itself ? g : -g;
   }
 
   // Score this warp's rows of the pool against all targets, update them, and note their part of the gradients.
   __device__ void train_pool() {
-    const int begin = warp * SHARE, end = begin + SHARE < POOL_SIZE ? begin + SHARE : POOL_SIZE;
+    const int begin = warp * SHARE, rows = pool_rows();
     constexpr int N = SIDE * ROWS;
-    for (int p0 = begin; p0 < end; p0 += ROWS)
+    for (int r0 = 0; r0 < SHARE; r0 += ROWS)
       for (int k0 = 0; k0 < TARGETS; k0 += SIDE) {
         Real scores[N] = {};
         for (int q = 0; q < SPAN; ++q) {
@@ -489,15 +528,15 @@ template <bool CBOW> struct Block {
           for (int k = 0; k < SIDE; ++k) h[k] = load(target_row(k0 + k), q, lane);
 #pragma unroll
           for (int r = 0; r < ROWS; ++r)
-            if (p0 + r < end) {
-              Four v = load(pool + (p0 + r) * DIM, q, lane);
+            if (r0 + r < rows) {
+              Four v = load(pool + (begin + r0 + r) * DIM, q, lane);
 #pragma unroll
               for (int k = 0; k < SIDE; ++k) scores[r * SIDE + k] += dot(v, h[k]);
             }
         }
         Real score = Reduce<N>::of(scores, lane);
-        int pair = lane / (32 / N), p = p0 + pair / SIDE, k = k0 + pair % SIDE;
-        if (lane % (32 / N) == 0 && p < end) pull[p * TARGETS + k] = pull_of(k, p, score);
+        int pair = lane / (32 / N), r = r0 + pair / SIDE, k = k0 + pair % SIDE;
+        if (lane % (32 / N) == 0 && r < rows) pull[(begin + r) * TARGETS + k] = pull_of(k, begin + r, score);
       }
     __syncwarp();
     for (int q = 0; q < SPAN; ++q) {
@@ -507,24 +546,28 @@ template <bool CBOW> struct Block {
         h[k] = load(target_row(k), q, lane);
         d[k] = zero();
       }
-      for (int p = begin; p < end; ++p) {
-        Four v = load(pool + p * DIM, q, lane), step = zero();
+      for (int r0 = 0; r0 < SHARE; r0 += ROWS)
 #pragma unroll
-        for (int k = 0; k < TARGETS; ++k) {
-          Real g = pull[p * TARGETS + k];
-          add(d[k], g, v);
-          add(step, g, h[k]);
-        }
-        if (POOL_HELD) {
-          add(v, 1, step);
-          store(pool + p * DIM, q, lane, v);
-          Four gained = load(change + p * DIM, q, lane);
-          add(gained, 1, step);
-          store(change + p * DIM, q, lane, gained);
-        } else if (times[p] > 0) {
-          add_to_table(noise + (long long)pool_word[p] * DIM, q, lane, step);
-        }
-      }
+        for (int r = r0; r < r0 + ROWS; ++r)
+          if (r < rows) {
+            const int p = begin + r;
+            Four v = load(pool + p * DIM, q, lane), step = zero();
+#pragma unroll
+            for (int k = 0; k < TARGETS; ++k) {
+              Real g = pull[p * TARGETS + k];
+              add(d[k], g, v);
+              add(step, g, h[k]);
+            }
+            if (POOL_HELD) {
+              add(v, 1, step);
+              store(pool + p * DIM, q, lane, v);
+              Four gained = load(change + p * DIM, q, lane);
+              add(gained, 1, step);
+              store(change + p * DIM, q, lane, gained);
+            } else {  // of a word's second place, nothing; asking would keep the rows from overlapping
+              add_to_table(noise + (long long)pool_word[p] * DIM, q, lane, step);
+            }
+          }
 #pragma unroll
       for (int k = 0; k < TARGETS; ++k) store(parts + (warp * TARGETS + k) * DIM, q, lane, d[k]);
     }
@@ -539,8 +582,8 @@ template <bool CBOW> struct Block {
 
   // The factor that shortens a step with this sum of squares in the lanes to at most LONGEST_STEP.
   __device__ Real shortening(Real square) const {
-    Real length = square_root(sum(square));
-    return length > Real(LONGEST_STEP) ? Real(LONGEST_STEP) / length : Real(1);
+    square = sum(square);
+    return square > Real(LONGEST_STEP * LONGEST_STEP) ? Real(LONGEST_STEP) / square_root(square) : Real(1);
   }
 
   // CBOW: note the targets' gradients for their contexts, and update their own rows.
@@ -548,7 +591,7 @@ template <bool CBOW> struct Block {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k;
-      Real part = mean_gradient ? Real(1) / (high[t] - low[t] - 1) : Real(1);
+      Real part = mean_gradient ? divided(Real(1), Real(high[t] - low[t] - 1)) : Real(1);
       for (int q = 0; q < SPAN; ++q) {
         Four d = zero(), step = zero();
         add(d, part, gradient(k, q));
@@ -589,12 +632,22 @@ template <bool CBOW> struct Block {
       Four steps[SPAN];
 #pragma unroll
       for (int q = 0; q < SPAN; ++q) steps[q] = zero();
-      for (int t = i > WINDOW ? i - WINDOW : 0; t <= i + WINDOW && t < seen; ++t)
-        if (t != i && low[t] <= i && i < high[t]) {
-          Real g = CBOW ? Real(1) : band[t % RING * BAND + i - t + WINDOW];
+#pragma unroll 1
+      for (int base = i - WINDOW; base <= i + WINDOW; base += 32) {  // each lane asks about one target
+        int t = base + lane;
+        bool near = t >= 0 && t <= i + WINDOW && t < seen && t != i;
+        int begin = near ? low[t] : 0, end = near ? high[t] : 0;
+        unsigned reaching = __ballot_sync(ALL, begin <= i && i < end);
+#pragma unroll 1
+        for (t = base; reaching; reaching >>= GROUP, t += GROUP)
 #pragma unroll
-          for (int q = 0; q < SPAN; ++q) add(steps[q], g, load(noted + t % RING * DIM, q, lane));
-        }
+          for (int j = 0; j < GROUP; ++j) {
+            int slot = (t + j + RING) % RING;
+            Real g = !(reaching >> j & 1) ? Real(0) : CBOW ? Real(1) : band[slot * BAND + i - t - j + WINDOW];
+#pragma unroll
+            for (int q = 0; q < SPAN; ++q) add(steps[q], g, load(noted + slot * DIM, q, lane));
+          }
+      }
       Real square = 0;
 #pragma unroll
       for (int q = 0; q < SPAN; ++q) square += dot(steps[q], steps[q]);
@@ -639,6 +692,7 @@ template <bool CBOW> struct Block {
         read_pool();
         filled = true;
         age = 0;
+        await_rows();
         __syncthreads();
       }
       ++age;
@@ -651,6 +705,7 @@ template <bool CBOW> struct Block {
       enter(entered, reach, n);
       read_targets(n);
       entered = reach;
+      await_rows();
       __syncthreads();
       if (CBOW) {
         mean_contexts();

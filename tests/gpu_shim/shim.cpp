@@ -133,6 +133,10 @@ static int __popc(unsigned x) { return __builtin_popcount(x); }
 
 template <typename T> static T __ldcg(const T *p) { return *p; }
 
+static float __fdividef(float x, float y) { return x / y; }
+
+#define __logf(x) logf(x)  // a name that the C library has taken
+
 template <typename T> static T atomicAdd(T *p, T x) {
   return std::atomic_ref<T>(*p).fetch_add(x, std::memory_order_relaxed);
 }
