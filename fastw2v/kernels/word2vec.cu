@@ -37,6 +37,14 @@ typedef unsigned long long Bits;
 #endif
 #endif
 
+#ifndef ASYNCHRONOUS  // whether rows can be copied into shared memory while the warp goes on
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#define ASYNCHRONOUS 1
+#else
+#define ASYNCHRONOUS 0
+#endif
+#endif
+
 #ifndef SHARED_MEMORY
 #define SHARED_MEMORY(name) extern __shared__ __align__(16) double name[]
 #endif
@@ -50,7 +58,7 @@ constexpr int SIDE = TILE >= 3 ? 4 : TILE;                                      
 constexpr int TARGETS = (TILE + SIDE - 1) / SIDE * SIDE;                          // and all, with padding
 constexpr int SHARE = (POOL_SIZE + WARPS - 1) / WARPS;                            // a warp's rows of the pool,
 constexpr int ROWS = SHARE >= 5 ? 8 : SHARE >= 3 ? 4 : SHARE;                     // of which so many are scored together
-constexpr int GROUP = 4;                                                          // rows of a window read together
+constexpr int GROUP = SPAN > 2 ? 2 : 4;                                           // rows of a window read together
 constexpr int AHEAD = 2 * TILE;                                                   // tokens between asking for a row and reading it
 constexpr int ROW_BYTES = DIM * (int)sizeof(Real);
 
@@ -139,12 +147,12 @@ __device__ inline void store(Real *row, int step, int lane, const Four &v) {
 #endif
 }
 
-// Begin to copy a row of a table, as the other blocks have left it, into shared memory. The warp has it after
-// `await_rows` and a barrier. Before compute capability 8.0 it is there at once.
+// Begin to copy a row of a table, as the other blocks have left it, into shared memory. It is there for all after
+// `await_rows` and a barrier; before compute capability 8.0, after the barrier alone.
 __device__ inline void fetch(Real *to, const Real *row, int lane) {
 #pragma unroll
   for (int byte = 16 * lane; byte < ROW_BYTES; byte += 512) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#if ASYNCHRONOUS
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((unsigned)__cvta_generic_to_shared(to) + byte),
                  "l"((const char *)row + byte)
                  : "memory");
@@ -155,7 +163,7 @@ __device__ inline void fetch(Real *to, const Real *row, int lane) {
 }
 
 __device__ inline void await_rows() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#if ASYNCHRONOUS
   asm volatile("cp.async.wait_all;" ::: "memory");
 #endif
 }
@@ -471,6 +479,7 @@ template <bool CBOW> struct Block {
       Real *coefficient = band + t % RING * BAND - t + WINDOW;  // of context i
       for (int base = begin; base < end; base += N) {
         Real scores[N] = {};
+#pragma unroll 1
         for (int q = 0; q < SPAN; ++q) {
           Four h = load(target_row(k), q, lane);
 #pragma unroll
@@ -522,6 +531,7 @@ template <bool CBOW> struct Block {
     for (int r0 = 0; r0 < SHARE; r0 += ROWS)
       for (int k0 = 0; k0 < TARGETS; k0 += SIDE) {
         Real scores[N] = {};
+#pragma unroll 1
         for (int q = 0; q < SPAN; ++q) {
           Four h[SIDE];
 #pragma unroll
@@ -539,6 +549,7 @@ template <bool CBOW> struct Block {
         if (lane % (32 / N) == 0 && r < rows) pull[(begin + r) * TARGETS + k] = pull_of(k, begin + r, score);
       }
     __syncwarp();
+#pragma unroll 1
     for (int q = 0; q < SPAN; ++q) {
       Four h[TARGETS], d[TARGETS];
 #pragma unroll
