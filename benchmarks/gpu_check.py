@@ -289,7 +289,7 @@ def speed(words: int, deadline: float) -> Iterator[Result]:
     for model, alpha in RATES.items():
         plan = gpu.crowd(
             counts, keep, weights, model=model, window=WINDOW, shrink_windows=True, negative=NEGATIVE, alpha=alpha,
-            tile=TILE, pool_tokens=POOL_TOKENS,
+            cbow_grad="balanced", tile=TILE, pool_tokens=POOL_TOKENS,
         )  # fmt: skip
         for blocks, refresh in ((1, 1), (4, 1), (1, 4)):  # times as planned
             if time.monotonic() > deadline:

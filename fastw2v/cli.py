@@ -165,10 +165,10 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed draws the same random numbers on every machine.")] = 1,
     ns_exponent: Annotated[float, typer.Option(help="Negatives are drawn by counts to this power.")] = 0.75,
     cbow_grad: Annotated[
-        Literal["mean", "sum"] | None,
+        Literal["mean", "balanced", "sum"] | None,
         typer.Option(
-            help="cbow: share the gradient among the neighbours, or give it to each, as gensim does.",
-            show_default="mean, or sum with --alpha",
+            help="cbow: divide the gradient by the number of neighbours (mean), by less, or not (sum, as gensim).",
+            show_default="balanced, or sum with --alpha",
         ),
     ] = None,
     deterministic: Annotated[

@@ -24,9 +24,8 @@ from fastw2v.backend import (
     to_device,
     to_host,
 )
-from fastw2v.gradient import in_fixed_order
+from fastw2v.gradient import CbowGrad, in_fixed_order
 from fastw2v.kernels import cpu, gpu
-from fastw2v.layers import CbowGrad
 from fastw2v.models import CBOW, SkipGram
 from fastw2v.optim import SGD, linear_rate
 from fastw2v.sampling import AliasTable, alias_table, batches, keep_threshold, noise_weights
@@ -138,7 +137,7 @@ def train_layers(
     epochs: int = 5,
     seed: int = 1,
     shrink_windows: bool = True,
-    cbow_grad: CbowGrad = "mean",
+    cbow_grad: CbowGrad = "balanced",
     workers: int | None = None,
     on_progress: ProgressFunction | None = None,
     deterministic: bool = False,

@@ -1,17 +1,48 @@
-"""Row-sparse gradients: what an embedding's backward pass returns instead of a V × D array of zeros."""
+"""Row-sparse gradients, which an embedding's backward pass returns, and how one is divided among a mean's rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
+
+import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, scatter_add, unique_inverse
+
+CbowGrad = Literal["mean", "balanced", "sum"]
+"""How CBOW's gradient of the mean of C contexts is divided among their rows: by C, by C to the power 3/4, or by 1.
+
+"mean" is the gradient as calculus has it; "sum" that of word2vec.c, gensim and fastText. With the first, wide windows
+teach their rows little; with the second, they are taught most. Between the two, more is learnt (`docs/kernels.md`).
+"""
+_POWERS: dict[str, float] = {"mean": 1.0, "balanced": 0.75, "sum": 0.0}
+
+
+def context_power(cbow_grad: str) -> float:
+    """Return the power of the number of contexts by which `cbow_grad`, a `CbowGrad`, divides.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if cbow_grad not in _POWERS:
+        first, *others, last = map(repr, get_args(CbowGrad))
+        raise ValueError(f"cbow_grad is {cbow_grad!r}; it must be {', '.join([first, *others])} or {last}")
+    return _POWERS[cbow_grad]
+
+
+def context_shares(cbow_grad: str, most: int) -> np.ndarray:
+    """Return what one row gets of a gradient for 0 to `most` contexts, float64 array, shape (most + 1,)."""
+    return np.maximum(np.arange(most + 1), 1.0) ** -context_power(cbow_grad)
 
 
 @dataclass(frozen=True)
 class RowGradient:
     """The gradient of a weight of which only some rows were used: row ``ids[i]`` has ``rows[i]`` added to it.
+
+    It stands for a V × D array of zeros but for those.
 
     Parameters
     ----------

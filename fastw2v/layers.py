@@ -7,14 +7,11 @@ batch, C for contexts, K for negatives; where negatives are shared, G for groups
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from fastw2v.backend import get_namespace
-from fastw2v.gradient import RowGradient
+from fastw2v.gradient import CbowGrad, RowGradient, context_power
 from fastw2v.sampling import UnigramSampler
-
-CbowGrad = Literal["mean", "sum"]
-"""How the gradient of a mean of context rows reaches each row: "mean", divided by their number, or "sum", not."""
 
 
 class Embedding:
@@ -147,20 +144,18 @@ class ContextMean:
 
     Parameters
     ----------
-    cbow_grad : {"mean", "sum"}
+    cbow_grad : {"mean", "balanced", "sum"}
         "mean" divides each row's gradient by the number of contexts, which is the gradient of a mean.
-        "sum" does not, as word2vec.c, gensim and fastText do not.
+        "sum" does not, as word2vec.c, gensim and fastText do not. "balanced", between them, divides by its power 3/4.
 
     Raises
     ------
     ValueError
-        If `cbow_grad` is neither.
+        If `cbow_grad` is none of these.
     """
 
     def __init__(self, cbow_grad: CbowGrad = "mean") -> None:
-        if cbow_grad not in ("mean", "sum"):
-            raise ValueError(f"cbow_grad is {cbow_grad!r}; it must be 'mean' or 'sum'")
-        self.cbow_grad = cbow_grad
+        self.power = context_power(cbow_grad)
         self._share: Any = None
 
     def forward(self, rows: Any, present: Any) -> Any:
@@ -179,7 +174,7 @@ class ContextMean:
         mask = xp.astype(present, rows.dtype)
         count = xp.sum(mask, axis=-1, keepdims=True)
         count = xp.where(count == 0, 1.0, count)
-        self._share = (mask / count) if self.cbow_grad == "mean" else mask
+        self._share = mask * count**-self.power
         return xp.matmul((mask / count)[..., None, :], rows)[..., 0, :]
 
     def backward(self, dh: Any) -> Any:

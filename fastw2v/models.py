@@ -12,7 +12,8 @@ from typing import Any
 
 from fastw2v import draws
 from fastw2v.backend import get_device, get_namespace, on_device_of
-from fastw2v.layers import CbowGrad, ContextMean, Embedding, NegativeSamplingLoss
+from fastw2v.gradient import CbowGrad
+from fastw2v.layers import ContextMean, Embedding, NegativeSamplingLoss
 
 _BLOCK = 1024
 """Rows whose initial weights are drawn at once."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from fastw2v import draws
 from fastw2v.backend import on_device_of, to_device, to_host
 from fastw2v.corpus import Corpus, as_corpus
 from fastw2v.engine import Engine, ProgressFunction, choose_engine, tables, trainer
-from fastw2v.layers import CbowGrad
+from fastw2v.gradient import CbowGrad
 from fastw2v.models import uniform_weights
 from fastw2v.numbering import available_processors
 from fastw2v.plan import Plan, plan, sample_of
@@ -69,7 +69,7 @@ class Word2Vec:
     vector_size : int
         D, numbers in a vector.
     alpha : float, optional
-        Learning rate at the start; when absent, 0.2 for CBOW with its true gradient, 0.05 with the classic one,
+        Learning rate at the start; when absent, 0.2 for CBOW, 0.05 with the classic gradient,
         0.2 / window and at most 0.06 for skip-gram. One that is given means what it means in gensim: see `cbow_grad`.
     window : int
         Words on either side of the target that can be its contexts.
@@ -97,10 +97,11 @@ class Word2Vec:
         Most words in the vocabulary: the most frequent are kept.
     shrink_windows : bool
         Draw each window's width from 1 to `window`; otherwise all are `window` wide.
-    cbow_grad : {"mean", "sum"}, optional
-        Whether CBOW's input gradient is divided by the number of contexts, as calculus has it, or not, as in
-        word2vec.c, gensim and fastText. When absent, it is not where a learning rate is given: such rates were chosen
-        for the classic gradient, and are far too low for the true one.
+    cbow_grad : {"mean", "balanced", "sum"}, optional
+        Whether CBOW's input gradient is divided by the number of contexts C, as calculus has it, or not, as in
+        word2vec.c, gensim and fastText, or by C to the power 3/4, which learns best. When absent, that is taken, but
+        the classic "sum" where a learning rate is given: such rates were chosen for it, and are far too low for the
+        others.
     device : {"auto", "cpu", "cuda", "cuda:N"}
         Where to train.
     engine : {"auto", "fused", "layers"}
@@ -249,7 +250,7 @@ class Word2Vec:
                 raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
         for name, among in (
             ("sg", (0, 1)),
-            ("cbow_grad", (None, "mean", "sum")),
+            ("cbow_grad", (None, *get_args(CbowGrad))),
             ("engine", ("auto", "fused", "layers")),
         ):
             if getattr(self, name) not in among:
@@ -562,13 +563,13 @@ class Word2Vec:
             return self.alpha
         if self.sg:
             return min(0.06, 0.2 / self.window)  # a target's gradient is a sum over its window
-        return 0.2 if self._cbow_grad() == "mean" else 0.05
+        return 0.05 if self._cbow_grad() == "sum" else 0.2
 
     def _cbow_grad(self, start_alpha: float | None = None) -> CbowGrad:
-        """Return CBOW's gradient: the one asked for, or else the true one, unless a rate is given."""
+        """Return CBOW's gradient: the one asked for, or else the balanced one, unless a rate is given."""
         if self.cbow_grad is not None:
             return self.cbow_grad
-        return "mean" if self.alpha is None and start_alpha is None else "sum"
+        return "balanced" if self.alpha is None and start_alpha is None else "sum"
 
     @property
     def syn1neg(self) -> Any:

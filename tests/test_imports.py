@@ -13,9 +13,9 @@ PACKAGE = Path(__file__).parents[1] / "fastw2v"
 
 # A module may import, anywhere in its text, only modules of floors below its own.
 FLOORS = [
-    {"backend", "replacement", "ctool", "terminal", "kernels.arguments", "kernels.schedule"},
+    {"backend", "replacement", "ctool", "terminal", "kernels.schedule"},
     {"draws", "gradient", "keys", "vocab", "progress", "text", "store", "kernels.simd"},
-    {"scan", "screen", "encoded"},
+    {"scan", "screen", "encoded", "kernels.arguments"},
     {"numbering", "search"},
     {"approximate", "gensim_names", "matrix_queries"},
     {"sampling", "corpus", "vectors", "optim"},

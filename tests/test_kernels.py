@@ -40,6 +40,7 @@ CASES = {
     "one number": ((2, 1, 300, 20), {"pool_tokens": 64, "pool_size": 16}),
     "one word": ((1, 16, 16, 5), {"window": 10}),
     "short lines": ((30, 20, 2000, 2), {"window": 15, "pool_tokens": 64, "pool_size": 18, "epochs": 1}),
+    "mean": ((70, 20, 1000, 12), {"cbow_grad": "mean", "window": 4}),
     "sum": ((60, 33, 2000, 40), {"cbow_grad": "sum", "window": 8, "shrink_windows": False, "epochs": 1}),
     "long sentence": ((200, 10, 20000, 40000), {"sample": 1e-2, "window": 2, "epochs": 1}),
     "many negatives": ((80, 24, 1500, 25), {"negative": 100, "pool_size": 300, "ns_exponent": -1, "alpha": 0.002}),
@@ -92,14 +93,24 @@ def test_a_walk_on_a_small_graph_with_a_wide_window_stays_sound(model):
     assert np.abs(W_in).max() < 10
 
 
-@pytest.mark.parametrize("model", ["cbow", "skipgram"])
-def test_the_twin_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model):
+@pytest.mark.parametrize(
+    ("model", "cbow_grad", "power"),
+    [("cbow", "mean", 1), ("cbow", "balanced", 0.75), ("cbow", "sum", 0), ("skipgram", "mean", 1)],
+)
+def test_the_twin_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, cbow_grad, power):
     V, D, window, negative, L, P, seed = 12, 5, 3, 4, 8, 6, 3
     ids, offsets, counts = corpus(V, 150, 12)
     W_in, W_out = tables(V, D, np.float64)
     rate = 1e-9
     moved = W_in.copy(), W_out.copy()
-    settings = {"window": window, "negative": negative, "sample": 0.2, "epochs": 1, "seed": seed}
+    settings = {
+        "window": window,
+        "negative": negative,
+        "sample": 0.2,
+        "epochs": 1,
+        "seed": seed,
+        "cbow_grad": cbow_grad,
+    }
     loss = naive.train(
         *moved, ids, offsets, counts, model=model, alpha=rate, min_alpha=rate, pool_tokens=L, pool_size=P, **settings
     )
@@ -135,7 +146,7 @@ def test_the_twin_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model):
             weight = negative * len(positives) / P
             dh = dh + sum(add_pair(h, word, 0, weight) for word in pools[t] if word not in positives)
             if model == "cbow":
-                np.add.at(dW_in, words, dh / len(words))
+                np.add.at(dW_in, words, dh / len(words) ** power)  # of the mean, the gradient; else as it is divided
             else:
                 dW_in[ids[t]] += dh
 
@@ -314,7 +325,7 @@ def test_a_rate_beyond_all_numbers_is_noticed(small):
         ({"tile": 5}, "tile is 5"),
         ({"pool_size": 0}, "pool_size is 0"),
         ({"model": "glove"}, "'cbow' or 'skipgram'"),
-        ({"cbow_grad": "max"}, "'mean' or 'sum'"),
+        ({"cbow_grad": "max"}, "'mean', 'balanced' or 'sum'"),
         ({"alpha": float("nan")}, "alpha is nan"),
         ({"alpha": 0.01, "min_alpha": 0.1}, "min_alpha <= alpha"),
         ({"corpus_ids": np.array([0, 500])}, "must lie in 0..499"),

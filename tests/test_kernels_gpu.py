@@ -99,6 +99,7 @@ CASES = {
     "one number": ((2, 1, 300, 20), {"pool_tokens": 64, "pool_size": 16}),
     "one word": ((1, 16, 16, 5), {"window": 10}),
     "short lines": ((30, 20, 700, 2), {"window": 15, "pool_tokens": 64, "pool_size": 18}),
+    "mean": ((70, 20, 500, 12), {"cbow_grad": "mean", "window": 4}),
     "sum": ((60, 33, 600, 40), {"cbow_grad": "sum", "window": 8, "shrink_windows": False}),
     "long sentence": ((200, 10, 9000, 20000), {"sample": 1e-2, "window": 2, "pool_size": 3, "tile": 2, "epochs": 1}),
     "many negatives": ((80, 24, 300, 25), {"negative": 100, "pool_size": 300, "ns_exponent": -1, "alpha": 0.002}),
@@ -295,10 +296,15 @@ def test_sentence_ends_are_signs():
 def test_blocks_are_as_many_as_the_most_frequent_row_stands():
     # All tokens are kept; the most frequent word is 0.45 of them; the first one is half of the noise.
     counts, keep, noise = np.array([10, 45, 45]), np.full(3, 1 << 32), np.array([2.0, 1.0, 1.0])
-    settings = {"window": 3, "shrink_windows": True, "negative": 5, "tile": 4, "pool_tokens": 256}
+    settings = {"window": 3, "shrink_windows": True, "negative": 5, "tile": 4, "pool_tokens": 256, "cbow_grad": "mean"}
     # 4 / 0.01 updates may be on their way; of the tokens that a block holds, 2 · 3 + 4, 0.45 are that word.
     assert gpu.crowd(counts, keep, noise, model="cbow", alpha=0.01, **settings) == (88, 1)
     assert gpu.crowd(counts, keep, noise, model="skipgram", alpha=0.01, **settings) == (22, 1)
+    # Of 2, 4 and 6 contexts each gets a whole step, or as many parts of one as their fourth root.
+    assert gpu.crowd(counts, keep, noise, model="cbow", alpha=0.01, **settings | {"cbow_grad": "sum"}) == (22, 1)
+    roots = (2**0.25 + 4**0.25 + 6**0.25) / 3
+    balanced = gpu.crowd(counts, keep, noise, model="cbow", alpha=0.01, **settings | {"cbow_grad": "balanced"})
+    assert balanced == (int(400 / (10 * 0.45 * roots)), 1) == (63, 1)
     # A block draws 4 · 5 · 0.5 negatives of the first word a tile.
     even = np.ones(1000)
     assert gpu.crowd(even, even * (1 << 32), even, model="cbow", alpha=0.05, **settings) == (8000, 1)
@@ -364,6 +370,29 @@ class TestTraining:
             np.testing.assert_array_equal(ours, theirs)
         assert results[0][2].any()
 
+    def test_blocks_become_more_as_the_rate_falls(self, folder, monkeypatch):
+        monkeypatch.setattr(gpu, "STRETCH", 16)
+        monkeypatch.setattr(gpu, "LAUNCH_SECONDS", 1e-6)
+        monkeypatch.setattr(gpu, "crowd", lambda *_, **__: gpu.Crowd(2, 1))
+        monkeypatch.setattr(gpu, "_resident", lambda *_: 7)
+        grids, rates = [], []
+        launched = stand_in.Function.__call__
+
+        def noted(self: stand_in.Function, grid: tuple[int], *rest: Any, **more: Any) -> None:
+            grids.append(*grid)
+            launched(self, grid, *rest, **more)
+
+        monkeypatch.setattr(stand_in.Function, "__call__", noted)
+        with device(folder):
+            gpu.train(
+                *self.start(), *themes(60), window=2, epochs=2, alpha=0.08, min_alpha=0.001,
+                on_progress=lambda done, loss, rate: rates.append(rate),
+            )  # fmt: skip
+        before = [0.08, *rates[:-1]]  # of each launch
+        assert len(grids) == len(rates) > 20
+        assert grids[:-1] == [min(7, int(2 * 0.08 / rate)) for rate in before][:-1]
+        assert {2, 3, 5, 7} <= set(grids)
+
     def test_progress_between_launches(self, folder, monkeypatch):
         monkeypatch.setattr(gpu, "STRETCH", 64)
         monkeypatch.setattr(gpu, "LAUNCH_SECONDS", 1e-6)
@@ -405,7 +434,7 @@ class TestTraining:
             ({"tile": 0}, "tile is 0"),
             ({"workers": 0}, "workers is 0"),
             ({"model": "glove"}, "'cbow' or 'skipgram'"),
-            ({"cbow_grad": "max"}, "'mean' or 'sum'"),
+            ({"cbow_grad": "max"}, "'mean', 'balanced' or 'sum'"),
             ({"alpha": float("nan")}, "alpha is nan"),
             ({"corpus_ids": np.array([0, 40])}, "must lie in 0..39"),
             ({"corpus_ids": np.array([0.5, 1])}, "integer word ids"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastw2v.backend import to_host
-from fastw2v.gradient import RowGradient, add_gradients
+from fastw2v.gradient import RowGradient, add_gradients, context_shares
 from fastw2v.layers import ContextMean, Embedding, EmbeddingDot, NegativeSamplingLoss, PoolDot, SigmoidWithLoss
 
 V, D = 7, 5
@@ -108,13 +108,16 @@ def test_context_mean(xp, rng):
     close(layer.forward(xp.asarray(rows), xp.asarray(PRESENT)), mean(rows))
     grad = layer.backward(xp.asarray(weight))
     close(grad, numerical_gradient(lambda rows: (mean(rows) * weight).sum(), rows))
-    classic = ContextMean("sum")
-    close(classic.forward(xp.asarray(rows), xp.asarray(PRESENT)), mean(rows))
-    close(classic.backward(xp.asarray(weight)), to_host(grad) * PRESENT.sum(1)[:, None, None])
+    for cbow_grad, power in (("sum", 1), ("balanced", 0.25)):
+        other = ContextMean(cbow_grad)
+        close(other.forward(xp.asarray(rows), xp.asarray(PRESENT)), mean(rows))
+        close(other.backward(xp.asarray(weight)), to_host(grad) * (PRESENT.sum(1) ** power)[:, None, None])
+        shares = context_shares(cbow_grad, 4)  # of the fused engines
+        assert shares.tolist() == pytest.approx([1, *(n ** (power - 1) for n in (1, 2, 3, 4))])
 
 
-def test_context_mean_knows_two_gradients():
-    with pytest.raises(ValueError, match="'classic'; it must be 'mean' or 'sum'"):
+def test_context_mean_knows_three_gradients():
+    with pytest.raises(ValueError, match="'classic'; it must be 'mean', 'balanced' or 'sum'"):
         ContextMean("classic")
 
 

@@ -157,7 +157,7 @@ def test_a_short_run_has_a_curve_all_the_same(engine, sentences):
     ({"min_alpha": -1}, ValueError, "min_alpha is -1"),
     ({"alpha": float("inf")}, ValueError, "alpha is inf"),
     ({"sg": 2}, ValueError, "sg is 2; it must be 0 or 1"),
-    ({"cbow_grad": "classic"}, ValueError, "must be 'mean' or 'sum'"),
+    ({"cbow_grad": "classic"}, ValueError, "must be 'mean' or 'balanced' or 'sum'"),
     ({"hs": 1}, ValueError, "hs is 1: hierarchical softmax is not offered"),
     ({"hs": 1, "negative": 0}, ValueError, "negative is 0; it must be at least 1 .hierarchical"),
     ({"cbow_mean": 0}, ValueError, "cbow_mean is 0: the sum of contexts is not offered"),
@@ -284,7 +284,7 @@ class TestGensimWays:
         assert not np.array_equal(goes_on.wv.vectors, begins.wv.vectors)
 
     def test_a_rate_that_is_given_means_what_it_means_in_gensim(self):
-        assert Word2Vec()._cbow_grad() == "mean"
+        assert Word2Vec()._cbow_grad() == "balanced"
         assert Word2Vec(alpha=0.05)._cbow_grad() == "sum"
         assert Word2Vec(alpha=0.05, cbow_grad="mean")._cbow_grad() == "mean"
         settings = {"vector_size": 8, "workers": 1, "epochs": 1, "engine": "layers"}

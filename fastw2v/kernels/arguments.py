@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from fastw2v.gradient import context_power
+
 
 def check_settings(model: str, cbow_grad: str, alpha: float, min_alpha: float, **sizes: int) -> None:
     """Raise ValueError if a choice is unknown, a rate is out of range, or one of the `sizes` is below 1."""
     if model not in ("cbow", "skipgram"):
         raise ValueError(f"model is {model!r}; it must be 'cbow' or 'skipgram'")
-    if cbow_grad not in ("mean", "sum"):
-        raise ValueError(f"cbow_grad is {cbow_grad!r}; it must be 'mean' or 'sum'")
+    context_power(cbow_grad)
     if not (0 <= min_alpha <= alpha < math.inf):
         raise ValueError(
             f"alpha is {alpha} and min_alpha {min_alpha}; they must be finite, with 0 <= min_alpha <= alpha"

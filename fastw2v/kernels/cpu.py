@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastw2v import draws
+from fastw2v.gradient import CbowGrad, context_shares
 from fastw2v.kernels.arguments import check_arrays, check_settings
 from fastw2v.kernels.schedule import POOL_TOKENS, STRETCH, TILE, pool_size_for
 from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
@@ -73,7 +74,7 @@ def train(
     epochs: int = 5,
     seed: int = 1,
     shrink_windows: bool = True,
-    cbow_grad: Literal["mean", "sum"] = "mean",
+    cbow_grad: CbowGrad = "balanced",
     pool_tokens: int = POOL_TOKENS,
     pool_size: int | None = None,
     tile: int = TILE,
@@ -104,7 +105,7 @@ def train(
     epochs, seed : int
     shrink_windows : bool
         Whether widths are drawn from 1 to `window` or all are `window`.
-    cbow_grad : {"mean", "sum"}
+    cbow_grad : {"mean", "balanced", "sum"}
         As in `fastw2v.layers.ContextMean`.
     pool_tokens, pool_size, tile : int
         The schedule: L tokens share a pool of P negatives (`pool_size_for` when absent), T targets (1 to 4) are
@@ -145,7 +146,8 @@ def train(
     noise = alias_table(noise_weights(counts, ns_exponent))
     padded = [_padded(W) for W in (W_in, W_out)]
     tables = (keep_threshold(counts, sample), noise.threshold, noise.alias.astype(np.int32))
-    settings = (window, bool(shrink_windows), cbow_grad == "mean", float(negative), pool_tokens, pool_size, tile)
+    shares = context_shares(cbow_grad, 2 * window).astype(W_in.dtype)
+    settings = (window, bool(shrink_windows), shares, float(negative), pool_tokens, pool_size, tile)
     slope = float(alpha - min_alpha) / (epochs * N)
     kernel = _kernel(model)
 

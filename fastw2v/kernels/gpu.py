@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fastw2v.backend import cuda_problem, free_device_memory, is_cupy
+from fastw2v.gradient import CbowGrad, context_power, context_shares
 from fastw2v.kernels.arguments import check_arrays, check_settings
 from fastw2v.kernels.schedule import LONGEST_STEP, POOL_TOKENS, STRETCH, TILE, pool_size_for
 from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
@@ -123,15 +124,16 @@ def crowd(
     shrink_windows: bool,
     negative: int,
     alpha: float,
+    cbow_grad: CbowGrad,
     tile: int,
     pool_tokens: int,
 ) -> Crowd:
-    """Return how many blocks may train at once without spoiling what they learn.
+    """Return how many blocks may train at once, at first, without spoiling what they learn.
 
     Blocks do not see each other's updates of a row until they are written. As many may be on their way as `STALE`
     allows for the row that is updated most: of the most frequent word among the kept tokens, which a block holds back
     for the tokens of two windows and a tile; and of the word drawn most often as a negative, which it holds back
-    until it writes its pool.
+    until it writes its pool. As the rate falls, more may: `train` sees to that.
 
     Parameters
     ----------
@@ -143,9 +145,12 @@ def crowd(
     Crowd
     """
     kept = counts * (keep / 2.0**32)
-    positives = 1.0 if model == "cbow" else float(window + 1 if shrink_windows else 2 * window)
+    contexts = 2.0 * np.arange(1 if shrink_windows else window, window + 1)  # of a target
+    positives = 1.0 if model == "cbow" else float(contexts.mean())
+    # What a word's streaming row is taught in all, by the targets that it is near to.
+    taught = float((contexts ** (1 - context_power(cbow_grad if model == "cbow" else "sum"))).mean())
     bound = STALE / max(alpha, 1e-9)
-    held = float(kept.max() / max(kept.sum(), 1)) * (2 * window + tile) * positives
+    held = float(kept.max() / max(kept.sum(), 1)) * (2 * window + tile) * taught
     blocks = max(1, int(bound / max(held, 1e-9)))
     drawn = float(noise.max() / noise.sum()) * blocks * tile * negative * positives
     return Crowd(blocks, max(1, min(-(-pool_tokens // tile), int(bound / max(drawn, 1e-9)))))
@@ -166,6 +171,8 @@ class Arguments(NamedTuple):
     """uint64 arrays, shape (words,): chance of being kept, and of the slots of the noise's alias table."""
     alias: Any
     """int32 array, shape (words,)."""
+    shares: Any
+    """Real array, shape (2 · window + 1,): what a context's row gets of CBOW's gradient, by the number of contexts."""
     scratch: Any
     """int32 array, shape (blocks, 5, STRETCH)."""
     counter: Any
@@ -188,11 +195,10 @@ class Arguments(NamedTuple):
     pool_tokens: int
     refresh: int
     shrink_windows: int
-    mean_gradient: int
 
     def typed(self) -> tuple[Any, ...]:
         """Return them with scalars of the sizes that the source declares."""
-        types = [np.int64] * 6 + [np.uint64] + [np.float64] * 3 + [np.int64] + [np.int32] * 3
+        types = [np.int64] * 6 + [np.uint64] + [np.float64] * 3 + [np.int64] + [np.int32] * 2
         values = tuple(self)
         arrays = len(values) - len(types)
         scalars = zip(types, values[arrays:], strict=True)
@@ -224,7 +230,7 @@ def train(
     epochs: int = 5,
     seed: int = 1,
     shrink_windows: bool = True,
-    cbow_grad: Literal["mean", "sum"] = "mean",
+    cbow_grad: CbowGrad = "balanced",
     pool_tokens: int = POOL_TOKENS,
     pool_size: int | None = None,
     tile: int = TILE,
@@ -244,8 +250,8 @@ def train(
     tile : int
         T, at least 1.
     workers : int, optional
-        Blocks; as many as `crowd` advises if absent. One does what the twin does, to rounding: the order in which its
-        warps add to a row is not fixed. Several race for shared rows.
+        Blocks; as many as `crowd` advises if absent, and more as the rate falls. One does what the twin does, to
+        rounding: the order in which its warps add to a row is not fixed. Several race for shared rows.
 
     Returns
     -------
@@ -284,7 +290,7 @@ def train(
         noise = alias_table(weights)
         starts = np.array([0, *(stop for _, stop in stretches(offsets, STRETCH))], np.int64)
         S = len(starts) - 1
-        blocks, refresh = crowd(
+        advised, refresh = crowd(
             counts,
             keep,
             weights,
@@ -293,13 +299,19 @@ def train(
             shrink_windows=shrink_windows,
             negative=negative,
             alpha=alpha,
+            cbow_grad=cbow_grad,
             tile=tile,
             pool_tokens=pool_tokens,
         )
         kernel, function = _compiled(model, double, _padded_width(D), window, tile, pool_size, refresh > 1)
-        blocks = workers or min(blocks, _resident(kernel, function), S * epochs)
+        most = workers or min(_resident(kernel, function), S * epochs)
+
+        def blocks_at(rate: float) -> int:
+            """Return how many blocks to train with: the updates in flight times the rate stay what they are."""
+            return workers or max(1, min(most, int(advised * alpha / max(rate, 1e-12))))
+
         copied = sum(not _in_place(W) for W in (W_in, W_out))
-        needed = copied * table_bytes(V, D, double) + _other_bytes(V, S * epochs, blocks)
+        needed = copied * table_bytes(V, D, double) + _other_bytes(V, S * epochs, most)
         room = free_device_memory() - needed
         piece = piece_tokens(room, N)
         if not piece:
@@ -317,7 +329,8 @@ def train(
             keep=cupy.asarray(keep),
             threshold=cupy.asarray(noise.threshold),
             alias=cupy.asarray(noise.alias.astype(np.int32)),
-            scratch=cupy.empty((blocks, 5, STRETCH), np.int32),
+            shares=cupy.asarray(context_shares(cbow_grad, 2 * window).astype(W_in.dtype)),
+            scratch=cupy.empty((most, 5, STRETCH), np.int32),
             counter=cupy.zeros(1, np.uint64),
             losses=cupy.zeros(S * epochs, np.float64),
             trained=cupy.zeros(S * epochs, np.int32),
@@ -334,17 +347,16 @@ def train(
             pool_tokens=pool_tokens,
             refresh=refresh,
             shrink_windows=bool(shrink_windows),
-            mean_gradient=cbow_grad == "mean",
         )
         logger.info(
-            "training with %d blocks of %d threads, %d bytes of shared memory each", blocks, 32 * kernel.warps,
-            kernel.shared_bytes(),
+            "training with %d blocks at first and at most %d, of %d threads and %d bytes of shared memory each",
+            blocks_at(alpha), most, 32 * kernel.warps, kernel.shared_bytes(),
         )  # fmt: skip
         try:
             with contextlib.closing(_pieces(corpus_ids, offsets, starts, piece, epochs)) as pieces:
                 for first, last, ids, first_token in pieces:
                     given = arguments._replace(ids=ids, first_token=first_token)
-                    _launch(kernel, function, given, blocks, first, last, starts, on_progress)
+                    _launch(kernel, function, given, blocks_at, first, last, starts, on_progress)
         finally:
             for W, trained in zip((W_in, W_out), padded, strict=True):
                 if trained.data.ptr != W.data.ptr:
@@ -504,16 +516,17 @@ def _launch(
     kernel: Kernel,
     function: Any,
     arguments: Arguments,
-    blocks: int,
+    blocks_at: Callable[[float], int],
     first: int,
     last: int,
     starts: np.ndarray,
     on_progress: Callable[[int, float, float], None] | None,
 ) -> None:
     """Train the items from `first` to `last` in launches of about `LAUNCH_SECONDS`."""
-    S, items = arguments.stretches, blocks
+    S, items = arguments.stretches, 0
     while first < last:
-        end = min(last, first + items)
+        blocks = blocks_at(arguments.alpha - arguments.slope * (first // S * arguments.tokens + int(starts[first % S])))
+        end = min(last, first + max(blocks, items))
         arguments.counter.fill(first)
         began = time.perf_counter()
         given = arguments._replace(last_item=end)
@@ -531,7 +544,7 @@ def _launch(
         targets = int(arguments.trained[first:end].sum(dtype=np.int64))
         if on_progress is not None and targets:
             on_progress(done, float(losses.sum()) / targets, rate)
-        items = max(blocks, min(2 * items, int(items * LAUNCH_SECONDS / max(seconds, 1e-6))))
+        items = min(2 * (end - first), int((end - first) * LAUNCH_SECONDS / max(seconds, 1e-6)))
         first = end
 
 

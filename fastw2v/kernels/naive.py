@@ -20,9 +20,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fastw2v.backend import scatter_add
+from fastw2v.gradient import CbowGrad
 from fastw2v.kernels.schedule import LONGEST_STEP, POOL_TOKENS, STRETCH, TILE, pool_size_for
 from fastw2v.layers import (
-    CbowGrad,
     ContextMean,
     Embedding,
     EmbeddingDot,
@@ -59,7 +59,7 @@ def train(
     epochs: int = 5,
     seed: int = 1,
     shrink_windows: bool = True,
-    cbow_grad: CbowGrad = "mean",
+    cbow_grad: CbowGrad = "balanced",
     pool_tokens: int = POOL_TOKENS,
     pool_size: int | None = None,
     tile: int = TILE,
@@ -156,7 +156,7 @@ def cbow_ns(
     negative : int
         Draws for which the pool stands.
     rate : float
-    cbow_grad : {"mean", "sum"}
+    cbow_grad : {"mean", "balanced", "sum"}
 
     Returns
     -------

@@ -357,7 +357,7 @@ def cbow_ns(
     keys: Any,
     window: Any,
     shrink_windows: Any,
-    mean_gradient: Any,
+    context_shares: Any,
     negative: Any,
     pool_tokens: Any,
     pool_size: Any,
@@ -450,10 +450,10 @@ def cbow_ns(
                 at[k, 0] = c
                 at[k, 1] = a
                 at[k, 2] = b
-                shares[k] = one / W_in.dtype.type(high[i] - low[i] - 1)
+                contexts = high[i] - low[i] - 1
+                shares[k] = one / W_in.dtype.type(contexts)
                 share = spread(shares, k)
-                if not mean_gradient:
-                    shares[k] = one
+                shares[k] = context_shares[contexts]
                 soon = np.int64(word[min(i + AHEAD, n - 1)]) * width
                 for j in range(0, width, LANES):
                     prefetch(W_out, soon + j)
@@ -538,7 +538,7 @@ def skipgram_ns(
     keys: Any,
     window: Any,
     shrink_windows: Any,
-    mean_gradient: Any,  # of CBOW alone; here so that both kernels are called alike
+    context_shares: Any,  # of CBOW alone; here so that both kernels are called alike
     negative: Any,
     pool_tokens: Any,
     pool_size: Any,

@@ -64,14 +64,12 @@ constexpr int ROW_BYTES = DIM * (int)sizeof(Real);
 
 #define PARAMETERS                                                                                                      \
   Real *W_in, Real *W_out, const int *ids, const long long *starts, const Bits *keep, const Bits *threshold,           \
-      const int *alias, int *scratch, Bits *counter, double *losses, int *trained, long long first_token,               \
+      const int *alias, const Real *shares, int *scratch, Bits *counter, double *losses, int *trained, long long first_token,               \
       long long first_item, long long last_item, long long stretches, long long tokens, long long words, Bits seed,     \
-      double alpha, double slope, double negative, long long pool_tokens, int refresh, int shrink_windows,              \
-      int mean_gradient
+      double alpha, double slope, double negative, long long pool_tokens, int refresh, int shrink_windows
 #define ARGUMENTS                                                                                                       \
-  W_in, W_out, ids, starts, keep, threshold, alias, scratch, counter, losses, trained, first_token, first_item,         \
-      last_item, stretches, tokens, words, seed, alpha, slope, negative, pool_tokens, refresh, shrink_windows,          \
-      mean_gradient
+  W_in, W_out, ids, starts, keep, threshold, alias, shares, scratch, counter, losses, trained, first_token, first_item,         \
+      last_item, stretches, tokens, words, seed, alpha, slope, negative, pool_tokens, refresh, shrink_windows
 
 // ---- draws, as in draws.py: the same integers on every device ----
 
@@ -598,11 +596,11 @@ template <bool CBOW> struct Block {
   }
 
   // CBOW: note the targets' gradients for their contexts, and update their own rows.
-  __device__ void note_gradients(bool mean_gradient) {
+  __device__ void note_gradients(const Real *shares) {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k;
-      Real part = mean_gradient ? divided(Real(1), Real(high[t] - low[t] - 1)) : Real(1);
+      Real part = shares[high[t] - low[t] - 1];
       for (int q = 0; q < SPAN; ++q) {
         Four d = zero(), step = zero();
         add(d, part, gradient(k, q));
@@ -681,7 +679,7 @@ template <bool CBOW> struct Block {
   // Train one stretch; its kept tokens are left prepared. `key` is that of the negatives, `begun` what came before.
   __device__ void train(int n, long long start, Bits key, const Bits *threshold, const int *alias, long long words,
                         long long begun, double alpha, double slope, long long pool_tokens, int refresh,
-                        bool mean_gradient) {
+                        const Real *shares) {
     long long pool_end = -1;
     int age = 0, entered = 0, left = 0;
     bool filled = false;
@@ -727,7 +725,7 @@ template <bool CBOW> struct Block {
       train_pool();
       __syncthreads();
       if (CBOW) {
-        note_gradients(mean_gradient);
+        note_gradients(shares);
         __syncthreads();
       } else {
         update_targets();
@@ -765,7 +763,7 @@ template <bool CBOW> struct Block {
       int n = prepare(ids - first_token, start, starts[stretch + 1], keep, keep_key, window_key, shrink_windows);
       loss = 0;
       train(n, start, bits(bits(seed, 3), epoch), threshold, alias, words, epoch * tokens, alpha, slope, pool_tokens,
-            refresh, mean_gradient);
+            refresh, shares);
       double *sums = (double *)parts;
       double mine = sum_double(loss);
       if (lane == 0) sums[warp] = mine;
