@@ -133,7 +133,7 @@ def crowd(
     Blocks do not see each other's updates of a row until they are written. As many may be on their way as `STALE`
     allows for the row that is updated most: of the most frequent word among the kept tokens, which a block holds back
     for the tokens of two windows and a tile; and of the word drawn most often as a negative, which it holds back
-    until it writes its pool. As the rate falls, more may: `train` sees to that.
+    until it writes its pool. As the rate falls, more may train CBOW: `train` sees to that.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def train(
     tile : int
         T, at least 1.
     workers : int, optional
-        Blocks; as many as `crowd` advises if absent, and more as the rate falls. One does what the twin does, to
+        Blocks; as many as `crowd` advises if absent, for CBOW more as the rate falls. One does what the twin does, to
         rounding: the order in which its warps add to a row is not fixed. Several race for shared rows.
 
     Returns
@@ -307,8 +307,12 @@ def train(
         most = workers or min(_resident(kernel, function), S * epochs)
 
         def blocks_at(rate: float) -> int:
-            """Return how many blocks to train with: the updates in flight times the rate stay what they are."""
-            return workers or max(1, min(most, int(advised * alpha / max(rate, 1e-12))))
+            """Return how many blocks to train with: for CBOW, updates in flight times the rate stay what they are.
+
+            Not so for skip-gram, whose hidden vectors, single rows, become longer as the rate falls.
+            """
+            more = alpha / max(rate, 1e-12) if model == "cbow" else 1.0
+            return workers or max(1, min(most, int(advised * more)))
 
         copied = sum(not _in_place(W) for W in (W_in, W_out))
         needed = copied * table_bytes(V, D, double) + _other_bytes(V, S * epochs, most)
