@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(options: Options, sections: Sequence[str], path: Path, show: Callable[[str], Any] = print) -> Results:
     """Run sections, tell what they find as it comes, and keep it in a file that is whole after every row."""
-    asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    asked = {name: value.name if isinstance(value, Path) else value for name, value in vars(options).items()}
     del asked["folder"]
     more = {"devices": list(options.devices), "sections": list(sections), "others": {}}
     found = Results(machine.describe(), asked | more)

@@ -73,10 +73,10 @@ def _replace(path: Path, content: str) -> None:
 
 
 def with_table(readme: str, every: dict[str, Results]) -> str:
-    """Return README's text with the table between its marks made anew."""
+    """Return README's text with the table between its marks made anew, of the last run, by name, that has peers."""
     if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
         raise ValueError(f"README.md must hold {BEGIN} and, after it, {END}, once each")
-    table = "\n\n".join(text for found in every.values() if (text := summary(found)))
+    table = next((text for name in sorted(every, reverse=True) if (text := summary(every[name]))), "")
     return re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{table}\n{END}", readme, flags=re.DOTALL)
 
 

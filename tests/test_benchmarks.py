@@ -344,6 +344,8 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     assert "Left out: fastText on a GPU (training): there is none" in page
     assert all(row.what in page for row in example().rows)
     assert report.with_table(text, report.read_all(tmp_path)) == text
+    older = {"an older box": replace(example(), rows=example().rows[:2]), "without peers": replace(example(), rows=[])}
+    assert report.with_table(text, older | report.read_all(tmp_path)) == text  # README tells of one run
     assert "Wrong" not in text
     wrong = replace(example(), wrong=[Wrong("training", "PyTorch, skip-gram", "its vectors are not finite")])
     assert "Wrong, and without a figure: PyTorch, skip-gram." in report.summary(wrong)
