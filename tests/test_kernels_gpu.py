@@ -386,7 +386,7 @@ class TestTraining:
         monkeypatch.setattr(stand_in.Function, "__call__", noted)
         with device(folder):
             gpu.train(
-                *self.start(), *themes(60), model=model, window=2, epochs=2, alpha=0.08, min_alpha=0.001,
+                *self.start(), *themes(60), model=model, window=2, epochs=2, sample=0, alpha=0.08, min_alpha=0.001,
                 on_progress=lambda done, loss, rate: rates.append(rate),
             )  # fmt: skip
         before = [0.08, *rates[:-1]]  # of each launch
