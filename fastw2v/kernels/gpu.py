@@ -37,8 +37,8 @@ STALE = 4.0
 
 The logistic loss curves by at most a quarter of ``|h|**2``. Steps of one size and direction that do not see each other
 diverge when there are more of them than 8 / (rate · ``|h|**2``), and ``|h|**2`` is 2 and more in training. In a
-simulation of blocks in lockstep on running text, what keeps to this bound learns as well as one block, and twice as
-much diverges at the start, when all hidden vectors point one way (`docs/gpu.md`).
+simulation of blocks in lockstep on running text, what keeps to this bound learns as well as one block, twice as much
+is at the edge, and more overshoots, at the start as later (`docs/gpu.md`).
 """
 LAUNCH_SECONDS = 0.25
 """Length of a launch that is aimed at: between two, progress is reported and Ctrl-C is heard."""

@@ -64,12 +64,12 @@ constexpr int ROW_BYTES = DIM * (int)sizeof(Real);
 
 #define PARAMETERS                                                                                                      \
   Real *W_in, Real *W_out, const int *ids, const long long *starts, const Bits *keep, const Bits *threshold,           \
-      const int *alias, const Real *shares, int *scratch, Bits *counter, double *losses, int *trained, long long first_token,               \
-      long long first_item, long long last_item, long long stretches, long long tokens, long long words, Bits seed,     \
+      const int *alias, const Real *shares, int *scratch, Bits *counter, double *losses, int *trained,                  \
+      long long first_token, long long first_item, long long last_item, long long stretches, long long tokens, long long words, Bits seed,     \
       double alpha, double slope, double negative, long long pool_tokens, int refresh, int shrink_windows
 #define ARGUMENTS                                                                                                       \
-  W_in, W_out, ids, starts, keep, threshold, alias, shares, scratch, counter, losses, trained, first_token, first_item,         \
-      last_item, stretches, tokens, words, seed, alpha, slope, negative, pool_tokens, refresh, shrink_windows
+  W_in, W_out, ids, starts, keep, threshold, alias, shares, scratch, counter, losses, trained, first_token,             \
+      first_item, last_item, stretches, tokens, words, seed, alpha, slope, negative, pool_tokens, refresh, shrink_windows
 
 // ---- draws, as in draws.py: the same integers on every device ----
 
@@ -95,8 +95,8 @@ __device__ inline double divided(double x, double y) { return x / y; }
 __device__ inline float square_root(float x) { return sqrtf(x); }
 __device__ inline double square_root(double x) { return sqrt(x); }
 
-// Return sigmoid(s), and add weight * log(1 + exp(s)) to the loss. Both arguments, of the logarithm and of the division,
-// lie between 1 and 2, where the fast functions of the hardware are right to a rounding or two.
+// Return sigmoid(s), and add weight * log(1 + exp(s)) to the loss. With numbers from 1 to 2 the hardware's fast division
+// is off by two units in the last place at most; its logarithm by 4e-7, which the reported loss alone sees.
 __device__ inline Real sigmoid(Real s, Real weight, double &loss) {
   Real tail = exponential(s < 0 ? s : -s);
   loss += (double)(weight * ((s > 0 ? s : 0) + logarithm(1 + tail)));

@@ -254,7 +254,7 @@ int main(int argc, char **argv) {
   std::vector<double> losses(2);
   Bits counter = 0;
   return launch(atoi(argv[1]), 1, 1 << 20, 0, atoi(argv[2]), (Real *)W_in.data(), (Real *)W_out.data(), ids.data(),
-                starts.data(), keep.data(), threshold.data(), alias.data(), (Real *)shares.data(), scratch.data(), &counter, losses.data(),
-                trained.data(), 0, 0, 2, 2, tokens, V, 1, 0.1, 0.0, 5.0, 40, 3, 1);
+                starts.data(), keep.data(), threshold.data(), alias.data(), (Real *)shares.data(), scratch.data(),
+                &counter, losses.data(), trained.data(), 0, 0, 2, 2, tokens, V, 1, 0.1, 0.0, 5.0, 40, 3, 1);
 }
 #endif
