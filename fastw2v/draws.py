@@ -34,6 +34,8 @@ SHUFFLE = 4
 """Order of the examples in an epoch of `Trainer`: position is the example's index."""
 CONTINUED = 5
 """The seed of training that goes on after so many epochs, in place of the epoch."""
+ORDER = 6
+"""Order of an epoch's stretches of the corpus: position is a stretch's first token."""
 
 GOLDEN = 0x9E3779B97F4A7C15
 MIX_1 = 0xBF58476D1CE4E5B9
@@ -49,7 +51,7 @@ def key(seed: int, stream: int, epoch: int) -> int:
     seed : int
         Any integer; only its low 64 bits count.
     stream : int
-        One of `WEIGHTS`, `KEEP`, `WINDOW`, `NEGATIVES`.
+        One of `WEIGHTS`, `KEEP`, `WINDOW` and so on.
     epoch : int
         Number of the pass over the corpus, from 0.
     """

@@ -190,8 +190,8 @@ def train_layers(
         losses[epoch] = float(to_host(total))
         if not math.isfinite(losses[epoch]):
             raise FloatingPointError(
-                f"the loss is {losses[epoch]} in epoch {epoch + 1} of {epochs}, by word {words}: the vectors have left "
-                f"the finite numbers. Train again with a lower alpha (now {alpha})"
+                f"the loss is {losses[epoch]} in epoch {epoch + 1} of {epochs}, after {words} words: the vectors have "
+                f"left the finite numbers. Train again with a lower alpha (now {alpha})"
             )
         now = float(losses.sum()), int(targets.sum())
         if on_progress is not None and now[1] > seen[1]:
@@ -225,7 +225,7 @@ def train_layers(
                 # The mean's gradient times the number of targets: each target has a full step, as in word2vec.c.
                 network.backward(batch.targets)
                 optimizer.update(network.params, in_fixed_order(network.grads) if deterministic else network.grads)
-                words = batch.stop
+                words = batch.done
                 total = total + xp.astype(loss, xp.float64) * batch.targets
                 targets[epoch] += batch.targets
                 if time.monotonic() - reported > INTERVAL or (on_progress is not None and epoch * N + words >= due):

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastw2v.backend import free_device_memory
 from fastw2v.corpus import Corpus
+from fastw2v.kernels.schedule import SECTION, STRETCH
 
 __all__ = ["Part", "Plan", "free_memory", "plan"]
 
@@ -22,7 +23,7 @@ GROUP_LIMITS = (
 """Where Linux tells what a container may use."""
 BYTES_OF_A_WORD = 180
 """Of a Python string of usual length, and of its places in a list and a dictionary."""
-PIECES = 1 << 27
+PIECES = 8 * (SECTION + STRETCH)
 """Bytes of the two pieces in which the fused engine of a GPU takes a corpus that does not fit there whole."""
 
 
@@ -124,7 +125,7 @@ def plan(corpus: Corpus, *, vector_size: int, epochs: int, device: str, engine: 
         Part("sentence offsets", 0 if in_file else 8 * (S + 1), "host", True),
         Part("W_in", 4 * V * width, place, False),
         Part("W_out", 4 * V * width, place, False),
-        Part("sampling tables", 32 * V, place, False),
+        Part("sampling tables", 48 * V, place, False),
     ]
     if place == "device":
         if engine == "layers":

@@ -220,8 +220,8 @@ class Batch(NamedTuple):
     """int array, shape (G, P)."""
     targets: int
     """How many targets are not padding."""
-    stop: int
-    """Index of the first token of the corpus after this batch."""
+    done: int
+    """Tokens of the corpus that this batch and those before it cover in its epoch."""
 
 
 def stretches(offsets: Any, longest: int) -> Iterator[tuple[int, int]]:
@@ -246,6 +246,27 @@ def stretches(offsets: Any, longest: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
+def shuffled(starts: Any, section: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order in which an epoch trains stretches: text that keeps to one subject would teach in its order.
+
+    Parameters
+    ----------
+    starts : int array, shape (S,)
+        First token of each stretch, rising.
+    section : int
+        Tokens. The stretches that begin in one section of the corpus come one after the other, the sections in order:
+        a corpus larger than the memory is read section by section.
+    seed, epoch : int
+
+    Returns
+    -------
+    int64 array, shape (S,)
+        A permutation of the stretches' numbers.
+    """
+    starts = np.asarray(starts, np.int64)
+    return np.lexsort((draws.bits(draws.key(seed, draws.ORDER, epoch), starts), starts // section))
+
+
 def batches(
     ids: Any,
     offsets: Any,
@@ -263,7 +284,8 @@ def batches(
 ) -> Iterator[Batch]:
     """Yield one epoch of a corpus as batches of targets with their contexts and shared negatives.
 
-    Windows reach over the tokens that subsampling kept, within the sentence, as in word2vec.c.
+    Windows reach over the tokens that subsampling kept, within the sentence, as in word2vec.c. The batches of each
+    stretch of `longest` tokens come in an order of the epoch's own.
 
     Parameters
     ----------
@@ -298,6 +320,7 @@ def batches(
     xp = get_namespace(ids)
     device = get_device(ids)
     reach = xp.concat([xp.arange(-window, 0, device=device), xp.arange(1, window + 1, device=device)])
+    done = 0
     for start, stop in stretches(offsets, longest):
         token = xp.arange(start, stop, device=device)
         kept = chosen(token, keep_tokens(ids[start:stop], token, keep, seed, epoch))
@@ -310,8 +333,11 @@ def batches(
         end = xp.searchsorted(kept, (pools + 1) * pool_tokens)
         sizes, targets = to_host(xp.stack([end - begin, _in_company(sentence, begin, end)]))
         negatives = negative_pools(pools, pool_size, noise, seed, epoch)
-        for first in range(0, len(sizes), groups):
+        bounds = np.arange(first_pool, last_pool + 1, groups) * pool_tokens
+        for i in shuffled(bounds, stop, seed, epoch):  # all in one section
+            first = int(i) * groups
             part = slice(first, min(first + groups, len(sizes)))
+            done += min((first_pool + first + groups) * pool_tokens, stop) - max(int(bounds[i]), start)
             if not (n_targets := int(targets[part].sum())):
                 continue
             place = begin[part, None] + xp.arange(int(sizes[part].max()), device=device)[None, :]
@@ -323,7 +349,7 @@ def batches(
                 xp.where(valid, target, -1),
                 negatives[part, :],
                 n_targets,
-                min((first_pool + first + groups) * pool_tokens, stop),
+                done,
             )
 
 

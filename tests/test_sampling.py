@@ -164,7 +164,7 @@ def test_batches_equal_a_plain_loop(xp, shrink, sample, longest):
                     pool = sampling.negative_pools(np.array([t // L]), P, noise, seed, epoch)[0]
                     want[t] = (ids[t], [ids[c] for c in around], pool.tolist())
 
-    got = []
+    batches = []
     targets = 0
     for batch in sampling.batches(
         xp.asarray(ids), xp.asarray(offsets), xp.asarray(keep), sampling.AliasTable(*map(xp.asarray, noise)),
@@ -172,10 +172,33 @@ def test_batches_equal_a_plain_loop(xp, shrink, sample, longest):
         longest=longest,
     ):  # fmt: skip
         contexts, target, pool = (to_host(part) for part in batch[:3])
+        rows = []
         for g, row in np.argwhere(target >= 0):
             around = contexts[g, row]
-            got.append((target[g, row], around[around >= 0].tolist(), pool[g].tolist()))
+            rows.append((target[g, row], around[around >= 0].tolist(), pool[g].tolist()))
+        batches.append((rows, batch.done))
         targets += batch.targets
-    assert got == [want[t] for t in sorted(want)]
+    # Which batch is which? Those of a stretch come in an order of their own, and each holds three pools' tokens.
+    expected, done = [], 0
+    for start, stop in sampling.stretches(offsets, longest):
+        firsts = range(start // L, -(-stop // L), 3)
+        key = sampling.draws.key(seed, sampling.draws.ORDER, epoch)
+        for first in sorted(firsts, key=lambda first: int(sampling.draws.bits(key, np.array([first * L]))[0])):
+            here = [t for t in sorted(want) if max(first * L, start) <= t < min((first + 3) * L, stop)]
+            done += min((first + 3) * L, stop) - max(first * L, start)
+            expected += [([want[t] for t in here], done)] if here else []
+    assert batches == expected
     assert targets == len(want)
-    assert batch.stop == offsets[-1]
+    assert done == offsets[-1]
+
+
+def test_stretches_are_shuffled_within_their_section():
+    starts = np.arange(0, 10_000, 7)
+    order = sampling.shuffled(starts, 1000, 3, 1)
+    np.testing.assert_array_equal(np.sort(order), np.arange(len(starts)))
+    np.testing.assert_array_equal(starts[order] // 1000, starts // 1000)
+    within = order[starts // 1000 == 4]
+    assert abs(np.corrcoef(within, np.arange(len(within)))[0, 1]) < 0.25  # of 143 numbers: three standard deviations
+    assert (order != sampling.shuffled(starts, 1000, 3, 2)).any()
+    assert (order != sampling.shuffled(starts, 1000, 4, 1)).any()
+    np.testing.assert_array_equal(sampling.shuffled(starts, 1000, 3, 1), order)

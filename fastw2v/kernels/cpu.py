@@ -12,15 +12,16 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from fastw2v import draws
 from fastw2v.gradient import CbowGrad, context_shares
 from fastw2v.kernels.arguments import check_arrays, check_settings
-from fastw2v.kernels.schedule import POOL_TOKENS, STRETCH, TILE, pool_size_for
-from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
+from fastw2v.kernels.crowd import limits
+from fastw2v.kernels.schedule import POOL_TOKENS, SECTION, STRETCH, TILE, pool_size_for
+from fastw2v.sampling import alias_table, keep_threshold, noise_weights, shuffled, stretches
 
 logger = logging.getLogger("fastw2v")
 
@@ -79,6 +80,7 @@ def train(
     pool_size: int | None = None,
     tile: int = TILE,
     workers: int = 1,
+    crowd: int | None = None,
     on_progress: Callable[[int, float, float], None] | None = None,
 ) -> np.ndarray:
     """Train both tables in place over all epochs.
@@ -112,6 +114,8 @@ def train(
         trained at a time.
     workers : int
         Threads. One gives the same bytes every time; several race for shared rows.
+    crowd : int, optional
+        How many workers the steps of frequent words make way for (`fastw2v.kernels.crowd`); `workers` if absent.
     on_progress : callable, optional
         Called about every 0.2 s, of a short run about twenty times, in the calling thread with the words done, the mean
         loss per target since the last call and the learning rate; its exceptions, like Ctrl-C, end the training.
@@ -143,40 +147,63 @@ def train(
     ids = np.ascontiguousarray(corpus_ids, dtype=np.int32)
     offsets = np.ascontiguousarray(offsets, dtype=np.int64)
     N = len(ids)
-    noise = alias_table(noise_weights(counts, ns_exponent))
+    keep, weights = keep_threshold(counts, sample), noise_weights(counts, ns_exponent)
+    noise = alias_table(weights)
     padded = [_padded(W) for W in (W_in, W_out)]
-    tables = (keep_threshold(counts, sample), noise.threshold, noise.alias.astype(np.int32))
+    tables = (keep, noise.threshold, noise.alias.astype(np.int32))
     shares = context_shares(cbow_grad, 2 * window).astype(W_in.dtype)
-    settings = (window, bool(shrink_windows), shares, float(negative), pool_tokens, pool_size, tile)
+    crowded = limits(
+        counts, keep, weights, crowd=crowd or workers, model=model, window=window, shrink_windows=shrink_windows,
+        negative=negative, cbow_grad=cbow_grad, alpha=alpha, tile=tile, pool_size=pool_size, pool_tokens=pool_tokens,
+    )  # fmt: skip
+    rates = [limit.astype(W_in.dtype) for limit in crowded]
+    settings = (window, bool(shrink_windows), shares, *rates, float(negative), pool_tokens, pool_size, tile)
     slope = float(alpha - min_alpha) / (epochs * N)
     kernel = _kernel(model)
 
-    def run(epoch: int, start: int, stop: int) -> tuple[float, int]:
+    def work() -> Iterator[Job]:
+        pieces = np.array(list(stretches(offsets, STRETCH)), np.int64)
+        done = 0
+        for epoch in range(epochs):
+            for start, stop in pieces[shuffled(pieces[:, 0], SECTION, seed, epoch)].tolist():
+                yield Job(epoch, start, stop, done)
+                done += stop - start
+
+    def run(epoch: int, start: int, stop: int, done: int) -> tuple[float, int]:
         streams = (draws.KEEP, draws.WINDOW, draws.NEGATIVES)
         keys = np.array([draws.key(seed, stream, epoch) for stream in streams], np.uint64)
-        rate = float(alpha) - slope * epoch * N
+        rate = float(alpha) - slope * (done - start)
         return kernel(*padded, ids, offsets, start, stop, *tables, keys, *settings, rate, slope)
 
     try:
         _compile(run)
-        work = ((epoch, start, stop) for epoch in range(epochs) for start, stop in stretches(offsets, STRETCH))
-        return _share_out(work, run, workers, epochs, N, lambda done: alpha - slope * done, on_progress)
+        return _share_out(work(), run, workers, epochs, N, lambda done: alpha - slope * done, on_progress)
     finally:
         for W, trained in zip((W_in, W_out), padded, strict=True):
             if not np.may_share_memory(W, trained):
                 W[...] = trained[:, : W.shape[1]]
 
 
+class Job(NamedTuple):
+    """A stretch of the corpus in an epoch."""
+
+    epoch: int
+    start: int
+    stop: int
+    done: int
+    """Words trained before it, or being trained."""
+
+
 def _share_out(
-    work: Iterator[tuple[int, int, int]],
-    run: Callable[[int, int, int], tuple[float, int]],
+    work: Iterator[Job],
+    run: Callable[[int, int, int, int], tuple[float, int]],
     workers: int,
     epochs: int,
     N: int,
     rate: Callable[[int], float],
     on_progress: Callable[[int, float, float], None] | None,
 ) -> np.ndarray:
-    """Let threads take stretches in the order of the corpus, without a pause between epochs; return the losses."""
+    """Let threads take stretches in turn, without a pause between epochs; return the losses."""
     changed = threading.Condition()
     stop = threading.Event()
     errors: list[BaseException] = []
@@ -197,13 +224,13 @@ def _share_out(
                 loss, trained = run(*job)
                 if not math.isfinite(loss):
                     raise FloatingPointError(
-                        f"the loss is {loss} in epoch {job[0] + 1}, between word {job[1]} and word {job[2]} of the "
-                        f"corpus, at learning rate {rate(job[0] * N + job[1]):.4g}: train with a lower alpha"
+                        f"the loss is {loss} in epoch {job.epoch + 1}, between word {job.start} and word {job.stop} of "
+                        f"the corpus, at learning rate {rate(job.done):.4g}: train with a lower alpha"
                     )
                 with changed:
-                    losses[job[0]] += loss
-                    targets[job[0]] += trained
-                    done += job[2] - job[1]
+                    losses[job.epoch] += loss
+                    targets[job.epoch] += trained
+                    done += job.stop - job.start
                     if done >= due:
                         marks.append((done, float(losses.sum()), int(targets.sum())))
                         due = (done // step + 1) * step
@@ -251,7 +278,7 @@ def _kernel(model: Model) -> Any:
     return stretch.cbow_ns if model == "cbow" else stretch.skipgram_ns
 
 
-def _compile(run: Callable[[int, int, int], Any]) -> None:
+def _compile(run: Callable[[int, int, int, int], Any]) -> None:
     """Compile the kernel, or load it from the cache, by running it over nothing; tell if that takes long.
 
     It takes place in a thread of its own: Ctrl-C is raised in the main thread, and would be lost in calls from LLVM.
@@ -263,7 +290,7 @@ def _compile(run: Callable[[int, int, int], Any]) -> None:
     notice.start()
     try:
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(run, 0, 0, 0).result()
+            thread.submit(run, 0, 0, 0, 0).result()
     finally:
         notice.cancel()
 

@@ -16,10 +16,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fastw2v.backend import cuda_problem, free_device_memory, is_cupy
-from fastw2v.gradient import CbowGrad, context_power, context_shares
+from fastw2v.gradient import CbowGrad, context_shares
 from fastw2v.kernels.arguments import check_arrays, check_settings
-from fastw2v.kernels.schedule import LONGEST_STEP, POOL_TOKENS, STRETCH, TILE, pool_size_for
-from fastw2v.sampling import alias_table, keep_threshold, noise_weights, stretches
+from fastw2v.kernels.crowd import limits
+from fastw2v.kernels.schedule import LONGEST_STEP, POOL_TOKENS, SECTION, STRETCH, TILE, pool_size_for
+from fastw2v.sampling import alias_table, keep_threshold, noise_weights, shuffled, stretches
 
 logger = logging.getLogger("fastw2v")
 
@@ -32,18 +33,12 @@ WARPS = 4
 """Of a block."""
 OLDEST = (7, 5)
 """First compute capability that the kernels are compiled for."""
-STALE = 4.0
-"""Updates of one row in flight, times the learning rate, that still let it converge.
-
-The logistic loss curves by at most a quarter of ``|h|**2``. Steps of one size and direction that do not see each other
-diverge when there are more of them than 8 / (rate · ``|h|**2``), and ``|h|**2`` is 2 and more in training. In a
-simulation of blocks in lockstep on running text, what keeps to this bound learns as well as one block, twice as much
-is at the edge, and more overshoots, at the start as later (`docs/gpu.md`).
-"""
+REFRESH = 1
+"""Tiles after which a pool is written back and read again: fewer bytes, and more to make way for."""
 LAUNCH_SECONDS = 0.25
 """Length of a launch that is aimed at: between two, progress is reported and Ctrl-C is heard."""
-PIECE = 1 << 24
-"""Tokens copied at a time of a corpus that does not fit on the device; two are there at once."""
+PIECE = SECTION + STRETCH
+"""Tokens of a section at most. Of a corpus that does not fit on the device two sections are there, one being copied."""
 SPARE = 64 << 20
 """Bytes of the device's memory that are left alone."""
 
@@ -88,17 +83,9 @@ class Kernel(NamedTuple):
         ring = 2 * self.window + self.tile
         cbow = self.model == "cbow"
         rows = 2 * ring + cbow * targets + (self.warps + 1) * targets + self.pool_size * (1 + self.held)
-        numbers = self.pool_size * (1 + targets) + (targets if cbow else ring * (2 * self.window + 1))
+        numbers = self.pool_size * (2 + targets) + (targets if cbow else ring * (2 * self.window + 1))
         whole = self.pool_size + (targets if cbow else ring) + 2 * self.warps
         return (8 if self.double else 4) * (rows * self.width + numbers) + 4 * whole
-
-
-class Crowd(NamedTuple):
-    """How many blocks train at once, and how long each keeps what it has learnt about a pool to itself."""
-
-    blocks: int
-    refresh: int
-    """Tiles between two writes of the rows of a pool."""
 
 
 def problem(device: str = "cuda") -> str | None:
@@ -114,46 +101,14 @@ def problem(device: str = "cuda") -> str | None:
     return None
 
 
-def crowd(
-    counts: np.ndarray,
-    keep: np.ndarray,
-    noise: np.ndarray,
-    *,
-    model: Model,
-    window: int,
-    shrink_windows: bool,
-    negative: int,
-    alpha: float,
-    cbow_grad: CbowGrad,
-    tile: int,
-    pool_tokens: int,
-) -> Crowd:
-    """Return how many blocks may train at once, at first, without spoiling what they learn.
+class Items(NamedTuple):
+    """Stretches of the corpus, in the order in which all epochs train them."""
 
-    Blocks do not see each other's updates of a row until they are written. As many may be on their way as `STALE`
-    allows for the row that is updated most: of the most frequent word among the kept tokens, which a block holds back
-    for the tokens of two windows and a tile; and of the word drawn most often as a negative, which it holds back
-    until it writes its pool. As the rate falls, more may train CBOW: `train` sees to that.
-
-    Parameters
-    ----------
-    counts, keep, noise : array, shape (V,)
-        Of the words, their thresholds of subsampling, and weights in the noise.
-
-    Returns
-    -------
-    Crowd
-    """
-    kept = counts * (keep / 2.0**32)
-    contexts = 2.0 * np.arange(1 if shrink_windows else window, window + 1)  # of a target
-    positives = 1.0 if model == "cbow" else float(contexts.mean())
-    # What a word's streaming row is taught in all, by the targets that it is near to.
-    taught = float((contexts ** (1 - context_power(cbow_grad if model == "cbow" else "sum"))).mean())
-    bound = STALE / max(alpha, 1e-9)
-    held = float(kept.max() / max(kept.sum(), 1)) * (2 * window + tile) * taught
-    blocks = max(1, int(bound / max(held, 1e-9)))
-    drawn = float(noise.max() / noise.sum()) * blocks * tile * negative * positives
-    return Crowd(blocks, max(1, min(-(-pool_tokens // tile), int(bound / max(drawn, 1e-9)))))
+    begin: np.ndarray
+    end: np.ndarray
+    """int64 arrays, shape (items,): tokens of each,"""
+    done: np.ndarray
+    """and words trained before it, or being trained."""
 
 
 class Arguments(NamedTuple):
@@ -164,8 +119,11 @@ class Arguments(NamedTuple):
     """Real arrays, shape (words, width)."""
     ids: Any
     """int32 array: the tokens from `first_token` on; the last one of a sentence has its sign bit set."""
-    starts: Any
-    """int64 array, shape (stretches + 1,): first token of each stretch."""
+    begin: Any
+    end: Any
+    """int64 arrays, shape (items,): tokens of each item, a stretch in an epoch,"""
+    done: Any
+    """and words trained before it, or being trained."""
     keep: Any
     threshold: Any
     """uint64 arrays, shape (words,): chance of being kept, and of the slots of the noise's alias table."""
@@ -173,19 +131,20 @@ class Arguments(NamedTuple):
     """int32 array, shape (words,)."""
     shares: Any
     """Real array, shape (2 · window + 1,): what a context's row gets of CBOW's gradient, by the number of contexts."""
+    limit_in: Any
+    limit_out: Any
+    """Real arrays, shape (words,): the rates up to which rows take whole steps."""
     scratch: Any
     """int32 array, shape (blocks, 5, STRETCH)."""
     counter: Any
-    """uint64 array, shape (1,): the next item, to start with `first_item`."""
+    """uint64 array, shape (1,): the next item."""
     losses: Any
     """float64 array, and"""
     trained: Any
-    """int32 array, both of shape (items from `first_item` on,): an item is a stretch in an epoch."""
+    """int32 array, both of shape (items,): summed loss and number of the targets."""
     first_token: int
-    first_item: int
     last_item: int
     stretches: int
-    tokens: int
     words: int
     seed: int
     alpha: float
@@ -198,11 +157,18 @@ class Arguments(NamedTuple):
 
     def typed(self) -> tuple[Any, ...]:
         """Return them with scalars of the sizes that the source declares."""
-        types = [np.int64] * 6 + [np.uint64] + [np.float64] * 3 + [np.int64] + [np.int32] * 2
+        types = [np.int64] * 4 + [np.uint64] + [np.float64] * 3 + [np.int64] + [np.int32] * 2
         values = tuple(self)
         arrays = len(values) - len(types)
         scalars = zip(types, values[arrays:], strict=True)
         return values[:arrays] + tuple(kind(value) for kind, value in scalars)
+
+
+def _items(offsets: np.ndarray, epochs: int, seed: int) -> Items:
+    begin, end = np.array(list(stretches(offsets, STRETCH)), np.int64).T
+    order = np.concatenate([shuffled(begin, SECTION, seed, epoch) for epoch in range(epochs)])
+    lengths = (end - begin)[order]
+    return Items(begin[order], end[order], np.cumsum(lengths) - lengths)
 
 
 def mark_ends(corpus_ids: Any, offsets: np.ndarray, start: int, stop: int) -> np.ndarray:
@@ -235,6 +201,7 @@ def train(
     pool_size: int | None = None,
     tile: int = TILE,
     workers: int | None = None,
+    crowd: int | None = None,
     on_progress: Callable[[int, float, float], None] | None = None,
 ) -> np.ndarray:
     """Train both tables in place over all epochs, on the device where they are.
@@ -250,8 +217,10 @@ def train(
     tile : int
         T, at least 1.
     workers : int, optional
-        Blocks; as many as `crowd` advises if absent, for CBOW more as the rate falls. One does what the twin does, to
-        rounding: the order in which its warps add to a row is not fixed. Several race for shared rows.
+        Blocks; as many as the device holds if absent, and no more than an epoch has stretches. One does what the twin
+        does, to rounding: the order in which its warps add to a row is not fixed. Several race for shared rows.
+    crowd : int, optional
+        How many blocks the steps of frequent words make way for (`fastw2v.kernels.crowd`); `workers` if absent.
 
     Returns
     -------
@@ -288,34 +257,18 @@ def train(
         double = W_in.dtype == np.float64
         keep, weights = keep_threshold(counts, sample), noise_weights(counts, ns_exponent)
         noise = alias_table(weights)
-        starts = np.array([0, *(stop for _, stop in stretches(offsets, STRETCH))], np.int64)
-        S = len(starts) - 1
-        advised, refresh = crowd(
-            counts,
-            keep,
-            weights,
-            model=model,
-            window=window,
-            shrink_windows=shrink_windows,
-            negative=negative,
-            alpha=alpha,
-            cbow_grad=cbow_grad,
-            tile=tile,
-            pool_tokens=pool_tokens,
-        )
+        items = _items(offsets, epochs, seed)
+        S = len(items[0]) // epochs
+        refresh = tiles_held(workers == 1 or S == 1, pool_tokens, tile)
         kernel, function = _compiled(model, double, _padded_width(D), window, tile, pool_size, refresh > 1)
-        most = workers or min(_resident(kernel, function), S * epochs)
-
-        def blocks_at(rate: float) -> int:
-            """Return how many blocks to train with: for CBOW, updates in flight times the rate stay what they are.
-
-            Not so for skip-gram, whose hidden vectors, single rows, become longer as the rate falls.
-            """
-            more = alpha / max(rate, 1e-12) if model == "cbow" else 1.0
-            return workers or max(1, min(most, int(advised * more)))
-
+        blocks = workers or min(_resident(kernel, function), S)
+        limit_in, limit_out = limits(
+            counts, keep, weights, crowd=crowd or blocks, model=model, window=window, shrink_windows=shrink_windows,
+            negative=negative, cbow_grad=cbow_grad, alpha=alpha, tile=tile, pool_size=pool_size,
+            pool_tokens=pool_tokens, refresh=refresh,
+        )  # fmt: skip
         copied = sum(not _in_place(W) for W in (W_in, W_out))
-        needed = copied * table_bytes(V, D, double) + _other_bytes(V, S * epochs, most)
+        needed = copied * table_bytes(V, D, double) + _other_bytes(V, S * epochs, blocks)
         room = free_device_memory() - needed
         piece = piece_tokens(room, N)
         if not piece:
@@ -329,20 +282,22 @@ def train(
             W_in=padded[0],
             W_out=padded[1],
             ids=None,
-            starts=cupy.asarray(starts),
+            begin=cupy.asarray(items.begin),
+            end=cupy.asarray(items.end),
+            done=cupy.asarray(items.done),
             keep=cupy.asarray(keep),
             threshold=cupy.asarray(noise.threshold),
             alias=cupy.asarray(noise.alias.astype(np.int32)),
             shares=cupy.asarray(context_shares(cbow_grad, 2 * window).astype(W_in.dtype)),
-            scratch=cupy.empty((most, 5, STRETCH), np.int32),
+            limit_in=cupy.asarray(limit_in.astype(W_in.dtype)),
+            limit_out=cupy.asarray(limit_out.astype(W_in.dtype)),
+            scratch=cupy.empty((blocks, 5, STRETCH), np.int32),
             counter=cupy.zeros(1, np.uint64),
             losses=cupy.zeros(S * epochs, np.float64),
             trained=cupy.zeros(S * epochs, np.int32),
             first_token=0,
-            first_item=0,
             last_item=0,
             stretches=S,
-            tokens=N,
             words=V,
             seed=seed % (1 << 64),
             alpha=float(alpha),
@@ -353,14 +308,14 @@ def train(
             shrink_windows=bool(shrink_windows),
         )
         logger.info(
-            "training with %d blocks at first and at most %d, of %d threads and %d bytes of shared memory each",
-            blocks_at(alpha), most, 32 * kernel.warps, kernel.shared_bytes(),
+            "training with %d blocks of %d threads and %d bytes of shared memory each",
+            blocks, 32 * kernel.warps, kernel.shared_bytes(),
         )  # fmt: skip
         try:
-            with contextlib.closing(_pieces(corpus_ids, offsets, starts, piece, epochs)) as pieces:
+            with contextlib.closing(_pieces(corpus_ids, offsets, items, S, piece)) as pieces:
                 for first, last, ids, first_token in pieces:
                     given = arguments._replace(ids=ids, first_token=first_token)
-                    _launch(kernel, function, given, blocks_at, first, last, starts, on_progress)
+                    _launch(kernel, function, given, blocks, first, last, items, on_progress)
         finally:
             for W, trained in zip((W_in, W_out), padded, strict=True):
                 if trained.data.ptr != W.data.ptr:
@@ -395,7 +350,7 @@ def check_room(free: int, V: int, D: int, double: bool) -> None:
     if needed > free:
         item = 8 if double else 4
         fitting = max(0, (free - beside) // (2 * V * item) // ROW * ROW)
-        words = max(0, (free - beside + 20 * V) // (2 * _padded_width(D) * item + 20))
+        words = max(0, (free - beside + 36 * V) // (2 * _padded_width(D) * item + 36))
         size = f"vector_size={fitting} would fit" if fitting else "no vector_size would fit"
         raise MemoryError(
             f"two tables of {V:,} words by {D} numbers, and what goes with them, need {needed / 2**30:.1f} GiB of the "
@@ -416,9 +371,14 @@ def piece_tokens(room: int, tokens: int) -> int:
     return PIECE if room >= 2 * 4 * PIECE else 0
 
 
+def tiles_held(alone: bool, pool_tokens: int, tile: int) -> int:
+    """Return after how many tiles a block writes its pool back: if it is alone, when the pool's tokens are trained."""
+    return -(-pool_tokens // tile) if alone else REFRESH
+
+
 def _other_bytes(V: int, items: int, blocks: int) -> int:
     """Return the device memory that goes with the tables and the corpus."""
-    return 20 * V + 32 * items + 20 * STRETCH * blocks + SPARE
+    return 36 * V + 36 * items + 20 * STRETCH * blocks + SPARE
 
 
 def _padded_width(D: int) -> int:
@@ -475,7 +435,7 @@ def _resident(kernel: Kernel, function: Any) -> int:
 
 
 def _pieces(
-    corpus_ids: Any, offsets: np.ndarray, starts: np.ndarray, piece: int, epochs: int
+    corpus_ids: Any, offsets: np.ndarray, items: Items, S: int, piece: int
 ) -> Generator[tuple[int, int, Any, int], None, None]:
     """Yield first and last item, ids on the device and first token of pieces; the next is copied meanwhile."""
     from concurrent.futures import ThreadPoolExecutor
@@ -483,35 +443,31 @@ def _pieces(
     import cupy
     import cupyx
 
-    S = len(starts) - 1
-    N = int(starts[-1])
-    if piece >= N:
-        yield 0, S * epochs, cupy.asarray(mark_ends(corpus_ids, offsets, 0, N)), 0
+    if piece >= offsets[-1]:
+        yield 0, len(items.begin), cupy.asarray(mark_ends(corpus_ids, offsets, 0, int(offsets[-1]))), 0
         return
-    bounds = [0]
-    while bounds[-1] < S:
-        bounds.append(max(bounds[-1] + 1, int(np.searchsorted(starts, starts[bounds[-1]] + piece, side="right")) - 1))
+    changes = np.flatnonzero(np.diff(items.begin // SECTION)) + 1
+    bounds = sorted({0, *changes.tolist(), *range(S, len(items.begin) + 1, S)})  # each section in each epoch
     host = [cupyx.empty_pinned(piece, np.int32) for _ in range(2)]
     there = [cupy.empty(piece, np.int32) for _ in range(2)]
     device = cupy.cuda.Device()
     cupy.cuda.get_current_stream().synchronize()  # whatever had this memory before may still be at work in it
 
     def send(i: int) -> tuple[int, int, Any, int]:
-        epoch, place = divmod(i, len(bounds) - 1)
-        first, last = bounds[place], bounds[place + 1]
-        start, stop = int(starts[first]), int(starts[last])
+        first, last = bounds[i], bounds[i + 1]
+        start, stop = int(items.begin[first:last].min()), int(items.end[first:last].max())
         with device:
             copying = cupy.cuda.Stream(non_blocking=True)
             host[i % 2][: stop - start] = mark_ends(corpus_ids, offsets, start, stop)
             there[i % 2][: stop - start].set(host[i % 2][: stop - start], stream=copying)
             copying.synchronize()
-        return epoch * S + first, epoch * S + last, there[i % 2], start
+        return first, last, there[i % 2], start
 
     with ThreadPoolExecutor(1) as copier:
         coming = copier.submit(send, 0)
-        for i in range(epochs * (len(bounds) - 1)):
+        for i in range(len(bounds) - 1):
             here = coming.result()
-            if i + 1 < epochs * (len(bounds) - 1):
+            if i + 2 < len(bounds):
                 coming = copier.submit(send, i + 1)
             yield here
 
@@ -520,35 +476,34 @@ def _launch(
     kernel: Kernel,
     function: Any,
     arguments: Arguments,
-    blocks_at: Callable[[float], int],
+    blocks: int,
     first: int,
     last: int,
-    starts: np.ndarray,
+    items: Items,
     on_progress: Callable[[int, float, float], None] | None,
 ) -> None:
     """Train the items from `first` to `last` in launches of about `LAUNCH_SECONDS`."""
-    S, items = arguments.stretches, 0
+    size = blocks  # items of the next launch
     while first < last:
-        blocks = blocks_at(arguments.alpha - arguments.slope * (first // S * arguments.tokens + int(starts[first % S])))
-        end = min(last, first + max(blocks, items))
+        end = min(last, first + max(blocks, size))
         arguments.counter.fill(first)
         began = time.perf_counter()
         given = arguments._replace(last_item=end)
         function((min(blocks, end - first),), (32 * kernel.warps,), given.typed(), shared_mem=kernel.shared_bytes())
         losses = arguments.losses[first:end].get()  # waits for the launch
         seconds = time.perf_counter() - began
-        done = end // S * arguments.tokens + int(starts[end % S])
-        rate = arguments.alpha - arguments.slope * done
+        done = int(items.done[end - 1] + items.end[end - 1] - items.begin[end - 1])
         if not np.isfinite(losses).all():
-            epoch, stretch = divmod(first + int(np.flatnonzero(~np.isfinite(losses))[0]), S)
+            bad = first + int(np.flatnonzero(~np.isfinite(losses))[0])
             raise FloatingPointError(
-                f"the loss is {losses[~np.isfinite(losses)][0]} in epoch {epoch + 1}, between word {starts[stretch]} "
-                f"and word {starts[stretch + 1]} of the corpus, at learning rate {rate:.4g}: train with a lower alpha"
+                f"the loss is {losses[bad - first]} in epoch {bad // arguments.stretches + 1}, between word "
+                f"{items.begin[bad]} and word {items.end[bad]} of the corpus, at learning rate "
+                f"{arguments.alpha - arguments.slope * items.done[bad]:.4g}: train with a lower alpha"
             )
         targets = int(arguments.trained[first:end].sum(dtype=np.int64))
         if on_progress is not None and targets:
-            on_progress(done, float(losses.sum()) / targets, rate)
-        items = min(2 * (end - first), int((end - first) * LAUNCH_SECONDS / max(seconds, 1e-6)))
+            on_progress(done, float(losses.sum()) / targets, arguments.alpha - arguments.slope * done)
+        size = min(2 * (end - first), int((end - first) * LAUNCH_SECONDS / max(seconds, 1e-6)))
         first = end
 
 

@@ -1,6 +1,7 @@
 """The twin of the fused kernels: the same schedule, composed of the layers, for one worker and any float type.
 
-This is the specification. A stretch of the corpus is trained from left to right, in tiles of T targets:
+This is the specification. Each epoch trains the stretches of the corpus in an order of its own, and a stretch from left
+to right, in tiles of T targets:
 
 * the rows that windows reach (the contexts', of ``W_in`` for CBOW and of ``W_out`` for skip-gram) *stream*: a
   token's row is read once, when the token is `window` ahead of the tile, and held; its gradient accumulates and is
@@ -8,6 +9,9 @@ This is the specification. A stretch of the corpus is trained from left to right
 * all other rows (the targets' own and the pool's) take a step of plain SGD after every tile.
 
 Steps of contexts, and of skip-gram's targets, are bounded (`fastw2v.kernels.schedule.LONGEST_STEP`).
+
+Where the worker is one of many, the steps of crowded rows are shortened (`fastw2v.kernels.crowd`): those of the pool
+when it is written back, all others as they are taken.
 
 A tile ends where its pool of negatives does. It does not end with a sentence: short lines are trained together.
 """
@@ -20,8 +24,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fastw2v.backend import scatter_add
-from fastw2v.gradient import CbowGrad
-from fastw2v.kernels.schedule import LONGEST_STEP, POOL_TOKENS, STRETCH, TILE, pool_size_for
+from fastw2v.gradient import CbowGrad, RowGradient
+from fastw2v.kernels.crowd import limits
+from fastw2v.kernels.schedule import LONGEST_STEP, POOL_TOKENS, SECTION, STRETCH, TILE, pool_size_for
 from fastw2v.layers import (
     ContextMean,
     Embedding,
@@ -37,6 +42,7 @@ from fastw2v.sampling import (
     keep_tokens,
     negative_pools,
     noise_weights,
+    shuffled,
     stretches,
     window_widths,
 )
@@ -63,8 +69,19 @@ def train(
     pool_tokens: int = POOL_TOKENS,
     pool_size: int | None = None,
     tile: int = TILE,
+    crowd: int = 1,
+    refresh: int | None = None,
 ) -> np.ndarray:
     """Train both tables in place, as `fastw2v.kernels.cpu.train` does with one worker.
+
+    Parameters are those of `fastw2v.kernels.cpu.train`, but for these.
+
+    Parameters
+    ----------
+    crowd : int
+        Of how many workers this is one: of the others, only their crowding is there.
+    refresh : int, optional
+        Tiles after which a pool is written back and read again; if absent, it is kept for all of its tokens.
 
     Returns
     -------
@@ -72,31 +89,82 @@ def train(
         Mean loss per target of each epoch.
     """
     pool_size = pool_size_for(negative, W_in.shape[-1]) if pool_size is None else pool_size
-    keep = keep_threshold(counts, sample)
-    noise = alias_table(noise_weights(counts, ns_exponent))
+    keep, weights = keep_threshold(counts, sample), noise_weights(counts, ns_exponent)
+    noise = alias_table(weights)
     N = len(corpus_ids)
+    limit_in, limit_out = limits(
+        counts, keep, weights, crowd=crowd, model=model, window=window, shrink_windows=shrink_windows,
+        negative=negative, cbow_grad=cbow_grad, alpha=alpha, tile=tile, pool_size=pool_size, pool_tokens=pool_tokens,
+        refresh=refresh,
+    )  # fmt: skip
     losses = np.zeros(epochs)
+    pieces = np.array(list(stretches(offsets, STRETCH)), np.int64)
     for epoch in range(epochs):
         targets = 0
-        for start, stop in stretches(offsets, STRETCH):
+        done = epoch * N
+        for start, stop in pieces[shuffled(pieces[:, 0], SECTION, seed, epoch)]:
             kept, sentence = _kept(corpus_ids, offsets, np.arange(start, stop), keep, seed, epoch)
             width = window_widths(kept, window, seed, epoch, shrink_windows)
             word = corpus_ids[kept]
-            stream = Stream(W_in if model == "cbow" else W_out, word)
+            stream = Stream(*((W_in, limit_in) if model == "cbow" else (W_out, limit_out)), word)
+            pool = Pool(W_out, limit_out)
+            age, number = 0, -1
             for first, end in _tiles(kept // pool_tokens, tile):
+                if kept[first] // pool_tokens != number or age == refresh:
+                    pool.write()
+                    age, number = 0, kept[first] // pool_tokens
+                    pool.read(negative_pools(np.array([number]), pool_size, noise, seed, epoch))
+                age += 1
+                pool.rate = linear_rate(alpha, min_alpha, (done + kept[first] - start) / (epochs * N))
                 stream.enter(end + window)
                 near = _near(sentence, width, first, end, window)
-                pool = negative_pools(kept[first : first + 1] // pool_tokens, pool_size, noise, seed, epoch)
-                rate = linear_rate(alpha, min_alpha, (epoch * N + kept[first]) / (epochs * N))
                 if model == "cbow":
-                    losses[epoch] += cbow_ns(W_out, stream, word[first:end], near, pool, negative, rate, cbow_grad)
+                    losses[epoch] += cbow_ns(pool, stream, word[first:end], near, negative, cbow_grad)
                 else:
-                    losses[epoch] += skipgram_ns(W_in, W_out, stream, word[first:end], near, pool, negative, rate)
-                stream.leave(end - window)
-            stream.leave(len(word))
+                    losses[epoch] += skipgram_ns(W_in, limit_in, pool, stream, word[first:end], near, negative)
+                stream.leave(end - window if end < len(word) else end, pool)
+            pool.write()
             targets += len(word)
+            done += stop - start
         losses[epoch] /= max(targets, 1)
     return losses
+
+
+class Pool:
+    """The negatives that targets share, whose rows are trained in place and shortened, all in all, when written back.
+
+    Parameters
+    ----------
+    W : float array, shape (V, D)
+    limit : float array, shape (V,)
+        Rates up to which its rows take whole steps.
+    """
+
+    def __init__(self, W: np.ndarray, limit: np.ndarray) -> None:
+        self.W, self.limit = W, limit
+        self.drawn: np.ndarray = np.empty((1, 0), np.int64)
+        self.words: np.ndarray = np.empty(0, np.int64)
+        self.read_as = W[self.words]
+        self.rate = 0.0
+
+    def read(self, drawn: np.ndarray) -> None:
+        """Begin with words drawn, shape (1, P)."""
+        self.drawn, self.words = drawn, np.unique(drawn)
+        self.read_as = self.W[self.words]
+
+    def write(self) -> None:
+        """Shorten what the rows of crowded words have learnt since they were read."""
+        words, part = self.words, _part(self.limit[self.words], self.rate)
+        crowded = part < 1
+        learnt = self.W[words] - self.read_as
+        self.W[words[crowded]] = (self.read_as + part[:, None].astype(learnt.dtype) * learnt)[crowded]
+
+    def step(self, gradients: list[RowGradient]) -> None:
+        """Take a step of SGD from gradients of W; rows that are not in the pool are shortened at once."""
+        for gradient in gradients:
+            part = np.where(np.isin(gradient.ids, self.words), 1, _part(self.limit[gradient.ids], self.rate))
+            rows = gradient.rows * part[:, None].astype(gradient.rows.dtype)
+            SGD(self.rate).update([self.W], [RowGradient(gradient.ids, rows)])
 
 
 class Stream:
@@ -105,12 +173,14 @@ class Stream:
     Parameters
     ----------
     W : float array, shape (V, D)
+    limit : float array, shape (V,)
+        Rates up to which its rows take whole steps.
     word : integer array, shape (n,)
         The words of a stretch, in order.
     """
 
-    def __init__(self, W: np.ndarray, word: np.ndarray) -> None:
-        self.W = W
+    def __init__(self, W: np.ndarray, limit: np.ndarray, word: np.ndarray) -> None:
+        self.W, self.limit = W, limit
         self.word = word
         self.held = np.zeros((len(word), W.shape[1]), W.dtype)
         self.steps = np.zeros_like(self.held)
@@ -125,37 +195,39 @@ class Stream:
         """Accumulate a step of SGD from a gradient of the held rows."""
         SGD(rate).update([self.steps], [gradient])
 
-    def leave(self, end: int) -> None:
-        """Write the rows of the tokens before `end`."""
+    def leave(self, end: int, pool: Pool) -> None:
+        """Write the rows of the tokens before `end`; if their table is the pool's, its words are not shortened here."""
         if end > self.left:
-            scatter_add(self.W, self.word[self.left : end], _shortened(self.steps[self.left : end]))
+            word = self.word[self.left : end]
+            part = _part(self.limit[word], pool.rate)
+            if pool.W is self.W:
+                part = np.where(np.isin(word, pool.words), 1, part)
+            steps = _shortened(self.steps[self.left : end])
+            scatter_add(self.W, word, steps * part[:, None].astype(steps.dtype))
             self.left = end
 
 
 def cbow_ns(
-    W_out: np.ndarray,
+    pool: Pool,
     stream: Stream,
     target: np.ndarray,
     near: np.ndarray,
-    pool: np.ndarray,
     negative: int,
-    rate: float,
-    cbow_grad: CbowGrad = "mean",
+    cbow_grad: CbowGrad,
 ) -> float:
     """Train one tile of CBOW.
 
     Parameters
     ----------
-    W_out : float array, shape (V, D)
+    pool : Pool
+        Of W_out.
     stream : Stream
         Of W_in.
     target : integer array, shape (T,)
     near : integer array, shape (T, C)
         Places in the stream of each target's contexts; −1 is padding.
-    pool : integer array, shape (1, P)
     negative : int
         Draws for which the pool stands.
-    rate : float
     cbow_grad : {"mean", "balanced", "sum"}
 
     Returns
@@ -163,43 +235,43 @@ def cbow_ns(
     float
         Loss, summed over the targets.
     """
-    rows, mean, loss_layer = Embedding(stream.held), ContextMean(cbow_grad), NegativeSamplingLoss(W_out)
+    rows, mean, loss_layer = Embedding(stream.held), ContextMean(cbow_grad), NegativeSamplingLoss(pool.W)
     loss_layer.sample_size = negative
     h = mean.forward(rows.forward(near), near >= 0)
-    loss = loss_layer.forward(h[None], target[None, :, None], pool)
+    loss = loss_layer.forward(h[None], target[None, :, None], pool.drawn)
     dh = loss_layer.backward(len(target))[0]
     rows.backward(mean.backward(dh))
-    stream.step(rows.grads[0], rate)
-    SGD(rate).update(loss_layer.params, loss_layer.grads)
+    stream.step(rows.grads[0], pool.rate)
+    pool.step(loss_layer.grads)
     return float(loss) * len(target)
 
 
 def skipgram_ns(
     W_in: np.ndarray,
-    W_out: np.ndarray,
+    limit: np.ndarray,
+    pool: Pool,
     stream: Stream,
     target: np.ndarray,
     near: np.ndarray,
-    pool: np.ndarray,
     negative: int,
-    rate: float,
 ) -> float:
-    """Train one tile of skip-gram; parameters as in `cbow_ns`, but that the stream is of W_out."""
-    rows, positive, noise = Embedding(W_in), EmbeddingDot(stream.held), PoolDot(W_out)
+    """Train one tile of skip-gram; parameters as in `cbow_ns`, but the stream is of W_out, and `limit` of W_in."""
+    rows, positive, noise = Embedding(W_in), EmbeddingDot(stream.held), PoolDot(pool.W)
     positive_loss, noise_loss = SigmoidWithLoss(), SigmoidWithLoss()
     h = rows.forward(target)
     present = near >= 0
     contexts = np.where(present, stream.word[near], -1)
-    own = (contexts[:, None, :] == pool[0][None, :, None]).any(axis=-1)  # (T, P)
-    share = np.where(own, 0, present.sum(axis=1, keepdims=True) * (negative / pool.shape[1]))
+    own = (contexts[:, None, :] == pool.drawn[..., None]).any(axis=-1)  # (T, P)
+    share = np.where(own, 0, present.sum(axis=1, keepdims=True) * (negative / pool.drawn.shape[1]))
     weight = share.astype(h.dtype)[None]
     loss = positive_loss.forward(positive.forward(h, near), 1, present.astype(h.dtype))
-    loss += noise_loss.forward(noise.forward(h[None], pool), 0, weight)
+    loss += noise_loss.forward(noise.forward(h[None], pool.drawn), 0, weight)
     dh = positive.backward(positive_loss.backward()) + noise.backward(noise_loss.backward())[0]
     rows.backward(dh)
-    stream.step(positive.grads[0], rate)
-    SGD(rate).update(noise.params, noise.grads)
-    scatter_add(W_in, target, _shortened(-rate * rows.grads[0].rows))
+    stream.step(positive.grads[0], pool.rate)
+    pool.step(noise.grads)
+    steps = _shortened(-pool.rate * rows.grads[0].rows)
+    scatter_add(W_in, target, steps * _part(limit[target], pool.rate)[:, None].astype(steps.dtype))
     return float(loss)
 
 
@@ -207,6 +279,11 @@ def _shortened(steps: np.ndarray) -> np.ndarray:
     """Return the steps of some rows, none longer than `LONGEST_STEP`."""
     length = np.linalg.norm(steps, axis=1, keepdims=True)
     return steps * (LONGEST_STEP / np.maximum(length, LONGEST_STEP)).astype(steps.dtype)
+
+
+def _part(limit: np.ndarray, rate: float) -> np.ndarray:
+    """Return what the steps of rows are multiplied by."""
+    return np.minimum(1, limit / rate) if rate > 0 else np.ones(len(limit))
 
 
 def _kept(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 STRETCH = 8192
 """Tokens that a worker trains at a time. A longer sentence is split."""
+SECTION = 1 << 24
+"""Tokens among which the order of stretches is random."""
 LONGEST_STEP = 1.6
 """Longest change of a streamed row, or of a target's own row, at once; a longer one is shortened to it.
 

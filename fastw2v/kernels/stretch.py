@@ -167,14 +167,21 @@ def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, t
 
 
 @njit
-def _return_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any) -> None:
-    """Add to the rows of W what a pool's rows have learnt since they were copied."""
+def _part(limit: Any, word: Any, rate: Any) -> Any:
+    """Return what a step of a word's row is multiplied by, see `fastw2v.kernels.crowd`."""
+    return limit[word] / rate if limit[word] < rate else 1.0
+
+
+@njit
+def _return_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any, limit: Any, rate: Any) -> None:
+    """Add to the rows of W what a pool's rows have learnt since they were copied, or part of it."""
     for m in range(size):
         if ids[m] >= 0:
             row = np.int64(ids[m]) * width
+            part = number(_part(limit, ids[m], rate), load(pool, 0))
             for j in range(0, width, LANES):
                 learnt = load(pool, m * width + j) - load(pool, len(pool) // 2 + m * width + j)
-                store(W, row + j, load(W, row + j) + learnt)
+                store(W, row + j, fma(part, learnt, load(W, row + j)))
 
 
 @njit
@@ -288,9 +295,9 @@ def _copy_row(W: Any, row: Any, copies: Any, at: Any, width: Any) -> None:
 
 
 @njit
-def _train_own(W: Any, row: Any, scores: Any, k: Any, h: Any, width: Any) -> None:
-    """Update the own row of CBOW's target k."""
-    g = spread(scores, k)
+def _train_own(W: Any, row: Any, scores: Any, k: Any, h: Any, width: Any, part: Any) -> None:
+    """Update the own row of CBOW's target k by part of a step."""
+    g = spread(scores, k) * number(part, load(h, 0))
     for j in range(0, width, LANES):
         store(W, row + j, fma(g, load(h, k * width + j), load(W, row + j)))
 
@@ -309,17 +316,19 @@ def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
 
 
 @njit
-def _add_row(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any) -> None:
-    """Add a step to a row of W, shortened if it is longer than `LONGEST_STEP`.
+def _add_row(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any, part: Any) -> None:
+    """Add part of a step to a row of W, of a step of `LONGEST_STEP` if it is longer.
 
     The sixteen numbers of `square` add up to the step's squared length.
     """
     length = total(square)
-    if length <= LONGEST_STEP * LONGEST_STEP:
+    if length > LONGEST_STEP * LONGEST_STEP:
+        part *= LONGEST_STEP / np.sqrt(length)
+    if part == 1:
         for j in range(0, width, LANES):
             store(W, row + j, load(W, row + j) + load(steps, at + j))
     else:
-        shrink = number(LONGEST_STEP / np.sqrt(length), square)
+        shrink = number(part, square)
         for j in range(0, width, LANES):
             store(W, row + j, fma(shrink, load(steps, at + j), load(W, row + j)))
 
@@ -358,6 +367,8 @@ def cbow_ns(
     window: Any,
     shrink_windows: Any,
     context_shares: Any,
+    limit_in: Any,
+    limit_out: Any,
     negative: Any,
     pool_tokens: Any,
     pool_size: Any,
@@ -403,6 +414,7 @@ def cbow_ns(
     zero = number(0.0, load(h, 0))
 
     loss = 0.0
+    step = rate
     number_of_pool = np.int64(-1)
     blocks = 0
     fetched = 0
@@ -411,7 +423,7 @@ def cbow_ns(
     t = 0
     while t < n:
         if place[t] // pool_tokens != number_of_pool:
-            _return_pool(W_out, pool, pool_ids, SIDE * blocks, width)
+            _return_pool(W_out, pool, pool_ids, SIDE * blocks, width, limit_out, step)
             number_of_pool = place[t] // pool_tokens
             drawn = (number_of_pool - first_pool) * pool_size
             words = negatives[drawn : drawn + pool_size]
@@ -501,9 +513,10 @@ def cbow_ns(
             _note(j, 3, d3, held, edges, at, shares)
         for k in range(end - t):
             if hit[k] >= 0:
-                _train_own(pool, hit[k] * width, own_scores, k, h, width)
+                _train_own(pool, hit[k] * width, own_scores, k, h, width, 1.0)
             else:
-                _train_own(W_out, np.int64(word[t + k]) * width, own_scores, k, h, width)
+                part = _part(limit_out, word[t + k], step)
+                _train_own(W_out, np.int64(word[t + k]) * width, own_scores, k, h, width, part)
 
         out = n if end == n else end - window
         for i in range(left, out):
@@ -517,10 +530,10 @@ def cbow_ns(
                 d = d + load(held, a + j)
                 store(held, a + j, d)
                 square = fma(d, d, square)
-            _add_row(W_in, row, held, a, width, square)
+            _add_row(W_in, row, held, a, width, square, _part(limit_in, word[i], step))
         left = max(left, out)
         t = end
-    _return_pool(W_out, pool, pool_ids, SIDE * blocks, width)
+    _return_pool(W_out, pool, pool_ids, SIDE * blocks, width, limit_out, step)
     return loss, n
 
 
@@ -539,6 +552,8 @@ def skipgram_ns(
     window: Any,
     shrink_windows: Any,
     context_shares: Any,  # of CBOW alone; here so that both kernels are called alike
+    limit_in: Any,
+    limit_out: Any,
     negative: Any,
     pool_tokens: Any,
     pool_size: Any,
@@ -581,6 +596,7 @@ def skipgram_ns(
     zero = number(0.0, load(h, 0))
 
     loss = 0.0
+    step = rate
     number_of_pool = np.int64(-1)
     blocks = 0
     fetched = 0
@@ -589,7 +605,7 @@ def skipgram_ns(
     t = 0
     while t < n:
         if place[t] // pool_tokens != number_of_pool:
-            _return_pool(W_out, pool, pool_ids, SIDE * blocks, width)
+            _return_pool(W_out, pool, pool_ids, SIDE * blocks, width, limit_out, step)
             number_of_pool = place[t] // pool_tokens
             drawn = (number_of_pool - first_pool) * pool_size
             words = negatives[drawn : drawn + pool_size]
@@ -662,7 +678,7 @@ def skipgram_ns(
             square = zero
             for j in range(k * width, (k + 1) * width, LANES):
                 square = fma(load(dh, j), load(dh, j), square)
-            _add_row(W_in, row, dh, k * width, width, square)
+            _add_row(W_in, row, dh, k * width, width, square, _part(limit_in, word[t + k], step))
 
         out = n if end == n else end - window
         for i in range(left, out):
@@ -671,12 +687,13 @@ def skipgram_ns(
             for j in range(a, a + width, LANES):
                 square = fma(load(change, j), load(change, j), square)
             if hit[i] >= 0:
-                _add_row(pool, hit[i] * width, change, a, width, square)
+                _add_row(pool, hit[i] * width, change, a, width, square, 1.0)
             else:
-                _add_row(W_out, np.int64(word[i]) * width, change, a, width, square)
+                part = _part(limit_out, word[i], step)
+                _add_row(W_out, np.int64(word[i]) * width, change, a, width, square, part)
             for j in range(a, a + width, LANES):
                 store(change, j, zero)
         left = max(left, out)
         t = end
-    _return_pool(W_out, pool, pool_ids, SIDE * blocks, width)
+    _return_pool(W_out, pool, pool_ids, SIDE * blocks, width, limit_out, step)
     return loss, n

@@ -63,13 +63,15 @@ constexpr int AHEAD = 2 * TILE;                                                 
 constexpr int ROW_BYTES = DIM * (int)sizeof(Real);
 
 #define PARAMETERS                                                                                                      \
-  Real *W_in, Real *W_out, const int *ids, const long long *starts, const Bits *keep, const Bits *threshold,           \
-      const int *alias, const Real *shares, int *scratch, Bits *counter, double *losses, int *trained,                  \
-      long long first_token, long long first_item, long long last_item, long long stretches, long long tokens, long long words, Bits seed,     \
-      double alpha, double slope, double negative, long long pool_tokens, int refresh, int shrink_windows
+  Real *W_in, Real *W_out, const int *ids, const long long *begins, const long long *ends, const long long *dones,     \
+      const Bits *keep, const Bits *threshold, const int *alias, const Real *shares, const Real *limit_in,              \
+      const Real *limit_out, int *scratch, Bits *counter, double *losses, int *trained, long long first_token,          \
+      long long last_item, long long stretches, long long words, Bits seed, double alpha, double slope,                 \
+      double negative, long long pool_tokens, int refresh, int shrink_windows
 #define ARGUMENTS                                                                                                       \
-  W_in, W_out, ids, starts, keep, threshold, alias, shares, scratch, counter, losses, trained, first_token,             \
-      first_item, last_item, stretches, tokens, words, seed, alpha, slope, negative, pool_tokens, refresh, shrink_windows
+  W_in, W_out, ids, begins, ends, dones, keep, threshold, alias, shares, limit_in, limit_out, scratch, counter, losses, \
+      trained, first_token, last_item, stretches, words, seed, alpha, slope, negative, pool_tokens, refresh,            \
+      shrink_windows
 
 // ---- draws, as in draws.py: the same integers on every device ----
 
@@ -231,6 +233,7 @@ template <bool CBOW> struct Block {
 
   // the tables, and what was kept of the stretch: words, places in it, sentences, bounds of the windows
   Real *stream, *other, *noise;  // whose rows the windows reach; of the targets' own rows; of the pool
+  const Real *stream_limit, *other_limit, *noise_limit;  // rates up to which rows take whole steps: see crowd.py
   int *word, *place, *sentence, *low, *high;
 
   // in shared memory
@@ -241,6 +244,7 @@ template <bool CBOW> struct Block {
   Real *pool;      // POOL_SIZE rows
   Real *change;    // POOL_SIZE rows, with POOL_HELD: what has been added since they were read
   Real *times;     // POOL_SIZE: how often a word was drawn; 0 for its second place
+  Real *limit;     // POOL_SIZE: of noise_limit
   Real *pull;      // POOL_SIZE times TARGETS: coefficients of pool rows and targets
   Real *band;      // skip-gram: RING times BAND coefficients of targets and contexts; CBOW: TARGETS of the own rows
   int *pool_word;  // POOL_SIZE
@@ -264,7 +268,8 @@ template <bool CBOW> struct Block {
     pool = parts + (WARPS + 1) * TARGETS * DIM;
     change = pool + POOL_SIZE * DIM;
     times = change + (POOL_HELD ? POOL_SIZE * DIM : 0);
-    pull = times + POOL_SIZE;
+    limit = times + POOL_SIZE;
+    pull = limit + POOL_SIZE;
     band = pull + POOL_SIZE * TARGETS;
     pool_word = (int *)(band + (CBOW ? TARGETS : RING * BAND));
     own_word = near_word = pool_word + POOL_SIZE;
@@ -277,6 +282,9 @@ template <bool CBOW> struct Block {
   __device__ const Real *target_row(int k) const {
     return CBOW ? hidden + k * DIM : noted + (first + k) % RING * DIM;
   }
+
+  // What a step is multiplied by, given the rate up to which it is whole.
+  __device__ Real part_of(Real most) const { return most < rate ? divided(most, rate) : Real(1); }
 
   // Return how many were chosen before this thread, counting from `n`, and count the block's in `n`; in
   // `mark` and `marks` the same of the marked ones.
@@ -365,6 +373,7 @@ template <bool CBOW> struct Block {
         earlier |= q < p && pool_word[q] == pool_word[p];
       }
       times[p] = earlier ? 0 : equal;
+      limit[p] = noise_limit[pool_word[p]];
     }
   }
 
@@ -385,13 +394,16 @@ template <bool CBOW> struct Block {
     }
   }
 
-  // Write what this warp's rows of the pool have gained.
+  // Write what this warp's rows of the pool have gained, or part of it.
   __device__ void write_pool() {
 #pragma unroll 1
     for (int p = warp * SHARE; p < warp * SHARE + pool_rows(); ++p)
       if (times[p] > 0)
-        for (int q = 0; q < SPAN; ++q)
-          add_to_table(noise + (long long)pool_word[p] * DIM, q, lane, load(change + p * DIM, q, lane));
+        for (int q = 0; q < SPAN; ++q) {
+          Four step = zero();
+          add(step, part_of(limit[p]), load(change + p * DIM, q, lane));
+          add_to_table(noise + (long long)pool_word[p] * DIM, q, lane, step);
+        }
   }
 
   // Return the place of a word in the pool, or -1; a warp asks together.
@@ -561,11 +573,12 @@ template <bool CBOW> struct Block {
           if (r < rows) {
             const int p = begin + r;
             Four v = load(pool + p * DIM, q, lane), step = zero();
+            const Real part = POOL_HELD ? Real(1) : part_of(limit[p]);
 #pragma unroll
             for (int k = 0; k < TARGETS; ++k) {
               Real g = pull[p * TARGETS + k];
               add(d[k], g, v);
-              add(step, g, h[k]);
+              add(step, part * g, h[k]);
             }
             if (POOL_HELD) {
               add(v, 1, step);
@@ -601,12 +614,13 @@ template <bool CBOW> struct Block {
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k;
       Real part = shares[high[t] - low[t] - 1];
+      Real g = own_word[k] >= 0 ? band[k] * part_of(other_limit[own_word[k]]) : Real(0);
       for (int q = 0; q < SPAN; ++q) {
         Four d = zero(), step = zero();
         add(d, part, gradient(k, q));
         store(noted + t % RING * DIM, q, lane, d);
         if (own_word[k] >= 0) {
-          add(step, band[k], load(hidden + k * DIM, q, lane));
+          add(step, g, load(hidden + k * DIM, q, lane));
           add_to_table(other + (long long)own_word[k] * DIM, q, lane, step);
         }
       }
@@ -618,13 +632,13 @@ template <bool CBOW> struct Block {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       Four d[SPAN];
-      Real square = 0;
+      Real square = 0, whole = part_of(other_limit[word[first + k]]);
 #pragma unroll
       for (int q = 0; q < SPAN; ++q) {
         d[q] = gradient(k, q);
         square += dot(d[q], d[q]);
       }
-      Real part = shortening(square);
+      Real part = shortening(square) * whole;
 #pragma unroll
       for (int q = 0; q < SPAN; ++q) {
         Four step = zero();
@@ -641,6 +655,7 @@ template <bool CBOW> struct Block {
       Four steps[SPAN];
 #pragma unroll
       for (int q = 0; q < SPAN; ++q) steps[q] = zero();
+      Real whole = part_of(stream_limit[word[i]]);  // asked for early
 #pragma unroll 1
       for (int base = i - WINDOW; base <= i + WINDOW; base += 32) {  // each lane asks about one target
         int t = base + lane;
@@ -662,6 +677,7 @@ template <bool CBOW> struct Block {
       for (int q = 0; q < SPAN; ++q) square += dot(steps[q], steps[q]);
       Real part = shortening(square);
       int hit = POOL_HELD && !CBOW ? find(word[i]) : -1;
+      if (hit < 0) part *= whole;  // a row of the pool is shortened when the pool is written
 #pragma unroll
       for (int q = 0; q < SPAN; ++q) {
         Four step = zero();
@@ -676,9 +692,9 @@ template <bool CBOW> struct Block {
     }
   }
 
-  // Train one stretch; its kept tokens are left prepared. `key` is that of the negatives, `begun` what came before.
+  // Train one stretch; its kept tokens are left prepared. `key` is that of the negatives; `done` tokens came before.
   __device__ void train(int n, long long start, Bits key, const Bits *threshold, const int *alias, long long words,
-                        long long begun, double alpha, double slope, long long pool_tokens, int refresh,
+                        long long done, double alpha, double slope, long long pool_tokens, int refresh,
                         const Real *shares) {
     long long pool_end = -1;
     int age = 0, entered = 0, left = 0;
@@ -708,7 +724,7 @@ template <bool CBOW> struct Block {
       int end = first + TILE < n ? first + TILE : n;
       while (start + place[end - 1] >= pool_end) --end;
       count = end - first;
-      rate = (Real)(alpha - slope * (double)(begun + start + place[first]));
+      rate = (Real)(alpha - slope * (double)(done + place[first]));
 
       int reach = end + WINDOW < n ? end + WINDOW : n;
       enter(entered, reach, n);
@@ -739,11 +755,14 @@ template <bool CBOW> struct Block {
     __syncthreads();
   }
 
-  // Take stretches in turn until none is left. Item i is stretch i % stretches of epoch i / stretches.
+  // Take items in turn until none is left. Each is a stretch in an epoch; epoch e has items e * stretches and on.
   __device__ void run(PARAMETERS) {
     stream = CBOW ? W_in : W_out;
     other = CBOW ? W_out : W_in;
     noise = W_out;
+    stream_limit = CBOW ? limit_in : limit_out;
+    other_limit = CBOW ? limit_out : limit_in;
+    noise_limit = limit_out;
     int *own = scratch + (long long)blockIdx.x * 5 * STRETCH;
     word = own;
     place = own + STRETCH;
@@ -758,12 +777,12 @@ template <bool CBOW> struct Block {
       long long item = (long long)*next;
       if (item >= last_item) break;
       __syncthreads();
-      long long epoch = item / stretches, stretch = item % stretches, start = starts[stretch];
+      long long epoch = item / stretches, start = begins[item];
       Bits keep_key = bits(bits(seed, 1), epoch), window_key = bits(bits(seed, 2), epoch);
-      int n = prepare(ids - first_token, start, starts[stretch + 1], keep, keep_key, window_key, shrink_windows);
+      int n = prepare(ids - first_token, start, ends[item], keep, keep_key, window_key, shrink_windows);
       loss = 0;
-      train(n, start, bits(bits(seed, 3), epoch), threshold, alias, words, epoch * tokens, alpha, slope, pool_tokens,
-            refresh, shares);
+      train(n, start, bits(bits(seed, 3), epoch), threshold, alias, words, dones[item], alpha, slope, pool_tokens, refresh,
+            shares);
       double *sums = (double *)parts;
       double mine = sum_double(loss);
       if (lane == 0) sums[warp] = mine;
@@ -772,8 +791,8 @@ template <bool CBOW> struct Block {
         double total = 0;
 #pragma unroll 1
         for (int w = 0; w < WARPS; ++w) total += sums[w];
-        losses[item - first_item] = total;
-        trained[item - first_item] = n;
+        losses[item] = total;
+        trained[item] = n;
       }
       __syncthreads();
     }

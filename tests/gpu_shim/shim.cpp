@@ -248,13 +248,14 @@ int main(int argc, char **argv) {
   std::vector<int> ids(tokens), alias(V), scratch(5 * STRETCH), trained(2);
   for (int i = 0; i < tokens; ++i) ids[i] = random() % V | (i % 16 == 15 ? 1u << 31 : 0);
   for (int i = 0; i < V; ++i) alias[i] = i;
-  std::vector<long long> starts = {0, 64, tokens};
-  std::vector<float> shares(2 * WINDOW + 1, 0.3f);
+  std::vector<long long> begins = {64, 0}, ends = {tokens, 64}, dones = {0, 32};
+  std::vector<float> shares(2 * WINDOW + 1, 0.3f), limits(V, 0.05f);
   std::vector<Bits> keep(V, 1ull << 32), threshold(V, 1ull << 32);
   std::vector<double> losses(2);
   Bits counter = 0;
   return launch(atoi(argv[1]), 1, 1 << 20, 0, atoi(argv[2]), (Real *)W_in.data(), (Real *)W_out.data(), ids.data(),
-                starts.data(), keep.data(), threshold.data(), alias.data(), (Real *)shares.data(), scratch.data(),
-                &counter, losses.data(), trained.data(), 0, 0, 2, 2, tokens, V, 1, 0.1, 0.0, 5.0, 40, 3, 1);
+                begins.data(), ends.data(), dones.data(), keep.data(), threshold.data(), alias.data(),
+                (Real *)shares.data(), (Real *)limits.data(), (Real *)limits.data(), scratch.data(), &counter,
+                losses.data(), trained.data(), 0, 2, 2, V, 1, 0.1, 0.0, 5.0, 40, 3, 1);
 }
 #endif
