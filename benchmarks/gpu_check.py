@@ -29,10 +29,10 @@ import numpy as np
 import fastw2v
 from fastw2v import Corpus, Word2Vec, WordVectors, draws, engine, evaluate
 from fastw2v.backend import array_module, cuda_problem, to_host
-from fastw2v.kernels import cpu, gpu
-from fastw2v.kernels.schedule import POOL_TOKENS, TILE, pool_size_for
+from fastw2v.kernels import cpu, crowd, gpu
+from fastw2v.kernels.schedule import TILE, pool_size_for
 from fastw2v.models import uniform_weights
-from fastw2v.sampling import keep_threshold, noise_weights
+from fastw2v.sampling import keep_threshold
 
 SECONDS = 465.0
 """Of the whole; what no longer fits is left out, and said to be."""
@@ -41,9 +41,11 @@ WORDS, TYPES = 100_000_000, 500_000
 DIM, WINDOW, NEGATIVE, SAMPLE = 128, 5, 5, 1e-3
 RATES: dict[gpu.Model, float] = {"cbow": 0.2, "skipgram": 0.04}
 WARPS = (4, 8, 2, 16)
-"""Of a block, to be tried: fewer blocks train at once than a large GPU has multiprocessors, so more warps may pay."""
-STALE = (4.0, 8.0, 16.0, 32.0, 2.0)
-"""Updates in flight times the rate, to be tried: more blocks, until learning suffers."""
+"""Of a block, to be tried: fewer blocks, each quicker, may do as much and learn more alike."""
+REFRESH = (1, 4, 16)
+"""Tiles after which a pool is written back, to be tried: fewer bytes, and more steps that must make way."""
+STALE = (2.0, 4.0, 1.0)
+"""Updates in flight times the rate up to which steps are whole, to be tried."""
 GROUPS = (256, 512, 64, 16)
 """Pools in a batch of the layers, to be tried."""
 
@@ -208,22 +210,23 @@ def generated(words: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def sweep(words: int, deadline: float) -> Iterator[Result]:
-    """Try warps in a block and updates in flight, each with the quality that it reaches on wiki8.
+    """Try warps in a block, tiles a pool is held and updates in flight, each with the quality it reaches on wiki8.
 
     Without wiki8 the words are generated, and the loss alone tells of learning.
     """
     text = data("wiki8.txt*")
     corpus = Corpus.from_text(text, 5) if text else Corpus.from_ids(*generated(words // 5)[:2])
     results: list[Result] = []
-    settings = [(warps, STALE[0]) for warps in WARPS] + [(WARPS[0], stale) for stale in STALE[1:]]
-    settings += [(WARPS[1], stale) for stale in STALE[1:-1]]
-    for warps, stale in settings:
+    settings = [(warps, REFRESH[0], STALE[0]) for warps in WARPS]
+    settings += [(warps, refresh, STALE[0]) for warps in WARPS[:2] for refresh in REFRESH[1:]]
+    settings += [(WARPS[0], REFRESH[0], stale) for stale in STALE[1:]]
+    for warps, refresh, stale in settings:
         for model in RATES:
             if time.monotonic() > deadline:
                 yield {"left out": "the settings after these: no time", "results": results}
                 return
-            with patch.multiple(gpu, WARPS=warps, STALE=stale):
-                result: Result = {"model": model, "warps": warps, "stale": stale}
+            with patch.multiple(gpu, WARPS=warps, REFRESH=refresh), patch.object(crowd, "STALE", stale):
+                result: Result = {"model": model, "warps": warps, "refresh": refresh, "stale": stale}
                 try:
                     results.append(result | trained(corpus, model, "cuda"))
                 except (FloatingPointError, ValueError) as error:
@@ -283,27 +286,22 @@ def quality(words: int, deadline: float) -> Iterator[Result]:
 def speed(words: int, deadline: float) -> Iterator[Result]:
     """Time the fused engines on generated words, the GPU's with the bytes that it moves."""
     ids, offsets, counts = generated(words)
-    keep, weights = keep_threshold(counts, SAMPLE), noise_weights(counts)
+    keep = keep_threshold(counts, SAMPLE)
     kept = float((counts * (keep / 2.0**32)).sum() / words)
     results: list[Result] = []
     for model, alpha in RATES.items():
-        plan = gpu.crowd(
-            counts, keep, weights, model=model, window=WINDOW, shrink_windows=True, negative=NEGATIVE, alpha=alpha,
-            cbow_grad="balanced", tile=TILE, pool_tokens=POOL_TOKENS,
-        )  # fmt: skip
-        for blocks, refresh in ((1, 1), (4, 1), (1, 4)):  # times as planned
+        for refresh in REFRESH:
             if time.monotonic() > deadline:
                 break
-            crowd = gpu.Crowd(blocks * plan.blocks, refresh * plan.refresh)
-            with patch.multiple(gpu, crowd=lambda *_, crowd=crowd, **__: crowd):
+            with patch.multiple(gpu, REFRESH=refresh):
                 found = timed(gpu.train, gpu.tables((TYPES, DIM), "cuda"), ids, offsets, counts, model, alpha)
             # Read and written: a row that streams and the target's; and the rows of the pool, each `refresh` tiles.
-            rows = 4 + 2 * pool_size_for(NEGATIVE, DIM) / (TILE * crowd.refresh)
+            rows = 4 + 2 * pool_size_for(NEGATIVE, DIM) / (TILE * refresh)
             moved = kept * rows * 4 * DIM + 4
-            found |= {"blocks": crowd.blocks, "refresh": crowd.refresh, "bytes per word, by count": round(moved)}
+            found |= {"refresh": refresh, "bytes per word, by count": round(moved)}
             if found["words/s"]:
                 found["10**9 bytes/s"] = round(moved * found["words/s"] / 1e9, 1)
-            results.append({"engine": "cuda fused", "model": model, "as planned": blocks == refresh == 1} | found)
+            results.append({"engine": "cuda fused", "model": model} | found)
             yield {"words": words, "kept": round(kept, 4), "results": results}
         if time.monotonic() < deadline and cpu.problem() is None:
             few, workers = max(1, words // 10), os.cpu_count() or 1
