@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "fastw2v"
 FLOORS = [
     {"backend", "replacement", "ctool", "terminal", "kernels.schedule"},
     {"draws", "gradient", "keys", "vocab", "progress", "text", "store", "kernels.simd"},
-    {"scan", "screen", "encoded", "kernels.arguments"},
+    {"scan", "screen", "encoded", "kernels.arguments", "kernels.crowd"},
     {"numbering", "search"},
     {"approximate", "gensim_names", "matrix_queries"},
     {"sampling", "corpus", "vectors", "optim"},

@@ -144,20 +144,21 @@ class Pool:
         self.W, self.limit = W, limit
         self.drawn: np.ndarray = np.empty((1, 0), np.int64)
         self.words: np.ndarray = np.empty(0, np.int64)
-        self.read_as = W[self.words]
+        self.crowded = self.words
+        self.read_as = W[self.crowded]
         self.rate = 0.0
 
     def read(self, drawn: np.ndarray) -> None:
         """Begin with words drawn, shape (1, P)."""
         self.drawn, self.words = drawn, np.unique(drawn)
-        self.read_as = self.W[self.words]
+        self.crowded = self.words[self.limit[self.words] < np.inf]
+        self.read_as = self.W[self.crowded]
 
     def write(self) -> None:
         """Shorten what the rows of crowded words have learnt since they were read."""
-        words, part = self.words, _part(self.limit[self.words], self.rate)
-        crowded = part < 1
-        learnt = self.W[words] - self.read_as
-        self.W[words[crowded]] = (self.read_as + part[:, None].astype(learnt.dtype) * learnt)[crowded]
+        if self.crowded.size:
+            part = _part(self.limit[self.crowded], self.rate)[:, None].astype(self.read_as.dtype)
+            self.W[self.crowded] = self.read_as + part * (self.W[self.crowded] - self.read_as)
 
     def step(self, gradients: list[RowGradient]) -> None:
         """Take a step of SGD from gradients of W; rows that are not in the pool are shortened at once."""
