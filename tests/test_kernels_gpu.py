@@ -103,7 +103,7 @@ CASES = {
     "sum": ((60, 33, 600, 40), {"cbow_grad": "sum", "window": 8, "shrink_windows": False}),
     "long sentence": ((200, 10, 9000, 20000), {"sample": 1e-2, "window": 2, "pool_size": 3, "tile": 2, "epochs": 1}),
     "many negatives": ((80, 24, 300, 25), {"negative": 100, "pool_size": 300, "ns_exponent": -1, "alpha": 0.002}),
-    "long steps": ((9, 30, 200, 500), {"window": 10, "alpha": 0.8, "epochs": 1}),
+    "long steps": ((9, 30, 200, 500), {"window": 10, "alpha": 0.6, "epochs": 1}),
     "wide rows": ((90, 300, 300, 25), {"tile": 8, "pool_size": 16}),
     "long tiles": ((90, 64, 600, 25), {"tile": 16, "pool_tokens": 64}),
     "crowded": ((120, 40, 700, 30), {"crowd": 50, "alpha": 0.2, "pool_tokens": 64}),
