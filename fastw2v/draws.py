@@ -51,7 +51,7 @@ def key(seed: int, stream: int, epoch: int) -> int:
     seed : int
         Any integer; only its low 64 bits count.
     stream : int
-        One of `WEIGHTS`, `KEEP`, `WINDOW` and so on.
+        One of the numbers above, from `WEIGHTS` to `ORDER`.
     epoch : int
         Number of the pass over the corpus, from 0.
     """

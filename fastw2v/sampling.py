@@ -267,6 +267,26 @@ def shuffled(starts: Any, section: int, seed: int, epoch: int) -> np.ndarray:
     return np.lexsort((draws.bits(draws.key(seed, draws.ORDER, epoch), starts), starts // section))
 
 
+class Piece(NamedTuple):
+    """A stretch of the corpus in an epoch."""
+
+    epoch: int
+    start: int
+    stop: int
+    done: int
+    """Tokens of all epochs that come before it in the order of training."""
+
+
+def pieces(offsets: Any, longest: int, section: int, seed: int, epochs: int) -> Iterator[Piece]:
+    """Yield the stretches of all epochs in the order in which they are trained; see `stretches` and `shuffled`."""
+    bounds = np.array(list(stretches(offsets, longest)), np.int64)
+    done = 0
+    for epoch in range(epochs):
+        for start, stop in bounds[shuffled(bounds[:, 0], section, seed, epoch)].tolist():
+            yield Piece(epoch, start, stop, done)
+            done += stop - start
+
+
 def batches(
     ids: Any,
     offsets: Any,

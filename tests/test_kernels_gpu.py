@@ -103,7 +103,8 @@ CASES = {
     "sum": ((60, 33, 600, 40), {"cbow_grad": "sum", "window": 8, "shrink_windows": False}),
     "long sentence": ((200, 10, 9000, 20000), {"sample": 1e-2, "window": 2, "pool_size": 3, "tile": 2, "epochs": 1}),
     "many negatives": ((80, 24, 300, 25), {"negative": 100, "pool_size": 300, "ns_exponent": -1, "alpha": 0.002}),
-    "long steps": ((9, 30, 200, 500), {"window": 10, "alpha": 0.6, "epochs": 1}),
+    "long steps": ((9, 30, 200, 500), {"window": 10, "alpha": 0.8, "epochs": 1}),
+    "rather long steps": ((9, 30, 200, 500), {"window": 10, "alpha": 0.6, "epochs": 1}),
     "wide rows": ((90, 300, 300, 25), {"tile": 8, "pool_size": 16}),
     "long tiles": ((90, 64, 600, 25), {"tile": 16, "pool_tokens": 64}),
     "crowded": ((120, 40, 700, 30), {"crowd": 50, "alpha": 0.2, "pool_tokens": 64}),
@@ -134,7 +135,9 @@ QUICK = {
     [
         pytest.param(*which, marks=[] if which in QUICK else pytest.mark.slow)
         for which in itertools.product(CASES, WAYS, [np.float64, np.float32])
-        if which[0] != "long steps" or which[2] == np.float64  # steps that long multiply rounding, too, at every turn
+        # Steps that long multiply rounding, too, at every turn: the longest from section to section beyond 1e-10.
+        if "long steps" not in which[0] or which[2] == np.float64
+        if which[:2] != ("long steps", "in sections")
     ],
 )
 def test_one_block_equals_the_twin(case, way, model, dtype, folder, monkeypatch):
@@ -472,7 +475,7 @@ class TestOnAGpu:
     )
     def test_one_block_equals_the_twin(self, case, refresh, model, dtype, cupy, monkeypatch):
         (V, D, n, longest), settings = CASES[case]
-        if case == "long steps" and dtype == np.float32:
+        if "long steps" in case and dtype == np.float32:
             pytest.skip("steps that long multiply rounding, too, at every turn")
         settings = {"epochs": 2, "alpha": 0.05, "min_alpha": 1e-4, "sample": 0, "seed": 7, "model": model} | settings
         monkeypatch.setattr(gpu, "tiles_held", lambda *_: refresh)

@@ -12,7 +12,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from fastw2v.gradient import CbowGrad, context_shares
 from fastw2v.kernels.arguments import check_arrays, check_settings
 from fastw2v.kernels.crowd import limits
 from fastw2v.kernels.schedule import POOL_TOKENS, SECTION, STRETCH, TILE, pool_size_for
-from fastw2v.sampling import alias_table, keep_threshold, noise_weights, shuffled, stretches
+from fastw2v.sampling import Piece, alias_table, keep_threshold, noise_weights, pieces
 
 logger = logging.getLogger("fastw2v")
 
@@ -161,14 +161,6 @@ def train(
     slope = float(alpha - min_alpha) / (epochs * N)
     kernel = _kernel(model)
 
-    def work() -> Iterator[Job]:
-        pieces = np.array(list(stretches(offsets, STRETCH)), np.int64)
-        done = 0
-        for epoch in range(epochs):
-            for start, stop in pieces[shuffled(pieces[:, 0], SECTION, seed, epoch)].tolist():
-                yield Job(epoch, start, stop, done)
-                done += stop - start
-
     def run(epoch: int, start: int, stop: int, done: int) -> tuple[float, int]:
         streams = (draws.KEEP, draws.WINDOW, draws.NEGATIVES)
         keys = np.array([draws.key(seed, stream, epoch) for stream in streams], np.uint64)
@@ -177,25 +169,16 @@ def train(
 
     try:
         _compile(run)
-        return _share_out(work(), run, workers, epochs, N, lambda done: alpha - slope * done, on_progress)
+        work = pieces(offsets, STRETCH, SECTION, seed, epochs)
+        return _share_out(work, run, workers, epochs, N, lambda done: alpha - slope * done, on_progress)
     finally:
         for W, trained in zip((W_in, W_out), padded, strict=True):
             if not np.may_share_memory(W, trained):
                 W[...] = trained[:, : W.shape[1]]
 
 
-class Job(NamedTuple):
-    """A stretch of the corpus in an epoch."""
-
-    epoch: int
-    start: int
-    stop: int
-    done: int
-    """Words trained before it, or being trained."""
-
-
 def _share_out(
-    work: Iterator[Job],
+    work: Iterator[Piece],
     run: Callable[[int, int, int, int], tuple[float, int]],
     workers: int,
     epochs: int,

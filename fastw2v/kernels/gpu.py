@@ -20,7 +20,7 @@ from fastw2v.gradient import CbowGrad, context_shares
 from fastw2v.kernels.arguments import check_arrays, check_settings
 from fastw2v.kernels.crowd import limits
 from fastw2v.kernels.schedule import LONGEST_STEP, POOL_TOKENS, SECTION, STRETCH, TILE, pool_size_for
-from fastw2v.sampling import alias_table, keep_threshold, noise_weights, shuffled, stretches
+from fastw2v.sampling import alias_table, keep_threshold, noise_weights, pieces
 
 logger = logging.getLogger("fastw2v")
 
@@ -108,7 +108,7 @@ class Items(NamedTuple):
     end: np.ndarray
     """int64 arrays, shape (items,): tokens of each,"""
     done: np.ndarray
-    """and words trained before it, or being trained."""
+    """and tokens that come before it."""
 
 
 class Arguments(NamedTuple):
@@ -123,7 +123,7 @@ class Arguments(NamedTuple):
     end: Any
     """int64 arrays, shape (items,): tokens of each item, a stretch in an epoch,"""
     done: Any
-    """and words trained before it, or being trained."""
+    """and tokens that come before it."""
     keep: Any
     threshold: Any
     """uint64 arrays, shape (words,): chance of being kept, and of the slots of the noise's alias table."""
@@ -162,13 +162,6 @@ class Arguments(NamedTuple):
         arrays = len(values) - len(types)
         scalars = zip(types, values[arrays:], strict=True)
         return values[:arrays] + tuple(kind(value) for kind, value in scalars)
-
-
-def _items(offsets: np.ndarray, epochs: int, seed: int) -> Items:
-    begin, end = np.array(list(stretches(offsets, STRETCH)), np.int64).T
-    order = np.concatenate([shuffled(begin, SECTION, seed, epoch) for epoch in range(epochs)])
-    lengths = (end - begin)[order]
-    return Items(begin[order], end[order], np.cumsum(lengths) - lengths)
 
 
 def mark_ends(corpus_ids: Any, offsets: np.ndarray, start: int, stop: int) -> np.ndarray:
@@ -257,7 +250,8 @@ def train(
         double = W_in.dtype == np.float64
         keep, weights = keep_threshold(counts, sample), noise_weights(counts, ns_exponent)
         noise = alias_table(weights)
-        items = _items(offsets, epochs, seed)
+        work = np.array(list(pieces(offsets, STRETCH, SECTION, seed, epochs)), np.int64)
+        items = Items(*work.T[1:].copy())
         S = len(items[0]) // epochs
         refresh = tiles_held(workers == 1 or S == 1, pool_tokens, tile)
         kernel, function = _compiled(model, double, _padded_width(D), window, tile, pool_size, refresh > 1)
@@ -312,8 +306,8 @@ def train(
             blocks, 32 * kernel.warps, kernel.shared_bytes(),
         )  # fmt: skip
         try:
-            with contextlib.closing(_pieces(corpus_ids, offsets, items, S, piece)) as pieces:
-                for first, last, ids, first_token in pieces:
+            with contextlib.closing(_sections(corpus_ids, offsets, items, S, piece)) as sections:
+                for first, last, ids, first_token in sections:
                     given = arguments._replace(ids=ids, first_token=first_token)
                     _launch(kernel, function, given, blocks, first, last, items, on_progress)
         finally:
@@ -434,10 +428,10 @@ def _resident(kernel: Kernel, function: Any) -> int:
     return int(attributes["MultiProcessorCount"] * max(1, fitting))
 
 
-def _pieces(
+def _sections(
     corpus_ids: Any, offsets: np.ndarray, items: Items, S: int, piece: int
 ) -> Generator[tuple[int, int, Any, int], None, None]:
-    """Yield first and last item, ids on the device and first token of pieces; the next is copied meanwhile."""
+    """Yield first and last item, ids on the device and first token of sections; the next is copied meanwhile."""
     from concurrent.futures import ThreadPoolExecutor
 
     import cupy

@@ -42,8 +42,7 @@ from fastw2v.sampling import (
     keep_tokens,
     negative_pools,
     noise_weights,
-    shuffled,
-    stretches,
+    pieces,
     window_widths,
 )
 
@@ -97,37 +96,31 @@ def train(
         negative=negative, cbow_grad=cbow_grad, alpha=alpha, tile=tile, pool_size=pool_size, pool_tokens=pool_tokens,
         refresh=refresh,
     )  # fmt: skip
-    losses = np.zeros(epochs)
-    pieces = np.array(list(stretches(offsets, STRETCH)), np.int64)
-    for epoch in range(epochs):
-        targets = 0
-        done = epoch * N
-        for start, stop in pieces[shuffled(pieces[:, 0], SECTION, seed, epoch)]:
-            kept, sentence = _kept(corpus_ids, offsets, np.arange(start, stop), keep, seed, epoch)
-            width = window_widths(kept, window, seed, epoch, shrink_windows)
-            word = corpus_ids[kept]
-            stream = Stream(*((W_in, limit_in) if model == "cbow" else (W_out, limit_out)), word)
-            pool = Pool(W_out, limit_out)
-            age, number = 0, -1
-            for first, end in _tiles(kept // pool_tokens, tile):
-                if kept[first] // pool_tokens != number or age == refresh:
-                    pool.write()
-                    age, number = 0, kept[first] // pool_tokens
-                    pool.read(negative_pools(np.array([number]), pool_size, noise, seed, epoch))
-                age += 1
-                pool.rate = linear_rate(alpha, min_alpha, (done + kept[first] - start) / (epochs * N))
-                stream.enter(end + window)
-                near = _near(sentence, width, first, end, window)
-                if model == "cbow":
-                    losses[epoch] += cbow_ns(pool, stream, word[first:end], near, negative, cbow_grad)
-                else:
-                    losses[epoch] += skipgram_ns(W_in, limit_in, pool, stream, word[first:end], near, negative)
-                stream.leave(end - window if end < len(word) else end, pool)
-            pool.write()
-            targets += len(word)
-            done += stop - start
-        losses[epoch] /= max(targets, 1)
-    return losses
+    losses, targets = np.zeros(epochs), np.zeros(epochs, np.int64)
+    for epoch, start, stop, done in pieces(offsets, STRETCH, SECTION, seed, epochs):
+        kept, sentence = _kept(corpus_ids, offsets, np.arange(start, stop), keep, seed, epoch)
+        width = window_widths(kept, window, seed, epoch, shrink_windows)
+        word = corpus_ids[kept]
+        stream = Stream(*((W_in, limit_in) if model == "cbow" else (W_out, limit_out)), word)
+        pool = Pool(W_out, limit_out)
+        age, number = 0, -1
+        for first, end in _tiles(kept // pool_tokens, tile):
+            if kept[first] // pool_tokens != number or age == refresh:
+                pool.write()
+                age, number = 0, kept[first] // pool_tokens
+                pool.read(negative_pools(np.array([number]), pool_size, noise, seed, epoch))
+            age += 1
+            pool.rate = linear_rate(alpha, min_alpha, (done + kept[first] - start) / (epochs * N))
+            stream.enter(end + window)
+            near = _near(sentence, width, first, end, window)
+            if model == "cbow":
+                losses[epoch] += cbow_ns(pool, stream, word[first:end], near, negative, cbow_grad)
+            else:
+                losses[epoch] += skipgram_ns(W_in, limit_in, pool, stream, word[first:end], near, negative)
+            stream.leave(end - window if end < len(word) else end, pool)
+        pool.write()
+        targets[epoch] += len(word)
+    return losses / np.maximum(targets, 1)
 
 
 class Pool:

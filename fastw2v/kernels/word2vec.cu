@@ -781,8 +781,8 @@ template <bool CBOW> struct Block {
       Bits keep_key = bits(bits(seed, 1), epoch), window_key = bits(bits(seed, 2), epoch);
       int n = prepare(ids - first_token, start, ends[item], keep, keep_key, window_key, shrink_windows);
       loss = 0;
-      train(n, start, bits(bits(seed, 3), epoch), threshold, alias, words, dones[item], alpha, slope, pool_tokens, refresh,
-            shares);
+      train(n, start, bits(bits(seed, 3), epoch), threshold, alias, words, dones[item], alpha, slope, pool_tokens,
+            refresh, shares);
       double *sums = (double *)parts;
       double mine = sum_double(loss);
       if (lane == 0) sums[warp] = mine;
