@@ -46,7 +46,9 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(130) from None
-        except (ValueError, TypeError, OSError, KeyError, RuntimeError, ArithmeticError, MemoryError) as error:
+        except (
+            ValueError, TypeError, OSError, KeyError, RuntimeError, ArithmeticError, MemoryError, ImportError,
+        ) as error:  # fmt: skip
             if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader, such as `head`, has enough
                 raise
             typer.echo(f"error: {terminal.one_line(error)}", err=True)

@@ -373,6 +373,13 @@ def test_plot(run: Any, file: Path, tmp_path: Path):
     assert not (tmp_path / "x.html").exists()
 
 
+def test_a_picture_without_matplotlib_is_an_error_that_says_what_to_install(
+    run: Any, file: Path, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    failed(run("plot", file, "-o", tmp_path / "map.png"), "pip install 'fastw2v[plot]'", "write an .html page")
+
+
 def test_train_draws_the_loss(run: Any, corpus: Path, tmp_path: Path):
     pytest.importorskip("matplotlib")
     options = ["--vector-size", "8", "--negative", "2", "--epochs", "2"]
