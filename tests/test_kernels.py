@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -389,3 +390,53 @@ print(time.perf_counter() - began)
         assert float(outputs[0][-1]) < 15
         assert float(outputs[1][-1]) < 2
         assert len(outputs[1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("triple", "features", "registers"),
+    [
+        ("x86_64-unknown-linux-gnu", "+sse2,+avx,+avx2,+avx512f", (16, 32)),
+        ("x86_64-unknown-linux-gnu", "+sse2,+avx,+avx2,-avx512f", (8, 16)),
+        ("x86_64-pc-windows-msvc", "", (4, 16)),
+        ("arm64-apple-darwin24.1.0", "+neon", (4, 32)),
+    ],
+)
+def test_the_registers_of_a_processor(triple, features, registers):
+    from fastw2v.kernels import simd
+
+    assert simd._registers(triple, features) == registers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("triple", "features", "registers"),
+    [("x86_64", "+avx512f", "16 32"), ("x86_64", "+avx", "8 16"), ("x86_64", "", "4 16"), ("arm64", "", "4 32")],
+)
+def test_loops_for_other_processors_equal_the_twin(triple, features, registers, tmp_path):
+    """LLVM compiles vectors of any length for this processor, so that those meant for others can be tested here."""
+    code = """
+import sys
+import numpy as np
+from numba.core.registry import cpu_target
+codegen = type(cpu_target.target_context.codegen())
+codegen.magic_tuple = lambda self: (sys.argv[1], "processor", sys.argv[2])
+sys.path.insert(0, sys.argv[3])
+from test_kernels import corpus, tables
+from fastw2v.kernels import cpu, naive, simd
+print(simd.COLUMNS, simd.REGISTERS)
+ids, offsets, counts = corpus(80, 3000, 30)
+for model in ("cbow", "skipgram"):
+    start = tables(80, 37, np.float32)
+    ours, theirs = [W.copy() for W in start], [W.copy() for W in start]
+    settings = {"model": model, "epochs": 1, "alpha": 0.05, "pool_size": 22, "pool_tokens": 50}
+    np.testing.assert_allclose(
+        cpu.train(*ours, ids, offsets, counts, **settings),
+        naive.train(*theirs, ids, offsets, counts, **settings), rtol=1e-5,
+    )
+    for one, other in zip(ours, theirs):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+"""
+    command = [sys.executable, "-c", code, triple, features, str(Path(__file__).parent)]
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == registers

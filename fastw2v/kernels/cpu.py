@@ -156,7 +156,7 @@ def train(
         counts, keep, weights, crowd=crowd or workers, model=model, window=window, shrink_windows=shrink_windows,
         negative=negative, cbow_grad=cbow_grad, alpha=alpha, tile=tile, pool_size=pool_size, pool_tokens=pool_tokens,
     )  # fmt: skip
-    rates = [limit.astype(W_in.dtype) for limit in crowded]
+    rates = [_to_the_last_below(limit, max(alpha, min_alpha)).astype(W_in.dtype) for limit in crowded]
     settings = (window, bool(shrink_windows), shares, *rates, float(negative), pool_tokens, pool_size, tile)
     slope = float(alpha - min_alpha) / (epochs * N)
     kernel = _kernel(model)
@@ -253,6 +253,11 @@ def _share_out(
     if errors:
         raise errors[0]
     return losses / np.maximum(targets, 1)
+
+
+def _to_the_last_below(limit: np.ndarray, highest: float) -> np.ndarray:
+    """Return the limits up to the last that is ever passed: a few, of frequent words, which stay in the cache."""
+    return limit[: len(limit) - int(np.argmax(np.append(limit[::-1] < highest, True)))]
 
 
 def _kernel(model: Model) -> Any:

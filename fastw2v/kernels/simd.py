@@ -3,8 +3,9 @@
 LLVM vectorises plain loops well when they touch one or two arrays, but it will not keep a 4 × 4 block of
 products in registers while it walks along the rows, and that block is where a kernel's time goes. So the inner
 loops say what they mean: a `Lanes` value is sixteen float32 (or float64) numbers, one AVX-512 register or two AVX2
-registers or four NEON ones, whatever the processor has: LLVM splits it. Arrays are addressed by the offset of an
-element from the start of their data, whatever their number of dimensions; nothing is checked.
+registers or four NEON ones, whatever the processor has: LLVM splits it. Where a loop needs all registers there are, it
+takes `COLUMNS` numbers at a time, which are one register. Arrays are addressed by the offset of an element from the
+start of their data, whatever their number of dimensions; nothing is checked.
 
 Numba's cache of a compiled kernel knows only the kernel's own file: after a change here, touch `stretch.py`.
 """
@@ -19,10 +20,26 @@ from typing import Any
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16
 """Numbers in a vector. Rows are padded to a multiple of it."""
+
+
+def _registers(triple: str, features: str) -> tuple[int, int]:
+    """Return how many float32 numbers a register holds and how many registers there are."""
+    has = features.split(",")
+    if "+avx512f" in has:
+        return 16, 32
+    if "+avx" in has:
+        return 8, 16
+    return 4, 16 if triple.startswith(("x86", "i686")) else 32
+
+
+# What Numba compiles for, which is what its cache of compiled kernels goes by.
+COLUMNS, REGISTERS = _registers(*cpu_target.target_context.codegen().magic_tuple()[::2])
+"""Numbers in a short vector, which is one register, and the registers there are."""
 
 _INT32 = ir.IntType(32)
 
@@ -36,21 +53,26 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 
 class Lanes(types.Type):
-    """Numba's name for sixteen numbers of one floating type."""
+    """Numba's name for some numbers, sixteen or `COLUMNS`, of one floating type."""
 
-    def __init__(self, dtype: Any) -> None:
+    def __init__(self, dtype: Any, size: int) -> None:
         self.dtype = dtype
-        super().__init__(name=f"Lanes({dtype})")
+        self.size = size
+        super().__init__(name=f"Lanes({dtype}, {size})")
 
 
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, lanes: Lanes) -> None:
-        super().__init__(manager, lanes, _vector_type(lanes.dtype))
+        super().__init__(manager, lanes, _vector_type(lanes))
 
 
-def _vector_type(dtype: Any) -> Any:
-    return ir.VectorType(ir.DoubleType() if dtype == types.float64 else ir.FloatType(), LANES)
+def _vector_type(lanes: Lanes) -> Any:
+    return ir.VectorType(ir.DoubleType() if lanes.dtype == types.float64 else ir.FloatType(), lanes.size)
+
+
+def _integers(lanes: Lanes) -> Any:
+    return ir.VectorType(_INT32, lanes.size)
 
 
 def _element(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
@@ -59,54 +81,67 @@ def _element(context: Any, builder: Any, array_type: Any, array: Any, index: Any
     return builder.gep(data, [index])
 
 
-def _constant(dtype: Any, value: float) -> Any:
-    return ir.Constant(_vector_type(dtype), [value] * LANES)
+def _constant(lanes: Lanes, value: float) -> Any:
+    return ir.Constant(_vector_type(lanes), [value] * lanes.size)
 
 
 def _shuffle(builder: Any, a: Any, b: Any, places: list[int]) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT32, len(places)), places))
 
 
-@intrinsic
-def load(typing: Any, array: Any, index: Any) -> Any:
-    """Return the sixteen elements that start at offset `index`."""
+def _loading(size: int) -> Any:
+    @intrinsic
+    def load(typing: Any, array: Any, index: Any) -> Any:
+        lanes = Lanes(array.dtype, size)
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _element(context, builder, array, args[0], args[1])
-        vector = _vector_type(array.dtype)
-        return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=array.dtype.bitwidth // 8)
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = _element(context, builder, array, args[0], args[1])
+            pointer = builder.bitcast(pointer, _vector_type(lanes).as_pointer())
+            return builder.load(pointer, align=array.dtype.bitwidth // 8)
 
-    return Lanes(array.dtype)(array, types.intp), generate
+        return lanes(array, types.intp), generate
+
+    return load
+
+
+load, load_columns = _loading(LANES), _loading(COLUMNS)
+"""``load(array, index)`` returns the sixteen, or `COLUMNS`, elements that start at offset `index`."""
 
 
 @intrinsic
 def store(typing: Any, array: Any, index: Any, lanes: Any) -> Any:
-    """Write sixteen elements from offset `index`."""
+    """Write the elements from offset `index` on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = _element(context, builder, array, args[0], args[1])
-        vector = _vector_type(array.dtype)
-        builder.store(args[2], builder.bitcast(pointer, vector.as_pointer()), align=array.dtype.bitwidth // 8)
+        pointer = builder.bitcast(pointer, _vector_type(lanes).as_pointer())
+        builder.store(args[2], pointer, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, lanes), generate
 
 
-@intrinsic
-def spread(typing: Any, array: Any, index: Any) -> Any:
-    """Return sixteen copies of the element at offset `index`."""
+def _spreading(size: int) -> Any:
+    @intrinsic
+    def spread(typing: Any, array: Any, index: Any) -> Any:
+        lanes = Lanes(array.dtype, size)
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(_element(context, builder, array, args[0], args[1]))
-        return _splat(builder, value, array.dtype)
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return _splat(builder, builder.load(_element(context, builder, array, args[0], args[1])), lanes)
 
-    return Lanes(array.dtype)(array, types.intp), generate
+        return lanes(array, types.intp), generate
+
+    return spread
 
 
-def _splat(builder: Any, value: Any, dtype: Any) -> Any:
-    empty = ir.Constant(_vector_type(dtype), ir.Undefined)
+spread, spread_columns = _spreading(LANES), _spreading(COLUMNS)
+"""``spread(array, index)`` returns sixteen, or `COLUMNS`, copies of the element at offset `index`."""
+
+
+def _splat(builder: Any, value: Any, lanes: Lanes) -> Any:
+    empty = ir.Constant(_vector_type(lanes), ir.Undefined)
     first = builder.insert_element(empty, value, ir.Constant(_INT32, 0))
-    return _shuffle(builder, first, empty, [0] * LANES)
+    return _shuffle(builder, first, empty, [0] * lanes.size)
 
 
 @intrinsic
@@ -135,7 +170,7 @@ def where_positive(typing: Any, x: Any, a: Any, b: Any) -> Any:
     """Return `a` where `x` is above zero and `b` elsewhere."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        positive = builder.fcmp_ordered(">", args[0], _constant(x.dtype, 0.0))
+        positive = builder.fcmp_ordered(">", args[0], _constant(x, 0.0))
         return builder.select(positive, args[1], args[2])
 
     return x(x, x, x), generate
@@ -149,37 +184,44 @@ def fold_pairs(typing: Any, a: Any, b: Any) -> Any:
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        even = [g + k for g in range(0, LANES, 4) for k in (0, 2, LANES, LANES + 2)]
-        return _fold(builder, args, even, [k + 1 for k in even])
+        even = [g + k for g in range(0, a.size, 4) for k in (0, 2, a.size, a.size + 2)]
+        return _fold(builder, *args, even, 1)
 
     return a(a, a), generate
 
 
 @intrinsic
-def fold_groups(typing: Any, a: Any, b: Any) -> Any:
-    """Return the sums of neighbouring groups of four: a's first and second, third and fourth, then b's."""
+def fold_groups(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Return the sum of the groups of four of each: four numbers of a, four of b, four of c, four of d."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        even = [g + k for g in (0, 8, LANES, LANES + 8) for k in range(4)]
-        return _fold(builder, args, even, [k + 4 for k in even])
+        vectors, groups = list(args), a.size // 4
+        even = [g + k for g in range(0, 2 * a.size, 8) for k in range(4)]
+        while groups > 1:
+            vectors = [_fold(builder, *pair, even, 4) for pair in zip(vectors[::2], vectors[1::2], strict=True)]
+            groups //= 2
+        while len(vectors) > 1:  # they have sixteen numbers between them
+            places = list(range(2 * vectors[0].type.count))
+            vectors = [_shuffle(builder, *pair, places) for pair in zip(vectors[::2], vectors[1::2], strict=True)]
+        return vectors[0]
 
-    return a(a, a), generate
+    return Lanes(a.dtype, LANES)(a, a, a, a), generate
 
 
-def _fold(builder: Any, args: Any, even: list[int], odd: list[int]) -> Any:
-    a, b = args
+def _fold(builder: Any, a: Any, b: Any, even: list[int], apart: int) -> Any:
+    odd = [k + apart for k in even]
     return builder.fadd(_shuffle(builder, a, b, even), _shuffle(builder, a, b, odd))
 
 
 @intrinsic
 def total(typing: Any, a: Any) -> Any:
-    """Return the sum of the sixteen numbers as a float64, added up in float64."""
+    """Return the sum of the numbers as a float64, added up in float64."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value = args[0]
-        double = _vector_type(types.float64)
+        double = _vector_type(Lanes(types.float64, a.size))
         value = value if a.dtype == types.float64 else builder.fpext(value, double)
-        width = LANES
+        width = a.size
         while width > 1:
             width //= 2
             low = _shuffle(builder, value, value, list(range(width)))
@@ -202,6 +244,31 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
+
+
+@intrinsic
+def matches(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """Return as bits which of the sixteen elements from offset `index` on, of int32, are a value."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        integers = ir.VectorType(_INT32, LANES)
+        pointer = _element(context, builder, array, args[0], args[1])
+        found = builder.load(builder.bitcast(pointer, integers.as_pointer()), align=4)
+        first = builder.insert_element(ir.Constant(integers, ir.Undefined), args[2], ir.Constant(_INT32, 0))
+        equal = builder.icmp_signed("==", found, _shuffle(builder, first, first, [0] * LANES))
+        return builder.zext(builder.bitcast(equal, ir.IntType(LANES)), args[1].type)
+
+    return types.intp(array, types.intp, types.int32), generate
+
+
+@intrinsic
+def lowest_bit(typing: Any, bits: Any) -> Any:
+    """Return the place of the lowest bit that is set; one is."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.intp(types.intp), generate
 
 
 def _arithmetic(name: str) -> Any:
@@ -235,8 +302,8 @@ def _unary(name: str) -> Any:
     @intrinsic
     def operation(typing: Any, a: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            vector = _vector_type(a.dtype)
-            full_name = f"{name}.v{LANES}f{a.dtype.bitwidth}"
+            vector = _vector_type(a)
+            full_name = f"{name}.v{a.size}f{a.dtype.bitwidth}"
             function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector]), full_name)
             return builder.call(function, args)
 
@@ -256,9 +323,9 @@ def _power_of_two(typing: Any, n: Any) -> Any:
     """Return 2**n for whole n from -126 to 127, and 0 for -127, by writing float32's exponent bits."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        integer = ir.VectorType(_INT32, LANES)
-        biased = builder.add(builder.fptosi(args[0], integer), ir.Constant(integer, [127] * LANES))
-        return builder.bitcast(builder.shl(biased, ir.Constant(integer, [23] * LANES)), args[0].type)
+        integer = _integers(n)
+        biased = builder.add(builder.fptosi(args[0], integer), ir.Constant(integer, [127] * n.size))
+        return builder.bitcast(builder.shl(biased, ir.Constant(integer, [23] * n.size)), args[0].type)
 
     return n(n), generate
 
@@ -268,11 +335,11 @@ def _exponent(typing: Any, x: Any) -> Any:
     """Return n with ``x = m * 2**n`` and m from sqrt(1/2) to sqrt(2); x is float32, normal and positive."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        integer = ir.VectorType(_INT32, LANES)
+        integer = _integers(x)
         bits = builder.bitcast(args[0], integer)
         # The bits of sqrt(1/2) subtracted: what is left above the 23 bits of the mantissa is the exponent.
-        rest = builder.sub(bits, ir.Constant(integer, [0x3F3504F3] * LANES))
-        return builder.sitofp(builder.ashr(rest, ir.Constant(integer, [23] * LANES)), args[0].type)
+        rest = builder.sub(bits, ir.Constant(integer, [0x3F3504F3] * x.size))
+        return builder.sitofp(builder.ashr(rest, ir.Constant(integer, [23] * x.size)), args[0].type)
 
     return x(x), generate
 
@@ -318,7 +385,7 @@ def _at_most(typing: Any, a: Any, limit: Any) -> Any:
     """Return the smaller of `a` and a number; NaN where `a` is NaN."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bound = _splat(builder, builder.fptrunc(args[1], ir.FloatType()), a.dtype)
+        bound = _splat(builder, builder.fptrunc(args[1], ir.FloatType()), a)
         return builder.select(builder.fcmp_ordered(">", args[0], bound), bound, args[0])
 
     return a(a, types.float64), generate
@@ -326,11 +393,11 @@ def _at_most(typing: Any, a: Any, limit: Any) -> Any:
 
 @intrinsic
 def number(typing: Any, value: Any, like: Any) -> Any:
-    """Return sixteen copies of a float64 number, in the type of `like`."""
+    """Return copies of a float64 number, in the type of `like`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         scalar = args[0] if like.dtype == types.float64 else builder.fptrunc(args[0], ir.FloatType())
-        return _splat(builder, scalar, like.dtype)
+        return _splat(builder, scalar, like)
 
     return like(types.float64, like), generate
 

@@ -2,10 +2,11 @@
 
 `cbow_ns` and `skipgram_ns` do what `fastw2v.kernels.naive` does, in one pass and without leaving the cache. Four
 targets at a time are scored against four rows at a time: sixteen products in registers while the rows are walked
-once (`_scores`), then coefficients for sixteen pairs at a time (`_noise`, `_pull`), then one more walk along the
-rows in which each is read, adds to the four gradients, takes its own four updates and is written (`_train`). The
-ring buffers hold what can still be reached by a window, and the rows of a pool are copied for as long as it is in
-use, so that threads seldom write to the same rows; `docs/kernels.md` shows the machine code and the figures.
+once, or twice eight where there are fewer registers (`_scores`), then coefficients for sixteen pairs at a time
+(`_noise`, `_pull`), then one more walk along the rows in which each is read, adds to the four gradients, takes its own
+four updates and is written (`_train`). The ring buffers hold what can still be reached by a window, and the rows of a
+pool are copied for as long as it is in use, so that threads seldom write to the same rows; `docs/kernels.md` shows the
+machine code and the figures.
 
 Everything a function needs is passed in flat arrays, and rows are named by the offset of their first element.
 """
@@ -21,7 +22,9 @@ from numba import njit
 from fastw2v import draws
 from fastw2v.kernels.schedule import LONGEST_STEP
 from fastw2v.kernels.simd import (
+    COLUMNS,
     LANES,
+    REGISTERS,
     compiled,
     exp_minus,
     fma,
@@ -29,11 +32,15 @@ from fastw2v.kernels.simd import (
     fold_pairs,
     larger,
     load,
+    load_columns,
     log,
+    lowest_bit,
     magnitude,
+    matches,
     number,
     prefetch,
     spread,
+    spread_columns,
     store,
     total,
     where_positive,
@@ -156,8 +163,8 @@ def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, t
             bias[lane + k] = 0
             times[lane + k] = times[lane] + (k == 0)
     blocks = (n + SIDE - 1) // SIDE
+    ids[n:] = -1
     for m in range(n, SIDE * blocks):
-        ids[m] = -1
         rows[m] = rows[0]
         for k in range(0, LANES, SIDE):
             lane = LANES * (m // SIDE) + m % SIDE + k
@@ -169,7 +176,7 @@ def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, t
 @njit
 def _part(limit: Any, word: Any, rate: Any) -> Any:
     """Return what a step of a word's row is multiplied by, see `fastw2v.kernels.crowd`."""
-    return limit[word] / rate if limit[word] < rate else 1.0
+    return limit[word] / rate if word < len(limit) and limit[word] < rate else 1.0
 
 
 @njit
@@ -187,42 +194,60 @@ def _return_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any, limit: Any,
 @njit
 def _find(ids: Any, size: Any, word: Any) -> Any:
     """Return the place of a word in the pool, or -1."""
-    place = -1
-    for m in range(size):
-        if ids[m] == word:
-            place = m
-    return place
+    for m in range(0, size, LANES):
+        found = matches(ids, m, word)
+        if found:
+            return m + lowest_bit(found)
+    return -1
 
 
 @njit
 def _scores(h: Any, width: Any, W: Any, rows: Any, blocks: Any, bias: Any, scores: Any) -> None:
     """Score four targets against every block of four rows: lane ``4 * target + row`` of the block's vector."""
-    zero = number(0.0, load(h, 0))
     for q in range(blocks):
         a, b, c, d = rows[4 * q], rows[4 * q + 1], rows[4 * q + 2], rows[4 * q + 3]
-        a0 = a1 = a2 = a3 = zero
-        b0 = b1 = b2 = b3 = zero
-        c0 = c1 = c2 = c3 = zero
-        d0 = d1 = d2 = d3 = zero
-        for j in range(0, width, LANES):
-            h0 = load(h, j)
-            h1 = load(h, width + j)
-            h2 = load(h, 2 * width + j)
-            h3 = load(h, 3 * width + j)
-            v = load(W, a + j)
-            a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
-            v = load(W, b + j)
-            b0, b1, b2, b3 = fma(h0, v, b0), fma(h1, v, b1), fma(h2, v, b2), fma(h3, v, b3)
-            v = load(W, c + j)
-            c0, c1, c2, c3 = fma(h0, v, c0), fma(h1, v, c1), fma(h2, v, c2), fma(h3, v, c3)
-            v = load(W, d + j)
-            d0, d1, d2, d3 = fma(h0, v, d0), fma(h1, v, d1), fma(h2, v, d2), fma(h3, v, d3)
-        s0 = fold_pairs(fold_pairs(a0, b0), fold_pairs(c0, d0))
-        s1 = fold_pairs(fold_pairs(a1, b1), fold_pairs(c1, d1))
-        s2 = fold_pairs(fold_pairs(a2, b2), fold_pairs(c2, d2))
-        s3 = fold_pairs(fold_pairs(a3, b3), fold_pairs(c3, d3))
-        s = fold_groups(fold_groups(s0, s1), fold_groups(s2, s3))
-        store(scores, LANES * q, s + load(bias, LANES * q))
+        if REGISTERS > 16:
+            ab, cd = _products(h, width, W, a, b, c, d)
+        else:
+            ab, cd = _products_of_two(h, width, W, a, b), _products_of_two(h, width, W, c, d)
+        s0 = fold_pairs(ab[0], cd[0])
+        s1 = fold_pairs(ab[1], cd[1])
+        s2 = fold_pairs(ab[2], cd[2])
+        s3 = fold_pairs(ab[3], cd[3])
+        store(scores, LANES * q, fold_groups(s0, s1, s2, s3) + load(bias, LANES * q))
+
+
+@njit
+def _products(h: Any, width: Any, W: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Multiply four targets with four rows: sixteen sums, folded to pairs of rows."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = number(0.0, load_columns(h, 0))
+    c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = a0
+    for j in range(0, width, COLUMNS):
+        h0, h1, h2, h3 = _columns(h, width, j)
+        v = load_columns(W, a + j)
+        a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
+        v = load_columns(W, b + j)
+        b0, b1, b2, b3 = fma(h0, v, b0), fma(h1, v, b1), fma(h2, v, b2), fma(h3, v, b3)
+        v = load_columns(W, c + j)
+        c0, c1, c2, c3 = fma(h0, v, c0), fma(h1, v, c1), fma(h2, v, c2), fma(h3, v, c3)
+        v = load_columns(W, d + j)
+        d0, d1, d2, d3 = fma(h0, v, d0), fma(h1, v, d1), fma(h2, v, d2), fma(h3, v, d3)
+    ab = fold_pairs(a0, b0), fold_pairs(a1, b1), fold_pairs(a2, b2), fold_pairs(a3, b3)
+    cd = fold_pairs(c0, d0), fold_pairs(c1, d1), fold_pairs(c2, d2), fold_pairs(c3, d3)
+    return ab, cd
+
+
+@njit
+def _products_of_two(h: Any, width: Any, W: Any, a: Any, b: Any) -> Any:
+    """Multiply four targets with two rows: eight sums, which with what is multiplied fit sixteen registers."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = number(0.0, load_columns(h, 0))
+    for j in range(0, width, COLUMNS):
+        h0, h1, h2, h3 = _columns(h, width, j)
+        v = load_columns(W, a + j)
+        a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
+        v = load_columns(W, b + j)
+        b0, b1, b2, b3 = fma(h0, v, b0), fma(h1, v, b1), fma(h2, v, b2), fma(h3, v, b3)
+    return fold_pairs(a0, b0), fold_pairs(a1, b1), fold_pairs(a2, b2), fold_pairs(a3, b3)
 
 
 @njit
@@ -268,21 +293,21 @@ def _pull(scores: Any, block: Any, rate: Any) -> Any:
 
 @njit
 def _train(j: Any, h: Any, d: Any, values: Any, sums: Any, rows: Any, blocks: Any, scores: Any) -> Any:
-    """Let sixteen columns of every row add to the four targets' gradients and take their updates."""
+    """Let `COLUMNS` columns of every row add to the four targets' gradients and take their updates."""
     h0, h1, h2, h3 = h
     d0, d1, d2, d3 = d
     for q in range(blocks):
         for p in range(4):
             row = rows[4 * q + p] + j
-            v = load(values, row)
-            s = load(sums, row)
-            g = spread(scores, LANES * q + p)
+            v = load_columns(values, row)
+            s = load_columns(sums, row)
+            g = spread_columns(scores, LANES * q + p)
             d0, s = fma(g, v, d0), fma(g, h0, s)
-            g = spread(scores, LANES * q + 4 + p)
+            g = spread_columns(scores, LANES * q + 4 + p)
             d1, s = fma(g, v, d1), fma(g, h1, s)
-            g = spread(scores, LANES * q + 8 + p)
+            g = spread_columns(scores, LANES * q + 8 + p)
             d2, s = fma(g, v, d2), fma(g, h2, s)
-            g = spread(scores, LANES * q + 12 + p)
+            g = spread_columns(scores, LANES * q + 12 + p)
             d3, s = fma(g, v, d3), fma(g, h3, s)
             store(sums, row, s)
     return d0, d1, d2, d3
@@ -304,7 +329,12 @@ def _train_own(W: Any, row: Any, scores: Any, k: Any, h: Any, width: Any, part: 
 
 @njit
 def _columns(h: Any, width: Any, j: Any) -> Any:
-    return load(h, j), load(h, width + j), load(h, 2 * width + j), load(h, 3 * width + j)
+    return (
+        load_columns(h, j),
+        load_columns(h, width + j),
+        load_columns(h, 2 * width + j),
+        load_columns(h, 3 * width + j),
+    )
 
 
 @njit
@@ -344,12 +374,12 @@ def _ring(size: Any) -> Any:
 
 @njit
 def _note(j: Any, k: Any, d: Any, held: Any, edges: Any, at: Any, shares: Any) -> None:
-    """Note sixteen columns of the gradient of CBOW's target k at the edges of its window."""
-    d = d * spread(shares, k)
+    """Note `COLUMNS` columns of the gradient of CBOW's target k at the edges of its window."""
+    d = d * spread_columns(shares, k)
     middle, low, high = at[k, 0] + j, at[k, 1] + j, at[k, 2] + j
     store(held, middle, number(0.0, d) - d)
-    store(edges, low, load(edges, low) + d)
-    store(edges, high, load(edges, high) - d)
+    store(edges, low, load_columns(edges, low) + d)
+    store(edges, high, load_columns(edges, high) - d)
 
 
 @compiled
@@ -392,7 +422,7 @@ def cbow_ns(
     negatives = _drawn(first_pool, place[n - 1] // pool_tokens + 1, pool_size, threshold, alias, keys[2])
 
     most = (pool_size + SIDE - 1) // SIDE
-    pool_ids = np.empty(SIDE * most, np.int32)
+    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)
     rows = np.empty(SIDE * most, np.int64)
     pool = _zeros(2 * SIDE * most * width, W_out)
     times = _zeros(LANES * most, W_in)
@@ -418,6 +448,7 @@ def cbow_ns(
     number_of_pool = np.int64(-1)
     blocks = 0
     fetched = 0
+    targets = 0
     entered = 0
     left = 0
     t = 0
@@ -433,6 +464,11 @@ def cbow_ns(
         while place[end - 1] >= (number_of_pool + 1) * pool_tokens:
             end -= 1
         step = rate - slope * place[t]
+        if end - t != targets:
+            targets = end - t
+            for k in range(SIDE):
+                for p in range(SIDE):
+                    weight[SIDE * k + p] = negative / pool_size if k < targets else 0.0
 
         for i in range(entered, min(n, end + window)):
             row = np.int64(word[i]) * width
@@ -453,8 +489,6 @@ def cbow_ns(
                 _copy_row(pool, hit[k] * width, own, k * width, width)
             else:
                 _copy_row(W_out, np.int64(word[i]) * width, own, k * width, width)
-            for p in range(SIDE):
-                weight[SIDE * k + p] = negative / pool_size if t + k < end else 0.0
             if t + k < end:
                 a = (low[i] & mask) * width
                 b = (high[i] & mask) * width
@@ -479,12 +513,6 @@ def cbow_ns(
             _fetch(W_out, np.int64(negatives[i]) * width, width)
         fetched += SIDE
 
-        _scores(h, width, pool, rows, blocks, bias, scores)
-        for k in range(end - t):
-            if hit[k] >= 0:
-                scores[LANES * (hit[k] // SIDE) + SIDE * k + hit[k] % SIDE] = MASKED
-        loss += _noise(scores, blocks, times, weight, step)
-
         s0 = s1 = s2 = s3 = zero
         for j in range(0, width, LANES):
             s0 = fma(load(h, j), load(own, j), s0)
@@ -492,21 +520,24 @@ def cbow_ns(
             s2 = fma(load(h, 2 * width + j), load(own, 2 * width + j), s2)
             s3 = fma(load(h, 3 * width + j), load(own, 3 * width + j), s3)
         s = fold_pairs(fold_pairs(s0, s1), fold_pairs(s2, s3))
-        s = fold_groups(s, s)
-        store(own_scores, 0, zero - fold_groups(s, s))  # the four scores, four times over
+        store(own_scores, 0, zero - fold_groups(s, s, s, s))  # the four scores, four times over
         for k in range(end - t, SIDE):
             for p in range(0, LANES, SIDE):
                 own_scores[p + k] = MASKED
+        _scores(h, width, pool, rows, blocks, bias, scores)
+        for k in range(end - t):
+            if hit[k] >= 0:
+                scores[LANES * (hit[k] // SIDE) + SIDE * k + hit[k] % SIDE] = MASKED
         loss += total(_pull(own_scores, 0, step)) / SIDE
+        loss += _noise(scores, blocks, times, weight, step)
 
-        for j in range(0, width, LANES):
-            h0, h1, h2, h3 = _columns(h, width, j)
-            g0, g1, g2, g3 = spread(own_scores, 0), spread(own_scores, 1), spread(own_scores, 2), spread(own_scores, 3)
-            d0 = g0 * load(own, j)
-            d1 = g1 * load(own, width + j)
-            d2 = g2 * load(own, 2 * width + j)
-            d3 = g3 * load(own, 3 * width + j)
-            d0, d1, d2, d3 = _train(j, (h0, h1, h2, h3), (d0, d1, d2, d3), pool, pool, rows, blocks, scores)
+        for j in range(0, width, COLUMNS):
+            d0 = spread_columns(own_scores, 0) * load_columns(own, j)
+            d1 = spread_columns(own_scores, 1) * load_columns(own, width + j)
+            d2 = spread_columns(own_scores, 2) * load_columns(own, 2 * width + j)
+            d3 = spread_columns(own_scores, 3) * load_columns(own, 3 * width + j)
+            columns = _columns(h, width, j)
+            d0, d1, d2, d3 = _train(j, columns, (d0, d1, d2, d3), pool, pool, rows, blocks, scores)
             _note(j, 0, d0, held, edges, at, shares)
             _note(j, 1, d1, held, edges, at, shares)
             _note(j, 2, d2, held, edges, at, shares)
@@ -575,7 +606,7 @@ def skipgram_ns(
     negatives = _drawn(first_pool, place[n - 1] // pool_tokens + 1, pool_size, threshold, alias, keys[2])
 
     most = (pool_size + SIDE - 1) // SIDE
-    pool_ids = np.empty(SIDE * most, np.int32)
+    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)
     rows = np.empty(SIDE * most, np.int64)
     pool = _zeros(2 * SIDE * most * width, W_out)
     times = _zeros(LANES * most, W_in)
@@ -668,9 +699,10 @@ def skipgram_ns(
             lost = lost + _pull(band_scores, q, step)
         loss += total(lost)
 
-        for j in range(0, width, LANES):
+        for j in range(0, width, COLUMNS):
             columns = _columns(h, width, j)
-            d = _train(j, columns, (zero, zero, zero, zero), pool, pool, rows, blocks, scores)
+            none = number(0.0, columns[0])
+            d = _train(j, columns, (none, none, none, none), pool, pool, rows, blocks, scores)
             d = _train(j, columns, d, held, change, band_rows, band, band_scores)
             _store_columns(dh, width, j, d)
         for k in range(end - t):
