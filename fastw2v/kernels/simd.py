@@ -185,7 +185,7 @@ def fold_pairs(typing: Any, a: Any, b: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         even = [g + k for g in range(0, a.size, 4) for k in (0, 2, a.size, a.size + 2)]
-        return _fold(builder, *args, even, 1)
+        return _fold(builder, args[0], args[1], even, 1)
 
     return a(a, a), generate
 
