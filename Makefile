@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-slow compile-cuda gpu-check lint types format bench wheel clean
+.PHONY: demo test test-slow test-lowest compile-cuda gpu-check lint types format bench wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/fastw2v demo
@@ -15,6 +15,13 @@ test: $(VENV)/installed-dev
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
+
+# With the lowest versions that pyproject.toml admits, together; what they warn of is theirs.
+test-lowest:
+	$(PYTHON) -m venv .venv-lowest
+	sed -n 's/^ *"\([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/constraints.txt -e '.[dev]'
+	.venv-lowest/bin/python -m pytest -W ignore::DeprecationWarning
 
 # The CUDA source, compiled for every architecture by NVIDIA's compiler from PyPI, which needs no GPU.
 compile-cuda: $(VENV)/installed-dev
@@ -44,7 +51,7 @@ wheel: $(VENV)/installed-dev
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) .venv-lowest dist build
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
