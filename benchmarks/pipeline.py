@@ -93,9 +93,10 @@ def held(options: Options, place: int) -> dict[str, Finished]:
         text, output, contest.model, vector_size=contest.vector_size, window=contest.window,
         epochs=contest.epochs, workers=options.workers,
     )  # fmt: skip
-    if OURS in there:  # compiles, once on a machine; the others came compiled
-        with contextlib.suppress(FailedError, OSError):  # what fails does so again, and is told, in its turn
-            there[OURS].train(replace(settings, text=head_of(options, 1).path, epochs=1))
+    for name in there:
+        if name.startswith(OURS):  # compiles, once on a machine; the others came compiled
+            with contextlib.suppress(FailedError, OSError):  # what fails does so again, and is told, in its turn
+                there[name].train(replace(settings, text=head_of(options, 1).path, epochs=1))
     finished = {name: Finished(system, [], {}) for name, system in there.items()}
     scores: dict[str, list[dict[str, float]]] = {name: [] for name in there}
     for turn in range(max(contest.turns.values())):

@@ -31,10 +31,9 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from fastw2v.kernels.simd import LANES, compiled
+from fastw2v.kernels.simd import LANES, compiled, target
 
 __all__ = ["LONGEST", "problem", "screened"]
 
@@ -66,14 +65,9 @@ _ALWAYS = np.int32(-(2**31))
 
 def problem() -> str | None:
     """Return why screening would not be fast here, or None."""
-    if _has(cpu_target.target_context, "avx2"):
+    if "avx2" in target()[1]:
         return None
     return "the processor has no instruction known here that multiplies and adds 16-bit integers (AVX2)"
-
-
-def _has(context: Any, feature: str) -> bool:
-    """Return whether Numba compiles for a processor with this feature."""
-    return f"+{feature}" in context.codegen().magic_tuple()[2].split(",")
 
 
 def screened(
@@ -208,7 +202,7 @@ def _multiply(
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         intp = args[4].type
-        wide = _has(context, "avx512bw")
+        wide = "avx512bw" in target()[1]
 
         def data(argument: int, offset: Any, kind: Any) -> Any:
             array = context.make_array(signature.args[argument])(context, builder, args[argument])

@@ -395,16 +395,33 @@ print(time.perf_counter() - began)
 @pytest.mark.parametrize(
     ("triple", "features", "registers"),
     [
-        ("x86_64-unknown-linux-gnu", "+sse2,+avx,+avx2,+avx512f", (16, 32)),
-        ("x86_64-unknown-linux-gnu", "+sse2,+avx,+avx2,-avx512f", (8, 16)),
-        ("x86_64-pc-windows-msvc", "", (4, 16)),
-        ("arm64-apple-darwin24.1.0", "+neon", (4, 32)),
+        ("x86_64-unknown-linux-gnu", {"sse2", "avx", "avx2", "avx512f"}, (16, 32)),
+        ("x86_64-unknown-linux-gnu", {"sse2", "avx", "avx2"}, (8, 16)),
+        ("x86_64-pc-windows-msvc", set(), (4, 16)),
+        ("arm64-apple-darwin24.1.0", {"neon"}, (4, 32)),
     ],
 )
 def test_the_registers_of_a_processor(triple, features, registers):
     from fastw2v.kernels import simd
 
     assert simd._registers(triple, features) == registers
+
+
+def test_the_features_of_this_processor(monkeypatch):
+    from numba.core.registry import cpu_target
+
+    from fastw2v.kernels import simd
+
+    codegen = type(cpu_target.target_context.codegen())
+    monkeypatch.setattr(codegen, "magic_tuple", lambda self: ("x86_64-unknown", "znver3", "+avx,-avx512f,+fma"))
+    assert simd.target() == ("x86_64-unknown", {"avx", "fma"})
+    monkeypatch.setattr(codegen, "magic_tuple", lambda self: ("arm64", "generic", ""))
+    assert simd.target() == ("arm64", set())
+
+
+def test_limits_end_at_the_last_that_is_passed():
+    for limits, kept in (([0.1, 9, 0.2, 9], 3), ([9, 9], 0), ([0.1, 0.2], 2), ([0.2, 9], 1), ([0.3], 0)):
+        np.testing.assert_array_equal(cpu._to_the_last_below(np.array(limits), 0.3), limits[:kept])
 
 
 @pytest.mark.slow

@@ -257,7 +257,7 @@ def _share_out(
 
 def _to_the_last_below(limit: np.ndarray, highest: float) -> np.ndarray:
     """Return the limits up to the last that is ever passed: a few, of frequent words, which stay in the cache."""
-    return limit[: len(limit) - int(np.argmax(np.append(limit[::-1] < highest, True)))]
+    return limit[: np.flatnonzero(limit < highest).max(initial=-1) + 1]
 
 
 def _kernel(model: Model) -> Any:

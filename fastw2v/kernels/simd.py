@@ -27,18 +27,22 @@ LANES = 16
 """Numbers in a vector. Rows are padded to a multiple of it."""
 
 
-def _registers(triple: str, features: str) -> tuple[int, int]:
+def target() -> tuple[str, set[str]]:
+    """Return the triple and the features of the processor that Numba compiles for, as its cache knows them."""
+    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return triple, {feature[1:] for feature in features.split(",") if feature.startswith("+")}
+
+
+def _registers(triple: str, features: set[str]) -> tuple[int, int]:
     """Return how many float32 numbers a register holds and how many registers there are."""
-    has = features.split(",")
-    if "+avx512f" in has:
+    if "avx512f" in features:
         return 16, 32
-    if "+avx" in has:
+    if "avx" in features:
         return 8, 16
     return 4, 16 if triple.startswith(("x86", "i686")) else 32
 
 
-# What Numba compiles for, which is what its cache of compiled kernels goes by.
-COLUMNS, REGISTERS = _registers(*cpu_target.target_context.codegen().magic_tuple()[::2])
+COLUMNS, REGISTERS = _registers(*target())
 """Numbers in a short vector, which is one register, and the registers there are."""
 
 _INT32 = ir.IntType(32)

@@ -219,7 +219,7 @@ def _scores(h: Any, width: Any, W: Any, rows: Any, blocks: Any, bias: Any, score
 
 @njit
 def _products(h: Any, width: Any, W: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Multiply four targets with four rows: sixteen sums, folded to pairs of rows."""
+    """Multiply four targets with four rows: sixteen sums, folded to pairs of rows; the targets are loaded once."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = number(0.0, load_columns(h, 0))
     c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = a0
     for j in range(0, width, COLUMNS):
@@ -422,7 +422,7 @@ def cbow_ns(
     negatives = _drawn(first_pool, place[n - 1] // pool_tokens + 1, pool_size, threshold, alias, keys[2])
 
     most = (pool_size + SIDE - 1) // SIDE
-    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)
+    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find` reads sixteen
     rows = np.empty(SIDE * most, np.int64)
     pool = _zeros(2 * SIDE * most * width, W_out)
     times = _zeros(LANES * most, W_in)
@@ -464,7 +464,7 @@ def cbow_ns(
         while place[end - 1] >= (number_of_pool + 1) * pool_tokens:
             end -= 1
         step = rate - slope * place[t]
-        if end - t != targets:
+        if end - t != targets:  # seldom: a vector that is read soon after its numbers were written has to wait
             targets = end - t
             for k in range(SIDE):
                 for p in range(SIDE):
@@ -513,6 +513,7 @@ def cbow_ns(
             _fetch(W_out, np.int64(negatives[i]) * width, width)
         fetched += SIDE
 
+        # Before the pool's, so that the sigmoids of both are worked out side by side.
         s0 = s1 = s2 = s3 = zero
         for j in range(0, width, LANES):
             s0 = fma(load(h, j), load(own, j), s0)
@@ -606,7 +607,7 @@ def skipgram_ns(
     negatives = _drawn(first_pool, place[n - 1] // pool_tokens + 1, pool_size, threshold, alias, keys[2])
 
     most = (pool_size + SIDE - 1) // SIDE
-    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)
+    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find` reads sixteen
     rows = np.empty(SIDE * most, np.int64)
     pool = _zeros(2 * SIDE * most * width, W_out)
     times = _zeros(LANES * most, W_in)
