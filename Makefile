@@ -23,10 +23,12 @@ test-lowest:
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/constraints.txt -e '.[dev]'
 	.venv-lowest/bin/python -m pytest -W ignore::DeprecationWarning
 
-# The CUDA source, compiled for every architecture by NVIDIA's compiler from PyPI, which needs no GPU.
+# The CUDA source, compiled for every architecture by NVIDIA's compiler from PyPI, which needs no GPU, and what it made
+# of it run on this processor.
 compile-cuda: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gpu-dev]'
-	$(BIN)/python -m pytest tests/test_kernels_gpu.py -k compiler -m 'slow or not slow'
+	$(BIN)/python -m pytest tests/test_kernels_gpu.py -k nvidia_s_compiler -m 'slow or not slow'
+	$(BIN)/python -m pytest tests/test_kernels_gpu.py -k nvidia_made
 
 # On a machine with a GPU: no network, no virtual environment; PYTHON has CuPy, pytest and the library's dependencies.
 gpu-check:

@@ -387,7 +387,7 @@ def test_a_binary_file_with_a_spaced_word_is_refused_not_shifted(tmp_path: Path,
 def test_a_single_spaced_word_is_found(tmp_path: Path, tail: str, scale: float) -> None:
     """Also where the bytes that the next word gains happen to be text."""
     rng = np.random.default_rng(7)
-    for _ in range(100):
+    for _ in range(20):
         matrix = (rng.normal(size=(3, 16)) * scale).astype(np.float32)
         texts = matrix.view(np.uint8).reshape(3, -1).copy()
         gained = texts[:, -len(tail.encode()) - 1 :]

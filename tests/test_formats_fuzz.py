@@ -185,7 +185,7 @@ def test_sound_files_are_read(sound: dict[str, list[Path]], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(which=st.integers(0, 3), edits=EDITS)
 def test_damaged_files(sound: dict[str, list[Path]], name: str, which: int, edits: list[tuple[str, Any, Any]]) -> None:
     fuzz(sound[name], which, edits)
@@ -214,7 +214,7 @@ def read_plainly(body: bytes, n_words: int, n_dims: int) -> list[tuple[bytes, by
     return rows
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 2), BODY.map(b"".join))
 def test_small_binary_files_are_read_as_a_plain_reader_does_or_refused(n_words: int, n_dims: int, body: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -252,7 +252,7 @@ ANY_WORD = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(exclude_cat
 
 
 @pytest.mark.parametrize("name", ["a.bin", "a.txt", "a.glove", "a.vec.gz", "a.safetensors", "a.npz", "a.tsv", "static"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(words=st.lists(ANY_WORD, min_size=1, max_size=5, unique=True))
 def test_hostile_words_come_back_or_are_refused(name: str, words: list[str]) -> None:
     from fastw2v.formats import write

@@ -43,7 +43,7 @@ CASES = {
     "short lines": ((30, 20, 2000, 2), {"window": 15, "pool_tokens": 64, "pool_size": 18, "epochs": 1}),
     "mean": ((70, 20, 1000, 12), {"cbow_grad": "mean", "window": 4}),
     "sum": ((60, 33, 2000, 40), {"cbow_grad": "sum", "window": 8, "shrink_windows": False, "epochs": 1}),
-    "long sentence": ((200, 10, 20000, 40000), {"sample": 1e-2, "window": 2, "epochs": 1}),
+    "long sentence": ((200, 10, 9000, 40000), {"sample": 1e-2, "window": 2, "epochs": 1}),
     "many negatives": ((80, 24, 1500, 25), {"negative": 100, "pool_size": 300, "ns_exponent": -1, "alpha": 0.002}),
     "crowded": ((120, 40, 2000, 30), {"crowd": 50, "alpha": 0.2, "pool_tokens": 64}),
 }

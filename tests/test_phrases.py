@@ -47,7 +47,7 @@ def test_known_scores():
 TOKENS = st.sampled_from(["a", "b", "c", "of", "the", "a_b", "b_c", "_", "a_", "_b", "of_b", "a_of_b"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     sentences=st.lists(st.lists(TOKENS, min_size=1, max_size=12), min_size=1, max_size=12),
     min_count=st.integers(1, 3),

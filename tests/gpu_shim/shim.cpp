@@ -138,7 +138,10 @@ static float __fdividef(float x, float y) { return x / y; }
 #define __logf(x) logf(x)  // a name that the C library has taken
 
 template <typename T> static T atomicAdd(T *p, T x) {
-  return std::atomic_ref<T>(*p).fetch_add(x, std::memory_order_relaxed);
+  auto &sum = *(std::atomic<T> *)p;  // std::atomic_ref would need C++20, whose headers take a second to compile
+  T before = sum.load(std::memory_order_relaxed);
+  while (!sum.compare_exchange_weak(before, before + x, std::memory_order_relaxed)) {}
+  return before;
 }
 
 static void atomicAdd(float4 *p, float4 v) {
