@@ -138,7 +138,9 @@ def train(
         Literal["cbow", "skipgram"],
         typer.Option(help="Predict a word from its neighbours (cbow), or each neighbour from the word."),
     ] = "cbow",
-    vector_size: Annotated[int, typer.Option(help="Dimensions of a vector.")] = 100,
+    vector_size: Annotated[
+        int | None, typer.Option(help="Dimensions of a vector.", show_default="100, or those of --init")
+    ] = None,
     window: Annotated[int, typer.Option(help="Neighbours on each side, at most.")] = 5,
     negative: Annotated[int, typer.Option(help="Negative samples for each word.")] = 5,
     sample: Annotated[float, typer.Option(help="Thin out words more frequent than this share; 0 keeps all.")] = 1e-3,
@@ -149,6 +151,10 @@ def train(
     counts: Counts = None,
     lower: Lower = False,
     errors: DecodingErrors = "strict",
+    init: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Begin with these vectors for the words they have, not with random ones."),
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the corpus.")] = 5,
     alpha: Annotated[
         float | None,
@@ -188,8 +194,11 @@ def train(
     if plot is not None:
         check_picture(plot)
         _check_folder(plot)
-    _check_apart([output, plot], [*corpus, include, exclude, counts])
+    _check_apart([output, plot], [*corpus, include, exclude, counts, init])
     choose_engine(engine, device, deterministic)  # a missing GPU is better known before the text is read
+    known = None if init is None else _read(init)
+    if vector_size is None:
+        vector_size = 100 if known is None else known.vector_size
     word2vec = Word2Vec(
         vector_size=vector_size,
         window=window,
@@ -210,7 +219,7 @@ def train(
     )
     text = _read_corpus(corpus, min_count, max_vocab, include, exclude, counts, lower, errors, workers)
     typer.echo(f"training on {len(text):,} words, {len(text.vocabulary):,} of them distinct", err=True)
-    seconds = _fit(word2vec, text)
+    seconds = _fit(word2vec, text, known)
     _save(word2vec.wv, output)
     if plot is not None:
         write_loss(word2vec.loss_history, plot)
@@ -218,6 +227,7 @@ def train(
         {
             "words": f"{len(text):,} in {text.n_sentences:,} sentences, {epochs} times",
             "vocabulary": f"{len(text.vocabulary):,} words",
+            **({} if init is None else {"beginning": f"{word2vec.known_words_:,} words as in {init}"}),
             "time": f"{seconds:.1f} s, {len(text) * epochs / seconds:,.0f} words/s",
             "loss": _last_loss(word2vec),
             "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
@@ -771,10 +781,10 @@ def _quiet(words: int, loss: float, rate: float) -> None:
     pass
 
 
-def _fit(word2vec: Word2Vec, corpus: Any) -> float:
+def _fit(word2vec: Word2Vec, corpus: Any, init: WordVectors | None = None) -> float:
     """Train, and return how many seconds it took."""
     start = time.perf_counter()
-    word2vec.fit(corpus)
+    word2vec.fit(corpus, init=init)
     return time.perf_counter() - start
 
 

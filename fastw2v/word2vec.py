@@ -18,7 +18,7 @@ from typing import Any, get_args
 import numpy as np
 
 from fastw2v import draws
-from fastw2v.backend import on_device_of, to_device, to_host
+from fastw2v.backend import on_device_of, set_rows, to_device, to_host
 from fastw2v.corpus import Corpus, as_corpus
 from fastw2v.engine import Engine, ProgressFunction, choose_engine, tables, trainer
 from fastw2v.gradient import CbowGrad
@@ -125,6 +125,8 @@ class Word2Vec:
         Words trained, and the mean loss per target since the entry before.
     corpus_count, corpus_total_words : int
         Sentences and words of the corpus that the vocabulary is of.
+    known_words_ : int
+        Words that began with a vector that was given, and not with a random one.
     device_, engine_, report_ : str
         What was used, and why.
     seed_ : int
@@ -150,6 +152,7 @@ class Word2Vec:
     wv: WordVectors
     corpus_count: int
     corpus_total_words: int
+    known_words_: int
     device_: str
     engine_: str
     report_: str
@@ -276,8 +279,10 @@ class Word2Vec:
                 "Leave workers out, or set it to 1"
             )
 
-    def fit(self, corpus: Any, y: Any = None, *, progress: ProgressFunction | None = None) -> Word2Vec:
-        """Train from new weights on a corpus.
+    def fit(
+        self, corpus: Any, y: Any = None, *, init: WordVectors | None = None, progress: ProgressFunction | None = None
+    ) -> Word2Vec:
+        """Train from new weights on a corpus, or from those of vectors that are there.
 
         Parameters
         ----------
@@ -286,6 +291,9 @@ class Word2Vec:
             `fastw2v.corpus.as_corpus` for all that it can be.
         y
             Not used; scikit-learn's pipelines hand it over.
+        init : WordVectors, optional
+            Words that it has begin with its vectors, and on the output side with its ``context_vectors`` if it has
+            those; all others with random vectors. The vocabulary is that of the corpus.
         progress : callable, optional
             Called a few times a second, and at least twenty times if there are as many steps, as
             ``progress(words_done, loss, alpha)``; when absent, a bar is shown if standard error is a terminal.
@@ -301,7 +309,7 @@ class Word2Vec:
             If there is no such file.
         TypeError, ValueError
             If the corpus is not one, nothing of it is left after `min_count`, or `negative` is not below the size
-            of the vocabulary.
+            of the vocabulary; if `init` has vectors of another size, none of the words, or numbers that are not finite.
         RuntimeError
             If the device or engine asked for cannot be used, with the reason.
         FloatingPointError
@@ -309,7 +317,7 @@ class Word2Vec:
         MemoryError
             If it does not fit, before it begins; the message says which setting would.
         """
-        corpus = self._start(corpus)
+        corpus = self._start(corpus, init)
         self._train(corpus, self.epochs, self._alpha(), self.min_alpha, self._cbow_grad(), progress)
         return self
 
@@ -328,16 +336,27 @@ class Word2Vec:
         ----------
         corpus_iterable, corpus_file
             As in gensim; the first takes all that `fit` takes.
-        update, trim_rule
-            Adding words to a trained model is not offered, nor is a rule.
+        update : bool
+            Add the words of the corpus to those that are there, which keep their vectors; counts are added up. Words
+            are put in order of falling count again, so `wv` is a new object. Those that are new begin with random
+            vectors.
+        trim_rule
+            A rule is not offered.
         progress_per, keep_raw_vocab
             gensim's, without effect.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no vocabulary to add to.
         """
-        if update:
-            raise ValueError("update=True is not offered: train a new model on both corpora")
         if trim_rule is not None:
             raise ValueError(f"trim_rule is {trim_rule!r}: {TRIM_RULE}")
-        self._start(_one_of(corpus_iterable, corpus_file))
+        source = _one_of(corpus_iterable, corpus_file)
+        if update:
+            self._grow(source)
+        else:
+            self._start(source)
 
     def train(
         self,
@@ -384,12 +403,8 @@ class Word2Vec:
         RuntimeError
             If there is no vocabulary yet.
         """
-        if not hasattr(self, "wv"):
-            raise RuntimeError("there is no vocabulary yet: call fit(), or build_vocab() first")
-        if self.wv.context_vectors is None or self.wv.counts is None:
-            raise ValueError("these vectors cannot be trained on: they came without their output side and counts")
+        vocabulary = self._vocabulary()
         source = _one_of(corpus_iterable, corpus_file)
-        vocabulary = Vocabulary(self.wv.index_to_key, np.asarray(self.wv.counts))
         corpus = source if isinstance(source, Corpus) else as_corpus(source, 0, counts=vocabulary)
         if corpus.vocabulary.words != vocabulary.words:
             raise ValueError("the corpus has another vocabulary than the model: encode it with counts=model.wv's")
@@ -405,7 +420,7 @@ class Word2Vec:
         )
         return epochs * len(corpus), epochs * len(corpus)
 
-    def _start(self, corpus: Any) -> Corpus:
+    def _start(self, corpus: Any, init: WordVectors | None = None) -> Corpus:
         """Choose the engine, read the corpus, and make new weights for its vocabulary."""
         self._check()
         self.device_, self.engine_, self.report_ = choose_engine(self.engine, self.device, self.deterministic)
@@ -417,19 +432,42 @@ class Word2Vec:
                 f"negative is {self.negative}, but the vocabulary has only {size} word{'s' * (size != 1)}: it must be "
                 "smaller than the vocabulary. Lower negative, lower min_count, or give more text"
             )
-        if problem := self._plan(corpus).problem():
-            raise MemoryError(problem)
-        W_in, W_out = tables((size, self.vector_size), self.device_, self.engine_)
         self.seed_ = secrets.randbits(32) if self.seed is None else int(self.seed)
-        uniform_weights(W_in, self.seed_)
-        self.corpus_count = len(corpus.offsets) - 1
-        self.corpus_total_words = len(corpus)
         self.trained_epochs = 0
         self.loss_history = []
-        self.wv = WordVectors(
-            corpus.vocabulary.words, W_in, corpus.vocabulary.counts, context_vectors=W_out, settings=self._settings()
-        )
+        self._make_weights(corpus, init)
         return corpus
+
+    def _grow(self, corpus: Any) -> None:
+        """Add a corpus' words and counts to the vocabulary, and rows for them to the weights."""
+        before = self._vocabulary()
+        corpus = as_corpus(corpus, min_count=1)
+        counts = dict(zip(before.words, before.counts.tolist(), strict=True))
+        for word, count in zip(corpus.vocabulary.words, corpus.vocabulary.counts.tolist(), strict=True):
+            if word in counts or count >= self.min_count:
+                counts[word] = counts.get(word, 0) + count
+        grown = Vocabulary.from_counts(counts, 0, self.max_final_vocab)
+        self._make_weights(Corpus(corpus.ids, corpus.offsets, grown), self.wv)  # `train` will read it with those words
+
+    def _vocabulary(self) -> Vocabulary:
+        """Return the vocabulary of the weights, which are there to be trained on."""
+        if not hasattr(self, "wv"):
+            raise RuntimeError("there is no vocabulary yet: call fit(), or build_vocab() first")
+        if self.wv.context_vectors is None or self.wv.counts is None:
+            raise ValueError("these vectors cannot be trained on: they came without their output side and counts")
+        return Vocabulary(self.wv.index_to_key, np.asarray(self.wv.counts))
+
+    def _make_weights(self, corpus: Corpus, init: WordVectors | None) -> None:
+        """Make new weights for the vocabulary of a corpus; words that `init` has begin with its rows."""
+        if problem := self._plan(corpus).problem():
+            raise MemoryError(problem)
+        words = corpus.vocabulary.words
+        W_in, W_out = tables((len(words), self.vector_size), self.device_, self.engine_)
+        uniform_weights(W_in, self.seed_)
+        self.known_words_ = 0 if init is None else _copy_known(W_in, W_out, words, init, self.device_)
+        self.corpus_count = corpus.n_sentences
+        self.corpus_total_words = len(corpus)
+        self.wv = WordVectors(words, W_in, corpus.vocabulary.counts, context_vectors=W_out, settings=self._settings())
 
     def _train(
         self,
@@ -555,6 +593,7 @@ class Word2Vec:
             "trained_epochs": self.trained_epochs,
             "corpus_count": self.corpus_count,
             "corpus_total_words": self.corpus_total_words,
+            "known_words": self.known_words_,
         }
 
     def _alpha(self) -> float:
@@ -652,6 +691,7 @@ class Word2Vec:
         )
         for name in ("trained_epochs", "corpus_count", "corpus_total_words"):
             setattr(model, name, settings.get(name, 0))
+        model.known_words_ = settings.get("known_words", 0)
         model.seed_ = settings["seed"]
         model.device_, model.engine_, model.report_ = choose_engine("auto", "auto", model.deterministic)
         W_in, W_out = tables(vectors.vectors.shape, model.device_, model.engine_)
@@ -700,6 +740,33 @@ def _one_of(corpus_iterable: Iterable[Any] | None, corpus_file: str | os.PathLik
     if (corpus_iterable is None) == (corpus_file is None):
         raise TypeError("give either corpus_iterable or corpus_file")
     return corpus_iterable if corpus_file is None else corpus_file
+
+
+def _copy_known(W_in: Any, W_out: Any, words: list[str], init: WordVectors, device: str) -> int:
+    """Copy the rows of those words that `init` has, on the output side too if it has one; return how many there are."""
+    D = W_in.shape[1]
+    if init.vector_size != D:
+        raise ValueError(
+            f"init has vectors of {init.vector_size} numbers, and vector_size is {D}: make that {init.vector_size}"
+        )
+    ours = np.array([i for i, word in enumerate(words) if word in init.key_to_index], dtype=np.int64)
+    if not len(ours):
+        raise ValueError(
+            f"init has none of the vocabulary's {len(words):,} words, of which {words[0]!r} is the most frequent; "
+            f"its own first is {init.index_to_key[0]!r}"
+        )
+    theirs = np.array([init.key_to_index[words[i]] for i in ours.tolist()])
+    for W, given in ((W_in, init.vectors), (W_out, init.context_vectors)):
+        if given is None:
+            continue
+        rows = to_host(given)[theirs]
+        if not np.isfinite(rows).all():
+            word = words[ours[np.flatnonzero(~np.isfinite(rows).all(axis=1))[0]]]
+            raise ValueError(f"init's vector of {word!r} has numbers that are not finite")
+        with on_device_of(W):
+            set_rows(W, to_device(ours, device), to_device(rows.astype(np.float32, copy=False), device))
+    log.info("%s of %s words begin with vectors that were given", f"{len(ours):,}", f"{len(words):,}")
+    return len(ours)
 
 
 def _check_whole(name: str, value: Any) -> None:

@@ -98,7 +98,7 @@ def test_train_has_help_and_the_defaults_of_word2vec():
     ours = inspect.signature(cli.train, eval_str=True).parameters
     theirs = inspect.signature(Word2Vec).parameters
     of_the_corpus = {"corpus", "max_vocab", "include", "exclude", "counts", "lower", "errors"}
-    for name in set(ours) - of_the_corpus - {"output", "model", "plot"}:
+    for name in set(ours) - of_the_corpus - {"output", "model", "plot", "init", "vector_size"}:
         assert ours[name].default == theirs[name].default, name
     of_gensim = {"sentences", "corpus_file", "max_vocab_size", "max_final_vocab", "hs", "cbow_mean", "hashfxn"}
     of_gensim |= {"null_word", "trim_rule", "sorted_vocab", "batch_words", "compute_loss", "callbacks", "comment"}
@@ -134,6 +134,24 @@ def test_train_writes_vectors_and_a_summary(run: Any, corpus: Path, tmp_path: Pa
     vectors = formats.read(output)
     assert sorted(vectors) == sorted(["sun", "moon", "star", "sky", "salt", "soup", "bread", "oil"])
     assert vectors.vector_size == 8
+
+
+def test_train_begins_with_vectors(run: Any, corpus: Path, tmp_path: Path):
+    first, second = tmp_path / "first.bin", tmp_path / "second.safetensors"
+    options = ["--negative", "2", "--window", "3", "--sample", "0", "--workers", "1"]
+    assert run("train", corpus, "-o", first, "--vector-size", "8", *options).status == 0
+    result = run("train", corpus, "-o", second, "--init", first, "--alpha", "1e-6", "--min-alpha", "1e-6", *options)
+    assert result.status == 0, result.err
+    assert "8 words as in" in result.out
+    ours, theirs = formats.read(second), formats.read(first)
+    assert ours.index_to_key == theirs.index_to_key
+    np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-3)
+    wrong = run("train", corpus, "-o", second, "--init", first, "--vector-size", "9", *options)
+    assert wrong.status == 2
+    assert "init has vectors of 8 numbers, and vector_size is 9" in wrong.err
+    wrong = run("train", corpus, "-o", first, "--init", first, *options)
+    assert wrong.status == 2
+    assert "vector_size is 0" in run("train", corpus, "-o", second, "--vector-size", "0").err
 
 
 def test_train_learns_and_gensim_reads_the_file(run: Any, corpus: Path, tmp_path: Path):

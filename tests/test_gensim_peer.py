@@ -85,12 +85,6 @@ DIFFERENT = {
         "test_training_from_file",
         "test_vocab",
     },
-    "words are not added to a trained model": {
-        "test_cbow_neg_online",
-        "test_online_learning_after_save",
-        "test_online_learning_after_save_from_file",
-        "test_sg_neg_online",
-    },
     "there is no trim_rule": {
         "test_lambda_rule",
         "test_persistence_with_constructor_rule",

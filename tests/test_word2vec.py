@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import inspect
 import subprocess
 import sys
@@ -236,8 +237,6 @@ class TestGensimWays:
         assert model.wv.index_to_key == words
         assert not np.array_equal(model.wv.vectors, before)
         assert model.loss_history[-1][0] > model.corpus_total_words
-        with pytest.raises(ValueError, match="update=True is not offered"):
-            model.build_vocab(themes(5), update=True)
         with pytest.raises(ValueError, match=r"trim_rule is <built-in.*from_sentences takes"):
             model.build_vocab(themes(5), trim_rule=print)
         with pytest.raises(TypeError, match="either corpus_iterable or corpus_file"):
@@ -282,6 +281,71 @@ class TestGensimWays:
             model.train(themes(100), epochs=1)
         assert (goes_on.trained_epochs, begins.trained_epochs) == (2, 1)
         assert not np.array_equal(goes_on.wv.vectors, begins.wv.vectors)
+
+    @pytest.mark.parametrize("engine", ENGINES)
+    def test_words_are_added_to_a_trained_model(self, engine, tmp_path):
+        settings = {"vector_size": 8, "workers": 1, "epochs": 1, "engine": engine, "min_count": 3}
+        model = Word2Vec(**settings).fit(themes(100))
+        before = model.wv
+        model.save(tmp_path / "a.model")
+        model = Word2Vec.load(tmp_path / "a.model")
+        more = [["new", "newer", before.index_to_key[3]]] * 20 + [["rare", "rare", "new"]]
+        model.build_vocab(more, update=True)
+        assert set(model.wv.index_to_key) == {*before.index_to_key, "new", "newer"}
+        counted = collections.Counter(word for sentence in [*themes(100), *more] for word in sentence)
+        assert {word: model.wv.get_vecattr(word, "count") for word in model.wv} == {w: counted[w] for w in model.wv}
+        assert np.array_equal(np.sort(model.wv.counts)[::-1], model.wv.counts)
+        assert (model.corpus_count, model.known_words_) == (21, len(before))
+        for word in before:
+            assert np.array_equal(model.wv[word], before[word])
+            ours, theirs = model.wv.get_index(word), before.get_index(word)
+            assert np.array_equal(model.wv.context_vectors[ours], before.context_vectors[theirs])
+        assert 0 < np.abs(model.wv["new"]).max() <= 0.5 / 8
+        assert not model.wv.context_vectors[model.wv.get_index("new")].any()
+        model.train(more, epochs=5)
+        assert model.trained_epochs == 6
+        assert model.wv.context_vectors[model.wv.get_index("new")].any()
+        with pytest.raises(RuntimeError, match="no vocabulary yet"):
+            Word2Vec(**settings).build_vocab(more, update=True)
+
+    @pytest.mark.parametrize("engine", ENGINES)
+    def test_training_begins_with_vectors_that_are_there(self, engine):
+        settings = {"vector_size": 8, "workers": 1, "engine": engine, "min_count": 1}
+        old = Word2Vec(epochs=3, **settings).fit(themes(300))
+        # A rate too low to change anything shows what the training began with.
+        still = {"epochs": 1, "alpha": 1e-9, "min_alpha": 1e-9}
+        text = [[*sentence, "unheard-of"] for sentence in themes(50)]
+        new = Word2Vec(**still, **settings).fit(text, init=old.wv)
+        assert new.known_words_ == len(new.wv) - 1 == new.wv.settings["known_words"]
+        for word in set(new.wv) - {"unheard-of"}:
+            np.testing.assert_allclose(new.wv[word], old.wv[word], atol=1e-6)
+            ours, theirs = new.wv.get_index(word), old.wv.get_index(word)
+            np.testing.assert_allclose(new.wv.context_vectors[ours], old.wv.context_vectors[theirs], atol=1e-6)
+        assert np.abs(new.wv["unheard-of"]).max() <= 0.5 / 8 + 1e-6
+        alone = WordVectors(
+            old.wv.index_to_key, np.asarray(old.wv.vectors, np.float16)
+        )  # no output side, half the bits
+        begun = Word2Vec(**still, **settings).fit(text, init=alone)
+        np.testing.assert_allclose(begun.wv["common0"], old.wv["common0"], atol=1e-2)
+        assert np.abs(begun.wv.context_vectors).max() < 1e-5
+        # What was learnt is not lost: the first loss is near the last one of before.
+        settings |= {"epochs": 1, "sample": 0}
+        again, anew = (Word2Vec(**settings).fit(themes(300), init=init).loss_history[0][1] for init in (old.wv, None))
+        assert again < 0.9 * anew
+
+    def test_vectors_that_cannot_be_begun_with(self):
+        settings = {"vector_size": 4, "workers": 1, "min_count": 1, "engine": "layers"}
+        words = ["common0", "common1"]
+        for init, problem in (
+            (WordVectors(words, np.ones((2, 5))), "init has vectors of 5 numbers, and vector_size is 4: make that 5"),
+            (
+                WordVectors(["q"], np.ones((1, 4))),
+                r"none of the vocabulary's \d+ words, .* 'common.*first is 'q'",
+            ),
+            (WordVectors(words, np.array([[1, 1, 1, 1], [1, np.inf, 1, 1]])), "'common1' has numbers .* not finite"),
+        ):
+            with pytest.raises(ValueError, match=problem):
+                Word2Vec(**settings).fit(themes(50), init=init)
 
     def test_a_rate_that_is_given_means_what_it_means_in_gensim(self):
         assert Word2Vec()._cbow_grad() == "balanced"
