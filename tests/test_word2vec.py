@@ -533,3 +533,19 @@ def test_on_a_gpu_the_layers_learn_the_same(monkeypatch):
     host, device = (Word2Vec(device=device, **settings).fit(themes()) for device in ("cpu", "cuda"))
     assert device.loss_history[-1][1] == pytest.approx(host.loss_history[-1][1], rel=0.02)
     np.testing.assert_allclose(to_host(device.wv.vectors), host.wv.vectors, atol=0.05)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("engine", ["layers", "fused"])
+def test_on_a_gpu_training_begins_with_vectors_that_are_there(engine):
+    from fastw2v.backend import cuda_problem, to_host
+
+    if problem := cuda_problem():
+        pytest.skip(problem)
+    settings = {"vector_size": 16, "epochs": 1, "alpha": 1e-9, "min_alpha": 1e-9}
+    old = Word2Vec(device="cpu", vector_size=16).fit(themes())
+    new = Word2Vec(device="cuda", engine=engine, **settings).fit(themes(), init=old.wv)
+    again = Word2Vec(device="cpu", **settings).fit(themes(), init=new.wv)
+    for wv in (new.wv, again.wv):
+        np.testing.assert_allclose(to_host(wv.vectors), old.wv.vectors, atol=1e-5)
+        np.testing.assert_allclose(to_host(wv.context_vectors), old.wv.context_vectors, atol=1e-5)
