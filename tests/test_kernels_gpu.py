@@ -332,7 +332,7 @@ def test_sentence_ends_are_signs():
 
 
 @needs_compiler
-@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("model", ["cbow", pytest.param("skipgram", marks=pytest.mark.slow)])
 def test_a_crowd_does_not_overshoot_as_steps_make_way(model, folder, monkeypatch):
     """Blocks in step, which all read what none of them has written, are the worst case."""
     monkeypatch.setattr(gpu, "STRETCH", 64)
