@@ -110,9 +110,10 @@ def bytes_per_word(dim: int, kept: float) -> float:
 def time_counts(settings: Mapping[str, Any], cache_bytes: int) -> dict[str, float]:
     """Return how many of each term a trained target has, for a row's settings."""
     width = width_of(settings["dim"])
-    pool = int(settings.get("pool", pool_size_for(settings["negative"], settings["dim"])))
+    model = "cbow" if settings["model"] == "CBOW" else "skipgram"
+    pool = int(settings.get("pool", pool_size_for(model, settings["negative"], settings["dim"])))
     # Skip-gram scores the rows that the windows of a tile reach, by fours.
-    rows = pool + (1 if settings["model"] == "CBOW" else -(-(2 * settings["window"] + TILE - 1) // 4) * 4)
+    rows = pool + (1 if model == "cbow" else -(-(2 * settings["window"] + TILE - 1) // 4) * 4)
     lines = width / LINE_OF_NUMBERS
     trained = settings["words"] * settings.get("epochs", 1) * settings["kept"]
     return {

@@ -296,7 +296,7 @@ def speed(words: int, deadline: float) -> Iterator[Result]:
             with patch.multiple(gpu, REFRESH=refresh):
                 found = timed(gpu.train, gpu.tables((TYPES, DIM), "cuda"), ids, offsets, counts, model, alpha)
             # Read and written: a row that streams and the target's; and the rows of the pool, each `refresh` tiles.
-            rows = 4 + 2 * pool_size_for(NEGATIVE, DIM) / (TILE * refresh)
+            rows = 4 + 2 * pool_size_for(model, NEGATIVE, DIM) / (TILE * refresh)
             moved = kept * rows * 4 * DIM + 4
             found |= {"refresh": refresh, "bytes per word, by count": round(moved)}
             if found["words/s"]:

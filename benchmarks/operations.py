@@ -307,7 +307,6 @@ def passes(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterat
     words, V = (10_000, 1000) if options.tiny else (600_000, 68_000)
     ids = zipf_ids(words, V)
     offsets, counts = np.append(np.arange(0, words, 1000), words), np.bincount(ids, minlength=V)
-    usual = {"L": POOL_TOKENS, "P": POOL_SIZE, "T": TILE}
     changes: list[dict[str, int]] = [{}, {"L": 64}, {"L": 1, "P": K}]
     if not options.quick:
         changes += [{"P": 16}, {"P": 32}, {"P": 64}, {"T": 1}, {"T": 2}]
@@ -330,6 +329,7 @@ def passes(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterat
         return None if 0 < loss < chance else f"the loss is {loss:.4g}, by chance {chance:.4g}"
 
     for model in rates:
+        usual = {"L": POOL_TOKENS, "P": POOL_SIZE[model], "T": TILE}
         W_in, W_out = cpu.aligned_zeros((V, D)), cpu.aligned_zeros((V, D))
         W_in[...] = (np.random.default_rng(7).random((V, D), np.float32) - 0.5) / D
         ways = {

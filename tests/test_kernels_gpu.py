@@ -284,16 +284,17 @@ def test_only_declared_races(model, folder):
 ARCHITECTURES = {75: 64, 80: 164, 86: 100, 89: 100, 90: 228, 100: 228, 120: 100}
 """With the KiB of shared memory of a multiprocessor, which has 65,536 registers on all of them."""
 KERNELS = {
-    "defaults": gpu.Kernel("cbow", False, 100, 5, TILE, POOL_SIZE, False),
-    "pool held": gpu.Kernel("cbow", False, 100, 5, TILE, POOL_SIZE, True),
-    "128 numbers": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE, False),
-    "128 numbers, pool held": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE, True),
-    "300 numbers": gpu.Kernel("cbow", False, 300, 10, TILE, pool_size_for(5, 300), False),
-    "tiles of 16": gpu.Kernel("cbow", False, 128, 5, 16, POOL_SIZE, True),
-    "float64": gpu.Kernel("cbow", True, 100, 5, TILE, POOL_SIZE, False),
-    "two warps": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE, False, 2),
-    "eight warps": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE, False, 8),
-    "sixteen warps": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE, False, 16),
+    "defaults": gpu.Kernel("cbow", False, 100, 5, TILE, POOL_SIZE["cbow"], False),
+    "skip-gram's pool": gpu.Kernel("cbow", False, 100, 5, TILE, POOL_SIZE["skipgram"], False),
+    "pool held": gpu.Kernel("cbow", False, 100, 5, TILE, POOL_SIZE["cbow"], True),
+    "128 numbers": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE["cbow"], False),
+    "128 numbers, pool held": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE["cbow"], True),
+    "300 numbers": gpu.Kernel("cbow", False, 300, 10, TILE, pool_size_for("cbow", 5, 300), False),
+    "tiles of 16": gpu.Kernel("cbow", False, 128, 5, 16, POOL_SIZE["cbow"], True),
+    "float64": gpu.Kernel("cbow", True, 100, 5, TILE, POOL_SIZE["cbow"], False),
+    "two warps": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE["cbow"], False, 2),
+    "eight warps": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE["cbow"], False, 8),
+    "sixteen warps": gpu.Kernel("cbow", False, 128, 5, TILE, POOL_SIZE["cbow"], False, 16),
 }
 
 

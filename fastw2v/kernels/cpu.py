@@ -136,7 +136,7 @@ def train(
     """
     if reason := problem():
         raise RuntimeError(f"the fused CPU engine cannot be used. {reason}")
-    pool_size = pool_size_for(negative, W_in.shape[-1]) if pool_size is None else pool_size
+    pool_size = pool_size_for(model, negative, W_in.shape[-1]) if pool_size is None else pool_size
     check_settings(
         model, cbow_grad, alpha, min_alpha, window=window, negative=negative, pool_tokens=pool_tokens,
         pool_size=pool_size, workers=workers, epochs=epochs,

@@ -231,7 +231,7 @@ def train(
     RuntimeError
         If there is no usable CUDA device.
     """
-    pool_size = pool_size_for(negative, W_in.shape[-1]) if pool_size is None else pool_size
+    pool_size = pool_size_for(model, negative, W_in.shape[-1]) if pool_size is None else pool_size
     check_settings(
         model, cbow_grad, alpha, min_alpha, window=window, negative=negative, pool_tokens=pool_tokens,
         pool_size=pool_size, tile=tile, epochs=epochs, workers=1 if workers is None else workers,

@@ -87,7 +87,7 @@ def train(
     float64 array, shape (epochs,)
         Mean loss per target of each epoch.
     """
-    pool_size = pool_size_for(negative, W_in.shape[-1]) if pool_size is None else pool_size
+    pool_size = pool_size_for(model, negative, W_in.shape[-1]) if pool_size is None else pool_size
     keep, weights = keep_threshold(counts, sample), noise_weights(counts, ns_exponent)
     noise = alias_table(weights)
     N = len(corpus_ids)

@@ -17,13 +17,14 @@ TILE = 4
 """T: targets trained at a time."""
 POOL_TOKENS = 256
 """L: tokens of the corpus that share a pool of negatives."""
-POOL_SIZE = 24
-"""P: negatives in a pool, at least."""
+POOL_SIZE = {"cbow": 24, "skipgram": 32}
+"""P: negatives in a pool, at least. A skip-gram target's pool stands for negatives of each of its contexts."""
 
 
-def pool_size_for(negative: int, vector_size: int) -> int:
+def pool_size_for(model: str, negative: int, vector_size: int) -> int:
     """Return P where none is given: a pool that stands for many negatives, or pushes long vectors, must hold more.
 
     Long vectors have room to fit the few negatives that a pool holds: see the table in `docs/kernels.md`.
     """
-    return max(POOL_SIZE, 3 * negative, 4 * -(-vector_size // 40))
+    # A model that is not known is refused by those who ask.
+    return max(POOL_SIZE.get(model, 1), 3 * negative, 4 * -(-vector_size // 40))
