@@ -188,7 +188,7 @@ def train(
 ) -> None:
     """Train word vectors on a text, or on an encoded corpus."""
     from fastw2v.plot import check_picture, write_loss
-    from fastw2v.word2vec import Word2Vec, choose_engine
+    from fastw2v.word2vec import Word2Vec, check_init, choose_engine
 
     _check_output(output)
     if plot is not None:
@@ -199,6 +199,8 @@ def train(
     known = None if init is None else _read(init)
     if vector_size is None:
         vector_size = 100 if known is None else known.vector_size
+    if known is not None:
+        check_init(known, vector_size)
     word2vec = Word2Vec(
         vector_size=vector_size,
         window=window,

@@ -309,7 +309,8 @@ class Word2Vec:
             If there is no such file.
         TypeError, ValueError
             If the corpus is not one, nothing of it is left after `min_count`, or `negative` is not below the size
-            of the vocabulary; if `init` has vectors of another size, none of the words, or numbers that are not finite.
+            of the vocabulary; if `init` is not WordVectors, or has vectors of another size, none of the words, or
+            numbers that are not finite.
         RuntimeError
             If the device or engine asked for cannot be used, with the reason.
         FloatingPointError
@@ -423,6 +424,8 @@ class Word2Vec:
     def _start(self, corpus: Any, init: WordVectors | None = None) -> Corpus:
         """Choose the engine, read the corpus, and make new weights for its vocabulary."""
         self._check()
+        if init is not None:
+            check_init(init, self.vector_size)
         self.device_, self.engine_, self.report_ = choose_engine(self.engine, self.device, self.deterministic)
         log.info("training on %s with the %s engine: %s", self.device_, self.engine_, self.report_)
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_final_vocab)
@@ -742,13 +745,19 @@ def _one_of(corpus_iterable: Iterable[Any] | None, corpus_file: str | os.PathLik
     return corpus_iterable if corpus_file is None else corpus_file
 
 
+def check_init(init: WordVectors, vector_size: int) -> None:
+    """Refuse vectors that no training with `vector_size` can begin with."""
+    if not isinstance(init, WordVectors):
+        raise TypeError(f"init is {init!r}; give WordVectors, such as WordVectors.load(path) returns")
+    if init.vector_size != vector_size:
+        raise ValueError(
+            f"init has vectors of {init.vector_size} numbers, and vector_size is {vector_size}: make that "
+            f"{init.vector_size}"
+        )
+
+
 def _copy_known(W_in: Any, W_out: Any, words: list[str], init: WordVectors, device: str) -> int:
     """Copy the rows of those words that `init` has, on the output side too if it has one; return how many there are."""
-    D = W_in.shape[1]
-    if init.vector_size != D:
-        raise ValueError(
-            f"init has vectors of {init.vector_size} numbers, and vector_size is {D}: make that {init.vector_size}"
-        )
     ours = np.array([i for i, word in enumerate(words) if word in init.key_to_index], dtype=np.int64)
     if not len(ours):
         raise ValueError(

@@ -346,6 +346,8 @@ class TestGensimWays:
         ):
             with pytest.raises(ValueError, match=problem):
                 Word2Vec(**settings).fit(themes(50), init=init)
+        with pytest.raises(TypeError, match=r"init is 'vectors.bin'; give WordVectors, such as"):
+            Word2Vec(**settings).fit(themes(50), init="vectors.bin")
 
     def test_a_rate_that_is_given_means_what_it_means_in_gensim(self):
         assert Word2Vec()._cbow_grad() == "balanced"
