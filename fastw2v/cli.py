@@ -862,7 +862,11 @@ def _check_apart(outputs: list[Path | None], sources: list[Path | None]) -> None
         if output is None or not output.exists():
             continue
         for source in sources:
-            if source is not None and any(file.exists() and output.samefile(file) for file in files(source)):
+            found: list[Path] = []
+            if source is not None:
+                with contextlib.suppress(FileNotFoundError):  # that it is not there is for those to say who read it
+                    found = files(source)
+            if any(file.exists() and output.samefile(file) for file in found):
                 raise FileExistsError(f"{output} is to be read, and would be overwritten; give the output another name")
 
 

@@ -151,6 +151,8 @@ def test_train_begins_with_vectors(run: Any, corpus: Path, tmp_path: Path):
     assert "init has vectors of 8 numbers, and vector_size is 9" in wrong.err
     wrong = run("train", corpus, "-o", first, "--init", first, *options)
     assert wrong.status == 2
+    wrong = run("train", corpus, "-o", second, "--init", tmp_path / "none.bin", *options)
+    assert (wrong.status, wrong.err) == (2, f"error: {tmp_path / 'none.bin'}: No such file or directory\n")
     assert "vector_size is 0" in run("train", corpus, "-o", second, "--vector-size", "0").err
 
 
