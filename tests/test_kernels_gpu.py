@@ -134,8 +134,7 @@ WAYS = {
 QUICK = {
     ("defaults", "refreshed", np.float32), ("odd", "held", np.float64), ("one word", "one warp", np.float64),
     ("short lines", "not held", np.float32), ("wide rows", "held", np.float32),
-    ("odd", "sixteen warps", np.float32), ("crowded", "refreshed", np.float32), ("crowded", "not held", np.float64),
-    ("defaults", "in sections", np.float64),
+    ("odd", "sixteen warps", np.float32), ("crowded", "refreshed", np.float32), ("defaults", "in sections", np.float64),
 }  # fmt: skip
 
 
