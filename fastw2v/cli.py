@@ -199,7 +199,7 @@ def train(
     known = None if init is None else _read(init)
     if vector_size is None:
         vector_size = 100 if known is None else known.vector_size
-    if known is not None:
+    elif known is not None:
         check_init(known, vector_size)
     word2vec = Word2Vec(
         vector_size=vector_size,
@@ -861,11 +861,11 @@ def _check_apart(outputs: list[Path | None], sources: list[Path | None]) -> None
     for output in outputs:
         if output is None or not output.exists():
             continue
-        for source in sources:
-            found: list[Path] = []
-            if source is not None:
-                with contextlib.suppress(FileNotFoundError):  # that it is not there is for those to say who read it
-                    found = files(source)
+        for source in filter(None, sources):
+            try:
+                found = files(source)
+            except FileNotFoundError:  # which who reads it will say, by its name
+                continue
             if any(file.exists() and output.samefile(file) for file in found):
                 raise FileExistsError(f"{output} is to be read, and would be overwritten; give the output another name")
 

@@ -154,6 +154,8 @@ def test_train_begins_with_vectors(run: Any, corpus: Path, tmp_path: Path):
     wrong = run("train", corpus, "-o", second, "--init", tmp_path / "none.bin", *options)
     assert (wrong.status, wrong.err) == (2, f"error: {tmp_path / 'none.bin'}: No such file or directory\n")
     assert "vector_size is 0" in run("train", corpus, "-o", second, "--vector-size", "0").err
+    assert run("train", corpus, "-o", second, *options).status == 0
+    assert formats.read(second).vector_size == inspect.signature(Word2Vec).parameters["vector_size"].default
 
 
 def test_train_learns_and_gensim_reads_the_file(run: Any, corpus: Path, tmp_path: Path):

@@ -276,13 +276,14 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path, suffix: str) -> None:
             read(path)
 
 
+@pytest.mark.parametrize("rounds", [300, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("suffix", ["bin", "txt", "safetensors"])
-def test_a_damaged_file_is_read_in_shape_or_refused(tmp_path: Path, suffix: str) -> None:
+def test_a_damaged_file_is_read_in_shape_or_refused(tmp_path: Path, suffix: str, rounds: int) -> None:
     path = tmp_path / f"x.{suffix}"
     some_vectors().save(path)
     whole = path.read_bytes()
     rng = np.random.default_rng(1)
-    for _ in range(300):
+    for _ in range(rounds):
         damaged = bytearray(whole)
         for _ in range(rng.integers(1, 4)):
             place, kind = int(rng.integers(len(damaged))), rng.integers(3)
@@ -382,12 +383,13 @@ def test_a_binary_file_with_a_spaced_word_is_refused_not_shifted(tmp_path: Path,
             read(tmp_path / "x.bin", errors=errors)
 
 
+@pytest.mark.parametrize("rounds", [20, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("tail", ["b", "of", "yor", "york", "b c", "ét", "people of the year"])
 @pytest.mark.parametrize("scale", [0.005, 0.3, 10])
-def test_a_single_spaced_word_is_found(tmp_path: Path, tail: str, scale: float) -> None:
+def test_a_single_spaced_word_is_found(tmp_path: Path, tail: str, scale: float, rounds: int) -> None:
     """Also where the bytes that the next word gains happen to be text."""
     rng = np.random.default_rng(7)
-    for _ in range(20):
+    for _ in range(rounds):
         matrix = (rng.normal(size=(3, 16)) * scale).astype(np.float32)
         texts = matrix.view(np.uint8).reshape(3, -1).copy()
         gained = texts[:, -len(tail.encode()) - 1 :]
@@ -650,8 +652,9 @@ def test_hand_made_pickles_are_refused(tmp_path: Path, data: bytes) -> None:
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize("rounds", [300, pytest.param(1500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("protocol", [3, 4, 5])
-def test_damaged_pickles_are_refused_or_read(tmp_path: Path, protocol: int) -> None:
+def test_damaged_pickles_are_refused_or_read(tmp_path: Path, protocol: int, rounds: int) -> None:
     whole = pickle.dumps(PARAMS, protocol)
     path = tmp_path / "x.pkl"
     for length in range(len(whole)):
@@ -659,7 +662,7 @@ def test_damaged_pickles_are_refused_or_read(tmp_path: Path, protocol: int) -> N
         with pytest.raises(FormatError):
             load_textbook_pickle(path)
     rng = np.random.default_rng(protocol)
-    for _ in range(300):
+    for _ in range(rounds):
         damaged = bytearray(whole)
         damaged[int(rng.integers(len(whole)))] = rng.integers(256)
         path.write_bytes(damaged)

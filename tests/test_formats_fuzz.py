@@ -214,7 +214,7 @@ def read_plainly(body: bytes, n_words: int, n_dims: int) -> list[tuple[bytes, by
     return rows
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 2), BODY.map(b"".join))
 def test_small_binary_files_are_read_as_a_plain_reader_does_or_refused(n_words: int, n_dims: int, body: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -251,10 +251,26 @@ HOSTILE = [
 ANY_WORD = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(exclude_categories=["Cs"]), max_size=6))
 
 
-@pytest.mark.parametrize("name", ["a.bin", "a.txt", "a.glove", "a.vec.gz", "a.safetensors", "a.npz", "a.tsv", "static"])
+WORDS_TO_KEEP = st.lists(ANY_WORD, min_size=1, max_size=5, unique=True)
+KEEPERS = ["a.bin", "a.txt", "a.glove", "a.vec.gz", "a.safetensors", "a.npz", "a.tsv", "static"]
+
+
+@pytest.mark.parametrize("name", KEEPERS)
 @settings(max_examples=60, deadline=None)
-@given(words=st.lists(ANY_WORD, min_size=1, max_size=5, unique=True))
+@given(words=WORDS_TO_KEEP)
 def test_hostile_words_come_back_or_are_refused(name: str, words: list[str]) -> None:
+    keep(name, words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KEEPERS)
+@settings(max_examples=2000, deadline=None)
+@given(words=WORDS_TO_KEEP)
+def test_hostile_words_at_length(name: str, words: list[str]) -> None:
+    keep(name, words)
+
+
+def keep(name: str, words: list[str]) -> None:
     from fastw2v.formats import write
 
     vectors = WordVectors(words, np.arange(3 * len(words), dtype=np.float32).reshape(-1, 3) + 0.5)

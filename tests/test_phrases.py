@@ -47,16 +47,7 @@ def test_known_scores():
 TOKENS = st.sampled_from(["a", "b", "c", "of", "the", "a_b", "b_c", "_", "a_", "_b", "of_b", "a_of_b"])
 
 
-@settings(max_examples=100, deadline=None)
-@given(
-    sentences=st.lists(st.lists(TOKENS, min_size=1, max_size=12), min_size=1, max_size=12),
-    min_count=st.integers(1, 3),
-    scoring=st.sampled_from([("default", 0.05), ("default", 1.0), ("npmi", -0.5), ("npmi", 0.3)]),
-    connectors=st.sampled_from([(), ("of", "the"), ("a_b",)]),
-    delimiter=st.sampled_from(["_", "~~"]),
-    piece=st.sampled_from([1, 2, 5, 1 << 21]),
-)
-def test_any_sentences(
+def check_any(
     sentences: list[list[str]], min_count: int, scoring: Any, connectors: tuple[str, ...], delimiter: str, piece: int
 ):
     with pytest.MonkeyPatch.context() as patch:
@@ -70,6 +61,20 @@ def test_any_sentences(
             connector_words=frozenset(connectors),
             delimiter=delimiter,
         )
+
+
+any_sentences = given(
+    sentences=st.lists(st.lists(TOKENS, min_size=1, max_size=12), min_size=1, max_size=12),
+    min_count=st.integers(1, 3),
+    scoring=st.sampled_from([("default", 0.05), ("default", 1.0), ("npmi", -0.5), ("npmi", 0.3)]),
+    connectors=st.sampled_from([(), ("of", "the"), ("a_b",)]),
+    delimiter=st.sampled_from(["_", "~~"]),
+    piece=st.sampled_from([1, 2, 5, 1 << 21]),
+)
+
+
+test_any_sentences = settings(max_examples=100, deadline=None)(any_sentences(check_any))
+test_any_sentences_at_length = pytest.mark.slow(settings(max_examples=2000, deadline=None)(any_sentences(check_any)))
 
 
 def test_a_longer_text_in_three_passes():
