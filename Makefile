@@ -23,12 +23,12 @@ test-lowest:
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/constraints.txt -e '.[dev]'
 	.venv-lowest/bin/python -m pytest -W ignore::DeprecationWarning
 
-# The CUDA source, compiled for every architecture by NVIDIA's compiler from PyPI, which needs no GPU, and what it made
-# of it run on this processor.
+# Compile the CUDA source for every architecture by NVIDIA's compiler from PyPI, which needs no GPU, and run its PTX in
+# the emulator.
 compile-cuda: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gpu-dev]'
-	$(BIN)/python -m pytest tests/test_kernels_gpu.py -k nvidia_s_compiler -m 'slow or not slow'
-	$(BIN)/python -m pytest tests/test_kernels_gpu.py -k nvidia_made
+	$(BIN)/python -m pytest tests/engines/test_gpu.py -k every_architecture -m 'slow or not slow'
+	$(BIN)/python -m pytest tests/engines/test_gpu.py -k ptx
 
 # On a machine with a GPU: no network, no virtual environment; PYTHON has CuPy, pytest and the library's dependencies.
 gpu-check:

@@ -1,4 +1,4 @@
-"""Measure fastw2v on this machine, against its peers and against itself: ``python -m benchmarks``."""
+"""Benchmark fastw2v on this machine, against other systems and earlier results: ``python -m benchmarks``."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, printing, report, results
-from benchmarks.measure import Options, Result, Row, Wrong
-from benchmarks.results import Results
+from benchmarks.harness import machine, printing, report, results
+from benchmarks.harness.measure import Options, Result, Row, Wrong
+from benchmarks.harness.results import Results
 from fastw2v.backend import cuda_problem
+from fastw2v.utils.system import available_processors
 
 SECTIONS = ("operations", "layers", "queries", "training", "pipeline", "costs")
-"""In the order in which they run. Each is a module of this package."""
+"""In the order in which they run. Each is a module of `benchmarks.suites`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit status: 0, or 1 where a result was wrong."""
+    """Run the command line; return its exit status: 0, 1 if a result was wrong, or 2 for an error."""
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\nStopped. What was measured before is in {given.json}.", file=sys.stderr)
+        print(f"\nStopped. The results so far are in {given.json}.", file=sys.stderr)
         return 130
     print(f"\nWritten to {given.json}.")
     if old:
@@ -54,11 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(options: Options, sections: Sequence[str], path: Path, show: Callable[[str], Any] = print) -> Results:
-    """Run sections, tell what they find as it comes, and keep it in a file that is whole after every row."""
-    asked = {name: value.name if isinstance(value, Path) else value for name, value in vars(options).items()}
-    del asked["folder"]
+    """Run sections, show their results as they come, and write all results to a file after each group of rows."""
+    given = {name: value.name if isinstance(value, Path) else value for name, value in vars(options).items()}
+    del given["folder"]
     more = {"devices": list(options.devices), "sections": list(sections), "others": {}}
-    found = Results(machine.describe(), asked | more)
+    found = Results(machine.describe(), given | more)
     show(printing.machine(found.machine))
     before = machine.others_now(0.0 if options.tiny else 1.0)
     _warn(show, "before it began", before)
@@ -66,14 +67,14 @@ def measure(options: Options, sections: Sequence[str], path: Path, show: Callabl
     for section in sections:
         show(printing.heading(section))
         begin = machine.usage()
-        told: dict[str, int | float | str] = {}
+        shown: dict[str, int | float | str] = {}
         for group in _groups(_results_of(section, options)):
             for result in group:
                 found.add(result)
             results.write(path, found)
             if rows := [result for result in group if isinstance(result, Row)]:
-                show("\n".join(printing.lines(rows, told)))
-                told = rows[0].settings
+                show("\n".join(printing.lines(rows, shown)))
+                shown = rows[0].settings
             for result in group:
                 if not isinstance(result, Row):
                     show(printing.left_out(result))
@@ -84,28 +85,28 @@ def measure(options: Options, sections: Sequence[str], path: Path, show: Callabl
 
 
 def _groups(found: Iterator[Result]) -> Iterator[list[Result]]:
-    """Yield results together that have the same settings, so that a row is shown beside its baseline."""
+    """Group consecutive results with the same settings, so that a row is shown beside its baseline."""
     for _, group in itertools.groupby(found, key=lambda result: result.settings if isinstance(result, Row) else None):
         yield list(group)
 
 
 def _results_of(section: str, options: Options) -> Iterator[Result]:
-    """Yield what a section finds; where it fails, the others still run."""
+    """Yield the results of a section; if it fails, the others still run."""
     try:
-        yield from importlib.import_module(f"benchmarks.{section}").run(options)
-    except Exception as error:  # whatever it is, it is the finding
+        yield from importlib.import_module(f"benchmarks.suites.{section}").run(options)
+    except Exception as error:  # any failure is a result of the section
         traceback.print_exc()
         yield Wrong(section, section, f"stopped by {type(error).__name__}: {error}")
 
 
 def _warn(show: Callable[[str], Any], when: str, share: float | None) -> None:
     if share is not None and share > machine.BUSY:
-        show(f"! Other programs used {share:.0%} of this machine {when}: the figures are disturbed.")
+        show(f"! Other programs used {share:.0%} of this machine {when}: the results are disturbed.")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="smaller sizes: all of it in about five minutes")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes: all sections in about five minutes")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--corpus", type=Path, metavar="FILE", help="text to train on, plain or compressed")
     parser.add_argument(
@@ -113,16 +114,16 @@ def _parser() -> argparse.ArgumentParser:
         help="with questions-words.txt and word pairs for the corpus, at any depth (default: $FASTW2V_DATA)",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", default=Path("benchmarks.json"), help="where results go")
-    parser.add_argument("--repeats", type=int, metavar="N", help="turns (default: 3, with --quick 2)")
-    parser.add_argument("--workers", type=int, metavar="N", help="most threads (default: the processors there are)")
+    parser.add_argument("--repeats", type=int, metavar="N", help="repetitions (default: 3, with --quick 2)")
+    parser.add_argument("--workers", type=int, metavar="N", help="most threads (default: all available processors)")
     parser.add_argument("--word2vec", type=Path, metavar="PATH", help="the C program (default: the one on PATH)")
     parser.add_argument(
         "--compare", type=Path, nargs="+", metavar="FILE",
-        help="show what changed since the results in this file; with two files, between them, measuring nothing",
+        help="show what changed since the results in this file; with two files, compare them without measuring",
     )  # fmt: skip
     parser.add_argument(
         "--report", action="store_true",
-        help="measure nothing: make benchmarks/results/REPORT.md, its plots and README's table from the JSON there",
+        help="measure nothing; make benchmarks/results/REPORT.md, its plots and README's table from the JSON there",
     )  # fmt: skip
     return parser
 
@@ -140,7 +141,7 @@ def _options(given: argparse.Namespace, folder: Path) -> Options:
         number = getattr(given, name)
         if number is not None and number < 1:
             raise ValueError(f"--{name} is {number}; it must be at least 1")
-    given.json.parent.mkdir(parents=True, exist_ok=True)  # now, rather than fail when there is something to write
+    given.json.parent.mkdir(parents=True, exist_ok=True)  # fails now rather than after the measurements
     on_path = shutil.which("word2vec")
     program = given.word2vec or (Path(on_path) if on_path else None)
     return Options(
@@ -149,7 +150,7 @@ def _options(given: argparse.Namespace, folder: Path) -> Options:
         corpus=given.corpus,
         data=given.data,
         repeats=given.repeats or (2 if given.quick else 3),
-        workers=given.workers or os.cpu_count() or 1,
+        workers=given.workers or available_processors(),
         devices=("cpu",) if cuda_problem() else ("cpu", "cuda"),
         word2vec=program.absolute() if program else None,
     )

@@ -1,63 +1,65 @@
-"""Counts that do not depend on the machine: ``python -m benchmarks.counts``. `tests/test_counts.py` bounds each.
+"""Counts that do not depend on the machine: ``python -m benchmarks.counts``.
 
-What a table of speeds shows only on a quiet machine shows here on any: rows that cross between the tables and the
-processor, calls of the array library (launches, on a GPU), arrays allocated, kernels compiled.
+Unlike speeds, they are the same on a busy machine: rows of the tables that are read and written, calls of the array
+library (on a GPU, kernel launches), arrays that are allocated, and versions of the kernels that are compiled.
+`tests/benchmarks/test_counts.py` has a bound for each.
 """
 
 from __future__ import annotations
 
 import contextlib
 import tracemalloc
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.texts import zipf_corpus
-from fastw2v import engine, gradient, optim
-from fastw2v.kernels import cpu, naive
-from fastw2v.kernels.schedule import STRETCH
+from benchmarks.systems.texts import zipf_corpus
+from fastw2v.config import CHUNK_TOKENS, Model, TrainingConfig
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.engines import base, cpu, eager, reference
+from fastw2v.engines.base import Tables
+from fastw2v.nn import optim, sparse
 
-Model = Literal["cbow", "skipgram"]
-MODELS: tuple[Model, ...] = ("cbow", "skipgram")
+MODELS: tuple[Model, ...] = get_args(Model)
 V, D = 500, 16
 
 
 @dataclass(frozen=True)
 class RowTraffic:
-    """Rows of both tables that the schedule reads and adds to, for each trained target."""
+    """Rows of both tables that the schedule reads and adds to, per trained target."""
 
     read: float
     added: float
 
     def bytes_per_target(self, vector_size: int) -> float:
-        """Return the bytes that move if no cache helps, in float32."""
+        """Return the bytes that are moved per target without any cache, in float32."""
         return 4 * vector_size * (self.read + self.added)
 
 
 @dataclass(frozen=True)
 class LayerCalls:
-    """What the layers engine asks of the array library for one batch, as on a GPU."""
+    """Calls of the array library by the layers engine, with the batches of a GPU."""
 
     calls: int
-    """That compute or copy: a launch each, at least."""
+    """Calls in a batch that compute or copy; each is at least one kernel launch."""
     waits: int
-    """Times that the host reads from the device in a whole epoch."""
+    """Reads of the device by the host in a whole epoch."""
 
 
 @dataclass(frozen=True)
 class FusedAllocations:
-    """What the fused engine allocates."""
+    """Allocations of the fused engine."""
 
-    arrays_per_stretch: int
-    """By the compiled kernel."""
+    arrays_per_chunk: int
+    """Arrays that the compiled kernel allocates for a chunk, arguments included."""
     python_growth: int
-    """Bytes by which Python's peak memory grows when the corpus is twice as long."""
+    """Bytes by which Python's peak memory grows when the corpus becomes twice as long."""
 
 
 class Table(np.ndarray):
-    """A table that counts the rows read from it and added to it."""
+    """A table that counts the rows that are read from it and added to it."""
 
     counts: dict[str, int]
 
@@ -83,27 +85,26 @@ class Table(np.ndarray):
 
 
 def row_traffic(model: Model, words: int = 6000) -> RowTraffic:
-    """Count the rows that the twin of the fused kernels touches, at the defaults."""
-    ids, offsets, counts = zipf_corpus(words, V)
+    """Count the rows that the reference implementation of the fused kernels touches, with default settings."""
     W_in, W_out = np.full((V, D), 0.01).view(Table), np.zeros((V, D)).view(Table)
+    name = f"{model}_ns"
+    train_tile, target = getattr(reference, name), 2 if model == "cbow" else 4  # which argument has the targets
     targets = 0
 
-    def counted(first: np.ndarray, *rest: Any) -> Any:
+    def counted(*arguments: Any) -> Any:
         nonlocal targets
-        word, sentence = kept(first, *rest)
-        targets += len(word)
-        return word, sentence
+        targets += len(arguments[target])
+        return train_tile(*arguments)
 
-    kept = naive._kept
-    with patch.object(naive, "_kept", counted):
-        naive.train(W_in, W_out, ids, offsets, counts, model=model, epochs=1)
+    with patch.object(reference, name, counted):
+        reference.train(Tables(W_in, W_out), zipf_corpus(words, V), _config(model))
     total = {name: (W_in.counts[name] + W_out.counts[name]) / targets for name in ("read", "added")}
     return RowTraffic(**total)
 
 
 @dataclass
 class Tally:
-    """What `Namespace` and its arrays have been asked for."""
+    """The calls of `Namespace` and its arrays."""
 
     calls: int = 0
     waits: int = 0
@@ -116,11 +117,11 @@ class Tally:
 
 
 VIEWS = ("reshape", "matrix_transpose", "permute_dims", "broadcast_to", "expand_dims", "squeeze")
-"""Functions that give another view of the same numbers."""
+"""Functions that return another view of the same data, and are not counted."""
 
 
 class Namespace:
-    """The standard's array functions, counted."""
+    """The functions of the array API standard, with a count of their calls."""
 
     def __init__(self, tally: Tally) -> None:
         import array_api_strict
@@ -141,14 +142,14 @@ class Namespace:
         return call
 
     def wrapped(self, value: Any) -> Any:
-        """Return a result with arrays in their counting shell."""
-        if hasattr(value, "_fields"):  # several arrays, by name
+        """Return a result with its arrays wrapped."""
+        if hasattr(value, "_fields"):  # a named tuple of arrays
             return type(value)(*map(self.wrapped, value))
         return Array(self, value) if hasattr(value, "__array_namespace__") else value
 
 
 class Array:
-    """An array of `Namespace`: whatever is computed with it is counted."""
+    """An array of `Namespace`, which counts the operations on it."""
 
     def __init__(self, xp: Namespace, values: Any) -> None:
         self.xp = xp
@@ -206,7 +207,7 @@ for _name in ("neg", "abs", "invert", "eq", "ne", "lt", "le", "gt", "ge"):
 
 
 def _strict(value: Any) -> Any:
-    """Return a value without its counting shell."""
+    """Return a value with its arrays unwrapped."""
     if isinstance(value, Array):
         return value.values
     if isinstance(value, list | tuple):
@@ -215,7 +216,7 @@ def _strict(value: Any) -> Any:
 
 
 def layer_calls(model: Model) -> LayerCalls:
-    """Count what `train_layers` asks of the array library: the difference of a longer and a shorter corpus."""
+    """Count the calls of the array library in a batch, as the difference between a longer and a shorter corpus."""
     found = [_calls_of_layers(model, batches) for batches in (2, 4)]
     (calls, waits), (more_calls, more_waits) = found
     if waits != more_waits:
@@ -224,7 +225,7 @@ def layer_calls(model: Model) -> LayerCalls:
 
 
 def _calls_of_layers(model: Model, batches: int) -> tuple[int, int]:
-    ids, offsets, counts = zipf_corpus(batches * engine.GPU_GROUPS * engine.POOL_TOKENS, V)
+    corpus = zipf_corpus(batches * eager.GPU_GROUPS * eager.POOL_TOKENS, V)
     tally = Tally()
     xp = Namespace(tally)
 
@@ -239,67 +240,71 @@ def _calls_of_layers(model: Model, batches: int) -> tuple[int, int]:
     W_in, W_out = (xp.asarray(np.full((V, D), start, np.float32)) for start in (0.01, 0.0))
     tally.calls = 0
     with contextlib.ExitStack() as stack:
-        for module in (optim, gradient):
+        for module in (optim, sparse):
             given = {"scatter_add": scatter_add, "set_rows": set_rows}
             for name, value in given.items():
                 if hasattr(module, name):
                     stack.enter_context(patch.object(module, name, value))
-        stack.enter_context(patch.object(engine, "INTERVAL", float("inf")))
-        engine.train_layers(W_in, W_out, ids, offsets, counts, model=model, epochs=1)
+        stack.enter_context(patch.object(base, "REPORT_INTERVAL", float("inf")))
+        eager.train(Tables(W_in, W_out), corpus, _config(model))
     return tally.calls, tally.waits
 
 
 def fused_allocations(model: Model) -> FusedAllocations:
-    """Count what the compiled engine allocates, by the difference of a longer and a shorter corpus."""
-    (few, short), (many, long) = (_allocations(model, stretches) for stretches in (8, 16))
+    """Count the allocations of the fused engine, as the difference between a longer and a shorter corpus."""
+    (few, short), (many, long) = (_allocations(model, chunks) for chunks in (8, 16))
     return FusedAllocations((many - few) // 8, long - short)
 
 
-def _allocations(model: Model, stretches: int) -> tuple[int, int]:
-    """Return the arrays allocated by compiled code, and the bytes at most allocated by Python."""
+def _allocations(model: Model, chunks: int) -> tuple[int, int]:
+    """Return the number of arrays that compiled code allocates, and the peak of Python's memory in bytes."""
     from numba.core.runtime import _nrt_python, rtsys
 
-    ids, offsets, counts = zipf_corpus(stretches * STRETCH, V)
-    offsets = np.append(np.arange(0, len(ids), STRETCH), len(ids))
-    arrays: Any = (*_tables(), ids, offsets, counts)
-    cpu.train(*arrays, model=model, epochs=1)  # compiles
+    words = chunks * CHUNK_TOKENS
+    corpus = replace(zipf_corpus(words, V), offsets=np.append(np.arange(0, words, CHUNK_TOKENS), words))
+    tables, config = _tables(), _config(model)
+    cpu.train(tables, corpus, config)  # compiles
     counting = _nrt_python.memsys_stats_enabled()
     _nrt_python.memsys_enable_stats()
     before = rtsys.get_allocation_stats().alloc
-    cpu.train(*arrays, model=model, epochs=1)
+    cpu.train(tables, corpus, config)
     made = rtsys.get_allocation_stats().alloc - before
     if not counting:
         _nrt_python.memsys_disable_stats()
     tracemalloc.start()
-    cpu.train(*arrays, model=model, epochs=1)
+    cpu.train(tables, corpus, config)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return made, peak
 
 
 def specialisations() -> dict[str, int]:
-    """Return how many versions of each kernel trainings of float32 tables with several settings compile."""
-    from fastw2v.kernels import stretch
+    """Return the number of versions of each kernel that are compiled for float32 tables with several settings."""
+    from fastw2v.kernels import word2vec_numba
 
-    ids, offsets, counts = zipf_corpus(2000, V)
-    changes: list[dict[str, Any]] = [
-        {},
-        {"window": 2, "negative": 7, "shrink_windows": False},
-        {"cbow_grad": "sum", "workers": 2},
+    corpus = zipf_corpus(2000, V)
+    changes: list[tuple[dict[str, Any], int]] = [
+        ({}, 1),
+        ({"window": 2, "negative": 7, "shrink_windows": False}, 1),
+        ({"cbow_grad": "sum"}, 2),
     ]
-    for settings in changes:
+    for settings, workers in changes:
         for model in MODELS:
-            for kinds in ((np.int32, np.int64), (np.int64, np.int32)):
-                arrays: Any = (ids.astype(kinds[0]), offsets.astype(kinds[1]), counts.astype(kinds[1]))
-                cpu.train(*_tables(), *arrays, model=model, epochs=1, **settings)
-    kernels = {"cbow_ns": stretch.cbow_ns, "skipgram_ns": stretch.skipgram_ns}
+            for ids_type, offsets_type in ((np.int32, np.int64), (np.int64, np.int32)):
+                same = Corpus(corpus.ids.astype(ids_type), corpus.offsets.astype(offsets_type), corpus.vocabulary)
+                cpu.train(_tables(), same, _config(model, **settings), workers=workers)
+    kernels = {"cbow_ns": word2vec_numba.cbow_ns, "skipgram_ns": word2vec_numba.skipgram_ns}
     return {name: sum("float32" in str(s[0]) for s in kernel.signatures) for name, kernel in kernels.items()}
 
 
-def _tables() -> tuple[np.ndarray, np.ndarray]:
-    W_in, W_out = cpu.aligned_zeros((V, D)), cpu.aligned_zeros((V, D))
-    W_in[...] = 0.01
-    return W_in, W_out
+def _config(model: Model, **settings: Any) -> TrainingConfig:
+    return TrainingConfig(model=model, vector_size=D, epochs=1, **settings)
+
+
+def _tables() -> Tables:
+    tables = cpu.allocate((V, D))
+    tables.W_in[...] = 0.01
+    return tables
 
 
 def main() -> None:

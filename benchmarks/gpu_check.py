@@ -1,8 +1,8 @@
 """Tests and measurements for a machine with a GPU, in one command and under eight minutes: ``make gpu-check``.
 
-Needs CuPy and the library's own dependencies, installed; no network. Writes ``gpu-check.json`` and ``gpu-check.md``
-anew after each stage. A stage is a process of its own, with a time limit: a kernel that faults or never ends takes
-its stage with it, and the others still tell something.
+It needs CuPy and the library's own dependencies, but no network. ``gpu-check.json`` and ``gpu-check.md`` are rewritten
+after each stage. A stage is a separate process with a time limit, so that a kernel that faults or hangs ends only its
+own stage.
 """
 
 from __future__ import annotations
@@ -27,27 +27,34 @@ from unittest.mock import patch
 import numpy as np
 
 import fastw2v
-from fastw2v import Corpus, Word2Vec, WordVectors, draws, engine, evaluate
+from fastw2v import evaluate
 from fastw2v.backend import array_module, cuda_problem, to_host
-from fastw2v.kernels import cpu, crowd, gpu
-from fastw2v.kernels.schedule import TILE, pool_size_for
-from fastw2v.models import uniform_weights
-from fastw2v.sampling import keep_threshold
+from fastw2v.config import TILE, Model, TrainingConfig, default_pool_size
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.vocabulary import Vocabulary
+from fastw2v.engines import cpu, eager, gpu, staleness
+from fastw2v.engines.base import Engine, Tables
+from fastw2v.kernels import word2vec_cuda
+from fastw2v.nn.initializers import uniform_weights
+from fastw2v.sampling import rng
+from fastw2v.sampling.subsampling import keep_threshold
+from fastw2v.vectors.word_vectors import WordVectors
+from fastw2v.word2vec import Word2Vec
 
 SECONDS = 465.0
-"""Of the whole; what no longer fits is left out, and said to be."""
+"""Time limit of the whole; the report names what it leaves out."""
 WORDS, TYPES = 100_000_000, 500_000
-"""Of the generated corpus: word ids by Zipf's law."""
+"""Of the generated corpus, whose word ids follow Zipf's law."""
 DIM, WINDOW, NEGATIVE, SAMPLE = 128, 5, 5, 1e-3
-RATES: dict[gpu.Model, float] = {"cbow": 0.2, "skipgram": 0.04}
+RATES: dict[Model, float] = {"cbow": 0.2, "skipgram": 0.04}
 WARPS = (4, 8, 2, 16)
-"""Of a block, to be tried: fewer blocks, each quicker, may do as much and learn more alike."""
-REFRESH = (1, 4, 16)
-"""Tiles after which a pool is written back, to be tried: fewer bytes, and more steps that must make way."""
-STALE = (2.0, 4.0, 1.0)
-"""Updates in flight times the rate up to which steps are whole, to be tried."""
+"""Values of `word2vec_cuda.WARPS` to try: fewer, faster blocks may train as much, with less staleness."""
+POOL_SYNC_INTERVALS = (1, 4, 16)
+"""Values of `gpu.POOL_SYNC_INTERVAL` to try."""
+STALENESS = (2.0, 4.0, 1.0)
+"""Values of `staleness.MAX_STALENESS` to try."""
 GROUPS = (256, 512, 64, 16)
-"""Pools in a batch of the layers, to be tried."""
+"""Values of `eager.GPU_GROUPS` to try."""
 
 Result = dict[str, Any]
 
@@ -56,9 +63,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("gpu-check"), help="path of the reports, without suffix")
     parser.add_argument("--words", type=int, default=WORDS, help="size of the generated corpus")
-    parser.add_argument("--commit", default=None, help="to be named in the report, where git cannot tell")
+    parser.add_argument("--commit", default=None, help="commit to name in the report, where git does not know it")
     parser.add_argument("--only", nargs="*", choices=STAGES, default=list(STAGES), help="stages to run")
-    parser.add_argument("--stage", nargs=2, metavar=("NAME", "SECONDS"), help="run one stage here; for its own use")
+    parser.add_argument(
+        "--stage", nargs=2, metavar=("NAME", "SECONDS"), help="run one stage in this process (internal)"
+    )
     arguments = parser.parse_args()
     if arguments.stage:
         name, seconds = arguments.stage
@@ -82,13 +91,13 @@ def main() -> int:
 
 
 def in_a_process(name: str, words: int, seconds: float) -> Result:
-    """Run a stage in a process of its own; return what it had to say until it ended, or was ended."""
+    """Run a stage in a separate process; return its last result, and why it failed if it did."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "result.json")
         command = [sys.executable, "-m", "benchmarks.gpu_check", "--stage", name, str(seconds)]
         problem = None
         try:
-            # What has begun when the time is up may end.
+            # A measurement that has begun when the time is up may finish.
             done = subprocess.run(
                 [*command, "--output", output, "--words", str(words)], capture_output=True, text=True,
                 timeout=seconds + 20, check=False,
@@ -102,7 +111,7 @@ def in_a_process(name: str, words: int, seconds: float) -> Result:
 
 
 def machine(commit: str | None) -> Result:
-    """Return what the figures belong to."""
+    """Return the versions and the device that the results belong to."""
     import cupy
 
     if commit is None:
@@ -129,20 +138,20 @@ def machine(commit: str | None) -> Result:
 
 
 def tests(words: int, deadline: float) -> Iterator[Result]:
-    """Run the tests marked gpu, each file in a process of its own, all at once: most of their time is compiling."""
+    """Run the tests marked gpu, a process for each file, all at once: they spend most of their time compiling."""
     if importlib.util.find_spec("pytest") is None:
         yield {"failed": "pytest is not installed"}
         return
     root = Path(__file__).parents[1]
-    # Warnings are errors in this project's own tests; CuPy's and NumPy's are their own business here.
+    # Warnings of CuPy and NumPy are not errors here.
     command = [sys.executable, "-m", "pytest", "-q", "-W", "default", "-p", "no:cacheprovider"]
     command += ["-m", "gpu and not slow", "--durations=3"]
     running = []
-    for path in sorted(root.glob("tests/test_*.py")):
+    for path in sorted(root.glob("tests/**/test_*.py")):
         if re.search(r"\bxp\b|\bgpu\b", path.read_text(encoding="utf-8")):
             output = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
             process = subprocess.Popen([*command, path], cwd=root, stdout=output, stderr=subprocess.STDOUT)
-            running.append((path.name, process, output))
+            running.append((str(path.relative_to(root)), process, output))
     rows, faults = [], []
     for name, process, output in running:
         try:
@@ -163,7 +172,7 @@ def tests(words: int, deadline: float) -> Iterator[Result]:
 
 
 def bandwidth(words: int, deadline: float) -> Iterator[Result]:
-    """Measure copying, gathering rows, and adding to rows at random, in units of 10**9 bytes a second."""
+    """Measure copying, gathering rows, and adding to random rows, in 10**9 bytes a second."""
     import cupy
     import cupyx
 
@@ -192,41 +201,46 @@ def bandwidth(words: int, deadline: float) -> Iterator[Result]:
 
 
 def zipf(n: int) -> np.ndarray:
-    """Return `n` word ids by Zipf's law, as Mandelbrot has it, drawn on the device."""
+    """Return `n` word ids by the Zipf-Mandelbrot law, drawn on the device."""
     xp = array_module("cuda")
     share = xp.cumulative_sum(1 / (xp.arange(TYPES, dtype=xp.float64) + 2.7))
     parts = []
     for first in range(0, n, 1 << 23):
-        random = draws.bits(draws.key(1, draws.SHUFFLE, 0), xp.arange(first, min(first + (1 << 23), n)))
+        random = rng.bits(rng.stream_key(1, rng.SHUFFLE, 0), xp.arange(first, min(first + (1 << 23), n)))
         number = xp.astype(random >> 11, xp.float64) * 2.0**-53
         parts.append(to_host(xp.astype(xp.searchsorted(share / share[-1], number), xp.int32)))
     return np.minimum(np.concatenate(parts), TYPES - 1)
 
 
-def generated(words: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return a corpus of words by Zipf's law in sentences of 1,000, and their counts."""
+def generated(words: int) -> Corpus:
+    """Return words by Zipf's law in sentences of 1,000."""
     ids = zipf(words)
-    return ids, np.append(np.arange(0, words, 1000), words), np.bincount(ids, minlength=TYPES)
+    vocabulary = Vocabulary([str(i) for i in range(TYPES)], np.bincount(ids, minlength=TYPES))
+    return Corpus(ids, np.append(np.arange(0, words, 1000), words), vocabulary)
 
 
 def sweep(words: int, deadline: float) -> Iterator[Result]:
-    """Try warps in a block, tiles a pool is held and updates in flight, each with the quality it reaches on wiki8.
+    """Try warps, intervals and bounds of staleness, each with the quality that it reaches on wiki8.
 
-    Without wiki8 the words are generated, and the loss alone tells of learning.
+    Without wiki8 the words are generated, and only the loss is reported.
     """
     text = data("wiki8.txt*")
-    corpus = Corpus.from_text(text, 5) if text else Corpus.from_ids(*generated(words // 5)[:2])
+    corpus = Corpus.from_text(text, 5) if text else generated(words // 5)
     results: list[Result] = []
-    settings = [(warps, REFRESH[0], STALE[0]) for warps in WARPS]
-    settings += [(warps, refresh, STALE[0]) for warps in WARPS[:2] for refresh in REFRESH[1:]]
-    settings += [(WARPS[0], REFRESH[0], stale) for stale in STALE[1:]]
-    for warps, refresh, stale in settings:
+    settings = [(warps, POOL_SYNC_INTERVALS[0], STALENESS[0]) for warps in WARPS]
+    settings += [(warps, interval, STALENESS[0]) for warps in WARPS[:2] for interval in POOL_SYNC_INTERVALS[1:]]
+    settings += [(WARPS[0], POOL_SYNC_INTERVALS[0], bound) for bound in STALENESS[1:]]
+    for warps, interval, bound in settings:
         for model in RATES:
             if time.monotonic() > deadline:
                 yield {"left out": "the settings after these: no time", "results": results}
                 return
-            with patch.multiple(gpu, WARPS=warps, REFRESH=refresh), patch.object(crowd, "STALE", stale):
-                result: Result = {"model": model, "warps": warps, "refresh": refresh, "stale": stale}
+            result: Result = {"model": model, "warps": warps, "pool sync interval": interval, "staleness": bound}
+            with (
+                patch.object(word2vec_cuda, "WARPS", warps),
+                patch.object(gpu, "POOL_SYNC_INTERVAL", interval),
+                patch.object(staleness, "MAX_STALENESS", bound),
+            ):
                 try:
                     results.append(result | trained(corpus, model, "cuda"))
                 except (FloatingPointError, ValueError) as error:
@@ -234,7 +248,7 @@ def sweep(words: int, deadline: float) -> Iterator[Result]:
             yield {"corpus": str(text or "generated"), "results": results}
 
 
-def trained(corpus: Corpus, model: str, device: str) -> Result:
+def trained(corpus: Corpus, model: Model, device: str) -> Result:
     """Train with the fused engine; return the speed, without compiling and copying, and the quality."""
     seen: list[tuple[int, float, float]] = []
 
@@ -242,7 +256,7 @@ def trained(corpus: Corpus, model: str, device: str) -> Result:
         seen.append((done, loss, time.perf_counter()))
 
     began = time.perf_counter()
-    estimator = Word2Vec(sg=int(model == "skipgram"), device=device, engine="fused").fit(corpus, progress=note)
+    estimator = Word2Vec(model=model, device=device, engine="fused").fit(corpus, progress=note)
     seconds = time.perf_counter() - began
     result = {"seconds": round(seconds, 2), "words/s": between(seen), "loss": round(seen[-1][1], 4)}
     if data("wiki8.txt*"):
@@ -278,83 +292,89 @@ def quality(words: int, deadline: float) -> Iterator[Result]:
     results: list[Result] = []
     for model in RATES:
         for device in ("cuda", "cpu"):
-            if device == "cuda" or cpu.problem() is None:
+            if device == "cuda" or cpu.unavailable_reason() is None:
                 results.append({"model": model, "device": device} | trained(corpus, model, device))
                 yield {"results": results}
 
 
 def speed(words: int, deadline: float) -> Iterator[Result]:
-    """Time the fused engines on generated words, the GPU's with the bytes that it moves."""
-    ids, offsets, counts = generated(words)
-    keep = keep_threshold(counts, SAMPLE)
-    kept = float((counts * (keep / 2.0**32)).sum() / words)
+    """Time the fused engines on generated words, and estimate the GPU's bytes per second."""
+    corpus = generated(words)
+    keep = keep_threshold(corpus.vocabulary.counts, SAMPLE)
+    kept = float((corpus.vocabulary.counts * (keep / 2.0**32)).sum() / words)
     results: list[Result] = []
-    for model, alpha in RATES.items():
-        for refresh in REFRESH:
+    for model in RATES:
+        for interval in POOL_SYNC_INTERVALS:
             if time.monotonic() > deadline:
                 break
-            with patch.multiple(gpu, REFRESH=refresh):
-                found = timed(gpu.train, gpu.tables((TYPES, DIM), "cuda"), ids, offsets, counts, model, alpha)
-            # Read and written: a row that streams and the target's; and the rows of the pool, each `refresh` tiles.
-            rows = 4 + 2 * pool_size_for(model, NEGATIVE, DIM) / (TILE * refresh)
+            with patch.object(gpu, "POOL_SYNC_INTERVAL", interval):
+                found = timed(gpu, corpus, model, "cuda")
+            # Read and written: a streaming row and the target's row; and the rows of the pool, once in an interval.
+            rows = 4 + 2 * default_pool_size(model, NEGATIVE, DIM) / (TILE * interval)
             moved = kept * rows * 4 * DIM + 4
-            found |= {"refresh": refresh, "bytes per word, by count": round(moved)}
+            found |= {"pool sync interval": interval, "bytes per word, by count": round(moved)}
             if found["words/s"]:
                 found["10**9 bytes/s"] = round(moved * found["words/s"] / 1e9, 1)
             results.append({"engine": "cuda fused", "model": model} | found)
             yield {"words": words, "kept": round(kept, 4), "results": results}
-        if time.monotonic() < deadline and cpu.problem() is None:
+        if time.monotonic() < deadline and cpu.unavailable_reason() is None:
             few, workers = max(1, words // 10), os.cpu_count() or 1
-            here = [cpu.aligned_zeros((TYPES, DIM)) for _ in "io"]
-            part = np.append(offsets[offsets < few], few)
-            found = timed(cpu.train, here, ids[:few], part, counts, model, alpha, workers=workers)
+            found = timed(cpu, beginning(corpus, few), model, "cpu", workers=workers)
             results.append({"engine": f"cpu fused, {workers} workers", "model": model} | found)
             yield {"words": words, "kept": round(kept, 4), "results": results}
 
 
+def beginning(corpus: Corpus, tokens: int) -> Corpus:
+    """Return the first tokens of a corpus, with its whole vocabulary and counts."""
+    offsets = corpus.offsets
+    return Corpus(corpus.ids[:tokens], np.append(offsets[offsets < tokens], tokens), corpus.vocabulary)
+
+
 def layers(words: int, deadline: float) -> Iterator[Result]:
     """Time the layers on the GPU by the size of a batch, and with additions in a fixed order."""
-    ids, offsets, counts = generated(max(1000, words // 10))
+    corpus = generated(max(1000, words // 10))
     results: list[Result] = []
     for deterministic in (False, True):
-        for model, alpha in RATES.items():  # compiles
-            few = slice(0, 1000)
-            W = engine.tables((TYPES, DIM), "cuda", "layers")
-            timed(engine.train_layers, W, ids[few], offsets[:2], counts, model, alpha, deterministic=deterministic)
+        for model in RATES:  # compiles
+            timed(eager, beginning(corpus, 1000), model, "cuda", deterministic=deterministic)
         for groups in GROUPS:
-            for model, alpha in RATES.items():
+            for model in RATES:
                 if time.monotonic() > deadline:
                     yield {"left out": "the settings after these: no time", "results": results}
                     return
-                with patch.multiple(engine, GPU_GROUPS=groups):
-                    W = engine.tables((TYPES, DIM), "cuda", "layers")
-                    found = timed(
-                        engine.train_layers, W, ids, offsets, counts, model, alpha, deterministic=deterministic
-                    )
-                tokens = groups * engine.POOL_TOKENS
+                with patch.object(eager, "GPU_GROUPS", groups):
+                    found = timed(eager, corpus, model, "cuda", deterministic=deterministic)
+                tokens = groups * eager.POOL_TOKENS
                 results.append({"model": model, "tokens in a batch": tokens, "deterministic": deterministic} | found)
                 yield {"results": results}
 
 
 def timed(
-    train: Callable[..., Any],
-    tables: Any,
-    ids: np.ndarray,
-    offsets: np.ndarray,
-    counts: np.ndarray,
-    model: str,
-    alpha: float,
+    engine: Engine,
+    corpus: Corpus,
+    model: Model,
+    device: str,
+    *,
+    tables: Tables | None = None,
+    workers: int | None = None,
     **settings: Any,
 ) -> Result:
     """Return the speed of an epoch between the first report of progress and the last, and the loss at the end."""
     seen: list[tuple[int, float, float]] = []
-    uniform_weights(tables[0], seed=1)
+    if tables is None:
+        tables = engine.allocate((len(corpus.vocabulary), DIM), device)
+        uniform_weights(tables.W_in, seed=1)
+    config = TrainingConfig(
+        model=model, vector_size=tables.W_in.shape[1], window=WINDOW, negative=NEGATIVE, sample=SAMPLE,
+        alpha=RATES[model], cbow_grad="balanced", epochs=1, **settings,
+    )  # fmt: skip
+
+    def note(done: int, loss: float, rate: float) -> None:
+        seen.append((done, loss, time.perf_counter()))
+
     began = time.perf_counter()
     try:
-        train(
-            *tables, ids, offsets, counts, model=model, window=WINDOW, negative=NEGATIVE, sample=SAMPLE, alpha=alpha,
-            epochs=1, on_progress=lambda done, loss, _: seen.append((done, loss, time.perf_counter())), **settings,
-        )  # fmt: skip
+        engine.train(tables, corpus, config, workers=workers, on_progress=note)
     except FloatingPointError as error:
         return {"words/s": None, "loss": str(error)}
     seconds = round(time.perf_counter() - began, 2)
@@ -369,7 +389,7 @@ STAGES: dict[str, tuple[Callable[[int, float], Iterator[Result]], float]] = {
     "layers": (layers, 50),
     "quality": (quality, 60),
 }
-"""With the seconds after which a stage begins nothing new."""
+"""Stages, with the seconds after which each starts no new measurement."""
 
 
 def write(output: Path, report: Result) -> None:
@@ -390,7 +410,7 @@ def write(output: Path, report: Result) -> None:
 
 
 def save(path: Path, text: str) -> None:
-    """Write a file at once or not at all."""
+    """Write a file atomically."""
     draft = path.with_name(path.name + ".part")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)

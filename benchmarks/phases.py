@@ -1,7 +1,7 @@
-"""Where the time of a whole ``fastw2v train`` goes: ``python -m benchmarks.phases corpus.txt --epochs 5``.
+"""The time of each phase of ``fastw2v train``: ``python -m benchmarks.phases corpus.txt --epochs 5``.
 
-The parts are done in the order in which the command does them, each on its own. Seconds are those on the clock and
-those of all processors together; what the interpreter takes before the first line runs is known of the latter alone.
+The phases run one by one, in the order of the command. Each is measured in wall-clock seconds and in seconds of all
+processors; only the latter are known for the start of the interpreter.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastw2v.config import Model
 
 
 def main() -> None:
@@ -22,7 +25,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--model", choices=("cbow", "skipgram"), default="cbow")
     given = parser.parse_args()
-    logging.getLogger("fastw2v").setLevel(logging.ERROR)  # the few words to warm up are an odd corpus
+    logging.getLogger("fastw2v").setLevel(logging.ERROR)  # the corpus of a few words for the warm-up causes warnings
     rows: list[tuple[str, float, float]] = []
 
     def timed(name: str, phase: Callable[[], Any]) -> Any:
@@ -34,8 +37,8 @@ def main() -> None:
     timed("import of the command line", _import_command_line)
     timed("import of NumPy and the library", _import_library)
     timed("import of Numba", _import_numba)
-    timed("the scanner, from the cache or compiled", _load_scanner)
-    corpus = timed("reading: words counted and numbered", lambda: _read(given.corpus))
+    timed("the tokenizer, from the cache or compiled", _load_tokenizer)
+    corpus = timed("reading: words counted and indexed", lambda: _read(given.corpus))
     timed("the kernel, from the cache or compiled", lambda: _train(_sentences(), given.model, 1))
     vectors = timed("training", lambda: _train(corpus, given.model, given.epochs)).wv
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +49,7 @@ def main() -> None:
     print(f"{'start of the interpreter':44}{'':8}{at_start:12.2f}")
     for name, clock, processors in rows:
         print(f"{name:44}{clock:8.2f}{processors:12.2f}")
-    print(f"{'together':44}{sum(row[1] for row in rows):8.2f}{at_start + sum(row[2] for row in rows):12.2f}")
+    print(f"{'total':44}{sum(row[1] for row in rows):8.2f}{at_start + sum(row[2] for row in rows):12.2f}")
 
 
 def _import_command_line() -> None:
@@ -60,32 +63,32 @@ def _import_library() -> None:
 
 
 def _import_numba() -> None:
-    import fastw2v.scan  # noqa: F401
+    import fastw2v.kernels.tokenizer  # noqa: F401
 
 
-def _load_scanner() -> None:
-    from fastw2v.numbering import _Table
-    from fastw2v.text import PADDING
+def _load_tokenizer() -> None:
+    from fastw2v.corpus.indexer import WordTable
+    from fastw2v.corpus.sources import PADDING
 
-    _Table(4).add(b"more words than it has room for \n" + PADDING, 0)
+    WordTable(4).add(b"more words than it has room for \n" + PADDING, 0)
 
 
 def _read(path: Path) -> Any:
-    from fastw2v.corpus import Corpus
+    from fastw2v.corpus.corpus import Corpus
 
     return Corpus.from_text(path)
 
 
 def _sentences() -> Any:
-    from fastw2v.corpus import Corpus
+    from fastw2v.corpus.corpus import Corpus
 
     return Corpus.from_sentences([["some", "words", "to", "warm", "up", "with"]] * 20)
 
 
-def _train(corpus: Any, model: str, epochs: int) -> Any:
+def _train(corpus: Any, model: Model, epochs: int) -> Any:
     from fastw2v.word2vec import Word2Vec
 
-    return Word2Vec(sg=int(model == "skipgram"), epochs=epochs).fit(corpus, progress=lambda *_: None)
+    return Word2Vec(model=model, epochs=epochs).fit(corpus, progress=lambda *_: None)
 
 
 if __name__ == "__main__":

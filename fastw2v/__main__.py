@@ -1,5 +1,7 @@
 """``python -m fastw2v``: the command line."""
 
+from __future__ import annotations
+
 from fastw2v.cli import main
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The array libraries: which one an array belongs to, moving arrays between devices, and what the standard lacks.
+"""Array backends: the namespace of an array, copies between devices, and operations that the array API lacks.
 
-Nothing here keeps a global device: arrays decide. A function takes its namespace from its inputs and
-leaves its outputs where they live. This is the only generic module that names CuPy.
+There is no global device: a function takes its namespace from its inputs and returns its outputs on their device.
+This is the only generic module that names CuPy.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import numpy as np
 
 __all__ = [
     "array_module",
-    "chosen",
+    "boolean_mask",
+    "check_device",
     "cuda_problem",
+    "device_index",
     "free_device_memory",
     "get_device",
     "get_namespace",
@@ -26,9 +28,7 @@ __all__ = [
     "on_device_of",
     "scatter_add",
     "set_rows",
-    "to_cpu",
     "to_device",
-    "to_gpu",
     "to_host",
     "top_k",
     "unique_inverse",
@@ -46,15 +46,15 @@ def get_namespace(*arrays: Any) -> Any:
     Raises
     ------
     TypeError
-        If there is no array among them, or they are of several libraries.
+        If none of them is an array, or they belong to several libraries.
     """
     if all(type(array) is np.ndarray for array in arrays) and arrays:
-        return _numpy_namespace()  # the answer of the line below, without its cost, which small batches would feel
+        return _numpy_namespace()  # same as the next line but faster, which matters for small batches
     return array_api_compat.array_namespace(*arrays)
 
 
 def get_device(array: Any) -> Any:
-    """Return the device that an array lives on, in its own library's terms."""
+    """Return the device of an array, as an object of its library."""
     return array_api_compat.device(array)
 
 
@@ -69,17 +69,17 @@ def is_cupy(array: Any) -> bool:
 
 
 def on_device_of(array: Any) -> AbstractContextManager[Any]:
-    """Return a context in which new arrays are made on the device of `array`.
+    """Return a context manager in which new arrays are created on the device of `array`.
 
-    CuPy makes them on the current device, and array-api-compat does not change that by the argument `device`.
+    CuPy creates them on the current device, and the `device` argument of array-api-compat does not change that.
     """
     return array.device if not is_numpy(array) and is_cupy(array) else nullcontext()
 
 
 def cuda_problem() -> str | None:
-    """Return why no CUDA device can be used, or None when one can.
+    """Return the reason why no CUDA device can be used, or None if one can.
 
-    The answer costs an import of CuPy when it is installed, and nothing otherwise.
+    This imports CuPy if it is installed.
     """
     if importlib.util.find_spec("cupy") is None:
         return "CuPy is not installed (pip install 'fastw2v[cuda12]' or [cuda13])"
@@ -87,13 +87,13 @@ def cuda_problem() -> str | None:
         import cupy
 
         count = cupy.cuda.runtime.getDeviceCount()
-    except Exception as error:  # A broken driver or CuPy raises whatever it likes; it must not stop the CPU.
+    except Exception as error:  # a broken driver or CuPy can raise anything, and must not stop work on the CPU
         return f"CuPy is installed but finds no usable CUDA device: {type(error).__name__}: {error}"
     return None if count else "CuPy is installed but there is no CUDA device"
 
 
 def array_module(device: str = "cpu") -> Any:
-    """Return the namespace that makes arrays on `device`.
+    """Return the namespace that creates arrays on `device`.
 
     Parameters
     ----------
@@ -103,11 +103,11 @@ def array_module(device: str = "cpu") -> Any:
     Raises
     ------
     ValueError
-        If the name is none of these.
+        If `device` is none of these.
     RuntimeError
-        If there is no such device, with the reason.
+        If the device cannot be used, with the reason.
     """
-    index = _device_index(device)
+    index = device_index(device)
     if device == "cpu":
         return _numpy_namespace()
     if problem := cuda_problem():
@@ -122,22 +122,22 @@ def array_module(device: str = "cpu") -> Any:
 
 
 def free_device_memory(device: str = "cuda") -> int:
-    """Return the bytes that can be had on "cuda" or "cuda:N": those that are free, and those that CuPy holds ready."""
+    """Return the bytes that can be allocated on "cuda" or "cuda:N": free memory and the unused part of CuPy's pool."""
     import cupy
 
-    with cupy.cuda.Device(_device_index(device)):
+    with cupy.cuda.Device(device_index(device)):
         return int(cupy.cuda.runtime.memGetInfo()[0]) + int(cupy.get_default_memory_pool().free_bytes())
 
 
 def to_host(array: Any) -> np.ndarray:
     """Return `array` as a NumPy array, copied only if it is not one already.
 
-    A GPU works through what it is told while the host goes on; here the host waits for it. In training it does so
-    here and in `chosen` alone.
+    GPU work is asynchronous; this call synchronises with the device. In training, only this function and
+    `boolean_mask` do.
     """
     if is_numpy(array):
         return array
-    if isinstance(array, np.generic):  # what NumPy makes of sums of arrays without dimensions
+    if isinstance(array, np.generic):  # the result of NumPy operations on zero-dimensional arrays
         return np.asarray(array)
     if is_cupy(array):
         return array.get()
@@ -153,7 +153,7 @@ def to_device(array: Any, device: str = "cpu") -> Any:
     Parameters
     ----------
     array : array
-        Of any library.
+        An array of any library.
     device : {"cpu", "cuda", "cuda:N"}
 
     Returns
@@ -166,25 +166,15 @@ def to_device(array: Any, device: str = "cpu") -> Any:
         return to_host(array)
     import cupy
 
-    index = _device_index(device)
+    index = device_index(device)
     if is_cupy(array) and index in (None, array.device.id):
         return array
     with cupy.cuda.Device(index):
         return xp.asarray(array if is_cupy(array) else to_host(array))
 
 
-def to_cpu(array: Any) -> np.ndarray:
-    """Return `array` as a NumPy array: `to_host` under the textbook's name."""
-    return to_host(array)
-
-
-def to_gpu(array: Any) -> Any:
-    """Return `array` on the current CUDA device: ``to_device(array, "cuda")`` under the textbook's name."""
-    return to_device(array, "cuda")
-
-
 def top_k(values: Any, k: int) -> tuple[Any, Any]:
-    """Return the `k` largest values along the last axis and their places, largest first.
+    """Return the `k` largest values along the last axis and their indices, largest first.
 
     Parameters
     ----------
@@ -196,7 +186,7 @@ def top_k(values: Any, k: int) -> tuple[Any, Any]:
     -------
     values : array, shape (..., k)
     indices : int array, shape (..., k)
-        Equal values come in the order of their indices where the library sorts stably (NumPy).
+        Equal values are in the order of their indices if the library sorts stably (NumPy).
 
     Raises
     ------
@@ -208,18 +198,18 @@ def top_k(values: Any, k: int) -> tuple[Any, Any]:
     if not 0 <= k <= n:
         raise ValueError(f"top_k: k is {k}, but the last axis has {n} elements")
     if hasattr(xp, "argpartition") and k < n // 4:
-        # Selection is O(N) and sorting only the k winners makes the whole several times cheaper than a sort.
-        # One more than k is not enough to break ties by index: take them as they come, then sort the winners.
-        chosen = xp.sort(xp.argpartition(-values, k, axis=-1)[..., :k], axis=-1)
-        best = xp.take_along_axis(values, chosen, axis=-1)
+        # Selection is O(N), so that sorting only the k selected values is several times faster than a full sort.
+        # Ties at the k-th value are taken as they come; the selected values are then sorted stably.
+        selected = xp.sort(xp.argpartition(-values, k, axis=-1)[..., :k], axis=-1)
+        best = xp.take_along_axis(values, selected, axis=-1)
         order = xp.argsort(-best, axis=-1, stable=True)
-        return xp.take_along_axis(best, order, axis=-1), xp.take_along_axis(chosen, order, axis=-1)
+        return xp.take_along_axis(best, order, axis=-1), xp.take_along_axis(selected, order, axis=-1)
     order = xp.argsort(-values, axis=-1, stable=True)[..., :k]
     return xp.take_along_axis(values, order, axis=-1), order
 
 
-def chosen(values: Any, mask: Any) -> Any:
-    """Return the `values` at which `mask` holds.
+def boolean_mask(values: Any, mask: Any) -> Any:
+    """Return the `values` at which `mask` is True.
 
     Parameters
     ----------
@@ -228,13 +218,13 @@ def chosen(values: Any, mask: Any) -> Any:
 
     Notes
     -----
-    How many those are, a GPU has to tell first: the host waits for it.
+    The size of the result depends on the data, so this call synchronises with a GPU.
     """
     return values[mask]
 
 
 def unique_inverse(ids: Any) -> tuple[Any, Any]:
-    """Return the distinct ids in rising order, and the place of each id among them.
+    """Return the sorted distinct ids, and the index of each id among them.
 
     Parameters
     ----------
@@ -248,8 +238,8 @@ def unique_inverse(ids: Any) -> tuple[Any, Any]:
 def scatter_add(target: Any, ids: Any, rows: Any) -> None:
     """Add ``rows[i]`` to ``target[ids[i]]`` for every i, in place; repeated ids accumulate.
 
-    This is the one operation the array API lacks, and the backward pass of an embedding:
-    ``dW[v] = sum over i with ids[i] == v of drows[i]``.
+    This is the backward pass of an embedding, ``dW[v] = sum over i with ids[i] == v of drows[i]``, an operation that
+    the array API lacks.
 
     Parameters
     ----------
@@ -264,9 +254,9 @@ def scatter_add(target: Any, ids: Any, rows: Any) -> None:
     NumPy: `np.add.at` has a fast path for one-dimensional indices only, so rows are added element by element
     to the flattened target: 5 times faster than `np.add.at` on rows, and more than twice as fast as sorting followed
     by `np.add.reduceat`, at every size tried (``python -m benchmarks --only operations``). A product with SciPy's
-    sparse matrices is faster still from about 1,000 rows on, but would make SciPy a dependency of the readable tier.
+    sparse matrices is faster still from about 1,000 rows on, but would make SciPy a dependency of the layers.
     CuPy: ``cupyx.scatter_add``, whose order of additions is not fixed (atomics).
-    Any other library: row by row, as the standard offers nothing better.
+    Other libraries: row by row, as the standard offers nothing better.
     """
     if is_numpy(target):
         _scatter_add_numpy(target, ids, rows)
@@ -279,6 +269,18 @@ def scatter_add(target: Any, ids: Any, rows: Any) -> None:
             target[int(ids[i]), ...] += rows[i, ...]
 
 
+def set_rows(target: Any, ids: Any, rows: Any) -> None:
+    """Write ``target[ids[i]] = rows[i]`` in place; rows of the same id must be the same.
+
+    The array API has no assignment by an integer array, so for other libraries rows are written one by one.
+    """
+    if is_numpy(target) or is_cupy(target):
+        target[ids] = rows
+    else:
+        for i in range(ids.shape[0]):
+            target[int(ids[i]), ...] = rows[i, ...]
+
+
 def _scatter_add_numpy(target: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
     if not target.flags.c_contiguous:  # reshape would copy and the sum be lost
         np.add.at(target, ids, rows)
@@ -288,21 +290,9 @@ def _scatter_add_numpy(target: np.ndarray, ids: np.ndarray, rows: np.ndarray) ->
     np.add.at(target.reshape(-1), flat, rows.astype(target.dtype, copy=False).reshape(-1))
 
 
-def set_rows(target: Any, ids: Any, rows: Any) -> None:
-    """Write ``target[ids[i]] = rows[i]`` in place; rows of the same id must be the same.
-
-    The array API has no assignment by an integer array, so libraries without it are served row by row.
-    """
-    if is_numpy(target) or is_cupy(target):
-        target[ids] = rows
-    else:
-        for i in range(ids.shape[0]):
-            target[int(ids[i]), ...] = rows[i, ...]
-
-
 @cache
 def _numpy_namespace() -> Any:
-    """Return NumPy, where it keeps to the standard by itself; the wrapper imports its compilers and testing tools."""
+    """Return NumPy itself if it implements the standard; importing the wrapper also loads compilers and test tools."""
     if getattr(np, "__array_api_version__", "") >= "2024.12":  # from 2.3 on
         return np
     import array_api_compat.numpy
@@ -310,8 +300,21 @@ def _numpy_namespace() -> Any:
     return array_api_compat.numpy
 
 
-def _device_index(device: str) -> int | None:
-    kind, _, index = device.partition(":")
+def device_index(device: str) -> int | None:
+    """Return the number in "cuda:N", or None.
+
+    Raises
+    ------
+    ValueError
+        If the name is not "cpu", "cuda" or "cuda:N".
+    """
+    check_device(device)
+    index = device.partition(":")[2]
+    return int(index) if index else None
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError unless a device is named "cpu", "cuda" or "cuda:N"; whether it exists is not asked."""
+    kind, _, index = str(device).partition(":")
     if device not in ("cpu", "cuda") and not (kind == "cuda" and index.isdecimal()):
         raise ValueError(f"device is {device!r}; it must be 'cpu', 'cuda' or 'cuda:N' with a device number N")
-    return int(index) if index else None

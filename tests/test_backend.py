@@ -1,4 +1,4 @@
-"""The backend: scatter-add against np.add.at, top-k against a sort, and arrays that stay where they live."""
+"""The backend: scatter-add against np.add.at, top-k against a sort, and arrays that stay on their device."""
 
 from __future__ import annotations
 
@@ -80,19 +80,18 @@ def test_to_host_of_every_library(xp):
 def test_host_arrays_are_not_copied():
     array = np.arange(3)
     assert backend.to_host(array) is array
-    assert backend.to_cpu(array) is array
     assert backend.to_device(array, "cpu") is array
 
 
 @pytest.mark.gpu
-def test_to_gpu_and_back():
+def test_to_the_gpu_and_back():
     if problem := backend.cuda_problem():
         pytest.skip(problem)
     array = np.arange(6.0).reshape(2, 3)
-    there = backend.to_gpu(array)
+    there = backend.to_device(array, "cuda")
     assert backend.is_cupy(there)
     assert backend.to_device(there, "cuda") is there
-    assert np.array_equal(backend.to_cpu(there), array)
+    assert np.array_equal(backend.to_host(there), array)
 
 
 @pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:x", "cpu:0", "CUDA"])
@@ -103,7 +102,7 @@ def test_unknown_devices_are_refused(name):
 
 def test_a_missing_gpu_is_an_error_with_its_reason(monkeypatch):
     monkeypatch.setattr(backend, "cuda_problem", lambda: "there is none today")
-    for call in (lambda: backend.array_module("cuda"), lambda: backend.to_gpu(np.zeros(2))):
+    for call in (lambda: backend.array_module("cuda"), lambda: backend.to_device(np.zeros(2), "cuda")):
         with pytest.raises(RuntimeError, match="there is none today"):
             call()
 
@@ -116,6 +115,6 @@ def test_arrays_of_two_libraries_have_no_namespace():
 
 def test_unique_inverse(xp):
     ids = np.array([5, 2, 5, 9, 2, 2])
-    unique, place = (backend.to_host(part) for part in backend.unique_inverse(xp.asarray(ids)))
+    unique, index = (backend.to_host(part) for part in backend.unique_inverse(xp.asarray(ids)))
     assert unique.tolist() == [2, 5, 9]
-    assert unique[place].tolist() == ids.tolist()
+    assert unique[index].tolist() == ids.tolist()

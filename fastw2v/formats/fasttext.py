@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from fastw2v.formats.files import FormatError
+from fastw2v.formats.fileio import FormatError
 
 __all__ = ["is_fasttext", "read_fasttext"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from fastw2v.formats.files import FormatError
+from fastw2v.formats.fileio import FormatError
 
 __all__ = ["check_rest", "read_header"]
 

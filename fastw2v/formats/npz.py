@@ -12,9 +12,10 @@ import numpy as np
 from numpy.lib import format as npy
 
 from fastw2v.backend import to_host
-from fastw2v.formats.files import FormatError, replacing, word_vectors
-from fastw2v.formats.tensors import packed_settings, packed_words, unpacked_settings, unpacked_words
-from fastw2v.vectors import WordVectors
+from fastw2v.formats.fileio import FormatError
+from fastw2v.formats.record import VectorRecord
+from fastw2v.formats.safetensors import settings_from_json, settings_to_json, words_from_arrays, words_to_arrays
+from fastw2v.utils.atomic_write import atomic_write
 
 __all__ = ["read_npz", "write_npz"]
 
@@ -23,7 +24,7 @@ _ARRAYS = {"vectors", "words", "word_offsets", "counts", "context_vectors", "set
 _MOST_PACKED = 1100
 
 
-def read_npz(path: Path) -> WordVectors:
+def read_npz(path: Path) -> VectorRecord:
     """Read what `write_npz` wrote."""
     path.open("rb").close()  # for the plain errors: no such file, no permission, a folder
     try:
@@ -43,23 +44,23 @@ def read_npz(path: Path) -> WordVectors:
         raise FormatError(f"{path}: words and word_offsets are not of bytes and of 64-bit integers: not one of ours")
     if not len(offsets) or offsets[0] or offsets[-1] != len(words) or (offsets[1:] < offsets[:-1]).any():
         raise FormatError(f"{path}: word_offsets do not run from 0 to the length of words: the file is damaged")
-    spelled = unpacked_words(words, offsets, keys, path)
-    return word_vectors(path, spelled, settings=unpacked_settings(settings, path), **arrays)
+    spelled = words_from_arrays(words, offsets, keys, path)
+    return VectorRecord(spelled, settings=settings_from_json(settings, path), **arrays)
 
 
-def write_npz(vectors: WordVectors, path: Path) -> None:
-    """Write everything that word vectors hold, as it is."""
-    arrays: dict[str, Any] = packed_words(vectors, path)
-    arrays["vectors"] = to_host(vectors.vectors)
-    if vectors.counts is not None:
-        arrays["counts"] = vectors.counts
-    if vectors.context_vectors is not None:
-        arrays["context_vectors"] = to_host(vectors.context_vectors)
-    if not isinstance(vectors.index_to_key[0], str):
+def write_npz(record: VectorRecord, path: Path) -> None:
+    """Write everything that a record holds, as it is."""
+    arrays: dict[str, Any] = words_to_arrays(record, path)
+    arrays["vectors"] = to_host(record.vectors)
+    if record.counts is not None:
+        arrays["counts"] = np.asarray(record.counts, dtype=np.int64)
+    if record.context_vectors is not None:
+        arrays["context_vectors"] = to_host(record.context_vectors)
+    if not isinstance(record.index_to_key[0], str):
         arrays["integer_words"] = np.True_
-    if vectors.settings is not None:
-        arrays["settings"] = np.frombuffer(packed_settings(vectors.settings, path).encode(), np.uint8)
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    if record.settings is not None:
+        arrays["settings"] = np.frombuffer(settings_to_json(record.settings, path).encode(), np.uint8)
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
 
 

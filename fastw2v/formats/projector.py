@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import to_host
-from fastw2v.formats.files import FormatError, cast, decoded, encoded, replacing, word_vectors
-from fastw2v.formats.plain_text import parse_rows, spelled_rows
-from fastw2v.vectors import WordVectors
+from fastw2v.formats.fileio import FormatError, cast, decode_words, encode_words
+from fastw2v.formats.record import VectorRecord
+from fastw2v.formats.word2vec_text import format_rows, parse_rows
+from fastw2v.utils.atomic_write import atomic_write
 
 __all__ = ["metadata_path", "read_projector", "write_projector"]
 
@@ -24,7 +25,7 @@ def metadata_path(path: Path) -> Path:
     return path.with_suffix(f".metadata{path.suffix}")
 
 
-def read_projector(path: Path, errors: str) -> WordVectors:
+def read_projector(path: Path, errors: str) -> VectorRecord:
     """Read numbers from one file and words from the other."""
     text = path.read_bytes()
     lines = metadata_path(path).read_bytes().split(b"\n")
@@ -49,29 +50,28 @@ def read_projector(path: Path, errors: str) -> WordVectors:
         _, vectors = parse_rows(rows, n_dims)
     except IndexError as error:
         raise FormatError(f"{path}: line {error.args[0] + 1} is not {n_dims} numbers with tabs between them") from None
-    return word_vectors(
-        path, decoded(b"\n".join(line.rstrip(b"\r") for line in lines), path, errors), vectors, counts=counts
-    )
+    words = decode_words(b"\n".join(line.rstrip(b"\r") for line in lines), path, errors)
+    return VectorRecord(words, vectors, counts)
 
 
-def write_projector(vectors: WordVectors, path: Path) -> None:
+def write_projector(record: VectorRecord, path: Path) -> None:
     """Write both files, the words with their counts where there are any."""
-    words = encoded(vectors.index_to_key, path, unfit=_CONTROL)
-    matrix = cast(to_host(vectors.vectors), np.dtype("<f4"), path)
-    with replacing(path) as numbers, replacing(metadata_path(path)) as metadata:
+    words = encode_words(record.index_to_key, path, unfit=_CONTROL)
+    matrix = cast(to_host(record.vectors), np.dtype("<f4"), path)
+    with atomic_write(path) as numbers, atomic_write(metadata_path(path)) as metadata:
         with numbers.open("wb") as file:
-            file.writelines(row[1:].replace(b" ", b"\t") + b"\n" for row in spelled_rows(matrix))
+            file.writelines(row[1:].replace(b" ", b"\t") + b"\n" for row in format_rows(matrix))
         with metadata.open("wb") as file:
-            if vectors.counts is None:
+            if record.counts is None:
                 file.writelines(word + b"\n" for word in words)
             else:
                 file.write(b"word\tcount\n")
-                pairs = zip(words, vectors.counts.tolist(), strict=True)
+                pairs = zip(words, np.asarray(record.counts).tolist(), strict=True)
                 file.writelines(word + b"\t%d\n" % count for word, count in pairs)
 
 
-def _counts(column: list[bytes], path: Path) -> list[int]:
+def _counts(column: list[bytes], path: Path) -> np.ndarray:
     try:
-        return [int(count) for count in column]
+        return np.array([int(count) for count in column])
     except ValueError as error:
         raise FormatError(f"{path}: a count is not a number: {error}") from error

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import to_host
-from fastw2v.formats.files import FormatError, cast, encoded, word_vectors
-from fastw2v.vectors import WordVectors
+from fastw2v.formats.fileio import FormatError, cast, encode_words
+from fastw2v.formats.record import VectorRecord
 
 __all__ = ["is_static_embedding", "read_static_embedding", "write_static_embedding"]
 
@@ -33,7 +33,7 @@ def is_static_embedding(path: Path) -> bool:
     return path.is_dir() and (path / "tokenizer.json").is_file()
 
 
-def read_static_embedding(path: Path) -> WordVectors:
+def read_static_embedding(path: Path) -> VectorRecord:
     """Read the words, in the order of their ids, and their vectors."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -46,7 +46,7 @@ def read_static_embedding(path: Path) -> WordVectors:
             if isinstance(vocabulary, dict)
             else [(entry[0], i) for i, entry in enumerate(vocabulary)]
         )
-        words = dict(sorted(((int(i), str(word)) for word, i in pairs)))
+        by_id = dict(sorted(((int(i), str(word)) for word, i in pairs)))
         tensors = load_file(path / "model.safetensors")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise FormatError(
@@ -56,26 +56,26 @@ def read_static_embedding(path: Path) -> WordVectors:
     if not names:
         raise FormatError(f"{path}: model.safetensors has no embedding.weight; it holds {sorted(tensors)[:8]}")
     matrix = tensors[names[0]]
-    if list(words) != list(range(len(matrix))):
+    if list(by_id) != list(range(len(matrix))):
         raise FormatError(f"{path}: tokenizer.json has not one word for each of the {len(matrix)} rows of the vectors")
-    vectors = word_vectors(path, list(words.values()), matrix)
-    if len(vectors) > 1 and vectors.index_to_key[-1] == _UNKNOWN and not matrix[-1].any():
-        return vectors[:-1]
-    return vectors
+    words = list(by_id.values())
+    if len(words) > 1 and words[-1] == _UNKNOWN and not matrix[-1].any():
+        words, matrix = words[:-1], matrix[:-1]
+    return VectorRecord(words, matrix)
 
 
-def write_static_embedding(vectors: WordVectors, path: Path) -> None:
+def write_static_embedding(record: VectorRecord, path: Path) -> None:
     """Write the folder, which must not be there yet."""
     from safetensors.numpy import save_file
 
     if path.exists():
         raise FileExistsError(f"{path} exists; give the name of a new folder")
-    words = [word.decode("utf-8", "surrogateescape") for word in encoded(vectors.index_to_key, path, unfit=_SPACES)]
+    words = [word.decode("utf-8", "surrogateescape") for word in encode_words(record.index_to_key, path, unfit=_SPACES)]
     if any("\udc80" <= char <= "\udcff" for word in words for char in word):
         raise FormatError(f"{path}: some words are not UTF-8, which JSON cannot hold. Save as .safetensors")
     if _UNKNOWN in words:
         raise FormatError(f"{path}: the word {_UNKNOWN!r} means unknown words in this format; rename it")
-    matrix = cast(to_host(vectors.vectors), np.dtype("<f4"), path)
+    matrix = cast(to_host(record.vectors), np.dtype("<f4"), path)
     matrix = np.concatenate([matrix, np.zeros((1, matrix.shape[1]), np.float32)])
     vocabulary = {word: row for row, word in enumerate([*words, _UNKNOWN])}
     tokenizer: dict[str, Any] = {

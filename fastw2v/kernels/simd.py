@@ -7,7 +7,7 @@ registers or four NEON ones, whatever the processor has: LLVM splits it. Where a
 takes `COLUMNS` numbers at a time, which are one register. Arrays are addressed by the offset of an element from the
 start of their data, whatever their number of dimensions; nothing is checked.
 
-Numba's cache of a compiled kernel knows only the kernel's own file: after a change here, touch `stretch.py`.
+Numba's cache of a compiled kernel knows only the kernel's own file: after a change here, touch `word2vec_numba.py`.
 """
 
 # mypy: disable-error-code="untyped-decorator,misc"
@@ -44,7 +44,6 @@ def _registers(triple: str, features: set[str]) -> tuple[int, int]:
 
 COLUMNS, REGISTERS = _registers(*target())
 """Numbers in a short vector, which is one register, and the registers there are."""
-
 _INT32 = ir.IntType(32)
 
 
@@ -125,7 +124,7 @@ def store(typing: Any, array: Any, index: Any, lanes: Any) -> Any:
     return types.void(array, types.intp, lanes), generate
 
 
-def _spreading(size: int) -> Any:
+def _broadcasting(size: int) -> Any:
     @intrinsic
     def spread(typing: Any, array: Any, index: Any) -> Any:
         lanes = Lanes(array.dtype, size)
@@ -138,7 +137,7 @@ def _spreading(size: int) -> Any:
     return spread
 
 
-spread, spread_columns = _spreading(LANES), _spreading(COLUMNS)
+broadcast_load, broadcast_load_columns = _broadcasting(LANES), _broadcasting(COLUMNS)
 """``spread(array, index)`` returns sixteen, or `COLUMNS`, copies of the element at offset `index`."""
 
 
@@ -160,7 +159,7 @@ def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @intrinsic
-def larger(typing: Any, a: Any, b: Any) -> Any:
+def maximum(typing: Any, a: Any, b: Any) -> Any:
     """Return the larger of each pair; NaN where `a` is NaN, so that nothing hides it."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -181,7 +180,7 @@ def where_positive(typing: Any, x: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def fold_pairs(typing: Any, a: Any, b: Any) -> Any:
+def hadd(typing: Any, a: Any, b: Any) -> Any:
     """Return the sums of neighbouring numbers, group of four by group of four: a0+a1, a2+a3, b0+b1, b2+b3.
 
     Groups of four are what x86 shuffles cheaply: two of these per cycle instead of one.
@@ -195,7 +194,7 @@ def fold_pairs(typing: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def fold_groups(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+def hadd_groups(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Return the sum of the groups of four of each: four numbers of a, four of b, four of c, four of d."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -218,7 +217,7 @@ def _fold(builder: Any, a: Any, b: Any, even: list[int], apart: int) -> Any:
 
 
 @intrinsic
-def total(typing: Any, a: Any) -> Any:
+def reduce_add(typing: Any, a: Any) -> Any:
     """Return the sum of the numbers as a float64, added up in float64."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -316,7 +315,7 @@ def _unary(name: str) -> Any:
     return operation
 
 
-magnitude = _unary("llvm.fabs")
+absolute = _unary("llvm.fabs")
 _rint = _unary("llvm.rint")
 _library_exp = _unary("llvm.exp")
 _library_log = _unary("llvm.log")
@@ -396,7 +395,7 @@ def _at_most(typing: Any, a: Any, limit: Any) -> Any:
 
 
 @intrinsic
-def number(typing: Any, value: Any, like: Any) -> Any:
+def splat(typing: Any, value: Any, like: Any) -> Any:
     """Return copies of a float64 number, in the type of `like`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -409,18 +408,18 @@ def number(typing: Any, value: Any, like: Any) -> Any:
 @njit
 def _exp_minus_float32(x: Any) -> Any:
     x = _at_most(x, 88.02)
-    n = _rint(x * number(-1.4426950408889634, x))
+    n = _rint(x * splat(-1.4426950408889634, x))
     # exp(-x) = 2**n * exp(r); n * log(2) is taken off in two parts, so that r has no rounding error.
-    r = fma(n, number(-0.693359375, x), _negative(x))
-    r = fma(n, number(2.12194440e-4, x), r)
-    p = number(1.0 / 5040, x)
-    p = fma(p, r, number(1.0 / 720, x))
-    p = fma(p, r, number(1.0 / 120, x))
-    p = fma(p, r, number(1.0 / 24, x))
-    p = fma(p, r, number(1.0 / 6, x))
-    p = fma(p, r, number(0.5, x))
-    p = fma(p, r, number(1.0, x))
-    p = fma(p, r, number(1.0, x))
+    r = fma(n, splat(-0.693359375, x), _negative(x))
+    r = fma(n, splat(2.12194440e-4, x), r)
+    p = splat(1.0 / 5040, x)
+    p = fma(p, r, splat(1.0 / 720, x))
+    p = fma(p, r, splat(1.0 / 120, x))
+    p = fma(p, r, splat(1.0 / 24, x))
+    p = fma(p, r, splat(1.0 / 6, x))
+    p = fma(p, r, splat(0.5, x))
+    p = fma(p, r, splat(1.0, x))
+    p = fma(p, r, splat(1.0, x))
     return p * _power_of_two(n)
 
 
@@ -429,11 +428,11 @@ def _log_float32(x: Any) -> Any:
     n = _exponent(x)
     m = x * _power_of_two(_negative(n))
     # log(m) = 2 artanh(s), s = (m - 1) / (m + 1), |s| < 0.172: five terms of its series reach float32.
-    s = (m - number(1.0, x)) / (m + number(1.0, x))
+    s = (m - splat(1.0, x)) / (m + splat(1.0, x))
     q = s * s
-    p = number(2.0 / 9, x)
-    p = fma(p, q, number(2.0 / 7, x))
-    p = fma(p, q, number(2.0 / 5, x))
-    p = fma(p, q, number(2.0 / 3, x))
-    p = fma(p, q, number(2.0, x))
-    return fma(n, number(0.6931471805599453, x), p * s)
+    p = splat(2.0 / 9, x)
+    p = fma(p, q, splat(2.0 / 7, x))
+    p = fma(p, q, splat(2.0 / 5, x))
+    p = fma(p, q, splat(2.0 / 3, x))
+    p = fma(p, q, splat(2.0, x))
+    return fma(n, splat(0.6931471805599453, x), p * s)

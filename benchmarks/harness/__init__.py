@@ -1,0 +1,1 @@
+"""The harness: measurements, the machine, results, the report and printed output."""

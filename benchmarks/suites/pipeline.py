@@ -1,0 +1,150 @@
+"""Text to vectors: whole processes of all systems, interleaved, including start-up and files.
+
+The same processes also report how long training alone took, for `benchmarks.suites.training`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from benchmarks.harness.measure import Options, Result, Row, Skipped, Wrong
+from benchmarks.systems import quality
+from benchmarks.systems.peers import FailedError, Settings, System, Trained, find
+from benchmarks.systems.texts import corpus_of, head_of, text_of
+from fastw2v.config import Model
+
+SECTION = "pipeline"
+MODELS: dict[Model, str] = {"cbow": "CBOW", "skipgram": "skip-gram"}
+OURS = "fastw2v, fused"
+BASELINE = "gensim"
+LONG = 5_000_000
+"""Words; of a longer text, the slowest systems get only a tenth."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A training that the systems run, interleaved, and the number of repetitions of each system."""
+
+    model: Model
+    epochs: int
+    repetitions: dict[str, int]
+    vector_size: int = 100
+    window: int = 5
+    tenths: int = 10
+    """Tenths of the text that are trained on."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The results of a system in a comparison."""
+
+    system: System
+    repetitions: list[Trained]
+    quality: dict[str, float]
+    """Means over the repetitions."""
+    reason: str = ""
+    """Why there is no result."""
+
+
+def comparisons(options: Options) -> list[Comparison]:
+    """Return the comparisons: slow systems run once, and the slowest, unless quick, on a tenth of the text."""
+    repeats = options.repeats
+    if options.tiny:
+        return [Comparison("cbow", 3, {OURS: 1, BASELINE: 1}, vector_size=32)]
+    if options.quick:
+        usual = {OURS: repeats, BASELINE: min(2, repeats), "fastText": 1, "word2vec.c": 1}
+        few = {OURS: repeats, "fastw2v, layers": 1, "PyTorch": 1} | _on_gpu(repeats)
+        whole = [Comparison(model, 5, usual | _on_gpu(repeats)) for model in MODELS]
+        return [*whole, *(Comparison(model, 2, few) for model in MODELS)]
+    tenths, epochs = (1, 2) if text_of(options).words > LONG else (10, 5)
+    slow = {"fastw2v, layers": 1, "PyTorch": 1, "fastw2v, layers, GPU": 1}
+    return [
+        Comparison("cbow", 5, {OURS: repeats, BASELINE: repeats, "fastText": 1, "word2vec.c": 1} | _on_gpu(repeats)),
+        Comparison("skipgram", 5, {OURS: min(2, repeats), BASELINE: min(2, repeats)} | _on_gpu(repeats)),
+        Comparison("cbow", 5, {OURS: 1, BASELINE: 1} | _on_gpu(1), vector_size=300, window=10),
+        Comparison("cbow", epochs, {OURS: 1, BASELINE: 1} | slow | _on_gpu(1), tenths=tenths),
+        Comparison(
+            "skipgram",
+            epochs,
+            {OURS: 1, BASELINE: 1, "fastText": 1, "word2vec.c": 1} | slow | _on_gpu(1),
+            tenths=tenths,
+        ),
+    ]
+
+
+def _on_gpu(repetitions: int) -> dict[str, int]:
+    return {"fastw2v, fused, GPU": repetitions, "PyTorch, GPU": 1}
+
+
+@cache
+def run_comparison(options: Options, index: int) -> dict[str, Finished]:
+    """Run one of the comparisons, interleaved: a b c a b c; return the results of each available system."""
+    comparison = comparisons(options)[index]
+    available = {name: system for name, system in find(options)[0].items() if name in comparison.repetitions}
+    output = options.folder / "vectors.bin"
+    text = head_of(options, comparison.tenths).path
+    settings = Settings(
+        text, output, comparison.model, vector_size=comparison.vector_size, window=comparison.window,
+        epochs=comparison.epochs, workers=options.workers,
+    )  # fmt: skip
+    for name in available:
+        if name.startswith(OURS):  # compiles the kernels, once on a machine; the other systems are compiled already
+            with contextlib.suppress(FailedError, OSError):  # a failure recurs, and is reported, below
+                available[name].train(replace(settings, text=head_of(options, 1).path, epochs=1))
+    finished = {name: Finished(system, [], {}) for name, system in available.items()}
+    scores: dict[str, list[dict[str, float]]] = {name: [] for name in available}
+    for repetition in range(max(comparison.repetitions.values())):
+        for name, system in available.items():
+            if repetition >= comparison.repetitions[name] or finished[name].reason:
+                continue
+            output.unlink(missing_ok=True)
+            try:
+                finished[name].repetitions.append(system.train(replace(settings, seed=repetition + 1)))
+                scores[name].append(quality.of_file(output, options))
+            except (FailedError, quality.NothingLearntError, OSError) as error:
+                finished[name] = replace(finished[name], reason=str(error))
+    output.unlink(missing_ok=True)
+    return {
+        name: replace(done, quality={key: float(np.mean([score[key] for score in scores[name]])) for key in first})
+        for name, done in finished.items()
+        for first in (scores[name][0] if scores[name] else {},)
+    }
+
+
+def conditions(options: Options, comparison: Comparison) -> dict[str, int | float | str]:
+    """Return the settings of a comparison, for a row."""
+    text = head_of(options, comparison.tenths)
+    return {
+        "model": MODELS[comparison.model], "dim": comparison.vector_size, "window": comparison.window, "negative": 5,
+        "epochs": comparison.epochs, "corpus": text.name, "words": text.words, "workers": options.workers,
+        "vocabulary": len(corpus_of(options, tenths=comparison.tenths).vocabulary),
+    }  # fmt: skip
+
+
+def note(done: Finished, comparison: Comparison) -> str:
+    """Return the note for a row."""
+    parts = [done.system.note]
+    most = max(comparison.repetitions.values())
+    if len(done.repetitions) < most:
+        parts.append(f"{len(done.repetitions)} of {most} repetitions, as it is slow")
+    return "; ".join(parts)
+
+
+def run(options: Options) -> Iterator[Result]:
+    """Yield the seconds and the peak memory of each system, with the quality of its vectors."""
+    yield from (Skipped(SECTION, name, reason) for name, reason in find(options)[1].items())
+    for index, comparison in enumerate(comparisons(options)):
+        for name, done in run_comparison(options, index).items():
+            if done.reason:
+                yield Wrong(SECTION, f"{name}, {MODELS[comparison.model]}", done.reason)
+                continue
+            settings, baseline = conditions(options, comparison), "" if name == BASELINE else BASELINE
+            whole = [trained.seconds for trained in done.repetitions]
+            peaks = [trained.peak / 1e6 for trained in done.repetitions]
+            yield Row(SECTION, name, settings, "s", whole, done.quality, baseline, note(done, comparison))
+            yield Row(SECTION, name, settings, "MB", peaks, done.quality, baseline, note(done, comparison))

@@ -1,0 +1,126 @@
+"""Commands that turn a text into another corpus: encode and phrases."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastw2v.cli import options
+from fastw2v.cli.inputs import ENCODED_SUFFIX, read_corpus, read_words
+from fastw2v.cli.output import print_facts
+from fastw2v.cli.paths import check_not_input, check_output
+from fastw2v.config import MIN_COUNT
+from fastw2v.corpus import phrases as phrase_scores
+from fastw2v.corpus.sources import expand_source
+
+__all__ = ["encode", "phrases"]
+
+DEFAULT_THRESHOLDS: dict[str, float] = {"default": 10.0, "npmi": 0.5}
+"""Default of ``--threshold``, by ``--scoring``."""
+
+
+def encode(
+    corpus: options.CorpusFiles,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="The encoded corpus, .w2v: train takes it like a text."),
+    ],
+    min_count: options.MinCount = MIN_COUNT,
+    max_vocab: options.MaxVocab = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    counts: options.Counts = None,
+    lower: options.Lower = False,
+    errors: options.DecodingErrors = "strict",
+    vocabulary: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the words and their counts, one a line.")
+    ] = None,
+    workers: options.Workers = None,
+) -> None:
+    """Turn a text into word ids once, for many trainings."""
+    if output.suffix != ENCODED_SUFFIX:
+        raise ValueError(f"{output}: the suffix of an encoded corpus is {ENCODED_SUFFIX}")
+    check_output(output)
+    if vocabulary is not None:
+        check_output(vocabulary)
+    sources = expand_source(corpus)
+    check_not_input([output, vocabulary], [*sources, include, exclude, counts])
+    start = time.perf_counter()
+    text = read_corpus(
+        sources,
+        min_count=min_count,
+        max_vocab=max_vocab,
+        include=include,
+        exclude=exclude,
+        counts=counts,
+        lower=lower,
+        errors=errors,
+        workers=workers,
+    )
+    text.save(output)
+    if vocabulary is not None:
+        text.vocabulary.save(vocabulary)
+    seconds = time.perf_counter() - start
+    print_facts(
+        {
+            "words": f"{len(text):,} in {text.n_sentences:,} sentences",
+            "vocabulary": f"{len(text.vocabulary):,} words",
+            "time": f"{seconds:.1f} s, {len(text) / seconds:,.0f} words/s",
+            "file": f"{output}, {output.stat().st_size:,} bytes",
+        }
+    )
+
+
+def phrases(
+    corpus: options.CorpusFiles,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to write: a text, or an encoded corpus if .w2v."),
+    ],
+    min_count: Annotated[int, typer.Option(help="Leave apart pairs that occur less often.")] = MIN_COUNT,
+    threshold: Annotated[
+        float | None, typer.Option(help="Join pairs that score above this.", show_default="10, or 0.5 for npmi")
+    ] = None,
+    scoring: Annotated[
+        phrase_scores.Scoring, typer.Option(help="Mikolov's score, or normalised mutual information.")
+    ] = "default",
+    passes: Annotated[int, typer.Option(min=1, help="Two make phrases of up to four words, and so on.")] = 1,
+    delimiter: Annotated[str, typer.Option(help="Stands between the words of a phrase.")] = "_",
+    connector_words: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Words that may stand inside a phrase, but not at its ends.")
+    ] = None,
+    lower: options.Lower = False,
+    errors: options.DecodingErrors = "strict",
+    workers: options.Workers = None,
+) -> None:
+    """Join words that often stand side by side, such as new_york."""
+    check_output(output)
+    sources = expand_source(corpus)
+    check_not_input([output], [*sources, connector_words])
+    threshold = DEFAULT_THRESHOLDS[scoring] if threshold is None else threshold
+    text = read_corpus(sources, min_count=1, lower=lower, errors=errors, workers=workers)
+    connectors = read_words(connector_words)
+    start = time.perf_counter()
+    scores: dict[str, float] = {}
+    for _ in range(passes):
+        found = phrase_scores.find_phrases(
+            text, min_count, threshold, scoring=scoring, connector_words=connectors, delimiter=delimiter
+        )
+        text = phrase_scores.join_phrases(text, found)
+        scores |= {delimiter.join(words): score for words, score in found.scores.items()}
+    if output.suffix == ENCODED_SUFFIX:
+        text.save(output)
+    else:
+        text.write_text(output)
+    print_facts(
+        {
+            "phrases": f"{len(scores):,}",
+            "highest": " ".join(sorted(scores, key=lambda phrase: -scores[phrase])[:10]),
+            "words": f"{len(text):,} in {text.n_sentences:,} sentences, {len(text.vocabulary):,} of them distinct",
+            "time": f"{time.perf_counter() - start:.1f} s",
+            "file": f"{output}, {output.stat().st_size:,} bytes",
+        }
+    )

@@ -1,0 +1,93 @@
+"""The command doctor: what is installed, and whether each engine computes correctly on this machine."""
+
+from __future__ import annotations
+
+import platform
+
+import numpy as np
+import typer
+
+import fastw2v
+from fastw2v.backend import cuda_problem
+from fastw2v.cli.output import one_line, print_facts, print_table
+from fastw2v.engines.selection import EngineName, select_engine
+from fastw2v.utils.system import available_processors
+from fastw2v.word2vec import Word2Vec
+
+__all__ = ["doctor", "installed", "tiny_training"]
+
+OPTIONAL_PACKAGES = {
+    "numba": "pip install numba",
+    "cupy": "pip install 'fastw2v[cuda12]' (or [cuda13])",
+    "matplotlib": "pip install 'fastw2v[plot]'",
+}
+"""How to install each optional package."""
+ENGINES: list[tuple[str, EngineName]] = [("cpu", "layers"), ("cpu", "fused"), ("cuda", "layers"), ("cuda", "fused")]
+"""Every device and engine."""
+
+
+def doctor() -> None:
+    """Say what is installed, what training would run on and why, and whether each engine computes correctly."""
+    facts = installed()
+    facts["CUDA"] = cuda_problem() or "a device is ready"
+    selection = select_engine("auto", "auto")
+    facts["training would use"] = f"{selection.name} on {selection.device}: {selection.reason}"
+    print_facts(facts)
+
+    typer.echo("\nA tiny training with each engine and device:")
+    results: list[tuple[str, str, str]] = []
+    failed = False
+    for device, engine in ENGINES:
+        try:
+            select_engine(engine, device)
+        except (ValueError, RuntimeError) as error:
+            results.append((device, engine, f"not available: {one_line(error)}"))
+            continue
+        fault = tiny_training(device, engine)
+        failed = failed or fault is not None
+        results.append((device, engine, fault or "correct"))
+    print_table(["device", "engine", "result"], results, text_columns=3)
+    if failed:
+        typer.echo("error: an engine computes wrongly; please report the output above", err=True)
+        raise typer.Exit(1)
+
+
+def installed() -> dict[str, str]:
+    """Return the version of each package that training uses, or how to install it."""
+    from importlib import metadata
+
+    machine = f"{platform.system()} {platform.machine()}, {available_processors()} cores"
+    facts = {"fastw2v": fastw2v.__version__, "Python": f"{platform.python_version()} on {machine}"}
+    for package in ("numpy", "array-api-compat", "safetensors"):
+        facts[package] = metadata.version(package)
+    for package, remedy in OPTIONAL_PACKAGES.items():
+        facts[package] = _installed_version(package) or f"not installed: {remedy}"
+    return facts
+
+
+def tiny_training(device: str, engine: EngineName) -> str | None:
+    """Train on a corpus of two topics without common sentences, and return what is wrong with the result, or None."""
+    topics = [["sun", "moon", "star", "sky"], ["salt", "soup", "bread", "oil"]]
+    random = np.random.default_rng(0)
+    sentences = [list(random.choice(topics[i % 2], size=12)) for i in range(400)]
+    word2vec = Word2Vec(
+        vector_size=16, window=3, min_count=1, negative=2, sample=0, epochs=20, device=device, engine=engine
+    )
+    try:
+        vectors = word2vec.fit(sentences, progress=lambda words, loss, alpha: None).wv
+    except Exception as error:  # whatever a broken driver or compiler raises is the finding
+        return f"failed: {type(error).__name__}: {' '.join(str(error).split())}"
+    for topic in topics:
+        for word in topic:
+            nearest = {neighbour for neighbour, _ in vectors.most_similar(word, topn=3)}
+            if nearest != set(topic) - {word}:
+                return f"wrong: the neighbours of {word!r} are {sorted(nearest)}"
+    return None
+
+
+def _installed_version(package: str) -> str | None:
+    """Return the version of an optional package, found without importing it."""
+    from importlib import metadata
+
+    names = metadata.packages_distributions().get(package, [])
+    return ", ".join(f"{metadata.version(name)} ({name})" for name in sorted(set(names))) or None

@@ -1,0 +1,134 @@
+"""The command evaluate: analogies and word pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from fastw2v.cli import options
+from fastw2v.cli.output import format_number, format_percent, nan_to_none, print_json, print_table
+from fastw2v.vectors import WordVectors
+
+if TYPE_CHECKING:
+    from fastw2v.evaluate import AnalogyResult, PairsResult, SectionResult
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    file: options.VectorFile,
+    suite: Annotated[
+        Literal["english", "korean"] | None,
+        typer.Option(
+            help="The public sets of a language, downloaded once.", show_default="english, without other files"
+        ),
+    ] = None,
+    analogies: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Analogies in the form of questions-words.txt.")
+    ] = None,
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Word pairs with a human score, between spaces, or .csv; may be repeated."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Take the suite's files from here.", show_default="the folder in FASTW2V_DATA"
+        ),
+    ] = None,
+    restrict_vocab: Annotated[
+        int, typer.Option(min=1, help="Analogies: use only this many most frequent words.")
+    ] = 30_000,
+    as_json: options.AsJson = False,
+) -> None:
+    """Score vectors by analogies and by word pairs: on public sets, or on files of your own.
+
+    english: Mikolov's questions-words; MC-30, MEN, MTurk-287, RG-65, SimLex-999 and WordSim-353.
+
+    korean: the analogies and the WordSim-353 of Park et al. (2018).
+    """
+    from fastw2v.datasets import load_suite
+    from fastw2v.evaluate import analogies as answer_analogies
+    from fastw2v.evaluate import read_analogies, read_pairs, word_pairs
+
+    if suite is not None and (analogies is not None or pairs):
+        raise ValueError("--suite and files of your own were both given; give one of them")
+    if data is not None and (analogies is not None or pairs):
+        raise ValueError("--data holds the files of a suite; --analogies and --pairs name files themselves")
+    vectors = WordVectors.load(file)
+    pair_files = {str(path): path for path in pairs or ()}
+    if analogies is None and not pairs:
+        public = load_suite(suite or "english", data)
+        suite, analogies, pair_files = suite or "english", public.analogies, public.pairs
+    answered = answer_analogies(vectors, read_analogies(analogies), restrict_vocab) if analogies is not None else None
+    correlations = {name: word_pairs(vectors, read_pairs(path)) for name, path in pair_files.items()}
+    if as_json:
+        sections = [*answered.sections, answered.overall] if answered else []
+        print_json(
+            {
+                "file": str(file),
+                "suite": suite,
+                "analogies": [_section_as_json(section) for section in sections],
+                "pairs": [
+                    {"name": name, "file": str(pair_files[name]), **_pairs_as_json(result)}
+                    for name, result in correlations.items()
+                ],
+            }
+        )
+        return
+    if answered:
+        typer.echo(f"Analogies among the {restrict_vocab:,} most frequent words:")
+        _print_analogies(answered)
+    if correlations:
+        typer.echo("Correlation with people's judgements of word pairs:")
+        _print_correlations(
+            [(name if suite else pair_files[name].name, result) for name, result in correlations.items()]
+        )
+
+
+def _print_analogies(result: AnalogyResult) -> None:
+    def row(section: SectionResult) -> list[str]:
+        covered = f"{section.covered:,} of {section.total:,}"
+        return [section.name, f"{section.correct:,}", covered, format_percent(section.accuracy)]
+
+    print_table(["section", "correct", "covered", "%"], map(row, result.sections), total=row(result.overall))
+
+
+def _print_correlations(results: list[tuple[str, PairsResult]]) -> None:
+    print_table(
+        ["pairs", "Spearman", "95 %", "Pearson", "covered"],
+        (
+            [
+                name,
+                format_number(result.spearman),
+                " to ".join(map(format_number, result.interval)),
+                format_number(result.pearson),
+                f"{result.covered:,} of {result.total:,}",
+            ]
+            for name, result in results
+        ),
+    )
+
+
+def _section_as_json(section: SectionResult) -> dict[str, Any]:
+    return {
+        "section": section.name,
+        "correct": section.correct,
+        "covered": section.covered,
+        "total": section.total,
+        "accuracy": nan_to_none(section.accuracy),
+        "coverage": nan_to_none(section.coverage),
+    }
+
+
+def _pairs_as_json(result: PairsResult) -> dict[str, Any]:
+    return {
+        "spearman": nan_to_none(result.spearman),
+        "pearson": nan_to_none(result.pearson),
+        "interval": [nan_to_none(bound) for bound in result.interval],
+        "covered": result.covered,
+        "total": result.total,
+        "coverage": result.coverage,
+    }

@@ -1,0 +1,116 @@
+"""Commands for files of word vectors: info, convert and align."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from fastw2v.cli import options
+from fastw2v.cli.inputs import read_words, to_keys
+from fastw2v.cli.output import format_number, print_facts, print_json
+from fastw2v.cli.paths import check_vector_output
+from fastw2v.vectors import WordVectors
+
+__all__ = ["align", "convert", "info"]
+
+
+def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
+    """Say what a vector file holds."""
+    vectors = WordVectors.load(file)
+    if as_json:
+        print_json(
+            _summary(file, vectors)
+            | {
+                "dtype": str(vectors.vectors.dtype),
+                "first_words": vectors.index_to_key[:10],
+                "total_count": None if vectors.counts is None else int(vectors.counts.sum()),
+                "context_vectors": vectors.context_vectors is not None,
+                "settings": vectors.settings,
+            }
+        )
+        return
+    facts = {
+        "file": f"{file}, {_total_bytes(file):,} bytes",
+        "words": f"{len(vectors):,}",
+        "dimensions": f"{vectors.vector_size}, {vectors.vectors.dtype}",
+        "first words": " ".join(map(str, vectors.index_to_key[:10])),
+        "counts": "no" if vectors.counts is None else f"yes, {int(vectors.counts.sum()):,} in all",
+        "context vectors": "no" if vectors.context_vectors is None else "yes",
+    }
+    for name, value in (vectors.settings or {}).items():
+        facts[name] = str(value)
+    print_facts(facts)
+
+
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="The file to read, as for the other commands.", show_default=False)
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help=f"The file to write: {options.VECTOR_FILES}.", show_default=False),
+    ],
+    source_format: Annotated[
+        options.FormatName | None, typer.Option("--from", help="The format of IN.", show_default="by its suffix")
+    ] = None,
+    target_format: Annotated[
+        options.FormatName | None, typer.Option("--to", help="The format of OUT.", show_default="by its suffix")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Write a vector file in another format."""
+    check_vector_output(target, target_format)
+    vectors = WordVectors.load(source, source_format)
+    vectors.save(target, target_format)
+    _print_written(target, vectors, as_json)
+
+
+def align(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The vectors to turn.", show_default=False)],
+    onto: Annotated[Path, typer.Argument(metavar="ONTO", help="The vectors that stay.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="Where to write the turned vectors, by suffix.")
+    ],
+    words: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The words that should meet.", show_default="all common words")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Turn vectors onto those of another training, so that words can be compared between the two."""
+    check_vector_output(output)
+    vectors, other = WordVectors.load(file), WordVectors.load(onto)
+    aligned = vectors.align(other, None if words is None else to_keys(vectors, read_words(words)))
+    aligned.save(output)
+    common = [word for word in aligned if word in other]
+    here, there = aligned.vectors_for_all(common).unit_vectors, other.vectors_for_all(common).unit_vectors
+    cosines = np.sum(here * there, axis=1)
+    _print_written(output, aligned, as_json, {"common_words": len(common), "mean_cosine": float(np.mean(cosines))})
+
+
+def _summary(path: Path, vectors: WordVectors) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "bytes": _total_bytes(path),
+        "words": len(vectors),
+        "dimensions": vectors.vector_size,
+    }
+
+
+def _total_bytes(path: Path) -> int:
+    """Return the size of a file, or of the files in a folder."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
+
+
+def _print_written(path: Path, vectors: WordVectors, as_json: bool, more: dict[str, Any] | None = None) -> None:
+    summary = _summary(path, vectors) | (more or {})
+    if as_json:
+        print_json(summary)
+        return
+    typer.echo(f"{path}: {len(vectors):,} words, {vectors.vector_size} dimensions, {summary['bytes']:,} bytes")
+    for name, value in (more or {}).items():
+        shown = format_number(value) if isinstance(value, float) else f"{value:,}"
+        typer.echo(f"{name.replace('_', ' ')}: {shown}")

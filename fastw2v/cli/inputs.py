@@ -1,0 +1,79 @@
+"""What commands read: a corpus, a list of words, and words as keys of word vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from fastw2v.config import MIN_COUNT
+from fastw2v.corpus import Corpus
+from fastw2v.corpus.sources import Errors, Sources
+from fastw2v.vectors import WordVectors
+
+__all__ = ["read_corpus", "read_words", "to_keys"]
+
+ENCODED_SUFFIX = ".w2v"
+
+
+def read_corpus(
+    sources: Sources,
+    *,
+    min_count: int = MIN_COUNT,
+    max_vocab: int | None = None,
+    include: Path | None = None,
+    exclude: Path | None = None,
+    counts: Path | None = None,
+    lower: bool = False,
+    errors: Errors = "strict",
+    workers: int | None = None,
+) -> Corpus:
+    """Read a text, or open an encoded corpus.
+
+    Parameters
+    ----------
+    sources : Sources
+        Files, or one file ``.w2v``.
+    min_count, max_vocab, counts, lower, errors, workers
+        As for `Corpus.from_text`.
+    include, exclude : Path, optional
+        Files of words.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `Corpus.from_text` and `Corpus.load`, and if an encoded corpus is given together with other files or with
+        options that choose words.
+    """
+    typer.echo(f"reading {sources.name}", err=True)
+    if any(path.suffix == ENCODED_SUFFIX for path in sources):
+        if len(sources) > 1:
+            raise ValueError("an encoded corpus is read alone; encode all the texts together instead")
+        chosen = (max_vocab, include, exclude, counts, lower, errors) != (None, None, None, None, False, "strict")
+        if chosen or min_count not in (MIN_COUNT, 1):
+            raise ValueError(f"the words of {sources.name} are chosen already; give such options to fastw2v encode")
+        return Corpus.load(sources.paths[0])
+    return Corpus.from_text(
+        sources,
+        min_count,
+        max_vocab=max_vocab,
+        include=read_words(include),
+        exclude=read_words(exclude),
+        counts=counts,
+        lower=lower,
+        errors=errors,
+        workers=workers,
+    )
+
+
+def read_words(path: Path | None) -> list[str]:
+    """Return the words of a text file; none if no file is given."""
+    return [] if path is None else path.read_text(encoding="utf-8").split()
+
+
+def to_keys(vectors: WordVectors, words: list[str]) -> list[Any]:
+    """Return words of the command line as keys of the vectors, which can be integers."""
+    if not isinstance(vectors.index_to_key[0], int):
+        return list(words)
+    return [int(word) if word.lstrip("-").isdecimal() else word for word in words]

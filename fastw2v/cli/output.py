@@ -1,0 +1,111 @@
+"""What commands print: tables, names and values, JSON, and errors as one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+__all__ = [
+    "format_duration",
+    "format_number",
+    "format_percent",
+    "nan_to_none",
+    "one_line",
+    "print_facts",
+    "print_json",
+    "print_table",
+]
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    text_columns: int = 1,
+    total: Sequence[object] | None = None,
+) -> None:
+    """Print a table.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Headings.
+    rows : iterable of sequence
+        One value for each column.
+    text_columns : int
+        The first so many columns hold text and are aligned to the left; the others hold numbers.
+    total : sequence, optional
+        A last row, below a blank line.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for i, column in enumerate(columns):
+        table.add_column(_literal(column), justify="left" if i < text_columns else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_literal, row))
+    if total is not None:
+        table.add_section()
+        table.add_row(*map(_literal, total))
+    # A pipe has no width; 80 columns would fold the words.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def print_facts(facts: dict[str, str]) -> None:
+    """Print a name and a value on each line, with the values aligned."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        typer.echo(f"{name:<{width}}  {value}")
+
+
+def print_json(content: Any) -> None:
+    """Print JSON."""
+    typer.echo(json.dumps(content, indent=2))
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of an error without line breaks."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return f"out of memory: {error}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def format_percent(share: float) -> str:
+    """Return a share in percent, or a dash for NaN."""
+    return f"{100 * share:.1f}" if share == share else "-"
+
+
+def format_number(number: float) -> str:
+    """Return a number with three decimals, or a dash for NaN."""
+    return f"{number:.3f}" if number == number else "-"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a time in seconds, minutes or hours."""
+    for unit, factor in (("hours", 3600), ("minutes", 60)):
+        if seconds > 2 * factor:
+            return f"{seconds / factor:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def nan_to_none(number: float) -> float | None:
+    """Return a number, or None for NaN, which JSON does not have."""
+    return number if number == number else None
+
+
+def _literal(content: object) -> Text:
+    """Return text that rich prints unchanged, although a word can look like markup."""
+    from rich.text import Text
+
+    return Text(str(content))

@@ -1,0 +1,271 @@
+"""Commands that train: train, word2vec (the options of the C tool), demo; and plan, which estimates a run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastw2v.cli import options
+from fastw2v.cli.inputs import read_corpus
+from fastw2v.cli.output import format_duration, print_facts, print_table
+from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
+from fastw2v.config import MIN_COUNT, TrainingConfig
+from fastw2v.corpus import Corpus, Vocabulary
+from fastw2v.corpus.sources import expand_source
+from fastw2v.engines.selection import select_engine
+from fastw2v.utils.system import format_bytes
+from fastw2v.vectors import WordVectors
+from fastw2v.word2vec import Word2Vec, check_init
+
+__all__ = ["demo", "plan", "train", "word2vec"]
+
+DEMO_NEIGHBOURS = ("list", "read", "encode", "min", "first", "true", "start", "float")
+"""Words whose neighbours the demonstration lists."""
+DEMO_ANALOGY = ("read", "reader", "write")
+
+
+def train(
+    corpus: options.CorpusFiles,
+    output: options.VectorOutput,
+    model: options.Model = TrainingConfig.model,
+    vector_size: options.VectorSizeOrInit = None,
+    window: options.Window = TrainingConfig.window,
+    negative: options.Negative = TrainingConfig.negative,
+    sample: options.Sample = TrainingConfig.sample,
+    min_count: options.MinCount = MIN_COUNT,
+    max_vocab: options.MaxVocab = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    counts: options.Counts = None,
+    lower: options.Lower = False,
+    errors: options.DecodingErrors = "strict",
+    init: options.Init = None,
+    epochs: options.Epochs = TrainingConfig.epochs,
+    alpha: options.Alpha = TrainingConfig.alpha,
+    min_alpha: options.MinAlpha = TrainingConfig.min_alpha,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
+    engine: options.Engine = "auto",
+    seed: options.Seed = TrainingConfig.seed,
+    ns_exponent: options.NsExponent = TrainingConfig.ns_exponent,
+    cbow_grad: options.CbowGrad = TrainingConfig.cbow_grad,
+    deterministic: options.Deterministic = TrainingConfig.deterministic,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw the curve of the loss: .png, .svg or .pdf.")
+    ] = None,
+) -> None:
+    """Train word vectors on a text, or on an encoded corpus."""
+    from fastw2v.plot import check_picture, write_loss
+
+    check_vector_output(output)
+    if plot is not None:
+        check_picture(plot)
+        check_output(plot)
+    sources = expand_source(corpus)
+    check_not_input([output, plot], [*sources, include, exclude, counts, init])
+    select_engine(engine, device, deterministic)  # a missing GPU is reported before the text is read
+    initial = None if init is None else WordVectors.load(init)
+    if vector_size is None:
+        vector_size = TrainingConfig.vector_size if initial is None else initial.vector_size
+    elif initial is not None:
+        check_init(initial, vector_size)
+    word2vec = Word2Vec(
+        model=model,
+        vector_size=vector_size,
+        window=window,
+        min_count=min_count,
+        negative=negative,
+        ns_exponent=ns_exponent,
+        sample=sample,
+        alpha=alpha,
+        min_alpha=min_alpha,
+        epochs=epochs,
+        workers=workers,
+        seed=seed,
+        cbow_grad=cbow_grad,
+        device=device,
+        engine=engine,
+        deterministic=deterministic,
+    )
+    text = read_corpus(
+        sources,
+        min_count=min_count,
+        max_vocab=max_vocab,
+        include=include,
+        exclude=exclude,
+        counts=counts,
+        lower=lower,
+        errors=errors,
+        workers=workers,
+    )
+    typer.echo(f"training on {len(text):,} words, {len(text.vocabulary):,} of them distinct", err=True)
+    seconds = _fit(word2vec, text, initial)
+    _save_vectors(word2vec.wv, output)
+    if plot is not None:
+        write_loss(word2vec.loss_history, plot)
+    print_facts(
+        {
+            "words": f"{len(text):,} in {text.n_sentences:,} sentences, {epochs} times",
+            "vocabulary": f"{len(text.vocabulary):,} words",
+            **({} if init is None else {"beginning": f"{word2vec.known_words_:,} words as in {init}"}),
+            "time": f"{seconds:.1f} s, {len(text) * epochs / seconds:,.0f} words/s",
+            "loss": _last_loss(word2vec),
+            "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
+            "file": f"{output}, {output.stat().st_size:,} bytes",
+        }
+    )
+
+
+def word2vec(context: typer.Context) -> None:
+    """Train with the options of word2vec.c: -train corpus.txt -output vectors.txt -cbow 1 -size 100."""
+    from fastw2v.compat import word2vec_c
+
+    given = word2vec_c.parse(context.args or ["--help"])
+    for path in (given.output, given.save_vocab):
+        if path is not None:
+            check_output(path)
+    sources = expand_source(given.train)
+    check_not_input([given.output, given.save_vocab], [*sources, given.read_vocab])
+    estimator = Word2Vec(
+        model="cbow" if given.cbow else "skipgram",
+        vector_size=given.size,
+        window=given.window,
+        min_count=given.min_count,
+        negative=given.negative,
+        sample=given.sample,
+        alpha=given.alpha,
+        min_alpha=TrainingConfig.min_alpha if given.alpha is None else 1e-4 * given.alpha,  # as the C tool
+        epochs=given.iter,
+        workers=given.threads,
+    )
+    # In a text the C tool takes this word for the end of a line, and in a vocabulary it counts the lines.
+    text = Corpus.from_text(sources, given.min_count, exclude=["</s>"], counts=given.read_vocab, workers=given.threads)
+    words = text.vocabulary
+    if given.save_vocab is not None:
+        Vocabulary(["</s>", *words.words], [text.n_sentences, *words.counts.tolist()]).save(given.save_vocab)
+    if given.output is None:
+        return
+    if given.debug:
+        typer.echo(f"training on {len(text):,} words, {len(words):,} of them distinct", err=True)
+    start = time.perf_counter()
+    estimator.fit(text, progress=None if given.debug else _no_progress)
+    seconds = time.perf_counter() - start
+    _save_vectors(estimator.wv, given.output, "bin" if given.binary else "txt")
+    if given.debug:
+        typer.echo(f"{given.output}: {len(text) * given.iter / seconds:,.0f} words/s", err=True)
+
+
+def plan(
+    corpus: options.CorpusFiles,
+    model: options.Model = TrainingConfig.model,
+    vector_size: options.VectorSize = TrainingConfig.vector_size,
+    window: options.Window = TrainingConfig.window,
+    negative: options.Negative = TrainingConfig.negative,
+    min_count: options.MinCount = MIN_COUNT,
+    max_vocab: options.MaxVocab = None,
+    lower: options.Lower = False,
+    errors: options.DecodingErrors = "strict",
+    epochs: options.Epochs = TrainingConfig.epochs,
+    workers: options.Workers = None,
+    device: options.Device = "auto",
+    engine: options.Engine = "auto",
+) -> None:
+    """Say what a training would take: words, memory for each part, and time. Nothing is written."""
+    word2vec = Word2Vec(
+        model=model,
+        vector_size=vector_size,
+        window=window,
+        min_count=min_count,
+        negative=negative,
+        epochs=epochs,
+        workers=workers,
+        device=device,
+        engine=engine,
+    )
+    start = time.perf_counter()
+    text = read_corpus(
+        expand_source(corpus), min_count=min_count, max_vocab=max_vocab, lower=lower, errors=errors, workers=workers
+    )
+    reading = time.perf_counter() - start
+    estimate = word2vec.estimate(text)
+    facts = {
+        "words": f"{estimate.tokens:,} in {estimate.sentences:,} sentences, {estimate.epochs} times",
+        "vocabulary": f"{estimate.vocabulary:,} words",
+        "engine": f"{estimate.engine} on {estimate.device}",
+    }
+    for item in estimate.items:
+        facts[f"{item.place}: {item.name}"] = format_bytes(item.bytes)
+    for place, free in estimate.free.items():
+        facts[f"{place}, to be taken"] = f"{format_bytes(estimate.needed(place))} of {format_bytes(free)} that are free"
+    facts["reading"] = f"{reading:.1f} s"
+    if estimate.seconds is not None:
+        facts["training"] = f"about {format_duration(estimate.seconds)}, at {estimate.words_per_second:,.0f} words/s"
+    print_facts(facts)
+    if problem := estimate.problem():
+        raise MemoryError(problem)
+
+
+def demo() -> None:
+    """Train on text that every Python carries, and show what comes out. No download; about a minute."""
+    from fastw2v.datasets import demo_corpus
+
+    typer.echo(
+        "Learning word vectors from the text that every Python carries: the documentation and the sources of its\n"
+        "standard library. Words that occur among similar neighbours get similar vectors.\n"
+    )
+    corpus = Corpus.from_sentences(demo_corpus(), min_count=20)
+    word2vec = Word2Vec(vector_size=64, epochs=10)
+    typer.echo(f"{len(corpus):,} words, {len(corpus.vocabulary):,} of them distinct, {word2vec.epochs} times:")
+    seconds = _fit(word2vec, corpus)
+    speed = len(corpus) * word2vec.epochs / seconds
+    typer.echo(f"{seconds:.0f} s, {speed:,.0f} words/s, loss {_last_loss(word2vec)}")
+    typer.echo(f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}\n")
+
+    neighbours = [
+        (word, ", ".join(neighbour for neighbour, _ in word2vec.wv.most_similar(word, topn=5)))
+        for word in DEMO_NEIGHBOURS
+        if word in word2vec.wv
+    ]
+    print_table(["word", "nearest neighbours"], neighbours, text_columns=2)
+    if all(word in word2vec.wv for word in DEMO_ANALOGY):
+        a, b, c = DEMO_ANALOGY
+        answers = ", ".join(word for word, _ in word2vec.wv.analogy(a, b, c, topn=3))
+        typer.echo(f"{a} is to {b} as {c} is to: {answers}\n")
+    typer.echo(
+        "Next, train on a text of your own (UTF-8, a sentence a line) and ask for neighbours:\n"
+        "  fastw2v train corpus.txt --output vectors.safetensors\n"
+        "  fastw2v most-similar vectors.safetensors WORD\n"
+        "The same in Python:\n"
+        "  from fastw2v import Word2Vec\n"
+        '  Word2Vec().fit("corpus.txt").wv.most_similar("WORD")'
+    )
+
+
+def _fit(word2vec: Word2Vec, corpus: Corpus, init: WordVectors | None = None) -> float:
+    """Train, and return how many seconds it took."""
+    start = time.perf_counter()
+    word2vec.fit(corpus, init=init)
+    return time.perf_counter() - start
+
+
+def _no_progress(words: int, loss: float, alpha: float) -> None:
+    pass
+
+
+def _last_loss(word2vec: Word2Vec) -> str:
+    return f"{word2vec.loss_history[-1][1]:.3f}" if word2vec.loss_history else "none"
+
+
+def _save_vectors(vectors: WordVectors, path: Path, format: str | None = None) -> None:
+    """Write trained vectors; if the format cannot hold one of the words, write safetensors rather than lose them."""
+    from fastw2v.formats import FormatError
+
+    try:
+        vectors.save(path, format)
+    except FormatError as error:
+        fallback = path.with_name(f"{path.name}.safetensors")
+        vectors.save(fallback)
+        raise FormatError(f"{error}. The vectors are in {fallback} for now") from error

@@ -1,0 +1,299 @@
+"""Phrases: words that occur side by side more often than by chance, joined to one word, as in word2phrase.
+
+Pairs of neighbours are counted as pairs of ids and scored, and those above a threshold are joined from left to right.
+A second pass over the result joins pairs to longer phrases. Scores and joined phrases equal those of gensim's
+``Phrases``. The corpus is processed in blocks, so that memory grows with the number of distinct pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.vocabulary import Vocabulary, order_by_count
+
+__all__ = ["ENGLISH_CONNECTOR_WORDS", "Phrases", "Scoring", "find_phrases", "join_phrases"]
+
+Scoring = Literal["default", "npmi"]
+"""The scores of `find_phrases`."""
+ENGLISH_CONNECTOR_WORDS = frozenset(
+    ["a", "an", "the", "for", "of", "with", "without", "at", "from", "to", "in", "on", "by", "and", "or"]
+)
+"""Words that can occur within a phrase but neither begin nor end it."""
+BLOCK_TOKENS = 1 << 21
+"""Tokens that are processed together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Phrases:
+    """Neighbouring words to be joined.
+
+    Attributes
+    ----------
+    scores : dict of tuple of str to float
+        Score of each phrase, by its words: two phrases can look the same once joined.
+    parts : dict of tuple of int to str
+        The ids of each phrase's words, in the vocabulary that it was found with.
+    connectors : bool array, shape (V,)
+        Which words are connector words.
+    """
+
+    scores: dict[tuple[str, ...], float]
+    parts: dict[tuple[int, ...], str]
+    connectors: np.ndarray
+
+
+def find_phrases(
+    corpus: Corpus,
+    min_count: int = 5,
+    threshold: float = 10.0,
+    *,
+    scoring: Scoring = "default",
+    connector_words: Iterable[str] = (),
+    delimiter: str = "_",
+) -> Phrases:
+    """Return the pairs of neighbours that score above a threshold.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        With every word in it, that is, read with ``min_count=1``.
+    min_count : int
+        Least count of a pair; also the discount of the default score.
+    threshold : float
+        Least score, not itself included.
+    scoring : {"default", "npmi"}
+        ``(n_ab - min_count) / (n_a n_b) · number of distinct words and pairs``, of Mikolov et al. 2013, or the
+        normalised pointwise mutual information, from −1 to 1, of Bouma 2009.
+    connector_words : iterable of str
+        Words that may occur within a phrase but neither begin nor end it.
+    delimiter : str
+        Inserted between the words of a phrase.
+
+    Raises
+    ------
+    ValueError
+        If `min_count` is below 1, or the threshold outside the range of the score.
+    """
+    if min_count < 1:
+        raise ValueError(f"min_count is {min_count}; it must be at least 1")
+    if scoring not in ("default", "npmi"):
+        raise ValueError(f"scoring is {scoring!r}; it must be 'default' or 'npmi'")
+    if scoring == "default" and not threshold > 0:
+        raise ValueError(f"threshold is {threshold}; it must be above 0 for the default score")
+    if scoring == "npmi" and not -1 <= threshold <= 1:
+        raise ValueError(f"threshold is {threshold}; it must lie between -1 and 1 for npmi")
+    if not delimiter or any(character.isspace() for character in delimiter):
+        raise ValueError(f"delimiter is {delimiter!r}; it must be a string without white space")
+    words = corpus.vocabulary.words
+    V = len(words)
+    connectors = np.zeros(V, dtype=bool)
+    for word in connector_words:
+        if word in corpus.vocabulary:
+            connectors[corpus.vocabulary.word_to_id[word]] = True
+
+    keys, counts, longer = _counted_neighbours(corpus, connectors)
+
+    # A pair can spell the same as a word or as another pair, once words hold the delimiter; then they count as one.
+    unigrams = _counts(corpus.ids, V)
+    spelled: defaultdict[str, int] = defaultdict(int)
+    doubtful = np.fromiter((delimiter in word for word in words), dtype=bool, count=V)
+    apart = doubtful[keys // V] | doubtful[keys % V]
+    several: list[tuple[tuple[int, ...], int]] = [
+        (divmod(key, V), n) for key, n in zip(keys[apart].tolist(), counts[apart].tolist(), strict=True)
+    ]
+    several += longer.items()
+    for ids, n in several:
+        spelled[delimiter.join([words[i] for i in ids])] += n
+    for i in np.flatnonzero(doubtful & ~connectors & (unigrams > 0)).tolist():
+        spelled[words[i]] += int(unigrams[i])
+    keys, counts = keys[~apart], counts[~apart]
+    same: dict[tuple[int, ...], str] = {}
+    ids_of = corpus.vocabulary.word_to_id
+    for spelling in spelled:
+        first, _, second = spelling.partition(delimiter)
+        a, b = ids_of.get(first), ids_of.get(second)
+        if a is not None and b is not None:
+            at = int(np.searchsorted(keys, a * V + b))
+            if at < len(keys) and keys[at] == a * V + b:
+                same[a, b] = spelling
+                spelled[spelling] += int(counts[at])
+    counted = unigrams.copy()
+    for i in np.flatnonzero(doubtful).tolist():
+        counted[i] = spelled.get(words[i], 0)
+    plain_words = np.count_nonzero((unigrams > 0) & ~connectors & ~doubtful)
+    size = int(plain_words) + len(keys) - len(same) + len(spelled)
+
+    frequent = counts >= min_count
+    candidates: list[tuple[tuple[int, ...], int]] = [
+        (divmod(key, V), n)
+        for key, n in zip(keys[frequent].tolist(), counts[frequent].tolist(), strict=True)
+        if divmod(key, V) not in same
+    ]
+    candidates += [(pair, spelled[spelling]) for pair, spelling in same.items()]
+    candidates += [(ids, spelled[delimiter.join([words[i] for i in ids])]) for ids, _ in several]
+    scores: dict[tuple[str, ...], float] = {}
+    parts: dict[tuple[int, ...], str] = {}
+    for ids, n in candidates:
+        if n < min_count:
+            continue
+        a, b = int(counted[ids[0]]), int(counted[ids[-1]])
+        score = (n - min_count) / float(a * b) * size if scoring == "default" else _npmi(a, b, n, len(corpus))
+        if score > threshold:
+            phrase = tuple(words[i] for i in ids)
+            parts[ids] = delimiter.join(phrase)
+            scores[phrase] = score
+    return Phrases(scores, parts, connectors)
+
+
+def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
+    """Return the corpus with its phrases joined, from left to right, and counted as words.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        That the phrases were found in, or another with the same vocabulary.
+    phrases : Phrases
+
+    Raises
+    ------
+    ValueError
+        If the vocabulary is not that of the phrases.
+    """
+    words = corpus.vocabulary.words
+    V = len(words)
+    if len(phrases.connectors) != V:
+        raise ValueError(
+            f"the phrases were found with a vocabulary of {len(phrases.connectors)} words, and the corpus has {V}; "
+            "find them in this corpus"
+        )
+    left, right, found = _found(corpus, phrases)
+
+    # Of pairs that overlap in a row, the first, third, fifth, … are joined.
+    follows = np.zeros(len(left), dtype=bool)
+    follows[1:] = left[1:] == right[:-1]
+    run = np.maximum.accumulate(np.where(follows, 0, np.arange(len(left))))
+    odd = (np.arange(len(left)) - run) % 2 == 0
+    left, right, found = left[odd], right[odd], found[odd]
+
+    # Spellings that are words already, or that two phrases share, are one word.
+    spellings = list(words)
+    ids_of = dict(corpus.vocabulary.word_to_id)
+    new = np.empty(len(phrases.parts), dtype=np.int32)
+    for i, spelling in enumerate(phrases.parts.values()):
+        new[i] = ids_of.setdefault(spelling, len(spellings))
+        if new[i] == len(spellings):
+            spellings.append(spelling)
+    joined = np.array(corpus.ids)
+    joined[left] = new[found]
+    kept = np.ones(len(joined), dtype=bool)
+    gaps = right - left
+    for gap in np.unique(gaps).tolist():
+        for k in range(1, gap + 1):
+            kept[left[gaps == gap] + k] = False
+    joined = joined[kept]
+    offsets = corpus.offsets - np.searchsorted(np.flatnonzero(~kept), corpus.offsets)
+
+    counts = _counts(joined, len(spellings))
+    first = np.empty(len(spellings), dtype=np.int64)
+    for block in reversed(_blocks(len(joined))):  # from the end, so that the first position is written last
+        first[joined[block][::-1]] = np.arange(block.start, block.start + len(joined[block]))[::-1]
+    seen = np.flatnonzero(counts)
+    seen = seen[np.argsort(first[seen])]
+    seen = seen[order_by_count(counts[seen], 1)]
+    final = np.full(len(spellings), -1, dtype=np.int32)
+    final[seen] = np.arange(len(seen), dtype=np.int32)
+    return Corpus(final[joined], offsets, Vocabulary([spellings[i] for i in seen.tolist()], counts[seen]))
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, start + BLOCK_TOKENS) for start in range(0, n, BLOCK_TOKENS)]
+
+
+def _counts(ids: np.ndarray, size: int) -> np.ndarray:
+    """Return how often each id occurs, block by block, as bincount makes a copy of 8 bytes a token."""
+    counts = np.zeros(size, dtype=np.int64)
+    for block in _blocks(len(ids)):
+        counts += np.bincount(ids[block], minlength=size)
+    return counts
+
+
+def _neighbours(corpus: Corpus, connectors: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the token indices of any two words of a sentence with nothing but connector words between them."""
+    last = np.empty(0, dtype=np.int64)  # of the previous block
+    for block in _blocks(len(corpus)):
+        indices = np.concatenate((last, block.start + np.flatnonzero(~connectors[corpus.ids[block]])))
+        sentence = np.searchsorted(corpus.offsets, indices, side="right")
+        inside = sentence[1:] == sentence[:-1]
+        yield indices[:-1][inside], indices[1:][inside]
+        last = indices[-1:]
+
+
+def _counted_neighbours(
+    corpus: Corpus, connectors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Counter[tuple[int, ...]]]:
+    """Return pairs of adjacent words as sorted keys ``a * V + b`` with counts, and longer phrases with counts."""
+    V = len(corpus.vocabulary)
+    tables: list[tuple[np.ndarray, np.ndarray]] = []
+    longer: Counter[tuple[int, ...]] = Counter()
+    for left, right in _neighbours(corpus, connectors):
+        adjacent = right - left == 1
+        keys = corpus.ids[left[adjacent]].astype(np.int64) * V + corpus.ids[right[adjacent]]
+        table = np.unique(keys, return_counts=True)
+        # Only tables of similar size are merged, so each pair takes part in few merges, however many blocks there are.
+        while tables and len(tables[-1][0]) < 2 * len(table[0]):
+            table = _merge(tables.pop(), table)
+        tables.append(table)
+        apart = zip(left[~adjacent].tolist(), right[~adjacent].tolist(), strict=True)
+        longer.update(tuple(corpus.ids[a : b + 1].tolist()) for a, b in apart)
+    table = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    for larger in reversed(tables):
+        table = _merge(larger, table)
+    return *table, longer
+
+
+def _merge(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    (keys, counts), (other_keys, other_counts) = one, other
+    at = np.searchsorted(keys, other_keys)
+    known = at < len(keys)
+    known[known] = keys[at[known]] == other_keys[known]
+    counts[at[known]] += other_counts[known]
+    at, other_keys, other_counts = at[~known], other_keys[~known], other_counts[~known]
+    return np.insert(keys, at, other_keys), np.insert(counts, at, other_counts)
+
+
+def _found(corpus: Corpus, phrases: Phrases) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the token indices where each phrase begins and ends, and the phrase's index in `phrases.parts`."""
+    V = len(corpus.vocabulary)
+    index_of = {ids: i for i, ids in enumerate(phrases.parts)}
+    pairs = np.array([(*ids, i) for ids, i in index_of.items() if len(ids) == 2], dtype=np.int64).reshape(-1, 3)
+    pairs = pairs[np.argsort(pairs[:, 0] * V + pairs[:, 1])]
+    known = pairs[:, 0] * V + pairs[:, 1]
+    begins, ends = np.zeros(V, dtype=bool), np.zeros(V, dtype=bool)
+    begins[pairs[:, 0]], ends[pairs[:, 1]] = True, True
+    matches = [(np.empty(0, dtype=np.int64),) * 3]
+    for left, right in _neighbours(corpus, phrases.connectors):
+        found = np.full(len(left), -1, dtype=np.int64)
+        maybe = np.flatnonzero((right - left == 1) & begins[corpus.ids[left]] & ends[corpus.ids[right]])
+        if len(maybe):
+            keys = corpus.ids[left[maybe]].astype(np.int64) * V + corpus.ids[right[maybe]]
+            at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+            hit = known[at] == keys
+            found[maybe[hit]] = pairs[at[hit], 2]
+        for i in np.flatnonzero(right - left > 1).tolist():
+            found[i] = index_of.get(tuple(corpus.ids[left[i] : right[i] + 1].tolist()), -1)
+        hits = np.flatnonzero(found >= 0)
+        matches.append((left[hits], right[hits], found[hits]))
+    left, right, found = (np.concatenate(parts) for parts in zip(*matches, strict=True))
+    return left, right, found
+
+
+def _npmi(a: int, b: int, both: int, total: int) -> float:
+    p = both / total
+    return math.log(p / ((a / total) * (b / total))) / -math.log(p)

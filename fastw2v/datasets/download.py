@@ -1,0 +1,133 @@
+"""Files of data sets: searched for in the user's folder, or downloaded once to a cache and checked by SHA-256."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FOLDER_VARIABLE", "SOURCES", "SUB_FOLDERS", "find_file"]
+
+FOLDER_VARIABLE = "FASTW2V_DATA"
+"""The environment variable that names the user's folder of data sets."""
+SUB_FOLDERS = ("", "ptb", "corpora", "eval", "eval/word-sim", "eval/ko", "word-sim", "ko")
+"""Sub-folders of the user's folder in which files are searched for, in this order."""
+_PTB = "https://raw.githubusercontent.com/tomsercu/lstm/master/data/"
+_WORD2VEC = "https://raw.githubusercontent.com/tmikolov/word2vec/master/"
+_WORD_SIM = "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/master/data/word-sim/"
+_KOREAN = "https://raw.githubusercontent.com/SungjoonPark/KoreanWordVectors/e34ba28e275bfd4a5d185e7718b147bc3177d8f7/"
+SOURCES = {
+    _PTB + "ptb.train.txt": "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf",
+    _PTB + "ptb.valid.txt": "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
+    _PTB + "ptb.test.txt": "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
+    "https://mattmahoney.net/dc/text8.zip": "a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232",
+    _WORD2VEC + "questions-words.txt": "8c29b3332afc46f3fb8be04cb5297bf96f39aa7131272dff57869b4485b22a36",
+    _WORD_SIM + "EN-MC-30.txt": "33ee05911496ff83d95cac351d0746c6f63b9181b605cb7d307f4daa8864511b",
+    _WORD_SIM + "EN-MEN-TR-3k.txt": "888b13580faa362c7b11da0a670258cf1b1eb4bf0ecbcd418918729a3bd3f43a",
+    _WORD_SIM + "EN-MTurk-287.txt": "a9ae3a9decb75a9700fe0cf18b048c1344774d9f40e0196baf8e34d4cd9d1ce5",
+    _WORD_SIM + "EN-RG-65.txt": "c243f3a91c3f5d8cf67f21a67f6fb80bde8b6bb060851a6a48e6f2d68ec98c9f",
+    _WORD_SIM + "EN-SIMLEX-999.txt": "405394ffb7d25f6d0e3c041f87c9f27d29dc6b047506769953e85c4523b11685",
+    _WORD_SIM + "EN-WS-353-ALL.txt": "ce12919b240af45bdf46d243601eaca2b6212b159b5e7e9b435ee7ee40c5619c",
+    _WORD_SIM + "EN-WS-353-REL.txt": "66a7c88100624d0a391605ff61ce84e11d11ee620d51ec0298da49592838f8fa",
+    _WORD_SIM + "EN-WS-353-SIM.txt": "f1da938998863c94e53f72f984a5c6e215f0b46c323aae8f0f4930703a339107",
+    _KOREAN + "word_analogy_korean.txt": "b6dea84dda708883948de3b5922604acbe8fe71ed137c005c5b58b2cccbe4e96",
+    _KOREAN + "WS353_korean.csv": "1a2d9048dfde1a63e864c59f292db42ebe62b63469900d08bb87b074cc96306e",
+}
+"""URL of each file and its SHA-256: the published one for text8, that of a downloaded copy for the others."""
+
+
+def find_file(name: str, folder: str | PathLike[str] | None = None) -> Path:
+    """Return the path of a file in the user's folder or, if it is not there, in the cache, downloaded if necessary.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file, without the suffix ``.xz`` or ``.zip``.
+    folder : path, optional
+        Folder in which to search, instead of the one that the environment variable names.
+
+    Raises
+    ------
+    NotADirectoryError
+        If the folder is not one.
+    OSError
+        If the file is not there and cannot be downloaded.
+    ValueError
+        If a compressed file is damaged.
+    """
+    for search_folder in _search_folders(folder):
+        path = search_folder / name
+        if path.is_file():
+            return path
+        if (packed := path.with_name(f"{name}.xz")).is_file():
+            return _unpacked(packed, name)
+    return _downloaded(name)
+
+
+def _search_folders(folder: str | PathLike[str] | None) -> Iterator[Path]:
+    """Yield the sub-folders in which to search, of the given folder or of the one that the environment names."""
+    given = folder if folder is not None else os.environ.get(FOLDER_VARIABLE)
+    if not given:
+        return
+    if not Path(given).is_dir():
+        named = "the folder of the data" if folder is not None else f"the environment variable {FOLDER_VARIABLE}"
+        raise NotADirectoryError(f"{named} is {os.fspath(given)!r}, which is no folder")
+    for sub_folder in SUB_FOLDERS:
+        yield Path(given, sub_folder)
+
+
+def _cache() -> Path:
+    import pooch  # type: ignore[import-untyped]
+
+    return Path(pooch.os_cache("fastw2v"))
+
+
+def _unpacked(packed: Path, name: str) -> Path:
+    # The folder's name identifies the version of the compressed file.
+    stamp = packed.stat()
+    target = _cache() / "unpacked" / f"{stamp.st_size:x}-{stamp.st_mtime_ns:x}" / name
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
+        try:
+            with lzma.open(packed) as source, partial.open("wb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
+            partial.replace(target)
+        except (EOFError, lzma.LZMAError) as error:
+            raise ValueError(f"{packed} is not a whole .xz file: {error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+    return target
+
+
+def _downloaded(name: str) -> Path:
+    import pooch
+
+    url = next(url for url in SOURCES if url.endswith((f"/{name}", f"/{name}.zip")))
+    packed = url.endswith(".zip")
+    try:
+        found: Any = pooch.retrieve(
+            url,
+            known_hash=f"sha256:{SOURCES[url]}",
+            fname=url.rsplit("/", 1)[1],
+            path=_cache(),
+            processor=pooch.Unzip(members=[name]) if packed else None,
+        )
+    except (OSError, ValueError) as error:  # no network, or a wrong checksum
+        raise OSError(
+            f"{name} is not on this machine, and downloading it from {url} failed: {_root_of(error)}. "
+            f"Put the file {name} into a folder and name the folder in the environment variable {FOLDER_VARIABLE}"
+        ) from error
+    return Path(found[0] if packed else found)
+
+
+def _root_of(error: BaseException) -> str:
+    """Return the message of the first error in the chain; those after it only repeat it at length."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error)

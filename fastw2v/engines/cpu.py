@@ -1,0 +1,272 @@
+"""The fused CPU engine: chunks of the corpus, trained by threads that run the compiled kernels.
+
+Importing this module imports neither Numba nor the kernels; `train` does.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, Model, TrainingConfig, cbow_grad_scale
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.engines.base import REPORT_INTERVAL, ProgressFunction, Tables, TrainingReport
+from fastw2v.engines.staleness import max_rates
+from fastw2v.engines.validation import check_arrays
+from fastw2v.kernels import numba_unavailable_reason
+from fastw2v.sampling import rng
+from fastw2v.sampling.alias import alias_table, noise_weights
+from fastw2v.sampling.chunks import Chunk, iter_chunks
+from fastw2v.sampling.subsampling import keep_threshold
+from fastw2v.utils.loss import require_finite_loss
+
+__all__ = ["aligned_zeros", "allocate", "train", "unavailable_reason"]
+
+logger = logging.getLogger("fastw2v")
+
+ROW = 16
+"""Rows are padded to a multiple of this many numbers."""
+CACHE_LINE = 64
+"""Bytes. Rows start at a cache line, so that no vector straddles two and no two threads write to the same."""
+MAX_TILE = 4
+"""Targets of a tile, at most: the kernels score four together."""
+
+
+def unavailable_reason(device: str = "cpu") -> str | None:
+    """Return why this engine cannot be used, or None when it can; the answer costs an import of Numba."""
+    return numba_unavailable_reason()
+
+
+def allocate(shape: tuple[int, int], device: str = "cpu") -> Tables:
+    """Return float32 tables of zeros whose rows are padded and aligned."""
+    return Tables(aligned_zeros(shape), aligned_zeros(shape))
+
+
+def aligned_zeros(shape: tuple[int, int], dtype: Any = np.float32) -> np.ndarray:
+    """Return zeros of shape (V, D) whose rows are padded and start at cache lines, which `train` needs not copy."""
+    V, D = shape
+    itemsize = np.dtype(dtype).itemsize
+    width = -(-D // ROW) * ROW
+    buffer = np.zeros(V * width + CACHE_LINE // itemsize, dtype)
+    skip = -buffer.ctypes.data % CACHE_LINE // itemsize
+    return buffer[skip : skip + V * width].reshape(V, width)[:, :D]
+
+
+def train(
+    tables: Tables,
+    corpus: Corpus,
+    config: TrainingConfig,
+    *,
+    workers: int | None = None,
+    concurrency: int | None = None,
+    on_progress: ProgressFunction | None = None,
+) -> np.ndarray:
+    """Train both tables in place over all epochs; see `Engine.train`.
+
+    Parameters
+    ----------
+    tables : Tables
+        NumPy arrays of float32 or float64. Made by `allocate` or `aligned_zeros`, they are trained where they are;
+        others are copied and copied back.
+    corpus, config, on_progress
+        As in `Engine.train`; ``config.tile`` is at most 4.
+    workers : int, optional
+        Threads, 1 when absent. One gives the same bytes every time; several race for shared rows.
+    concurrency : int, optional
+        Workers for which the steps of frequent words are scaled down (`fastw2v.engines.staleness`); `workers` when
+        absent.
+
+    Returns
+    -------
+    float64 array, shape (epochs,)
+        Mean loss per target of each epoch.
+
+    Raises
+    ------
+    ValueError
+        If a setting or an array is not as described.
+    FloatingPointError
+        If the loss becomes infinite or NaN.
+    RuntimeError
+        If Numba is missing or broken.
+    """
+    if reason := unavailable_reason():
+        raise RuntimeError(f"the fused CPU engine cannot be used. {reason}")
+    workers = 1 if workers is None else workers
+    if workers < 1:
+        raise ValueError(f"workers is {workers}; it must be at least 1")
+    if config.tile > MAX_TILE:
+        raise ValueError(f"tile is {config.tile}; it must be from 1 to {MAX_TILE}")
+    check_arrays(tables, corpus, config, np.may_share_memory(*tables))
+    from fastw2v.kernels.word2vec_numba import Sampling, Schedule
+
+    dtype, counts = tables.W_in.dtype, corpus.vocabulary.counts
+    ids = np.ascontiguousarray(corpus.ids, dtype=np.int32)
+    offsets = np.ascontiguousarray(corpus.offsets, dtype=np.int64)
+    keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
+    noise = alias_table(weights)
+    padded = [_padded(W) for W in tables]
+    report = TrainingReport(config, len(ids), on_progress)
+    keys = [_keys(config.seed, epoch) for epoch in range(config.epochs)]
+    sampling = Sampling(
+        keep=keep,
+        threshold=noise.threshold,
+        alias=noise.alias.astype(np.int32),
+        keys=keys[0],
+        window=config.window,
+        shrink_windows=bool(config.shrink_windows),
+    )
+    limits = max_rates(counts, keep, weights, config, concurrency=concurrency or workers)
+    max_rate_in, max_rate_out = (_to_the_last_below(rates, config.alpha).astype(dtype) for rates in limits)
+    schedule = Schedule(
+        cbow_grad_scale=cbow_grad_scale(config.cbow_grad, 2 * config.window).astype(dtype),
+        max_rate_in=max_rate_in,
+        max_rate_out=max_rate_out,
+        negative=float(config.negative),
+        pool_tokens=config.pool_tokens,
+        pool_size=config.pool_size,
+        tile=config.tile,
+        slope=report.slope,
+    )
+    kernel = _kernel(config.model)
+
+    def run(epoch: int, start: int, stop: int, done: int) -> tuple[float, int]:
+        rate = float(config.alpha) - report.slope * (done - start)
+        given = sampling._replace(keys=keys[epoch])
+        return kernel(*padded, ids, offsets, start, stop, given, schedule, rate)
+
+    try:
+        _compile(run)
+        chunks = iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs)
+        _run_in_threads(chunks, run, workers, report)
+        return report.mean_losses()
+    finally:
+        for W, trained in zip(tables, padded, strict=True):
+            if not np.may_share_memory(W, trained):
+                W[...] = trained[:, : W.shape[1]]
+
+
+def _run_in_threads(
+    chunks: Iterator[Chunk],
+    run: Callable[[int, int, int, int], tuple[float, int]],
+    workers: int,
+    report: TrainingReport,
+) -> None:
+    """Let threads take one chunk after another, without a pause between epochs."""
+    changed = threading.Condition()
+    stop = threading.Event()
+    errors: list[BaseException] = []
+    done = busy = 0
+    pending: list[tuple[int, float, int]] = []  # reports that the calling thread has yet to pass on
+
+    def worker() -> None:
+        nonlocal done, busy
+        try:
+            while not stop.is_set():
+                with changed:
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    break
+                loss, trained = run(*chunk)
+                if not math.isfinite(loss):
+                    where = f"epoch {chunk.epoch + 1}, between word {chunk.start} and word {chunk.stop} of the corpus"
+                    require_finite_loss(
+                        loss, f"{where}, at learning rate {report.rate(chunk.done):.4g}", "a lower alpha"
+                    )
+                with changed:
+                    report.losses[chunk.epoch] += loss
+                    report.targets[chunk.epoch] += trained
+                    done += chunk.stop - chunk.start
+                    if (snapshot := report.totals_if_due(done)) is not None:
+                        pending.append(snapshot)
+                        changed.notify()
+        except BaseException as error:  # whatever it is, it belongs to the calling thread
+            errors.append(error)
+            stop.set()
+        finally:
+            with changed:
+                busy -= 1
+                changed.notify()
+
+    threads = [threading.Thread(target=worker, name=f"fastw2v-{i}", daemon=True) for i in range(workers)]
+    busy = workers
+    try:
+        for thread in threads:
+            thread.start()
+        finished = False
+        while not finished:  # at least once: a short run may be over by now, and is reported all the same
+            with changed:
+                changed.wait_for(lambda: not busy or pending, timeout=REPORT_INTERVAL)
+                finished = not busy
+                snapshots = pending.copy() if pending and not finished else [*pending, report.totals(done)]
+                pending.clear()
+            for snapshot in snapshots:
+                if not errors:
+                    report.report(snapshot)
+    finally:
+        stop.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    if errors:
+        raise errors[0]
+
+
+def _keys(seed: int, epoch: int) -> np.ndarray:
+    """Return the keys of an epoch's random choices: uint64 array, shape (3,)."""
+    streams = (rng.KEEP, rng.WINDOW, rng.NEGATIVES)
+    return np.array([rng.stream_key(seed, stream, epoch) for stream in streams], np.uint64)
+
+
+def _to_the_last_below(max_rates: np.ndarray, highest: float) -> np.ndarray:
+    """Return the limits up to the last that is ever exceeded: a few, of frequent words, which stay in the cache."""
+    return max_rates[: np.flatnonzero(max_rates < highest).max(initial=-1) + 1]
+
+
+def _kernel(model: Model) -> Any:
+    from fastw2v.kernels import word2vec_numba
+
+    return word2vec_numba.cbow_ns if model == "cbow" else word2vec_numba.skipgram_ns
+
+
+def _compile(run: Callable[[int, int, int, int], Any]) -> None:
+    """Compile the kernel, or load it from the cache, by running it over nothing; tell if that takes long.
+
+    It takes place in a thread of its own: Ctrl-C is raised in the main thread, and would be lost in calls from LLVM.
+    """
+    notice = threading.Timer(
+        1.0, logger.info, ["compiling the training kernel for this processor: some seconds, the first time only"]
+    )
+    notice.daemon = True
+    notice.start()
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(run, 0, 0, 0, 0).result()
+    finally:
+        notice.cancel()
+
+
+def _padded(W: np.ndarray) -> np.ndarray:
+    """Return W with its padding, as made by `aligned_zeros`, or a padded copy."""
+    V, D = W.shape
+    width = -(-D // ROW) * ROW
+    owner = W if W.base is None else W.base
+    if (
+        isinstance(owner, np.ndarray)
+        and W.strides == (width * W.itemsize, W.itemsize)
+        and W.ctypes.data % CACHE_LINE == 0
+        and owner.flags.c_contiguous
+        and W.ctypes.data + V * width * W.itemsize <= owner.ctypes.data + owner.nbytes
+    ):
+        whole = np.lib.stride_tricks.as_strided(W, (V, width))
+        if not whole[:, D:].any():
+            return whole
+    copy = aligned_zeros((V, D), W.dtype)
+    copy[...] = W
+    return _padded(copy)

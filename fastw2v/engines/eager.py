@@ -1,0 +1,143 @@
+"""The engine made of layers: batches of forward and backward passes, on any array library and device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastw2v.backend import (
+    get_device,
+    get_namespace,
+    is_numpy,
+    on_device_of,
+    to_device,
+    to_host,
+)
+from fastw2v.config import TrainingConfig
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport
+from fastw2v.nn.models import CBOW, SkipGram
+from fastw2v.nn.optim import SGD, linear_rate
+from fastw2v.nn.sparse import coalesce_in_order
+from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
+from fastw2v.sampling.batches import batches
+from fastw2v.sampling.subsampling import keep_threshold
+from fastw2v.utils.loss import require_finite_loss
+
+__all__ = ["allocate", "train", "unavailable_reason"]
+
+# The schedule of this engine; that of the fused ones is in `fastw2v.config`. Batches of 256 tokens and more to a matrix
+# product would let OpenBLAS start threads for products too small to gain from them.
+POOL_TOKENS = 64
+"""L: tokens of the corpus that share a pool of negatives."""
+MIN_POOL_SIZE = 16
+"""P: negatives in a pool, at least; three times `negative` if that is more."""
+GROUPS = 16
+"""Pools in one batch: larger batches are hardly faster on NumPy, and staler."""
+GPU_GROUPS = 256
+"""Pools in one batch on a GPU, where a batch costs more than a hundred kernel launches, however small it is."""
+MAX_ROW_STEP = 1.6
+"""Longest first step of one row in one batch (see `SGD`); half and twice as much do less well."""
+
+
+def unavailable_reason(device: str) -> str | None:
+    """Return None: layers run on every device that there is."""
+    return None
+
+
+def allocate(shape: tuple[int, int], device: str) -> Tables:
+    """Return float32 tables of zeros on a device."""
+    W_in = to_device(np.zeros(shape, np.float32), device)
+    with on_device_of(W_in):
+        return Tables(W_in, get_namespace(W_in).zeros_like(W_in))
+
+
+def train(
+    tables: Tables,
+    corpus: Corpus,
+    config: TrainingConfig,
+    *,
+    workers: int | None = None,
+    on_progress: ProgressFunction | None = None,
+) -> np.ndarray:
+    """Train both tables in place, on the device where they are; see `Engine.train`.
+
+    Parameters
+    ----------
+    tables : Tables
+        Of any array library.
+    corpus, config, on_progress
+        As in `Engine.train`. The pool's size and tokens, and the tile, are this engine's own.
+    workers : int, optional
+        Not used: the array library decides about threads.
+
+    Returns
+    -------
+    float64 array, shape (epochs,)
+        Mean loss per target of each epoch.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss becomes infinite or NaN.
+
+    Notes
+    -----
+    The host waits for the device only where it reads the loss, about every 0.2 s, and the sizes of the batches of 2**20
+    tokens. With ``config.deterministic``, a repeated run gives the same bytes on a GPU too (see
+    `RowSparseGradient.coalesce`).
+    """
+    W_in, W_out = tables
+    xp = get_namespace(W_in, W_out)
+    device = get_device(W_in)
+    network = (
+        CBOW.from_weights(W_in, W_out, config.negative, cbow_grad=config.cbow_grad)
+        if config.model == "cbow"
+        else SkipGram.from_weights(W_in, W_out, config.negative)
+    )
+    optimizer = SGD(config.alpha, max_row_norm=MAX_ROW_STEP / config.alpha)
+    N, counts = len(corpus), corpus.vocabulary.counts
+    report = TrainingReport(config, N, on_progress)
+
+    def read_loss(epoch: int, total: Any, words: int) -> None:
+        """Read the loss of an epoch so far, which waits for the device, and report it."""
+        report.losses[epoch] = float(to_host(total))
+        where = f"epoch {epoch + 1} of {config.epochs}, after {words} words"
+        require_finite_loss(report.losses[epoch], where, f"a lower alpha (now {config.alpha})")
+        report.report(report.totals(epoch * N + words))
+
+    with on_device_of(W_in):
+        keep = xp.asarray(keep_threshold(counts, config.sample), device=device)
+        weights = noise_weights(counts, config.ns_exponent)
+        noise = AliasTable(*(xp.asarray(part, device=device) for part in alias_table(weights)))
+        ids, offsets = xp.asarray(corpus.ids, device=device), xp.asarray(corpus.offsets, device=device)
+        for epoch in range(config.epochs):
+            total = xp.zeros((), dtype=xp.float64, device=device)
+            words = 0
+            for batch in batches(
+                ids,
+                offsets,
+                keep,
+                noise,
+                window=config.window,
+                pool_tokens=POOL_TOKENS,
+                pool_size=max(MIN_POOL_SIZE, 3 * config.negative),
+                groups=GROUPS if is_numpy(W_in) else GPU_GROUPS,
+                seed=config.seed,
+                epoch=epoch,
+                shrink_windows=config.shrink_windows,
+            ):
+                optimizer.lr = linear_rate(config.alpha, config.min_alpha, (epoch * N + words) / (config.epochs * N))
+                loss = network.forward(batch.contexts, batch.target, batch.pool)
+                # The mean's gradient times the number of targets: each target has a full step, as in word2vec.c.
+                network.backward(batch.targets)
+                grads = coalesce_in_order(network.grads) if config.deterministic else network.grads
+                optimizer.update(network.params, grads)
+                words = batch.done
+                total = total + xp.astype(loss, xp.float64) * batch.targets
+                report.targets[epoch] += batch.targets
+                if report.is_due(epoch * N + words):
+                    read_loss(epoch, total, words)
+            read_loss(epoch, total, N)
+    return report.mean_losses()

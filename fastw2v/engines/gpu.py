@@ -1,0 +1,389 @@
+"""The fused GPU engine: chunks of the corpus, trained by the blocks of `kernels/word2vec.cu`, which CuPy compiles.
+
+It has not been run on a GPU yet: its kernels were compiled for every architecture and compared with the reference
+implementation on a CPU (`docs/gpu.md`). Importing this module does not import CuPy; `train` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Generator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastw2v.backend import free_device_memory, is_cupy
+from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, cbow_grad_scale
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport
+from fastw2v.engines.staleness import max_rates
+from fastw2v.engines.validation import check_arrays
+from fastw2v.kernels import word2vec_cuda
+from fastw2v.kernels.word2vec_cuda import Arguments, Kernel
+from fastw2v.sampling.alias import alias_table, noise_weights
+from fastw2v.sampling.chunks import iter_chunks
+from fastw2v.sampling.subsampling import keep_threshold
+from fastw2v.utils.loss import require_finite_loss
+
+__all__ = ["POOL_SYNC_INTERVAL", "allocate", "train", "unavailable_reason"]
+
+logger = logging.getLogger("fastw2v")
+
+ROW = 4
+"""Rows are padded to a multiple of this many numbers, which a lane moves at once."""
+POOL_SYNC_INTERVAL = 1
+"""Tiles between write-backs of a pool. Larger values save bandwidth but increase staleness."""
+LAUNCH_SECONDS = 0.25
+"""Intended duration of a launch: progress is reported, and Ctrl-C is handled, between launches."""
+MAX_SHUFFLE_BLOCK = SHUFFLE_BLOCK_TOKENS + CHUNK_TOKENS
+"""Most tokens of a shuffle block, whose last chunk may extend beyond it.
+
+The device holds two of a corpus that does not fit there: one is trained on while the next is copied.
+"""
+RESERVED_BYTES = 64 << 20
+"""Bytes of the device's memory that are left free."""
+
+
+class Items(NamedTuple):
+    """The chunks of all epochs in the order in which they are trained: int64 arrays, shape (N,)."""
+
+    start: np.ndarray
+    """First token of each,"""
+    stop: np.ndarray
+    """one past its last token,"""
+    done: np.ndarray
+    """and the tokens of all epochs trained before it."""
+
+
+def unavailable_reason(device: str = "cuda") -> str | None:
+    """Return why this engine cannot be used on "cuda" or "cuda:N", or None when it can."""
+    return word2vec_cuda.unavailable_reason(device)
+
+
+def allocate(shape: tuple[int, int], device: str = "cuda", dtype: Any = np.float32) -> Tables:
+    """Return tables of zeros on a device, with padded rows, which `train` needs not copy.
+
+    Raises
+    ------
+    MemoryError
+        If they do not fit with what training needs beside them; the message has sizes that would.
+    """
+    import cupy
+
+    V, D = shape
+    index = device.partition(":")[2]
+    with cupy.cuda.Device(int(index) if index else None):
+        require_memory(free_device_memory(), V, D, np.dtype(dtype) == np.float64)
+        return Tables(*(cupy.zeros((V, _padded_width(D)), dtype)[:, :D] for _ in Tables._fields))
+
+
+def train(
+    tables: Tables,
+    corpus: Corpus,
+    config: TrainingConfig,
+    *,
+    workers: int | None = None,
+    concurrency: int | None = None,
+    on_progress: ProgressFunction | None = None,
+) -> np.ndarray:
+    """Train both tables in place over all epochs, on the device where they are; see `Engine.train`.
+
+    Parameters
+    ----------
+    tables : Tables
+        CuPy arrays of float32 or float64. Made by `allocate`, they are trained where they are; others are copied and
+        copied back.
+    corpus : Corpus
+        It may be mapped from a file. It is copied to the device whole if it fits, else one shuffle block at a time.
+    config : TrainingConfig
+        ``config.deterministic`` is not used: the order of additions to a row is not fixed.
+    workers : int, optional
+        Blocks; when absent, as many as the device runs at once, and no more than an epoch has chunks. One computes what
+        the reference does, up to rounding. Several race for shared rows.
+    concurrency : int, optional
+        Blocks for which the steps of frequent words are scaled down (`fastw2v.engines.staleness`); `workers` when
+        absent.
+    on_progress : callable, optional
+        Called between launches, which take about `LAUNCH_SECONDS`.
+
+    Returns
+    -------
+    float64 array, shape (epochs,)
+        Mean loss per target of each epoch.
+
+    Raises
+    ------
+    ValueError
+        If a setting or an array is not as described, or a block needs more shared memory than the device has.
+    MemoryError
+        If the device's memory does not suffice; nothing has been trained then.
+    FloatingPointError
+        If the loss becomes infinite or NaN.
+    RuntimeError
+        If there is no usable CUDA device.
+    """
+    W_in, W_out = tables
+    if reason := unavailable_reason(f"cuda:{W_in.device.id}" if is_cupy(W_in) else "cuda"):
+        raise RuntimeError(f"the fused GPU engine cannot be used. {reason}")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers is {workers}; it must be at least 1")
+    _check_devices(tables)
+    check_arrays(tables, corpus, config, W_in.data.ptr == W_out.data.ptr)
+    import cupy
+
+    with cupy.cuda.Device(W_in.device.id):
+        ids, offsets, counts = corpus.ids, corpus.offsets, corpus.vocabulary.counts
+        (V, D), N = W_in.shape, len(ids)
+        dtype, double = W_in.dtype, W_in.dtype == np.float64
+        chunks = iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs)
+        items = Items(*np.array(list(chunks), np.int64).T[1:].copy())
+        n_items = len(items.start)
+        chunks_per_epoch = n_items // config.epochs
+        interval = pool_sync_interval(config, alone=workers == 1 or chunks_per_epoch == 1)
+        kernel, function = word2vec_cuda.compile_kernel(
+            config.model, double, _padded_width(D), config.window, config.tile, config.pool_size, interval > 1
+        )
+        blocks = workers or min(word2vec_cuda.resident_blocks(kernel, function), chunks_per_epoch)
+        copied = sum(not _is_padded(W) for W in tables)
+        needed = copied * table_bytes(V, D, double) + _other_bytes(V, n_items, blocks)
+        tokens_held = device_tokens(free_device_memory() - needed, N)
+        if not tokens_held:
+            raise MemoryError(
+                f"training needs {needed + 8 * min(N, MAX_SHUFFLE_BLOCK):,} bytes of the device's memory beside the "
+                f"two tables, and {free_device_memory():,} are free: lower vector_size (now {D}), or raise min_count "
+                f"(now {V} words)"
+            )
+        keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
+        noise = alias_table(weights)
+        limits = max_rates(
+            counts, keep, weights, config, concurrency=concurrency or blocks, pool_sync_interval=interval
+        )
+        padded = [_padded(W) for W in tables]
+        report = TrainingReport(config, N, on_progress)
+        arguments = Arguments(
+            W_in=padded[0],
+            W_out=padded[1],
+            max_rate_in=cupy.asarray(limits[0].astype(dtype)),
+            max_rate_out=cupy.asarray(limits[1].astype(dtype)),
+            words=V,
+            ids=None,
+            first_token=0,
+            chunk_start=cupy.asarray(items.start),
+            chunk_stop=cupy.asarray(items.stop),
+            chunk_done=cupy.asarray(items.done),
+            chunks_per_epoch=chunks_per_epoch,
+            stop_item=0,
+            keep=cupy.asarray(keep),
+            threshold=cupy.asarray(noise.threshold),
+            alias=cupy.asarray(noise.alias.astype(np.int32)),
+            seed=config.seed % (1 << 64),
+            shrink_windows=bool(config.shrink_windows),
+            pool_sync_interval=interval,
+            pool_tokens=config.pool_tokens,
+            cbow_grad_scale=cupy.asarray(cbow_grad_scale(config.cbow_grad, 2 * config.window).astype(dtype)),
+            negative=float(config.negative),
+            alpha=float(config.alpha),
+            slope=report.slope,
+            next_item=cupy.zeros(1, np.uint64),
+            scratch=cupy.empty((blocks, 5, CHUNK_TOKENS), np.int32),
+            losses=cupy.zeros(n_items, np.float64),
+            targets=cupy.zeros(n_items, np.int32),
+        )
+        logger.info(
+            "training with %d blocks of %d threads and %d bytes of shared memory each",
+            blocks, 32 * kernel.warps, kernel.shared_bytes(),
+        )  # fmt: skip
+        try:
+            parts = _load_corpus(ids, offsets, items, chunks_per_epoch, tokens_held)
+            with contextlib.closing(parts):
+                for first, last, ids_there, first_token in parts:
+                    given = arguments._replace(ids=ids_there, first_token=first_token)
+                    _run(kernel, function, given, blocks, first, last, items, report)
+        finally:
+            for W, trained in zip(tables, padded, strict=True):
+                if trained.data.ptr != W.data.ptr:
+                    W[...] = trained[:, :D]
+        return report.mean_losses()
+
+
+def mark_sentence_ends(ids: Any, offsets: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Return the tokens from `start` to `stop` as int32, with the sign bit set where a sentence ends."""
+    marked = np.array(ids[start:stop], np.int32)
+    first, last = np.searchsorted(offsets, [start + 1, stop + 1])
+    marked[offsets[first:last] - 1 - start] |= np.int32(-(2**31))
+    return marked
+
+
+def require_memory(free: int, V: int, D: int, double: bool) -> None:
+    """Raise MemoryError if two tables and what goes with them need more than `free`; the message has sizes that fit."""
+    beside = _other_bytes(V, 0, 0) + 8 * MAX_SHUFFLE_BLOCK
+    needed = 2 * table_bytes(V, D, double) + beside
+    if needed > free:
+        itemsize = 8 if double else 4
+        fitting = max(0, (free - beside) // (2 * V * itemsize) // ROW * ROW)
+        words = max(0, (free - beside + 36 * V) // (2 * _padded_width(D) * itemsize + 36))
+        size = f"vector_size={fitting} would fit" if fitting else "no vector_size would fit"
+        raise MemoryError(
+            f"two tables of {V:,} words by {D} numbers, and what goes with them, need {needed / 2**30:.1f} GiB of the "
+            f"device's memory, of which {max(free, 0) / 2**30:.1f} GiB are free: {size}, or a vocabulary of {words:,} "
+            "words (raise min_count), or train with device='cpu'"
+        )
+
+
+def table_bytes(V: int, D: int, double: bool) -> int:
+    """Return the size of a padded table."""
+    return V * _padded_width(D) * (8 if double else 4)
+
+
+def device_tokens(free: int, tokens: int) -> int:
+    """Return how many tokens a device with `free` bytes gets at a time: all, `MAX_SHUFFLE_BLOCK`, or 0 if neither fit.
+
+    Two shuffle blocks must fit.
+    """
+    if free >= 4 * tokens:
+        return tokens
+    return MAX_SHUFFLE_BLOCK if free >= 2 * 4 * MAX_SHUFFLE_BLOCK else 0
+
+
+def pool_sync_interval(config: TrainingConfig, alone: bool) -> int:
+    """Return the tiles between write-backs of a pool; a block that trains alone keeps it for all of its tokens."""
+    return -(-config.pool_tokens // config.tile) if alone else POOL_SYNC_INTERVAL
+
+
+def _other_bytes(V: int, n_items: int, blocks: int) -> int:
+    """Return the device memory needed beside the tables and the corpus."""
+    return 36 * V + 36 * n_items + 20 * CHUNK_TOKENS * blocks + RESERVED_BYTES
+
+
+def _padded_width(D: int) -> int:
+    return -(-D // ROW) * ROW
+
+
+def _load_corpus(
+    ids: Any, offsets: np.ndarray, items: Items, chunks_per_epoch: int, tokens_held: int
+) -> Generator[tuple[int, int, Any, int], None, None]:
+    """Copy the corpus to the device, whole or one shuffle block after another, the next while one is trained.
+
+    Parameters
+    ----------
+    ids, offsets : integer array
+        The corpus.
+    items : Items
+    chunks_per_epoch : int
+    tokens_held : int
+        See `device_tokens`.
+
+    Yields
+    ------
+    first, last : int
+        Items from `first` to `last` - 1 can be trained
+    ids : int32 array of CuPy
+        with these tokens,
+    first_token : int
+        which start at this one.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    import cupy
+    import cupyx
+
+    n_items = len(items.start)
+    if tokens_held >= offsets[-1]:
+        yield 0, n_items, cupy.asarray(mark_sentence_ends(ids, offsets, 0, int(offsets[-1]))), 0
+        return
+    changes = np.flatnonzero(np.diff(items.start // SHUFFLE_BLOCK_TOKENS)) + 1
+    epochs = range(chunks_per_epoch, n_items + 1, chunks_per_epoch)
+    bounds = sorted({0, *changes.tolist(), *epochs})  # of each shuffle block in each epoch
+    host = [cupyx.empty_pinned(tokens_held, np.int32) for _ in range(2)]
+    there = [cupy.empty(tokens_held, np.int32) for _ in range(2)]
+    device = cupy.cuda.Device()
+    cupy.cuda.get_current_stream().synchronize()  # earlier work on this stream may still use the memory
+
+    def copy(i: int) -> tuple[int, int, Any, int]:
+        first, last = bounds[i], bounds[i + 1]
+        start, stop = int(items.start[first:last].min()), int(items.stop[first:last].max())
+        with device:
+            stream = cupy.cuda.Stream(non_blocking=True)
+            host[i % 2][: stop - start] = mark_sentence_ends(ids, offsets, start, stop)
+            there[i % 2][: stop - start].set(host[i % 2][: stop - start], stream=stream)
+            stream.synchronize()
+        return first, last, there[i % 2], start
+
+    with ThreadPoolExecutor(1) as copier:
+        pending = copier.submit(copy, 0)
+        for i in range(len(bounds) - 1):
+            ready = pending.result()
+            if i + 2 < len(bounds):
+                pending = copier.submit(copy, i + 1)
+            yield ready
+
+
+def _run(
+    kernel: Kernel,
+    function: Any,
+    arguments: Arguments,
+    blocks: int,
+    first: int,
+    last: int,
+    items: Items,
+    report: TrainingReport,
+) -> None:
+    """Train the items from `first` to `last` - 1 in launches of about `LAUNCH_SECONDS`."""
+    size = blocks  # items of the next launch
+    while first < last:
+        end = min(last, first + max(blocks, size))
+        arguments.next_item.fill(first)
+        began = time.perf_counter()
+        word2vec_cuda.launch(kernel, function, arguments._replace(stop_item=end), min(blocks, end - first))
+        losses = arguments.losses[first:end].get()  # waits for the launch
+        seconds = time.perf_counter() - began
+        epochs = np.arange(first, end) // arguments.chunks_per_epoch
+        for i in np.flatnonzero(~np.isfinite(losses))[:1]:
+            start, stop, done = (int(values[first + i]) for values in items)
+            where = f"epoch {epochs[i] + 1}, between word {start} and word {stop} of the corpus"
+            require_finite_loss(float(losses[i]), f"{where}, at learning rate {report.rate(done):.4g}", "a lower alpha")
+        np.add.at(report.losses, epochs, losses)
+        np.add.at(report.targets, epochs, arguments.targets[first:end].get())
+        report.report(report.totals(int(items.done[end - 1] + items.stop[end - 1] - items.start[end - 1])))
+        size = min(2 * (end - first), int((end - first) * LAUNCH_SECONDS / max(seconds, 1e-6)))
+        first = end
+
+
+def _padded(W: Any) -> Any:
+    """Return W with its padding, as made by `allocate`, or a padded copy."""
+    import cupy
+
+    V, D = W.shape
+    width = _padded_width(D)
+    if _is_padded(W):
+        return W if width == D else W.base
+    copy = cupy.zeros((V, width), W.dtype)
+    copy[:, :D] = W
+    return copy
+
+
+def _is_padded(W: Any) -> bool:
+    """Return whether a table can be trained where it is."""
+    width = _padded_width(W.shape[1])
+    whole = W if width == W.shape[1] else W.base
+    return (
+        whole is not None
+        and whole.shape == (len(W), width)
+        and whole.flags.c_contiguous
+        and whole.data.ptr == W.data.ptr
+        and W.data.ptr % 16 == 0
+    )
+
+
+def _check_devices(tables: Tables) -> None:
+    """Raise ValueError unless the tables are arrays of one CUDA device."""
+    W_in, W_out = tables
+    if not (is_cupy(W_in) and is_cupy(W_out)):
+        raise ValueError(
+            f"W_in is a {type(W_in).__name__} and W_out a {type(W_out).__name__}; they must be arrays of one CUDA "
+            "device (fastw2v.backend.to_device copies)"
+        )
+    if W_in.device.id != W_out.device.id:
+        raise ValueError(f"W_in is on device {W_in.device.id} and W_out on {W_out.device.id}; they must be on one")

@@ -1,0 +1,24 @@
+"""Intrinsic evaluation: analogies, word similarity, and the stability of neighbours between models.
+
+Questions and pairs with unknown words are skipped and counted, so read a score beside its coverage.
+"""
+
+from fastw2v.evaluate.analogies import AnalogyResult, SectionResult, analogies
+from fastw2v.evaluate.readers import read_analogies, read_pairs
+from fastw2v.evaluate.stability import StabilityResult, neighbour_stability
+from fastw2v.evaluate.suites import SuiteResult, evaluate_suite
+from fastw2v.evaluate.word_pairs import PairsResult, word_pairs
+
+__all__ = [
+    "AnalogyResult",
+    "PairsResult",
+    "SectionResult",
+    "StabilityResult",
+    "SuiteResult",
+    "analogies",
+    "evaluate_suite",
+    "neighbour_stability",
+    "read_analogies",
+    "read_pairs",
+    "word_pairs",
+]

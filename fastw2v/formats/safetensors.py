@@ -1,0 +1,187 @@
+"""safetensors: the native format, which keeps everything and opens at once.
+
+The file is mapped, not read: rows come from the disk when they are used, and the words when the first is asked for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import mmap
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastw2v.backend import to_host
+from fastw2v.formats.fileio import FormatError, encode_words
+from fastw2v.formats.record import VectorRecord
+from fastw2v.utils.atomic_write import atomic_write
+
+__all__ = [
+    "is_safetensors",
+    "read_safetensors",
+    "settings_from_json",
+    "settings_to_json",
+    "words_from_arrays",
+    "words_to_arrays",
+    "write_safetensors",
+]
+
+VERSION = 1
+
+_TENSORS = {
+    "vectors": (("F16", "F32", "F64"), 2),
+    "context_vectors": (("F16", "F32", "F64"), 2),
+    "words": (("U8",), 1),
+    "word_offsets": (("I64",), 1),
+    "counts": (("I64",), 1),
+}
+_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "U8": "u1", "I64": "<i8"}
+
+
+def is_safetensors(path: Path) -> bool:
+    """Return whether a file starts as safetensors do: the length of a header in JSON, and the header."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8
+
+
+def read_safetensors(path: Path) -> VectorRecord:
+    """Read what `write_safetensors` wrote."""
+    from safetensors import SafetensorError, safe_open
+
+    path.open("rb").close()  # for the plain errors: no such file, no permission, a folder
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            _check_tensors(file, metadata, path)
+    except SafetensorError as error:
+        raise FormatError(
+            f"{path}: not a whole safetensors file ({error}). It is cut short, damaged or of another format"
+        ) from error
+    tensors = _mapped(path)
+    words, offsets = tensors.pop("words"), tensors.pop("word_offsets")
+    read_words = partial(words_from_arrays, words, offsets, metadata.get("keys", "strings"), path)
+    _check_offsets(words, offsets, len(tensors["vectors"]), path)
+    settings = settings_from_json(metadata.get("settings", "null"), path)
+    return VectorRecord(read_words, settings=settings, **tensors)
+
+
+def write_safetensors(record: VectorRecord, path: Path) -> None:
+    """Write everything that a record holds, as it is."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    tensors = words_to_arrays(record, path)
+    tensors["vectors"] = np.ascontiguousarray(to_host(record.vectors))
+    if record.counts is not None:
+        tensors["counts"] = np.ascontiguousarray(record.counts, dtype=np.int64)
+    if record.context_vectors is not None:
+        tensors["context_vectors"] = np.ascontiguousarray(to_host(record.context_vectors))
+    metadata = {"format": "fastw2v", "version": str(VERSION)}
+    if not isinstance(record.index_to_key[0], str):
+        metadata["keys"] = "integers"
+    if record.settings is not None:
+        metadata["settings"] = settings_to_json(record.settings, path)
+    with atomic_write(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:
+            raise OSError(f"{path}: could not be written: {error}") from error
+
+
+def words_to_arrays(record: VectorRecord, path: Path) -> dict[str, np.ndarray]:
+    """Return the words as arrays: their bytes, one after another, and where each begins and ends."""
+    words = encode_words(record.index_to_key, path, unfit=None)
+    return {
+        "words": np.frombuffer(b"".join(words), dtype=np.uint8),
+        "word_offsets": np.cumsum([0, *map(len, words)], dtype=np.int64),
+    }
+
+
+def words_from_arrays(words: np.ndarray, offsets: np.ndarray, keys: str, path: Path) -> list[Any]:
+    """Return the words that `words_to_arrays` made bytes of."""
+    data, bounds = words.tobytes(), offsets.tolist()
+    try:
+        # In ASCII, one character is one byte, and cutting a decoded text is much faster than decoding each word.
+        text: Any = data.decode("ascii") if data.isascii() else None
+        if text is not None:
+            spelled = [text[start:end] for start, end in itertools.pairwise(bounds)]
+        else:
+            spelled = [data[start:end].decode("utf-8", "surrogateescape") for start, end in itertools.pairwise(bounds)]
+        found = list(map(int, spelled)) if keys == "integers" else spelled
+    except ValueError as error:
+        raise FormatError(f"{path}: a word is not what the file says, {keys}: {error}") from error
+    if len(set(found)) < len(found):
+        rows = dict(zip(found, range(len(found)), strict=True))
+        first = next(row for row, word in enumerate(found) if rows[word] != row)
+        raise FormatError(
+            f"{path}: the word {found[first]!r} occurs twice, in rows {first} and {rows[found[first]]}: it is damaged"
+        )
+    return found
+
+
+def settings_to_json(settings: Any, path: Path) -> str:
+    """Return the settings in JSON."""
+    try:
+        return json.dumps(settings)
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"{path}: the settings cannot be written as JSON: {error}") from error
+
+
+def settings_from_json(text: str, path: Path) -> Any:
+    """Return the settings that JSON describes."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: the settings in its metadata are not JSON: {error}") from error
+
+
+def _check_offsets(words: np.ndarray, offsets: np.ndarray, n_words: int, path: Path) -> None:
+    if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(words) or (offsets[1:] < offsets[:-1]).any():
+        raise FormatError(f"{path}: word_offsets do not run from 0 to the length of words: the file is damaged")
+    if len(offsets) != n_words + 1:
+        raise FormatError(f"{path}: vectors has {n_words} rows, but there are {len(offsets) - 1} words: it is damaged")
+
+
+def _mapped(path: Path) -> dict[str, np.ndarray]:
+    """Return the tensors of a file that has been found sound, as views of the file."""
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    return {
+        name: np.ndarray(
+            tuple(tensor["shape"]), _DTYPES[tensor["dtype"]], data, offset=8 + length + tensor["data_offsets"][0]
+        )
+        for name, tensor in header.items()
+        if name in _TENSORS
+    }
+
+
+def _check_tensors(file: Any, metadata: Mapping[str, str], path: Path) -> None:
+    names = sorted(file.keys())
+    if metadata.get("format") != "fastw2v":
+        raise FormatError(
+            f"{path}: a safetensors file, but not one of word vectors written by fastw2v; it holds {names[:8]}"
+        )
+    if metadata.get("version") != str(VERSION):
+        raise FormatError(
+            f"{path}: written in version {metadata.get('version')} of fastw2v's format, and this fastw2v reads "
+            f"version {VERSION}: upgrade fastw2v"
+        )
+    if missing := {"vectors", "words", "word_offsets"}.difference(names):
+        raise FormatError(f"{path}: the file has no {' and no '.join(sorted(missing))}: it is damaged")
+    for name in _TENSORS.keys() & set(names):
+        dtypes, ndim = _TENSORS[name]
+        tensor = file.get_slice(name)
+        if tensor.get_dtype() not in dtypes or len(tensor.get_shape()) != ndim:
+            raise FormatError(
+                f"{path}: {name} is of type {tensor.get_dtype()} and shape {tensor.get_shape()}; it must be "
+                f"{' or '.join(dtypes)} of {ndim} dimensions"
+            )

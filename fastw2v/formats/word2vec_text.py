@@ -1,0 +1,203 @@
+"""word2vec's text format, fastText's and GloVe's: a line for each word, with the word and D numbers.
+
+Numbers are parsed and formatted many at a time, by `float_text`. What is not in the common form, such as ``1e10`` or
+``nan``, is left to Python, number by number.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from fastw2v.backend import to_host
+from fastw2v.formats.fileio import FormatError, cast, encode_words, open_for_writing
+from fastw2v.formats.float_text import format_floats, parse_floats
+from fastw2v.formats.header import check_rest, read_header
+from fastw2v.formats.record import VectorRecord
+from fastw2v.utils.system import available_processors
+
+__all__ = ["format_rows", "parse_rows", "read_word2vec_text", "write_word2vec_text"]
+
+# Text parsed at a time: small enough that what is made of it stays in the cache.
+_CHUNK = 2**18
+# Numbers formatted at a time, for the same reason.
+_FORMAT_BLOCK = 2**14
+_PAD = 16
+_GLOVE = re.compile(rb"\S+(?: -?\d+\.\d+(?:e[-+]?\d+)?)+[ \t\r]*\n")
+_NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE)
+
+
+def read_word2vec_text(
+    file: BinaryIO, path: Path, size: int, limit: int | None, header: bool | None
+) -> tuple[bytes, np.ndarray]:
+    """Read the first `limit` words, or all, with newlines between them, and their vectors.
+
+    `header` says whether there is a first line with the numbers of words and dimensions; with None, a first line
+    of a word and numbers with decimal points says that there is not.
+    """
+    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    line = data[: data.find(b"\n") + 1]
+    if header is False or (header is None and _GLOVE.fullmatch(line)):
+        n_words, n_dims, at = _count_rows(data), len(line.split()) - 1, 0
+        if n_dims < 1:
+            raise FormatError(f"{path}: the first line is {line[:40]!r}, not a word and numbers: is the format right?")
+    else:
+        n_words, n_dims, at = read_header(data[:4096], path, size, least_word=2, least_value=2)
+    n_read = n_words if limit is None else min(limit, n_words)
+    vectors = np.empty((n_read, n_dims), dtype=np.float32)
+    words: list[bytes] = []
+    # NumPy works outside the interpreter's lock, so that threads help.
+    with ThreadPoolExecutor(min(8, available_processors())) as pool:
+        end = at
+        chunks = list(_chunks(data, at, n_read))
+        parse = partial(_parse_chunk, data, n_dims, vectors, path, 1 if at else 0)
+        for found in pool.map(parse, chunks):
+            words += found
+        end = chunks[-1][1] if chunks else at
+    if len(words) < n_read:
+        raise FormatError(
+            f"{path}: the file ends in or before line {len(words) + 1 + (at > 0)} of {n_words + (at > 0)}, without a "
+            "newline: it is cut short; fetch or write it again, or if it is whole, end its last line"
+        )
+    if n_read == n_words:
+        check_rest(data[end : end + 64], path, n_words)
+    return b"\n".join(words), vectors
+
+
+def write_word2vec_text(record: VectorRecord, path: Path, header: bool) -> None:
+    """Write words and vectors, with or without the first line that tells their numbers."""
+    words = encode_words(record.index_to_key, path)
+    matrix = cast(to_host(record.vectors), np.dtype("<f4"), path)
+    with open_for_writing(path) as file:
+        if header:
+            file.write(b"%d %d\n" % matrix.shape)
+        for word, numbers in zip(words, format_rows(matrix), strict=True):
+            file.write(word + numbers + b"\n")
+
+
+def format_rows(matrix: np.ndarray) -> Iterator[bytes]:
+    """Give the text of each row of a float32 matrix, shape (V, D): its numbers, a space before each."""
+    n_workers = min(8, available_processors())
+    n_rows = max(1, _FORMAT_BLOCK // matrix.shape[1])
+    with ThreadPoolExecutor(n_workers) as pool:
+        # A few blocks for each thread at a time: texts that wait to be written take memory.
+        for start in range(0, len(matrix), 8 * n_workers * n_rows):
+            stop = min(start + 8 * n_workers * n_rows, len(matrix))
+            blocks = [matrix[at : min(at + n_rows, stop)] for at in range(start, stop, n_rows)]
+            for text, lengths in pool.map(lambda block: format_floats(block.reshape(-1)), blocks):
+                ends = np.cumsum(lengths.reshape(-1, matrix.shape[1]).sum(axis=1)).tolist()
+                for begin, end in pairwise([0, *ends]):
+                    yield text[begin:end]
+
+
+def parse_rows(text: bytes, n_dims: int) -> tuple[list[bytes], np.ndarray]:
+    """Return the words, and the numbers as float32 array, shape (N, D), of N whole lines.
+
+    A line is read from its right end: D numbers, each behind a space, and what is left of them is the word.
+
+    Raises
+    ------
+    IndexError
+        With the number of the first line that is not so.
+    """
+    raw = np.frombuffer(bytes(_PAD) + text + bytes(_PAD), dtype=np.uint8)
+    line_ends = np.flatnonzero(raw == 10)
+    line_starts = np.concatenate([[_PAD], line_ends[:-1] + 1])
+    stops = _without_trailing(raw, line_starts, line_ends)
+    spaces = np.flatnonzero(raw == 32)
+    behind = np.searchsorted(spaces, stops)
+    ahead = behind - np.searchsorted(spaces, line_starts)
+    if (ahead < n_dims).any():
+        raise IndexError(int(np.argmax(ahead < n_dims)))
+    gaps = spaces[(behind - n_dims)[:, None] + np.arange(n_dims)]
+    ends = np.concatenate([gaps[:, 1:], stops[:, None]], axis=1)
+    values, odd = parse_floats(raw, gaps.reshape(-1) + 1, ends.reshape(-1))
+    matrix = values.reshape(-1, n_dims)
+    for place in odd:
+        row, column = divmod(int(place), n_dims)
+        matrix[row, column] = _odd_number(raw[gaps[row, column] + 1 : ends[row, column]].tobytes(), row)
+    first, last = (line_starts - _PAD).tolist(), (gaps[:, 0] - _PAD).tolist()
+    words = [text[start:end] for start, end in zip(first, last, strict=True)]
+    for row in np.flatnonzero(ahead > n_dims).tolist():
+        # One number more than there should be would otherwise pass for a part of the word.
+        if _NUMBER.fullmatch(words[row].rpartition(b" ")[2]):
+            raise IndexError(row)
+    if not all(words):
+        raise IndexError(words.index(b""))
+    return words, matrix
+
+
+def _count_rows(data: mmap.mmap) -> int:
+    """Return the number of lines, the last of which may lack its newline, without blank ones at the end."""
+    whole = data[-(2**16) :].rstrip()
+    end = len(data) - min(len(data), 2**16) + len(whole)
+    return sum(data[start : min(start + 2**24, end)].count(b"\n") for start in range(0, end, 2**24)) + 1
+
+
+def _chunks(data: mmap.mmap, at: int, n_rows: int) -> Iterator[tuple[int, int, int]]:
+    """Cut the next `n_rows` lines into chunks: where each starts and ends, and the first of its rows."""
+    row = 0
+    while row < n_rows:
+        end = data.rfind(b"\n", at, at + _CHUNK) + 1
+        if not end and not (end := data.find(b"\n", at) + 1):
+            return
+        lines = data[at:end].count(b"\n")
+        if row + lines > n_rows:
+            for _ in range(n_rows - row):
+                end = data.find(b"\n", at if _ == 0 else end) + 1
+            lines = n_rows - row
+        yield at, end, row
+        at, row = end, row + lines
+
+
+def _parse_chunk(
+    data: mmap.mmap, n_dims: int, vectors: np.ndarray, path: Path, header_lines: int, chunk: tuple[int, int, int]
+) -> list[bytes]:
+    start, end, row = chunk
+    try:
+        words, matrix = parse_rows(data[start:end], n_dims)
+    except IndexError as error:
+        number = error.args[0]
+        line = data[start:end].split(b"\n")[number]
+        raise FormatError(
+            f"{path}: line {row + number + 1 + header_lines} is {line[:40]!r}..., not a word and {n_dims} numbers of "
+            "float32: the file is damaged or the number of dimensions is wrong"
+        ) from None
+    vectors[row : row + len(words)] = matrix
+    return words
+
+
+def _without_trailing(raw: np.ndarray, line_starts: np.ndarray, line_ends: np.ndarray) -> np.ndarray:
+    """Return where the lines end, spaces, tabs and carriage returns at their ends aside."""
+    stops = line_ends.copy()
+    for _ in range(4):
+        last = raw[stops - 1]
+        blank = ((last == 32) | (last == 13) | (last == 9)) & (stops > line_starts)
+        if not blank.any():
+            return stops
+        stops -= blank
+    for i in np.flatnonzero(blank).tolist():
+        stops[i] = line_starts[i] + len(raw[line_starts[i] : line_ends[i]].tobytes().rstrip(b" \t\r"))
+    return stops
+
+
+def _odd_number(text: bytes, row: int) -> Any:
+    """Return a number in any form as float32; IndexError with the row if it is none, or beyond float32."""
+    if not _NUMBER.fullmatch(text):
+        raise IndexError(row)
+    value = float(text)
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    if np.isinf(single) and abs(value) != np.inf:
+        raise IndexError(row)
+    if np.isinf(single) and b"n" not in text.lower():
+        raise IndexError(row)
+    return single

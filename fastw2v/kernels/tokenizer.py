@@ -1,0 +1,314 @@
+"""Compiled tokenizer: splits text at white space and assigns ids to its words in one pass over the bytes.
+
+White space is found 64 bytes at a time, as a mask with a bit for each byte; where neighbouring bits differ, a word
+begins or ends. A word is looked up by its bytes in a hash table with open addressing. Each slot holds four 64-bit
+integers, half a cache line: the word's first eight bytes, its next eight, a tag (27 bits of the hash and the length)
+beside the id, and its count. So words of up to sixteen bytes, nearly all of a text, are compared exactly and counted
+without reading anything outside the slot. For longer words the hash replaces the next eight bytes, and words with
+equal slots are compared byte by byte.
+
+The words themselves are stored one after the other, each followed by a line feed. The words of a table are therefore
+a text again, and tokenizing it with another table merges the two.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from fastw2v.kernels.simd import compiled, prefetch
+
+POSITION, WORDS, BYTES, TOKENS, BREAKS = range(5)
+"""Indices into the `state` of `tokenize`."""
+SLOT = 4
+"""64-bit integers in a slot."""
+_HEAD, _SECOND, _ENTRY, _COUNT = range(SLOT)
+BATCH = 64
+"""About this many words are found before any of them is looked up, so that their slots can be prefetched."""
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_ONE = np.uint64(1)
+_IN_SLOT = 16
+"""Bytes of a word that fit in a slot."""
+_FIRST_BYTES = np.array([(1 << 8 * min(n, 8)) - 1 for n in range(_IN_SLOT + 1)], np.uint64)
+_NEXT_BYTES = np.array([(1 << 8 * max(n - 8, 0)) - 1 for n in range(_IN_SLOT + 1)], np.uint64)
+"""Masks of the first and the next eight bytes of a word by its length."""
+
+
+def _bytes_in_range(low: int, high: int) -> Any:
+    @intrinsic
+    def found(typing: Any, data: Any, i: Any) -> Any:
+        """Return a mask with a bit for each of the 64 bytes of `data` from `i` on; bounds are not checked."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            vector = ir.VectorType(ir.IntType(8), 64)
+            pointer = builder.gep(context.make_array(data)(context, builder, args[0]).data, [args[1]])
+            block = builder.load(builder.bitcast(pointer, vector.as_pointer()), align=1)
+            above = builder.sub(block, ir.Constant(vector, [low] * 64))
+            inside = builder.icmp_unsigned("<=", above, ir.Constant(vector, [high - low] * 64))
+            return builder.bitcast(inside, ir.IntType(64))
+
+        return types.uint64(data, types.intp), generate
+
+    return found
+
+
+_line_feeds = _bytes_in_range(10, 10)
+_tabs_and_breaks = _bytes_in_range(9, 13)
+_separators_and_spaces = _bytes_in_range(28, 32)
+# The first bytes of white space beyond ASCII, and of many other characters.
+_leads_of_two = _bytes_in_range(0xC2, 0xC2)
+_leads_of_three = _bytes_in_range(0xE1, 0xE3)
+
+
+@intrinsic
+def _load_eight_bytes(typing: Any, data: Any, i: Any) -> Any:
+    """Return the eight bytes of `data` from `i` on as a little-endian integer; bounds are not checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = builder.gep(context.make_array(data)(context, builder, args[0]).data, [args[1]])
+        return builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=1)
+
+    return types.uint64(data, types.intp), generate
+
+
+@intrinsic
+def _count_trailing_zeros(typing: Any, x: Any) -> Any:
+    """Return the index of the lowest bit that is set."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
+def _popcount(typing: Any, x: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), generate
+
+
+@njit
+def _wide_space_length(data: Any, i: Any) -> Any:
+    """Return the bytes of the white space character beyond ASCII that starts at `i`, or 0."""
+    if data[i] == 0xC2:
+        return 2 if data[i + 1] == 0x85 or data[i + 1] == 0xA0 else 0
+    b, c = data[i + 1], data[i + 2]
+    if data[i] == 0xE1:
+        space = b == 0x9A and c == 0x80
+    elif data[i] == 0xE3:
+        space = b == 0x80 and c == 0x80
+    elif b == 0x80:
+        space = c <= 0x8A or c == 0xA8 or c == 0xA9 or c == 0xAF
+    else:
+        space = b == 0x81 and c == 0x9F
+    return 3 if space else 0
+
+
+@njit
+def _mix(z: Any) -> Any:
+    z = (z ^ (z >> np.uint64(32))) * _MIX
+    return z ^ (z >> np.uint64(29))
+
+
+@njit
+def _hash(head: Any, second: Any, length: Any) -> Any:
+    return _mix(_mix(head) ^ second) + np.uint64(length) * _MIX
+
+
+@njit
+def _hash_of_long(hashed: Any, data: Any, begin: Any, length: Any) -> Any:
+    for j in range(_IN_SLOT, length, 8):
+        hashed = _mix(hashed ^ _load_eight_bytes(data, begin + min(j, length - 8)))
+    return hashed
+
+
+@njit
+def _slot_shift(slots: Any) -> Any:
+    """Return the right shift from a hash to its slot: the highest bits select, so the order is kept when it grows."""
+    return np.uint64(64 - _count_trailing_zeros(np.uint64(len(slots) // SLOT)))
+
+
+@njit
+def _equal(text: Any, start: Any, stop: Any, data: Any, begin: Any, length: Any) -> Any:
+    """Return whether a word of the table equals one of the text; their first eight bytes are known to be equal."""
+    if stop - start != length:
+        return False
+    for j in range(8, length):  # noqa: SIM110  # Numba compiles no all()
+        if text[start + j] != data[begin + j]:
+            return False
+    return True
+
+
+@compiled
+def tokenize(
+    data: Any,
+    end: Any,
+    base: Any,
+    slots: Any,
+    text: Any,
+    starts: Any,
+    first: Any,
+    tokens: Any,
+    breaks: Any,
+    state: Any,
+) -> Any:
+    """Find the words of a block of text from ``state[POSITION]`` on, and assign ids to them.
+
+    Parameters
+    ----------
+    data : uint8 array
+        UTF-8, followed by 64 bytes of white space, because 64 bytes are read at a time.
+    end : int
+        Bytes in `data` without the padding.
+    base : int
+        Added to a word's position in `data` for `first`.
+    slots : uint64 array, shape (SLOT * 2 * capacity,)
+        The capacity is a power of two.
+    text : uint8 array
+        The words so far, each followed by a line feed.
+    starts : int64 array, shape (capacity + 1,)
+        Word ``w`` is ``text[starts[w] : starts[w + 1] - 1]``.
+    first : int64 array, shape (capacity,)
+        Position at which each word was seen first.
+    tokens : int32 array
+        Receives the ids; its size is at least half of `end`, rounded up.
+    breaks : int64 array
+        Receives the indices of the tokens before which a line begins, without repeats; one longer than `tokens`.
+    state : int64 array, shape (5,)
+        Read and advanced.
+
+    Returns
+    -------
+    bool
+        Whether the block is done; otherwise the table is full: enlarge it and call again.
+    """
+    position, words, used, t, b = state[POSITION], state[WORDS], state[BYTES], state[TOKENS], state[BREAKS]
+    mask = len(slots) // SLOT - 1
+    shift = _slot_shift(slots)
+    bounds = np.empty(2 * BATCH + 64, np.int64)  # alternately the beginnings and ends of words
+    heads = np.empty(BATCH + 32, np.uint64)
+    seconds = np.empty(BATCH + 32, np.uint64)
+    hashes = np.empty(BATCH + 32, np.uint64)
+    m = 0
+    before = _ONE  # whether the last byte was white space
+    overlap = np.uint64(0)  # white space that continues in the next 64 bytes
+    while True:
+        while m < 2 * BATCH and position <= end:
+            white = _tabs_and_breaks(data, position) | _separators_and_spaces(data, position) | overlap
+            overlap = np.uint64(0)
+            leads = _leads_of_two(data, position) | _leads_of_three(data, position)
+            while leads != 0:
+                at = _count_trailing_zeros(leads)
+                width = _wide_space_length(data, position + at)
+                space = (_ONE << np.uint64(width)) - _ONE
+                white |= space << np.uint64(at)
+                if at + width > 64:
+                    overlap = space >> np.uint64(64 - at)
+                leads &= leads - _ONE
+            edges = white ^ (white << _ONE | before)
+            before = white >> np.uint64(63)
+            lines = _line_feeds(data, position)
+            while lines != 0:
+                tokens_before = t + (m + _popcount(edges & (lines ^ (lines - _ONE)))) // 2
+                if b == 0 or breaks[b - 1] != tokens_before:
+                    breaks[b] = tokens_before
+                    b += 1
+                lines &= lines - _ONE
+            while edges != 0:
+                bounds[m] = position + _count_trailing_zeros(edges)
+                m += 1
+                edges &= edges - _ONE
+            position += 64
+        n = m // 2
+        if n == 0:
+            break
+
+        for k in range(n):
+            begin = bounds[2 * k]
+            length = bounds[2 * k + 1] - begin
+            heads[k] = _load_eight_bytes(data, begin) & _FIRST_BYTES[min(length, _IN_SLOT)]
+            seconds[k] = _load_eight_bytes(data, begin + 8) & _NEXT_BYTES[min(length, _IN_SLOT)]
+            hashes[k] = _hash(heads[k], seconds[k], length)
+            if length > _IN_SLOT:
+                seconds[k] = hashes[k] = _hash_of_long(hashes[k], data, begin, length)
+            prefetch(slots, SLOT * np.int64(hashes[k] >> shift))
+
+        for k in range(n):
+            begin = bounds[2 * k]
+            length = bounds[2 * k + 1] - begin
+            tag = (hashes[k] & np.uint64(0x7FFFFFF)) << np.uint64(5) | np.uint64(min(length, _IN_SLOT + 1))
+            at = np.int64(hashes[k] >> shift)
+            while True:
+                entry = slots[SLOT * at + _ENTRY]
+                word = np.int64(entry & np.uint64(0xFFFFFFFF)) - 1
+                if (
+                    entry >> np.uint64(32) == tag
+                    and slots[SLOT * at + _HEAD] == heads[k]
+                    and slots[SLOT * at + _SECOND] == seconds[k]
+                    and (length <= _IN_SLOT or _equal(text, starts[word], starts[word + 1] - 1, data, begin, length))
+                ):
+                    break
+                if word < 0:
+                    break
+                at = (at + 1) & mask
+            if word < 0:
+                if words == len(first) or used + length + 1 > len(text):
+                    while b > 0 and breaks[b - 1] > t:
+                        b -= 1
+                    state[:] = begin, words, used, t, b
+                    return False
+                word = words
+                slots[SLOT * at + _HEAD] = heads[k]
+                slots[SLOT * at + _SECOND] = seconds[k]
+                slots[SLOT * at + _ENTRY] = tag << np.uint64(32) | np.uint64(word + 1)
+                for j in range(length):
+                    text[used + j] = data[begin + j]
+                text[used + length] = 10
+                used += length + 1
+                words += 1
+                starts[words] = used
+                first[word] = base + begin
+            slots[SLOT * at + _COUNT] += _ONE
+            tokens[t] = word
+            t += 1
+        if m % 2:
+            bounds[0] = bounds[m - 1]
+        m %= 2
+    state[:] = position, words, used, t, b
+    return True
+
+
+@compiled
+def copy_slots(slots: Any, larger: Any) -> None:
+    """Copy the slots of a table to a larger one; both are traversed from front to back, as their order is the same."""
+    mask = len(larger) // SLOT - 1
+    shift = _slot_shift(larger)
+    for old in range(0, len(slots), SLOT):
+        entry = slots[old + _ENTRY]
+        if entry == 0:
+            continue
+        length = entry >> np.uint64(32) & np.uint64(31)
+        hashed = slots[old + _SECOND]
+        if length <= _IN_SLOT:
+            hashed = _hash(slots[old + _HEAD], hashed, length)
+        at = np.int64(hashed >> shift)
+        while larger[SLOT * at + _ENTRY] != 0:
+            at = (at + 1) & mask
+        for j in range(SLOT):
+            larger[SLOT * at + j] = slots[old + j]
+
+
+@compiled
+def counts_of(slots: Any, counts: Any) -> None:
+    """Write the count of each word to ``counts[id]``."""
+    for at in range(0, len(slots), SLOT):
+        entry = slots[at + _ENTRY]
+        if entry != 0:
+            counts[np.int64(entry & np.uint64(0xFFFFFFFF)) - 1] = slots[at + _COUNT]

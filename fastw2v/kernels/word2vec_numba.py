@@ -1,0 +1,792 @@
+"""CBOW and skip-gram with negative sampling over one chunk of the corpus, compiled by Numba.
+
+`cbow_ns` and `skipgram_ns` compute what `fastw2v.engines.reference` specifies, in one pass and without leaving the
+cache. One thread trains one chunk; the threads share W_in and W_out without locks.
+
+Targets and rows are processed in blocks of four by four:
+
+1. `_scores` computes the dot products of four targets with four rows while it reads the rows once, in sixteen sums (two
+   times eight where there are fewer registers).
+2. `_positive_coefficients` and `_negative_coefficients` turn sixteen scores at a time into the loss and into the
+   coefficients ``alpha * (label - sigmoid(score))``.
+3. `_update_rows` reads each row once more, adds it to the gradients of the four targets, applies its four updates and
+   writes it back.
+
+Rows that windows can still reach are held in ring buffers. The rows of a pool are copied for as long as it is in use,
+so that threads seldom write to the same rows. `docs/kernels.md` shows the machine code and the figures.
+
+Arrays are flat, and rows are named by the offset of their first element.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from fastw2v.config import MAX_STEP_NORM
+from fastw2v.kernels.simd import (
+    COLUMNS,
+    LANES,
+    REGISTERS,
+    absolute,
+    broadcast_load,
+    broadcast_load_columns,
+    compiled,
+    exp_minus,
+    fma,
+    hadd,
+    hadd_groups,
+    load,
+    load_columns,
+    log,
+    lowest_bit,
+    matches,
+    maximum,
+    prefetch,
+    reduce_add,
+    splat,
+    store,
+    where_positive,
+)
+from fastw2v.sampling import rng
+
+__all__ = ["Sampling", "Schedule", "cbow_ns", "skipgram_ns"]
+
+BLOCK = 4
+"""Rows in a block, and targets in a block: the sixteen products are one vector."""
+PREFETCH_DISTANCE = 12
+"""Tokens, after subsampling, between the prefetch of a row and its use."""
+MASKED = -1e30
+"""Score of a pair that does not count: its probability and its loss are exactly 0."""
+
+_GOLDEN = np.uint64(rng.GOLDEN)
+_MIX_1 = np.uint64(rng.MIX_1)
+_MIX_2 = np.uint64(rng.MIX_2)
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+class Sampling(NamedTuple):
+    """The random choices of an epoch: tables and keys."""
+
+    keep: Any
+    """uint64 array, shape (V,): thresholds of `rng.bernoulli` for keeping a word's tokens."""
+    threshold: Any
+    alias: Any
+    """uint64 and int32 arrays, shape (V,): the alias table of the noise distribution."""
+    keys: Any
+    """uint64 array, shape (3,): the epoch's keys of the streams KEEP, WINDOW and NEGATIVES."""
+    window: int
+    shrink_windows: bool
+
+
+class Schedule(NamedTuple):
+    """How a chunk is trained: learning rate, pools, tiles, and the scaling of gradients and steps."""
+
+    cbow_grad_scale: Any
+    """Float array, shape (2 * window + 1,): factor of a context row's gradient, by the number of contexts (CBOW)."""
+    max_rate_in: Any
+    max_rate_out: Any
+    """Float arrays: learning rates above which a row's steps are scaled down, truncated after the last row that is ever
+    affected."""
+    negative: float
+    pool_tokens: int
+    """L."""
+    pool_size: int
+    """P."""
+    tile: int
+    """T, from 1 to `BLOCK`."""
+    slope: float
+    """Decrease of the learning rate per token."""
+
+
+@njit
+def _bits(key: Any, position: Any) -> Any:
+    """`fastw2v.sampling.rng.bits`."""
+    z = _GOLDEN * (np.uint64(position) + np.uint64(1)) + key
+    z = (z ^ (z >> np.uint64(30))) * _MIX_1
+    z = (z ^ (z >> np.uint64(27))) * _MIX_2
+    return z ^ (z >> np.uint64(31))
+
+
+@njit
+def _randint(random: Any, n: Any) -> Any:
+    """`fastw2v.sampling.rng.randint`."""
+    return np.int64(((random >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+
+
+@njit
+def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any) -> Any:
+    """Return the tokens that subsampling keeps: words, positions in the corpus, and the bounds of their windows."""
+    keep, keys, window = sampling.keep, sampling.keys, sampling.window
+    word = np.empty(
+        stop - start + 1, np.int32
+    )  # one more, as the next position is written before it is known to be kept
+    position = np.empty(stop - start + 1, np.int64)
+    window_start = np.empty(stop - start + 1, np.int32)
+    window_end = np.empty(stop - start + 1, np.int32)
+    n = 0
+    sentence = np.searchsorted(offsets, start, side="right")
+    begin_token = start
+    while begin_token < stop:
+        begin = n
+        end_token = min(offsets[sentence], stop)
+        for i in range(begin_token, end_token):
+            word[n] = ids[i]
+            position[n] = i
+            n += (_bits(keys[0], i) & _LOW) < keep[ids[i]]
+        if n - begin < 2:  # a word alone has no context
+            n = begin
+        for t in range(begin, n):
+            width = window
+            if sampling.shrink_windows:
+                width = _randint(_bits(keys[1], position[t]), window) + 1
+            window_start[t] = max(begin, t - width)
+            window_end[t] = min(n, t + width + 1)
+        begin_token = end_token
+        sentence += 1
+    return word[:n], position[:n], window_start[:n], window_end[:n]
+
+
+@njit
+def draw_negatives(first: Any, last: Any, size: Any, sampling: Any) -> Any:
+    """Return the negatives of the pools from number `first` to `last` - 1."""
+    threshold, alias, key = sampling.threshold, sampling.alias, sampling.keys[2]
+    words = np.empty((last - first) * size, np.int32)
+    for pool in range(first, last):
+        row = _bits(key, pool)
+        for k in range(size):
+            random = _bits(row, k)
+            slot = _randint(random, len(alias))
+            words[(pool - first) * size + k] = slot if (random & _LOW) < threshold[slot] else alias[slot]
+    return words
+
+
+@njit
+def _zeros(size: Any, like: Any) -> Any:
+    """Return zeros that start at a cache line: a vector that straddles two lines costs two reads."""
+    buffer = np.zeros(size + LANES, like.dtype)
+    skip = (-(buffer.ctypes.data // buffer.itemsize)) % LANES
+    return buffer[skip : skip + size]
+
+
+@njit
+def _prefetch_row(W: Any, row: Any, width: Any) -> None:
+    for j in range(0, width, LANES):
+        prefetch(W, row + j)
+
+
+@njit
+def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, draw_counts: Any, bias: Any) -> Any:
+    """Copy a pool of negatives and lay it out in blocks of four rows; return their number.
+
+    The first half of `pool` holds the rows that are trained, the second half a snapshot from when they were copied. The
+    rows are private to this thread while the pool is in use: frequent words are in nearly every pool, and a row that
+    several threads change at every tile moves between the processors' caches each time, which halved the speed of two
+    threads.
+
+    A word that was drawn several times is one row with a count: a second row would miss the first one's update.
+    `draw_counts` and `bias` have a number for each pair of target and row, in the order of the scores' lanes.
+    """
+    n = 0
+    for word in words:
+        m = 0
+        while m < n and ids[m] != word:
+            m += 1
+        lane = LANES * (m // BLOCK) + m % BLOCK
+        if m == n:
+            ids[m] = word
+            rows[m] = m * width
+            n += 1
+            draw_counts[lane] = 0
+            row = np.int64(word) * width
+            for j in range(0, width, LANES):
+                v = load(W, row + j)
+                store(pool, m * width + j, v)
+                store(pool, len(pool) // 2 + m * width + j, v)
+        for k in range(0, LANES, BLOCK):
+            bias[lane + k] = 0
+            draw_counts[lane + k] = draw_counts[lane] + (k == 0)
+    blocks = (n + BLOCK - 1) // BLOCK
+    ids[n:] = -1
+    for m in range(n, BLOCK * blocks):
+        rows[m] = rows[0]
+        for k in range(0, LANES, BLOCK):
+            lane = LANES * (m // BLOCK) + m % BLOCK + k
+            bias[lane] = MASKED
+            draw_counts[lane] = 0
+    return blocks
+
+
+@njit
+def _damping(max_rate: Any, word: Any, alpha: Any) -> Any:
+    """Return the factor of a step of a word's row, see `fastw2v.engines.staleness`."""
+    return max_rate[word] / alpha if word < len(max_rate) and max_rate[word] < alpha else 1.0
+
+
+@njit
+def _write_back_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any, max_rate: Any, alpha: Any) -> None:
+    """Add to the rows of W the updates of a pool's rows since they were copied, scaled by `_damping`."""
+    for m in range(size):
+        if ids[m] >= 0:
+            row = np.int64(ids[m]) * width
+            factor = splat(_damping(max_rate, ids[m], alpha), load(pool, 0))
+            for j in range(0, width, LANES):
+                update = load(pool, m * width + j) - load(pool, len(pool) // 2 + m * width + j)
+                store(W, row + j, fma(factor, update, load(W, row + j)))
+
+
+@njit
+def _find_in_pool(ids: Any, size: Any, word: Any) -> Any:
+    """Return the slot of a word in the pool, or -1."""
+    for m in range(0, size, LANES):
+        found = matches(ids, m, word)
+        if found:
+            return m + lowest_bit(found)
+    return -1
+
+
+@njit
+def _scores(h: Any, width: Any, W: Any, rows: Any, blocks: Any, bias: Any, scores: Any) -> None:
+    """Score four targets against every block of four rows: lane ``4 * target + row`` of the block's vector."""
+    for q in range(blocks):
+        a, b, c, d = rows[4 * q], rows[4 * q + 1], rows[4 * q + 2], rows[4 * q + 3]
+        if REGISTERS > 16:
+            ab, cd = _products(h, width, W, a, b, c, d)
+        else:
+            ab, cd = _products_of_two(h, width, W, a, b), _products_of_two(h, width, W, c, d)
+        s0 = hadd(ab[0], cd[0])
+        s1 = hadd(ab[1], cd[1])
+        s2 = hadd(ab[2], cd[2])
+        s3 = hadd(ab[3], cd[3])
+        store(scores, LANES * q, hadd_groups(s0, s1, s2, s3) + load(bias, LANES * q))
+
+
+@njit
+def _products(h: Any, width: Any, W: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Multiply four targets with four rows: sixteen sums, folded to pairs of rows; the targets are loaded once."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(h, 0))
+    c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = a0
+    for j in range(0, width, COLUMNS):
+        h0, h1, h2, h3 = _columns(h, width, j)
+        v = load_columns(W, a + j)
+        a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
+        v = load_columns(W, b + j)
+        b0, b1, b2, b3 = fma(h0, v, b0), fma(h1, v, b1), fma(h2, v, b2), fma(h3, v, b3)
+        v = load_columns(W, c + j)
+        c0, c1, c2, c3 = fma(h0, v, c0), fma(h1, v, c1), fma(h2, v, c2), fma(h3, v, c3)
+        v = load_columns(W, d + j)
+        d0, d1, d2, d3 = fma(h0, v, d0), fma(h1, v, d1), fma(h2, v, d2), fma(h3, v, d3)
+    ab = hadd(a0, b0), hadd(a1, b1), hadd(a2, b2), hadd(a3, b3)
+    cd = hadd(c0, d0), hadd(c1, d1), hadd(c2, d2), hadd(c3, d3)
+    return ab, cd
+
+
+@njit
+def _products_of_two(h: Any, width: Any, W: Any, a: Any, b: Any) -> Any:
+    """Multiply four targets with two rows: eight sums, which with what is multiplied fit sixteen registers."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(h, 0))
+    for j in range(0, width, COLUMNS):
+        h0, h1, h2, h3 = _columns(h, width, j)
+        v = load_columns(W, a + j)
+        a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
+        v = load_columns(W, b + j)
+        b0, b1, b2, b3 = fma(h0, v, b0), fma(h1, v, b1), fma(h2, v, b2), fma(h3, v, b3)
+    return hadd(a0, b0), hadd(a1, b1), hadd(a2, b2), hadd(a3, b3)
+
+
+@njit
+def _negative_coefficients(scores: Any, blocks: Any, draw_counts: Any, weight: Any, alpha: Any) -> Any:
+    """Turn the pool's scores into the coefficients ``-rate * weight * sigmoid(score)``; return the loss.
+
+    The loss is ``softplus(score) = max(score, 0) + log(1 + exp(-|score|))``, with one logarithm for the product of
+    up to 64 blocks; the same exponential gives the sigmoid.
+    """
+    share = load(weight, 0)
+    zero = splat(0.0, share)
+    one = splat(1.0, share)
+    pull = splat(-alpha, share) * share
+    product = one
+    loss = zero
+    for q in range(blocks):
+        s = load(scores, LANES * q)
+        count = load(draw_counts, LANES * q)
+        tail = exp_minus(absolute(s))
+        u = one + tail
+        loss = fma(count, maximum(s, zero), loss)
+        if (
+            max(
+                draw_counts[LANES * q],
+                draw_counts[LANES * q + 1],
+                draw_counts[LANES * q + 2],
+                draw_counts[LANES * q + 3],
+            )
+            > 1
+        ):
+            loss = fma(count, log(u), loss)
+        else:
+            product = product * u
+        if q % 64 == 63:
+            loss = loss + log(product)
+            product = one
+        store(scores, LANES * q, count * pull * where_positive(s, one, tail) / u)
+    return reduce_add((loss + log(product)) * share)
+
+
+@njit
+def _positive_coefficients(scores: Any, block: Any, alpha: Any) -> Any:
+    """Turn a block of positives' negated scores into ``rate * sigmoid``; return the losses, lane by lane."""
+    s = load(scores, LANES * block)
+    one = splat(1.0, s)
+    tail = exp_minus(absolute(s))
+    u = one + tail
+    store(scores, LANES * block, splat(alpha, s) * where_positive(s, one, tail) / u)
+    return log(u) + maximum(s, splat(0.0, s))
+
+
+@njit
+def _update_rows(j: Any, h: Any, d: Any, values: Any, sums: Any, rows: Any, blocks: Any, scores: Any) -> Any:
+    """Let `COLUMNS` columns of every row add to the four targets' gradients and take their updates."""
+    h0, h1, h2, h3 = h
+    d0, d1, d2, d3 = d
+    for q in range(blocks):
+        for p in range(4):
+            row = rows[4 * q + p] + j
+            v = load_columns(values, row)
+            s = load_columns(sums, row)
+            g = broadcast_load_columns(scores, LANES * q + p)
+            d0, s = fma(g, v, d0), fma(g, h0, s)
+            g = broadcast_load_columns(scores, LANES * q + 4 + p)
+            d1, s = fma(g, v, d1), fma(g, h1, s)
+            g = broadcast_load_columns(scores, LANES * q + 8 + p)
+            d2, s = fma(g, v, d2), fma(g, h2, s)
+            g = broadcast_load_columns(scores, LANES * q + 12 + p)
+            d3, s = fma(g, v, d3), fma(g, h3, s)
+            store(sums, row, s)
+    return d0, d1, d2, d3
+
+
+@njit
+def _copy_row(W: Any, row: Any, copies: Any, at: Any, width: Any) -> None:
+    for j in range(0, width, LANES):
+        store(copies, at + j, load(W, row + j))
+
+
+@njit
+def _update_positive_row(W: Any, row: Any, scores: Any, k: Any, h: Any, width: Any, factor: Any) -> None:
+    """Update the own row of CBOW's target k by a scaled step."""
+    g = broadcast_load(scores, k) * splat(factor, load(h, 0))
+    for j in range(0, width, LANES):
+        store(W, row + j, fma(g, load(h, k * width + j), load(W, row + j)))
+
+
+@njit
+def _columns(h: Any, width: Any, j: Any) -> Any:
+    return (
+        load_columns(h, j),
+        load_columns(h, width + j),
+        load_columns(h, 2 * width + j),
+        load_columns(h, 3 * width + j),
+    )
+
+
+@njit
+def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
+    store(dh, j, d[0])
+    store(dh, width + j, d[1])
+    store(dh, 2 * width + j, d[2])
+    store(dh, 3 * width + j, d[3])
+
+
+@njit
+def _add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any, factor: Any) -> None:
+    """Add a step, clipped to norm `MAX_STEP_NORM` and scaled, to a row of W.
+
+    The sixteen numbers of `square` add up to the step's squared length.
+    """
+    length = reduce_add(square)
+    if length > MAX_STEP_NORM * MAX_STEP_NORM:
+        factor *= MAX_STEP_NORM / np.sqrt(length)
+    if factor == 1:
+        for j in range(0, width, LANES):
+            store(W, row + j, load(W, row + j) + load(steps, at + j))
+    else:
+        shrink = splat(factor, square)
+        for j in range(0, width, LANES):
+            store(W, row + j, fma(shrink, load(steps, at + j), load(W, row + j)))
+
+
+@njit
+def _ring_size(size: Any) -> Any:
+    """Return the power of two that holds `size` rows; row i lives at ``i & (ring - 1)``."""
+    ring = 1
+    while ring < size:
+        ring *= 2
+    return ring
+
+
+@njit
+def _add_window_gradient(j: Any, k: Any, d: Any, context_rows: Any, gradient_diff: Any, at: Any, scale: Any) -> None:
+    """Add `COLUMNS` columns of the gradient of CBOW's target k to the difference array of its window."""
+    d = d * broadcast_load_columns(scale, k)
+    middle, window_start, window_end = at[k, 0] + j, at[k, 1] + j, at[k, 2] + j
+    store(context_rows, middle, splat(0.0, d) - d)
+    store(gradient_diff, window_start, load_columns(gradient_diff, window_start) + d)
+    store(gradient_diff, window_end, load_columns(gradient_diff, window_end) - d)
+
+
+@compiled
+def cbow_ns(
+    W_in: Any,
+    W_out: Any,
+    ids: Any,
+    offsets: Any,
+    start: Any,
+    stop: Any,
+    sampling: Any,
+    schedule: Any,
+    alpha_intercept: Any,
+) -> Any:
+    """Train CBOW in place on the tokens from `start` to `stop`; return the summed loss and the number of targets.
+
+    Parameters
+    ----------
+    W_in, W_out : float32 or float64 array, shape (V, width)
+        Rows are padded with zeros to a multiple of `LANES`.
+    ids : int32 array, shape (N,)
+    offsets : int64 array, shape (n_sentences + 1,)
+    start, stop : int
+        The chunk.
+    sampling : Sampling
+    schedule : Schedule
+    alpha_intercept : float
+        Such that ``alpha_intercept - schedule.slope * i`` is the learning rate at token i of the corpus.
+
+    Notes
+    -----
+    With ``sums[i]`` the running sum of the rows before token i, the sum of a window is a difference of two of them;
+    and a gradient that belongs to every row of a window is noted at its two edges, and spread by a running sum as
+    the rows leave.
+    """
+    window, slope = sampling.window, schedule.slope
+    negative, tile = schedule.negative, schedule.tile
+    pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
+    max_rate_in, max_rate_out = schedule.max_rate_in, schedule.max_rate_out
+    word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
+    n = len(word)
+    if n == 0:
+        return 0.0, 0
+    width = W_in.shape[1]
+    one = W_in.dtype.type(1)
+    first_pool = position[0] // pool_tokens
+    negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
+
+    max_blocks = (pool_size + BLOCK - 1) // BLOCK
+    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads sixteen
+    rows = np.empty(BLOCK * max_blocks, np.int64)
+    pool = _zeros(2 * BLOCK * max_blocks * width, W_out)
+    draw_counts = _zeros(LANES * max_blocks, W_in)
+    bias = _zeros(LANES * max_blocks, W_in)
+    scores = _zeros(LANES * max_blocks, W_in)
+    weight = _zeros(LANES, W_in)
+    positive_scores = _zeros(LANES, W_in)
+    ring = _ring_size(2 * min(window, n) + tile + 1)
+    mask = ring - 1
+    row_sums = _zeros(ring * width, W_in)
+    at = np.zeros((BLOCK, 3), np.int64)  # offsets of each target's row in the ring, and of its window's edges
+    scale = _zeros(BLOCK, W_in)
+    context_rows = _zeros(
+        (ring + 1) * width, W_in
+    )  # a token's row, then, once it has been a target, minus its own gradient
+    gradient_diff = _zeros((ring + 1) * width, W_in)
+    gradient_sum = _zeros(width, W_in)
+    h = _zeros(BLOCK * width, W_in)
+    positive_rows = _zeros(BLOCK * width, W_in)  # the targets' own rows
+    pool_slot = np.empty(BLOCK, np.int64)  # their slots in the pool, or -1
+    zero = splat(0.0, load(h, 0))
+
+    loss = 0.0
+    alpha = alpha_intercept
+    pool_index = np.int64(-1)
+    blocks = 0
+    prefetched = 0
+    targets = 0
+    entered = 0
+    left = 0
+    t = 0
+    while t < n:
+        if position[t] // pool_tokens != pool_index:
+            _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
+            pool_index = position[t] // pool_tokens
+            first_drawn = (pool_index - first_pool) * pool_size
+            words = negatives[first_drawn : first_drawn + pool_size]
+            blocks = _fill_pool(words, width, W_out, pool, pool_ids, rows, draw_counts, bias)
+            prefetched = first_drawn + pool_size
+        end = min(t + tile, n)
+        while position[end - 1] >= (pool_index + 1) * pool_tokens:
+            end -= 1
+        alpha = alpha_intercept - slope * position[t]
+        if end - t != targets:  # only then: a vector load right after scalar stores stalls
+            targets = end - t
+            for k in range(BLOCK):
+                for p in range(BLOCK):
+                    weight[BLOCK * k + p] = negative / pool_size if k < targets else 0.0
+
+        for i in range(entered, min(n, end + window)):
+            row = np.int64(word[i]) * width
+            a = (i & mask) * width
+            b = ((i + 1) & mask) * width
+            soon = np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width
+            for j in range(0, width, LANES):
+                prefetch(W_in, soon + j)
+                x = load(W_in, row + j)
+                store(context_rows, a + j, x)
+                store(row_sums, b + j, load(row_sums, a + j) + x)
+        entered = min(n, end + window)
+
+        for k in range(BLOCK):
+            i = min(t + k, end - 1)
+            pool_slot[k] = _find_in_pool(pool_ids, BLOCK * blocks, word[i])
+            if pool_slot[k] >= 0:
+                _copy_row(pool, pool_slot[k] * width, positive_rows, k * width, width)
+            else:
+                _copy_row(W_out, np.int64(word[i]) * width, positive_rows, k * width, width)
+            if t + k < end:
+                a = (window_start[i] & mask) * width
+                b = (window_end[i] & mask) * width
+                c = (i & mask) * width
+                at[k, 0] = c
+                at[k, 1] = a
+                at[k, 2] = b
+                contexts = window_end[i] - window_start[i] - 1
+                scale[k] = one / W_in.dtype.type(contexts)
+                inverse = broadcast_load(scale, k)
+                scale[k] = schedule.cbow_grad_scale[contexts]
+                soon = np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width
+                for j in range(0, width, LANES):
+                    prefetch(W_out, soon + j)
+                    others = load(row_sums, b + j) - load(row_sums, a + j) - load(context_rows, c + j)
+                    store(h, k * width + j, others * inverse)
+            else:
+                at[k] = ring * width  # a row that nobody reads
+                for j in range(0, width, LANES):
+                    store(h, k * width + j, zero)
+        for i in range(prefetched, min(prefetched + BLOCK, len(negatives))):
+            _prefetch_row(W_out, np.int64(negatives[i]) * width, width)
+        prefetched += BLOCK
+
+        # Scored before the pool, so that the sigmoids of both can be computed in parallel.
+        s0 = s1 = s2 = s3 = zero
+        for j in range(0, width, LANES):
+            s0 = fma(load(h, j), load(positive_rows, j), s0)
+            s1 = fma(load(h, width + j), load(positive_rows, width + j), s1)
+            s2 = fma(load(h, 2 * width + j), load(positive_rows, 2 * width + j), s2)
+            s3 = fma(load(h, 3 * width + j), load(positive_rows, 3 * width + j), s3)
+        s = hadd(hadd(s0, s1), hadd(s2, s3))
+        store(positive_scores, 0, zero - hadd_groups(s, s, s, s))  # the four scores, four times over
+        for k in range(end - t, BLOCK):
+            for p in range(0, LANES, BLOCK):
+                positive_scores[p + k] = MASKED
+        _scores(h, width, pool, rows, blocks, bias, scores)
+        for k in range(end - t):
+            if pool_slot[k] >= 0:
+                scores[LANES * (pool_slot[k] // BLOCK) + BLOCK * k + pool_slot[k] % BLOCK] = MASKED
+        loss += reduce_add(_positive_coefficients(positive_scores, 0, alpha)) / BLOCK
+        loss += _negative_coefficients(scores, blocks, draw_counts, weight, alpha)
+
+        for j in range(0, width, COLUMNS):
+            d0 = broadcast_load_columns(positive_scores, 0) * load_columns(positive_rows, j)
+            d1 = broadcast_load_columns(positive_scores, 1) * load_columns(positive_rows, width + j)
+            d2 = broadcast_load_columns(positive_scores, 2) * load_columns(positive_rows, 2 * width + j)
+            d3 = broadcast_load_columns(positive_scores, 3) * load_columns(positive_rows, 3 * width + j)
+            columns = _columns(h, width, j)
+            d0, d1, d2, d3 = _update_rows(j, columns, (d0, d1, d2, d3), pool, pool, rows, blocks, scores)
+            _add_window_gradient(j, 0, d0, context_rows, gradient_diff, at, scale)
+            _add_window_gradient(j, 1, d1, context_rows, gradient_diff, at, scale)
+            _add_window_gradient(j, 2, d2, context_rows, gradient_diff, at, scale)
+            _add_window_gradient(j, 3, d3, context_rows, gradient_diff, at, scale)
+        for k in range(end - t):
+            if pool_slot[k] >= 0:
+                _update_positive_row(pool, pool_slot[k] * width, positive_scores, k, h, width, 1.0)
+            else:
+                factor = _damping(max_rate_out, word[t + k], alpha)
+                _update_positive_row(W_out, np.int64(word[t + k]) * width, positive_scores, k, h, width, factor)
+
+        out = n if end == n else end - window
+        for i in range(left, out):
+            row = np.int64(word[i]) * width
+            a = (i & mask) * width
+            square = zero
+            for j in range(0, width, LANES):
+                d = load(gradient_sum, j) + load(gradient_diff, a + j)
+                store(gradient_sum, j, d)
+                store(gradient_diff, a + j, zero)
+                d = d + load(context_rows, a + j)
+                store(context_rows, a + j, d)
+                square = fma(d, d, square)
+            _add_clipped(W_in, row, context_rows, a, width, square, _damping(max_rate_in, word[i], alpha))
+        left = max(left, out)
+        t = end
+    _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
+    return loss, n
+
+
+@compiled
+def skipgram_ns(
+    W_in: Any,
+    W_out: Any,
+    ids: Any,
+    offsets: Any,
+    start: Any,
+    stop: Any,
+    sampling: Any,
+    schedule: Any,
+    alpha_intercept: Any,
+) -> Any:
+    """Train skip-gram in place on the tokens from `start` to `stop`; return the summed loss and the number of targets.
+
+    Parameters are those of `cbow_ns`.
+
+    Notes
+    -----
+    The output rows of the window stream through a ring; the band of positives is scored as a second pool, in which
+    pairs outside their target's window are masked.
+    """
+    window, slope = sampling.window, schedule.slope
+    negative, tile = schedule.negative, schedule.tile
+    pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
+    max_rate_in, max_rate_out = schedule.max_rate_in, schedule.max_rate_out
+    word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
+    n = len(word)
+    if n == 0:
+        return 0.0, 0
+    width = W_in.shape[1]
+    first_pool = position[0] // pool_tokens
+    negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
+
+    max_blocks = (pool_size + BLOCK - 1) // BLOCK
+    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads sixteen
+    rows = np.empty(BLOCK * max_blocks, np.int64)
+    pool = _zeros(2 * BLOCK * max_blocks * width, W_out)
+    draw_counts = _zeros(LANES * max_blocks, W_in)
+    bias = _zeros(LANES * max_blocks, W_in)
+    scores = _zeros(LANES * max_blocks, W_in)
+    weight = _zeros(LANES, W_in)
+    ring = _ring_size(2 * min(window, n) + tile)
+    mask = ring - 1
+    max_blocks = (2 * min(window, n) + tile + BLOCK - 1) // BLOCK
+    positive_rows = np.zeros(BLOCK * max_blocks, np.int64)
+    positive_bias = _zeros(LANES * max_blocks, W_in)
+    positive_scores = _zeros(LANES * max_blocks, W_in)
+    output_rows = _zeros(ring * width, W_in)
+    updates = _zeros(ring * width, W_in)
+    pool_slot = np.empty(n, np.int32)  # a token's slot in the present pool, or -1
+    h = _zeros(BLOCK * width, W_in)
+    dh = _zeros(BLOCK * width, W_in)
+    zero = splat(0.0, load(h, 0))
+
+    loss = 0.0
+    alpha = alpha_intercept
+    pool_index = np.int64(-1)
+    blocks = 0
+    prefetched = 0
+    entered = 0
+    left = 0
+    t = 0
+    while t < n:
+        if position[t] // pool_tokens != pool_index:
+            _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
+            pool_index = position[t] // pool_tokens
+            first_drawn = (pool_index - first_pool) * pool_size
+            words = negatives[first_drawn : first_drawn + pool_size]
+            blocks = _fill_pool(words, width, W_out, pool, pool_ids, rows, draw_counts, bias)
+            prefetched = first_drawn + pool_size
+            for i in range(left, entered):
+                pool_slot[i] = _find_in_pool(pool_ids, BLOCK * blocks, word[i])
+        end = min(t + tile, n)
+        while position[end - 1] >= (pool_index + 1) * pool_tokens:
+            end -= 1
+        alpha = alpha_intercept - slope * position[t]
+
+        for i in range(entered, min(n, end + window)):
+            pool_slot[i] = _find_in_pool(pool_ids, BLOCK * blocks, word[i])
+            a = (i & mask) * width
+            _prefetch_row(W_out, np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width, width)
+            if pool_slot[i] >= 0:
+                _copy_row(pool, pool_slot[i] * width, output_rows, a, width)
+            else:
+                _copy_row(W_out, np.int64(word[i]) * width, output_rows, a, width)
+        entered = min(n, end + window)
+
+        first = window_start[t]
+        last = window_end[t]
+        for k in range(BLOCK):
+            i = t + k
+            if i < end:
+                first = min(first, window_start[i])
+                last = max(last, window_end[i])
+                row = np.int64(word[i]) * width
+                soon = np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width
+                for j in range(0, width, LANES):
+                    prefetch(W_in, soon + j)
+                    store(h, k * width + j, load(W_in, row + j))
+            else:
+                for j in range(0, width, LANES):
+                    store(h, k * width + j, zero)
+            for p in range(BLOCK):
+                weight[BLOCK * k + p] = negative / pool_size * (window_end[i] - window_start[i] - 1) if i < end else 0.0
+        for i in range(prefetched, min(prefetched + BLOCK, len(negatives))):
+            _prefetch_row(W_out, np.int64(negatives[i]) * width, width)
+        prefetched += BLOCK
+
+        _scores(h, width, pool, rows, blocks, bias, scores)
+        positive_blocks = (last - first + BLOCK - 1) // BLOCK
+        for m in range(BLOCK * positive_blocks):
+            i = first + m
+            positive_rows[m] = (min(i, last - 1) & mask) * width
+            for k in range(BLOCK):
+                lane = LANES * (m // BLOCK) + BLOCK * k + m % BLOCK
+                inside = t + k < end and i != t + k and window_start[t + k] <= i and i < window_end[t + k]
+                positive_bias[lane] = 0.0 if inside else -MASKED
+                if inside and pool_slot[i] >= 0:
+                    scores[LANES * (pool_slot[i] // BLOCK) + BLOCK * k + pool_slot[i] % BLOCK] = MASKED
+        loss += _negative_coefficients(scores, blocks, draw_counts, weight, alpha)
+        _scores(h, width, output_rows, positive_rows, positive_blocks, positive_bias, positive_scores)
+        lost = zero
+        for q in range(positive_blocks):
+            store(positive_scores, LANES * q, zero - load(positive_scores, LANES * q))
+            lost = lost + _positive_coefficients(positive_scores, q, alpha)
+        loss += reduce_add(lost)
+
+        for j in range(0, width, COLUMNS):
+            columns = _columns(h, width, j)
+            none = splat(0.0, columns[0])
+            d = _update_rows(j, columns, (none, none, none, none), pool, pool, rows, blocks, scores)
+            d = _update_rows(j, columns, d, output_rows, updates, positive_rows, positive_blocks, positive_scores)
+            _store_columns(dh, width, j, d)
+        for k in range(end - t):
+            row = np.int64(word[t + k]) * width
+            square = zero
+            for j in range(k * width, (k + 1) * width, LANES):
+                square = fma(load(dh, j), load(dh, j), square)
+            _add_clipped(W_in, row, dh, k * width, width, square, _damping(max_rate_in, word[t + k], alpha))
+
+        out = n if end == n else end - window
+        for i in range(left, out):
+            a = (i & mask) * width
+            square = zero
+            for j in range(a, a + width, LANES):
+                square = fma(load(updates, j), load(updates, j), square)
+            if pool_slot[i] >= 0:
+                _add_clipped(pool, pool_slot[i] * width, updates, a, width, square, 1.0)
+            else:
+                factor = _damping(max_rate_out, word[i], alpha)
+                _add_clipped(W_out, np.int64(word[i]) * width, updates, a, width, square, factor)
+            for j in range(a, a + width, LANES):
+                store(updates, j, zero)
+        left = max(left, out)
+        t = end
+    _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
+    return loss, n

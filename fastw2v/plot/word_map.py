@@ -1,0 +1,165 @@
+"""A map of words in the plane: an image, or an HTML page to search and zoom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib import resources
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastw2v.backend import to_host
+from fastw2v.plot.image import check_picture, save_figure
+from fastw2v.plot.labels import label_places
+from fastw2v.plot.projection import Method, plane
+from fastw2v.utils.atomic_write import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from fastw2v.vectors.word_vectors import WordVectors
+
+__all__ = ["NEIGHBOURS", "write_map"]
+
+NEIGHBOURS = 8
+"""Nearest words that the page shows for a word."""
+
+
+def write_map(
+    vectors: WordVectors, path: str | PathLike[str], words: Sequence[Any] | None = None, method: Method = "pca"
+) -> int:
+    """Draw words in the plane, as an image or as an HTML page with search, zoom and nearest neighbours.
+
+    Parameters
+    ----------
+    vectors : WordVectors
+    path : path
+        ``.png``, ``.svg``, ``.pdf``, or ``.html``: a single file without references to other resources.
+    words : sequence of str or of int, optional
+        Words to draw, those whose labels matter most first; by default, all words.
+    method : {"pca", "umap", "tsne"}
+        See `plane`.
+
+    Returns
+    -------
+    int
+        Number of words with a label. The others are drawn as points, for lack of room; a page shows more labels when
+        it is zoomed in.
+
+    Raises
+    ------
+    UnknownWordError
+        If a word is not in the vocabulary.
+    ValueError, ImportError
+        See `check_picture` and `plane`.
+    """
+    check_picture(path, page=True)
+    chosen = list(dict.fromkeys(vectors.index_to_key if words is None else words))
+    matrix = to_host(vectors[chosen])
+    points = plane(matrix, method)
+    title = {"pca": "principal components", "umap": "UMAP", "tsne": "t-SNE"}[method]
+    if Path(path).suffix.lower() == ".html":
+        page = _page([str(word) for word in chosen], points, _neighbours(matrix), f"{len(chosen):,} words, {title}")
+        with atomic_write(Path(path)) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+        return len(chosen)
+    figure, n_labels = _figure([_printable(str(word)) for word in chosen], points, title)
+    save_figure(figure, Path(path))
+    return n_labels
+
+
+def _figure(words: list[str], points: np.ndarray, title: str) -> tuple[Figure, int]:
+    """Draw the map, and return it with the number of labels for which there was room."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    side = float(np.clip(len(words) ** 0.5 * 0.5, 6, 18))
+    figure = Figure(figsize=(side * 1.3, side), dpi=150, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.01, 0.01, 0.98, 0.95))
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_title(title, loc="left", fontsize=9, color="#666666")
+    for spine in axes.spines.values():
+        spine.set_color("#dddddd")
+    axes.margins(0.06)
+    axes.set_aspect("equal", adjustable="datalim")
+    dots = axes.scatter(points[:, 0], points[:, 1], s=9, color="#3b6ea5", linewidths=0)
+    style: dict[str, Any] = {"fontsize": 8.5, "fontfamily": _fonts("".join(words)), "parse_math": False}
+    texts = [axes.text(0, 0, word, va="bottom", ha="left", color="#222222", **style) for word in words]
+    renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
+    extents = [text.get_window_extent(renderer) for text in texts]
+    sizes = np.array([(extent.width + 2, extent.height + 1) for extent in extents])
+    figure.canvas.draw()  # fixes the scale of the axes
+    pixels = axes.transData.transform(points)
+    bounds = axes.get_window_extent(renderer)
+    corners = label_places(pixels, sizes, (bounds.x0, bounds.y0, bounds.x1, bounds.y1), dot=4)
+    for text, corner, size, pixel, point in zip(texts, corners, sizes, pixels, points, strict=True):
+        if np.isnan(corner[0]):
+            text.remove()
+            continue
+        x, y = axes.transData.inverted().transform(corner + np.array([1, 0]))
+        text.set_position((x, y))
+        nearest = np.clip(pixel, corner, corner + size)
+        if np.linalg.norm(nearest - pixel) > 8:
+            ends = np.array([point, axes.transData.inverted().transform(nearest)])
+            axes.plot(*ends.T, color="#aaaaaa", linewidth=0.5, zorder=0.5)
+    labelled = ~np.isnan(corners[:, 0])
+    dots.set_alpha(np.where(labelled, 1, 0.35))  # type: ignore[arg-type]  # so that points with a label stand out
+    return figure, int(labelled.sum())
+
+
+def _printable(word: str) -> str:
+    return "".join(char if char.isprintable() else "\ufffd" for char in word)
+
+
+def _fonts(text: str) -> list[str]:
+    """Return installed fonts that together have all the characters of a text."""
+    from matplotlib import font_manager
+
+    chosen = ["DejaVu Sans"]
+    missing = set(map(ord, text)) - set(font_manager.get_font(font_manager.findfont(chosen[0])).get_charmap())
+    for entry in font_manager.fontManager.ttflist:
+        if not missing:
+            break
+        # The "Last Resort" fonts draw a box for every character.
+        if entry.style == "normal" and entry.name not in chosen and not entry.name.startswith("Last Resort"):
+            covered = missing & set(font_manager.get_font(entry.fname).get_charmap())
+            if covered:
+                chosen.append(entry.name)
+                missing -= covered
+    if missing:
+        shown = "".join(map(chr, sorted(missing)[:10]))
+        raise ValueError(f"no installed font has the characters {shown}; install one that does, or write an .html page")
+    return chosen
+
+
+def _neighbours(matrix: np.ndarray) -> np.ndarray:
+    """Return the indices of each row's nearest other rows by cosine, shape (n, at most `NEIGHBOURS`)."""
+    unit = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-30)
+    n = min(NEIGHBOURS, len(unit) - 1)
+    nearest = np.empty((len(unit), n), dtype=np.int64)
+    for start in range(0, len(unit), 1000):  # the cosines of all pairs would not fit in memory
+        cosines = unit[start : start + 1000] @ unit.T
+        here = np.arange(len(cosines))
+        cosines[here, here + start] = -np.inf
+        best = np.argpartition(-cosines, n - 1, axis=1)[:, :n]
+        order = np.argsort(-np.take_along_axis(cosines, best, axis=1), axis=1, kind="stable")
+        nearest[start : start + 1000] = np.take_along_axis(best, order, axis=1)
+    return nearest
+
+
+def _page(words: list[str], points: np.ndarray, nearest: np.ndarray, title: str) -> str:
+    scaled = points / max(float(np.abs(points).max()), 1e-30)
+    data = {
+        "title": title,
+        "words": words,
+        "places": np.round(scaled, 5).tolist(),
+        "nearest": nearest.tolist(),
+    }
+    # Text within a script element must not contain its end tag.
+    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
+    return resources.files("fastw2v.plot").joinpath("map.html").read_text(encoding="utf-8").replace("{{data}}", text)

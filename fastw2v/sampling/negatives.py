@@ -1,0 +1,114 @@
+"""Negative samples: pools that several targets share, and independent samples for each target.
+
+References
+----------
+Mikolov et al., "Distributed representations of words and phrases and their compositionality", NIPS 2013 (2.2).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.sampling import rng
+from fastw2v.sampling.alias import AliasTable, alias_draw, alias_table, noise_weights
+
+__all__ = ["UnigramSampler", "negative_pools"]
+
+
+def negative_pools(pools: Any, size: int, table: AliasTable, seed: int, epoch: int) -> Any:
+    """Return the negatives of each pool.
+
+    Parameters
+    ----------
+    pools : integer array, shape (N,)
+        Indices of pools: token index in the corpus divided by the tokens that share a pool.
+    size : int
+        Negatives in a pool, P.
+    table : AliasTable
+        Alias table of the noise distribution.
+    seed, epoch : int
+
+    Returns
+    -------
+    int64 array, shape (N, P)
+        Repeats within a pool are allowed, as in sampling with replacement.
+    """
+    xp = get_namespace(pools)
+    rows = rng.bits(rng.stream_key(seed, rng.NEGATIVES, epoch), pools)
+    columns = xp.arange(size, device=get_device(pools))
+    return alias_draw(table, rng.bits(rows[:, None], columns[None, :]))
+
+
+class UnigramSampler:
+    """Negatives for a batch of targets, from the unigram distribution raised to a power, never the target itself.
+
+    Parameters
+    ----------
+    corpus : integer array, shape (N,)
+        Word ids from 0; their counts are the unigram distribution. Samples live on its device.
+    power : float
+        0.75 in the paper.
+    sample_size : int
+        Negatives per target.
+    seed : int
+        With the same seed, the same sequence of calls returns the same samples.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two words occur, so that only the target could be drawn, or `sample_size` < 1.
+    """
+
+    def __init__(self, corpus: Any, power: float, sample_size: int, seed: int = 1) -> None:
+        counts = np.bincount(to_host(corpus))
+        if np.count_nonzero(counts) < 2:
+            raise ValueError("negative sampling needs a corpus of at least two different words")
+        if sample_size < 1:
+            raise ValueError(f"sample_size is {sample_size}; it must be at least 1")
+        xp = get_namespace(corpus)
+        device = get_device(corpus)
+        weights = noise_weights(counts, power)
+        self.sample_size = sample_size
+        self.vocab_size = len(counts)
+        self.word_p = xp.asarray(weights / weights.sum(), device=device)
+        self._table = AliasTable(*(xp.asarray(part, device=device) for part in alias_table(weights)))
+        self._cumulative = xp.asarray(np.cumsum(weights / weights.sum()), device=device)
+        self._key = rng.stream_key(seed, rng.NEGATIVES, 0)
+        self._drawn = 0
+
+    def get_negative_sample(self, target: Any) -> Any:
+        """Return negatives for each target, drawn with replacement.
+
+        Parameters
+        ----------
+        target : integer array, shape (B,)
+
+        Returns
+        -------
+        int64 array, shape (B, sample_size)
+            No element equals its row's target.
+        """
+        xp = get_namespace(target)
+        rows = self._drawn + xp.arange(target.shape[0], device=get_device(target))
+        self._drawn += target.shape[0]
+        rows = rng.bits(self._key, rows)[:, None]
+        columns = xp.arange(self.sample_size, device=get_device(target))[None, :]
+        negative = alias_draw(self._table, rng.bits(rows, columns))
+        # A sample that equals the target is replaced by one from the distribution without the target: the uniform
+        # number runs over the cumulative distribution with the target's interval cut out. So there is no loop.
+        again = rng.uniform(rng.bits(rows, columns + self.sample_size), xp.float64)
+        end = xp.take(self._cumulative, target)[:, None]
+        span = xp.take(self.word_p, target)[:, None]
+        u = again * (1 - span)
+        u = xp.where(u >= end - span, u + span, u)
+        other = xp.searchsorted(self._cumulative, xp.reshape(u, (-1,)), side="right")
+        other = xp.reshape(xp.where(other < self.vocab_size, other, self.vocab_size - 1), u.shape)
+        return xp.where(negative == target[:, None], self._neighbour(other, target[:, None]), negative)
+
+    def _neighbour(self, ids: Any, target: Any) -> Any:
+        """Replace ids that equal the target because of rounding at the edge of its interval by a neighbouring id."""
+        xp = get_namespace(ids)
+        return xp.where(ids == target, xp.where(target > 0, target - 1, target + 1), ids)

@@ -1,0 +1,33 @@
+"""The check that every training loop makes of its loss."""
+
+from __future__ import annotations
+
+import math
+
+
+def require_finite_loss(loss: float, where: str, remedy: str) -> None:
+    """Raise an error if a training loss is infinite or NaN.
+
+    Parameters
+    ----------
+    loss : float
+    where : str
+        Part of training that the loss belongs to, such as ``"epoch 1, batch 20"``.
+    remedy : str
+        What to change before training again, such as ``"a lower alpha (now 0.2)"``.
+
+    Raises
+    ------
+    FloatingPointError
+        If `loss` is not finite.
+
+    Examples
+    --------
+    >>> require_finite_loss(2.5, "epoch 1", "a lower alpha (now 0.2)")
+    >>> require_finite_loss(math.nan, "epoch 1", "a lower alpha (now 0.2)")
+    Traceback (most recent call last):
+        ...
+    FloatingPointError: the loss is nan in epoch 1: training has diverged. Train again with a lower alpha (now 0.2)
+    """
+    if not math.isfinite(loss):
+        raise FloatingPointError(f"the loss is {loss} in {where}: training has diverged. Train again with {remedy}")

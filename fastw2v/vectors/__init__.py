@@ -1,0 +1,7 @@
+"""Word vectors: lookup, similarity queries, nearest neighbours and an index for approximate search."""
+
+from fastw2v.vectors.hnsw import HNSWIndex
+from fastw2v.vectors.keys import UnknownWordError
+from fastw2v.vectors.word_vectors import WordVectors
+
+__all__ = ["HNSWIndex", "UnknownWordError", "WordVectors"]

@@ -1,0 +1,101 @@
+"""Counts that hold on any machine, each with its bound: what grew is named when one is exceeded.
+
+A bound that a change beats is lowered with it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import counts
+from benchmarks.systems.texts import zipf_corpus
+from fastw2v.config import CHUNK_TOKENS, MIN_POOL_SIZE, POOL_TOKENS, TILE
+from fastw2v.engines import cpu
+from fastw2v.sampling.chunks import chunk_bounds
+from fastw2v.sampling.subsampling import keep_threshold, keep_tokens
+
+needs_numba = pytest.mark.skipif(cpu.unavailable_reason() is not None, reason=str(cpu.unavailable_reason()))
+
+CALLS = {"cbow": 145, "skipgram": 135}
+"""Of the array library, for a batch of the layers engine."""
+READS = 3
+"""Of the device by the host, in an epoch of one chunk: its offsets, the sizes of its batches, its loss."""
+ARRAYS = {"cbow": 33, "skipgram": 31}
+"""Allocated by a compiled kernel for a chunk of 8,192 tokens; each array argument counts as one, in tuples too."""
+BYTES = {"cbow": 6450, "skipgram": 8050}
+"""That are moved per target at 100 dimensions, if the rows of a pool are moved for every tile."""
+GROWTH = 8192
+"""Bytes of Python's memory, when the corpus becomes longer by eight chunks: nothing, but for noise."""
+
+
+@pytest.mark.parametrize("model", counts.MODELS)
+def test_rows_that_move(model):
+    corpus = zipf_corpus(6000, counts.V)
+    keep = keep_threshold(corpus.vocabulary.counts, 1e-3)
+    targets = tiles = 0
+    for start, stop in chunk_bounds(corpus.offsets, CHUNK_TOKENS):
+        position = np.arange(start, stop)
+        position = position[keep_tokens(corpus.ids[start:stop], position, keep, 1, 0)]
+        # Every sentence of 1,000 words keeps several words, so every kept token has a context.
+        targets += len(position)
+        per_pool = np.unique(position // POOL_TOKENS, return_counts=True)[1]
+        tiles += int((-(-per_pool // TILE)).sum())
+    # The row that streams and the target's own, once for each target; the pool's, once for each tile.
+    expected = 2 + MIN_POOL_SIZE[model] * tiles / targets
+    traffic = counts.row_traffic(model)
+    assert traffic.read == pytest.approx(expected), f"{model}: rows read for each target, {expected:.3f} before"
+    assert traffic.added == pytest.approx(expected), f"{model}: rows added to for each target, {expected:.3f} before"
+    assert traffic.bytes_per_target(100) < BYTES[model], f"{model}: bytes that move for each target grew"
+
+
+@pytest.mark.parametrize("model", counts.MODELS)
+def test_launches_of_the_layers(model):
+    pytest.importorskip("array_api_strict")
+    found = counts.layer_calls(model)
+    assert found.calls <= CALLS[model], f"{model}: calls of the array library for a batch grew: the layers engine"
+    assert found.waits <= READS, f"{model}: the host waits for the device more often in an epoch: the layers engine"
+
+
+@needs_numba
+@pytest.mark.parametrize("model", counts.MODELS)
+def test_allocations_of_the_fused_engine(model):
+    found = counts.fused_allocations(model)
+    assert found.arrays_per_chunk <= ARRAYS[model], f"{model}: arrays that a kernel allocates for a chunk grew"
+    assert found.python_growth < GROWTH, f"{model}: Python's memory in training grows with the corpus"
+
+
+@needs_numba
+def test_one_version_of_each_kernel():
+    assert counts.specialisations() == {"cbow_ns": 1, "skipgram_ns": 1}, (
+        "settings or integer types make Numba compile a kernel once more: each version takes seconds at first use"
+    )
+
+
+class TestTheCounters:
+    """Held to what can be counted by hand."""
+
+    def test_of_arrays(self):
+        pytest.importorskip("array_api_strict")
+        tally = counts.Tally()
+        xp = counts.Namespace(tally)
+        a = xp.asarray(np.arange(6.0))
+        b = 2 * xp.reshape(a, (2, 3))[0, :] + 1
+        assert tally.names == {"asarray": 1, "__rmul__": 1, "__add__": 1}
+        assert float(xp.sum(xp.take(b, xp.asarray(np.array([1]))))) == 3
+        assert tally.calls == 6
+        assert tally.waits == 1
+        np.testing.assert_array_equal(b, [1, 3, 5])
+        assert tally.waits == 2
+
+    def test_of_rows(self):
+        table = np.zeros((5, counts.D)).view(counts.Table)
+        np.take(table, np.array([[1, 1], [2, 0]]), axis=0)
+        table[np.array([3])]
+        np.add.at(table.reshape(-1), np.arange(2 * counts.D), np.ones(2 * counts.D))
+        assert table.counts == {"read": 5, "added": 2}
+        assert np.asarray(table).sum() == 2 * counts.D
+        with pytest.raises(TypeError, match="not part of the schedule"):
+            table + 1
+        with pytest.raises(TypeError, match="not part of the schedule"):
+            np.sum(table)

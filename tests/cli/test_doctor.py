@@ -1,0 +1,26 @@
+"""fastw2v doctor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastw2v
+
+
+def test_doctor(run: Any):
+    result = run("doctor")
+    assert result.status == 0, result.out
+    for part in (f"fastw2v {fastw2v.__version__}", "numpy", np.__version__, "training would use"):
+        assert part.split()[0] in result.out
+        assert part.split()[-1] in result.out
+    assert ["cpu", "layers", "correct"] in [line.split() for line in result.out.splitlines()]
+
+
+def test_doctor_reports_an_engine_that_computes_wrongly(run: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("fastw2v.cli.doctor.tiny_training", lambda device, engine: "wrong: the loss did not fall")
+    result = run("doctor")
+    assert result.status == 1
+    assert "the loss did not fall" in result.out

@@ -1,0 +1,78 @@
+"""fastw2v info, convert and align."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastw2v.vectors import WordVectors
+from tests.cli.helpers import failed
+
+
+def test_info(run: Any, file: Path):
+    result = run("info", file)
+    assert result.status == 0
+    for part in (str(file), "3, float32", "sun moon soup bread", "yes, 21 in all"):
+        assert part in result.out
+
+
+@pytest.mark.parametrize("command", [["info"], ["most-similar", "x"], ["evaluate"], ["convert", "out.bin"]])
+def test_vector_files_that_are_missing_or_broken(run: Any, tmp_path: Path, command: list[str]):
+    name, *rest = command
+    rest = [str(tmp_path / word) if "." in word else word for word in rest]
+    failed(run(name, tmp_path / "nowhere.bin", *rest), "nowhere.bin")
+    broken = tmp_path / "broken.bin"
+    broken.write_bytes(b"3 2\nsun ")
+    failed(run(name, broken, *rest), "broken.bin")
+    failed(run(name, tmp_path / "vectors.xyz", *rest), "vectors.xyz")
+    assert not (tmp_path / "out.bin").exists()
+
+
+def test_convert(run: Any, file: Path, tmp_path: Path):
+    target = tmp_path / "vectors.txt"
+    result = run("convert", file, target)
+    assert result.status == 0
+    assert "6 words, 3 dimensions" in result.out
+    np.testing.assert_array_equal(WordVectors.load(target).vectors, WordVectors.load(file).vectors)
+    failed(run("convert", file, tmp_path / "vectors.xyz"), "vectors.xyz")
+    failed(run("convert", file, tmp_path / "vectors.kv"), "vectors.kv", "read only")
+    folder = tmp_path / "static"
+    assert run("convert", file, folder, "--to", "static-embedding").status == 0
+    assert "6 words, 3 dimensions" in run("convert", folder, tmp_path / "again.npz").out
+    failed(run("convert", file, folder, "--to", "static-embedding"), "exists")
+
+
+def test_convert_takes_a_format_by_name(run: Any, file: Path, tmp_path: Path):
+    from gensim.models import KeyedVectors
+
+    vectors = WordVectors.load(file)
+    theirs = KeyedVectors(3)
+    theirs.add_vectors(list(vectors), vectors.vectors)
+    theirs.save(str(tmp_path / "theirs.model"))
+    result = run("convert", tmp_path / "theirs.model", tmp_path / "ours", "--from", "gensim", "--to", "bin")
+    assert result.status == 0, result.err
+    np.testing.assert_array_equal(WordVectors.load(tmp_path / "ours", format="bin").vectors, vectors.vectors)
+
+
+def test_align_turns_one_training_onto_another(run: Any, tmp_path: Path):
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(6, 3)).astype(np.float32)
+    rotation = np.linalg.qr(random.normal(size=(3, 3)))[0].astype(np.float32)
+    words = ["sun", "moon", "soup", "bread", "oil", "salt"]
+    WordVectors(words, rows).save(tmp_path / "new.bin")
+    WordVectors(words[:5], rows[:5] @ rotation).save(tmp_path / "old.bin")
+    target = tmp_path / "turned.bin"
+    shown = json.loads(run("align", tmp_path / "old.bin", tmp_path / "new.bin", "-o", target, "--json").out)
+    assert shown["common_words"] == 5
+    assert shown["mean_cosine"] == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(WordVectors.load(target).vectors, rows[:5], atol=1e-5)
+    (tmp_path / "anchors").write_text("sun moon soap")
+    command = ["align", tmp_path / "old.bin", tmp_path / "new.bin", "-o", target]
+    failed(run(*command, "--words", tmp_path / "anchors"), "'soap'")
+    assert "mean cosine: 1.000" in run(*command).out
+    WordVectors(words, rows[:, :2]).save(tmp_path / "flat.bin")
+    failed(run("align", tmp_path / "old.bin", tmp_path / "flat.bin", "-o", target), "3 dimensions", "2")

@@ -1,0 +1,169 @@
+"""fastw2v train, plan and demo."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastw2v import datasets
+from fastw2v.cli.train import DEMO_NEIGHBOURS
+from fastw2v.vectors import WordVectors
+from fastw2v.word2vec import Word2Vec
+from tests.cli.helpers import failed
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".bin", ".txt", ".vec"])
+def test_train_writes_vectors_and_a_summary(run: Any, corpus: Path, tmp_path: Path, model: str, suffix: str):
+    output = tmp_path / f"vectors{suffix}"
+    options = [
+        "--vector-size",
+        "8",
+        "--negative",
+        "2",
+        "--window",
+        "3",
+        "--epochs",
+        "3",
+        "--sample",
+        "0",
+        "--seed",
+        "7",
+        "--workers",
+        "1",
+    ]
+    result = run("train", corpus, "-o", output, "--model", model, *options)
+    assert result.status == 0, result.err
+    for part in ("4,800 in 400 sentences, 3 times", "8 words", "words/s", "loss", str(output)):
+        assert part in result.out
+    vectors = WordVectors.load(output)
+    assert sorted(vectors) == sorted(["sun", "moon", "star", "sky", "salt", "soup", "bread", "oil"])
+    assert vectors.vector_size == 8
+
+
+def test_train_begins_with_vectors(run: Any, corpus: Path, tmp_path: Path):
+    first, second = tmp_path / "first.bin", tmp_path / "second.safetensors"
+    options = ["--negative", "2", "--window", "3", "--sample", "0", "--workers", "1"]
+    assert run("train", corpus, "-o", first, "--vector-size", "8", *options).status == 0
+    result = run("train", corpus, "-o", second, "--init", first, "--alpha", "1e-6", "--min-alpha", "1e-6", *options)
+    assert result.status == 0, result.err
+    assert "8 words as in" in result.out
+    ours, theirs = WordVectors.load(second), WordVectors.load(first)
+    assert ours.index_to_key == theirs.index_to_key
+    np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-3)
+    wrong = run("train", corpus, "-o", second, "--init", first, "--vector-size", "9", *options)
+    assert wrong.status == 2
+    assert "init has vectors of 8 dimensions, and vector_size is 9" in wrong.err
+    wrong = run("train", corpus, "-o", first, "--init", first, *options)
+    assert wrong.status == 2
+    wrong = run("train", corpus, "-o", second, "--init", tmp_path / "none.bin", *options)
+    assert (wrong.status, wrong.err) == (2, f"error: {tmp_path / 'none.bin'}: No such file or directory\n")
+    assert "vector_size is 0" in run("train", corpus, "-o", second, "--vector-size", "0").err
+    assert run("train", corpus, "-o", second, *options).status == 0
+    assert WordVectors.load(second).vector_size == inspect.signature(Word2Vec).parameters["vector_size"].default
+
+
+def test_train_learns_and_gensim_reads_the_file(run: Any, corpus: Path, tmp_path: Path):
+    from gensim.models import KeyedVectors
+
+    output = tmp_path / "vectors.bin"
+    options = ["--vector-size", "16", "--negative", "2", "--window", "3", "--epochs", "20", "--sample", "0"]
+    assert run("train", corpus, "--output", output, *options).status == 0
+    theirs = KeyedVectors.load_word2vec_format(str(output), binary=True)
+    ours = WordVectors.load(output)
+    assert theirs.index_to_key == ours.index_to_key
+    np.testing.assert_array_equal(theirs.vectors, ours.vectors)
+    assert {word for word, _ in theirs.most_similar("sun", topn=3)} == {"moon", "star", "sky"}
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--window=0", "--negative=0", "--negative=8", "--vector-size=0", "--epochs=0", "--alpha=-1", "--min-count=-1"],
+)
+def test_train_refuses_bad_numbers(run: Any, corpus: Path, tmp_path: Path, option: str):
+    output = tmp_path / "vectors.bin"
+    failed(run("train", corpus, "-o", output, option), option.split("=")[0].removeprefix("--").replace("-", "_"))
+    assert not output.exists()
+
+
+def test_an_engine_that_is_not_there_is_an_error(run: Any, corpus: Path, tmp_path: Path):
+    from fastw2v.backend import cuda_problem
+
+    if not cuda_problem():
+        pytest.skip("there is a CUDA device")
+    failed(run("train", corpus, "-o", tmp_path / "vectors.bin", "--device", "cuda"), "CuPy")
+    failed(run("train", corpus, "-o", tmp_path / "vectors.bin", "--device", "cuda:1"), "'cuda:1'", "CuPy")
+
+
+@pytest.mark.parametrize("command", ["train", "plan"])
+def test_devices_that_do_not_exist_are_errors_that_name_those_that_do(
+    run: Any, corpus: Path, tmp_path: Path, command: str
+):
+    output = ["-o", tmp_path / "vectors.bin"] if command == "train" else []
+    for device in ("gpu", "cuda:first"):
+        failed(run(command, corpus, *output, "--device", device), f"'{device}'", "'cpu', 'cuda' or 'cuda:N'")
+
+
+def test_deterministic_training_repeats_its_bytes(run: Any, corpus: Path, tmp_path: Path):
+    options = ["--vector-size", "8", "--negative", "2", "--epochs", "3", "--deterministic"]
+    for name in ("one.bin", "other.bin"):
+        assert run("train", corpus, "-o", tmp_path / name, *options).status == 0
+    assert (tmp_path / "one.bin").read_bytes() == (tmp_path / "other.bin").read_bytes()
+    failed(run("train", corpus, "-o", tmp_path / "x.bin", *options, "--workers", "2"), "deterministic", "workers is 2")
+
+
+def test_words_that_the_format_cannot_hold_do_not_cost_the_training(run: Any, tmp_path: Path):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("one two three fo\x7fur \n" * 20)
+    output = tmp_path / "vectors.bin"
+    options = ["--vector-size", "4", "--negative", "2", "--epochs", "1"]
+    failed(run("train", corpus, "-o", output, *options), "fo\\x7fur", "vectors.bin.safetensors")
+    assert not output.exists()
+    assert len(WordVectors.load(tmp_path / "vectors.bin.safetensors")) == 4
+
+
+def test_train_draws_the_loss(run: Any, corpus: Path, tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    options = ["--vector-size", "8", "--negative", "2", "--epochs", "2"]
+    assert run("train", corpus, "-o", tmp_path / "v.bin", "--plot", tmp_path / "loss.png", *options).status == 0
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+    failed(run("train", tmp_path / "never-read", "-o", tmp_path / "v.bin", "--plot", tmp_path / "x.gif"), ".gif")
+
+
+def test_plan_says_what_a_training_takes(run: Any, corpus: Path, monkeypatch: pytest.MonkeyPatch):
+    options = ["--vector-size", "16", "--negative", "2", "--engine", "layers"]
+    result = run("plan", corpus, *options)
+    assert result.status == 0, result.err
+    for part in ("4,800 in 400 sentences, 5 times", "8 words", "host: W_in", "512 bytes", "training", "layers on cpu"):
+        assert part in result.out
+    monkeypatch.setattr("fastw2v.estimate.free_memory", lambda: 100)
+    failed(run("plan", corpus, *options), "1.4 kB of memory on the host, and 100 bytes are free")
+
+
+def test_demo_shows_neighbours_and_what_to_do_next(run: Any, monkeypatch: pytest.MonkeyPatch):
+    sentences = datasets.demo_corpus()[:4000]
+    monkeypatch.setattr(datasets, "demo_corpus", lambda: sentences)
+    result = run("demo")
+    assert result.status == 0, result.err
+    for part in ("words/s", "list", "first", "fastw2v train corpus.txt"):
+        assert part in result.out
+
+
+@pytest.mark.slow
+def test_demo_learns_in_a_minute(run: Any):
+    start = time.perf_counter()
+    result = run("demo")
+    assert time.perf_counter() - start < 120  # twice what is promised, for a busy machine
+    rows = [line.replace(",", "").split() for line in result.out.splitlines()]
+    neighbours = {row[0]: row[1:] for row in rows if row and row[0] in DEMO_NEIGHBOURS}
+    assert "decode" in neighbours["encode"]
+    assert "max" in neighbours["min"]
+    assert "false" in neighbours["true"]
+    assert "last" in neighbours["first"]
+    assert {"tuple", "tuples", "dict", "lists"} & set(neighbours["list"])
+    assert "read is to reader as write is to: writer" in result.out

@@ -1,0 +1,430 @@
+"""Text, token lists and arrays become the same corpus; bad input is named."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastw2v.corpus import corpus as corpus_module
+from fastw2v.corpus import sources
+from fastw2v.corpus.corpus import Corpus, as_corpus
+from fastw2v.corpus.sources import expand_source
+from fastw2v.corpus.vocabulary import Vocabulary
+
+SENTENCES = [["b", "a", "b"], ["c"], ["a", "b", "d", "a"], [], ["e", "e", "e", "e"]]
+
+
+def by_hand(sentences: list[list[str]], min_count: int) -> list[list[str]]:
+    counts = Counter(word for sentence in sentences for word in sentence)
+    kept = [[word for word in sentence if counts[word] >= min_count] for sentence in sentences]
+    return [sentence for sentence in kept if sentence]
+
+
+def words_of(corpus: Corpus) -> list[list[str]]:
+    ends = zip(corpus.offsets[:-1], corpus.offsets[1:], strict=True)
+    return [[corpus.vocabulary.words[i] for i in corpus.ids[start:end]] for start, end in ends]
+
+
+def text_file(folder: Path, content: bytes, name: str = "corpus.txt") -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def test_known_rows():
+    corpus = Corpus.from_sentences(SENTENCES, min_count=2)
+    assert corpus.vocabulary.words == ["e", "b", "a"]
+    np.testing.assert_array_equal(corpus.vocabulary.counts, [4, 3, 3])
+    np.testing.assert_array_equal(corpus.ids, [1, 2, 1, 2, 1, 2, 0, 0, 0, 0])
+    np.testing.assert_array_equal(corpus.offsets, [0, 3, 6, 10])
+    assert corpus.ids.dtype == np.int32
+    assert corpus.offsets.dtype == np.int64
+    assert len(corpus) == 10
+    assert corpus.n_sentences == 3
+    assert repr(corpus) == "<Corpus of 10 tokens in 3 sentences, 3 words>"
+
+
+@pytest.mark.parametrize("min_count", [0, 1, 2, 4])
+def test_text_and_sentences_give_the_same(tmp_path: Path, min_count: int):
+    path = text_file(tmp_path, "\n".join(" ".join(sentence) for sentence in SENTENCES).encode())
+    from_text = Corpus.from_text(path, min_count=min_count)
+    from_sentences = Corpus.from_sentences(iter(SENTENCES), min_count=min_count)
+    assert words_of(from_text) == words_of(from_sentences) == by_hand(SENTENCES, min_count)
+    assert from_text.vocabulary == from_sentences.vocabulary
+
+
+@given(
+    text=st.text(st.sampled_from("ab é한\n\r\t\v\f\x1c\x85\u00a0\u2028\u3000"), max_size=60),
+    block=st.integers(min_value=1, max_value=9),
+    min_count=st.integers(min_value=1, max_value=3),
+)
+def test_blocks_of_any_size_equal_splitting_each_line(tmp_path_factory, text: str, block: int, min_count: int):
+    path = text_file(tmp_path_factory.mktemp("text"), text.encode())
+    expected = by_hand([line.split() for line in text.split("\n")], min_count)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "BLOCK_BYTES", block)
+        patch.setattr(corpus_module, "BLOCK_TOKENS", block)
+        if expected:
+            assert words_of(Corpus.from_text(path, min_count)) == expected
+            sentences = (line.split() for line in text.split("\n"))
+            assert words_of(Corpus.from_sentences(sentences, min_count)) == expected
+        else:
+            with pytest.raises(ValueError, match=r"is empty|no words|no word occurs"):
+                Corpus.from_text(path, min_count)
+
+
+def test_one_endless_line_is_one_sentence(tmp_path: Path):
+    words = [f"word{i % 1000}" for i in range(700_000)]
+    content = " ".join(words).encode()
+    assert len(content) > sources.BLOCK_BYTES
+    corpus = Corpus.from_text(text_file(tmp_path, content))
+    np.testing.assert_array_equal(corpus.ids, np.arange(700_000) % 1000)
+    np.testing.assert_array_equal(corpus.offsets, [0, 700_000])
+
+
+def test_byte_order_mark_and_carriage_returns_are_no_part_of_words(tmp_path: Path):
+    path = text_file(tmp_path, b"\xef\xbb\xbfone two\r\ntwo one\r\n")
+    assert words_of(Corpus.from_text(path, min_count=2)) == [["one", "two"], ["two", "one"]]
+
+
+@pytest.mark.parametrize(("suffix", "module"), [(".gz", gzip), (".xz", lzma), (".bz2", bz2)])
+def test_compressed_text(tmp_path: Path, suffix: str, module: Any):
+    content = module.compress(b"one two\ntwo one\n" * 100)
+    path = text_file(tmp_path, content, f"corpus.txt{suffix}")
+    assert len(Corpus.from_text(path)) == 400
+    cut = text_file(tmp_path, content[:-5], f"cut.txt{suffix}")
+    with pytest.raises(ValueError, match=r"cut\.txt.* not a whole"):
+        Corpus.from_text(cut)
+    other = text_file(tmp_path, b"plain text all the same\n", f"plain.txt{suffix}")
+    with pytest.raises(ValueError, match=r"plain\.txt.* not a whole"):
+        Corpus.from_text(other)
+
+
+def test_bad_utf8_is_named_by_file_and_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = text_file(tmp_path, b"caf\xc3\xa9 au lait " * 3 + b"caf\xe9 noir")
+    for block in (5, 1 << 22):
+        monkeypatch.setattr(sources, "BLOCK_BYTES", block)
+        with pytest.raises(ValueError, match=r"corpus\.txt is not UTF-8: byte 45 is 0xe9"):
+            Corpus.from_text(path)
+
+
+def test_missing_empty_and_wrong_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.txt"):
+        Corpus.from_text(tmp_path / "nowhere.txt")
+    with pytest.raises(FileNotFoundError, match="no files in the folder"):
+        Corpus.from_text(tmp_path)
+    with pytest.raises(ValueError, match="is empty"):
+        Corpus.from_text(text_file(tmp_path, b""))
+    with pytest.raises(ValueError, match="no words, only white space"):
+        Corpus.from_text(text_file(tmp_path, b" \n \n"))
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 10)
+    monkeypatch.setattr(sources, "LONGEST_WORD", 100)
+    with pytest.raises(ValueError, match="no white space in the 108 bytes from byte 2 on"):
+        Corpus.from_text(text_file(tmp_path, b"a " + b"x" * 1000))
+
+
+def test_nothing_left_says_how_far_away_it_was():
+    message = r"min_count=5.* 12 tokens of 5 words.* 'e', occurs 4 times"
+    with pytest.raises(ValueError, match=message):
+        Corpus.from_sentences(SENTENCES)
+
+
+@pytest.mark.parametrize("min_count", [-1, 2.0, None])
+def test_min_count_is_checked_first(tmp_path: Path, min_count: Any):
+    with pytest.raises(ValueError, match="min_count"):
+        Corpus.from_text(tmp_path / "nowhere.txt", min_count=min_count)
+    with pytest.raises(ValueError, match="min_count"):
+        Corpus.from_sentences([["a"]], min_count=min_count)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "message"),
+    [
+        ("one long string", r"sentences is a str.*from_text"),
+        (Path("corpus.txt"), r"from_text"),
+        (["one sentence", "another"], r"sentence 0 is the string 'one sentence'.*split"),
+        ([["a"], "b c"], r"sentence 1 is the string"),
+        ([[1, 2], [3]], r"integers.*from_ids"),
+        (np.array([[1, 2]]), r"integers.*from_ids"),
+        ([1, 2, 3], r"sentence 0 is of type int.*from_ids"),
+        ([["a", None]], r"type NoneType"),
+        ([["a", b"b"]], r"type bytes"),
+        ([None], r"sentence 0 is of type NoneType"),
+    ],
+)
+def test_sentences_of_the_wrong_kind(sentences: Any, message: str):
+    with pytest.raises(TypeError, match=message):
+        Corpus.from_sentences(sentences, min_count=1)
+
+
+def test_empty_iterable():
+    with pytest.raises(ValueError, match="no words"):
+        Corpus.from_sentences([])
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.uint64])
+def test_ids_without_a_vocabulary(dtype: Any):
+    corpus = Corpus.from_ids(np.array([3, 1, 3, 0], dtype=dtype))
+    np.testing.assert_array_equal(corpus.ids, [3, 1, 3, 0])
+    assert corpus.ids.dtype == np.int32
+    np.testing.assert_array_equal(corpus.offsets, [0, 4])
+    assert corpus.vocabulary == Vocabulary(["0", "1", "2", "3"], [1, 1, 0, 2])
+
+
+def test_ids_with_offsets_and_vocabulary():
+    vocabulary = Vocabulary(["x", "y"], [2, 3])
+    corpus = Corpus.from_ids([1, 0, 1, 0, 1], offsets=np.array([0, 2, 2, 5], dtype=np.uint64), vocabulary=vocabulary)
+    assert words_of(corpus) == [["y", "x"], [], ["y", "x", "y"]]
+    assert corpus.vocabulary is vocabulary
+    assert corpus.offsets.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("ids", "offsets", "error", "message"),
+    [
+        ([], None, ValueError, "no ids"),
+        ([0, -2], None, ValueError, "id -2 at index 1 is negative"),
+        ([0, 2], None, ValueError, "id 2 at index 1 is outside the vocabulary of 2"),
+        ([0.0, 1.0], None, TypeError, "float64; they must be integers"),
+        ([True], None, TypeError, "bool"),
+        (["a"], None, TypeError, "must be integers"),
+        ([[0, 1]], None, ValueError, "shape"),
+        ([0, 1], [0, 1.5, 2], TypeError, "offsets are of type float64"),
+        ([0, 1], [0, 1], ValueError, r"from \[0\] to \[1\]"),
+        ([0, 1], [1, 2], ValueError, r"from \[1\] to \[2\]"),
+        ([0, 1], [], ValueError, "must run from 0"),
+        ([0, 1], [0, 2, 1, 2], ValueError, "decrease from 2 to 1 at index 2"),
+    ],
+)
+def test_bad_ids(ids: Any, offsets: Any, error: type[Exception], message: str):
+    with pytest.raises(error, match=message):
+        Corpus.from_ids(np.array(ids), offsets, Vocabulary(["x", "y"], [1, 1]))
+
+
+@pytest.mark.parametrize("ids", [[5, 2_000_000_000], [2**33], np.array([2**63], dtype=np.uint64)])
+def test_sparse_ids_do_not_make_a_giant_vocabulary(ids: Any):
+    with pytest.raises(ValueError, match=r"renumber them first: .*np\.unique"):
+        Corpus.from_ids(np.array(ids))
+
+
+def test_which_words_are_taken():
+    take = lambda **choice: Corpus.from_sentences(SENTENCES, **choice).vocabulary.words  # noqa: E731
+    assert take(min_count=2, max_vocab=2) == ["e", "b"]
+    assert take(min_count=1, max_vocab=3) == ["e", "b", "a"]
+    assert take(min_count=4, include=["c", "a"]) == ["e", "a", "c"]
+    assert take(min_count=1, max_vocab=2, include=["d"]) == ["e", "d"]
+    assert take(min_count=1, max_vocab=1, include=["c", "d"]) == ["c", "d"]
+    assert take(min_count=3, exclude=["e"]) == ["b", "a"]
+    corpus = Corpus.from_sentences(SENTENCES, min_count=1, exclude=["b", "e"])
+    assert words_of(corpus) == [["a"], ["c"], ["a", "d", "a"]]
+
+
+@pytest.mark.parametrize("form", ["dict", "vocabulary", "file"])
+def test_counts_from_elsewhere(tmp_path: Path, form: str):
+    given = {"a": 70, "new": 50, "b": 50, "c": 3}
+    counts: Any = given
+    if form != "dict":
+        counts = Vocabulary(list(given), list(given.values()))
+    if form == "file":
+        counts.save(tmp_path / "counts.txt")
+        counts = tmp_path / "counts.txt"
+    path = text_file(tmp_path, b"a b c x\nx\nb")
+    corpus = Corpus.from_text(path, counts=counts)
+    assert corpus.vocabulary == Vocabulary(["a", "new", "b"], [70, 50, 50])
+    assert words_of(corpus) == [["a", "b"], ["b"]]
+    assert Corpus.from_text(path, counts=counts, max_vocab=1).vocabulary.words == ["a"]
+    with pytest.raises(ValueError, match="none of its 1 words is in the counts"):
+        Corpus.from_sentences([["x"]], counts=counts)
+
+
+@pytest.mark.parametrize(
+    ("choice", "error", "message"),
+    [
+        ({"max_vocab": 0}, ValueError, "max_vocab is 0"),
+        ({"max_vocab": 1.5}, ValueError, r"max_vocab is 1\.5"),
+        ({"include": "the"}, TypeError, "include is the string 'the'"),
+        ({"include": ["a", "b"], "exclude": ["b"]}, ValueError, "word 'b' is both"),
+        ({"counts": {"a": -1}}, ValueError, "count -1 is negative"),
+        ({"counts": {"a": 1.5}}, TypeError, "must be integers"),
+    ],
+)
+def test_choices_that_cannot_be(choice: Any, error: type[Exception], message: str):
+    with pytest.raises(error, match=message):
+        Corpus.from_sentences(SENTENCES, min_count=1, **choice)
+
+
+def test_words_to_include_that_do_not_occur_are_named(caplog: pytest.LogCaptureFixture):
+    Corpus.from_sentences(SENTENCES, min_count=1, include=["a", "zebra"])
+    assert "1 of the words to include do not occur in the sentences: zebra" in caplog.text
+
+
+def test_many_files_lower_case_and_broken_bytes(tmp_path: Path):
+    text_file(tmp_path, b"\xef\xbb\xbfOne two", "1.txt")
+    text_file(tmp_path, gzip.compress(b"ONE tw\xffo"), "2.txt.gz")
+    corpus = Corpus.from_text(tmp_path, min_count=1, lower=True, errors="ignore")
+    assert words_of(corpus) == [["one", "two"], ["one", "two"]]
+    corpus = Corpus.from_text([tmp_path / "2.txt.gz"], min_count=1, errors="replace")
+    assert words_of(corpus) == [["ONE", "tw\ufffdo"]]
+    with pytest.raises(ValueError, match=r"2\.txt\.gz is not UTF-8: byte 6 is 0xff.*errors='replace'"):
+        Corpus.from_text(tmp_path)
+    with pytest.raises(ValueError, match="errors is 'surrogateescape'"):
+        Corpus.from_text(tmp_path, errors="surrogateescape")  # type: ignore[arg-type]
+
+
+def test_lines_are_split_at_white_space_and_sentences_are_not():
+    lines = ["one two\n", "", "two  one", "\u3000two three"]
+    expected = [["one", "two"], ["two", "one"], ["two", "three"]]
+    assert words_of(Corpus.from_lines(iter(lines), min_count=1)) == expected
+    with pytest.raises(TypeError, match="lines is a str"):
+        Corpus.from_lines("one two")
+
+
+def test_walks(xp: Any):
+    walks = xp.asarray([[0, 1, 2], [2, -1, -1], [-1, -1, -1], [3, 1, -1]])
+    corpus = Corpus.from_walks(walks)
+    assert words_of(corpus) == [["0", "1", "2"], ["2"], ["3", "1"]]
+    vocabulary = Vocabulary(list("abcd"), [1, 2, 2, 1])
+    assert words_of(Corpus.from_walks(walks, vocabulary))[0] == ["a", "b", "c"]
+    assert words_of(as_corpus(walks)) == words_of(corpus)
+    assert words_of(as_corpus(walks[0, :])) == [["0", "1", "2"]]
+
+
+@pytest.mark.parametrize(
+    ("walks", "error", "message"),
+    [
+        ([[0, -1, 1]], ValueError, "walk 0 goes on after -1"),
+        ([[0, 1], [1, -2]], ValueError, "id -2 in walk 1"),
+        ([[0.0, 1.0]], TypeError, "float64"),
+        ([0, 1], ValueError, "shape"),
+        ([[-1, -1]], ValueError, "no ids"),
+    ],
+)
+def test_walks_of_the_wrong_kind(walks: Any, error: type[Exception], message: str):
+    with pytest.raises(error, match=message):
+        Corpus.from_walks(np.array(walks))
+
+
+class NAType:
+    """The missing value of pandas: its comparisons have no truth value."""
+
+    def __ne__(self, other: object) -> Any:
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Column:
+    """What columns of Arrow, pandas and others have in common with a list, and what they have not."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class ArrowColumn(Column):
+    def slice(self, start: int, length: int) -> ArrowColumn:
+        return ArrowColumn(self.values[start : start + length])
+
+    def to_pylist(self) -> list[Any]:
+        return self.values
+
+    def __iter__(self) -> Any:
+        raise AssertionError("it would yield scalars of Arrow")
+
+
+class PandasColumn(Column):
+    dtype = np.dtype(object)
+    ndim = 1
+
+    def __iter__(self) -> Any:
+        return iter(self.values)
+
+
+class Table:
+    shape = (2, 1)
+
+    def __init__(self, columns: dict[str, Any]) -> None:
+        self.columns = columns
+
+    def __getitem__(self, name: str) -> Any:
+        return self.columns[name]
+
+
+@pytest.mark.parametrize("kind", [ArrowColumn, PandasColumn])
+def test_columns_of_strings_and_of_token_lists(kind: Any):
+    expected = [["one", "two"], ["two"]]
+    assert words_of(as_corpus(kind(["one two", None, "two"]), 1)) == expected
+    assert words_of(as_corpus(kind([None, ["one", "two"], ["two"]]), 1)) == expected
+    assert words_of(as_corpus(Table({"text": kind([NAType(), "one two", float("nan"), "two"])}), 1)) == expected
+    with pytest.raises(TypeError, match=r"a table of 2 columns; choose one of them, for instance table\['id'\]"):
+        as_corpus(Table({"id": kind(["1"]), "text": kind(["a"])}))
+
+
+def test_anything_that_holds_a_corpus(tmp_path: Path):
+    path = text_file(tmp_path, b"one two\ntwo")
+    corpus = Corpus.from_text(path, min_count=1)
+    corpus.save(tmp_path / "corpus.w2v")
+    expected = [["one", "two"], ["two"]]
+    assert as_corpus(corpus) is corpus
+    for source in (str(path), path, [path], expand_source(path), tmp_path / "corpus.w2v", iter(expected), expected):
+        assert words_of(as_corpus(source, 1)) == expected
+    with pytest.raises(TypeError, match="sentence 0 is the string"):
+        as_corpus(["one two"])
+    with pytest.raises(TypeError, match="a int is no corpus"):
+        as_corpus(3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a b c d e f g h i j\n" * 200, "every word is one character long"),
+        ("one two three four " * 300, "all 1200 tokens are one sentence"),
+        ("\n".join(f"w{i} w{i + 1} w{i + 2}" for i in range(0, 3000, 3)), "hardly anything to learn"),
+        ("one two \ufeffthree\n" * 5, "begin with a byte order mark"),
+    ],
+)
+def test_what_looks_wrong_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, message: str):
+    Corpus.from_text(text_file(tmp_path, text.encode()), min_count=1)
+    assert message in caplog.text
+    assert len(caplog.records) == 1
+
+
+def test_an_ordinary_text_raises_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    Corpus.from_text(text_file(tmp_path, b"\xef\xbb\xbfthe cat sat on the mat\n" * 1 + b"the cat sat\n" * 500))
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 7, 100])
+def test_text_is_written_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int):
+    monkeypatch.setattr(corpus_module, "BLOCK_TOKENS", block)
+    corpus = Corpus.from_ids(
+        np.arange(9) % 4, np.array([0, 1, 1, 6, 9]), Vocabulary(["a", "é", "\x00", "\ufeff"], [1] * 4)
+    )
+    corpus.write_text(tmp_path / "text.txt")
+    expected = "a\n\né \x00 \ufeff a é\n\x00 \ufeff a\n"
+    assert (tmp_path / "text.txt").read_bytes() == expected.encode()
+
+
+def test_written_text_reads_back(tmp_path: Path):
+    corpus = Corpus.from_sentences(SENTENCES, min_count=1)
+    corpus.write_text(tmp_path / "text.txt")
+    again = Corpus.from_text(tmp_path / "text.txt", min_count=1)
+    assert words_of(again) == words_of(corpus)
+    with pytest.raises(ValueError, match="'two words' cannot be written"):
+        Corpus.from_sentences([["two words"]], min_count=1).write_text(tmp_path / "text.txt")
+    assert words_of(Corpus.from_text(tmp_path / "text.txt", min_count=1)) == words_of(corpus)
+    assert len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,197 @@
+"""Compiled code and a dictionary index words alike, whatever the threads, blocks and sizes of tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import lzma
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastw2v.corpus import indexer, spill_buffer
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.indexer import IndexedText, index_text
+from fastw2v.corpus.sources import PADDING, TextBlock
+
+compiled = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="Numba is not installed")
+
+# All white space of str.split, its neighbours in UTF-8, word characters of one to four bytes, and things that hurt.
+SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+LETTERS = "ab\x00\x08\x0e\x1b!\x7f\x84\x86\u009f\u00a1é"
+LETTERS += "Σ\u03c3\u03c2\u1681\u167f\u200b\u1fff\u202a\u2030\u2060\u3001\u2fff한İ😀"
+
+
+def cut(data: bytes, at: int) -> Iterator[TextBlock]:
+    """Cut a text behind white space of one byte, in blocks of about `at` bytes."""
+    start = 0
+    while start < len(data):
+        found = re.compile(rb"[ \t\n]").search(data, min(start + at, len(data)))
+        end = found.end() if found else len(data)
+        yield TextBlock(data[start:end] + PADDING, "text", start)
+        start = end
+
+
+def expected(text: str, lower: bool, min_count: int) -> tuple[list[str], list[int], list[list[str]]]:
+    """Ten lines of Python: words by falling count and first appearance, counts, and sentences of these words."""
+    if lower:
+        text = text.lower()
+    counts = Counter(text.split())
+    ranked = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: -counts[word])
+    kept = set(ranked)
+    sentences = [[word for word in line.split() if word in kept] for line in text.split("\n")]
+    return ranked, [counts[word] for word in ranked], [sentence for sentence in sentences if sentence]
+
+
+def found(indexed: IndexedText, min_count: int, workers: int) -> tuple[list[str], list[int], list[list[str]]]:
+    order = np.argsort(-indexed.counts, kind="stable")
+    order = order[indexed.counts[order] >= min_count]
+    final = np.full(len(indexed.counts), -1, np.int32)
+    final[order] = np.arange(len(order), dtype=np.int32)
+    words = indexed.words(order)
+    ids, offsets = indexed.encode(final, workers)
+    assert ids.dtype == np.int32
+    assert offsets.dtype == np.int64
+    assert offsets[0] == 0
+    assert offsets[-1] == len(ids)
+    sentences = [[words[i] for i in ids[a:b]] for a, b in itertools.pairwise(offsets)]
+    return words, indexed.counts[order].tolist(), sentences
+
+
+def check(
+    text: str, block: int, *, lower: bool = False, min_count: int = 1, workers: int = 2, memory: int = 1 << 27
+) -> None:
+    """Compare both ways of indexing, in memory or on disk, with the ten lines of Python."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spill_buffer, "IN_MEMORY", memory)
+        ways = [1 << 60, -1] if importlib.util.find_spec("numba") else [1 << 60]
+        for short in ways:
+            patch.setattr(indexer, "SHORT_TEXT_BYTES", short)
+            indexed = index_text(cut(text.encode(), block), lower=lower, errors="strict", workers=workers)
+            assert found(indexed, min_count, workers) == expected(text, lower, min_count)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    text=st.text(st.sampled_from(SPACES + LETTERS + "    \n"), max_size=200),
+    block=st.integers(1, 40),
+    lower=st.booleans(),
+    min_count=st.integers(1, 3),
+    workers=st.integers(1, 3),
+    memory=st.sampled_from([0, 40, 1 << 27]),
+)
+def test_hostile_text(text: str, block: int, lower: bool, min_count: int, workers: int, memory: int):
+    check(text, block, lower=lower, min_count=min_count, workers=workers, memory=memory)
+
+
+@settings(max_examples=50, deadline=None)
+@given(words=st.lists(st.text("ab\x00", min_size=1, max_size=40), max_size=200), workers=st.integers(1, 3))
+def test_words_that_differ_by_little(words: list[str], workers: int):
+    check(" ".join(words), 30, workers=workers)
+
+
+def test_threads_that_overtake_each_other_change_nothing():
+    """A table that sees a later block before an earlier one would take a word's second position for its first."""
+    before = sys.getswitchinterval()
+    random = np.random.default_rng(0)
+    words = [f"w{i}" for i in random.zipf(1.3, 5000) % 3000]
+    text = "\n".join(" ".join(words[i : i + 7]) for i in range(0, len(words), 7))
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(10):
+            check(text, 300, workers=3)
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_more_words_than_the_first_tables_hold(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(indexer.WordTable.__init__, "__defaults__", (4, 8))
+    random = np.random.default_rng(0)
+    words = [f"w{i}" for i in random.zipf(1.3, 5000) % 3000] + ["x" * 1000, "y" * 9, "x" * 999 + "y"]
+    check("\n".join(" ".join(words[i : i + 7]) for i in range(0, len(words), 7)), 500, min_count=2, workers=3)
+
+
+def test_words_of_a_million_bytes():
+    long = "x" * 1_000_000
+    check(f"{long} {long}y {'한' * 400_000}\n{long} z", 10, workers=2)
+
+
+def test_every_white_space_character_and_no_other():
+    assert {chr(c) for c in range(0x110000) if chr(c).isspace()} == set(SPACES)
+    everything = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    check("a".join(everything), 1 << 20)
+
+
+@compiled
+def test_words_with_equal_slots_and_tags_are_told_apart():
+    # The hash of `fastw2v.kernels.tokenizer` for words of 24 bytes, in NumPy, is undone for the last eight of them.
+    def mix(z: np.ndarray) -> np.ndarray:
+        z = (z ^ (z >> np.uint64(32))) * golden
+        return z ^ (z >> np.uint64(29))
+
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    firsts = [f"samehead{i:08d}".encode() for i in range(2000)]
+    eights = np.frombuffer(b"".join(firsts), "<u8").reshape(-1, 2)
+    before_last = mix(mix(eights[:, 0]) ^ eights[:, 1]) + np.array(24, np.uint64) * golden
+    lasts = before_last ^ before_last[:1] ^ np.frombuffer(b"the_last", "<u8")
+    letters = lasts.view(np.uint8).reshape(-1, 8)
+    fit = np.flatnonzero(((letters > 32) & (letters < 0xC2)).all(axis=1))[-1]
+    one, other = firsts[0] + b"the_last", firsts[fit] + lasts[fit].tobytes()
+
+    table = indexer.WordTable(capacity=4)
+    ids, _ = table.add(b" ".join([one, other, one, other]) + PADDING, 0)
+    assert ids.tolist() == [0, 1, 0, 1]
+    assert table.counts().tolist() == [2, 2]
+    slots = table.slots.reshape(-1, 4)
+    used = slots[slots[:, 2] > 0]
+    assert len(used) == 2
+    np.testing.assert_array_equal(used[0, :2], used[1, :2])
+    assert used[0, 2] >> np.uint64(32) == used[1, 2] >> np.uint64(32)
+
+
+@compiled
+@pytest.mark.parametrize(
+    "bad",
+    [b"\xff", b"a\xc3", b"\x80", b"\xed\xa0\x80", b"\xf0\xe3\x80\x80x", b"\xe2\x80\x80\x80", b"\xc0\xaf", b"\xf5\x80"],
+)
+def test_bytes_that_are_not_utf8_are_named_by_the_first_position_that_has_them(
+    monkeypatch: pytest.MonkeyPatch, bad: bytes
+):
+    monkeypatch.setattr(indexer, "SHORT_TEXT_BYTES", -1)
+    text = b"one two " * 40 + b"three " + bad + b" four " + b"one two " * 40 + bad + b" " + bad + b"\n"
+    with pytest.raises(UnicodeDecodeError) as python:
+        text.decode()
+    for workers in (1, 3):
+        for block in (20, 400, 5000):
+            with pytest.raises(ValueError, match=f"text is not UTF-8: byte {python.value.start} is"):
+                index_text(cut(text, block), lower=False, errors="strict", workers=workers)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("FASTW2V_DATA" not in os.environ, reason="FASTW2V_DATA names no folder with corpora")
+@pytest.mark.parametrize("name", ["wiki8.txt.xz", "kowiki-head.txt.xz"])
+def test_a_large_corpus_equals_a_counter(name: str):
+    path = Path(os.environ["FASTW2V_DATA"]) / "corpora" / name
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    with lzma.open(path, "rt", encoding="utf-8", newline="\n") as file:
+        text = file.read()
+    counts = Counter(text.split())
+    ranked = sorted((word for word in counts if counts[word] >= 5), key=lambda word: -counts[word])
+    for workers in (1, 3):
+        corpus = Corpus.from_text(path, workers=workers)
+        assert corpus.vocabulary.words == ranked
+        assert corpus.vocabulary.counts.tolist() == [counts[word] for word in ranked]
+        np.testing.assert_array_equal(np.bincount(corpus.ids), corpus.vocabulary.counts)
+        ids = corpus.vocabulary.word_to_id
+        np.testing.assert_array_equal(corpus.ids, [ids[word] for word in text.split() if word in ids])

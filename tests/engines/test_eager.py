@@ -1,0 +1,219 @@
+"""The layers engine: that it leaves a device to itself while it trains, and repeats itself when asked to."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import pkgutil
+import warnings
+
+import numpy as np
+import pytest
+
+import fastw2v
+from fastw2v import backend
+from fastw2v.compat.textbook import create_contexts_target
+from fastw2v.engines import eager
+from fastw2v.engines.base import Tables
+from fastw2v.nn.models import CBOW, SkipGram
+from fastw2v.nn.optim import SGD, AdaGrad, Adam
+from fastw2v.nn.trainer import Trainer
+from fastw2v.word2vec import Word2Vec
+from tests.engines.cases import corpus_of, train
+
+READS = ("__bool__", "__complex__", "__float__", "__index__", "__int__", "__array__", "__dlpack__")
+
+
+class Device:
+    """A device that is far away: array-api-strict's, with the little added that CuPy has beyond the standard.
+
+    Whatever would bring its numbers to the host, or have a size that depends on them, is refused but in
+    `backend.to_host` and `backend.boolean_mask`, which are counted.
+    """
+
+    def __init__(self, monkeypatch):
+        self.xp = pytest.importorskip("array_api_strict")
+        self.place = self.xp.Device("device1")
+        self.to_host, self.masked = 0, 0
+        self.rng = np.random.default_rng(0)
+        self.here = False
+        Array = type(self.xp.zeros(1))
+        for name in READS:
+            if hasattr(Array, name):
+                monkeypatch.setattr(Array, name, self._refusing(name, getattr(Array, name)))
+        replaced = {"to_host": self._to_host, "boolean_mask": self._boolean_mask, "scatter_add": self._scatter_add,
+                    "set_rows": self._set_rows}  # fmt: skip
+        names = ["fastw2v", *(module.name for module in pkgutil.walk_packages(fastw2v.__path__, "fastw2v."))]
+        names = [name for name in names if not name.startswith(("fastw2v.kernels.", "fastw2v.__main__"))]
+        for module in map(importlib.import_module, names):
+            for name, function in replaced.items():
+                if getattr(module, name, None) is getattr(backend, name) and module is not backend:
+                    monkeypatch.setattr(module, name, function)
+        self.flags = self.xp.ArrayAPIStrictFlags(boolean_indexing=False, data_dependent_shapes=False)
+
+    def array(self, values):
+        with self._reading():
+            return self.xp.asarray(np.array(values), device=self.place)
+
+    @contextlib.contextmanager
+    def _reading(self):
+        before, self.here = self.here, True
+        yield
+        self.here = before
+
+    def _refusing(self, name, original):
+        def read(array, *args, **kwargs):
+            assert self.here, f"{name}: the host waits for the device"
+            return original(array, *args, **kwargs)
+
+        return read
+
+    def _to_host(self, array):
+        if isinstance(array, np.ndarray | np.generic):
+            return np.asarray(array)
+        self.to_host += 1
+        return np.array(array._array)
+
+    def _boolean_mask(self, values, mask):
+        self.masked += 1
+        return self.array(values._array[mask._array])
+
+    def _scatter_add(self, target, ids, rows):
+        order = self.rng.permutation(len(ids._array))  # of atomic operations
+        np.add.at(target._array, ids._array[order], rows._array[order])
+
+    def _set_rows(self, target, ids, rows):
+        target._array[ids._array] = rows._array
+
+
+def corpus(n=4000, V=60):
+    ids = np.minimum(np.random.default_rng(0).zipf(1.3, n) - 1, V - 1)
+    return corpus_of(ids, np.append(np.arange(0, n, 20), n), V)
+
+
+def start(V=60, D=8):
+    return Tables((np.random.default_rng(1).random((V, D)) - 0.5).astype(np.float32) / D, np.zeros((V, D), np.float32))
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_batches_do_not_wait_for_the_device(model, monkeypatch):
+    for name in ("GROUPS", "GPU_GROUPS"):
+        monkeypatch.setattr(eager, name, 2)  # 32 batches an epoch
+    monkeypatch.setattr("fastw2v.engines.base.REPORT_INTERVAL", 3600)
+    host = start()
+    expected = train(eager, host, corpus(), model=model, epochs=2)
+    far = Device(monkeypatch)
+    with far.flags:
+        there = Tables(*map(far.array, start()))
+        losses = train(eager, there, corpus(), model=model, epochs=2)
+    # An epoch is one chunk: its offsets and its sizes are read, and its loss at the end.
+    assert (far.to_host, far.masked) == (2 * 3, 2)
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    for ours, theirs in zip(there, host, strict=True):
+        np.testing.assert_allclose(ours._array, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("Optimizer", [SGD, AdaGrad, Adam])
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+@pytest.mark.parametrize("max_grad", [None, 0.5])
+def test_the_trainer_reads_the_loss_it_reports_and_nothing_else(Model, Optimizer, max_grad, monkeypatch):
+    ids = corpus(300).ids
+    contexts, target = create_contexts_target(ids, window_size=2)
+    model = Model(60, 6, 2, ids)
+    expected = Trainer(model, Optimizer(0.01)).fit(contexts, target, 2, 30, max_grad, eval_interval=4)
+    far = Device(monkeypatch)
+    with far.flags:
+        with far._reading():
+            model = Model(60, 6, 2, far.array(ids))
+        contexts, target = far.array(contexts), far.array(target)
+        far.to_host = 0
+        trainer = Trainer(model, Optimizer(0.01)).fit(contexts, target, 2, 30, max_grad, eval_interval=4)
+    assert far.to_host == len(trainer.loss_history) == 2 * 3
+    assert far.masked == 0
+    ours, theirs = ([loss for _, loss in one.loss_history] for one in (trainer, expected))
+    assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_deterministic_repeats_the_bytes(model, monkeypatch):
+    far = Device(monkeypatch)
+
+    def run(deterministic):
+        with far.flags:
+            W_in, W_out = there = Tables(*map(far.array, start()))
+            losses = train(eager, there, corpus(), model=model, epochs=1, deterministic=deterministic)
+        return W_in._array.tobytes() + W_out._array.tobytes() + losses.tobytes()
+
+    assert run(False) != run(False)  # or else the test shows nothing
+    assert run(True) == run(True)
+
+
+@pytest.mark.parametrize("Optimizer", [SGD, AdaGrad, Adam])
+def test_a_deterministic_trainer_repeats_the_bytes(Optimizer, monkeypatch):
+    ids = corpus(500).ids
+    contexts, target = create_contexts_target(ids, window_size=2)
+    far = Device(monkeypatch)
+
+    def run(deterministic):
+        with far.flags:
+            with far._reading():
+                model = CBOW(60, 6, 2, far.array(ids))
+            trainer = Trainer(model, Optimizer(0.05), deterministic=deterministic)
+            trainer.fit(far.array(contexts), far.array(target), 1, 100, max_grad=1.0)
+        return model.params[0]._array.tobytes() + model.params[1]._array.tobytes()
+
+    assert run(False) != run(False)
+    assert run(True) == run(True)
+
+
+def test_deterministic_on_a_processor_changes_nothing():
+    runs = []
+    for deterministic in (False, True):
+        W_in, W_out = here = start()
+        train(eager, here, corpus(), epochs=1, deterministic=deterministic)
+        runs.append(W_in.tobytes() + W_out.tobytes())
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.gpu
+class TestOnAGpu:
+    @pytest.mark.parametrize("model", ["cbow", "skipgram"])
+    def test_batches_do_not_wait_for_the_device(self, model, cupy, monkeypatch):
+        import cupyx
+
+        def allowing(function):
+            def call(*args):
+                with cupyx.allow_synchronize(True):
+                    return function(*args)
+
+            return call
+
+        for module in ("engines.eager", "sampling.batches", "sampling.chunks"):
+            monkeypatch.setattr(f"fastw2v.{module}.to_host", allowing(backend.to_host))
+        monkeypatch.setattr("fastw2v.sampling.batches.boolean_mask", allowing(backend.boolean_mask))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is deprecated, as it does not see all
+            train(eager, Tables(*map(cupy.asarray, start())), corpus(), model=model, epochs=1)  # compiles
+            with cupyx.allow_synchronize(False):
+                train(eager, Tables(*map(cupy.asarray, start())), corpus(), model=model, epochs=1)
+
+    @pytest.mark.parametrize("model", ["cbow", "skipgram"])
+    def test_deterministic_repeats_the_bytes(self, model, cupy):
+        words = corpus(200_000, 500)
+        runs = set()
+        for _ in range(3):
+            W_in, W_out = there = Tables(*map(cupy.asarray, start(500, 32)))
+            train(eager, there, words, model=model, epochs=1, deterministic=True)
+            runs.add(W_in.get().tobytes() + W_out.get().tobytes())
+        assert len(runs) == 1
+
+    def test_a_second_device(self, cupy):
+        if cupy.cuda.runtime.getDeviceCount() < 2:
+            pytest.skip("there is one device")
+        model = Word2Vec(vector_size=8, engine="layers", device="cuda:1").fit([list("abcdefgh")] * 50)
+        assert model.wv.vectors.device.id == 1
+
+    def test_a_device_that_is_not_there(self, cupy):
+        count = cupy.cuda.runtime.getDeviceCount()
+        with pytest.raises(RuntimeError, match=rf"'cuda:{count}' cannot be used: there "):
+            Word2Vec(device=f"cuda:{count}").fit([list("abcdefgh")] * 50)

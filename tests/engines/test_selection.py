@@ -1,0 +1,72 @@
+"""Which engine and device are chosen, and what is said about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastw2v.engines import cpu, eager, gpu
+from fastw2v.engines.selection import select_engine
+from fastw2v.word2vec import Word2Vec
+
+SENTENCES = [list("abcdefgh")] * 50
+needs_numba = pytest.mark.skipif(cpu.unavailable_reason() is not None, reason=str(cpu.unavailable_reason()))
+
+
+class TestDeterminism:
+    def test_several_workers_are_refused(self):
+        with pytest.raises(ValueError, match=r"deterministic is True and workers is 3: .* set it to 1"):
+            Word2Vec(deterministic=True, workers=3)
+
+    @needs_numba
+    def test_on_a_cpu_it_is_one_worker(self, monkeypatch):
+        seen = []
+        monkeypatch.setattr(cpu, "train", lambda *_, workers, **__: seen.append(workers))
+        Word2Vec(deterministic=True, engine="fused", device="cpu").fit(SENTENCES)
+        assert seen == [1]
+
+    def test_on_a_gpu_it_is_the_layers(self, monkeypatch):
+        monkeypatch.setattr("fastw2v.engines.selection.array_module", lambda device: None)
+        monkeypatch.setattr(gpu, "unavailable_reason", lambda device: None)
+        assert select_engine("auto", "cuda").name == "fused"
+        assert select_engine("auto", "cuda:1", deterministic=True)[:2] == ("cuda:1", "layers")
+        with pytest.raises(RuntimeError, match=r"'fused' cannot be used on cuda: deterministic.*engine='layers' can"):
+            select_engine("fused", "cuda", deterministic=True)
+
+
+class TestChoice:
+    def test_auto_without_numba_is_layers_and_says_so(self, monkeypatch):
+        monkeypatch.setattr(cpu, "unavailable_reason", lambda device: "Numba is on holiday")
+        monkeypatch.setattr("fastw2v.engines.selection.cuda_problem", lambda: "no CUDA today")
+        reason = "no GPU is used: no CUDA today; no fused engine: Numba is on holiday"
+        assert select_engine() == ("cpu", "layers", reason, eager)
+
+    def test_fused_without_numba_is_an_error_with_the_reason(self, monkeypatch):
+        monkeypatch.setattr(cpu, "unavailable_reason", lambda device: "Numba is on holiday")
+        with pytest.raises(RuntimeError, match=r"cannot be used on cpu: Numba is on holiday. engine='layers' can"):
+            Word2Vec(engine="fused", device="cpu").fit(SENTENCES)
+
+    @needs_numba
+    def test_auto_on_a_cpu_is_fused(self):
+        assert select_engine("auto", "cpu") == ("cpu", "fused", "device 'cpu' was asked for", cpu)
+
+    def test_a_missing_gpu_is_an_error(self, monkeypatch):
+        monkeypatch.setattr("fastw2v.backend.cuda_problem", lambda: "no CUDA today")
+        with pytest.raises(RuntimeError, match=r"device 'cuda' cannot be used. no CUDA today"):
+            select_engine("auto", "cuda")
+
+    def test_a_gpu_without_a_fused_engine_does_not_slow_down_a_cpu_that_has_one(self, monkeypatch):
+        monkeypatch.setattr("fastw2v.engines.selection.cuda_problem", lambda: None)
+        monkeypatch.setattr(gpu, "unavailable_reason", lambda device: "no kernel today")
+        monkeypatch.setattr(cpu, "unavailable_reason", lambda device: None)
+        assert select_engine()[:2] == ("cpu", "fused")
+        monkeypatch.setattr(cpu, "unavailable_reason", lambda device: "Numba is on holiday")
+        assert select_engine()[:2] == ("cuda", "layers")
+
+    def test_an_unknown_engine_is_refused(self):
+        with pytest.raises(ValueError, match="engine is 'numba'; it must be 'auto', 'fused' or 'layers'"):
+            select_engine("numba")
+
+    def test_the_choice_is_logged(self, caplog):
+        with caplog.at_level("INFO", logger="fastw2v"):
+            Word2Vec(vector_size=2, epochs=1, engine="layers", device="cpu").fit(SENTENCES)
+        assert "training on cpu with the layers engine: device 'cpu' was asked for" in caplog.text

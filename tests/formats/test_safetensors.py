@@ -1,0 +1,113 @@
+"""safetensors: everything is kept, mapped and checked."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastw2v.formats.fileio import FormatError
+from fastw2v.vectors.word_vectors import WordVectors
+from tests.formats.common import MATRIX, WORDS, assert_same, some_vectors
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_safetensors_keeps_everything(tmp_path: Path, dtype: str) -> None:
+    matrix = MATRIX.astype(dtype)
+    settings = {"vector_size": 3, "alpha": 0.1, "words": ["é"], "nested": {"none": None}}
+    vectors = WordVectors(WORDS, matrix, np.arange(7) + 2**40, np.asfortranarray(matrix * 2), settings)
+    vectors.save(tmp_path / "x.safetensors")
+    back = WordVectors.load(tmp_path / "x.safetensors")
+    assert_same(back, WORDS, matrix)
+    assert back.context_vectors.tobytes() == (matrix * 2).tobytes()
+    assert back.counts.tolist() == vectors.counts.tolist()
+    assert back.settings == settings
+
+
+def test_safetensors_without_the_rest(tmp_path: Path) -> None:
+    some_vectors().save(tmp_path / "x.safetensors")
+    back = WordVectors.load(tmp_path / "x.safetensors")
+    assert (back.counts, back.context_vectors, back.settings) == (None, None, None)
+    WordVectors([""], MATRIX[:1]).save(tmp_path / "x.safetensors")
+    assert WordVectors.load(tmp_path / "x.safetensors").index_to_key == [""]
+
+
+def test_settings_must_be_json(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="settings cannot be written as JSON"):
+        WordVectors(["a"], MATRIX[:1], settings={"a": object()}).save(tmp_path / "x.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def tensors(**changes: Any) -> dict[str, np.ndarray]:
+    base = {
+        "vectors": MATRIX[:2],
+        "words": np.frombuffer(b"abc", dtype=np.uint8),
+        "word_offsets": np.array([0, 1, 3]),
+    }
+    return {name: array for name, array in {**base, **changes}.items() if array is not None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "metadata", "message"),
+    [
+        ({}, {"format": "pt"}, "not one of word vectors written by fastw2v; it holds .*'vectors'"),
+        ({}, None, "not one of word vectors"),
+        ({}, {"version": "2"}, "version 2 .* upgrade"),
+        ({}, {"settings": "{"}, "settings in its metadata are not JSON"),
+        ({"words": None}, {}, "the file has no words"),
+        ({"vectors": None, "word_offsets": None}, {}, "no vectors and no word_offsets"),
+        ({"vectors": MATRIX[0]}, {}, "vectors is of type F32 and shape"),
+        ({"vectors": MATRIX[:2].astype(np.int32)}, {}, "vectors is of type I32"),
+        ({"vectors": MATRIX[:3]}, {}, "vectors has 3 rows, but there are 2 words"),
+        ({"word_offsets": np.array([0, 1, 4])}, {}, "word_offsets do not run"),
+        ({"word_offsets": np.array([0, 2**63 - 1, -(2**63), 3])}, {}, "word_offsets do not run"),
+        ({"word_offsets": np.array([1, 1, 3])}, {}, "word_offsets do not run"),
+        ({"word_offsets": np.array([], dtype=np.int64)}, {}, "word_offsets do not run"),
+        ({"word_offsets": np.array([0, 1, 3], dtype=np.int32)}, {}, "word_offsets is of type I32"),
+        ({"words": np.frombuffer(b"aa", np.uint8), "word_offsets": np.array([0, 1, 2])}, {}, "'a' occurs twice"),
+        ({"counts": np.array([1, 2, 3])}, {}, "counts has shape"),
+        ({"counts": np.array([1, -2])}, {}, "counts holds -2"),
+        ({"context_vectors": MATRIX[:3]}, {}, "context_vectors has shape"),
+    ],
+)
+def test_wrong_safetensors_are_refused(
+    tmp_path: Path, changes: dict[str, Any], metadata: dict[str, str] | None, message: str
+) -> None:
+    from safetensors.numpy import save_file
+
+    base = {"format": "fastw2v", "version": "1"}
+    save_file(tensors(**changes), tmp_path / "x.safetensors", None if metadata is None else {**base, **metadata})
+    with pytest.raises(FormatError, match=message):
+        _ = WordVectors.load(tmp_path / "x.safetensors").index_to_key
+
+
+def test_the_safetensors_layout_is_fixed(tmp_path: Path) -> None:
+    """What another program would rely on."""
+    from safetensors import safe_open
+
+    WordVectors(["a", "日"], MATRIX[:2], [5, 3], MATRIX[2:4], {"window": 5}).save(tmp_path / "x.safetensors")
+    with safe_open(tmp_path / "x.safetensors", framework="numpy") as file:
+        assert file.metadata() == {"format": "fastw2v", "version": "1", "settings": '{"window": 5}'}
+        assert set(file.keys()) == {"vectors", "context_vectors", "words", "word_offsets", "counts"}
+        assert file.get_tensor("words").tobytes() == "a日".encode()
+        assert file.get_tensor("word_offsets").tolist() == [0, 1, 4]
+        assert file.get_tensor("counts").tolist() == [5, 3]
+        assert file.get_tensor("context_vectors").tolist() == MATRIX[2:4].tolist()
+
+
+def test_safetensors_is_mapped_and_its_words_wait(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    some_vectors(counts=range(7), context_vectors=MATRIX + 1).save(path)
+    back = WordVectors.load(path)
+    assert "index_to_key" not in back.__dict__
+    assert not back.vectors.flags.writeable
+    assert not back.vectors.flags.owndata
+    assert back.most_similar("the", topn=1) == some_vectors().most_similar("the", topn=1)
+    again = pickle.loads(pickle.dumps(WordVectors.load(path)))
+    assert_same(again, WORDS, MATRIX)
+    back.save(path)  # over the file that is mapped
+    assert_same(back, WORDS, MATRIX)
+    assert_same(WordVectors.load(path), WORDS, MATRIX)

@@ -1,0 +1,91 @@
+"""Models: whole-model finite differences, and the textbook's behaviour."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastw2v.backend import to_host
+from fastw2v.nn.models import CBOW, SkipGram
+
+V, D = 9, 4
+CORPUS = np.random.default_rng(0).integers(0, V, 60)
+CONTEXTS = np.array([[1, 2, 4, 5], [0, 0, 8, 7], [3, 3, 3, 3]])
+TARGET = np.array([3, 8, 0])
+
+
+def in_double(model, xp):
+    """Give a model float64 weights with some size, so that differences are not lost in rounding."""
+    rng = np.random.default_rng(2)
+    return type(model).from_weights(*(xp.asarray(rng.normal(size=(V, D))) for _ in range(2)), negative=3)
+
+
+def check_gradients(model, xp, forward):
+    forward()
+    model.backward()
+    for W, grad in zip(model.params, [g.dense(W) for g, W in zip(model.grads, model.params, strict=True)], strict=True):
+        for i, j in [(0, 0), (3, 1), (8, 3), (5, 2)]:
+            at = float(W[i, j])
+            W[i, j] = at + 1e-5
+            above = float(forward())
+            W[i, j] = at - 1e-5
+            below = float(forward())
+            W[i, j] = at
+            assert float(grad[i, j]) == pytest.approx((above - below) / 2e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_gradients_with_pools(xp, Model):
+    model = in_double(Model(V, D, 2, xp.asarray(CORPUS)), xp)
+    contexts = xp.asarray(np.array([[[1, -1, 4, 5], [-1, -1, -1, -1], [3, 3, -1, -1]]]))
+    target, pool = xp.asarray([[3, 8, 0]]), xp.asarray([[1, 3, 0, 7, 7]])
+    check_gradients(model, xp, lambda: model.forward(contexts, target, pool))
+
+
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_gradients_with_the_sampler(xp, Model):
+    model = Model(V, D, 2, xp.asarray(CORPUS), sample_size=3)
+    sampler = model.loss_layer.sampler
+    model = in_double(model, xp)
+    model.loss_layer.sampler = sampler
+    contexts, target = xp.asarray(CONTEXTS), xp.asarray(TARGET)
+
+    def forward():
+        sampler._drawn = 0  # the same negatives each time
+        return model.forward(contexts, target)
+
+    check_gradients(model, xp, forward)
+
+
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_a_new_model_knows_nothing(Model):
+    # All scores are near 0: every positive and every negative costs log 2.
+    model = Model(V, D, 2, CORPUS)
+    pairs = 1 if Model is CBOW else 4
+    assert float(model.forward(CONTEXTS, TARGET)) == pytest.approx(6 * pairs * np.log(2), rel=1e-3)
+
+
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_the_same_seed_is_the_same_model_on_every_backend(xp, Model):
+    model = Model(V, D, 2, xp.asarray(CORPUS), seed=5)
+    host = Model(V, D, 2, CORPUS, seed=5)
+    np.testing.assert_allclose(to_host(model.word_vecs), host.word_vecs, rtol=1e-5)
+    loss = model.forward(xp.asarray(CONTEXTS), xp.asarray(TARGET))
+    assert float(loss) == pytest.approx(float(host.forward(CONTEXTS, TARGET)), rel=1e-6)
+    assert not np.allclose(host.word_vecs, Model(V, D, 2, CORPUS, seed=6).word_vecs)
+    assert not np.allclose(host.params[0], host.params[1])
+
+
+@pytest.mark.parametrize(("arguments", "error", "message"), [
+    ((0, D, 2, CORPUS), ValueError, "vocab_size is 0"),
+    ((V, 0, 2, CORPUS), ValueError, "hidden_size is 0"),
+    ((V, D, 0, CORPUS), ValueError, "window_size is 0"),
+    ((V, D, 2, CORPUS / 2), TypeError, "integer word ids"),
+    ((V - 1, D, 2, CORPUS), ValueError, r"must lie in 0..7"),
+    ((V, D, 2, CORPUS - 1), ValueError, "ids from -1"),
+    ((V, D, 2, CORPUS[:0]), ValueError, "at least two different words"),
+    ((V, D, 2, np.zeros(9, np.int64)), ValueError, "at least two different words"),
+])  # fmt: skip
+def test_bad_arguments(arguments, error, message):
+    with pytest.raises(error, match=message):
+        CBOW(*arguments)

@@ -1,0 +1,128 @@
+"""Trainer: learning, bookkeeping, determinism, and errors that name the remedy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastw2v.backend import to_host
+from fastw2v.compat.textbook import create_contexts_target, preprocess
+from fastw2v.nn.models import CBOW, SkipGram
+from fastw2v.nn.optim import SGD, Adam
+from fastw2v.nn.sparse import RowSparseGradient
+from fastw2v.nn.trainer import Trainer, clip_gradients, merge_shared
+
+TEXT = "You say goodbye and I say hello . " * 20
+
+
+def textbook(xp, Model=CBOW, seed=1, text=TEXT):
+    corpus, word_to_id, _ = preprocess(text)
+    contexts, target = create_contexts_target(corpus, window_size=2)
+    model = Model(len(word_to_id), 6, 2, xp.asarray(corpus), seed=seed)
+    return model, xp.asarray(contexts), xp.asarray(target)
+
+
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_the_loss_falls(xp, Model):
+    model, contexts, target = textbook(xp, Model, text=TEXT[: len(TEXT) // 4])
+    trainer = Trainer(model, Adam(0.05)).fit(contexts, target, max_epoch=6, batch_size=5, eval_interval=1000)
+    losses = [loss for _, loss in trainer.loss_history]
+    assert len(losses) == 6
+    assert losses[-1] < 0.75 * losses[0]
+
+
+def test_backends_agree(xp):
+    results = []
+    for namespace in (np, xp):
+        model, contexts, target = textbook(namespace)
+        Trainer(model, Adam(0.01)).fit(contexts, target, max_epoch=2, batch_size=50)
+        results.append(to_host(model.word_vecs))
+    np.testing.assert_allclose(results[0], results[1], atol=1e-4)
+
+
+def test_same_seed_same_bytes():
+    runs = []
+    for seed in (1, 1, 2):
+        model, contexts, target = textbook(np)
+        Trainer(model, Adam(), seed=seed).fit(contexts, target, max_epoch=2, batch_size=7)
+        runs.append(model.word_vecs.tobytes())
+    assert runs[0] == runs[1] != runs[2]
+
+
+class Recorder:
+    """A model that learns nothing and remembers what it was given."""
+
+    def __init__(self, loss=1.0):
+        self.params, self.grads, self.seen, self.loss = [np.zeros((1, 1))], [np.zeros((1, 1))], [], loss
+
+    def forward(self, contexts, target):
+        assert np.array_equal(contexts[:, 0], target * 10)  # rows stay together
+        self.seen.append(target.tolist())
+        return np.float64(self.loss)
+
+    def backward(self):
+        pass
+
+
+def test_every_example_once_an_epoch_in_a_new_order():
+    target = np.arange(10)
+    model = Recorder()
+    trainer = Trainer(model, SGD()).fit(target[:, None] * 10, target, max_epoch=2, batch_size=4, eval_interval=2)
+    assert [len(batch) for batch in model.seen] == [4, 4, 2, 4, 4, 2]
+    first, second = sum(model.seen[:3], []), sum(model.seen[3:], [])  # noqa: RUF017
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+    assert trainer.loss_history == [(0.8, 1.0), (1.0, 1.0), (1.8, 1.0), (2.0, 1.0)]
+    trainer.fit(target[:, None] * 10, target, max_epoch=1, batch_size=10)
+    assert trainer.loss_history[-1] == (3.0, 1.0)
+
+
+def test_the_loss_is_the_mean_per_target():
+    class Rising(Recorder):
+        def forward(self, contexts, target):
+            super().forward(contexts, target)
+            return np.float64(len(self.seen))
+
+    target = np.arange(5)
+    trainer = Trainer(Rising(), SGD()).fit(target[:, None] * 10, target, 1, batch_size=2, eval_interval=100)
+    assert trainer.loss_history == [(1.0, (2 * 1 + 2 * 2 + 1 * 3) / 5)]
+
+
+@pytest.mark.parametrize("loss", [np.nan, np.inf, -np.inf])
+def test_a_loss_that_is_not_finite_stops_with_the_remedy(loss):
+    with pytest.raises(FloatingPointError, match=r"epoch 1, batch 1.*lower learning rate \(now 0.5\)"):
+        Trainer(Recorder(loss), SGD(0.5)).fit(np.array([[10]]), np.array([1]), 1, 1)
+
+
+@pytest.mark.parametrize("arguments", [{"max_epoch": 0}, {"batch_size": 0}, {"eval_interval": 0}])
+def test_sizes_below_one(arguments):
+    with pytest.raises(ValueError, match=r"is 0; it must be at least 1"):
+        Trainer(Recorder(), SGD()).fit(np.array([[10]]), np.array([1]), **arguments)
+
+
+@pytest.mark.parametrize(("contexts", "target"), [((2, 1), (3,)), ((0, 1), (0,))])
+def test_examples_that_do_not_match(contexts, target):
+    with pytest.raises(ValueError, match="must be equal and above 0"):
+        Trainer(Recorder(), SGD()).fit(np.zeros(contexts, int), np.zeros(target, int))
+
+
+def test_a_shared_weight_is_updated_once_with_the_sum():
+    W = np.zeros((2, 2))
+    grads = [RowSparseGradient(np.array([0]), np.ones((1, 2))), RowSparseGradient(np.array([0, 1]), np.ones((2, 2)))]
+    params, sums = merge_shared([W, W], grads)
+    assert len(params) == 1
+    assert params[0] is W
+    assert sums[0].dense(W).tolist() == [[2, 2], [1, 1]]
+    other = np.zeros((2, 2))
+    assert len(merge_shared([W, other], grads)[0]) == 2  # equal is not the same
+
+
+def test_clip_gradients(xp):
+    grads = [
+        RowSparseGradient(xp.asarray([1, 1]), xp.asarray([[3.0, 0.0], [0.0, 0.0]])),
+        RowSparseGradient(xp.asarray([0]), xp.asarray([[0.0, 4.0]])),
+    ]
+    clipped = clip_gradients(grads, 1.0)
+    np.testing.assert_allclose([to_host(g.rows)[0].tolist() for g in clipped], [[0.6, 0], [0, 0.8]], rtol=1e-5)
+    same = clip_gradients(grads, 10.0)
+    assert to_host(same[1].rows).tolist() == [[0, 4]]

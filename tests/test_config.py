@@ -1,0 +1,108 @@
+"""The settings of training: defaults, derived defaults, checks, and that no default is written twice."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+from pathlib import Path
+
+import pytest
+
+import fastw2v
+from fastw2v.config import MIN_COUNT, TrainingConfig, default_pool_size
+from fastw2v.word2vec import Word2Vec
+
+PACKAGE = Path(fastw2v.__file__).parent
+
+
+@pytest.mark.parametrize(
+    ("settings", "completed"),
+    [
+        ({}, {"alpha": 0.2, "cbow_grad": "balanced", "pool_size": 24}),
+        ({"alpha": 0.05}, {"alpha": 0.05, "cbow_grad": "sum"}),
+        ({"cbow_grad": "sum"}, {"alpha": 0.05}),
+        ({"cbow_grad": "mean"}, {"alpha": 0.2}),
+        ({"alpha": 0.3, "cbow_grad": "mean"}, {"alpha": 0.3, "cbow_grad": "mean"}),
+        ({"model": "skipgram"}, {"alpha": 0.04, "pool_size": 32}),
+        ({"model": "skipgram", "window": 2}, {"alpha": 0.06}),
+        ({"model": "skipgram", "window": 10}, {"alpha": 0.02}),
+        ({"negative": 15}, {"pool_size": 45}),
+        ({"vector_size": 300}, {"pool_size": 32}),
+        ({"pool_size": 7}, {"pool_size": 7}),
+    ],
+)
+def test_derived_defaults(settings, completed):
+    config = TrainingConfig(**settings)
+    assert {name: getattr(config, name) for name in completed} == completed
+
+
+@pytest.mark.parametrize(("settings", "error", "message"), [
+    ({"vector_size": 0}, ValueError, "vector_size is 0; it must be at least 1"),
+    ({"window": 0}, ValueError, "window is 0; it must be at least 1"),
+    ({"negative": 0}, ValueError, "negative is 0; it must be at least 1"),
+    ({"epochs": 0}, ValueError, "epochs is 0"),
+    ({"pool_size": 0}, ValueError, "pool_size is 0"),
+    ({"pool_tokens": 0}, ValueError, "pool_tokens is 0"),
+    ({"tile": 0}, ValueError, "tile is 0"),
+    ({"window": 2.5}, TypeError, "window is 2.5 of type float; it must be a whole number"),
+    ({"vector_size": "100"}, TypeError, "vector_size is '100' of type str"),
+    ({"negative": True}, TypeError, "negative is True of type bool"),
+    ({"seed": "1"}, TypeError, "seed is '1' of type str; it must be a whole number"),
+    ({"ns_exponent": 1.5}, ValueError, "ns_exponent is 1.5; it must lie between -1.0 and 1.0"),
+    ({"sample": -1e-3}, ValueError, "sample is -0.001"),
+    ({"sample": float("nan")}, ValueError, "sample is nan"),
+    ({"alpha": 1e-5}, ValueError, "alpha is 1e-05 and min_alpha 0.0001; alpha must not be below min_alpha"),
+    ({"alpha": 0, "min_alpha": 0}, ValueError, "alpha is 0; it must lie between 1e-09"),
+    ({"min_alpha": 0.3}, ValueError, "alpha is 0.2 and min_alpha 0.3; alpha must not be below min_alpha"),
+    ({"min_alpha": -1}, ValueError, "min_alpha is -1"),
+    ({"alpha": float("inf")}, ValueError, "alpha is inf"),
+    ({"alpha": float("nan")}, ValueError, "alpha is nan"),
+    ({"model": "glove"}, ValueError, "model is 'glove'; it must be 'cbow' or 'skipgram'"),
+    ({"cbow_grad": "classic"}, ValueError, "cbow_grad is 'classic'; it must be 'mean', 'balanced' or 'sum'"),
+])  # fmt: skip
+def test_settings_out_of_range(settings, error, message):
+    with pytest.raises(error, match=message):
+        TrainingConfig(**settings)
+
+
+def test_a_changed_copy_keeps_what_was_completed():
+    config = dataclasses.replace(TrainingConfig(model="skipgram"), window=2, epochs=1)
+    assert (config.alpha, config.pool_size, config.epochs) == (0.04, 32, 1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.window = 3
+
+
+def test_the_pool_grows_with_negatives_and_dimensions():
+    assert default_pool_size("cbow", 5, 1) == 24
+    assert default_pool_size("cbow", 10, 1) == 30
+    assert default_pool_size("skipgram", 5, 1000) == 100
+
+
+def test_the_estimator_has_the_defaults_of_the_settings():
+    parameters = inspect.signature(Word2Vec).parameters
+    for field in dataclasses.fields(TrainingConfig):
+        if field.name in parameters:
+            assert parameters[field.name].default == field.default, field.name
+    assert parameters["min_count"].default == MIN_COUNT
+    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
+
+
+def test_no_default_of_a_setting_is_written_twice():
+    """Where training is set up, config.py alone gives settings their defaults; layers and compat have others."""
+    names = {field.name for field in dataclasses.fields(TrainingConfig)} | {"min_count"}
+    paths = [PACKAGE / "word2vec.py", PACKAGE / "estimate.py", PACKAGE / "corpus" / "corpus.py"]
+    for room in ("engines", "kernels", "cli"):
+        paths += sorted((PACKAGE / room).glob("*.py"))
+    found = []
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            arguments = node.args.posonlyargs + node.args.args
+            pairs = list(zip(reversed(arguments), reversed(node.args.defaults), strict=False))
+            pairs += [(a, d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if d is not None]
+            for argument, default in pairs:
+                if argument.arg in names and isinstance(default, ast.Constant) and default.value is not None:
+                    found.append(f"{path.relative_to(PACKAGE)}: {node.name}({argument.arg}={ast.unparse(default)})")
+    assert found == []
