@@ -225,7 +225,7 @@ def layer_calls(model: Model) -> LayerCalls:
 
 
 def _calls_of_layers(model: Model, batches: int) -> tuple[int, int]:
-    corpus = zipf_corpus(batches * eager.GPU_GROUPS * eager.POOL_TOKENS, V)
+    corpus = zipf_corpus(batches * eager.GPU_GROUPS * eager.BATCH_POOL_TOKENS, V)
     tally = Tally()
     xp = Namespace(tally)
 

@@ -344,7 +344,7 @@ def layers(words: int, deadline: float) -> Iterator[Result]:
                     return
                 with patch.object(eager, "GPU_GROUPS", groups):
                     found = timed(eager, corpus, model, "cuda", deterministic=deterministic)
-                tokens = groups * eager.POOL_TOKENS
+                tokens = groups * eager.BATCH_POOL_TOKENS
                 results.append({"model": model, "tokens in a batch": tokens, "deterministic": deterministic} | found)
                 yield {"results": results}
 

@@ -49,7 +49,7 @@ def allocate(shape: tuple[int, int], device: str = "cpu") -> Tables:
 
 
 def aligned_zeros(shape: tuple[int, int], dtype: Any = np.float32) -> np.ndarray:
-    """Return zeros of shape (V, D) whose rows are padded and start at cache lines, which `train` needs not copy."""
+    """Return zeros of shape (V, D) with padded rows that start at cache lines, which `train` uses without copying."""
     V, D = shape
     itemsize = np.dtype(dtype).itemsize
     width = -(-D // ROW) * ROW
@@ -186,7 +186,7 @@ def _run_in_threads(
                     if (snapshot := report.totals_if_due(done)) is not None:
                         pending.append(snapshot)
                         changed.notify()
-        except BaseException as error:  # whatever it is, it belongs to the calling thread
+        except BaseException as error:  # raised again in the calling thread
             errors.append(error)
             stop.set()
         finally:
@@ -200,7 +200,7 @@ def _run_in_threads(
         for thread in threads:
             thread.start()
         finished = False
-        while not finished:  # at least once: a short run may be over by now, and is reported all the same
+        while not finished:  # at least once, so that a run that has ended by now is reported too
             with changed:
                 changed.wait_for(lambda: not busy or pending, timeout=REPORT_INTERVAL)
                 finished = not busy
@@ -225,7 +225,7 @@ def _keys(seed: int, epoch: int) -> np.ndarray:
 
 
 def _to_the_last_below(max_rates: np.ndarray, highest: float) -> np.ndarray:
-    """Return the limits up to the last that is ever exceeded: a few, of frequent words, which stay in the cache."""
+    """Drop the limits after the last that is ever exceeded; the few left, of frequent words, stay in the cache."""
     return max_rates[: np.flatnonzero(max_rates < highest).max(initial=-1) + 1]
 
 
@@ -236,7 +236,7 @@ def _kernel(model: Model) -> Any:
 
 
 def _compile(run: Callable[[int, int, int, int], Any]) -> None:
-    """Compile the kernel, or load it from the cache, by running it over nothing; tell if that takes long.
+    """Compile the kernel, or load it from the cache, by running it on an empty range; log if that takes long.
 
     It takes place in a thread of its own: Ctrl-C is raised in the main thread, and would be lost in calls from LLVM.
     """

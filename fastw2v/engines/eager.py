@@ -29,20 +29,20 @@ __all__ = ["allocate", "train", "unavailable_reason"]
 
 # The schedule of this engine; that of the fused ones is in `fastw2v.config`. Batches of 256 tokens and more to a matrix
 # product would let OpenBLAS start threads for products too small to gain from them.
-POOL_TOKENS = 64
+BATCH_POOL_TOKENS = 64
 """L: tokens of the corpus that share a pool of negatives."""
-MIN_POOL_SIZE = 16
+MIN_BATCH_POOL_SIZE = 16
 """P: negatives in a pool, at least; three times `negative` if that is more."""
 GROUPS = 16
-"""Pools in one batch: larger batches are hardly faster on NumPy, and staler."""
+"""Pools in one batch: larger batches are barely faster on NumPy, and their weights are staler."""
 GPU_GROUPS = 256
-"""Pools in one batch on a GPU, where a batch costs more than a hundred kernel launches, however small it is."""
+"""Pools in one batch on a GPU, where every batch needs over a hundred kernel launches regardless of its size."""
 MAX_ROW_STEP = 1.6
-"""Longest first step of one row in one batch (see `SGD`); half and twice as much do less well."""
+"""Largest initial update norm of one row in one batch (see `SGD`); halving or doubling it gives worse vectors."""
 
 
 def unavailable_reason(device: str) -> str | None:
-    """Return None: layers run on every device that there is."""
+    """Return None: the layers run on every device."""
     return None
 
 
@@ -84,8 +84,8 @@ def train(
 
     Notes
     -----
-    The host waits for the device only where it reads the loss, about every 0.2 s, and the sizes of the batches of 2**20
-    tokens. With ``config.deterministic``, a repeated run gives the same bytes on a GPU too (see
+    The host waits for the device only to read the loss, about every 0.2 s, and, once per 2**20 tokens, the sizes of the
+    batches. With ``config.deterministic``, a repeated run gives the same bytes on a GPU too (see
     `RowSparseGradient.coalesce`).
     """
     W_in, W_out = tables
@@ -121,8 +121,8 @@ def train(
                 keep,
                 noise,
                 window=config.window,
-                pool_tokens=POOL_TOKENS,
-                pool_size=max(MIN_POOL_SIZE, 3 * config.negative),
+                pool_tokens=BATCH_POOL_TOKENS,
+                pool_size=max(MIN_BATCH_POOL_SIZE, 3 * config.negative),
                 groups=GROUPS if is_numpy(W_in) else GPU_GROUPS,
                 seed=config.seed,
                 epoch=epoch,

@@ -50,11 +50,11 @@ class Items(NamedTuple):
     """The chunks of all epochs in the order in which they are trained: int64 arrays, shape (N,)."""
 
     start: np.ndarray
-    """First token of each,"""
+    """Index of the first token of each chunk."""
     stop: np.ndarray
-    """one past its last token,"""
+    """Index after its last token."""
     done: np.ndarray
-    """and the tokens of all epochs trained before it."""
+    """Tokens of all epochs trained before it."""
 
 
 def unavailable_reason(device: str = "cuda") -> str | None:
@@ -63,7 +63,7 @@ def unavailable_reason(device: str = "cuda") -> str | None:
 
 
 def allocate(shape: tuple[int, int], device: str = "cuda", dtype: Any = np.float32) -> Tables:
-    """Return tables of zeros on a device, with padded rows, which `train` needs not copy.
+    """Return tables of zeros on a device, with padded rows, which `train` uses without copying.
 
     Raises
     ------
@@ -278,11 +278,11 @@ def _load_corpus(
     Yields
     ------
     first, last : int
-        Items from `first` to `last` - 1 can be trained
+        The items from `first` to `last` - 1, which can be trained now.
     ids : int32 array of CuPy
-        with these tokens,
+        Their tokens.
     first_token : int
-        which start at this one.
+        Index in the corpus of ``ids[0]``.
     """
     from concurrent.futures import ThreadPoolExecutor
 

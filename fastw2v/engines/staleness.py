@@ -1,10 +1,10 @@
 """The damping of stale updates: how large a step of a row may be when many workers train at once.
 
 Workers do not see each other's updates of a row until it is written. With n concurrent updates of one row, all
-computed from the same old values, n times the step is taken. The logistic loss curves by at most a quarter of |h|², so
-with more than 8 / (rate · |h|²) of them each step overshoots further than the one before. On a GPU, where hundreds of
-blocks train, this holds for some hundred frequent words; on a CPU with many threads, for words that are in several
-pools at once. Such rows get more updates than they need, so their steps are scaled down (`docs/gpu.md`).
+computed from the same old values, n times the step is taken. The curvature of the logistic loss is at most |h|² / 4,
+so more than 8 / (rate · |h|²) concurrent updates make the iteration diverge. On a GPU, where hundreds of blocks train,
+this holds for some hundred frequent words; on a CPU with many threads, for words that are in several pools at once.
+Such rows get more updates than they need, so their steps are scaled down (`docs/gpu.md`).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def max_rates(
     Notes
     -----
     A worker holds back its updates of a streaming row for the tokens of two windows and a tile, of a target's own row
-    for a tile, and of a pool's row until the pool is written. That may be long enough for the pool's row to converge
-    and no further: then it is enough that the workers that hold the row agree on the mean of their results.
+    for a tile, and of a pool's row until the pool is written. A pool's row may converge within that time. Its step is
+    then scaled by no less than the inverse of the number of workers expected to hold it, which averages their results.
     """
     if concurrency <= 1:
         return np.full(len(counts), np.inf), np.full(len(counts), np.inf)

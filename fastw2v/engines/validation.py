@@ -12,7 +12,7 @@ __all__ = ["check_arrays"]
 
 
 def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_memory: bool) -> None:
-    """Raise ValueError unless the tables are two alike that fit the settings and a sound corpus.
+    """Raise ValueError unless the tables match each other, the settings and a valid corpus.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
     corpus : Corpus
     config : TrainingConfig
     share_memory : bool
-        Whether the two tables share memory, which each library tells in its own way.
+        Whether the two tables share memory; the check differs between NumPy and CuPy.
     """
     W_in, W_out = tables
     ids, offsets, counts = corpus.ids, corpus.offsets, corpus.vocabulary.counts
@@ -38,7 +38,9 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
     if len(counts) != V:
         raise ValueError(f"there are {len(counts)} counts for {V} rows of W_in; each word needs one")
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
-        raise ValueError(f"the corpus is {ids.dtype} of shape {ids.shape}; it must be a line of integer word ids")
+        raise ValueError(
+            f"the corpus is {ids.dtype} of shape {ids.shape}; it must be a one-dimensional array of integer word ids"
+        )
     if len(ids) == 0:
         raise ValueError("the corpus is empty")
     if not (ids.min() >= 0 and ids.max() < V):

@@ -466,9 +466,9 @@ def cbow_ns(
 
     Notes
     -----
-    With ``sums[i]`` the running sum of the rows before token i, the sum of a window is a difference of two of them;
-    and a gradient that belongs to every row of a window is noted at its two edges, and spread by a running sum as
-    the rows leave.
+    Window sums come from prefix sums: with ``row_sums[i]`` the sum of the rows before token i, the sum of a window is a
+    difference of two of them. Gradients use the transpose, a difference array: a target's gradient is added at the
+    start of its window and subtracted at its end, and a running sum gives each row its total as the row leaves.
     """
     window, slope = sampling.window, schedule.slope
     negative, tile = schedule.negative, schedule.tile
@@ -651,8 +651,8 @@ def skipgram_ns(
 
     Notes
     -----
-    The output rows of the window stream through a ring; the band of positives is scored as a second pool, in which
-    pairs outside their target's window are masked.
+    The output rows of the window are held in a ring buffer and scored like a second pool, in which pairs outside their
+    target's window are masked.
     """
     window, slope = sampling.window, schedule.slope
     negative, tile = schedule.negative, schedule.tile

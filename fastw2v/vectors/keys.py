@@ -58,6 +58,8 @@ def find_row(word: Any, rows: Mapping[Any, int]) -> int:
     TypeError
         If `word` is not of the kind that the words are.
     """
+    if type(word) in (str, int) and (row := rows.get(word)) is not None:
+        return row
     if not is_key(word, rows):
         kind = "strings" if isinstance(next(iter(rows)), str) else "integers"
         remedy = f"; for row number {word} use .vectors[{word}]" if isinstance(word, Integral) else ""
