@@ -67,6 +67,8 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     names: dict = {}
     exec(compile(code, "README.md", "exec"), names)
     assert names["vectors"]["cat"].shape == (50,)
+    assert names["vectors"].most_similar("cat", topn=3)[0][0] == "dog"
+    assert names["vectors"].similarity("cat", "dog") == pytest.approx(0.5, abs=0.15)
     assert (tmp_path / "vectors.safetensors").exists()
 
 
