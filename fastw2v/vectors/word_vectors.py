@@ -661,7 +661,7 @@ class WordVectors:
         """Return these vectors turned so that they lie as near to `other` as a rotation can bring them.
 
         Two trainings, be it of other seeds, years or corpora, agree on angles at best, never on axes. The
-        orthogonal Procrustes solution turns one onto the other and changes no angle within it.
+        orthogonal Procrustes solution rotates one onto the other and changes no angle within it.
 
         Parameters
         ----------
