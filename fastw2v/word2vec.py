@@ -21,7 +21,7 @@ from fastw2v.config import MIN_COUNT, MIN_RATE, CbowGrad, Model, TrainingConfig,
 from fastw2v.corpus.corpus import Corpus, as_corpus
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.engines.base import ProgressFunction, Tables
-from fastw2v.engines.selection import EngineName, select_engine
+from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, words_per_second
 from fastw2v.nn.initializers import copy_known_rows, uniform_weights
 from fastw2v.sampling import rng
@@ -414,15 +414,14 @@ class Word2Vec:
         return corpus
 
     def _select_engine(self) -> None:
-        self._engine = select_engine(self.engine, self.device, self.deterministic)
-        self.device_, self.engine_, self.report_ = self._engine.device, self._engine.name, self._engine.reason
+        self.device_, self.engine_, self.report_ = select_engine(self.engine, self.device, self.deterministic)
 
     def _initialize(self, corpus: Corpus, init: WordVectors | None) -> None:
         """Make weights for the vocabulary of a corpus; words that `init` contains start from its rows."""
         if problem := self._estimate(corpus).problem():
             raise MemoryError(problem)
         words = corpus.vocabulary.words
-        W_in, W_out = self._engine.engine.allocate((len(words), self.vector_size), self.device_)
+        W_in, W_out = find_engine(self.engine_, self.device_).allocate((len(words), self.vector_size), self.device_)
         uniform_weights(W_in, self.seed_)
         self.known_words_ = 0 if init is None else copy_known_rows(W_in, W_out, words, init, self.device_)
         self.corpus_count = corpus.n_sentences
@@ -433,6 +432,7 @@ class Word2Vec:
 
     def _train(self, corpus: Corpus, config: TrainingConfig, progress: ProgressFunction | None) -> None:
         """Train the weights in place, and let the vectors know that they have changed."""
+        engine = find_engine(self.engine_, self.device_)
         tables = Tables(self.wv.vectors, self.wv.context_vectors)
         trained = self.loss_history[-1][0] if self.loss_history else 0
         self._notify("train_begin")
@@ -448,7 +448,7 @@ class Word2Vec:
             for run in self._split_runs(config):
                 self._notify("epoch_begin")
                 run = replace(run, seed=self._run_seed())
-                self._engine.engine.train(tables, corpus, run, workers=self._n_workers(), on_progress=report)
+                engine.train(tables, corpus, run, workers=self._n_workers(), on_progress=report)
                 done += run.epochs * len(corpus)
                 self.trained_epochs += run.epochs
                 self.wv.forget_unit_vectors()
@@ -567,7 +567,7 @@ class Word2Vec:
         model.known_words_ = settings.get("known_words", 0)
         model.seed_ = settings["seed"]
         model._select_engine()
-        W_in, W_out = model._engine.engine.allocate(vectors.vectors.shape, model.device_)
+        W_in, W_out = find_engine(model.engine_, model.device_).allocate(vectors.vectors.shape, model.device_)
         with on_device_of(W_in):
             W_in[...] = to_device(vectors.vectors, model.device_)
             W_out[...] = to_device(vectors.context_vectors, model.device_)

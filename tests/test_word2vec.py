@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import copy
+import pickle
 import subprocess
 import sys
 
@@ -397,6 +399,13 @@ class TestCallbacks:
 def test_max_vocab():
     model = Word2Vec(vector_size=4, max_vocab=7, workers=1, epochs=1).fit(themes(100))
     assert len(model.wv) == 7
+
+
+def test_a_model_is_copied_and_pickled():
+    model = Word2Vec(vector_size=4, epochs=1, workers=1).fit(themes(50))
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert np.array_equal(other.wv.vectors, model.wv.vectors)
+        assert np.array_equal(other.train(themes(50)).wv.vectors, copy.deepcopy(model).train(themes(50)).wv.vectors)
 
 
 def test_parameters_as_scikit_learn_has_them():

@@ -27,7 +27,7 @@ from fastw2v.config import TILE, Model, TrainingConfig, default_pool_size
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.spill_buffer import IN_MEMORY
 from fastw2v.corpus.vocabulary import Vocabulary
-from fastw2v.engines.selection import select_engine
+from fastw2v.engines.selection import find_engine, select_engine
 from fastw2v.estimate import Estimate, estimate_memory
 from fastw2v.nn.initializers import uniform_weights
 
@@ -296,7 +296,7 @@ def _corpus(words: int, vocabulary: int) -> Corpus:
 def _train(corpus: Corpus, settings: Mapping[str, Any]) -> float:
     """Return the seconds of one epoch."""
     device, model = settings["device"], MODELS[settings["model"]]
-    engine = select_engine("fused", device).engine
+    engine = find_engine("fused", device)
     config = TrainingConfig(
         model=model, vector_size=settings["dim"], epochs=1, alpha=0.05 if model == "cbow" else 0.02,
         cbow_grad="balanced", window=settings["window"], sample=SAMPLE, pool_size=settings["pool"],

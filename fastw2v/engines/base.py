@@ -116,18 +116,21 @@ class TrainingReport:
         return self._due_by_words(words) or time.monotonic() - self._time > REPORT_INTERVAL
 
     def totals_if_due(self, words: int) -> tuple[int, float, int] | None:
-        """Return what `report` takes if a report is due by the number of words, else None."""
-        return self.totals(words) if self._due_by_words(words) else None
+        """Return what `report` takes, if a report is due by the number of words; the next is due a step later."""
+        if not self._due_by_words(words):
+            return None
+        self._postpone(words)
+        return self.totals(words)
 
     def totals(self, words: int) -> tuple[int, float, int]:
         """Return what `report` takes: the words, and the sums of loss and targets so far."""
-        self._due = (words // self._step + 1) * self._step
         return words, float(self.losses.sum()), int(self.targets.sum())
 
     def report(self, totals: tuple[int, float, int]) -> None:
         """Call the progress function if targets have been trained since its last call."""
         words, loss, targets = totals
         self._time = time.monotonic()
+        self._postpone(words)
         seen_loss, seen_targets = self._reported
         if self._on_progress is None or targets <= seen_targets:
             return
@@ -137,6 +140,10 @@ class TrainingReport:
     def mean_losses(self) -> np.ndarray:
         """Return the mean loss per target of each epoch."""
         return self.losses / np.maximum(self.targets, 1)
+
+    def _postpone(self, words: int) -> None:
+        """Let the next report be due a step after so many words."""
+        self._due = max(self._due, (words // self._step + 1) * self._step)
 
     def _due_by_words(self, words: int) -> bool:
         return self._on_progress is not None and words >= self._due

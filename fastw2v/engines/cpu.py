@@ -6,7 +6,6 @@ Importing this module imports neither Numba nor the kernels; `train` does.
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, Model, TrainingConfig, cbow_grad_scale
+from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, cbow_grad_scale
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import REPORT_INTERVAL, ProgressFunction, Tables, TrainingReport
 from fastw2v.engines.staleness import max_rates
@@ -104,7 +103,7 @@ def train(
     if config.tile > MAX_TILE:
         raise ValueError(f"tile is {config.tile}; it must be from 1 to {MAX_TILE}")
     check_arrays(tables, corpus, config, np.may_share_memory(*tables))
-    from fastw2v.kernels.word2vec_numba import Sampling, Schedule
+    from fastw2v.kernels import word2vec_numba
 
     dtype, counts = tables.W_in.dtype, corpus.vocabulary.counts
     ids = np.ascontiguousarray(corpus.ids, dtype=np.int32)
@@ -114,7 +113,7 @@ def train(
     padded = [_padded(W) for W in tables]
     report = TrainingReport(config, len(ids), on_progress)
     keys = [_keys(config.seed, epoch) for epoch in range(config.epochs)]
-    sampling = Sampling(
+    sampling = word2vec_numba.Sampling(
         keep=keep,
         threshold=noise.threshold,
         alias=noise.alias.astype(np.int32),
@@ -124,7 +123,7 @@ def train(
     )
     limits = max_rates(counts, keep, weights, config, concurrency=concurrency or workers)
     max_rate_in, max_rate_out = (_to_the_last_below(rates, config.alpha).astype(dtype) for rates in limits)
-    schedule = Schedule(
+    schedule = word2vec_numba.Schedule(
         cbow_grad_scale=cbow_grad_scale(config.cbow_grad, 2 * config.window).astype(dtype),
         max_rate_in=max_rate_in,
         max_rate_out=max_rate_out,
@@ -134,12 +133,11 @@ def train(
         tile=config.tile,
         slope=report.slope,
     )
-    kernel = _kernel(config.model)
+    kernel = word2vec_numba.cbow_ns if config.model == "cbow" else word2vec_numba.skipgram_ns
 
     def run(epoch: int, start: int, stop: int, done: int) -> tuple[float, int]:
-        rate = float(config.alpha) - report.slope * (done - start)
-        given = sampling._replace(keys=keys[epoch])
-        return kernel(*padded, ids, offsets, start, stop, given, schedule, rate)
+        of_epoch = sampling._replace(keys=keys[epoch])
+        return kernel(*padded, ids, offsets, start, stop, of_epoch, schedule, report.rate(done - start))
 
     try:
         _compile(run)
@@ -163,7 +161,7 @@ def _run_in_threads(
     stop = threading.Event()
     errors: list[BaseException] = []
     done = busy = 0
-    pending: list[tuple[int, float, int]] = []  # reports that the calling thread has yet to pass on
+    pending: list[tuple[int, float, int]] = []  # totals that the calling thread has yet to report
 
     def worker() -> None:
         nonlocal done, busy
@@ -174,17 +172,14 @@ def _run_in_threads(
                 if chunk is None:
                     break
                 loss, trained = run(*chunk)
-                if not math.isfinite(loss):
-                    where = f"epoch {chunk.epoch + 1}, between word {chunk.start} and word {chunk.stop} of the corpus"
-                    require_finite_loss(
-                        loss, f"{where}, at learning rate {report.rate(chunk.done):.4g}", "a lower alpha"
-                    )
+                where = f"epoch {chunk.epoch + 1}, between word {chunk.start} and word {chunk.stop} of the corpus"
+                require_finite_loss(loss, f"{where}, at learning rate {report.rate(chunk.done):.4g}", "a lower alpha")
                 with changed:
                     report.losses[chunk.epoch] += loss
                     report.targets[chunk.epoch] += trained
                     done += chunk.stop - chunk.start
-                    if (snapshot := report.totals_if_due(done)) is not None:
-                        pending.append(snapshot)
+                    if (totals := report.totals_if_due(done)) is not None:
+                        pending.append(totals)
                         changed.notify()
         except BaseException as error:  # raised again in the calling thread
             errors.append(error)
@@ -204,11 +199,11 @@ def _run_in_threads(
             with changed:
                 changed.wait_for(lambda: not busy or pending, timeout=REPORT_INTERVAL)
                 finished = not busy
-                snapshots = pending.copy() if pending and not finished else [*pending, report.totals(done)]
+                due = pending.copy() if pending and not finished else [*pending, report.totals(done)]
                 pending.clear()
-            for snapshot in snapshots:
+            for totals in due:
                 if not errors:
-                    report.report(snapshot)
+                    report.report(totals)
     finally:
         stop.set()
         for thread in threads:
@@ -227,12 +222,6 @@ def _keys(seed: int, epoch: int) -> np.ndarray:
 def _to_the_last_below(max_rates: np.ndarray, highest: float) -> np.ndarray:
     """Drop the limits after the last that is ever exceeded; the few left, of frequent words, stay in the cache."""
     return max_rates[: np.flatnonzero(max_rates < highest).max(initial=-1) + 1]
-
-
-def _kernel(model: Model) -> Any:
-    from fastw2v.kernels import word2vec_numba
-
-    return word2vec_numba.cbow_ns if model == "cbow" else word2vec_numba.skipgram_ns
 
 
 def _compile(run: Callable[[int, int, int, int], Any]) -> None:

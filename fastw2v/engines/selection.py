@@ -9,7 +9,7 @@ from fastw2v.config import TrainingConfig, check_choice
 from fastw2v.engines import cpu, eager, gpu
 from fastw2v.engines.base import Engine
 
-__all__ = ["EngineName", "Selection", "select_engine"]
+__all__ = ["EngineName", "Selection", "find_engine", "select_engine"]
 
 EngineName = Literal["auto", "fused", "layers"]
 UNTRIED = "there is one, but the CUDA engine has not yet been run on a GPU; device='cuda' tries it"
@@ -17,14 +17,13 @@ UNTRIED = "there is one, but the CUDA engine has not yet been run on a GPU; devi
 
 
 class Selection(NamedTuple):
-    """The engine and the device that a run uses, and why."""
+    """The device and the engine that a run uses, and why. `find_engine` returns the engine."""
 
     device: str
     """ "cpu", "cuda" or "cuda:N"."""
     name: str
     """ "fused" or "layers"."""
     reason: str
-    engine: Engine
 
 
 def select_engine(
@@ -63,15 +62,27 @@ def select_engine(
     else:
         array_module(device)  # raises, with the reason, if there is no such device
         reason = f"device {device!r} was asked for"
-    fused: Engine = cpu if device == "cpu" else gpu
-    problem = fused.unavailable_reason(device)
+    problem = find_engine("fused", device).unavailable_reason(device)
     if deterministic and device != "cpu":
         problem = "deterministic=True was asked for, and the order of its additions is not fixed"
     if engine == "fused" and problem:
         raise RuntimeError(f"engine 'fused' cannot be used on {device}: {problem}. engine='layers' can")
     if engine == "auto" and problem:
-        return Selection(device, "layers", f"{reason}; no fused engine: {problem}", eager)
+        return Selection(device, "layers", f"{reason}; no fused engine: {problem}")
     if engine == "auto":
-        return Selection(device, "fused", reason, fused)
-    reason = f"{reason}; engine {engine!r} was asked for"
-    return Selection(device, engine, reason, fused if engine == "fused" else eager)
+        return Selection(device, "fused", reason)
+    return Selection(device, engine, f"{reason}; engine {engine!r} was asked for")
+
+
+def find_engine(name: str, device: str) -> Engine:
+    """Return the engine called "fused" or "layers" on a device.
+
+    Examples
+    --------
+    >>> from fastw2v.engines.selection import find_engine
+    >>> find_engine("layers", "cpu").__name__
+    'fastw2v.engines.eager'
+    """
+    if name == "layers":
+        return eager
+    return cpu if device == "cpu" else gpu

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastw2v.engines import cpu, eager, gpu
-from fastw2v.engines.selection import select_engine
+from fastw2v.engines.selection import find_engine, select_engine
 from fastw2v.word2vec import Word2Vec
 
 SENTENCES = [list("abcdefgh")] * 50
@@ -38,7 +38,7 @@ class TestChoice:
         monkeypatch.setattr(cpu, "unavailable_reason", lambda device: "Numba is on holiday")
         monkeypatch.setattr("fastw2v.engines.selection.cuda_problem", lambda: "no CUDA today")
         reason = "no GPU is used: no CUDA today; no fused engine: Numba is on holiday"
-        assert select_engine() == ("cpu", "layers", reason, eager)
+        assert select_engine() == ("cpu", "layers", reason)
 
     def test_fused_without_numba_is_an_error_with_the_reason(self, monkeypatch):
         monkeypatch.setattr(cpu, "unavailable_reason", lambda device: "Numba is on holiday")
@@ -47,7 +47,7 @@ class TestChoice:
 
     @needs_numba
     def test_auto_on_a_cpu_is_fused(self):
-        assert select_engine("auto", "cpu") == ("cpu", "fused", "device 'cpu' was asked for", cpu)
+        assert select_engine("auto", "cpu") == ("cpu", "fused", "device 'cpu' was asked for")
 
     def test_a_missing_gpu_is_an_error(self, monkeypatch):
         monkeypatch.setattr("fastw2v.backend.cuda_problem", lambda: "no CUDA today")
@@ -61,6 +61,11 @@ class TestChoice:
         assert select_engine()[:2] == ("cpu", "fused")
         monkeypatch.setattr(cpu, "unavailable_reason", lambda device: "Numba is on holiday")
         assert select_engine()[:2] == ("cuda", "layers")
+
+    def test_engines_by_name(self):
+        assert find_engine("layers", "cuda") is find_engine("layers", "cpu") is eager
+        assert find_engine("fused", "cpu") is cpu
+        assert find_engine("fused", "cuda:1") is gpu
 
     def test_an_unknown_engine_is_refused(self):
         with pytest.raises(ValueError, match="engine is 'numba'; it must be 'auto', 'fused' or 'layers'"):
