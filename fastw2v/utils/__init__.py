@@ -1,1 +1,1 @@
-"""Helpers that do not depend on the rest of the library: atomic writes, progress display, facts about the machine."""
+"""Helpers below the rest of the library: atomic writes, checks, the loss, progress and facts about the machine."""

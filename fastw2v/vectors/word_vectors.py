@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, to_host
-from fastw2v.formats.record import check_counts, check_keys, check_matrix, index_keys
+from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_keys
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
 from fastw2v.vectors.keys import Key, find_row, is_key
 from fastw2v.vectors.neighbors import nearest_rows, ranked
