@@ -163,5 +163,5 @@ def test_importing_the_library_loads_nothing_optional():
     heavy = ["numba", "cupy", "rich", "typer", "pooch", "matplotlib", "scipy", "safetensors", "gensim"]
     heavy += ["usearch", "faiss", "numpy.f2py", "numpy.testing"]  # the last two by a wrapper that takes all of NumPy
     assert loaded_by("import fastw2v, fastw2v.compat.gensim", heavy) == "[]"
-    # The readers of vector files would add a fifth to the time of the import.
+    # The readers of vector files would slow down every import.
     assert loaded_by("import fastw2v", ["fastw2v.formats", "fastw2v.plot", "fastw2v.evaluate", "fastw2v.cli"]) == "[]"
