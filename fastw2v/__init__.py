@@ -1,10 +1,14 @@
 """Fast word2vec: CBOW and skip-gram with negative sampling on NumPy or CuPy.
 
+Examples
+--------
 >>> import fastw2v
->>> sentences = [["the", "cat", "sat"], ["the", "dog", "sat"]] * 50
->>> model = fastw2v.Word2Vec(vector_size=8, negative=2, epochs=2).fit(sentences)
->>> "cat" in model.wv
-True
+>>> sentences = ["the cat sat on the mat".split(), "the dog sat on the rug".split()] * 200
+>>> model = fastw2v.Word2Vec(vector_size=50, sample=0).fit(sentences)
+>>> model.wv["cat"].shape
+(50,)
+>>> [word for word, cosine in model.wv.most_similar("cat", topn=1)]
+['dog']
 """
 
 from fastw2v.corpus import Corpus, Vocabulary

@@ -1,4 +1,4 @@
-"""``python -m fastw2v``: the command line."""
+"""Entry point of ``python -m fastw2v``, the command-line interface."""
 
 from __future__ import annotations
 

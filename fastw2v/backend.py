@@ -1,7 +1,7 @@
-"""Array backends: the namespace of an array, copies between devices, and operations that the array API lacks.
+"""Array backends: array namespaces, copies between devices, and operations missing from the array API.
 
-There is no global device: a function takes its namespace from its inputs and returns its outputs on their device.
-This is the only generic module that names CuPy.
+There is no global device. Functions use the library and the device of their inputs, and return their results on that
+device. Outside the CUDA engine, this is the only module that imports CuPy.
 """
 
 from __future__ import annotations
@@ -36,17 +36,31 @@ __all__ = [
 
 
 def get_namespace(*arrays: Any) -> Any:
-    """Return the array-API namespace that the arrays belong to.
+    """Return the array-API namespace of one or more arrays.
 
     Parameters
     ----------
     *arrays : array
-        Arrays of one library (NumPy, CuPy, ``array_api_strict``...).
+        Arrays of one library: NumPy, CuPy, ``array_api_strict`` or another.
+
+    Returns
+    -------
+    module
+        The functions of the array API for that library.
 
     Raises
     ------
     TypeError
-        If none of them is an array, or they belong to several libraries.
+        If no argument is an array, or if the arrays belong to several libraries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import get_namespace
+    >>> x = np.array([1.0, 2.0])
+    >>> xp = get_namespace(x)  # CuPy if x is a CuPy array
+    >>> xp.concat([x, x]).tolist()
+    [1.0, 2.0, 1.0, 2.0]
     """
     if all(type(array) is np.ndarray for array in arrays) and arrays:
         return _numpy_namespace()  # same as the next line but faster, which matters for small batches
@@ -54,24 +68,59 @@ def get_namespace(*arrays: Any) -> Any:
 
 
 def get_device(array: Any) -> Any:
-    """Return the device of an array, as an object of its library."""
+    """Return the device of an array, as an object of its library.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import get_device
+    >>> get_device(np.zeros(3))
+    'cpu'
+    """
     return array_api_compat.device(array)
 
 
 def is_numpy(array: Any) -> bool:
-    """Return whether `array` is a NumPy array."""
+    """Return whether `array` is a NumPy array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import is_numpy
+    >>> is_numpy(np.zeros(3)), is_numpy([0.0, 0.0, 0.0])
+    (True, False)
+    """
     return isinstance(array, np.ndarray)
 
 
 def is_cupy(array: Any) -> bool:
-    """Return whether `array` is a CuPy array, without importing CuPy."""
+    """Return whether `array` is a CuPy array, without importing CuPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import is_cupy
+    >>> is_cupy(np.zeros(3))
+    False
+    """
     return array_api_compat.is_cupy_array(array)
 
 
 def on_device_of(array: Any) -> AbstractContextManager[Any]:
     """Return a context manager in which new arrays are created on the device of `array`.
 
-    CuPy creates them on the current device, and the `device` argument of array-api-compat does not change that.
+    The context manager is needed for CuPy, which creates arrays on the current device. The `device` argument of
+    array-api-compat does not change that.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import get_device, get_namespace, on_device_of
+    >>> x = np.zeros(3)
+    >>> with on_device_of(x):
+    ...     y = get_namespace(x).ones(5)
+    >>> get_device(y) == get_device(x)
+    True
     """
     return array.device if not is_numpy(array) and is_cupy(array) else nullcontext()
 
@@ -79,7 +128,14 @@ def on_device_of(array: Any) -> AbstractContextManager[Any]:
 def cuda_problem() -> str | None:
     """Return the reason why no CUDA device can be used, or None if one can.
 
-    This imports CuPy if it is installed.
+    CuPy is imported if it is installed.
+
+    Examples
+    --------
+    >>> from fastw2v.backend import array_module, cuda_problem
+    >>> device = "cpu" if cuda_problem() else "cuda"
+    >>> float(array_module(device).ones(3).sum())
+    3.0
     """
     if importlib.util.find_spec("cupy") is None:
         return "CuPy is not installed (pip install 'fastw2v[cuda12]' or [cuda13])"
@@ -93,36 +149,53 @@ def cuda_problem() -> str | None:
 
 
 def array_module(device: str = "cpu") -> Any:
-    """Return the namespace that creates arrays on `device`.
+    """Return the array-API namespace of `device`: NumPy for a CPU, CuPy for a GPU.
 
     Parameters
     ----------
     device : {"cpu", "cuda", "cuda:N"}
         "cuda" is the current CUDA device.
 
+    Returns
+    -------
+    module
+
     Raises
     ------
     ValueError
-        If `device` is none of these.
+        If `device` has another form.
     RuntimeError
-        If the device cannot be used, with the reason.
+        If the device cannot be used. The message gives the reason.
+
+    Examples
+    --------
+    >>> from fastw2v.backend import array_module
+    >>> array_module("cpu").arange(3).tolist()
+    [0, 1, 2]
     """
     index = device_index(device)
     if device == "cpu":
         return _numpy_namespace()
     if problem := cuda_problem():
-        raise RuntimeError(f"device {device!r} cannot be used. {problem}")
+        raise RuntimeError(f"device {device!r} cannot be used: {problem}")
     import array_api_compat.cupy as cp
 
     count = cp.cuda.runtime.getDeviceCount()
     if index is not None and index >= count:
-        there = "there is one CUDA device, 'cuda:0'" if count == 1 else f"there are {count} CUDA devices, from 'cuda:0'"
+        there = "there is one CUDA device, 'cuda:0'"
+        if count != 1:
+            there = f"there are {count} CUDA devices, 'cuda:0' to 'cuda:{count - 1}'"
         raise RuntimeError(f"device {device!r} cannot be used: {there}")
     return cp
 
 
 def free_device_memory(device: str = "cuda") -> int:
-    """Return the bytes that can be allocated on "cuda" or "cuda:N": free memory and the unused part of CuPy's pool."""
+    """Return the bytes that can be allocated on a GPU: free memory and the unused part of CuPy's pool.
+
+    Parameters
+    ----------
+    device : {"cuda", "cuda:N"}
+    """
     import cupy
 
     with cupy.cuda.Device(device_index(device)):
@@ -130,10 +203,18 @@ def free_device_memory(device: str = "cuda") -> int:
 
 
 def to_host(array: Any) -> np.ndarray:
-    """Return `array` as a NumPy array, copied only if it is not one already.
+    """Return `array` as a NumPy array, copying only if necessary.
 
-    GPU work is asynchronous; this call synchronises with the device. In training, only this function and
-    `boolean_mask` do.
+    GPU work is asynchronous, but this call synchronises with the device. In training, only this function and
+    `boolean_mask` synchronise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import to_host
+    >>> x = np.ones(3)
+    >>> to_host(x) is x  # a GPU array is copied
+    True
     """
     if is_numpy(array):
         return array
@@ -148,7 +229,7 @@ def to_host(array: Any) -> np.ndarray:
 
 
 def to_device(array: Any, device: str = "cpu") -> Any:
-    """Return `array` on `device`, copied only if it is not there already.
+    """Return `array` on `device`, copying only if necessary.
 
     Parameters
     ----------
@@ -159,7 +240,21 @@ def to_device(array: Any, device: str = "cpu") -> Any:
     Returns
     -------
     array
-        A NumPy array for "cpu", a CuPy array otherwise.
+        A NumPy array for "cpu", otherwise a CuPy array.
+
+    Raises
+    ------
+    ValueError
+        If `device` has another form.
+    RuntimeError
+        If the device cannot be used. The message gives the reason.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import to_device
+    >>> to_device(np.arange(3), "cpu").tolist()
+    [0, 1, 2]
     """
     xp = array_module(device)
     if device == "cpu":
@@ -180,26 +275,36 @@ def top_k(values: Any, k: int) -> tuple[Any, Any]:
     ----------
     values : float array, shape (..., N)
     k : int
-        From 0 to N.
+        Number of values to return, from 0 to N.
 
     Returns
     -------
     values : array, shape (..., k)
     indices : int array, shape (..., k)
-        Equal values are in the order of their indices if the library sorts stably (NumPy).
+        Equal values are ordered by index if the library sorts stably, as NumPy does.
 
     Raises
     ------
     ValueError
-        If `k` is negative or above N.
+        If `k` is negative or greater than N.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import top_k
+    >>> values, indices = top_k(np.array([[0.1, 0.9, 0.5], [0.7, 0.2, 0.8]]), 2)
+    >>> values.tolist()
+    [[0.9, 0.5], [0.8, 0.7]]
+    >>> indices.tolist()
+    [[1, 2], [2, 0]]
     """
     xp = get_namespace(values)
     n = values.shape[-1]
     if not 0 <= k <= n:
         raise ValueError(f"top_k: k is {k}, but the last axis has {n} elements")
     if hasattr(xp, "argpartition") and k < n // 4:
-        # Selection is O(N), so that sorting only the k selected values is several times faster than a full sort.
-        # Ties at the k-th value are taken as they come; the selected values are then sorted stably.
+        # Selection is O(N). Sorting only the k selected values is several times faster than a full sort. Which of
+        # several values equal to the k-th are selected is arbitrary. The selected values are sorted stably.
         selected = xp.sort(xp.argpartition(-values, k, axis=-1)[..., :k], axis=-1)
         best = xp.take_along_axis(values, selected, axis=-1)
         order = xp.argsort(-best, axis=-1, stable=True)
@@ -209,54 +314,91 @@ def top_k(values: Any, k: int) -> tuple[Any, Any]:
 
 
 def boolean_mask(values: Any, mask: Any) -> Any:
-    """Return the `values` at which `mask` is True.
+    """Return the elements of `values` for which `mask` is True.
 
     Parameters
     ----------
     values : array, shape (N,)
     mask : bool array, shape (N,)
 
+    Returns
+    -------
+    array, shape (M,)
+        M is the number of True elements in `mask`.
+
     Notes
     -----
     The size of the result depends on the data, so this call synchronises with a GPU.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import boolean_mask
+    >>> boolean_mask(np.array([7, 8, 9]), np.array([True, False, True])).tolist()
+    [7, 9]
     """
     return values[mask]
 
 
 def unique_inverse(ids: Any) -> tuple[Any, Any]:
-    """Return the sorted distinct ids, and the index of each id among them.
+    """Return the sorted unique ids and the index of each id among them.
 
     Parameters
     ----------
     ids : int array, shape (N,)
+
+    Returns
+    -------
+    unique : int array, shape (U,)
+    inverse : int array, shape (N,)
+        ``unique[inverse]`` equals `ids`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import unique_inverse
+    >>> unique, inverse = unique_inverse(np.array([5, 2, 5, 9]))
+    >>> unique.tolist(), inverse.tolist()
+    ([2, 5, 9], [1, 0, 1, 2])
     """
     if is_numpy(ids):
-        return np.unique(ids, return_inverse=True)  # array-api-compat inspects signatures each time
+        return np.unique(ids, return_inverse=True)  # array-api-compat inspects signatures in every call
     return tuple(get_namespace(ids).unique_inverse(ids))
 
 
 def scatter_add(target: Any, ids: Any, rows: Any) -> None:
     """Add ``rows[i]`` to ``target[ids[i]]`` for every i, in place; repeated ids accumulate.
 
-    This is the backward pass of an embedding, ``dW[v] = sum over i with ids[i] == v of drows[i]``, an operation that
-    the array API lacks.
+    This is the backward pass of an embedding: ``dW[v]`` is the sum of ``drows[i]`` over all i with ``ids[i] == v``. The
+    array API has no such operation.
 
     Parameters
     ----------
     target : float array, shape (V, D)
-        Changed in place.
+        Modified in place.
     ids : integer array, shape (N,)
-        From 0 to V − 1; not checked, as this runs in the inner loop.
+        From 0 to V − 1. The range is not checked, because this function runs in the inner loop.
     rows : float array, shape (N, D)
 
     Notes
     -----
-    NumPy: `np.add.at` has a fast path for one-dimensional indices only, so rows are added element by element
-    to the flattened target: 5 times faster than `np.add.at` on rows, and more than twice as fast as sorting followed
-    by `np.add.reduceat`, at every size tried (``python -m benchmarks --only operations``). A product with SciPy's
-    sparse matrices is faster still from about 1,000 rows on, but would make SciPy a dependency of the layers.
-    CuPy: ``cupyx.scatter_add``, whose order of additions is not fixed (atomics).
-    Other libraries: row by row, as the standard offers nothing better.
+    NumPy: `np.add.at` has a fast path only for one-dimensional indices, so the rows are added element by element to the
+    flattened target. At every size tried (``python -m benchmarks --only operations``), this is 5 times faster than
+    `np.add.at` on rows and more than twice as fast as sorting followed by `np.add.reduceat`. A product with a SciPy
+    sparse matrix is faster still from about 1,000 rows, but would make SciPy a dependency of the layers.
+
+    CuPy: ``cupyx.scatter_add`` uses atomics, so the order of additions is not fixed.
+
+    Other libraries: rows are added one by one, because the standard has no faster way.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import scatter_add
+    >>> target = np.zeros((3, 2))
+    >>> scatter_add(target, np.array([0, 2, 0]), np.array([[1.0, 2.0], [5.0, 5.0], [10.0, 20.0]]))
+    >>> target.tolist()
+    [[11.0, 22.0], [0.0, 0.0], [5.0, 5.0]]
     """
     if is_numpy(target):
         _scatter_add_numpy(target, ids, rows)
@@ -270,9 +412,26 @@ def scatter_add(target: Any, ids: Any, rows: Any) -> None:
 
 
 def set_rows(target: Any, ids: Any, rows: Any) -> None:
-    """Write ``target[ids[i]] = rows[i]`` in place; rows of the same id must be the same.
+    """Set ``target[ids[i]]`` to ``rows[i]`` for every i, in place.
 
-    The array API has no assignment by an integer array, so for other libraries rows are written one by one.
+    If an id is repeated, its rows must be equal. The array API does not define assignment by an integer array, so rows
+    are written one by one for libraries other than NumPy and CuPy.
+
+    Parameters
+    ----------
+    target : array, shape (V, D)
+        Modified in place.
+    ids : integer array, shape (N,)
+    rows : array, shape (N, D)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import set_rows
+    >>> target = np.zeros((3, 2))
+    >>> set_rows(target, np.array([2, 0]), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    >>> target.tolist()
+    [[3.0, 4.0], [0.0, 0.0], [1.0, 2.0]]
     """
     if is_numpy(target) or is_cupy(target):
         target[ids] = rows
@@ -282,7 +441,7 @@ def set_rows(target: Any, ids: Any, rows: Any) -> None:
 
 
 def _scatter_add_numpy(target: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
-    if not target.flags.c_contiguous:  # reshape would copy and the sum be lost
+    if not target.flags.c_contiguous:  # reshape would copy, and the sums would be lost
         np.add.at(target, ids, rows)
         return
     width = target.shape[1]
@@ -292,8 +451,11 @@ def _scatter_add_numpy(target: np.ndarray, ids: np.ndarray, rows: np.ndarray) ->
 
 @cache
 def _numpy_namespace() -> Any:
-    """Return NumPy itself if it implements the standard; importing the wrapper also loads compilers and test tools."""
-    if getattr(np, "__array_api_version__", "") >= "2024.12":  # from 2.3 on
+    """Return NumPy if it implements the standard, otherwise its wrapper.
+
+    NumPy is preferred because importing the wrapper also loads compilers and test tools.
+    """
+    if getattr(np, "__array_api_version__", "") >= "2024.12":  # NumPy 2.3 and later
         return np
     import array_api_compat.numpy
 
@@ -301,12 +463,20 @@ def _numpy_namespace() -> Any:
 
 
 def device_index(device: str) -> int | None:
-    """Return the number in "cuda:N", or None.
+    """Return the device number N of "cuda:N", or None for "cpu" and "cuda".
 
     Raises
     ------
     ValueError
-        If the name is not "cpu", "cuda" or "cuda:N".
+        If `device` has another form.
+
+    Examples
+    --------
+    >>> from fastw2v.backend import device_index
+    >>> device_index("cuda:1")
+    1
+    >>> print(device_index("cuda"))
+    None
     """
     check_device(device)
     index = device.partition(":")[2]
@@ -314,7 +484,19 @@ def device_index(device: str) -> int | None:
 
 
 def check_device(device: str) -> None:
-    """Raise ValueError unless a device is named "cpu", "cuda" or "cuda:N"; whether it exists is not asked."""
+    """Raise ValueError unless `device` has the form "cpu", "cuda" or "cuda:N".
+
+    Whether the device exists is not checked.
+
+    Examples
+    --------
+    >>> from fastw2v.backend import check_device
+    >>> check_device("cuda:1")
+    >>> check_device("gpu")
+    Traceback (most recent call last):
+        ...
+    ValueError: device is 'gpu'; it must be 'cpu', 'cuda' or 'cuda:N' with a device number N
+    """
     kind, _, index = str(device).partition(":")
     if device not in ("cpu", "cuda") and not (kind == "cuda" and index.isdecimal()):
         raise ValueError(f"device is {device!r}; it must be 'cpu', 'cuda' or 'cuda:N' with a device number N")

@@ -1,7 +1,7 @@
-"""The settings of training: names, defaults, checks and derived values, once for every engine and interface.
+"""Training settings shared by all engines and interfaces: names, defaults, checks and derived values.
 
-`TrainingConfig` holds what a user chooses. The constants below it are part of the schedule that the reference
-implementation specifies (`fastw2v.engines.reference`); changing one changes the trained vectors.
+`TrainingConfig` holds the settings that a user chooses. The constants are part of the schedule that the reference
+implementation specifies (`fastw2v.engines.reference`). Changing one of them changes the trained vectors.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ __all__ = [
 
 Model = Literal["cbow", "skipgram"]
 CbowGrad = Literal["mean", "balanced", "sum"]
-"""Divisor of the gradient of each of CBOW's C context rows: C, C to the power 3/4, or 1.
+"""Names of the divisors of CBOW's input gradient, for C contexts.
 
-"mean" is the exact gradient of the mean; "sum" is that of word2vec.c, gensim and fastText. "balanced" lies between the
-two and gives the best vectors (`docs/kernels.md`).
+"mean" divides by C, which gives the exact gradient of the mean. "sum" does not divide, like word2vec.c, gensim and
+fastText. "balanced" divides by C to the power 3/4 and gives the best vectors (`docs/notebook/defaults.md`).
 """
 
 CHUNK_TOKENS = 8192
-"""Tokens of a chunk of the corpus, which one worker trains at a time. A longer sentence is split."""
+"""Maximum number of tokens in a chunk, the unit of work of one worker. Longer sentences are split."""
 SHUFFLE_BLOCK_TOKENS = 1 << 24
-"""Tokens among which the order of chunks is random."""
+"""Number of tokens in a shuffle block, within which chunks are shuffled."""
 MAX_STEP_NORM = 1.6
-"""Largest norm of one update of a streamed row, or of a skip-gram target's input row; longer ones are clipped to it.
+"""Maximum norm of one update of a streamed row or of a skip-gram target's input row. Longer updates are clipped.
 
-A row is written up to two windows after it is read. If its word recurs meanwhile, the updates accumulate without being
-seen. On running text such a long update is rare. On walks over a small graph with a wide window, the error would grow
-exponentially without this bound.
+A row is written up to two windows after it is read. If its word recurs in between, every occurrence computes its
+gradient from the same stale row, and the updates add up. Updates of this length are rare on running text. On walks over
+a small graph with a wide window, the error would grow exponentially without this bound.
 """
 TILE = 4
-"""T: targets trained at a time."""
+"""T: number of targets in a tile, which are trained together."""
 POOL_TOKENS = 256
-"""L: tokens of the corpus that share a pool of negatives."""
+"""L: number of corpus tokens that share a pool of negatives."""
 MIN_COUNT = 5
-"""Smallest count of a word that is taken into the vocabulary of a text."""
+"""Minimum count of a word in the vocabulary of a text."""
 MIN_RATE = 1e-9
 """Lowest initial learning rate."""
 MIN_POOL_SIZE: dict[Model, int] = {"cbow": 24, "skipgram": 32}
-"""Smallest default of P. A skip-gram target's pool stands for the negatives of each of its contexts."""
+"""Minimum default of P. It is larger for skip-gram, where a pool supplies the negatives of all contexts of a target."""
 
 _EXPONENTS: dict[str, float] = {"mean": 1.0, "balanced": 0.75, "sum": 0.0}
 _SIZES = ("vector_size", "window", "negative", "epochs", "pool_tokens", "pool_size", "tile")
@@ -63,51 +63,54 @@ _SIZES = ("vector_size", "window", "negative", "epochs", "pool_tokens", "pool_si
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """The settings of one training run, checked and completed.
+    """The checked and completed settings of one training run.
 
-    Every engine takes one. The estimator's keywords and the command line's options take their defaults from it, and
-    ``dataclasses.asdict`` of it is stored with the vectors.
+    Engines are configured by a `TrainingConfig`. It also defines the defaults of `Word2Vec` and of the command line,
+    and is stored with the vectors as a dictionary.
 
     Parameters
     ----------
     model : {"cbow", "skipgram"}
-        Predict a word from the mean of its contexts, or each context from the word.
+        "cbow" predicts a word from the mean of its contexts. "skipgram" predicts each context from the word.
     vector_size : int
-        D, dimensions of a vector.
+        D, the number of dimensions of a vector.
     window : int
-        Largest distance of a context from its target, on either side.
+        Maximum distance between a target and a context, on either side.
     negative : int
-        Negative samples for each positive.
+        Number of negative samples per positive example.
     ns_exponent : float
         Exponent of the counts in the noise distribution, from -1 to 1.
     sample : float
-        Subsampling threshold, from 0 to 1: occurrences of words with a larger share of the corpus are randomly
-        dropped. 0 keeps all.
+        Subsampling threshold, from 0 to 1. Occurrences of words with a larger share of the corpus are randomly dropped.
+        0 keeps every occurrence.
     alpha : float, optional
-        Initial learning rate; `default_alpha` when absent.
+        Initial learning rate. By default, `default_alpha`.
     min_alpha : float
-        Final learning rate; the rate falls linearly over all tokens of all epochs.
+        Final learning rate. The rate decreases linearly over all tokens of all epochs.
     epochs : int
-        Passes over the corpus.
+        Number of passes over the corpus.
     seed : int
-        Seed of every random choice.
+        Seed of the random numbers.
     shrink_windows : bool
-        Draw each target's window width uniformly from 1 to `window`; otherwise all are `window` wide.
+        If True, draw the window width of each target uniformly from 1 to `window`. Otherwise, every window is `window`
+        wide.
     cbow_grad : {"mean", "balanced", "sum"}, optional
-        See `CbowGrad`; `default_cbow_grad` when absent.
+        Divisor of CBOW's input gradient, see `CbowGrad`. By default, `default_cbow_grad`.
     deterministic : bool
-        Whether a repeated run on the same machine must give the same bytes on a GPU too.
+        Whether a repeated run on the same machine must give the same bytes, on a GPU too.
     pool_tokens : int
-        L, tokens of the corpus that share a pool of negatives.
+        L, the number of corpus tokens that share a pool of negatives.
     pool_size : int, optional
-        P, negatives in a pool; `default_pool_size` when absent.
+        P, the number of negatives in a pool. By default, `default_pool_size`.
     tile : int
-        T, targets trained at a time.
+        T, the number of targets trained together.
 
     Raises
     ------
-    TypeError, ValueError
-        If a setting is outside its range; the message names it.
+    TypeError
+        If a setting has the wrong type.
+    ValueError
+        If a setting is outside its range.
 
     Examples
     --------
@@ -125,7 +128,7 @@ class TrainingConfig:
     negative: int = 5
     ns_exponent: float = 0.75
     sample: float = 1e-3
-    alpha: float = None  # type: ignore[assignment]  # completed, like cbow_grad and pool_size
+    alpha: float = None  # type: ignore[assignment]  # __post_init__ sets alpha, cbow_grad and pool_size
     min_alpha: float = 1e-4
     epochs: int = 5
     seed: int = 1
@@ -141,7 +144,7 @@ class TrainingConfig:
         cbow_grad = default_cbow_grad(self.alpha) if self.cbow_grad is None else self.cbow_grad
         self._set_default("cbow_grad", cbow_grad)
         check_choice("cbow_grad", self.cbow_grad, get_args(CbowGrad))
-        for name in ("window", "negative", "vector_size"):  # what the other defaults are derived from
+        for name in ("window", "negative", "vector_size"):  # other defaults are derived from these
             check_integer(name, getattr(self, name), minimum=1)
         self._set_default("alpha", default_alpha(self.model, self.window, self.cbow_grad))
         self._set_default("pool_size", default_pool_size(self.model, self.negative, self.vector_size))
@@ -153,7 +156,9 @@ class TrainingConfig:
         check_range("min_alpha", self.min_alpha, 0.0, 100.0)
         check_range("alpha", self.alpha, MIN_RATE, 100.0)
         if self.alpha < self.min_alpha:
-            raise ValueError(f"alpha is {self.alpha} and min_alpha {self.min_alpha}; alpha must not be below min_alpha")
+            raise ValueError(
+                f"alpha is {self.alpha} and min_alpha is {self.min_alpha}; alpha must not be below min_alpha"
+            )
 
     def _set_default(self, name: str, default: Any) -> None:
         if getattr(self, name) is None:
@@ -161,10 +166,18 @@ class TrainingConfig:
 
 
 def default_alpha(model: str, window: int, cbow_grad: str) -> float:
-    """Return the initial learning rate used when none is given.
+    """Return the default initial learning rate.
 
-    A skip-gram target's gradient is a sum over its window, so its rate decreases with the window. The values were found
-    by experiment (`docs/kernels.md`).
+    The gradient of a skip-gram target is a sum over its window, so wider windows need a lower rate. The values were
+    found by experiment (`docs/notebook/defaults.md`).
+
+    Examples
+    --------
+    >>> from fastw2v.config import default_alpha
+    >>> default_alpha("cbow", window=5, cbow_grad="balanced")
+    0.2
+    >>> [default_alpha("skipgram", window, "balanced") for window in (2, 5, 10)]
+    [0.06, 0.04, 0.02]
     """
     if model == "skipgram":
         return min(0.06, 0.2 / window)
@@ -172,27 +185,44 @@ def default_alpha(model: str, window: int, cbow_grad: str) -> float:
 
 
 def default_cbow_grad(alpha: float | None) -> CbowGrad:
-    """Return the division of CBOW's gradient used when none is given.
+    """Return the default divisor of CBOW's gradient: "balanced" if `alpha` is None, otherwise "sum".
 
-    It is "balanced", which gives the best vectors, unless a learning rate is given: rates quoted for other tools assume
-    "sum" and are far too low for the other choices.
+    "balanced" gives the best vectors. If the user sets a learning rate, the default is "sum", because rates published
+    for other tools assume "sum" and are far too low for the other divisors.
+
+    Examples
+    --------
+    >>> from fastw2v.config import default_cbow_grad
+    >>> default_cbow_grad(None), default_cbow_grad(0.05)
+    ('balanced', 'sum')
     """
     return "balanced" if alpha is None else "sum"
 
 
 def default_pool_size(model: str, negative: int, vector_size: int) -> int:
-    """Return the default pool size; more negatives or dimensions need a larger pool (`docs/kernels.md`)."""
+    """Return the default pool size.
+
+    More negatives or dimensions need a larger pool (`docs/notebook/defaults.md`).
+
+    Examples
+    --------
+    >>> from fastw2v.config import default_pool_size
+    >>> default_pool_size("cbow", negative=5, vector_size=100)
+    24
+    >>> default_pool_size("cbow", negative=20, vector_size=100)
+    60
+    """
     smallest = MIN_POOL_SIZE["skipgram" if model == "skipgram" else "cbow"]
     return max(smallest, 3 * negative, 4 * -(-vector_size // 40))
 
 
 def cbow_grad_exponent(cbow_grad: str) -> float:
-    """Return the power of the number of contexts by which `cbow_grad` divides CBOW's gradient.
+    """Return the exponent of the number of contexts in the divisor of CBOW's gradient.
 
     Raises
     ------
     ValueError
-        If there is none of that name.
+        If `cbow_grad` is not one of the names in `CbowGrad`.
 
     Examples
     --------
@@ -205,25 +235,49 @@ def cbow_grad_exponent(cbow_grad: str) -> float:
 
 
 def cbow_grad_scale(cbow_grad: str, max_contexts: int) -> np.ndarray:
-    """Return the factor of a context row's gradient, indexed by the number of contexts from 0 to `max_contexts`.
+    """Return the factor of a context row's gradient for 0 to `max_contexts` contexts.
 
     Returns
     -------
     float64 array, shape (max_contexts + 1,)
-        ``C ** -cbow_grad_exponent(cbow_grad)``, and 1 for C = 0.
+        ``C ** -cbow_grad_exponent(cbow_grad)`` at index C, and 1 at index 0.
+
+    Examples
+    --------
+    >>> from fastw2v.config import cbow_grad_scale
+    >>> cbow_grad_scale("mean", 4).round(2).tolist()
+    [1.0, 1.0, 0.5, 0.33, 0.25]
     """
     return np.maximum(np.arange(max_contexts + 1), 1.0) ** -cbow_grad_exponent(cbow_grad)
 
 
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
-    """Raise ValueError unless a setting is one of its choices."""
+    """Raise ValueError unless `value` is one of `choices`.
+
+    Examples
+    --------
+    >>> from fastw2v.config import check_choice
+    >>> check_choice("model", "glove", ("cbow", "skipgram"))
+    Traceback (most recent call last):
+        ...
+    ValueError: model is 'glove'; it must be 'cbow' or 'skipgram'
+    """
     if value not in choices:
         *others, last = map(repr, choices)
         raise ValueError(f"{name} is {value!r}; it must be {', '.join(others)} or {last}")
 
 
 def check_integer(name: str, value: Any, minimum: int | None = None) -> None:
-    """Raise TypeError unless a setting is an integer, and ValueError if it is below `minimum`."""
+    """Raise TypeError unless `value` is an integer, and ValueError if it is below `minimum`.
+
+    Examples
+    --------
+    >>> from fastw2v.config import check_integer
+    >>> check_integer("window", 0, minimum=1)
+    Traceback (most recent call last):
+        ...
+    ValueError: window is 0; it must be at least 1
+    """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} is {value!r} of type {type(value).__name__}; it must be a whole number")
     if minimum is not None and value < minimum:
@@ -231,6 +285,15 @@ def check_integer(name: str, value: Any, minimum: int | None = None) -> None:
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise ValueError unless a setting lies between two bounds."""
+    """Raise ValueError unless ``low <= value <= high``.
+
+    Examples
+    --------
+    >>> from fastw2v.config import check_range
+    >>> check_range("sample", 1.5, 0.0, 1.0)
+    Traceback (most recent call last):
+        ...
+    ValueError: sample is 1.5; it must lie between 0.0 and 1.0
+    """
     if not low <= value <= high:
         raise ValueError(f"{name} is {value}; it must lie between {low} and {high}")

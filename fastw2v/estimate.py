@@ -1,4 +1,4 @@
-"""Estimates of what a training run takes, before it begins: memory, time, and whether it fits."""
+"""Estimates of the memory and time of a training run, before it starts."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from fastw2v.utils.system import format_bytes, free_memory
 __all__ = ["Estimate", "MemoryItem", "corpus_head", "estimate_memory", "words_per_second"]
 
 BYTES_PER_WORD = 180
-"""Of a Python string of usual length, and of its places in a list and a dictionary."""
+"""Bytes of a Python string of typical length and of its entries in a list and a dictionary."""
 GPU_CORPUS_BYTES = 8 * (SHUFFLE_BLOCK_TOKENS + CHUNK_TOKENS)
-"""Bytes of the two shuffle blocks that the GPU engine holds of a corpus that does not fit there whole."""
+"""Bytes of two shuffle blocks, the part of a large corpus that the GPU engine keeps on the device."""
 MEASURE_SECONDS = 2.0
-"""Longest trial run to estimate the time by, roughly."""
+"""Approximate maximum duration of the trial run that measures the speed, in seconds."""
 WARMUP_TOKENS = 10_000
-"""Tokens of the first trial run, which also compiles the kernel."""
+"""Number of tokens of the first trial run, which also compiles the kernel."""
 
 
 @dataclass(frozen=True)
 class MemoryItem:
-    """Memory for one purpose.
+    """The memory needed for one purpose, such as W_in.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class MemoryItem:
     bytes : int
     place : {"host", "device"}
     held : bool
-        Whether it is in use already, as the corpus is once it is read.
+        True if the memory is already allocated, for example that of the corpus.
     """
 
     name: str
@@ -48,18 +48,19 @@ class MemoryItem:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a training run takes.
+    """The estimated memory and time of a training run.
 
     Attributes
     ----------
     tokens, sentences, vocabulary, epochs : int
+        Sizes of the corpus and number of epochs.
     vector_size : int
     device, engine : str
     items : list of MemoryItem
     free : dict of str to int
-        Bytes that are free now on host and device.
+        Bytes that are currently free, with the keys "host" and, for a GPU, "device".
     words_per_second : float or None
-        Measured training speed.
+        Measured training speed, or None if it was not measured.
     """
 
     tokens: int
@@ -75,15 +76,44 @@ class Estimate:
 
     @property
     def seconds(self) -> float | None:
-        """Estimated time of training, without reading."""
+        """Estimated training time in seconds, without reading the corpus; None if the speed was not measured.
+
+        Examples
+        --------
+        >>> from dataclasses import replace
+        >>> from fastw2v import Word2Vec
+        >>> estimate = Word2Vec(epochs=3).estimate([["a", "b"]] * 10, measure=False)
+        >>> estimate.tokens
+        20
+        >>> replace(estimate, words_per_second=5.0).seconds
+        12.0
+        """
         return None if self.words_per_second is None else self.tokens * self.epochs / self.words_per_second
 
     def needed(self, place: str) -> int:
-        """Return the bytes that are still to be taken on "host" or "device"."""
+        """Return the number of bytes that training will allocate on "host" or "device".
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> estimate = Word2Vec(vector_size=16, device="cpu").estimate([["a", "b"]] * 10, measure=False)
+        >>> f"{estimate.needed('host')} bytes for {estimate.vocabulary} words"
+        '352 bytes for 2 words'
+        """
         return sum(item.bytes for item in self.items if item.place == place and not item.held)
 
     def problem(self) -> str | None:
-        """Return why the training does not fit and which settings would make it fit, or None."""
+        """Return why the training run does not fit in memory and which settings would fit, or None if it fits.
+
+        Examples
+        --------
+        >>> from dataclasses import replace
+        >>> from fastw2v import Word2Vec
+        >>> estimate = Word2Vec(vector_size=64, device="cpu").estimate([["a", "b"]] * 10, measure=False)
+        >>> replace(estimate, free={"host": 500}).problem()
+        'training needs 1.1 kB of memory on the host, but only 500 bytes are free.
+        It would fit with vector_size=16, or with ...'
+        """
         for place, free in self.free.items():
             needed = self.needed(place)
             if needed <= free:
@@ -91,7 +121,8 @@ class Estimate:
             fixed = needed - sum(p.bytes for p in self.items if p.place == place and p.name in ("W_in", "W_out"))
             a_row = (needed - fixed) // max(1, self.vocabulary)
             message = (
-                f"the training needs {format_bytes(needed)} of memory on the {place}, and {format_bytes(free)} are free"
+                f"training needs {format_bytes(needed)} of memory on the {place}, "
+                f"but only {format_bytes(free)} are free"
             )
             remedies = []
             if free > fixed:
@@ -107,15 +138,29 @@ class Estimate:
 
 
 def estimate_memory(corpus: Corpus, *, vector_size: int, epochs: int, device: str, engine: str) -> Estimate:
-    """Estimate what training on a corpus takes in memory.
+    """Estimate the memory that training on a corpus needs.
 
     Parameters
     ----------
     corpus : Corpus
     vector_size, epochs : int
-    device : str
-        "cpu", "cuda" or "cuda:N".
+    device : {"cpu", "cuda", "cuda:N"}
     engine : {"fused", "layers"}
+
+    Returns
+    -------
+    Estimate
+        The speed and the time are None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.estimate import estimate_memory
+    >>> corpus = Corpus.from_ids(np.array([0, 1, 2, 1]))
+    >>> estimate = estimate_memory(corpus, vector_size=100, epochs=5, device="cpu", engine="fused")
+    >>> {item.name: item.bytes for item in estimate.items if not item.held}  # rows are padded to 112 floats
+    {'W_in': 1344, 'W_out': 1344, 'sampling tables': 144}
     """
     V, T, S = len(corpus.vocabulary), len(corpus), corpus.n_sentences
     width = -(-vector_size // 16) * 16 if engine == "fused" else vector_size
@@ -133,8 +178,8 @@ def estimate_memory(corpus: Corpus, *, vector_size: int, epochs: int, device: st
         if engine == "layers":
             items += [MemoryItem("ids", 4 * T, place, False), MemoryItem("sentence offsets", 8 * (S + 1), place, False)]
         else:
-            items.append(MemoryItem("ids, or two shuffle blocks of them", min(4 * T, GPU_CORPUS_BYTES), place, False))
-        items.append(MemoryItem("vectors, copied back", 8 * V * vector_size, "host", False))
+            items.append(MemoryItem("ids, at most two shuffle blocks", min(4 * T, GPU_CORPUS_BYTES), place, False))
+        items.append(MemoryItem("vectors copied to the host", 8 * V * vector_size, "host", False))
     free = {"host": free_memory()}
     if place == "device":
         free[place] = free_device_memory(device)
@@ -142,7 +187,28 @@ def estimate_memory(corpus: Corpus, *, vector_size: int, epochs: int, device: st
 
 
 def corpus_head(corpus: Corpus, tokens: int) -> Corpus:
-    """Return the beginning of a corpus, with the whole vocabulary, for a measurement."""
+    """Return the first tokens of a corpus, with its full vocabulary.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    tokens : int
+        Number of tokens to return. If the corpus is shorter, all of it is returned.
+
+    Returns
+    -------
+    Corpus
+        Its last sentence may be cut off.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.estimate import corpus_head
+    >>> head = corpus_head(Corpus.from_ids(np.array([0, 1, 2, 3, 4]), offsets=[0, 2, 5]), 3)
+    >>> head.ids.tolist(), head.offsets.tolist(), len(head.vocabulary)
+    ([0, 1, 2], [0, 2, 3], 5)
+    """
     end = int(np.searchsorted(corpus.offsets, tokens, side="right"))
     offsets = corpus.offsets[:end]
     if len(offsets) < 2 or offsets[-1] < min(tokens, len(corpus)):
@@ -151,7 +217,7 @@ def corpus_head(corpus: Corpus, tokens: int) -> Corpus:
 
 
 def words_per_second(train: Callable[[int], None], n_tokens: int) -> float:
-    """Return the speed of training, measured on beginnings of a corpus that take up to about two seconds.
+    """Measure the training speed in trial runs of increasing length, up to about two seconds.
 
     Parameters
     ----------
@@ -159,8 +225,21 @@ def words_per_second(train: Callable[[int], None], n_tokens: int) -> float:
         Function that trains on the given number of tokens.
     n_tokens : int
         Number of tokens in the corpus.
+
+    Returns
+    -------
+    float
+        Tokens per second in the longest trial run.
+
+    Examples
+    --------
+    >>> import time
+    >>> from fastw2v.estimate import words_per_second
+    >>> speed = words_per_second(lambda tokens: time.sleep(tokens / 200_000), n_tokens=5_000)
+    >>> 0 < speed < 300_000
+    True
     """
-    train(WARMUP_TOKENS)  # compiles
+    train(WARMUP_TOKENS)  # the first call compiles the kernel
     tokens = min(WARMUP_TOKENS, n_tokens)
     while True:
         before = time.perf_counter()

@@ -1,6 +1,6 @@
-"""Word2Vec: the estimator, which trains vectors on a corpus.
+"""The `Word2Vec` estimator, which trains word vectors on a corpus.
 
-To follow the main path, read `Word2Vec.fit`, `Corpus`, an engine, `WordVectors`.
+To follow the main path through the code, read `Word2Vec.fit`, `Corpus`, an engine and `WordVectors`, in this order.
 """
 
 from __future__ import annotations
@@ -34,87 +34,93 @@ __all__ = ["Callback", "Word2Vec", "check_init"]
 log = logging.getLogger("fastw2v")
 
 Callback = Callable[[str, Any], None]
-"""Called as ``callback(event, model)`` with "train_begin", "epoch_begin", "epoch_end" or "train_end"."""
+"""Function called as ``callback(event, model)``; event is "train_begin", "epoch_begin", "epoch_end" or "train_end"."""
 
 
 class Word2Vec:
-    """Train word vectors by CBOW or skip-gram with negative sampling.
+    """Word2vec estimator, for CBOW and skip-gram with negative sampling.
 
-    An estimator in scikit-learn's manner: parameters are keywords, `fit` trains. Programs written for gensim use
-    `fastw2v.compat.gensim.Word2Vec`.
+    The interface follows scikit-learn. Parameters are keyword arguments, and `fit` trains. Programs written for gensim
+    can use `fastw2v.compat.gensim.Word2Vec` instead.
 
     Parameters
     ----------
     model : {"cbow", "skipgram"}
-        Predict a word from the mean of its contexts, or each context from the word.
+        "cbow" predicts a word from the mean of its contexts. "skipgram" predicts each context from the word.
     vector_size : int
-        D, dimensions of a vector.
+        D, the number of dimensions of a vector.
     window : int
-        Largest distance of a context from its target, on either side.
+        Maximum distance between a target and a context, on either side.
     min_count : int
-        Words that occur less often are left out of a corpus that is read from text or token lists.
+        Minimum count of a word. Rarer words are left out when text or token lists are read.
     max_vocab : int, optional
-        Largest size of the vocabulary: the most frequent words are kept.
+        Maximum size of the vocabulary. The most frequent words are kept.
     negative : int
-        Negative samples for each positive; below the size of the vocabulary.
+        Number of negative samples per positive example. Must be smaller than the vocabulary.
     ns_exponent : float
-        Exponent of the counts in the noise distribution, −1 to 1.
+        Exponent of the counts in the noise distribution, from −1 to 1.
     sample : float
-        Subsampling threshold: occurrences of words with a larger share of the corpus are randomly dropped. 0 keeps all.
+        Subsampling threshold, from 0 to 1. Occurrences of words with a larger share of the corpus are randomly dropped.
+        0 keeps every occurrence.
     alpha : float, optional
-        Initial learning rate. By default 0.2 for CBOW (0.05 with ``cbow_grad="sum"``) and min(0.06, 0.2 / window) for
-        skip-gram. A rate that is given to CBOW selects ``cbow_grad="sum"``, so that it means the same as in gensim.
+        Initial learning rate. By default, min(0.06, 0.2 / window) for skip-gram and 0.2 for CBOW, or 0.05 with
+        ``cbow_grad="sum"``. With CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that the rate
+        has the same effect as in gensim.
     min_alpha : float
-        Final learning rate; the rate falls linearly over all words of all epochs.
+        Final learning rate. The rate decreases linearly over all words of all epochs.
     epochs : int
-        Passes over the corpus.
+        Number of passes over the corpus.
     shrink_windows : bool
-        Draw each window's width from 1 to `window`; otherwise all are `window` wide.
+        If True, draw the width of each window uniformly from 1 to `window`. Otherwise, every window is `window` wide.
     cbow_grad : {"mean", "balanced", "sum"}, optional
-        Divisor of CBOW's input gradient for C contexts. "mean" divides by C, which is the exact gradient; "balanced"
-        by C to the power 3/4, which gives the best vectors; "sum" does not divide, as word2vec.c, gensim and fastText.
-        By default "balanced", or "sum" where `alpha` is given.
+        Divisor of CBOW's input gradient, for C contexts. "mean" divides by C, which gives the exact gradient.
+        "balanced" divides by C to the power 3/4, which gives the best vectors. "sum" does not divide, like word2vec.c,
+        gensim and fastText. By default, "sum" if `alpha` is set and otherwise "balanced".
     seed : int or None
-        Seed of every random choice. With one worker, the same seed gives the same bytes on the same device (on a GPU
-        with `deterministic`). None chooses a random seed, which is recorded in ``wv.settings``.
+        Seed of the random numbers. With one worker, the same seed gives the same bytes on the same device; on a GPU,
+        `deterministic` is also needed. If None, a random seed is chosen and recorded in ``wv.settings``.
     workers : int, optional
-        Threads; by default as many as the processors that the process may use. The layers engine leaves them to NumPy.
-        On a GPU only 1 has an effect: it runs a single block, whose result is reproducible up to rounding.
+        Number of threads. By default, the number of processors available to the process. The layers engine ignores
+        `workers`, because NumPy manages its own threads. On a GPU, ``workers=1`` runs a single block, whose result is
+        reproducible up to rounding. Other values have no effect there.
     device : {"auto", "cpu", "cuda", "cuda:N"}
-        Where to train. "auto" takes a GPU only if the CPU has no fused engine, because the GPU's has not been run on
-        hardware yet.
+        Device to train on. "auto" uses a GPU only if the CPU has no fused engine, because the CUDA engine has not been
+        run on hardware yet.
     engine : {"auto", "fused", "layers"}
-        "layers" trains with the layers of this library on any device. "fused" trains with compiled kernels.
-        "auto" takes "fused" where it is available on the device, and logs which and why.
+        "fused" trains with compiled kernels. "layers" trains with the layers of `fastw2v.nn` on any device. "auto"
+        uses "fused" if it is available on the device, and logs the choice and its reason.
     deterministic : bool
-        Whether the same run on the same machine must give the same bytes: on a CPU with one worker, on a GPU with the
-        layers engine, which then adds in a fixed order.
+        Whether a repeated run on the same machine must give the same bytes. On a CPU, training then uses one worker.
+        On a GPU, it uses the layers engine and adds in a fixed order.
     callbacks : sequence of callable
-        Called as ``callback(event, model)`` before and after each epoch and the whole training; events are
-        "train_begin", "epoch_begin", "epoch_end" and "train_end". With callbacks each epoch is a separate run with its
-        own random numbers, so the vectors differ from those without callbacks but are as good.
+        Functions called as ``callback(event, model)`` at the beginning and the end of training and of each epoch. The
+        events are "train_begin", "epoch_begin", "epoch_end" and "train_end". With callbacks, each epoch is a separate
+        run with its own random numbers, so the vectors differ from those trained without callbacks. Their quality is
+        the same.
 
     Attributes
     ----------
     wv : WordVectors
-        The vectors, after `fit`, or untrained after `build_vocab`.
+        The vectors. They are random after `build_vocab` and trained after `fit` or `train`.
     loss_history : list of (int, float)
-        Words trained so far, and the mean loss per target since the previous entry.
+        Pairs of the number of words trained so far and the mean loss per target since the previous pair.
     trained_epochs : int
-        Epochs that the weights have been trained for.
+        Number of epochs that the weights have been trained for.
     corpus_count, corpus_total_words : int
-        Sentences and words of the corpus that the vocabulary was built from.
+        Number of sentences and of words in the corpus from which the vocabulary was built.
     known_words_ : int
-        Words that started from a pretrained vector, and not from a random one.
+        Number of words initialised from a pretrained vector.
     device_, engine_, report_ : str
-        The device and the engine used, and why they were chosen.
+        The device, the engine, and the reason for their choice.
     seed_ : int
         The seed that was used.
 
     Raises
     ------
-    TypeError, ValueError
-        If a parameter is outside its range; the message names it.
+    TypeError
+        If a parameter has the wrong type.
+    ValueError
+        If a parameter is outside its range.
 
     References
     ----------
@@ -122,10 +128,13 @@ class Word2Vec:
 
     Examples
     --------
-    >>> sentences = [["the", "cat", "sat"], ["the", "dog", "sat"]] * 50
-    >>> model = Word2Vec(vector_size=8, negative=2, epochs=2).fit(sentences)
+    >>> from fastw2v import Word2Vec
+    >>> sentences = ["the cat sat on the mat".split(), "the dog sat on the rug".split()] * 200
+    >>> model = Word2Vec(vector_size=50, sample=0).fit(sentences)
     >>> model.wv["cat"].shape
-    (8,)
+    (50,)
+    >>> [word for word, cosine in model.wv.most_similar("cat", topn=1)]
+    ['dog']
     """
 
     wv: WordVectors
@@ -186,7 +195,7 @@ class Word2Vec:
         self._check()
 
     def _check(self) -> None:
-        """Refuse parameters that are out of range."""
+        """Raise an error if a parameter is outside its range."""
         self.config()
         check_integer("min_count", self.min_count, minimum=0)
         for name in ("workers", "max_vocab"):
@@ -198,35 +207,44 @@ class Word2Vec:
         self._check_callbacks()
         if self.deterministic and (self.workers or 1) > 1:
             raise ValueError(
-                f"deterministic is True and workers is {self.workers}: several workers update shared rows without "
-                "locks. Leave workers out, or set it to 1"
+                f"deterministic is True, but workers is {self.workers}; several workers update shared rows without "
+                "locks. Omit workers or set it to 1"
             )
 
     def _check_callbacks(self) -> None:
         for callback in self.callbacks:
             if not callable(callback):
                 raise TypeError(
-                    f"callbacks has {callback!r}, which cannot be called; give functions of an event and the model. "
-                    "fastw2v.compat.gensim.Word2Vec takes gensim's callbacks"
+                    f"callbacks contains {callback!r}, which is not callable; pass functions of an event and a model. "
+                    "fastw2v.compat.gensim.Word2Vec accepts gensim's callbacks"
                 )
 
     def config(self, **changes: Any) -> TrainingConfig:
-        """Return the settings of training, checked and completed by the defaults that depend on others.
+        """Return the checked training settings, with defaults filled in.
 
         Parameters
         ----------
         **changes
-            Settings to use in place of the estimator's own.
+            Settings that replace the estimator's.
+
+        Returns
+        -------
+        TrainingConfig
 
         Raises
         ------
-        TypeError, ValueError
+        TypeError
+            If a setting has the wrong type.
+        ValueError
             If a setting is outside its range.
 
         Examples
         --------
+        >>> from fastw2v import Word2Vec
         >>> Word2Vec(model="skipgram").config().alpha
         0.04
+        >>> Word2Vec(model="skipgram").config(window=10).alpha
+        0.02
         """
         settings = {
             field.name: getattr(self, field.name) for field in fields(TrainingConfig) if hasattr(self, field.name)
@@ -243,70 +261,88 @@ class Word2Vec:
         Parameters
         ----------
         corpus : Corpus, path, array, column or iterable of token lists
-            A path is a text with a sentence a line (a file, folder or pattern) or an encoded corpus (``.w2v``). See
-            `fastw2v.corpus.as_corpus` for all that it can be.
+            A path is a text file with one sentence per line, a folder or a pattern of such files, or an encoded corpus
+            (``.w2v``). `fastw2v.corpus.as_corpus` lists all supported types.
         y
-            Not used; scikit-learn's pipelines pass it.
+            Ignored. It is accepted for scikit-learn's pipelines.
         init : WordVectors, optional
-            Pretrained vectors. Words that it contains start from its vectors, and on the output side from its
-            ``context_vectors`` if it has those; all others from random vectors. The vocabulary is that of the corpus.
+            Pretrained vectors. Words in `init` start from its vectors, and other words from random vectors. If `init`
+            has ``context_vectors``, the rows of W_out are initialised from them. The vocabulary is that of the corpus.
         progress : callable, optional
-            Called a few times a second, and at least twenty times if there are as many steps, as
-            ``progress(words_done, loss, alpha)``; when absent, a bar is shown if standard error is a terminal.
+            Function called as ``progress(words_done, loss, alpha)`` several times a second. It is called at least
+            twenty times if training has at least twenty steps. By default, a progress bar is shown if standard error is
+            a terminal.
 
         Returns
         -------
         Word2Vec
-            Itself, with `wv`.
+            The estimator itself.
 
         Raises
         ------
         OSError
-            If there is no such file.
-        TypeError, ValueError
-            If the corpus is of an unsupported type, no word reaches `min_count`, or `negative` is not below the size
-            of the vocabulary; if `init` is not WordVectors, or has vectors of another size, none of the words, or
-            numbers that are not finite.
+            If a file does not exist or cannot be read.
+        TypeError
+            If the type of the corpus is not supported, or `init` is not WordVectors.
+        ValueError
+            If no word reaches `min_count`, if `negative` is not smaller than the vocabulary, or if the vectors of
+            `init` have another size, contain none of the words or are not finite.
         RuntimeError
-            If the device or engine asked for cannot be used, with the reason.
+            If the requested device or engine cannot be used. The message gives the reason.
         FloatingPointError
-            If the loss stops being finite.
+            If the loss becomes infinite or NaN.
         MemoryError
-            If the run does not fit in memory; raised before training starts, with settings that would fit.
+            If the run does not fit in memory. It is raised before training starts, and the message names settings that
+            would fit.
 
         Examples
         --------
-        >>> Word2Vec(vector_size=4, negative=1, epochs=1).fit([["a", "b"]] * 20).wv.index_to_key
-        ['a', 'b']
+        >>> from pathlib import Path
+        >>> from fastw2v import Word2Vec
+        >>> _ = Path("corpus.txt").write_text("a b c b c c " * 10, encoding="utf-8")
+        >>> model = Word2Vec(vector_size=4, negative=2).fit("corpus.txt")
+        >>> model.wv.index_to_key, model.wv.vectors.shape
+        (['c', 'b', 'a'], (3, 4))
+
+        Start from these vectors on another corpus:
+
+        >>> Word2Vec(vector_size=4, negative=2).fit([["b", "c", "d"]] * 10, init=model.wv).known_words_
+        2
         """
         corpus = self._prepare(corpus, init)
         self._train(corpus, self.config(), progress)
         return self
 
     def build_vocab(self, corpus: Any, *, update: bool = False) -> Self:
-        """Build the vocabulary of a corpus and initialise the weights, ready for `train`; `fit` builds and trains.
+        """Build the vocabulary of a corpus and initialise the weights, without training.
+
+        Call `train` afterwards. `fit` does both.
 
         Parameters
         ----------
         corpus
             As for `fit`.
         update : bool
-            Add the words of the corpus to those that are there, which keep their vectors; counts are added up. Words
-            are sorted by falling count again, so `wv` is a new object. New words start from random vectors.
+            If True, add the words of the corpus to the existing vocabulary. Existing words keep their vectors, new
+            words start from random vectors, and counts are summed. The words are sorted by descending count again, so
+            `wv` is a new object.
 
         Returns
         -------
         Word2Vec
-            Itself.
+            The estimator itself.
 
         Raises
         ------
-        RuntimeError
-            If there is no vocabulary to add to.
+        TypeError, ValueError, RuntimeError, MemoryError
+            As for `fit`. RuntimeError is also raised if `update` is True and the model has no vocabulary yet.
 
         Examples
         --------
+        >>> from fastw2v import Word2Vec
         >>> model = Word2Vec(vector_size=4, negative=1, min_count=1).build_vocab([["a", "b", "a"]])
+        >>> model.wv.index_to_key
+        ['a', 'b']
         >>> model.build_vocab([["b", "b", "c"]], update=True).wv.index_to_key
         ['b', 'a', 'c']
         """
@@ -325,32 +361,35 @@ class Word2Vec:
         min_alpha: float | None = None,
         progress: ProgressFunction | None = None,
     ) -> Self:
-        """Continue training from the present weights, with the vocabulary that is there and new random numbers.
+        """Continue training from the current weights.
+
+        The vocabulary does not change. The random numbers differ from those of earlier epochs.
 
         Parameters
         ----------
         corpus
-            As for `fit`; words that are not in the vocabulary are left out.
+            As for `fit`. Words outside the vocabulary are left out.
         epochs : int, optional
         alpha, min_alpha : float, optional
-            The model's own when absent.
+            By default, the values of the estimator.
         progress : callable, optional
             As for `fit`.
 
         Returns
         -------
         Word2Vec
-            Itself.
+            The estimator itself.
 
         Raises
         ------
         RuntimeError
-            If there is no vocabulary yet.
+            If the model has no vocabulary yet.
         ValueError
-            If a corpus that is encoded already has another vocabulary.
+            If `corpus` is a Corpus with another vocabulary, or the vectors have no context vectors or counts.
 
         Examples
         --------
+        >>> from fastw2v import Word2Vec
         >>> model = Word2Vec(vector_size=4, negative=1, epochs=1).fit([["a", "b"]] * 20)
         >>> model.train([["b", "a"]] * 20, epochs=2).trained_epochs
         3
@@ -362,7 +401,7 @@ class Word2Vec:
         return self
 
     def _prepare(self, corpus: Any, init: WordVectors | None = None) -> Corpus:
-        """Choose the engine, read the corpus, and initialise weights for its vocabulary."""
+        """Choose the engine, read the corpus and initialise the weights."""
         self._check()
         if init is not None:
             check_init(init, self.vector_size)
@@ -372,8 +411,8 @@ class Word2Vec:
         size = len(corpus.vocabulary)
         if self.negative >= size:
             raise ValueError(
-                f"negative is {self.negative}, but the vocabulary has only {size} word{'s' * (size != 1)}: it must be "
-                "smaller than the vocabulary. Lower negative, lower min_count, or give more text"
+                f"negative is {self.negative}, but the vocabulary has only {size} word{'s' * (size != 1)}; negative "
+                "must be smaller than the vocabulary. Lower negative, lower min_count or use a larger corpus"
             )
         self.seed_ = secrets.randbits(32) if self.seed is None else int(self.seed)
         self.trained_epochs = 0
@@ -382,7 +421,7 @@ class Word2Vec:
         return corpus
 
     def _extend_vocabulary(self, corpus: Any) -> None:
-        """Add a corpus' words and counts to the vocabulary, and rows for them to the weights."""
+        """Add the words and counts of a corpus to the vocabulary, and rows for new words to the weights."""
         before = self._vocabulary()
         corpus = as_corpus(corpus, min_count=1)
         counts = dict(zip(before.words, before.counts.tolist(), strict=True))
@@ -390,26 +429,27 @@ class Word2Vec:
             if word in counts or count >= self.min_count:
                 counts[word] = counts.get(word, 0) + count
         grown = Vocabulary.from_counts(counts, 0, self.max_vocab)
-        self._initialize(Corpus(corpus.ids, corpus.offsets, grown), self.wv)  # `train` will read it with those words
+        self._initialize(Corpus(corpus.ids, corpus.offsets, grown), self.wv)  # `train` encodes the corpus again
 
     def _vocabulary(self) -> Vocabulary:
-        """Return the vocabulary of the weights, which are there to be trained on."""
+        """Return the vocabulary; raise an error if training cannot continue from the weights."""
         if not hasattr(self, "wv"):
-            raise RuntimeError("there is no vocabulary yet: call fit(), or build_vocab() first")
+            raise RuntimeError("the model has no vocabulary yet. Call fit() or build_vocab() first")
         if self.wv.context_vectors is None or self.wv.counts is None:
             raise ValueError(
-                "training cannot continue: vectors cannot be trained on without context vectors and word counts"
+                "training cannot continue, because the vectors have no context vectors or no word counts. Load a "
+                "model written by Word2Vec.save, or call fit()"
             )
         return Vocabulary(self.wv.index_to_key, np.asarray(self.wv.counts))
 
     def _encode(self, source: Any) -> Corpus:
-        """Return a corpus in the vocabulary of the weights."""
+        """Return a corpus encoded with the vocabulary of the weights."""
         vocabulary = self._vocabulary()
         corpus = source if isinstance(source, Corpus) else as_corpus(source, 0, counts=vocabulary)
         if corpus.vocabulary.words != vocabulary.words:
             raise ValueError(
-                "the corpus has another vocabulary than the model: give the sentences themselves, or encode them with "
-                "counts=Vocabulary(model.wv.index_to_key, model.wv.counts)"
+                "the vocabulary of the corpus differs from that of the model. Pass the sentences themselves, or encode "
+                "them with counts=Vocabulary(model.wv.index_to_key, model.wv.counts)"
             )
         return corpus
 
@@ -417,7 +457,7 @@ class Word2Vec:
         self.device_, self.engine_, self.report_ = select_engine(self.engine, self.device, self.deterministic)
 
     def _initialize(self, corpus: Corpus, init: WordVectors | None) -> None:
-        """Make weights for the vocabulary of a corpus; words that `init` contains start from its rows."""
+        """Allocate and initialise weights for the vocabulary of a corpus, from `init` where it has the word."""
         if problem := self._estimate(corpus).problem():
             raise MemoryError(problem)
         words = corpus.vocabulary.words
@@ -431,7 +471,7 @@ class Word2Vec:
         )
 
     def _train(self, corpus: Corpus, config: TrainingConfig, progress: ProgressFunction | None) -> None:
-        """Train the weights in place, and let the vectors know that they have changed."""
+        """Train the weights in place and discard the cached unit vectors."""
         engine = find_engine(self.engine_, self.device_)
         tables = Tables(self.wv.vectors, self.wv.context_vectors)
         trained = self.loss_history[-1][0] if self.loss_history else 0
@@ -457,19 +497,19 @@ class Word2Vec:
         self._notify("train_end")
 
     def _split_runs(self, config: TrainingConfig) -> list[TrainingConfig]:
-        """Return the settings of each uninterrupted run: one of all epochs, or, for callbacks, one of each epoch."""
+        """Return the settings of each run: one run for all epochs or, with callbacks, one run per epoch."""
         n = config.epochs if self.callbacks else 1
         fall = (config.alpha - config.min_alpha) / n
         ends = [max(config.alpha - fall * i, MIN_RATE) for i in range(n)] + [config.min_alpha]
         return [replace(config, epochs=config.epochs // n, alpha=ends[i], min_alpha=ends[i + 1]) for i in range(n)]
 
     def _n_workers(self) -> int | None:
-        """Return the number of threads; on a GPU, whose blocks are not threads, only "one" means the same."""
+        """Return the number of threads. On a GPU, return 1 if `workers` is 1, otherwise None."""
         threads = self.workers or (1 if self.deterministic else available_processors())
         return threads if self.device_ == "cpu" or self.workers == 1 else None
 
     def _run_seed(self) -> int:
-        """Return the seed of the next run: training that continues must not repeat the random numbers of its start."""
+        """Return the seed of the next run. It changes with `trained_epochs`, so that random numbers do not repeat."""
         return rng.stream_key(self.seed_, rng.CONTINUED, self.trained_epochs) if self.trained_epochs else self.seed_
 
     def _notify(self, event: str) -> None:
@@ -477,14 +517,15 @@ class Word2Vec:
             callback(event, self)
 
     def estimate(self, corpus: Any, *, measure: bool = True) -> Estimate:
-        """Estimate what training on a corpus takes: memory for each part, and time by a short measurement.
+        """Estimate the memory and time that training on a corpus needs.
 
         Parameters
         ----------
         corpus
-            As for `fit`; text is read and counted.
+            As for `fit`. Text is read and counted.
         measure : bool
-            Whether to train for a second or two, on the beginning of the corpus, to estimate the time.
+            Whether to measure the speed by training on the beginning of the corpus for one or two seconds. If False,
+            the estimate has no time.
 
         Returns
         -------
@@ -492,8 +533,12 @@ class Word2Vec:
 
         Examples
         --------
-        >>> Word2Vec(vector_size=16).estimate([["a", "b"]] * 20, measure=False).vocabulary
-        2
+        >>> from fastw2v import Word2Vec
+        >>> estimate = Word2Vec(vector_size=16).estimate([["a", "b"]] * 20, measure=False)
+        >>> estimate.tokens, estimate.vocabulary
+        (40, 2)
+        >>> {item.name: item.bytes for item in estimate.items if item.name in ("W_in", "W_out")}
+        {'W_in': 128, 'W_out': 128}
         """
         self._select_engine()
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
@@ -514,9 +559,9 @@ class Word2Vec:
         )
 
     def _settings(self) -> dict[str, Any]:
-        """Return what a reader of the vectors' file needs to repeat the run."""
+        """Return the settings that are stored with the vectors, so that the run can be repeated."""
         settings = asdict(self.config(seed=self.seed_))
-        if self.engine_ == "layers":  # whose pools and tiles are its own
+        if self.engine_ == "layers":  # it has pools and tiles of its own
             for name in ("pool_tokens", "pool_size", "tile"):
                 del settings[name]
         return settings | {
@@ -530,23 +575,52 @@ class Word2Vec:
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write both matrices, words, counts and settings to a safetensors file, whatever its suffix.
+        """Write the model to a safetensors file: both matrices, words, counts and settings.
+
+        Parameters
+        ----------
+        path : str or path
+            The format is safetensors whatever the suffix.
 
         Raises
         ------
         OSError
             If the file cannot be written.
+
+        See Also
+        --------
+        WordVectors.save : Write the vectors in other formats.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec, WordVectors
+        >>> model = Word2Vec(vector_size=4, negative=1).fit([["a", "b"]] * 20)
+        >>> model.save("model.safetensors")
+        >>> WordVectors.load("model.safetensors").index_to_key
+        ['a', 'b']
         """
         self.wv.save(path, format="safetensors")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a model that `save` wrote; `train` continues from its weights.
+        """Read a model written by `save`.
+
+        `train` continues from its weights. The device and the engine are chosen for the current machine.
 
         Raises
         ------
+        OSError
+            If the file cannot be read.
         ValueError
-            If the file holds vectors alone.
+            If the file holds vectors but no model, or is damaged.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> Word2Vec(vector_size=4, negative=1, epochs=2).fit([["a", "b"]] * 20).save("model.safetensors")
+        >>> model = Word2Vec.load("model.safetensors")
+        >>> model.train([["b", "a"]] * 20, epochs=1).trained_epochs
+        3
         """
         from fastw2v.formats import FormatError
 
@@ -556,11 +630,12 @@ class Word2Vec:
             if Path(path).read_bytes()[:1] != b"\x80":
                 raise
             raise FormatError(
-                f"{path} is a pickle, as gensim writes: WordVectors.load(path, format='gensim') reads its vectors"
+                f"{path} is a pickle, probably written by gensim. "
+                "Read its vectors with WordVectors.load(path, format='gensim')"
             ) from error
         settings = vectors.settings or {}
         if vectors.context_vectors is None or vectors.counts is None or "model" not in settings:
-            raise ValueError(f"{path} holds vectors, not a model: read it with WordVectors.load")
+            raise ValueError(f"{path} holds vectors, not a model. Read it with WordVectors.load")
         model = cls._from_settings(settings)
         for name in ("trained_epochs", "corpus_count", "corpus_total_words"):
             setattr(model, name, settings.get(name, 0))
@@ -578,7 +653,7 @@ class Word2Vec:
 
     @classmethod
     def _from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return an untrained model with the settings of a file; where to train is for this machine to say."""
+        """Return an untrained model with the settings of a file, except device and engine."""
         names = set(cls._parameter_names()) - {"device", "engine"}
         return cls(**{name: value for name, value in settings.items() if name in names})
 
@@ -593,49 +668,76 @@ class Word2Vec:
         return f"Word2Vec({', '.join(f'{name}={value!r}' for name, value in chosen.items())})"
 
     def __sklearn_tags__(self) -> Any:
-        """Return what scikit-learn, which alone calls this, wants to know of an estimator."""
+        """Return the estimator tags that scikit-learn needs. Only scikit-learn calls this method."""
         from sklearn.utils import Tags, TargetTags
 
         return Tags(estimator_type=None, target_tags=TargetTags(required=False), requires_fit=True)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, as scikit-learn's estimators do.
+        """Return the parameters as a dictionary, as in scikit-learn.
+
+        Parameters
+        ----------
+        deep : bool
+            Ignored. It is accepted for scikit-learn.
 
         Examples
         --------
+        >>> from fastw2v import Word2Vec
         >>> Word2Vec(window=3).get_params()["window"]
         3
         """
         return {name: getattr(self, name) for name in self._parameter_names()}
 
     def set_params(self, **parameters: Any) -> Self:
-        """Set parameters, as scikit-learn's estimators do.
+        """Set parameters and return the estimator, as in scikit-learn.
 
         Raises
         ------
+        TypeError
+            If a parameter has the wrong type.
         ValueError
-            If one is unknown or out of range.
+            If a parameter does not exist or is outside its range.
 
         Examples
         --------
+        >>> from fastw2v import Word2Vec
         >>> Word2Vec().set_params(window=3, model="skipgram")
         Word2Vec(model='skipgram', window=3)
         """
         known = self._parameter_names()
         for name, value in parameters.items():
             if name not in known:
-                raise ValueError(f"{name!r} is no parameter; valid parameters are {', '.join(known)}")
+                raise ValueError(f"{name!r} is not a parameter; valid parameters are {', '.join(known)}")
             setattr(self, name, value)
         self._check()
         return self
 
 
 def check_init(init: WordVectors, vector_size: int) -> None:
-    """Refuse pretrained vectors that no training with `vector_size` can start from."""
+    """Raise an error unless `init` is WordVectors with `vector_size` dimensions.
+
+    Raises
+    ------
+    TypeError
+        If `init` is not WordVectors.
+    ValueError
+        If its vectors have another size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.word2vec import check_init
+    >>> check_init(WordVectors(["cat"], np.ones((1, 300))), vector_size=100)
+    Traceback (most recent call last):
+        ...
+    ValueError: init has vectors of 300 dimensions, but vector_size is 100; set vector_size=300
+    """
     if not isinstance(init, WordVectors):
-        raise TypeError(f"init is {init!r}; give WordVectors, such as WordVectors.load(path) returns")
+        raise TypeError(f"init is {init!r}; pass WordVectors, for example from WordVectors.load(path)")
     if init.vector_size != vector_size:
         raise ValueError(
-            f"init has vectors of {init.vector_size} dimensions, and vector_size is {vector_size}: make that "
-            f"{init.vector_size}"
+            f"init has vectors of {init.vector_size} dimensions, but vector_size is {vector_size}; "
+            f"set vector_size={init.vector_size}"
         )

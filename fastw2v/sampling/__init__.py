@@ -1,7 +1,7 @@
 """Sampling: frequent-word subsampling, context windows, negative samples and the order of the corpus.
 
-All choices are integers drawn by `fastw2v.sampling.rng`, and the tables built here hold integer thresholds, so that
-every device and every engine makes the same choices from the same tables.
+Random choices are made with the integers of `fastw2v.sampling.rng` and with tables of integer thresholds. All devices
+and engines therefore make the same choices.
 
 References
 ----------

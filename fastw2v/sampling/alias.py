@@ -1,4 +1,4 @@
-"""Alias tables: discrete distributions from which a sample takes constant time, and the noise distribution.
+"""Alias tables, which sample a discrete distribution in constant time, and the noise distribution.
 
 References
 ----------
@@ -17,13 +17,14 @@ from fastw2v.sampling import rng
 __all__ = ["ALWAYS", "AliasTable", "alias_draw", "alias_table", "noise_weights"]
 
 ALWAYS = 1 << 32
-"""The threshold with which `rng.bernoulli` is always True."""
+"""Threshold for which `rng.bernoulli` always returns True."""
 
 
 class AliasTable(NamedTuple):
-    """A discrete distribution from which a sample takes one random integer and constant time.
+    """A discrete distribution that is sampled in constant time with one random integer.
 
-    Slot i is chosen uniformly; it yields i with probability ``threshold[i] / 2**32`` and ``alias[i]`` otherwise.
+    A sample chooses a slot i uniformly. It returns i with probability ``threshold[i] / 2**32`` and otherwise
+    ``alias[i]``.
     """
 
     threshold: Any
@@ -33,33 +34,36 @@ class AliasTable(NamedTuple):
 
 
 def noise_weights(counts: Any, ns_exponent: float = 0.75) -> np.ndarray:
-    """Return the unnormalised noise distribution ``counts ** ns_exponent``; words that never occur have weight 0.
+    """Return the weights ``counts ** ns_exponent`` of the noise distribution.
 
     Parameters
     ----------
     counts : integer array, shape (V,)
     ns_exponent : float
-        1 is the unigram distribution, 0 the uniform one; negative values prefer rare words.
+        1 gives the unigram distribution and 0 the uniform distribution. Negative values favour rare words.
 
     Returns
     -------
     float64 array, shape (V,)
+        Not normalised. Words with count 0 have weight 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.alias import noise_weights
+    >>> noise_weights(np.array([16, 1, 0])).round(6).tolist()
+    [8.0, 1.0, 0.0]
     """
     counts = to_host(counts).astype(np.float64)
     return np.where(counts > 0, np.maximum(counts, 1) ** ns_exponent, 0.0)
 
 
 def alias_table(weights: Any) -> AliasTable:
-    """Build the alias table of a discrete distribution, without a Python loop.
-
-    Words lighter than the mean need topping up, heavier ones have weight to give. Laid out in order on one line, the
-    cumulative sums of what is needed and of what is given divide it into intervals. Word i is topped up by the giver in
-    whose interval its need begins, and a giver whose interval ends inside the need of a word is topped up by the next
-    giver (the sweep of Hübschle-Schneider and Sanders, "Parallel weighted random sampling", ESA 2019, 3.1).
+    """Build the alias table of a discrete distribution.
 
     Parameters
     ----------
-    weights : array of float, shape (V,)
+    weights : array_like of float, shape (V,)
         Non-negative, with a positive sum.
 
     Returns
@@ -70,27 +74,43 @@ def alias_table(weights: Any) -> AliasTable:
     Raises
     ------
     ValueError
-        If there is no weight, or one is negative or not finite.
+        If `weights` is not one-dimensional, its sum is not positive, or a weight is negative or not finite.
+
+    Notes
+    -----
+    The weights are scaled to mean 1, and each word has a slot of capacity 1. Light words leave a gap in their slot.
+    Heavy words have a surplus, which fills the gaps. All gaps are placed end to end on a line, and all surpluses on
+    another. Each gap is filled by the heavy word whose surplus covers the start of the gap. If that surplus ends within
+    the gap, the heavy word has given away more than its surplus, and the next heavy word fills up its slot. Cumulative
+    sums and a binary search find all pairs without a Python loop. This is the sweep of Hübschle-Schneider and Sanders,
+    "Parallel weighted random sampling", ESA 2019, section 3.1.
+
+    Examples
+    --------
+    >>> from fastw2v.sampling.alias import ALWAYS, alias_table
+    >>> table = alias_table([1.0, 3.0, 4.0])
+    >>> (table.threshold / ALWAYS).tolist(), table.alias.tolist()
+    ([0.375, 0.5, 1.0], [1, 2, 2])
     """
     weights = to_host(weights).astype(np.float64)
     if not (weights.ndim == 1 and np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
         raise ValueError("alias_table needs a one-dimensional array of non-negative weights with a positive sum")
     size = len(weights)
     share = weights * (size / weights.sum())
-    share[share.argmax()] = max(1.0, share.max())  # rounding can leave all of an even distribution just below 1
+    share[share.argmax()] = max(1.0, share.max())  # with equal weights, rounding can leave every share just below 1
     light = np.flatnonzero(share < 1)
     heavy = np.flatnonzero(share >= 1)
     needed = np.cumsum(1 - share[light])
     given = np.cumsum(share[heavy] - 1)
     if len(light):
-        given[-1] = np.inf  # the two totals differ by rounding, and the last giver must suffice for the rest
+        given[-1] = np.inf  # the totals differ by rounding, so the last heavy word fills all remaining gaps
     keep = share.copy()
     alias = np.arange(size)
     start = np.concatenate([[0.0], needed[:-1]])[: len(light)]
     alias[light] = heavy[np.searchsorted(given, start, side="right")]
     keep[heavy] = 1.0
     if len(light):
-        last = np.searchsorted(start, given[:-1], side="left") - 1  # the last light word that each giver serves
+        last = np.searchsorted(start, given[:-1], side="left") - 1  # the last gap that each heavy word fills
         inside = (last >= 0) & (given[:-1] < needed[last])
         givers = heavy[:-1][inside]
         keep[givers] = 1 + given[:-1][inside] - needed[last[inside]]
@@ -99,18 +119,30 @@ def alias_table(weights: Any) -> AliasTable:
 
 
 def alias_draw(table: AliasTable, random: Any) -> Any:
-    """Return one word id per random number: the upper 32 bits choose the slot, the lower 32 bits its side.
+    """Return one sample of a discrete distribution per random number.
+
+    The upper 32 bits of a random number choose the slot. The lower 32 bits choose between the slot and its alias.
 
     Parameters
     ----------
     table : AliasTable
         On the device of `random`.
     random : uint64 array, any shape
-        From `rng.bits`.
+        Random numbers from `rng.bits`.
 
     Returns
     -------
     int64 array, shape of `random`
+        Word ids.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling import rng
+    >>> from fastw2v.sampling.alias import alias_draw, alias_table
+    >>> random = rng.bits(rng.stream_key(1, rng.NEGATIVES, 0), np.arange(8000))
+    >>> np.bincount(alias_draw(alias_table([1.0, 3.0, 4.0]), random)).tolist()
+    [992, 3016, 3992]
     """
     xp = get_namespace(random)
     slot = rng.randint(random, table.alias.shape[0])

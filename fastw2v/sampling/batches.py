@@ -1,4 +1,4 @@
-"""Batches: context windows and shared negatives of an epoch, for engines that train whole arrays at a time."""
+"""Batches of targets, context windows and shared negatives, for engines that train on whole arrays."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ["Batch", "batches", "window_widths"]
 
 
 class Batch(NamedTuple):
-    """Targets of a part of the corpus, in groups that share a pool of negatives."""
+    """The targets of a part of the corpus, in groups that share a pool of negatives."""
 
     contexts: Any
-    """int array, shape (G, L, C): the words in each target's window, left to right; negative is padding."""
+    """int array, shape (G, L, C): the words in each target's window, from left to right. Negative ids are padding."""
     target: Any
-    """int array, shape (G, L); negative is padding."""
+    """int array, shape (G, L): the targets of each group. Negative ids are padding."""
     pool: Any
-    """int array, shape (G, P)."""
+    """int array, shape (G, P): the negatives of each group."""
     targets: int
-    """Number of targets that are not padding."""
+    """Number of targets, without padding."""
     done: int
-    """Tokens of the corpus that this batch and those before it cover in its epoch."""
+    """Number of corpus tokens covered by this and all earlier batches of the epoch."""
 
 
 def batches(
@@ -49,29 +49,31 @@ def batches(
 ) -> Iterator[Batch]:
     """Yield one epoch of a corpus as batches of targets with their contexts and shared negatives.
 
-    Windows reach over the tokens that subsampling kept, within the sentence, as in word2vec.c. The batches of each
-    chunk of `chunk_tokens` tokens are shuffled, in a different order in each epoch.
+    As in word2vec.c, windows are taken after subsampling and do not cross sentence ends. The batches of a chunk are
+    shuffled, in a different order in each epoch.
 
     Parameters
     ----------
     ids : int array, shape (T,)
+        Word ids of the corpus. `ids`, `offsets`, `keep` and `noise` must be on the same device, where the batches are
+        built.
     offsets : int array, shape (n_sentences + 1,)
+        Start of each sentence, and T at the end.
     keep : uint64 array, shape (V,)
-        From `keep_threshold`.
+        Thresholds from `keep_threshold`.
     noise : AliasTable
-        Of the noise distribution. These four arrays are on one device, on which the batches are made.
+        The noise distribution.
     window : int
-        Widest window.
+        Maximum window width.
     pool_tokens, pool_size : int
         L tokens of the corpus share a pool of P negatives.
     groups : int
-        Pools in a batch.
+        Maximum number of pools in a batch.
     seed, epoch : int
-        Of the random choices.
     shrink_windows : bool
-        Whether widths are drawn from 1 to `window` or all are `window`.
+        If True, draw each width from 1 to `window`. Otherwise, every window is `window` wide.
     chunk_tokens : int
-        Tokens that are prepared at once; a longer sentence is split.
+        Maximum number of tokens prepared at once. Longer sentences are split.
 
     Yields
     ------
@@ -79,8 +81,27 @@ def batches(
 
     Notes
     -----
-    The sizes of all batches of a chunk are copied to the host at once; after that, its batches are made without
-    waiting for the device.
+    For each chunk, the sizes of all batches are copied to the host at once. The batches are then built without waiting
+    for the device.
+
+    Examples
+    --------
+    A sentence of three words, each with one context on either side, and a pool of four negatives:
+
+    >>> import numpy as np
+    >>> from fastw2v.sampling.alias import alias_table
+    >>> from fastw2v.sampling.batches import batches
+    >>> from fastw2v.sampling.subsampling import keep_threshold
+    >>> keep = keep_threshold(np.array([1, 1, 1]), sample=0)
+    >>> noise = alias_table([1.0, 1.0, 1.0])
+    >>> sizes = {"window": 1, "pool_tokens": 256, "pool_size": 4, "groups": 1}
+    >>> batch = next(batches(np.array([0, 1, 2]), np.array([0, 3]), keep, noise, **sizes, seed=1, epoch=0))
+    >>> batch.target.tolist()
+    [[0, 1, 2]]
+    >>> batch.contexts.tolist()
+    [[[-1, 1], [0, 2], [1, -1]]]
+    >>> batch.pool.shape
+    (1, 4)
     """
     xp = get_namespace(ids)
     device = get_device(ids)
@@ -99,7 +120,7 @@ def batches(
         sizes, targets = to_host(xp.stack([end - begin, _count_with_neighbours(sentence, begin, end)]))
         negatives = negative_pools(pools, pool_size, noise, seed, epoch)
         bounds = np.arange(first_pool, last_pool + 1, groups) * pool_tokens
-        for i in shuffle_order(bounds, stop, seed, epoch):  # all in one shuffle block
+        for i in shuffle_order(bounds, stop, seed, epoch):  # all bounds are in one shuffle block
             first = int(i) * groups
             part = slice(first, min(first + groups, len(sizes)))
             done += min((first_pool + first + groups) * pool_tokens, stop) - max(int(bounds[i]), start)
@@ -108,7 +129,7 @@ def batches(
             index = begin[part, None] + xp.arange(int(sizes[part].max()), device=device)[None, :]
             valid = index < end[part, None]
             target, contexts = _windows(words, sentence, width, xp.where(valid, index, 0), reach)
-            valid = valid & xp.any(contexts >= 0, axis=-1)  # a word without contexts teaches nothing
+            valid = valid & xp.any(contexts >= 0, axis=-1)  # a word without contexts has no gradient
             yield Batch(
                 xp.where(valid[..., None], contexts, -1),
                 xp.where(valid, target, -1),
@@ -119,20 +140,28 @@ def batches(
 
 
 def window_widths(positions: Any, window: int, seed: int, epoch: int, shrink_windows: bool = True) -> Any:
-    """Return each target's window width, uniform from 1 to `window` if `shrink_windows`, else `window`.
+    """Return the window width of each target.
 
     Parameters
     ----------
     positions : integer array, shape (N,)
-        The targets' indices in the corpus.
+        Indices of the targets in the corpus.
     window : int
-        Widest window.
+        Maximum window width.
     seed, epoch : int
     shrink_windows : bool
+        If True, draw the widths uniformly from 1 to `window`. Otherwise, every width is `window`.
 
     Returns
     -------
     int64 array, shape (N,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.batches import window_widths
+    >>> window_widths(np.arange(10), window=5, seed=1, epoch=0).tolist()
+    [3, 5, 2, 5, 3, 2, 2, 2, 5, 3]
     """
     xp = get_namespace(positions)
     if not shrink_windows:
@@ -141,7 +170,7 @@ def window_widths(positions: Any, window: int, seed: int, epoch: int, shrink_win
 
 
 def _count_with_neighbours(sentence: Any, begin: Any, end: Any) -> Any:
-    """Return how many of the tokens from `begin` to `end` have a neighbour in their sentence, shape (G,)."""
+    """Return the number of tokens between `begin` and `end` with a neighbour in their sentence, shape (G,)."""
     xp = get_namespace(sentence)
     alone = xp.ones((1,), dtype=xp.bool, device=get_device(sentence))
     breaks = xp.concat([alone, sentence[1:] != sentence[:-1], alone])
@@ -150,7 +179,7 @@ def _count_with_neighbours(sentence: Any, begin: Any, end: Any) -> Any:
 
 
 def _windows(words: Any, sentence: Any, width: Any, index: Any, reach: Any) -> tuple[Any, Any]:
-    """Return the words at `index`, (G, L), and those in their windows, (G, L, C), with −1 where there is none."""
+    """Return the words at `index`, shape (G, L), and in their windows, shape (G, L, C), padded with −1."""
     xp = get_namespace(words)
 
     def at(values: Any, where: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Chunks: parts of the corpus that are trained at a time, and the order in which an epoch trains them."""
+"""Chunks of the corpus, and the order in which an epoch trains them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Chunk", "chunk_bounds", "iter_chunks", "shuffle_order"]
 
 
 class Chunk(NamedTuple):
-    """A chunk of the corpus in an epoch."""
+    """A chunk of the corpus in one epoch."""
 
     epoch: int
     start: int
@@ -22,24 +22,36 @@ class Chunk(NamedTuple):
     stop: int
     """Index after the last token."""
     done: int
-    """Tokens of all epochs that are trained before this chunk."""
+    """Number of tokens trained before this chunk, in all epochs."""
 
 
 def iter_chunks(offsets: Any, chunk_tokens: int, shuffle_block: int, seed: int, epochs: int) -> Iterator[Chunk]:
-    """Yield the chunks of all epochs in the order in which they are trained.
+    """Yield the chunks of all epochs in training order.
 
     Parameters
     ----------
     offsets : int array, shape (n_sentences + 1,)
+        Start of each sentence, and the number of tokens at the end.
     chunk_tokens : int
-        Most tokens in a chunk; see `chunk_bounds`.
+        Maximum number of tokens in a chunk, see `chunk_bounds`.
     shuffle_block : int
-        Tokens among which the order is random; see `shuffle_order`.
+        Number of tokens in a shuffle block, see `shuffle_order`.
     seed, epochs : int
 
     Yields
     ------
     Chunk
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.chunks import iter_chunks
+    >>> for chunk in iter_chunks(np.array([0, 3, 5, 9]), chunk_tokens=5, shuffle_block=100, seed=1, epochs=2):
+    ...     print(chunk)
+    Chunk(epoch=0, start=0, stop=5, done=0)
+    Chunk(epoch=0, start=5, stop=9, done=5)
+    Chunk(epoch=1, start=5, stop=9, done=9)
+    Chunk(epoch=1, start=0, stop=5, done=13)
     """
     bounds = np.array(list(chunk_bounds(offsets, chunk_tokens)), np.int64)
     done = 0
@@ -50,17 +62,30 @@ def iter_chunks(offsets: Any, chunk_tokens: int, shuffle_block: int, seed: int, 
 
 
 def chunk_bounds(offsets: Any, chunk_tokens: int) -> Iterator[tuple[int, int]]:
-    """Cut a corpus at sentence ends into chunks of at most `chunk_tokens` tokens; a longer sentence is split.
+    """Yield the bounds of chunks of at most `chunk_tokens` tokens.
+
+    Chunks end at sentence ends where possible. A sentence of more than `chunk_tokens` tokens is split.
 
     Parameters
     ----------
     offsets : int array, shape (n_sentences + 1,)
+        Start of each sentence, and the number of tokens at the end.
     chunk_tokens : int
 
     Yields
     ------
     start, stop : int
         Every token is in exactly one chunk.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.chunks import chunk_bounds
+    >>> offsets = np.array([0, 2, 5, 6])  # sentences of 2, 3 and 1 tokens
+    >>> list(chunk_bounds(offsets, 5))
+    [(0, 5), (5, 6)]
+    >>> list(chunk_bounds(offsets, 2))  # splits the second sentence
+    [(0, 2), (2, 4), (4, 6)]
     """
     offsets = to_host(offsets)
     start, end = int(offsets[0]), int(offsets[-1])
@@ -72,21 +97,32 @@ def chunk_bounds(offsets: Any, chunk_tokens: int) -> Iterator[tuple[int, int]]:
 
 
 def shuffle_order(starts: Any, shuffle_block: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order in which an epoch trains chunks, so that the order of topics in a text does not matter.
+    """Return the order in which an epoch trains chunks.
+
+    The order is random, so that the order of topics in a text does not matter. Chunks are shuffled within the shuffle
+    block in which they start. Blocks keep their order, so that a corpus larger than memory is read block by block.
 
     Parameters
     ----------
     starts : int array, shape (S,)
-        Index of the first token of each chunk, rising.
+        Index of the first token of each chunk, in ascending order.
     shuffle_block : int
-        Tokens in a shuffle block. Chunks are shuffled within the block in which they begin, and blocks keep their
-        order: a corpus larger than the memory is read block by block.
+        Number of tokens in a shuffle block.
     seed, epoch : int
 
     Returns
     -------
     int64 array, shape (S,)
         A permutation of the indices of the chunks.
+
+    Examples
+    --------
+    Eight chunks of ten tokens, with four chunks in a shuffle block:
+
+    >>> import numpy as np
+    >>> from fastw2v.sampling.chunks import shuffle_order
+    >>> shuffle_order(np.arange(0, 80, 10), shuffle_block=40, seed=1, epoch=0).tolist()
+    [3, 0, 1, 2, 7, 6, 5, 4]
     """
     starts = np.asarray(starts, np.int64)
     return np.lexsort((rng.bits(rng.stream_key(seed, rng.ORDER, epoch), starts), starts // shuffle_block))

@@ -1,4 +1,4 @@
-"""Negative samples: pools that several targets share, and independent samples for each target.
+"""Negative samples: pools shared by several targets, and independent samples for each target.
 
 References
 ----------
@@ -24,9 +24,9 @@ def negative_pools(pools: Any, size: int, table: AliasTable, seed: int, epoch: i
     Parameters
     ----------
     pools : integer array, shape (N,)
-        Indices of pools: token index in the corpus divided by the tokens that share a pool.
+        Indices of the pools. The token at index i of the corpus belongs to pool ``i // L``.
     size : int
-        Negatives in a pool, P.
+        P, the number of negatives in a pool.
     table : AliasTable
         Alias table of the noise distribution.
     seed, epoch : int
@@ -34,7 +34,16 @@ def negative_pools(pools: Any, size: int, table: AliasTable, seed: int, epoch: i
     Returns
     -------
     int64 array, shape (N, P)
-        Repeats within a pool are allowed, as in sampling with replacement.
+        Negatives sampled with replacement, so a pool can contain a word twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.alias import alias_table, noise_weights
+    >>> from fastw2v.sampling.negatives import negative_pools
+    >>> table = alias_table(noise_weights(np.array([5, 3, 2])))
+    >>> negative_pools(np.arange(2), 4, table, seed=1, epoch=0).tolist()
+    [[0, 0, 0, 1], [0, 2, 1, 1]]
     """
     xp = get_namespace(pools)
     rows = rng.bits(rng.stream_key(seed, rng.NEGATIVES, epoch), pools)
@@ -43,29 +52,44 @@ def negative_pools(pools: Any, size: int, table: AliasTable, seed: int, epoch: i
 
 
 class UnigramSampler:
-    """Negatives for a batch of targets, from the unigram distribution raised to a power, never the target itself.
+    """Sampler of negatives from the unigram distribution raised to a power, without the target itself.
 
     Parameters
     ----------
     corpus : integer array, shape (N,)
-        Word ids from 0; their counts are the unigram distribution. Samples live on its device.
+        Word ids from 0, whose counts give the unigram distribution. Samples are on the device of `corpus`.
     power : float
-        0.75 in the paper.
+        Exponent of the counts; 0.75 in the paper.
     sample_size : int
-        Negatives per target.
+        Number of negatives per target.
     seed : int
         With the same seed, the same sequence of calls returns the same samples.
+
+    Attributes
+    ----------
+    vocab_size : int
+        Number of word ids.
+    word_p : float array, shape (vocab_size,)
+        Probability of each word.
 
     Raises
     ------
     ValueError
-        If fewer than two words occur, so that only the target could be drawn, or `sample_size` < 1.
+        If the corpus has fewer than two different words, or `sample_size` is less than 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.negatives import UnigramSampler
+    >>> sampler = UnigramSampler(np.array([0, 1, 1, 1, 1]), power=0.5, sample_size=5)
+    >>> sampler.word_p.round(2).tolist()
+    [0.33, 0.67]
     """
 
     def __init__(self, corpus: Any, power: float, sample_size: int, seed: int = 1) -> None:
         counts = np.bincount(to_host(corpus))
         if np.count_nonzero(counts) < 2:
-            raise ValueError("negative sampling needs a corpus of at least two different words")
+            raise ValueError("negative sampling needs a corpus with at least two different words")
         if sample_size < 1:
             raise ValueError(f"sample_size is {sample_size}; it must be at least 1")
         xp = get_namespace(corpus)
@@ -80,7 +104,7 @@ class UnigramSampler:
         self._drawn = 0
 
     def get_negative_sample(self, target: Any) -> Any:
-        """Return negatives for each target, drawn with replacement.
+        """Return negatives for each target, sampled with replacement.
 
         Parameters
         ----------
@@ -89,7 +113,15 @@ class UnigramSampler:
         Returns
         -------
         int64 array, shape (B, sample_size)
-            No element equals its row's target.
+            No element equals the target of its row.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.sampling.negatives import UnigramSampler
+        >>> sampler = UnigramSampler(np.array([0, 1, 1, 2, 3, 3]), power=0.75, sample_size=4)
+        >>> sampler.get_negative_sample(np.array([1, 3])).tolist()  # row 0 without 1, row 1 without 3
+        [[0, 2, 3, 3], [2, 2, 1, 2]]
         """
         xp = get_namespace(target)
         rows = self._drawn + xp.arange(target.shape[0], device=get_device(target))
@@ -97,8 +129,8 @@ class UnigramSampler:
         rows = rng.bits(self._key, rows)[:, None]
         columns = xp.arange(self.sample_size, device=get_device(target))[None, :]
         negative = alias_draw(self._table, rng.bits(rows, columns))
-        # A sample that equals the target is replaced by one from the distribution without the target: the uniform
-        # number runs over the cumulative distribution with the target's interval cut out. So there is no loop.
+        # A sample that equals the target is replaced by a sample from the distribution without the target. A uniform
+        # number selects it from the cumulative distribution with the target's interval cut out, so no loop is needed.
         again = rng.uniform(rng.bits(rows, columns + self.sample_size), xp.float64)
         end = xp.take(self._cumulative, target)[:, None]
         span = xp.take(self.word_p, target)[:, None]
@@ -109,6 +141,6 @@ class UnigramSampler:
         return xp.where(negative == target[:, None], self._neighbour(other, target[:, None]), negative)
 
     def _neighbour(self, ids: Any, target: Any) -> Any:
-        """Replace ids that equal the target because of rounding at the edge of its interval by a neighbouring id."""
+        """Replace ids that still equal the target, because of rounding at its interval's edge, by a neighbouring id."""
         xp = get_namespace(ids)
         return xp.where(ids == target, xp.where(target > 0, target - 1, target + 1), ids)

@@ -1,13 +1,13 @@
-"""Counter-based random numbers: a pure function of the seed and of where a number is used.
+"""Counter-based random numbers, which depend only on the seed and the place where they are used.
 
-Every random choice of a training run is ``bits(bits(...), position)``: a path in a tree of SplitMix64
-streams whose branches are seed, stream, epoch, position and, where one position needs several
-numbers, k. There is no state, so the same corpus and seed give the same integers on every device, in any order and
-for any number of workers.
+Every random number of a training run is ``bits(bits(...), position)``, a leaf in a tree of SplitMix64 streams. The path
+to a leaf consists of the seed, the stream, the epoch, the position and, if one position needs several numbers, an index
+k. The generator has no state. The same corpus and seed therefore give the same integers on every device, in any order
+and with any number of workers.
 
-The arithmetic is modulo 2**64 and uses only ``+ * ^ >>``, with the same results in NumPy, CuPy, ``array_api_strict``,
-Numba and CUDA. Integers in a range are made by multiply and shift, and probabilities are compared as integers. As no
-floating point is involved, results are equal to the last bit.
+The arithmetic is modulo 2**64 and uses only ``+ * ^ >>``, which give the same results in NumPy, CuPy,
+``array_api_strict``, Numba and CUDA. Integers in a range are computed by multiply and shift, and probabilities are
+compared as integers. Because no floating-point arithmetic is involved, the results are identical to the last bit.
 
 References
 ----------
@@ -36,21 +36,21 @@ __all__ = [
     "uniform",
 ]
 
-# The streams: the first branch below the seed. Results depend on these numbers, so they must never change.
+# The streams, which are the first level below the seed. Results depend on these numbers, so they must never change.
 WEIGHTS = 0
-"""Initial weights: position is the row, k the column."""
+"""Initial weights. The position is the row, and k is the column."""
 KEEP = 1
-"""Subsampling: position is the token's index in the corpus."""
+"""Subsampling. The position is the token's index in the corpus."""
 WINDOW = 2
-"""Window width: position is the token's index in the corpus."""
+"""Window widths. The position is the target's index in the corpus."""
 NEGATIVES = 3
-"""Negatives: position is the index of the pool, k the index within the pool."""
+"""Negatives. The position is the index of the pool, and k is the index within the pool."""
 SHUFFLE = 4
-"""Order of the examples in an epoch of `Trainer`: position is the example's index."""
+"""Order of the examples in an epoch of `Trainer`. The position is the example's index."""
 CONTINUED = 5
-"""Seed of continued training: the number of epochs trained before is used as the epoch."""
+"""Seed of continued training. The epoch is the number of epochs trained before."""
 ORDER = 6
-"""Order of an epoch's chunks of the corpus: position is the index of a chunk's first token."""
+"""Order of the chunks in an epoch. The position is the index of the chunk's first token."""
 
 # The constants of SplitMix64.
 GOLDEN = 0x9E3779B97F4A7C15
@@ -60,27 +60,38 @@ _MASK = (1 << 64) - 1
 
 
 def stream_key(seed: int, stream: int, epoch: int) -> int:
-    """Return the 64-bit key of a stream in an epoch, for `bits`.
+    """Return the key of a stream in an epoch, as an argument for `bits`.
 
     Parameters
     ----------
     seed : int
-        Any integer; only its low 64 bits count.
+        Any integer. Only its lower 64 bits are used.
     stream : int
         One of the constants of this module, from `WEIGHTS` to `ORDER`.
     epoch : int
-        Number of the pass over the corpus, from 0.
+        Number of the epoch, from 0.
+
+    Returns
+    -------
+    int
+        From 0 to 2**64 − 1.
+
+    Examples
+    --------
+    >>> from fastw2v.sampling import rng
+    >>> hex(rng.stream_key(seed=1, stream=rng.WINDOW, epoch=0))
+    '0xa6c7188e0551111e'
     """
     return _bits_int(_bits_int(seed & _MASK, stream), epoch)
 
 
 def bits(key: Any, position: Any) -> Any:
-    """Return output number `position` of the SplitMix64 stream that starts at `key`.
+    """Return the random numbers at the given positions of the SplitMix64 stream that starts at `key`.
 
     Parameters
     ----------
     key : int or uint64 array
-        A key, or the output of another `bits`, broadcast against `position`.
+        A key from `stream_key`, or the output of another call of `bits`. It is broadcast against `position`.
     position : integer array of one dimension or more
         Non-negative counters.
 
@@ -88,6 +99,16 @@ def bits(key: Any, position: Any) -> Any:
     -------
     uint64 array
         ``mix(key + GOLDEN * (position + 1))``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling import rng
+    >>> key = rng.stream_key(1, rng.WINDOW, 0)
+    >>> rng.bits(key, np.arange(3)).tolist()
+    [8168279619751252477, 17958084875344308399, 4641098222656714243]
+    >>> rng.bits(key, np.array([2])).tolist()  # independent of other positions
+    [4641098222656714243]
     """
     xp = get_namespace(position)
     z = GOLDEN * (xp.astype(position, xp.uint64) + 1) + key
@@ -97,52 +118,89 @@ def bits(key: Any, position: Any) -> Any:
 
 
 def randint(random: Any, n: int) -> Any:
-    """Map 64 random bits to integers in ``0 .. n - 1`` by their upper 32 bits.
+    """Return uniform integers from 0 to ``n - 1``, from the upper 32 bits of random numbers.
 
     Parameters
     ----------
     random : uint64 array
-        From `bits`.
+        Random numbers from `bits`.
     n : int
-        At most 2**32; the bias of multiply and shift is below ``n / 2**32``.
+        At most 2**32. The bias of multiply and shift is below ``n / 2**32``.
 
     Returns
     -------
     int64 array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling import rng
+    >>> random = rng.bits(rng.stream_key(1, rng.WINDOW, 0), np.arange(8))
+    >>> rng.randint(random, 6).tolist()
+    [2, 5, 1, 5, 2, 1, 1, 1]
     """
     xp = get_namespace(random)
     return xp.astype(((random >> 32) * n) >> 32, xp.int64)
 
 
 def bernoulli(random: Any, threshold: Any) -> Any:
-    """Return True with probability ``threshold / 2**32``, by comparing the lower 32 bits.
+    """Return booleans that are True with probability ``threshold / 2**32``.
+
+    The lower 32 bits of each random number are compared with its threshold.
 
     Parameters
     ----------
     random : uint64 array
-        From `bits`.
+        Random numbers from `bits`.
     threshold : uint64 array
-        From 0 (never) to 2**32 (always), broadcast against `random`.
+        From 0 (never True) to 2**32 (always True). It is broadcast against `random`.
+
+    Returns
+    -------
+    bool array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling import rng
+    >>> random = rng.bits(rng.stream_key(1, rng.KEEP, 0), np.arange(10_000))
+    >>> kept = rng.bernoulli(random, np.array([2**30], np.uint64))
+    >>> kept[:4].tolist(), round(float(kept.mean()), 2)
+    ([True, False, False, True], 0.25)
     """
     return (random & 0xFFFFFFFF) < threshold
 
 
 def uniform(random: Any, dtype: Any = None) -> Any:
-    """Map 64 random bits to floats in [0, 1) by their upper 24 bits, exact in float32 and float64.
+    """Return uniform floats in [0, 1), from the upper 24 bits of random numbers.
+
+    The values are the same in float32 and float64.
 
     Parameters
     ----------
     random : uint64 array
-        From `bits`.
+        Random numbers from `bits`.
     dtype : dtype, optional
-        float32 or float64 of the array's namespace; float32 when absent.
+        float32 or float64 of the array's namespace. By default, float32.
+
+    Returns
+    -------
+    float array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling import rng
+    >>> random = rng.bits(rng.stream_key(1, rng.WEIGHTS, 0), np.arange(3))
+    >>> rng.uniform(random, np.float64).round(3).tolist()
+    [0.694, 0.972, 0.427]
     """
     xp = get_namespace(random)
     return xp.astype(random >> 40, dtype or xp.float32) * 2.0**-24
 
 
 def _bits_int(key: int, position: int) -> int:
-    """`bits` for Python integers."""
+    """Return `bits` of Python integers."""
     z = (key + GOLDEN * (position + 1)) & _MASK
     z = ((z ^ (z >> 30)) * MIX_1) & _MASK
     z = ((z ^ (z >> 27)) * MIX_2) & _MASK

@@ -1,4 +1,4 @@
-"""Subsampling of frequent words: which tokens are left out of an epoch.
+"""Subsampling of frequent words, which drops some of their tokens in every epoch.
 
 References
 ----------
@@ -19,20 +19,30 @@ __all__ = ["keep_threshold", "keep_tokens"]
 
 
 def keep_threshold(counts: Any, sample: float) -> np.ndarray:
-    """Return each word's probability of being kept by subsampling, as thresholds for `rng.bernoulli`.
+    """Return the probability that subsampling keeps each word, as thresholds for `rng.bernoulli`.
 
-    ``keep = min(1, sqrt(sample / f) + sample / f)`` with f the word's share of the corpus, as in word2vec.c,
-    gensim and fastText.
+    The probability is ``min(1, sqrt(sample / f) + sample / f)``, where f is the word's share of the corpus. This is the
+    formula of word2vec.c, gensim and fastText.
 
     Parameters
     ----------
     counts : integer array, shape (V,)
     sample : float
-        The threshold t of the paper; 0 keeps every token.
+        The threshold t of the paper. 0 keeps every token.
 
     Returns
     -------
     uint64 array, shape (V,)
+        Probabilities times 2**32, rounded down.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.alias import ALWAYS
+    >>> from fastw2v.sampling.subsampling import keep_threshold
+    >>> counts = np.array([90_000, 9_990, 10])
+    >>> (keep_threshold(counts, sample=1e-3) / ALWAYS).round(2).tolist()
+    [0.03, 0.11, 1.0]
     """
     counts = to_host(counts).astype(np.float64)
     if sample == 0:
@@ -43,20 +53,32 @@ def keep_threshold(counts: Any, sample: float) -> np.ndarray:
 
 
 def keep_tokens(ids: Any, positions: Any, threshold: Any, seed: int, epoch: int) -> Any:
-    """Return which tokens subsampling keeps in one epoch.
+    """Return a mask of the tokens that subsampling keeps in one epoch.
 
     Parameters
     ----------
     ids : integer array, shape (N,)
+        Word ids of the tokens.
     positions : integer array, shape (N,)
-        The tokens' indices in the corpus.
+        Indices of the tokens in the corpus.
     threshold : uint64 array, shape (V,)
-        From `keep_threshold`.
+        Thresholds from `keep_threshold`.
     seed, epoch : int
 
     Returns
     -------
     bool array, shape (N,)
+
+    Examples
+    --------
+    Word 0 is frequent, word 1 is rare:
+
+    >>> import numpy as np
+    >>> from fastw2v.sampling.subsampling import keep_threshold, keep_tokens
+    >>> threshold = keep_threshold(np.array([1000, 1]), sample=0.1)
+    >>> ids = np.array([0, 0, 0, 1, 0, 0])
+    >>> ids[keep_tokens(ids, np.arange(6), threshold, seed=1, epoch=0)].tolist()
+    [0, 0, 1]
     """
     xp = get_namespace(ids)
     return rng.bernoulli(rng.bits(rng.stream_key(seed, rng.KEEP, epoch), positions), xp.take(threshold, ids))

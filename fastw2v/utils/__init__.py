@@ -1,1 +1,1 @@
-"""Helpers below the rest of the library: atomic writes, checks, the loss, progress and facts about the machine."""
+"""Helpers without dependencies on the training code: atomic writes, checks, progress bars and system information."""

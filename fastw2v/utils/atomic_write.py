@@ -1,4 +1,4 @@
-"""Atomic writes: a file is written under a temporary name and renamed when it is complete."""
+"""Atomic writes: files are written under a temporary name and renamed when complete."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ from pathlib import Path
 __all__ = ["atomic_write"]
 
 PREFIX = ".fastw2v-"
-"""Prefix of the names of temporary folders."""
+"""Prefix of temporary folder names."""
 ABANDONED = 3600.0
-"""Seconds without a change after which a temporary folder is taken for one of a killed process, and removed."""
+"""Seconds after which an unchanged temporary folder is removed, because its process was probably killed."""
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield the path of an empty temporary file; on success it is renamed to `path`.
+    """Yield the path of an empty temporary file, which is renamed to `path` on success.
 
-    An incomplete file never appears under the final name, and on failure an existing file stays as it was. The
-    temporary file is on the same disk, in a hidden folder of its own, because some writers make temporary files beside
-    theirs. Folders that killed processes left behind are removed an hour later by the next write to the same folder.
+    An incomplete file never appears under the final name. If writing fails, an existing file is unchanged.
 
     Parameters
     ----------
     path : Path
-        A file to write, or a symbolic link to one, which stays a link.
+        The file to write. If `path` is a symbolic link, its target is replaced and the link is kept.
 
     Yields
     ------
@@ -39,11 +37,28 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the file cannot be written; the error names `path`.
+        If the file cannot be written. The error contains `path`, not the name of the temporary file.
+
+    Notes
+    -----
+    The temporary file is on the same disk as `path`, in a hidden folder of its own, because some writers create more
+    temporary files next to their output. A killed process leaves its folder behind. The next write to the same
+    directory removes the folder if it has not changed for an hour.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.utils.atomic_write import atomic_write
+    >>> with atomic_write(Path("words.txt")) as temporary:
+    ...     _ = temporary.write_text("cat", encoding="utf-8")
+    ...     Path("words.txt").exists()
+    False
+    >>> Path("words.txt").read_text(encoding="utf-8")
+    'cat'
     """
     target = Path(os.path.realpath(path))
     if target.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+        raise IsADirectoryError(f"{path} is a folder; pass the path of a file")
     _remove_abandoned(target.parent)
     try:
         with tempfile.TemporaryDirectory(prefix=PREFIX, dir=target.parent) as folder:
@@ -51,9 +66,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
             temporary.open("xb").close()
             mode = temporary.stat().st_mode
             yield temporary
-            temporary.chmod(mode)  # safetensors creates the file again, readable by its owner only
+            temporary.chmod(mode)  # safetensors recreates the file, readable by its owner only
             temporary.replace(target)
-    except OSError as error:  # the error of a full disk has no file name
+    except OSError as error:  # if the disk is full, the error has no file name
         if error.filename is None or PREFIX in str(error.filename):
             error.filename, error.filename2 = str(path), None
         raise
@@ -61,7 +76,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 def _remove_abandoned(parent: Path) -> None:
     for folder in parent.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):  # another process may remove it, too
+        with contextlib.suppress(OSError):  # another process may remove it at the same time
             changed = max(file.stat().st_mtime for file in (folder, *folder.iterdir()))
             if time.time() - changed > ABANDONED:
                 shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Checks of words and their arrays, for word vectors and for the files that hold them."""
+"""Checks of words, vectors and counts, for word vectors and their file formats."""
 
 from __future__ import annotations
 
@@ -14,37 +14,58 @@ __all__ = ["check_counts", "check_keys", "check_matrix", "index_keys"]
 
 
 def check_keys(words: Sequence[Any], n_rows: int) -> list[Any]:
-    """Return the words as a list of strings or of Python's integers.
+    """Return the words as a list of strings or a list of Python integers.
+
+    Parameters
+    ----------
+    words : sequence of str or of int
+        NumPy integers are converted to Python integers.
+    n_rows : int
+        Number of rows in the matrix of vectors.
 
     Raises
     ------
     TypeError
-        If a word is neither, or there are words of both kinds.
+        If a word is neither a string nor an integer, or if strings and integers are mixed.
     ValueError
-        If there is no word, or there are not as many as rows.
+        If there are no words, or the number of words differs from `n_rows`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.utils.checks import check_keys
+    >>> check_keys(np.array([20, 10, 30]), 3)
+    [20, 10, 30]
     """
     if isinstance(words, str):
-        raise TypeError("words is a single string; give a sequence of words, one for each row of vectors")
+        raise TypeError("words is a single string; pass a sequence of words, one for each row of vectors")
     keys = list(words)
     if not keys:
-        raise ValueError("there are no words: WordVectors needs at least one")
+        raise ValueError("there are no words; at least one is needed")
     if len(keys) != n_rows:
-        raise ValueError(
-            f"vectors has {n_rows} rows, but there are {len(keys)} words: there must be one row for each word"
-        )
+        raise ValueError(f"vectors has {n_rows} rows, but there are {len(keys)} words; each word must have one row")
     kinds = set(map(type, keys))
     if all(issubclass(kind, str) for kind in kinds):
         return keys
     if all(issubclass(kind, Integral) for kind in kinds) and bool not in kinds:
         return [int(key) for key in keys]
     odd = next(key for key in keys if not isinstance(key, str))
-    raise TypeError(
-        f"words holds {odd!r} of type {type(odd).__name__}; the words must all be strings, or all be integers"
-    )
+    raise TypeError(f"words holds {odd!r} of type {type(odd).__name__}; the words must be all strings or all integers")
 
 
 def index_keys(keys: list[Any]) -> dict[Any, int]:
-    """Return the row of each word; a ValueError names a word that occurs twice."""
+    """Return a dictionary from each word to its row; raise ValueError if a word occurs twice.
+
+    Examples
+    --------
+    >>> from fastw2v.utils.checks import index_keys
+    >>> index_keys(["the", "cat"])
+    {'the': 0, 'cat': 1}
+    >>> index_keys(["the", "cat", "the"])
+    Traceback (most recent call last):
+        ...
+    ValueError: the word 'the' occurs twice, in rows 0 and 2; words must be distinct
+    """
     rows = dict(zip(keys, range(len(keys)), strict=True))
     if len(rows) < len(keys):
         first, again = next((i, rows[key]) for i, key in enumerate(keys) if rows[key] != i)
@@ -53,24 +74,61 @@ def index_keys(keys: list[Any]) -> dict[Any, int]:
 
 
 def check_matrix(name: str, matrix: Any) -> Any:
-    """Return a matrix; raise TypeError or ValueError unless it is an array of floats with two dimensions."""
+    """Return `matrix` unchanged; raise an error unless it is a two-dimensional array of floats.
+
+    Raises
+    ------
+    TypeError
+        If `matrix` is not an array of floats.
+    ValueError
+        If `matrix` does not have two dimensions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.utils.checks import check_matrix
+    >>> check_matrix("vectors", np.zeros((2, 3))).shape
+    (2, 3)
+    >>> check_matrix("vectors", np.zeros((2, 3), np.int64))
+    Traceback (most recent call last):
+        ...
+    TypeError: vectors is of type int64; it must be float16, float32 or float64
+    """
     if not hasattr(matrix, "dtype"):
         raise TypeError(f"{name} is of type {type(matrix).__name__}; it must be an array")
     xp = get_namespace(matrix)
     if not xp.isdtype(matrix.dtype, "real floating"):
-        raise TypeError(f"{name} is of type {matrix.dtype}; it must be of floats: float16, float32 or float64")
+        raise TypeError(f"{name} is of type {matrix.dtype}; it must be float16, float32 or float64")
     if matrix.ndim != 2:
-        raise ValueError(f"{name} has {matrix.ndim} dimensions; it must have 2: one row for each word")
+        raise ValueError(f"{name} has {matrix.ndim} dimensions; it must have 2, with one row for each word")
     return matrix
 
 
 def check_counts(counts: Any, n_words: int) -> np.ndarray:
-    """Return counts as int64 on the host; raise TypeError or ValueError unless they are one for each word."""
+    """Return word counts as an int64 NumPy array, after checking them.
+
+    Raises
+    ------
+    TypeError
+        If the counts are not integers.
+    ValueError
+        If the number of counts differs from `n_words`, or a count is negative.
+
+    Examples
+    --------
+    >>> from fastw2v.utils.checks import check_counts
+    >>> check_counts([7, 3], n_words=2).tolist()
+    [7, 3]
+    >>> check_counts([7, 3], n_words=3)
+    Traceback (most recent call last):
+        ...
+    ValueError: counts has shape (2,); it must have shape (3,), one count for each word
+    """
     host = np.asarray(counts) if isinstance(counts, Sequence) else to_host(counts)
     if host.dtype.kind not in "iu":
-        raise TypeError(f"counts is of type {host.dtype}; it must be of integers")
+        raise TypeError(f"counts is of type {host.dtype}; it must be an integer type")
     if host.shape != (n_words,):
-        raise ValueError(f"counts has shape {host.shape}; it must be ({n_words},), one for each word")
+        raise ValueError(f"counts has shape {host.shape}; it must have shape ({n_words},), one count for each word")
     if host.min() < 0:
-        raise ValueError(f"counts holds {host.min()}; a word cannot occur a negative number of times")
+        raise ValueError(f"counts holds {host.min()}; counts must not be negative")
     return host.astype(np.int64)

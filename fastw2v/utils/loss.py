@@ -1,4 +1,4 @@
-"""The check that every training loop makes of its loss."""
+"""A check of the training loss, shared by all training loops."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 
 
 def require_finite_loss(loss: float, where: str, remedy: str) -> None:
-    """Raise an error if a training loss is infinite or NaN.
+    """Raise FloatingPointError if a training loss is infinite or NaN.
 
     Parameters
     ----------
     loss : float
     where : str
-        Part of training that the loss belongs to, such as ``"epoch 1, batch 20"``.
+        The part of the training run with this loss, such as ``"epoch 1, batch 20"``.
     remedy : str
-        What to change before training again, such as ``"a lower alpha (now 0.2)"``.
+        A setting to try instead, such as ``"a lower alpha (now 0.2)"``.
 
     Raises
     ------
@@ -23,11 +23,13 @@ def require_finite_loss(loss: float, where: str, remedy: str) -> None:
 
     Examples
     --------
+    >>> import math
+    >>> from fastw2v.utils.loss import require_finite_loss
     >>> require_finite_loss(2.5, "epoch 1", "a lower alpha (now 0.2)")
     >>> require_finite_loss(math.nan, "epoch 1", "a lower alpha (now 0.2)")
     Traceback (most recent call last):
         ...
-    FloatingPointError: the loss is nan in epoch 1: training has diverged. Train again with a lower alpha (now 0.2)
+    FloatingPointError: the loss is nan in epoch 1; training has diverged. Train again with a lower alpha (now 0.2)
     """
     if not math.isfinite(loss):
-        raise FloatingPointError(f"the loss is {loss} in {where}: training has diverged. Train again with {remedy}")
+        raise FloatingPointError(f"the loss is {loss} in {where}; training has diverged. Train again with {remedy}")

@@ -1,4 +1,4 @@
-"""A progress bar on the terminal with percentage, speed, loss and remaining time."""
+"""A terminal progress bar with percentage, speed, loss and remaining time."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ _INTERVAL = 0.1
 
 
 class Progress:
-    """Context manager that shows the progress of a long loop on standard error.
+    """Context manager that shows a progress bar on standard error.
 
     Parameters
     ----------
     description : str
-        The name of the task, such as "training".
+        Name of the task, such as "training".
     total : int or None
-        The value of `done` at the end; None if it is unknown.
+        Value of `done` at the end, or None if it is unknown.
     unit : str
-        What is counted: "words" is shown as "words/s".
+        Unit of `done`. The speed of "words" is shown in "words/s".
     show : bool, optional
-        Whether to show anything at all; by default, only if standard error is a terminal.
+        Whether to show the progress bar. By default, it is shown if standard error is a terminal.
 
     Examples
     --------
+    >>> from fastw2v.utils.progress import Progress
     >>> with Progress("training", 3, show=False) as progress:
     ...     for done in range(1, 4):
     ...         progress.update(done, loss=0.5)
@@ -47,7 +48,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self.show:
-            # Imported here, because most programs that import the library never show a progress bar.
+            # rich is imported here because most programs never show a progress bar.
             from rich import progress
             from rich.console import Console
 
@@ -66,7 +67,22 @@ class Progress:
         return self
 
     def update(self, done: int, loss: float | None = None) -> None:
-        """Report how much is done in total, and the recent loss if there is one; cheap enough for inner loops."""
+        """Update the progress bar. The display is refreshed at most ten times a second.
+
+        Parameters
+        ----------
+        done : int
+            Amount of work done in total, not since the last call.
+        loss : float, optional
+            Recent loss. If None, the previous one is shown.
+
+        Examples
+        --------
+        >>> from fastw2v.utils.progress import Progress
+        >>> with Progress("reading", None, unit="lines", show=False) as progress:
+        ...     for number, line in enumerate(["the cat", "the dog"], 1):
+        ...         progress.update(number)
+        """
         if self._display is None:
             return
         self._done = done
@@ -83,7 +99,7 @@ class Progress:
             return
         try:
             self._draw(time.monotonic())
-        finally:  # restores the cursor even if Ctrl-C is pressed a second time
+        finally:  # restore the cursor even if Ctrl-C is pressed a second time
             self._display.stop()
             self._display = None
 
@@ -95,7 +111,7 @@ class Progress:
 
 
 def _short(number: float) -> str:
-    """Return a number as three digits and a letter: 1234567 is "1.23M"."""
+    """Return a number with three significant digits and a suffix, such as "1.23M" for 1234567."""
     for letter in ("", "k", "M", "G"):
         if number < 999.5 or letter == "G":
             break

@@ -1,4 +1,4 @@
-"""Facts about the machine: the processors and the memory that this process may use."""
+"""System information: the processors and the memory available to this process."""
 
 from __future__ import annotations
 
@@ -11,16 +11,30 @@ GROUP_LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
-"""Files in which Linux states the memory limit and the memory use of a container, in versions 2 and 1 of cgroups."""
+"""Linux files with the memory limit and memory usage of a container, for cgroups versions 2 and 1."""
 
 
 def available_processors() -> int:
-    """Return how many processors this process may use, which can be fewer than the machine has."""
+    """Return the number of processors that this process may use. The machine may have more.
+
+    Examples
+    --------
+    >>> from fastw2v.utils.system import available_processors
+    >>> available_processors() >= 1
+    True
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def free_memory() -> int:
-    """Return how many bytes of memory this process can still allocate without swapping or reaching its limit."""
+    """Return the bytes of memory that this process can allocate without swapping or exceeding its limit.
+
+    Examples
+    --------
+    >>> from fastw2v.utils.system import format_bytes, free_memory
+    >>> format_bytes(free_memory())
+    '...B'
+    """
     free = _machine_memory()
     for limit_file, usage_file in GROUP_LIMITS:
         try:
@@ -33,12 +47,13 @@ def free_memory() -> int:
 
 
 def format_bytes(n: int) -> str:
-    """Return a number of bytes with a decimal unit.
+    """Return a number of bytes as text with a decimal unit.
 
     Examples
     --------
-    >>> format_bytes(1_234_567_890)
-    '1.2 GB'
+    >>> from fastw2v.utils.system import format_bytes
+    >>> format_bytes(1_234_567_890), format_bytes(999)
+    ('1.2 GB', '999 bytes')
     """
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if n >= factor:
@@ -47,7 +62,7 @@ def format_bytes(n: int) -> str:
 
 
 def _machine_memory() -> int:
-    """Return the available memory of the machine, or its total memory if only that is known."""
+    """Return the machine's available memory, or its total memory if the available memory is unknown."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -57,4 +72,4 @@ def _machine_memory() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return 2**63  # unknown, so that nothing is refused
+        return 2**63  # unknown; this value never rejects a run

@@ -10,7 +10,7 @@ from fastw2v.utils.loss import require_finite_loss
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), float("-inf"), np.float32("nan")])
 def test_a_loss_that_is_not_finite(loss):
-    with pytest.raises(FloatingPointError, match=r"^the loss is -?(nan|inf) in epoch 2: .* with a lower alpha$"):
+    with pytest.raises(FloatingPointError, match=r"^the loss is -?(nan|inf) in epoch 2; .* with a lower alpha$"):
         require_finite_loss(loss, "epoch 2", "a lower alpha")
 
 
