@@ -1,6 +1,6 @@
 """Intrinsic evaluation: analogies, word similarity, and the stability of neighbours between models.
 
-Questions and pairs with unknown words are skipped and counted, so read a score beside its coverage.
+Questions and pairs with unknown words are skipped and counted. Always interpret a score together with its coverage.
 """
 
 from fastw2v.evaluate.analogies import AnalogyResult, SectionResult, analogies

@@ -1,4 +1,4 @@
-"""Analogies: questions "a is to b as c is to d", answered by 3CosAdd or 3CosMul, section by section."""
+"""Analogies: questions "a is to b as c is to d", answered with 3CosAdd or 3CosMul and scored by section."""
 
 from __future__ import annotations
 
@@ -26,24 +26,28 @@ __all__ = [
 ]
 
 Method = Literal["3cosadd", "3cosmul"]
-"""How a question is answered: see `analogies`."""
-# Sections answered at a time: they read more than they compute, and two cores read faster than one.
+"""Methods of answering a question; see `analogies`."""
+# Sections answered at a time. The work is bound by memory bandwidth, and two cores read faster than one.
 _THREADS = 2
-# Cosines of the words of a section's questions held at a time: 128 MB in single precision.
+# Cosines of the words in a section in memory at a time: 128 MB in single precision.
 _COSINES = 2**25
-# Scores of questions at a time: 4 MB, so that they stay in the cache until the best is found.
+# Scores of questions at a time: 4 MB, so that they stay in the cache until the best answer is found.
 _SCORES = 2**20
 
 
 @dataclass(frozen=True)
 class SectionResult:
-    """Analogies of one section.
+    """Score of one section of analogy questions.
 
     Attributes
     ----------
     name : str
-    correct, covered, total : int
-        Questions answered correctly, questions whose four words are known, and all.
+    correct : int
+        Number of questions answered correctly.
+    covered : int
+        Number of questions whose four words are known.
+    total : int
+        Number of questions.
     """
 
     name: str
@@ -53,25 +57,39 @@ class SectionResult:
 
     @property
     def accuracy(self) -> float:
-        """Correct answers as a share of the covered questions, NaN when none is covered."""
+        """Share of covered questions answered correctly, or NaN if no question is covered.
+
+        Examples
+        --------
+        >>> from fastw2v.evaluate import SectionResult
+        >>> SectionResult("capitals", correct=3, covered=4, total=5).accuracy
+        0.75
+        """
         return self.correct / self.covered if self.covered else math.nan
 
     @property
     def coverage(self) -> float:
-        """Covered questions as a share of all, NaN when there is none."""
+        """Share of questions that are covered, or NaN if there are no questions.
+
+        Examples
+        --------
+        >>> from fastw2v.evaluate import SectionResult
+        >>> SectionResult("capitals", correct=3, covered=4, total=5).coverage
+        0.8
+        """
         return self.covered / self.total if self.total else math.nan
 
 
 @dataclass(frozen=True)
 class AnalogyResult:
-    """Analogies, by section and in all.
+    """Scores of all sections of analogy questions, and their total.
 
     Attributes
     ----------
     sections : tuple of SectionResult
-        In the order of the questions.
+        One score for each section, in the given order.
     overall : SectionResult
-        Their sum, so that long sections weigh more.
+        Sums of the counts of all sections. Long sections therefore weigh more than short sections.
     """
 
     sections: tuple[SectionResult, ...]
@@ -85,22 +103,22 @@ def analogies(
     lower: bool = True,
     method: Method = "3cosadd",
 ) -> AnalogyResult:
-    """Answer analogies "a is to b as c is to d".
+    """Score word vectors on analogy questions "a is to b as c is to d".
 
     Parameters
     ----------
     vectors : WordVectors
-        The most frequent words first.
+        Words in order of decreasing frequency.
     questions : dict of str to list of (str, str, str, str)
-        From `read_analogies`.
+        Questions of each section, for example from `read_analogies`.
     restrict_vocab : int
-        Only the first so many words ask and answer; questions with any other word are not covered.
+        Use only the first `restrict_vocab` words. Questions with other words are not covered.
     lower : bool
-        Compare words without regard to case. Where several words differ by case only, the first of them asks,
-        and each of them is a right answer.
+        If true, ignore case. If several words differ only in case, the first of them is used in questions, and any of
+        them is a correct answer.
     method : {"3cosadd", "3cosmul"}
-        The answer is the word nearest to b − a + c at unit lengths, or that with the highest product of its
-        similarities to b and c divided by that to a: see `WordVectors.most_similar_cosmul`.
+        How to choose the answer. "3cosadd" returns the word nearest to b − a + c, with each vector scaled to unit
+        length. "3cosmul" multiplies and divides similarities; see `WordVectors.most_similar_cosmul`.
 
     Returns
     -------
@@ -109,12 +127,23 @@ def analogies(
     Raises
     ------
     ValueError
-        If `restrict_vocab` is below 1 or `method` is another.
+        If `restrict_vocab` is below 1, or `method` is not supported.
 
     Notes
     -----
-    The words of the question, in any case if `lower`, are never an answer. Scores equal those of gensim's
-    ``evaluate_word_analogies(..., restrict_vocab, case_insensitive=lower)``.
+    A word of the question is never an answer. If `lower` is true, its variants in other cases are excluded as well.
+    Scores are equal to those of gensim's ``evaluate_word_analogies(..., restrict_vocab, case_insensitive=lower)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.evaluate import analogies
+    >>> matrix = np.array([[1.0, 0, 0], [0, 1, 0], [3, 0, 4], [0, 3, 4]])
+    >>> wv = WordVectors(["man", "woman", "king", "queen"], matrix)
+    >>> questions = {"family": [("man", "king", "woman", "queen"), ("man", "king", "girl", "princess")]}
+    >>> analogies(wv, questions).overall
+    SectionResult(name='overall', correct=1, covered=1, total=2)
     """
     answers = answer_questions(vectors, questions, restrict_vocab, lower, method)
     sections = [
@@ -131,20 +160,44 @@ def analogies(
 
 
 def fold_case(word: Any, lower: bool) -> str:
-    """Return a word as text, in lower case if `lower`: equal results are the same word in an evaluation set."""
+    """Return a word as a string for comparison with the words of an evaluation set, in lower case if `lower` is true.
+
+    Examples
+    --------
+    >>> from fastw2v.evaluate.analogies import fold_case
+    >>> fold_case("Paris", lower=True), fold_case(7, lower=True)
+    ('paris', '7')
+    """
     return str(word).lower() if lower else str(word)
 
 
 def rows_by_spelling(vectors: WordVectors, restrict_vocab: int, lower: bool) -> tuple[dict[str, int], list[str]]:
-    """Return the first row of each spelling among the first so many words, and the spelling of each of these words.
+    """Return the first row of each spelling, and the spelling of each row.
 
     Parameters
     ----------
     vectors : WordVectors
     restrict_vocab : int
-        How many words to take.
+        Use only the first `restrict_vocab` words.
     lower : bool
-        Fold words that differ by case only into one spelling: see `fold_case`.
+        If true, words that differ only in case have the same spelling.
+
+    Returns
+    -------
+    first_rows : dict of str to int
+        The first row of each spelling.
+    spellings : list of str
+        The spelling of each row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.evaluate.analogies import rows_by_spelling
+    >>> wv = WordVectors(["us", "US", "them"], np.eye(3))
+    >>> first_rows, spellings = rows_by_spelling(wv, restrict_vocab=3, lower=True)
+    >>> first_rows["us"], first_rows["them"], spellings
+    (0, 2, ['us', 'us', 'them'])
     """
     spellings = [fold_case(word, lower) for word in vectors.index_to_key[:restrict_vocab]]
     return {spellings[row]: row for row in range(len(spellings) - 1, -1, -1)}, spellings
@@ -157,22 +210,33 @@ def answer_questions(
     lower: bool,
     method: Method,
 ) -> dict[str, list[bool | None]]:
-    """Return for each section whether its questions are answered correctly.
+    """Answer analogy questions, and return which answers are correct.
 
     Parameters
     ----------
     vectors, questions, restrict_vocab, lower, method
-        As in `analogies`.
+        The parameters of `analogies`.
 
     Returns
     -------
     dict of str to list of (bool or None)
-        One entry for each question of a section; None where one of its words is unknown.
+        For each section, one entry for each question. None if a word of the question is unknown.
 
     Raises
     ------
     ValueError
-        If `restrict_vocab` is below 1 or `method` is another.
+        If `restrict_vocab` is below 1, or `method` is not supported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.evaluate.analogies import answer_questions
+    >>> matrix = np.array([[1.0, 0, 0], [0, 1, 0], [3, 0, 4], [0, 3, 4]])
+    >>> wv = WordVectors(["man", "woman", "king", "queen"], matrix)
+    >>> questions = {"family": [("man", "king", "woman", "queen"), ("man", "king", "girl", "princess")]}
+    >>> answer_questions(wv, questions, restrict_vocab=4, lower=True, method="3cosadd")
+    {'family': [True, None]}
     """
     if restrict_vocab < 1:
         raise ValueError(f"restrict_vocab is {restrict_vocab}; it must be at least 1")
@@ -195,7 +259,7 @@ def answer_questions(
     if is_numpy(unit):
         with ThreadPoolExecutor(_THREADS) as pool:
             correct = list(pool.map(answered, range(len(rows))))
-    else:  # a GPU is chosen for each thread anew
+    else:  # no threads, because the current GPU is a setting of each thread
         correct = list(map(answered, range(len(rows))))
     answers: dict[str, list[bool | None]] = {}
     for name, known, right in zip(questions, covered, correct, strict=True):
@@ -207,15 +271,15 @@ def answer_questions(
 def _correct(unit: Any, spelling_ids: np.ndarray, questions: np.ndarray, method: Method) -> np.ndarray:
     """Return whether each question is answered correctly: bool array, shape (N,).
 
-    The questions of a section share a few words. So the cosines of these words with all others are computed
-    once, and a question's scores are put together from three rows of them.
+    The questions of a section share a few words. The cosines of these words with all words are computed once, and the
+    scores of a question are combined from three rows of cosines.
 
     Parameters
     ----------
     unit : float array, shape (R, D)
-        The words that may answer.
+        Unit vectors of the candidate answers.
     spelling_ids : int array, shape (R,)
-        The first row that is spelled as each row is.
+        For each row, the first row with the same spelling.
     questions : int array, shape (N, 4)
         Rows of a, b, c and d.
     method : {"3cosadd", "3cosmul"}
@@ -246,12 +310,12 @@ def _correct(unit: Any, spelling_ids: np.ndarray, questions: np.ndarray, method:
 
 
 def _best_are_right(scores: Any, spelling_ids: np.ndarray, questions: np.ndarray) -> np.ndarray:
-    """Return whether the best answer, other than a word of the question, is the expected one."""
+    """Return whether the best answer that is not a word of the question is the expected answer."""
     xp = get_namespace(scores)
     correct = np.zeros(len(questions), dtype=bool)
     pending, left_out = np.arange(len(questions)), questions[:, :3]
-    # The question's own rows are struck out at once. Now and then the best of the others is a variant of
-    # them in another case: then it is struck out too, and the next best looked for.
+    # Exclude the rows of the question first. If the best remaining answer is one of these words in another case,
+    # exclude its row too, and try the next best answer.
     while len(pending):
         own = np.repeat(np.arange(len(pending)), left_out.shape[1])
         scores = without(scores, np.stack([own, left_out.reshape(-1)], axis=1))

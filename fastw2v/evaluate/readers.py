@@ -1,4 +1,4 @@
-"""Readers of evaluation sets: analogy questions, and word pairs with human judgments of similarity."""
+"""Readers of evaluation sets: analogy questions and word pairs with human judgements of similarity."""
 
 from __future__ import annotations
 
@@ -14,24 +14,33 @@ Question = tuple[str, str, str, str]
 
 
 def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
-    """Read analogy questions in the form of ``questions-words.txt``.
+    r"""Read analogy questions in the format of ``questions-words.txt``.
 
     Parameters
     ----------
     path : str or path
-        UTF-8: lines of four words, under lines ``: section``.
+        UTF-8 text. A line ``: section`` starts a section. Every other line is a question of four words.
 
     Returns
     -------
     dict of str to list of (str, str, str, str)
-        The questions of each section. Those before the first section, if any, are in the section "".
+        The questions of each section. Questions before the first section line belong to the section "".
 
     Raises
     ------
     ValueError
-        If a line has not four words or there is no question at all, with the line's number.
+        If a question does not have four words, with the line number, or the file has no questions.
     OSError
         If the file cannot be opened.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.evaluate import read_analogies
+    >>> text = ": capitals\nAthens Greece Paris France\nAthens Greece Rome Italy\n"
+    >>> _ = Path("questions.txt").write_text(text, encoding="utf-8")
+    >>> read_analogies("questions.txt")
+    {'capitals': [('Athens', 'Greece', 'Paris', 'France'), ('Athens', 'Greece', 'Rome', 'Italy')]}
     """
     sections: dict[str, list[Question]] = {}
     section = ""
@@ -45,20 +54,20 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
             raise ValueError(f"{path}, line {number}: {line[:60]!r} is neither four words nor ': section'")
         sections.setdefault(section, []).append((words[0], words[1], words[2], words[3]))
     if not any(sections.values()):
-        raise ValueError(f"{path}: the file has no questions; they are lines of four words, under lines ': section'")
+        raise ValueError(f"{path}: the file has no questions, that is, lines of four words under a line ': section'")
     return sections
 
 
 def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[tuple[str, str, float]]:
-    """Read pairs of words with human judgments of their similarity.
+    r"""Read word pairs with human judgements of similarity.
 
     Parameters
     ----------
     path : str or path
-        UTF-8: lines ``word1 word2 score``; lines that start with ``#`` are comments. A ``.csv`` file may name its
-        columns in the first line.
+        UTF-8 text with lines ``word1 word2 score``. Lines that start with ``#`` are comments. The first line of a
+        ``.csv`` file can be a header.
     delimiter : str, optional
-        What stands between them; by default tabs or spaces, in a ``.csv`` file commas.
+        Separator of the fields. By default, a comma in ``.csv`` files, and tabs or spaces in other files.
 
     Returns
     -------
@@ -67,9 +76,18 @@ def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[
     Raises
     ------
     ValueError
-        If a line is not two words and a number or there is no pair at all, with the line's number.
+        If a line does not have two words and a finite number, with the line number, or the file has no pairs.
     OSError
         If the file cannot be opened.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.evaluate import read_pairs
+    >>> text = "# Word 1, Word 2, Human (mean)\ntiger cat 7.35\ncomputer keyboard 7.62\n"
+    >>> _ = Path("pairs.txt").write_text(text, encoding="utf-8")
+    >>> read_pairs("pairs.txt")
+    [('tiger', 'cat', 7.35), ('computer', 'keyboard', 7.62)]
     """
     pairs = []
     is_csv = Path(path).suffix.lower() == ".csv"
@@ -83,12 +101,12 @@ def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[
         except ValueError:
             raise ValueError(f"{path}, line {number}: {line[:60]!r} is not two words and a number") from None
     if not pairs:
-        raise ValueError(f"{path}: the file has no pairs; they are lines of two words and a number")
+        raise ValueError(f"{path}: the file has no pairs, that is, lines of two words and a number")
     return pairs
 
 
 def _lines(path: str | PathLike[str]) -> Iterable[tuple[int, str]]:
-    """Return the lines that are not blank, with their numbers."""
+    """Return the numbers and the text of all lines that are not blank."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,7 +115,7 @@ def _lines(path: str | PathLike[str]) -> Iterable[tuple[int, str]]:
 
 
 def _names_columns(line: str, delimiter: str | None) -> bool:
-    """Return whether a line of three is no pair, because its last part is no number."""
+    """Return whether a line is a header, that is, has three fields of which the last is not a number."""
     parts = line.split(delimiter)
     try:
         float(parts[-1])

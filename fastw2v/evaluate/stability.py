@@ -1,4 +1,4 @@
-"""Stability: how far several trainings agree on the nearest neighbours of words."""
+"""Stability: the agreement of several models on the nearest neighbours of words."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["StabilityResult", "neighbour_stability"]
 
 @dataclass(frozen=True)
 class StabilityResult:
-    """How far several models agree on who is near whom.
+    """Agreement of several models on nearest neighbours.
 
     Attributes
     ----------
     overlap : float
-        The mean of `overlaps`.
-    words : list of str or of int
-        The words compared: n of them.
+        Mean of `overlaps`.
+    words : list of str or int
+        The n words compared.
     overlaps : float array, shape (n,)
-        For each word, the share of its nearest words that two models have in common, on average over all pairs
-        of models.
+        For each word, the share of nearest neighbours that two models have in common, averaged over all pairs of
+        models.
     """
 
     overlap: float
@@ -37,18 +37,20 @@ class StabilityResult:
 
 
 def neighbour_stability(models: Sequence[WordVectors], topn: int = 10, restrict_vocab: int = 10_000) -> StabilityResult:
-    """Compare models of the same words, such as trainings with several seeds, by the neighbours they give.
+    """Measure how many nearest neighbours several models have in common.
 
-    What differs between seeds is chance, whatever it seems to say about a word.
+    Differences between models that were trained with different seeds are due to chance. Measure stability before
+    drawing conclusions from the neighbours of a word.
 
     Parameters
     ----------
     models : sequence of at least two WordVectors
-        Only words that all know are looked at.
+        Words that are missing from any model are ignored.
     topn : int
-        How many nearest words to compare.
+        Number of nearest neighbours to compare for each word.
     restrict_vocab : int
-        Compare those of the first so many words, in the order of the first model. All words are neighbours.
+        Compare the neighbours of the first `restrict_vocab` common words, in the order of the first model. All common
+        words can be neighbours.
 
     Returns
     -------
@@ -57,16 +59,30 @@ def neighbour_stability(models: Sequence[WordVectors], topn: int = 10, restrict_
     Raises
     ------
     ValueError
-        If there are fewer than two models, `topn` or `restrict_vocab` is below 1, or the models have not more
-        than `topn` words in common.
+        If there are fewer than two models, `topn` or `restrict_vocab` is below 1, or the models have `topn` or fewer
+        words in common.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.evaluate import neighbour_stability
+    >>> words = ["cat", "dog", "car"]
+    >>> first = WordVectors(words, np.array([[1.0, 0], [4, 3], [0, 1]]))
+    >>> second = WordVectors(words, np.array([[1.0, 0], [3, 4], [0, 1]]))
+    >>> result = neighbour_stability([first, second], topn=1)
+    >>> dict(zip(result.words, result.overlaps.tolist()))
+    {'cat': 1.0, 'dog': 0.0, 'car': 1.0}
+    >>> round(result.overlap, 2)
+    0.67
     """
     if len(models) < 2:
-        raise ValueError(f"there are {len(models)} models to compare; there must be at least two")
+        raise ValueError(f"models has length {len(models)}; give at least two models")
     if topn < 1 or restrict_vocab < 1:
-        raise ValueError(f"topn is {topn} and restrict_vocab {restrict_vocab}; both must be at least 1")
+        raise ValueError(f"topn is {topn} and restrict_vocab is {restrict_vocab}; both must be at least 1")
     words = [word for word in models[0] if all(word in model for model in models[1:])]
     if len(words) <= topn:
-        raise ValueError(f"the models have {len(words)} words in common; to compare {topn} neighbours takes more")
+        raise ValueError(f"the models have {len(words)} words in common; topn={topn} needs at least {topn + 1}")
     compared = min(restrict_vocab, len(words))
     own = np.stack([np.arange(compared)] * 2, axis=1)
     neighbours = []

@@ -1,4 +1,4 @@
-"""Statistics: ranks, correlations and the bootstrap interval of a rank correlation."""
+"""Statistics: ranks, correlations and bootstrap intervals of rank correlations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["bootstrap_interval", "correlation", "ranks"]
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Return the rank of each value from 1, equal values sharing the mean of their ranks.
+    """Return the rank of each value, starting at 1. Equal values get the mean of their ranks.
 
     Parameters
     ----------
@@ -19,6 +19,13 @@ def ranks(values: np.ndarray) -> np.ndarray:
     Returns
     -------
     float64 array, shape (N,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.evaluate.statistics import ranks
+    >>> ranks(np.array([30, 10, 20, 20]))
+    array([4. , 1. , 2.5, 2.5])
     """
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
@@ -26,7 +33,26 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Return Pearson's correlation of two samples, shape (N,) each, NaN where one of them does not vary."""
+    """Return Pearson's correlation of two samples, or NaN if a sample is constant.
+
+    Parameters
+    ----------
+    x, y : array, shape (N,)
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.evaluate.statistics import correlation
+    >>> x = np.array([1.0, 2, 3, 4])
+    >>> round(correlation(x, x**2), 2)
+    0.98
+    >>> correlation(x, np.ones(4))
+    nan
+    """
     if x.min() == x.max() or y.min() == y.max():
         return math.nan
     dx, dy = x - x.mean(), y - y.mean()
@@ -40,12 +66,20 @@ def bootstrap_interval(x: np.ndarray, y: np.ndarray, drawings: int = 1000) -> tu
     ----------
     x, y : float array, shape (N,)
     drawings : int
-        Resamples of N pairs, with replacement, from a generator that is seeded with 0.
+        Number of resamples. Each is N pairs drawn with replacement, from a generator with seed 0.
 
     Returns
     -------
     low, high : float
-        The 2.5th and 97.5th percentile; NaN where no resample has a correlation.
+        The 2.5th and 97.5th percentiles, or NaN if no resample has a correlation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.evaluate.statistics import bootstrap_interval
+    >>> x = np.arange(20.0)
+    >>> bootstrap_interval(x, x + 5 * np.sin(3 * x))
+    (0.66..., 0.94...)
     """
     n, random = len(x), np.random.default_rng(0)
     found = []
@@ -56,13 +90,13 @@ def bootstrap_interval(x: np.ndarray, y: np.ndarray, drawings: int = 1000) -> tu
         times = np.bincount(drawn.reshape(-1), minlength=size * n).reshape(size, n).astype(np.float64)
         found.append(_weighted_correlation(_weighted_ranks(x, times), _weighted_ranks(y, times), times))
     correlations = np.concatenate(found)
-    correlations = correlations[~np.isnan(correlations)]  # a drawing of nothing but equal values
+    correlations = correlations[~np.isnan(correlations)]  # a resample of equal values has no correlation
     low, high = np.quantile(correlations, (0.025, 0.975)) if len(correlations) else (math.nan, math.nan)
     return float(low), float(high)
 
 
 def _weighted_ranks(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return the ranks of values, shape (N,), in drawings that hold them so many times, shape (B, N)."""
+    """Return the ranks of values, shape (N,), in B resamples. `times` counts each value in each, shape (B, N)."""
     _, places, sizes = np.unique(values, return_inverse=True, return_counts=True)
     order = np.argsort(places, kind="stable")
     held = np.add.reduceat(times[:, order], np.cumsum(sizes) - sizes, axis=1)
@@ -71,7 +105,7 @@ def _weighted_ranks(values: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _weighted_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return Pearson's correlation along the last axis, NaN where one side does not vary."""
+    """Return Pearson's weighted correlation along the last axis, or NaN if a side is constant."""
     total = weights.sum(axis=1, keepdims=True)
     dx, dy = (side - (weights * side).sum(axis=1, keepdims=True) / total for side in (x, y))
     xx, yy, xy = ((weights * product).sum(axis=1) for product in (dx * dx, dy * dy, dx * dy))

@@ -1,4 +1,4 @@
-"""Suites: all public evaluation sets of a language at once."""
+"""Suites: evaluation on all public sets of a language."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class SuiteResult:
     Attributes
     ----------
     name : str
-        Of the suite.
+        Name of the suite.
     analogies : AnalogyResult
     pairs : dict of str to PairsResult
-        By the names of the sets.
+        The score on each set of word pairs, by the name of the set.
     """
 
     name: str
@@ -38,16 +38,20 @@ def evaluate_suite(
     folder: str | PathLike[str] | None = None,
     restrict_vocab: int = 30_000,
 ) -> SuiteResult:
-    """Score vectors on all public evaluation sets of a language, downloaded once.
+    r"""Score word vectors on all public evaluation sets of a language.
+
+    Missing files are downloaded once and cached.
 
     Parameters
     ----------
     vectors : WordVectors
-        The most frequent words first.
-    name, folder
-        The suite, and where its files are, if not to be downloaded: see `fastw2v.datasets.load_suite`.
+        Words in order of decreasing frequency.
+    name : {"english", "korean"}
+        Name of the suite; see `fastw2v.datasets.load_suite`.
+    folder : str or path, optional
+        Folder with the files of the suite. By default, the folder named by ``FASTW2V_DATA`` is searched.
     restrict_vocab : int
-        Of the analogies: see `analogies`.
+        Use only the first `restrict_vocab` words for analogies.
 
     Returns
     -------
@@ -56,9 +60,30 @@ def evaluate_suite(
     Raises
     ------
     ValueError
-        If there is no such suite, a file is malformed, or `restrict_vocab` is below 1.
+        If there is no suite `name`, a file is malformed, or `restrict_vocab` is below 1.
     OSError
-        If a file is not there and cannot be downloaded.
+        If a file does not exist and cannot be downloaded.
+
+    See Also
+    --------
+    analogies : The score on analogies.
+    word_pairs : The score on word pairs.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.evaluate import evaluate_suite
+    >>> _ = Path("word_analogy_korean.txt").write_text(": 가족\n남자 왕 여자 여왕\n", encoding="utf-8")
+    >>> _ = Path("WS353_korean.csv").write_text("왕,여왕,8.6\n왕,남자,5.2\n왕,여자,1.1\n", encoding="utf-8")
+    >>> matrix = np.array([[1.0, 0, 0], [0, 1, 0], [3, 0, 4], [0, 3, 4]])
+    >>> wv = WordVectors(["남자", "여자", "왕", "여왕"], matrix)
+    >>> result = evaluate_suite(wv, "korean", folder=".")
+    >>> result.analogies.overall.accuracy
+    1.0
+    >>> round(result.pairs["wordsim353-korean"].spearman, 2)
+    1.0
     """
     suite = load_suite(name, folder)
     return SuiteResult(

@@ -1,4 +1,4 @@
-"""Word similarity: cosines of word pairs, correlated with human judgments."""
+"""Word similarity: the correlation of cosines with human judgements of word pairs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ __all__ = ["PairsResult", "pair_cosines", "word_pairs"]
 
 @dataclass(frozen=True)
 class PairsResult:
-    """Agreement with human judgments of similarity.
+    """Agreement of word vectors with human judgements of similarity.
 
     Attributes
     ----------
     spearman, pearson : float
-        Rank and linear correlation over the covered pairs; NaN when they are fewer than two or all alike.
+        Rank correlation and linear correlation over the covered pairs. NaN if fewer than two pairs are covered, or all
+        cosines or all judgements are equal.
     interval : (float, float)
-        Bounds for `spearman`, by bootstrap: 95 in 100 drawings of as many of the covered pairs, with replacement,
-        lie between. NaN when there is no `spearman`.
-    covered, total : int
-        Pairs whose two words are known, and all.
+        95% bootstrap interval of `spearman`. NaN if `spearman` is NaN.
+    covered : int
+        Number of pairs whose words are both known.
+    total : int
+        Number of pairs.
     """
 
     spearman: float
@@ -39,25 +41,45 @@ class PairsResult:
 
     @property
     def coverage(self) -> float:
-        """Covered pairs as a share of all, NaN when there is none."""
+        """Share of pairs that are covered, or NaN if there are no pairs.
+
+        Examples
+        --------
+        >>> from fastw2v.evaluate import PairsResult
+        >>> PairsResult(0.7, 0.7, (0.6, 0.8), covered=340, total=353).coverage
+        0.963...
+        """
         return self.covered / self.total if self.total else math.nan
 
 
 def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lower: bool = True) -> PairsResult:
-    """Correlate cosines with human judgments of similarity.
+    """Correlate the cosines of word pairs with human judgements of similarity.
 
     Parameters
     ----------
     vectors : WordVectors
-        The most frequent words first.
+        Words in order of decreasing frequency.
     pairs : iterable of (str, str, float)
-        From `read_pairs`.
+        Two words and their judged similarity, for example from `read_pairs`.
     lower : bool
-        Compare words without regard to case; where several words differ by case only, the first of them counts.
+        If true, ignore case. If several words differ only in case, the first of them is used.
 
     Returns
     -------
     PairsResult
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.evaluate import word_pairs
+    >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+    >>> pairs = [("cat", "dog", 9.0), ("dog", "car", 4.0), ("cat", "car", 2.0), ("cat", "cow", 7.0)]
+    >>> result = word_pairs(wv, pairs)
+    >>> result.covered, result.total
+    (3, 4)
+    >>> round(result.spearman, 2), round(result.pearson, 2)
+    (1.0, 0.87)
     """
     pairs = list(pairs)
     cosines = pair_cosines(vectors, pairs, len(vectors), lower)
@@ -79,18 +101,27 @@ def pair_cosines(
     Parameters
     ----------
     vectors : WordVectors
-        The most frequent words first.
+        Words in order of decreasing frequency.
     pairs : sequence of (str, str, float)
-        From `read_pairs`.
+        Two words and their judged similarity, for example from `read_pairs`.
     restrict_vocab : int
-        Pairs with a word beyond the first so many are unknown.
+        Use only the first `restrict_vocab` words.
     lower : bool
-        Compare words without regard to case; where several words differ by case only, the first of them counts.
+        If true, ignore case. If several words differ only in case, the first of them is used.
 
     Returns
     -------
     float64 array, shape (N,)
-        NaN where one of the words is unknown.
+        NaN for pairs with an unknown word.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.evaluate.word_pairs import pair_cosines
+    >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+    >>> pair_cosines(wv, [("cat", "dog", 9.0), ("cat", "cow", 7.0)], restrict_vocab=3, lower=True)
+    array([0.8, nan])
     """
     rows, _ = rows_by_spelling(vectors, restrict_vocab, lower)
     sides = np.array([[rows.get(fold_case(word, lower), -1) for word in pair[:2]] for pair in pairs], dtype=np.int64)

@@ -1,6 +1,6 @@
 """Plots: a map of words in the plane, as an image or an interactive HTML page, and the loss curve.
 
-Images need matplotlib. The page needs no other library, and no network to be viewed.
+Images need matplotlib. The HTML page needs no other library, and it works without a network connection.
 """
 
 from fastw2v.plot.image import IMAGES, check_picture

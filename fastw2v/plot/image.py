@@ -1,4 +1,4 @@
-"""Image files: the supported formats, a check of a file's name before any work is done, and the atomic write."""
+"""Image files: supported formats, validation of file names, and atomic writes."""
 
 from __future__ import annotations
 
@@ -14,46 +14,64 @@ if TYPE_CHECKING:
 __all__ = ["IMAGES", "check_picture", "save_figure"]
 
 IMAGES = (".png", ".svg", ".pdf")
-"""Suffixes of the image formats that can be written."""
+"""Suffixes of the supported image formats."""
 
 
 def check_picture(path: str | PathLike[str], page: bool = False) -> None:
-    """Raise the error that writing a picture would raise for its suffix, or because matplotlib is not installed.
+    """Raise an error if a picture cannot be written to `path`. Call this function before a long computation.
 
     Parameters
     ----------
-    path : path
+    path : str or path
     page : bool
-        Whether an HTML page is supported as well.
+        If true, ``.html`` is supported as well.
 
     Raises
     ------
     ValueError
         If the suffix is not supported.
     ImportError
-        If it is an image and matplotlib is not installed.
+        If the suffix is that of an image and matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from fastw2v.plot import check_picture
+    >>> check_picture("map.html", page=True)
+    >>> check_picture("map.gif")
+    Traceback (most recent call last):
+    ...
+    ValueError: map.gif: the suffix '.gif' is not supported for pictures; use one of .png, .svg, .pdf
     """
     suffix = Path(path).suffix.lower()
     if page and suffix == ".html":
         return
     if suffix not in IMAGES:
-        known = (*IMAGES, ".html") if page else IMAGES
-        raise ValueError(f"{path}: the suffix {suffix!r} names no kind of picture; supported are {', '.join(known)}")
+        known = ", ".join((*IMAGES, ".html") if page else IMAGES)
+        raise ValueError(f"{path}: the suffix {suffix!r} is not supported for pictures; use one of {known}")
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        remedy = "pip install 'fastw2v[plot]'" + (", or write an .html page" if page else "")
-        raise ImportError(f"{suffix} pictures need matplotlib: {remedy}") from None
+        remedy = "pip install 'fastw2v[plot]'" + (", or write an .html page instead" if page else "")
+        raise ImportError(f"{suffix} pictures need matplotlib. Install it with {remedy}") from None
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure in the format that the suffix of `path` names; an incomplete file never appears under `path`.
+    """Write a figure to a file atomically, so that an incomplete file never appears under the final name.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
     path : Path
-        With one of the suffixes in `IMAGES`.
+        The suffix determines the format. It must be one of `IMAGES`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from matplotlib.figure import Figure
+    >>> from fastw2v.plot.image import save_figure
+    >>> save_figure(Figure(), Path("empty.png"))
+    >>> Path("empty.png").read_bytes()[1:4]
+    b'PNG'
     """
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format=path.suffix.lower()[1:])

@@ -1,4 +1,4 @@
-"""Placement of labels next to their points without overlap."""
+"""Placement of labels near their points without overlap."""
 
 from __future__ import annotations
 
@@ -10,31 +10,42 @@ __all__ = ["label_places"]
 def label_places(
     points: np.ndarray, sizes: np.ndarray, bounds: tuple[float, float, float, float], dot: float = 3.0
 ) -> np.ndarray:
-    """Return positions of labels at which none covers another label or a point.
+    """Return positions of labels such that no label covers another label or a point.
 
-    Labels are placed one after the other, each as near to its point as the labels before it allow.
+    The labels are placed in the given order, each as close to its point as the earlier labels allow.
 
     Parameters
     ----------
     points : float array, shape (n, 2)
-        In the order in which they get labels, the most important first.
+        Coordinates of the points, most important first.
     sizes : float array, shape (n, 2)
         Width and height of each label.
     bounds : (float, float, float, float)
-        Left, bottom, right and top of the picture, within which labels stay.
+        Left, bottom, right and top of the area for labels.
     dot : float
         Radius of a point.
 
     Returns
     -------
     float array, shape (n, 2)
-        Lower left corners of the labels; NaN for labels without room.
+        Lower left corner of each label, or NaN if there is no room.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.plot import label_places
+    >>> points, sizes = np.array([[10.0, 10], [14, 10]]), np.array([[8.0, 4], [8, 4]])
+    >>> label_places(points, sizes, bounds=(0, 0, 30, 20), dot=1)
+    array([[ 0.,  8.],
+           [16.,  8.]])
+    >>> label_places(points, sizes, bounds=(0, 8, 20, 12), dot=1)
+    array([[ 0.,  8.],
+           [nan, nan]])
     """
     left, bottom, right, top = bounds
     corners = np.full(points.shape, np.nan)
-    boxes = np.concatenate(
-        [points - dot, points + dot], axis=1
-    )  # left, bottom, right, top; at first those of the points
+    # Left, bottom, right and top of every obstacle: first the points, then the labels placed so far.
+    boxes = np.concatenate([points - dot, points + dot], axis=1)
     for i, (point, (width, height)) in enumerate(zip(points, sizes, strict=True)):
         candidates = point + _offsets(width, height, dot + 1)
         new = np.concatenate([candidates, candidates + np.array([width, height])], axis=1)
@@ -55,7 +66,7 @@ def label_places(
 
 
 def _offsets(width: float, height: float, gap: float) -> np.ndarray:
-    """Return lower left corners of a label relative to its point: beside it, then on rings of growing radius."""
+    """Return candidate corners of a label relative to its point, first next to the point, then on growing rings."""
     near = [
         (gap, -height / 2),
         (-gap - width, -height / 2),

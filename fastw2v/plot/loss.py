@@ -1,4 +1,4 @@
-"""The loss over the course of training, as a curve."""
+"""Plots of the loss during training."""
 
 from __future__ import annotations
 
@@ -17,15 +17,24 @@ FIGURE_SIZE = (7.0, 4.2)
 
 
 def draw_loss(axes: Axes, history: Sequence[tuple[float, float]], x_label: str) -> None:
-    """Draw a history of the loss into axes of matplotlib.
+    """Draw a loss curve into matplotlib axes.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     history : sequence of (number, float)
-        Progress of the training, and the mean loss since the entry before; at least one entry.
+        Progress of training, and the mean loss since the previous entry. At least one entry.
     x_label : str
         Label of the progress axis.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from fastw2v.plot.loss import draw_loss
+    >>> axes = Figure().subplots()
+    >>> draw_loss(axes, [(1_000, 4.2), (2_000, 3.1), (3_000, 2.8)], "words trained")
+    >>> axes.get_xlabel(), axes.get_ylabel()
+    ('words trained', 'loss per target (nats)')
     """
     from matplotlib.ticker import EngFormatter
 
@@ -33,34 +42,42 @@ def draw_loss(axes: Axes, history: Sequence[tuple[float, float]], x_label: str) 
     axes.set_xlabel(x_label)
     axes.set_ylabel("loss per target (nats)")
     axes.set_xlim(left=0)
-    if history[-1][0] >= 1000:  # below, it would label fractions of an epoch in thousandths
+    if history[-1][0] >= 1000:  # for smaller values, EngFormatter would label fractions of an epoch as "500m"
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def write_loss(history: Sequence[tuple[float, float]], path: str | PathLike[str], x_label: str = "words") -> None:
-    """Draw a history of the loss.
+    """Write a loss curve to an image file.
 
     Parameters
     ----------
     history : sequence of (number, float)
-        Progress of the training, and the mean loss since the entry before, as in `Word2Vec.loss_history`.
-    path : path
-        ``.png``, ``.svg`` or ``.pdf``.
+        Progress of training, and the mean loss since the previous entry, as in `Word2Vec.loss_history`.
+    path : str or path
+        File to write. The suffix is ``.png``, ``.svg`` or ``.pdf``.
     x_label : str
-        Unit of the progress.
+        Unit of progress.
 
     Raises
     ------
     ValueError
-        If the history is empty, or the suffix unknown.
+        If the history is empty, or the suffix is not supported.
     ImportError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.plot import write_loss
+    >>> write_loss([(10_000, 3.1), (20_000, 2.6), (30_000, 2.4)], "loss.svg")
+    >>> "</svg>" in Path("loss.svg").read_text(encoding="utf-8")
+    True
     """
     check_picture(path)
     if not history:
-        raise ValueError("there is no loss to draw yet: train first")
+        raise ValueError("history is empty, so there is no loss to draw; train first")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=FIGURE_SIZE, layout="constrained")

@@ -1,4 +1,4 @@
-"""Projection of word vectors to the plane by PCA, UMAP or t-SNE."""
+"""Projection of word vectors to the plane with PCA, UMAP or t-SNE."""
 
 from __future__ import annotations
 
@@ -12,47 +12,56 @@ from fastw2v.backend import to_host
 __all__ = ["Method", "plane"]
 
 Method = Literal["pca", "umap", "tsne"]
-"""The projections that `plane` knows."""
+"""Projections that `plane` supports."""
 
 
 def plane(matrix: Any, method: Method = "pca", seed: int = 1) -> np.ndarray:
-    """Return coordinates in the plane for each row of a matrix, which depend on the direction of the row only.
+    """Project the rows of a matrix, scaled to unit length, to the plane.
 
     Parameters
     ----------
     matrix : float array, shape (n, D)
-        At least three rows. They are normalised to unit length, as for the cosine.
+        At least three rows.
     method : {"pca", "umap", "tsne"}
-        "pca" is the linear projection that keeps most of the variance: it is deterministic, and distances can only
-        shrink. "umap" and "tsne" preserve neighbourhoods at the expense of all else; they need umap-learn and
-        scikit-learn, respectively.
+        Projection to use. "pca" is the linear projection that preserves the most variance. It is deterministic, and it
+        never increases a distance. "umap" and "tsne" preserve neighbourhoods but distort distances. They need the
+        packages umap-learn and scikit-learn, respectively.
     seed : int
-        Seed of "umap" and "tsne".
+        Random seed for "umap" and "tsne".
 
     Returns
     -------
     float64 array, shape (n, 2)
-        Centred coordinates. With "pca", the sign of each axis is such that its largest absolute value is positive.
+        Centred coordinates. With "pca", the value with the largest magnitude on each axis is positive.
 
     Raises
     ------
     ImportError
-        If the library that the method needs is not installed.
+        If the package that the method needs is not installed.
     ValueError
-        If there are fewer than three rows, or values that are not finite.
+        If `method` is not supported, there are fewer than three rows, or a value is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.plot import plane
+    >>> plane(np.array([[1.0, 0], [4, 3], [0, 1]])).round(2)
+    array([[-0.66, -0.11],
+           [-0.1 ,  0.19],
+           [ 0.76, -0.07]])
     """
     if method not in get_args(Method):
         raise ValueError(f"method is {method!r}; it must be one of {', '.join(get_args(Method))}")
     rows = to_host(matrix).astype(np.float64)
     if len(rows) < 3:
-        raise ValueError(f"a map of {len(rows)} words shows nothing; give at least three")
+        raise ValueError(f"there are {len(rows)} words to draw; give at least three")
     if not np.isfinite(rows).all():
-        raise ValueError("some vectors hold NaN or infinity, which have no place on a map; leave those words out")
+        raise ValueError("some vectors contain NaN or infinity and cannot be projected; exclude those words")
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
     if method == "umap":
         umap = _library("umap", "umap-learn", method)
         options = {"n_neighbors": min(15, len(rows) - 1), "init": "spectral" if len(rows) > 4 else "random"}
-        # With a seed, UMAP uses one thread, and warns if more are requested.
+        # With a seed, UMAP uses one thread and warns if more are requested.
         coordinates = umap.UMAP(metric="cosine", random_state=seed, n_jobs=1, **options).fit_transform(rows)
     elif method == "tsne":
         manifold = _library("sklearn.manifold", "scikit-learn", method)
@@ -72,4 +81,4 @@ def _library(module: str, package: str, method: Method) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise ImportError(f"method {method!r} needs {package}: pip install {package}") from None
+        raise ImportError(f"method {method!r} needs {package}. Install it with pip install {package}") from None

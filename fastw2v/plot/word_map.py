@@ -1,4 +1,4 @@
-"""A map of words in the plane: an image, or an HTML page to search and zoom."""
+"""Maps of words in the plane, as images or as HTML pages with search and zoom."""
 
 from __future__ import annotations
 
@@ -25,36 +25,51 @@ if TYPE_CHECKING:
 __all__ = ["NEIGHBOURS", "write_map"]
 
 NEIGHBOURS = 8
-"""Nearest words that the page shows for a word."""
+"""Number of nearest words that the HTML page shows for a word."""
 
 
 def write_map(
     vectors: WordVectors, path: str | PathLike[str], words: Sequence[Any] | None = None, method: Method = "pca"
 ) -> int:
-    """Draw words in the plane, as an image or as an HTML page with search, zoom and nearest neighbours.
+    """Draw a map of words as an image, or as an HTML page with search, zoom and nearest neighbours.
 
     Parameters
     ----------
     vectors : WordVectors
-    path : path
-        ``.png``, ``.svg``, ``.pdf``, or ``.html``: a single file without references to other resources.
-    words : sequence of str or of int, optional
-        Words to draw, those whose labels matter most first; by default, all words.
+    path : str or path
+        File to write. The suffix is ``.png``, ``.svg``, ``.pdf`` or ``.html``. An HTML page is a single file without
+        external resources.
+    words : sequence of str or int, optional
+        Words to draw, by default all words. Labels are placed in this order, so put the most important words first.
     method : {"pca", "umap", "tsne"}
-        See `plane`.
+        Projection to use; see `plane`.
 
     Returns
     -------
     int
-        Number of words with a label. The others are drawn as points, for lack of room; a page shows more labels when
-        it is zoomed in.
+        Number of words with a label. In an image, words without room for a label are drawn as points. For an HTML page,
+        all words are counted, because more labels appear as the reader zooms in.
 
     Raises
     ------
     UnknownWordError
         If a word is not in the vocabulary.
-    ValueError, ImportError
-        See `check_picture` and `plane`.
+    ValueError
+        If the suffix or `method` is not supported, there are fewer than three words, a vector is not finite, or no
+        installed font has a character.
+    ImportError
+        If matplotlib or the package of the method is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.plot import write_map
+    >>> wv = WordVectors(["cat", "dog", "car", "bus"], np.random.default_rng(0).normal(size=(4, 10)))
+    >>> write_map(wv, "map.html")
+    4
+    >>> write_map(wv, "map.png", words=["cat", "dog", "bus"])
+    3
     """
     check_picture(path, page=True)
     chosen = list(dict.fromkeys(vectors.index_to_key if words is None else words))
@@ -72,7 +87,7 @@ def write_map(
 
 
 def _figure(words: list[str], points: np.ndarray, title: str) -> tuple[Figure, int]:
-    """Draw the map, and return it with the number of labels for which there was room."""
+    """Return the figure of the map and the number of labels that fit."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -108,7 +123,7 @@ def _figure(words: list[str], points: np.ndarray, title: str) -> tuple[Figure, i
             ends = np.array([point, axes.transData.inverted().transform(nearest)])
             axes.plot(*ends.T, color="#aaaaaa", linewidth=0.5, zorder=0.5)
     labelled = ~np.isnan(corners[:, 0])
-    dots.set_alpha(np.where(labelled, 1, 0.35))  # type: ignore[arg-type]  # so that points with a label stand out
+    dots.set_alpha(np.where(labelled, 1, 0.35))  # type: ignore[arg-type]  # emphasise points with a label
     return figure, int(labelled.sum())
 
 
@@ -117,7 +132,7 @@ def _printable(word: str) -> str:
 
 
 def _fonts(text: str) -> list[str]:
-    """Return installed fonts that together have all the characters of a text."""
+    """Return installed fonts that together have every character of a text."""
     from matplotlib import font_manager
 
     chosen = ["DejaVu Sans"]
@@ -133,12 +148,12 @@ def _fonts(text: str) -> list[str]:
                 missing -= covered
     if missing:
         shown = "".join(map(chr, sorted(missing)[:10]))
-        raise ValueError(f"no installed font has the characters {shown}; install one that does, or write an .html page")
+        raise ValueError(f"no installed font has the characters {shown}; install a font, or write an .html page")
     return chosen
 
 
 def _neighbours(matrix: np.ndarray) -> np.ndarray:
-    """Return the indices of each row's nearest other rows by cosine, shape (n, at most `NEIGHBOURS`)."""
+    """Return the indices of the rows nearest to each row by cosine, shape (n, min(`NEIGHBOURS`, n − 1))."""
     unit = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-30)
     n = min(NEIGHBOURS, len(unit) - 1)
     nearest = np.empty((len(unit), n), dtype=np.int64)
@@ -160,6 +175,6 @@ def _page(words: list[str], points: np.ndarray, nearest: np.ndarray, title: str)
         "places": np.round(scaled, 5).tolist(),
         "nearest": nearest.tolist(),
     }
-    # Text within a script element must not contain its end tag.
+    # Text inside a script element must not contain the end tag of the element.
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
     return resources.files("fastw2v.plot").joinpath("map.html").read_text(encoding="utf-8").replace("{{data}}", text)

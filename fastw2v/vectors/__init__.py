@@ -1,4 +1,4 @@
-"""Word vectors: lookup, similarity queries, nearest neighbours and an index for approximate search."""
+"""Word vectors: lookup, similarity queries, exact nearest neighbours and approximate search."""
 
 from fastw2v.vectors.hnsw import HNSWIndex
 from fastw2v.vectors.keys import UnknownWordError

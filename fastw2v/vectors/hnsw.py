@@ -1,8 +1,8 @@
-"""Approximate nearest neighbours: a graph of neighbours that is walked towards the query, by usearch or faiss.
+"""Approximate nearest neighbours with the HNSW graphs of usearch or faiss.
 
-Both packages build a hierarchical navigable small world (Malkov and Yashunin, 2016): every word is linked to a few
-that are near it, and a search follows the links from one near word to a nearer one. It looks at some hundred words in
-place of all, and misses a few of the nearest. How many, `HNSWIndex.recall` measures.
+A hierarchical navigable small world (Malkov and Yashunin, 2016) links every word to a few nearby words. A search
+follows the links from word to word towards the query. It compares the query with a few hundred words instead of all
+words, so it can miss some neighbours. `HNSWIndex.recall` measures the share of neighbours that the index finds.
 """
 
 from __future__ import annotations
@@ -27,33 +27,40 @@ Backend = Literal["usearch", "faiss"]
 
 
 class HNSWIndex:
-    """A graph over word vectors, for searches that need not be exact: `WordVectors.index` makes it.
+    """An index over word vectors for fast, approximate similarity queries.
+
+    Build an index with `WordVectors.index`, then call its methods, for example ``wv.index().most_similar("cat")``.
 
     Parameters
     ----------
     vectors : WordVectors
     backend : {"usearch", "faiss"}
-        The package that builds and walks the graph.
+        Package that builds and searches the graph.
     M : int
-        Links of each word: more of them find more, and take memory and time to build.
+        Number of links of each word, at least 2. More links improve recall but cost memory and build time.
     ef_construction : int
-        Words that are looked at while the place of a word is found.
+        Number of candidates to consider when a word is inserted. More candidates improve recall but cost build time.
     ef_search : int
-        Words that are looked at by a search, at least `topn`.
+        Number of candidates to consider in a search. If a search returns more words than `ef_search`, it considers as
+        many candidates as it returns words.
 
     Attributes
     ----------
     vectors, backend
-        As given.
+        The arguments of the same names.
     ef_search : int
-        May be changed: more of them find more and take longer.
+        Can be changed at any time. A larger value improves recall but makes searches slower.
 
     Raises
     ------
     ImportError
         If the package is not installed.
     ValueError
-        If there is no such backend, or a number is too small.
+        If `backend` is not supported, or a number is too small.
+
+    See Also
+    --------
+    WordVectors.nearest : Exact search, which is faster if there are many queries at once.
     """
 
     def __init__(
@@ -74,14 +81,16 @@ class HNSWIndex:
         return f"HNSWIndex({self.vectors!r}, {self.backend!r}, ef_search={self.ef_search})"
 
     def most_similar(self, positive: Any = (), negative: Any = (), topn: int = 10) -> list[tuple[Any, float]]:
-        """Return words near to a sum of words and vectors: most of those that `WordVectors.most_similar` finds.
+        """Return words near a word, or near a weighted sum of words and vectors.
+
+        This is an approximation of `WordVectors.most_similar`.
 
         Parameters
         ----------
-        positive, negative : word, vector, or list of them
-            As in `WordVectors.most_similar`, weights included.
+        positive, negative : word, vector, or list of words and vectors
+            Terms to add and to subtract, optionally with weights, as in `WordVectors.most_similar`.
         topn : int
-            How many words to return at most.
+            Maximum number of words to return.
 
         Returns
         -------
@@ -91,68 +100,71 @@ class HNSWIndex:
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
         ValueError
-            If nothing is asked for, a vector has another shape, `topn` is negative, or the sum has no direction.
+            If no terms are given, a vector has the wrong shape, `topn` is negative, or the sum is zero or not finite.
         """
         query, rows = weighted_sum(self.vectors, positive, negative)
         return self._found(query, np.array([(0, row) for row in rows], dtype=np.int64).reshape(-1, 2), topn)[0]
 
     def nearest(self, queries: Any, topn: int = 10) -> list[list[tuple[Any, float]]]:
-        """Return words near to each of many words or vectors: most of those that `WordVectors.nearest` finds.
+        """Return words near each of many queries.
+
+        This is an approximation of `WordVectors.nearest`.
 
         Parameters
         ----------
-        queries : iterable of words and vectors, or float array, shape (n, D)
-            A word is left out of its own result.
+        queries : iterable of n words and vectors, or float array, shape (n, D)
+            A word is excluded from its own result.
         topn : int
-            How many words to return for each at most.
+            Maximum number of words to return for each query.
 
         Returns
         -------
         list of n lists of (str or int, float)
-            Words and cosines, nearest first.
+            Words and cosines of each query, nearest first.
 
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
         TypeError
             If `queries` is a single word.
         ValueError
-            If a vector has another shape or no direction, or `topn` is negative.
+            If a vector has the wrong shape, a query has no direction, or `topn` is negative.
         """
         matrix, left_out = query_matrix(self.vectors, queries)
         return self._found(matrix, left_out, topn)
 
     def recall(self, topn: int = 10, sample: int = 1000, seed: int = 0) -> float:
-        """Return the share of the words nearest to a sample of words that the index finds.
+        """Return the share of true nearest neighbours that the index finds, measured on a random sample of words.
 
         Parameters
         ----------
         topn : int
-            Nearest words that are looked for.
+            Number of neighbours to search for.
         sample : int
-            Words asked for, drawn from all that have a direction.
+            Number of query words. They are drawn from the words that have a direction.
         seed : int
-            Of the draw.
+            Seed of the draw.
 
         Returns
         -------
         float
-            From 0 to 1. A word as near as the last of the nearest, to 1e-6, counts as one of them.
+            Recall, from 0 to 1. A word counts as a true neighbour if its cosine is at least that of the last exact
+            neighbour, with a tolerance of 1e-6.
 
         Raises
         ------
         ValueError
-            If `topn` or `sample` is below 1, or there are no two words with a direction.
+            If `topn` or `sample` is below 1, or fewer than two words have a direction.
         """
         if min(topn, sample) < 1:
-            raise ValueError(f"topn is {topn} and sample {sample}; both must be at least 1")
+            raise ValueError(f"topn is {topn} and sample is {sample}; both must be at least 1")
         unit = _single(self.vectors.unit_vectors)
         known = np.flatnonzero(unit.any(axis=1))
         if len(known) < 2:
-            raise ValueError("recall needs two words with a direction at least")
+            raise ValueError("recall needs at least two words with a direction, that is, a finite and non-zero vector")
         asked = np.random.default_rng(seed).choice(known, size=min(sample, len(known)), replace=False)
         own = np.stack([np.arange(len(asked)), asked], axis=1)
         topn = min(topn, len(unit) - 1)
@@ -162,7 +174,13 @@ class HNSWIndex:
         return float(np.minimum(hits.sum(axis=1), topn).mean() / topn)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the graph to a file, without the words: `load` takes them from the word vectors.
+        """Write the graph to a file.
+
+        The file does not contain the word vectors. Save them with `WordVectors.save`, because `load` needs them.
+
+        Parameters
+        ----------
+        path : str or path
 
         Raises
         ------
@@ -184,52 +202,52 @@ class HNSWIndex:
 
     @classmethod
     def load(cls, path: str | PathLike[str], vectors: VectorTable) -> HNSWIndex:
-        """Read the graph that `save` wrote.
+        """Read an index from a file written by `save`.
 
         Parameters
         ----------
-        path : path
+        path : str or path
         vectors : WordVectors
-            Those that the index was made of.
-
-        Notes
-        -----
-        The file is checked to be whole, and to belong to the vectors. Whether it is meant well cannot be checked, and
-        the packages trust what they read: load what you made yourself.
+            The word vectors from which the index was built.
 
         Raises
         ------
         ImportError
             If the package that built the graph is not installed.
         ValueError
-            If the file is damaged or no index, or the index is of other vectors.
+            If the file is damaged or is not an index, or the index was built from other vectors.
         OSError
             If the file cannot be read.
+
+        Notes
+        -----
+        Load only files from a trusted source. Checksums detect damaged files and other vectors, but a malicious file
+        can have valid checksums, and usearch and faiss do not validate their input.
         """
         from safetensors import SafetensorError, safe_open
 
-        Path(path).open("rb").close()  # for the plain errors: no such file, no permission, a folder
+        Path(path).open("rb").close()  # raises the usual OSError if the file is missing or unreadable
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
                 graph = file.get_tensor("graph") if metadata.get("format") == "fastw2v index" else None
         except SafetensorError as error:
-            raise ValueError(f"{path}: cut short, damaged, or no index ({error})") from error
+            raise ValueError(f"{path}: the file is truncated, damaged, or not an index ({error})") from error
         if graph is None:
-            raise ValueError(f"{path}: no index; word vectors are read by WordVectors.load")
+            raise ValueError(f"{path}: the file is not an index; to read word vectors, use WordVectors.load")
         backend, ef_search = metadata.get("backend", ""), metadata.get("ef_search", "")
-        # The packages trust what they read, so that a damaged graph could end the process.
+        # The packages do not validate their input, so a damaged graph could crash the process.
         if _digest(graph, backend, ef_search) != metadata.get("graph"):
-            raise ValueError(f"{path}: damaged; make the index anew with vectors.index()")
+            raise ValueError(f"{path}: the index is damaged; rebuild it with WordVectors.index")
         if _digest(to_host(vectors.vectors)) != metadata.get("vectors"):
-            raise ValueError(f"{path}: an index of other vectors; make one of these with vectors.index()")
+            raise ValueError(f"{path}: the index was built from other vectors; build a new one with WordVectors.index")
         index = cls.__new__(cls)
         index.vectors, index.backend, index.ef_search = vectors, backend, int(ef_search)
         index._graph = _graph_kind(backend).from_bytes(graph)
         return index
 
     def _found(self, queries: Any, left_out: np.ndarray, topn: int) -> list[list[tuple[Any, float]]]:
-        """Return words and cosines for each query, without the rows left out: pairs of a query and a row."""
+        """Return the words and cosines of each query. `left_out` holds (query, row) pairs to exclude."""
         if operator.index(topn) < 0:
             raise ValueError(f"topn is {topn}; it must be 0 or more")
         queries = _single(queries)
@@ -245,7 +263,7 @@ class HNSWIndex:
         ]
 
     def _search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return up to k rows and cosines for each query, the highest first; behind the last, rows are −1."""
+        """Return up to k rows and cosines for each query, highest first. Missing rows are −1."""
         k = min(k, len(self.vectors))
         if not k or not len(queries):
             return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
@@ -260,27 +278,27 @@ class _UsearchGraph:
 
     @classmethod
     def built(cls, unit: np.ndarray, M: int, ef_construction: int) -> _UsearchGraph:
-        """Return the graph of the rows of `unit`, float32, shape (V, D)."""
+        """Build a graph of the rows of `unit`, a float32 array of shape (V, D)."""
         Index = _package("usearch", "usearch.index").Index
         graph = Index(ndim=unit.shape[1], metric="ip", dtype="f32", connectivity=M, expansion_add=ef_construction)
-        # One thread: several now and then leave words that no walk reaches, and make another graph each time.
+        # One thread, because with several the graph differs between runs and occasionally leaves words unreachable.
         graph.add(np.arange(len(unit), dtype=np.uint64), unit, threads=1)
         return cls(graph)
 
     @classmethod
     def from_bytes(cls, graph: np.ndarray) -> _UsearchGraph:
-        """Return what `to_bytes` gave."""
+        """Return the graph that `to_bytes` serialised."""
         restored = _package("usearch", "usearch.index").Index.restore(graph.tobytes())
         if restored is None:
-            raise ValueError("this version of usearch cannot read the index: make it anew with vectors.index()")
+            raise ValueError("this version of usearch cannot read the index; rebuild it with WordVectors.index")
         return cls(restored)
 
     def to_bytes(self) -> np.ndarray:
-        """Return the graph as bytes: uint8 array."""
+        """Return the serialised graph as a uint8 array."""
         return np.frombuffer(self.graph.save(None), np.uint8)
 
     def search(self, queries: np.ndarray, k: int, ef: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows and products, shape (n, k) each, the highest first; behind the last, rows are −1."""
+        """Return rows and dot products, shape (n, k) each, highest first. Missing rows are −1."""
         self.graph.expansion_search = ef
         found = self.graph.search(queries, k)
         shape = (len(queries), -1)
@@ -298,7 +316,7 @@ class _FaissGraph:
 
     @classmethod
     def built(cls, unit: np.ndarray, M: int, ef_construction: int) -> _FaissGraph:
-        """Return the graph of the rows of `unit`, float32, shape (V, D)."""
+        """Build a graph of the rows of `unit`, a float32 array of shape (V, D)."""
         faiss = _package("faiss", "faiss")
         graph = faiss.IndexHNSWFlat(unit.shape[1], M, faiss.METRIC_INNER_PRODUCT)
         graph.hnsw.efConstruction = ef_construction
@@ -307,16 +325,16 @@ class _FaissGraph:
 
     @classmethod
     def from_bytes(cls, graph: np.ndarray) -> _FaissGraph:
-        """Return what `to_bytes` gave."""
+        """Return the graph that `to_bytes` serialised."""
         return cls(_package("faiss", "faiss").deserialize_index(graph))
 
     def to_bytes(self) -> np.ndarray:
-        """Return the graph as bytes: uint8 array."""
+        """Return the serialised graph as a uint8 array."""
         serialized: np.ndarray = _package("faiss", "faiss").serialize_index(self.graph)
         return serialized
 
     def search(self, queries: np.ndarray, k: int, ef: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows and products, shape (n, k) each, the highest first; behind the last, rows are −1."""
+        """Return rows and dot products, shape (n, k) each, highest first. Missing rows are −1."""
         self.graph.hnsw.efSearch = ef
         products, rows = self.graph.search(queries, k)
         return rows, products
@@ -335,20 +353,20 @@ def _package(extra: str, module: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(
-            f"the package {extra} cannot be imported ({error}): pip install 'fastw2v[{extra}]'. "
-            "The word vectors' own nearest and most_similar need nothing"
+            f"the package {extra} cannot be imported ({error}). Install it with pip install 'fastw2v[{extra}]', "
+            "or use the exact WordVectors.most_similar and WordVectors.nearest, which need no extra package"
         ) from error
 
 
 def _check_numbers(M: int, ef_construction: int, ef_search: int) -> None:
     if M < 2:
-        raise ValueError(f"M is {M}; a word needs 2 links at least")
+        raise ValueError(f"M is {M}; it must be at least 2")
     if min(ef_construction, ef_search) < 1:
-        raise ValueError(f"ef_construction is {ef_construction} and ef_search {ef_search}; both must be at least 1")
+        raise ValueError(f"ef_construction is {ef_construction} and ef_search is {ef_search}; both must be at least 1")
 
 
 def _single(matrix: Any) -> np.ndarray:
-    """Return rows as both packages take them: on the host, in single precision, row after row."""
+    """Return a matrix in the form that both packages require: NumPy, float32, C-contiguous."""
     return np.ascontiguousarray(to_host(matrix), dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Words as keys: strings, or integers, each naming one row."""
+"""Words as keys: the lookup of rows by strings or by integers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,25 @@ Key: TypeAlias = str | int
 
 
 class UnknownWordError(KeyError):
-    """A word that the vocabulary does not have.
+    """Error for a word that is not in the vocabulary.
 
     Parameters
     ----------
     word : str or int
     vocabulary : collection of str or int
-        Most frequent words first. Near spellings are looked for only when the message is read, so that
-        catching the error costs nothing.
+        The known words, most frequent first. The message suggests similar spellings. They are searched only when the
+        message is read, so catching the error is cheap.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import UnknownWordError, WordVectors
+    >>> wv = WordVectors(["cat", "dog", "Paris"], np.eye(3))
+    >>> try:
+    ...     wv["paris"]
+    ... except UnknownWordError as error:
+    ...     print(error)
+    'paris' is not in the vocabulary of 3 words. Similar spellings: 'Paris'.
     """
 
     def __init__(self, word: Key, vocabulary: Collection[Key] = ()) -> None:
@@ -31,12 +42,21 @@ class UnknownWordError(KeyError):
     def __str__(self) -> str:
         message = f"{self.word!r} is not in the vocabulary of {len(self.vocabulary):,} words."
         if near := _near_spellings(self.word, self.vocabulary):
-            message += f" Near spellings: {', '.join(map(repr, near))}."
+            message += f" Similar spellings: {', '.join(map(repr, near))}."
         return message
 
 
 def is_key(word: object, keys: Iterable[Key]) -> bool:
-    """Return whether `word` is of the same kind as the first of the keys: a string, or an integer."""
+    """Return whether `word` has the same type as the keys, that is, string or integer.
+
+    Only the first key is inspected.
+
+    Examples
+    --------
+    >>> from fastw2v.vectors.keys import is_key
+    >>> is_key("cow", ["cat", "dog"]), is_key(0, ["cat", "dog"])
+    (True, False)
+    """
     if isinstance(next(iter(keys)), str):
         return isinstance(word, str)
     return isinstance(word, Integral) and not isinstance(word, bool)
@@ -54,15 +74,25 @@ def find_row(word: Any, rows: Mapping[Any, int]) -> int:
     Raises
     ------
     UnknownWordError
-        If there is no such word.
+        If the word is not in the vocabulary.
     TypeError
-        If `word` is not of the kind that the words are.
+        If the words are strings and `word` is not a string, or the words are integers and `word` is not an integer.
+
+    Examples
+    --------
+    >>> from fastw2v.vectors.keys import find_row
+    >>> find_row("dog", {"cat": 0, "dog": 1})
+    1
+    >>> find_row(1, {"cat": 0, "dog": 1})
+    Traceback (most recent call last):
+    ...
+    TypeError: 1 is not a word: words are strings. For row 1, use .vectors[1]
     """
     if type(word) in (str, int) and (row := rows.get(word)) is not None:
         return row
     if not is_key(word, rows):
         kind = "strings" if isinstance(next(iter(rows)), str) else "integers"
-        remedy = f"; for row number {word} use .vectors[{word}]" if isinstance(word, Integral) else ""
+        remedy = f". For row {word}, use .vectors[{word}]" if isinstance(word, Integral) else ""
         raise TypeError(f"{word!r} is not a word: words are {kind}{remedy}")
     try:
         return rows[word]
@@ -71,7 +101,7 @@ def find_row(word: Any, rows: Mapping[Any, int]) -> int:
 
 
 def _near_spellings(word: Key, vocabulary: Collection[Key]) -> list[str]:
-    """Return up to three known words that look like `word`, among the more frequent ones if there are many."""
+    """Return up to three of the most frequent 50,000 words that are spelled like `word`."""
     if not isinstance(word, str) or len(word) > 60:
         return []
     near = [variant for variant in dict.fromkeys((word.lower(), word.title(), word.upper())) if variant in vocabulary]

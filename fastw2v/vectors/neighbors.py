@@ -1,8 +1,8 @@
-"""Exact nearest neighbours: the rows nearest to many queries at once, in bounded memory.
+"""Exact nearest neighbours of many queries in bounded memory.
 
-The scores are one matrix product, block by block, and the largest of each row are selected. Most of the time goes into
-writing and reading scores that are not wanted. For many queries on a CPU, `fastw2v.kernels.knn_prefilter` first finds
-the rows that can be among the nearest, and only these are scored.
+Each block of queries is scored with one matrix product, and the largest scores of each query are selected. Most of the
+time is spent writing and reading scores that are then discarded. For many queries on a CPU,
+`fastw2v.kernels.knn_prefilter` first selects the rows that can be among the nearest, and only these rows are scored.
 """
 
 from __future__ import annotations
@@ -19,44 +19,66 @@ from fastw2v.utils.system import available_processors
 
 __all__ = ["block_size", "nearest_rows", "ranked", "without"]
 
-# Scores held at a time: 128 MB in single precision. A block of queries is one matrix product, which is the faster
-# the more rows it has.
+# Scores in memory at a time: 128 MB in single precision. Larger blocks of queries make the matrix product faster.
 _SCORES = 2**25
-# Selecting reads the scores once, for the largest of every so many; what is left to select from is small.
+# Scores in a group. The first pass finds the largest score of each group, so the second pass reads few scores.
 _GROUP = 64
-# Multiplications of the whole product, and queries, from which the prefilter pays off: with fewer multiplications, some
-# 0.2 s of work, loading the compiled code takes as long; with fewer queries, converting the rows to integers does.
+# Numbers of multiplications and of queries above which the prefilter is faster. With fewer multiplications (about 0.2 s
+# of work), loading the compiled code takes as long as the search. With fewer queries, converting the rows to integers
+# takes as long.
 PREFILTER_MIN_PRODUCTS = 2**33
 PREFILTER_MIN_QUERIES = 1000
-# Queries whose candidates are gathered and scored at a time.
+# Number of queries whose candidates are gathered and scored at a time.
 PREFILTER_RESCORE_BLOCK = 128
 
 
 def block_size(n_rows: int) -> int:
-    """Return how many queries to score at a time against so many rows."""
+    """Return the number of queries to score at a time against `n_rows` rows.
+
+    Examples
+    --------
+    >>> from fastw2v.vectors.neighbors import block_size
+    >>> block_size(1_000), block_size(1_000_000)
+    (1024, 33)
+    """
     return max(1, min(1024, _SCORES // n_rows))
 
 
 def nearest_rows(unit: Any, queries: Any, k: int, left_out: np.ndarray | None = None) -> tuple[Any, Any]:
-    """Return the rows with the largest dot products, for each of many queries.
+    """Return the rows with the largest dot products with each query.
 
     Parameters
     ----------
     unit : float array, shape (V, D)
-        What is searched; for cosines, of unit length.
+        Rows to search. The scores are cosines if rows and queries have unit length.
     queries : float array, shape (B, D)
-        Of the same library and type.
+        Array of the same library and dtype as `unit`.
     k : int
-        How many rows to find, from 0 to V.
-    left_out : int array, shape (N, 2), optional
-        Pairs of a query and a row that it must not find, on the host. Where too few rows remain, the last
-        places are taken by rows left out, scored −inf.
+        Number of rows to return for each query, from 0 to V.
+    left_out : NumPy int array, shape (N, 2), optional
+        Pairs (query, row) to exclude. If fewer than k rows remain for a query, excluded rows with a score of −inf fill
+        the last places.
 
     Returns
     -------
     rows : int64 array, shape (B, k)
-        The nearest first; of equal scores, the earlier row.
+        Nearest rows first. Rows with equal scores are in ascending order.
     scores : float array, shape (B, k)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.vectors.neighbors import nearest_rows
+    >>> unit = np.array([[1.0, 0], [0.8, 0.6], [0, 1]])
+    >>> rows, scores = nearest_rows(unit, unit[[0, 2]], k=2)
+    >>> rows
+    array([[0, 1],
+           [2, 1]])
+    >>> scores
+    array([[1. , 0.8],
+           [1. , 0.6]])
+    >>> nearest_rows(unit, unit[[0, 2]], k=1, left_out=np.array([(0, 0), (1, 2)]))[0].tolist()
+    [[1], [1]]
     """
     get_namespace(unit, queries)
     pairs = np.zeros((0, 2), dtype=np.int64)
@@ -68,7 +90,7 @@ def nearest_rows(unit: Any, queries: Any, k: int, left_out: np.ndarray | None = 
 
 
 def _scored(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, Any]:
-    """Score every row. The pairs of query and row left out are in the order of the queries."""
+    """Score every row. `pairs` holds (query, row) pairs to exclude, sorted by query."""
     xp = get_namespace(unit)
     block = block_size(unit.shape[0])
     found = []
@@ -81,11 +103,11 @@ def _scored(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, An
 
 
 def _scored_for_one(unit: np.ndarray, query: np.ndarray, k: int, left_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Score every row for one query, in few calls: of a question to a small vocabulary they are most of the time."""
+    """Score every row for one query in few NumPy calls, because call overhead dominates for a small vocabulary."""
     scores = unit @ query
     scores[left_out] = -np.inf
     n_groups = len(scores) // _GROUP
-    # As in `_largest`: the k-th largest peak is no larger than the k-th largest score.
+    # As in `_largest`, the k-th largest peak is at most the k-th largest score.
     peaks = scores if n_groups <= 4 * k else scores[: n_groups * _GROUP].reshape(_GROUP, n_groups).max(axis=0)
     rows = np.flatnonzero(scores >= np.partition(peaks, -k)[-k])
     rows = rows[np.argsort(-scores[rows], kind="stable")[:k]]
@@ -93,13 +115,13 @@ def _scored_for_one(unit: np.ndarray, query: np.ndarray, k: int, left_out: np.nd
 
 
 def _of_queries(pairs: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Return the pairs of the queries from `start` to `stop`, with queries counted from `start`."""
+    """Return the pairs of the queries ``start:stop``, with query indices relative to `start`."""
     first, last = np.searchsorted(pairs[:, 0], (start, stop))
     return pairs[first:last] - (start, 0)
 
 
 def _prefiltered(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, Any] | None:
-    """Score the candidates of the prefilter only; return None where it is not available or would not pay off."""
+    """Score only the candidates of the prefilter. Return None if the prefilter is unavailable or would be slower."""
     if not (is_numpy(unit) and k and len(queries) >= PREFILTER_MIN_QUERIES):
         return None
     if unit.size * len(queries) < PREFILTER_MIN_PRODUCTS:
@@ -108,7 +130,7 @@ def _prefiltered(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[An
         return None
     try:
         from fastw2v.kernels import knn_prefilter
-    except ImportError:  # a Numba that does not fit the installed NumPy: the result is the same without
+    except ImportError:  # Numba does not support the installed NumPy; the result is the same without the prefilter
         return None
     wanted = k + int(np.bincount(pairs[:, 0]).max(initial=0))
     if (
@@ -123,7 +145,7 @@ def _prefiltered(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[An
     for start, candidates, n_found in knn_prefilter.candidates(unit, queries, wanted, available_processors()):
         given_up.append(start + np.flatnonzero(n_found < 0))
         if not start and 2 * len(given_up[0]) > len(n_found):
-            return None  # these rows lie too close together for the prefilter
+            return None  # the rows are too close together for the prefilter
         for first in range(0, len(candidates), PREFILTER_RESCORE_BLOCK):
             part = slice(first, first + PREFILTER_RESCORE_BLOCK)
             here = slice(start + first, start + first + len(candidates[part]))
@@ -140,9 +162,9 @@ def _prefiltered(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[An
 def _best(
     unit: np.ndarray, queries: np.ndarray, k: int, candidates: np.ndarray, n_found: np.ndarray, pairs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score the first `n_found` candidates of each query and return the k best; what, if they are fewer, is open."""
+    """Return the k best of the first `n_found` candidates of each query. Places beyond `n_found` are arbitrary."""
     candidates = candidates[:, : max(k, n_found.max())]
-    # Unlike a matrix product, einsum rounds equal rows equally, wherever they stand: ties stay ties.
+    # Unlike a matrix product, einsum rounds equal rows equally at every position, so ties are preserved.
     scores = np.einsum("bmd,bd->bm", unit[candidates], queries)
     scores[np.arange(candidates.shape[1]) >= n_found[:, None]] = -np.inf
     pair, place = np.nonzero(candidates[pairs[:, 0]] == pairs[:, 1:])
@@ -152,13 +174,31 @@ def _best(
 
 
 def _at_most_unit(unit: np.ndarray, queries: np.ndarray, length: float) -> bool:
-    """Return whether no row and no query is longer; False where one holds NaN."""
+    """Return whether all rows and queries have at most the given length. NaN gives False."""
     squares = [np.einsum("vd,vd->v", matrix, matrix).max(initial=0) for matrix in (unit, queries)]
     return bool(max(squares) <= length**2) and not any(np.isnan(squares))
 
 
 def without(scores: Any, pairs: np.ndarray) -> Any:
-    """Return the scores, shape (B, V), with −inf at pairs of query and row; the array given may be changed."""
+    """Return the scores with −inf at the given (query, row) pairs. The input may be modified in place.
+
+    Parameters
+    ----------
+    scores : float array, shape (B, V)
+    pairs : NumPy int array, shape (N, 2)
+
+    Returns
+    -------
+    float array, shape (B, V)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.vectors.neighbors import without
+    >>> without(np.array([[0.9, 0.5], [0.1, 0.7]]), np.array([(0, 0), (1, 1)]))
+    array([[-inf,  0.5],
+           [ 0.1, -inf]])
+    """
     if not len(pairs):
         return scores
     xp, device = get_namespace(scores), get_device(scores)
@@ -170,10 +210,10 @@ def without(scores: Any, pairs: np.ndarray) -> Any:
 
 
 def _largest(scores: Any, k: int) -> tuple[Any, Any]:
-    """Return the places and values of the k largest scores in each row.
+    """Return the columns and values of the k largest scores in each row.
 
-    The columns are dealt into groups. The k groups with the largest peaks hold the k largest scores: were one of
-    these elsewhere, each of those peaks would be at least as large.
+    The columns are split into groups. The k groups with the largest maxima contain the k largest scores, because each
+    score in another group is at most as large as all k maxima.
     """
     xp, device = get_namespace(scores), get_device(scores)
     n_queries, n_rows = scores.shape
@@ -190,7 +230,7 @@ def _largest(scores: Any, k: int) -> tuple[Any, Any]:
         columns = xp.concat([columns, xp.broadcast_to(rest, (n_queries, n_rows - whole))], axis=1)
         values, places = top_k(xp.take_along_axis(scores, columns, axis=1), k)
         rows = xp.take_along_axis(columns, places, axis=1)
-    # Equal scores in the order of rows, whatever the selection made of them.
+    # Sort equal scores by row, because the order of the selection is arbitrary.
     order = xp.argsort(rows, axis=1)
     rows, values = xp.take_along_axis(rows, order, axis=1), xp.take_along_axis(values, order, axis=1)
     order = xp.argsort(-values, axis=1, stable=True)
@@ -200,7 +240,30 @@ def _largest(scores: Any, k: int) -> tuple[Any, Any]:
 def ranked(
     scores: Any, id_to_word: Sequence[str] | Mapping[int, str], left_out: set[int], top: int
 ) -> list[tuple[str, float]]:
-    """Return the `top` words of the highest scores, without those left out or whose score is NaN."""
+    """Return the `top` words with the highest scores.
+
+    Parameters
+    ----------
+    scores : float array, shape (V,)
+        NaN excludes a word.
+    id_to_word : sequence of str, or dict of int to str
+    left_out : set of int
+        Ids of words to exclude.
+    top : int
+        Maximum number of words to return.
+
+    Returns
+    -------
+    list of (str, float)
+        Words and scores, highest first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.vectors.neighbors import ranked
+    >>> ranked(np.array([0.25, 0.75, np.nan, 0.5]), ["cat", "dog", "cow", "car"], left_out={1}, top=2)
+    [('car', 0.5), ('cat', 0.25)]
+    """
     xp = get_namespace(scores)
     scores = xp.where(xp.isnan(scores), xp.full_like(scores, -xp.inf), scores)
     values, ids = top_k(scores, min(scores.shape[0], top + len(left_out)))

@@ -1,4 +1,4 @@
-"""Rows of a matrix: at unit length, in at least single precision, or some of them."""
+"""Rows of a matrix: scaling to unit length, conversion to single precision and selection."""
 
 from __future__ import annotations
 
@@ -11,10 +11,31 @@ __all__ = ["at_least_single", "take_rows", "unit_rows"]
 
 
 def unit_rows(matrix: Any) -> Any:
-    """Return the rows at unit length; rows of zeros and rows that are not finite become zeros.
+    """Return the rows of a matrix scaled to unit length, in at least single precision.
 
-    Rows are first divided by their largest value, so that no square overflows or vanishes, and go by blocks,
-    so that beside the result no second matrix is made.
+    Rows of zeros and rows that contain NaN or infinity become zeros.
+
+    Parameters
+    ----------
+    matrix : float array, shape (V, D)
+
+    Returns
+    -------
+    float32 or float64 array, shape (V, D)
+
+    Notes
+    -----
+    Rows are first divided by their largest absolute value, so that squares neither overflow nor underflow. They are
+    processed in blocks to avoid a temporary copy of the whole matrix.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.vectors.normalize import unit_rows
+    >>> unit_rows(np.array([[4.0, 3], [0, 0], [np.nan, 1]]))
+    array([[0.8, 0.6],
+           [0. , 0. ],
+           [0. , 0. ]])
     """
     xp = get_namespace(matrix)
     dtype = xp.float64 if matrix.dtype == xp.float64 else xp.float32
@@ -32,12 +53,29 @@ def unit_rows(matrix: Any) -> Any:
 
 
 def at_least_single(matrix: Any) -> Any:
-    """Return the matrix itself, or in single precision where it has less."""
+    """Return a matrix in at least single precision. A float32 or float64 matrix is returned without copying.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.vectors.normalize import at_least_single
+    >>> print(at_least_single(np.ones((2, 3), dtype="float16")).dtype)
+    float32
+    """
     xp = get_namespace(matrix)
     return matrix if matrix.dtype in (xp.float32, xp.float64) else xp.astype(matrix, xp.float32)
 
 
 def take_rows(matrix: Any, rows: Sequence[int]) -> Any:
-    """Return the rows of a matrix at these indices, in this order, as a new array, shape (n, D)."""
+    """Return the selected rows of a matrix, in the given order, as a new array of shape (n, D).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.vectors.normalize import take_rows
+    >>> take_rows(np.array([[1.0, 2], [3, 4], [5, 6]]), [2, 0])
+    array([[5., 6.],
+           [1., 2.]])
+    """
     xp = get_namespace(matrix)
     return xp.take(matrix, xp.asarray(rows, dtype=xp.int64, device=get_device(matrix)), axis=0)

@@ -1,6 +1,6 @@
-"""Queries: the words and vectors that are asked for, as vectors at unit length.
+"""Queries: conversion of the words and vectors of a query to unit vectors.
 
-These functions take the word vectors that a query refers to. Words count at unit length, vectors as they are given.
+In a sum, words are scaled to unit length, but vectors are used unscaled.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ __all__ = ["VectorTable", "query_matrix", "term_vector", "unit_queries", "weight
 
 
 class VectorTable(Protocol):
-    """Words with a vector each: what queries need of `WordVectors`."""
+    """The interface of `WordVectors` that queries need."""
 
     def __len__(self) -> int: ...
 
     @property
     def index_to_key(self) -> list[Any]:
-        """The words, in the order of the rows."""
+        """The words, in row order."""
 
     @property
     def key_to_index(self) -> dict[Any, int]:
@@ -37,15 +37,15 @@ class VectorTable(Protocol):
 
     @property
     def vectors(self) -> Any:
-        """Array, shape (V, D)."""
+        """The vectors: array, shape (V, D)."""
 
     @property
     def unit_vectors(self) -> Any:
-        """The vectors at unit length: array, shape (V, D)."""
+        """The vectors scaled to unit length: array, shape (V, D)."""
 
 
 def term_vector(table: VectorTable, term: Any) -> tuple[Any, list[int]]:
-    """Return the vector of a word at unit length and its row, or a given vector and no row.
+    """Return the vector and the row of one term of a query.
 
     Parameters
     ----------
@@ -55,18 +55,29 @@ def term_vector(table: VectorTable, term: Any) -> tuple[Any, list[int]]:
     Returns
     -------
     vector : float array, shape (D,)
-        In the array library and on the device of the word vectors.
+        The unit vector of a word, or the given vector. It has the array library and the device of the word vectors.
     rows : list of int
-        The row of the word; empty for a vector.
+        The row of a word. Empty for a vector.
 
     Raises
     ------
     UnknownWordError
-        If there is no such word.
+        If the word is not in the vocabulary.
     TypeError
-        If `term` is neither an array nor of the kind that the words are.
+        If `term` is neither an array nor of the same type as the words.
     ValueError
-        If a vector has another shape.
+        If the vector has the wrong shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.vectors.query import term_vector
+    >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+    >>> term_vector(wv, "dog")
+    (array([0.8, 0.6]), [1])
+    >>> term_vector(wv, np.array([4.0, 3.0]))
+    (array([4., 3.]), [])
     """
     if getattr(term, "ndim", 0) == 0:
         row = find_row(term, table.key_to_index)
@@ -77,20 +88,31 @@ def term_vector(table: VectorTable, term: Any) -> tuple[Any, list[int]]:
 
 
 def weighted_terms(table: VectorTable, given: Any, weight: float) -> tuple[list[tuple[Any, float]], list[int]]:
-    """Return the vectors of one side of a query with their weights, and the rows of the words among them.
+    """Return the vectors and weights of the positive or negative terms of a query, and the rows of the words.
 
     Parameters
     ----------
     table : WordVectors
-    given : word, vector, list of them, or None
-        A pair ``(word or vector, weight)`` in a list has its own weight.
+    given : word, vector, list of words and vectors, or None
+        In a list, a pair ``(word or vector, weight)`` sets the weight of a term.
     weight : float
-        The weight of all others.
+        Weight of terms without a weight.
 
     Returns
     -------
     terms : list of (float array of shape (D,), float)
+        Vector and weight of each term.
     rows : list of int
+        Row of each term that is a word.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.vectors.query import weighted_terms
+    >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+    >>> weighted_terms(wv, ["cat", ("dog", 2.0)], weight=1.0)
+    ([(array([1., 0.]), 1.0), (array([0.8, 0.6]), 2.0)], [0, 1])
     """
     if given is None:
         return [], []
@@ -106,29 +128,39 @@ def weighted_terms(table: VectorTable, given: Any, weight: float) -> tuple[list[
 
 
 def weighted_sum(table: VectorTable, positive: Any, negative: Any) -> tuple[Any, list[int]]:
-    """Return a sum of words and vectors at unit length, and the rows of the words in it.
+    """Return the weighted sum of the terms of a query, scaled to unit length, and the rows of the words.
 
     Parameters
     ----------
     table : WordVectors
-    positive, negative : word, vector, or list of them
-        As in `WordVectors.most_similar`.
+    positive, negative : word, vector, or list of words and vectors
+        Terms to add and to subtract, as in `WordVectors.most_similar`.
 
     Returns
     -------
     query : float array, shape (1, D)
     rows : list of int
+        Row of each term that is a word.
 
     Raises
     ------
     ValueError
-        If there is nothing to add up, or the sum has no direction.
+        If no terms are given, or the sum is zero or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.vectors.query import weighted_sum
+    >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+    >>> weighted_sum(wv, positive=["cat", ("car", 0.75)], negative=None)
+    (array([[0.8, 0.6]]), [0, 2])
     """
     xp = get_namespace(table.vectors)
     added, rows = weighted_terms(table, positive, 1.0)
     subtracted, more_rows = weighted_terms(table, negative, -1.0)
     if not added and not subtracted:
-        raise ValueError("most_similar: neither positive nor negative names a word or a vector")
+        raise ValueError("most_similar: positive and negative are both empty; give at least one word or vector")
     query = xp.zeros(table.vector_size, dtype=table.unit_vectors.dtype, device=get_device(table.vectors))
     for vector, weight in added + subtracted:
         query = query + weight * vector
@@ -136,32 +168,47 @@ def weighted_sum(table: VectorTable, positive: Any, negative: Any) -> tuple[Any,
 
 
 def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.ndarray]:
-    """Return many queries at unit length, and which of them are words.
+    """Return many queries as a matrix of unit vectors, and the rows of the queries that are words.
 
     Parameters
     ----------
     table : WordVectors
-    queries : iterable of words and vectors, or float array, shape (n, D)
+    queries : iterable of n words and vectors, or float array, shape (n, D)
 
     Returns
     -------
     matrix : float array, shape (n, D)
+        One row for each query.
     pairs : int array, shape (N, 2)
-        Pairs of a query and the row of its word.
+        For each query that is a word, the index of the query and the row of the word.
 
     Raises
     ------
     TypeError
         If `queries` is a single word.
     ValueError
-        If a vector has another shape or no direction.
+        If a vector has the wrong shape, or a query has no direction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.vectors.query import query_matrix
+    >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+    >>> matrix, pairs = query_matrix(wv, ["dog", np.array([0.0, 5.0]), "cat"])
+    >>> matrix
+    array([[0.8, 0.6],
+           [0. , 1. ],
+           [1. , 0. ]])
+    >>> pairs.tolist()
+    [[0, 1], [2, 0]]
     """
     if isinstance(queries, str) or not isinstance(queries, Iterable):
-        raise TypeError(f"nearest: queries is {queries!r}; it takes a list of words or vectors")
+        raise TypeError(f"nearest: queries is {queries!r}; give a list of words or vectors")
     if getattr(queries, "ndim", 0) == 2:
         matrix: Any = queries
         if matrix.shape[1] != table.vector_size:
-            raise ValueError(f"the queries have shape {tuple(matrix.shape)}; it must be (n, {table.vector_size})")
+            raise ValueError(f"queries has shape {tuple(matrix.shape)}; it must be (n, {table.vector_size})")
         return unit_queries(_like_unit_vectors(table, matrix)), np.zeros((0, 2), dtype=np.int64)
     asked = list(queries)
     if all(is_key(query, table.index_to_key) for query in asked):
@@ -175,30 +222,43 @@ def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.nd
 
 
 def unit_queries(queries: Any) -> Any:
-    """Return queries at unit length, having checked that each has a direction.
+    """Return queries scaled to unit length after checking that each query has a direction.
 
     Parameters
     ----------
     queries : float array, shape (n, D)
 
+    Returns
+    -------
+    float array, shape (n, D)
+
     Raises
     ------
     ValueError
         If a query is zero or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.vectors.query import unit_queries
+    >>> unit_queries(np.array([[4.0, 3], [0, 5]]))
+    array([[0.8, 0.6],
+           [0. , 1. ]])
+    >>> unit_queries(np.array([[4.0, 3], [0, 0]]))
+    Traceback (most recent call last):
+    ...
+    ValueError: query 1 has no direction: its terms add up to zero, or they contain NaN or infinity
     """
     xp = get_namespace(queries)
     unit = unit_rows(queries)
     lost = to_host(xp.all(unit == 0, axis=1))
     if lost.any():
         which = f"query {int(np.argmax(lost))}" if len(lost) > 1 else "the query"
-        raise ValueError(
-            f"{which} has no direction, so nothing is near it: "
-            "its words and vectors add up to zero or hold NaN or infinity"
-        )
+        raise ValueError(f"{which} has no direction: its terms add up to zero, or they contain NaN or infinity")
     return unit
 
 
 def _like_unit_vectors(table: VectorTable, array: Any) -> Any:
-    """Return an array in the library, on the device and of the type of the vectors at unit length."""
+    """Return an array with the array library, device and dtype of the unit vectors."""
     host = to_host(array).astype(to_host(table.unit_vectors[:0, :]).dtype)
     return get_namespace(table.vectors).asarray(host, device=get_device(table.vectors))

@@ -1,7 +1,6 @@
 """`WordVectors` holds the words and vectors produced by training and answers similarity queries.
 
-Its methods have the names and the meaning of gensim's. Queries run where the vectors are: in their array library, on
-their device.
+Methods have the same names and meanings as in gensim. Queries use the array library and the device of the vectors.
 """
 
 from __future__ import annotations
@@ -31,48 +30,62 @@ log = logging.getLogger(__name__)
 
 
 class WordVectors:
-    """Words and their vectors.
+    """Words and their vectors, with similarity queries.
 
     Parameters
     ----------
-    words : sequence of str or of int, or a function that returns one
-        V distinct words, by convention the most frequent first, or V integers, such as the nodes of a graph. A
-        function is called, and its words are checked, when they are first needed.
+    words : sequence of str or int, or callable that returns a sequence
+        V distinct words, by convention in order of decreasing frequency. Integers, such as node ids of a graph, are
+        supported as well. A callable is called when the words are first needed, and the words are checked then.
     vectors : float array, shape (V, D)
-        Of any array library; kept as it is, where it is. The first query caches its rows at unit length: after
-        changing it in place, call `forget_unit_vectors`.
+        Array of any array library, used without copying. The first query caches the unit vectors, so call
+        `forget_unit_vectors` after changing the array in place.
     counts : integer array, shape (V,), optional
-        How often each word occurred in the corpus.
+        Number of occurrences of each word in the corpus.
     context_vectors : float array, shape (V, D), optional
-        The output side of the model, W_out.
+        Output matrix of the model, W_out.
     settings : dict, optional
-        How the vectors were made; anything that JSON can hold.
+        Settings that produced the vectors. Values must be JSON-serialisable.
 
     Attributes
     ----------
-    vectors, counts, context_vectors, settings
-        As given; `counts` as int64 on the host.
-    index_to_key : list of str or of int
-        The words, in the order of the rows.
+    vectors, context_vectors, settings
+        The arguments of the same names.
+    counts : int64 array, shape (V,), or None
+        Word counts, always a NumPy array.
+    index_to_key : list of str or int
+        The words, in row order.
     key_to_index : dict of str or int to int
         The row of each word.
     vector_size : int
-        D.
+        The number of dimensions, D.
 
     Raises
     ------
     ValueError
-        If a word occurs twice, there is no word at all, or the shapes do not fit.
+        If a word occurs twice, there are no words, or the shapes do not match.
     TypeError
-        If a word is neither string nor integer, there are words of both kinds, or the vectors are not an array of
-        floats.
+        If a word is neither a string nor an integer, strings and integers are mixed, or `vectors` is not a float array.
 
     Notes
     -----
-    Similarity is the cosine. A row of zeros, or one that holds NaN or infinity, has no direction: its
-    similarity to everything is 0, and a query made of nothing else is refused.
+    Similarity is the cosine. A row of zeros, or a row that contains NaN or infinity, has no direction. The similarity
+    of such a row to any word is 0, and a query that has no direction raises ValueError.
 
-    An integer is a word where the words are integers, and an error elsewhere. It is never a row number.
+    An integer is a word only if all words are integers. Otherwise, an integer raises TypeError. Integers are never
+    interpreted as row numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+    >>> wv["dog"]
+    array([4., 3.])
+    >>> wv.most_similar("cat")
+    [('dog', 0.8), ('car', 0.0)]
+    >>> "cta" in wv, len(wv), list(wv)
+    (False, 3, ['cat', 'dog', 'car'])
     """
 
     def __init__(
@@ -86,16 +99,14 @@ class WordVectors:
         self.vectors = check_matrix("vectors", vectors)
         if min(vectors.shape) < 1:
             nothing = "no words" if vectors.shape[0] < 1 else "no dimensions"
-            raise ValueError(
-                f"vectors has shape {tuple(vectors.shape)}, so there are {nothing}: it must be (V, D), each at least 1"
-            )
+            raise ValueError(f"vectors has shape {tuple(vectors.shape)}, so there are {nothing}; give at least one")
         self.context_vectors = None
         if context_vectors is not None:
             self.context_vectors = check_matrix("context_vectors", context_vectors)
             if context_vectors.shape != vectors.shape:
                 raise ValueError(
                     f"context_vectors has shape {tuple(context_vectors.shape)}; "
-                    f"it must be that of vectors, {tuple(vectors.shape)}"
+                    f"it must have the shape of vectors, {tuple(vectors.shape)}"
                 )
         self.counts = None if counts is None else check_counts(counts, len(self))
         self.settings = settings
@@ -106,30 +117,83 @@ class WordVectors:
 
     @cached_property
     def index_to_key(self) -> list[Any]:
-        """The words, in the order of the rows."""
+        """The words, in row order: list of str or int.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.index_to_key[0]
+        'cat'
+        """
         words = self._words() if callable(self._words) else self._words
-        self._words = ()  # whatever held them can go
+        self._words = ()  # drop the reference, so that the memory of its owner can be freed
         return check_keys(words, len(self))
 
     @cached_property
     def key_to_index(self) -> dict[Any, int]:
-        """The row of each word."""
+        """The row of each word: dict of str or int to int.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.key_to_index
+        {'cat': 0, 'dog': 1, 'car': 2}
+        """
         return index_keys(self.index_to_key)
 
     @property
     def vector_size(self) -> int:
-        """The number of dimensions, D."""
+        """The number of dimensions, D.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.vector_size
+        2
+        """
         return int(self.vectors.shape[1])
 
     @property
     def unit_vectors(self) -> Any:
-        """The vectors at unit length, computed once: array, shape (V, D), of at least single precision."""
+        """The vectors scaled to unit length, in at least single precision: array, shape (V, D).
+
+        They are computed when first needed and then cached.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.unit_vectors
+        array([[1. , 0. ],
+               [0.8, 0.6],
+               [0. , 1. ]])
+        """
         if self._unit_vectors is None:
             self._unit_vectors = unit_rows(self.vectors)
         return self._unit_vectors
 
     def forget_unit_vectors(self) -> None:
-        """Drop `unit_vectors`, which are then computed again when needed: call it after changing `vectors` in place."""
+        """Discard the cached `unit_vectors`. Call this method after changing `vectors` in place.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.similarity("cat", "dog")
+        0.8
+        >>> wv.vectors[1] = [3, 4]
+        >>> wv.forget_unit_vectors()
+        >>> wv.similarity("cat", "dog")
+        0.6
+        """
         self._unit_vectors = None
 
     # Words and their vectors
@@ -147,12 +211,12 @@ class WordVectors:
         return f"{type(self).__name__}({len(self):,} words, {self.vector_size} dimensions, {self.vectors.dtype})"
 
     def __getitem__(self, words: Any) -> Any:
-        """Return the vector of a word, the vectors of a list of words, or the word vectors of a slice of rows.
+        """Return the vector of a word, the vectors of several words, or the `WordVectors` of a slice of rows.
 
         Parameters
         ----------
-        words : str or int, iterable of n of them, or slice
-            ``vectors[:1000]`` are the first thousand words with their vectors.
+        words : word, iterable of n words, or slice
+            A slice selects rows. For example, ``wv[:1000]`` returns the first thousand words with their vectors.
 
         Returns
         -------
@@ -161,11 +225,24 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
         TypeError
-            If something other than a word is asked for.
+            If a key is not a word.
         ValueError
             If the slice is empty.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv["dog"]
+        array([4., 3.])
+        >>> wv[["car", "cat"]]
+        array([[0., 1.],
+               [1., 0.]])
+        >>> wv[:2]
+        WordVectors(2 words, 2 dimensions, float64)
         """
         if isinstance(words, slice):
             return self._sliced(words)
@@ -174,33 +251,64 @@ class WordVectors:
         return take_rows(self.vectors, self._rows(words))
 
     def get_vector(self, word: Key, norm: bool = False) -> Any:
-        """Return the vector of a word: array, shape (D,).
+        """Return the vector of a word.
 
         Parameters
         ----------
         word : str or int
         norm : bool
-            Return it at unit length.
+            If true, return the vector scaled to unit length.
+
+        Returns
+        -------
+        array, shape (D,)
 
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
         TypeError
-            If `word` is not of the kind that the words are. An integer is never taken for a row number.
+            If the words are strings and `word` is not a string, or the words are integers and `word` is not an
+            integer. An integer is never interpreted as a row number.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.get_vector("dog")
+        array([4., 3.])
+        >>> wv.get_vector("dog", norm=True)
+        array([0.8, 0.6])
         """
         row = find_row(word, self.key_to_index)
         return (self.unit_vectors if norm else self.vectors)[row, :]
 
     def get_index(self, word: Key, default: int | None = None) -> int:
-        """Return the row of a word, or `default` where it is given and there is no such word.
+        """Return the row of a word, or `default` if the word is unknown.
+
+        Parameters
+        ----------
+        word : str or int
+        default : int, optional
+            Value to return for an unknown word. By default, an unknown word raises `UnknownWordError`.
 
         Raises
         ------
         UnknownWordError
-            If there is no such word and no default.
+            If the word is not in the vocabulary and `default` is None.
         TypeError
-            If `word` is not of the kind that the words are.
+            If `default` is None and the type of `word` differs from that of the words.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.get_index("dog")
+        1
+        >>> wv.get_index("cow", default=-1)
+        -1
         """
         return find_row(word, self.key_to_index) if default is None or word in self else default
 
@@ -215,33 +323,46 @@ class WordVectors:
         clip_end: int | None = None,
         restrict_vocab: int | None = None,
     ) -> Any:
-        """Return the words nearest to a sum of words and vectors.
+        """Return the words nearest to a word, or to a weighted sum of words and vectors.
 
         Parameters
         ----------
-        positive, negative : word, vector, or list of them
-            What is added and what is taken away. Words count at unit length and are left out of the
-            result; vectors, shape (D,), count as they are. A pair ``(word or vector, weight)`` in a list counts
-            with its own weight, in `negative` as well: ``("king", -2.0)`` takes twice away in either.
+        positive, negative : word, vector, or list of words and vectors
+            Terms to add and to subtract. Words are scaled to unit length and excluded from the result. Vectors, shape
+            (D,), are used unscaled. In a list, a pair ``(word or vector, weight)`` sets the weight of a term. The
+            weight has its own sign, so ``("king", -2.0)`` subtracts twice the vector in either list.
         topn : int or None
-            How many words to return; fewer when the vocabulary is smaller. None returns every cosine.
+            Maximum number of words to return. If None, the cosines of all searched rows are returned.
         clip_start, clip_end : int
-            Search these rows only, from the first up to and without the last.
+            Search only the rows from `clip_start` up to but excluding `clip_end`.
         restrict_vocab : int, optional
-            Search the first so many words only, whatever `clip_start` and `clip_end` say.
+            Search only the first `restrict_vocab` words. Overrides `clip_start` and `clip_end`.
 
         Returns
         -------
         list of (str or int, float), or array
-            Words and cosines, nearest first. With `topn` None the cosines of the rows searched, in their order.
+            Words and cosines, nearest first. If `topn` is None, an array of cosines in row order.
 
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
         ValueError
-            If nothing is asked for, a vector has another shape, `topn` or a bound is negative, or the sum has no
-            direction: it is zero or not finite.
+            If no terms are given, a vector has the wrong shape, `topn` or a bound is negative, or the sum is zero or
+            not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> matrix = np.array([[1.0, 0, 0], [0, 1, 0], [3, 0, 4], [0, 3, 4], [1, 1, 0]])
+        >>> wv = WordVectors(["man", "woman", "king", "queen", "child"], matrix)
+        >>> wv.most_similar("man", topn=2)
+        [('child', 0.707...), ('king', 0.6)]
+        >>> wv.most_similar(positive=["king", "woman"], negative=["man"], topn=1)
+        [('queen', 0.924...)]
+        >>> wv.most_similar(["man", ("woman", 0.5)], topn=1)
+        [('child', 0.948...)]
         """
         query, rows = weighted_sum(self, positive, negative)
         start, stop = self._searched(clip_start, clip_end, restrict_vocab)
@@ -250,40 +371,54 @@ class WordVectors:
     def most_similar_cosmul(
         self, positive: Any = (), negative: Any = (), topn: int | None = 10, restrict_vocab: int | None = None
     ) -> Any:
-        """Return the words nearest to all of some words at once, and far from others (3CosMul).
+        """Return the words with the highest 3CosMul scores for positive and negative terms.
 
-        The score is the product of the positive similarities divided by that of the negative ones, each moved from
-        −1..1 to 0..1 (Levy and Goldberg, 2014): no single term can outweigh the rest, as in a sum.
+        The score is the product of the similarities to the positive terms, divided by the product of the similarities
+        to the negative terms [1]_. Each similarity is the cosine rescaled from −1..1 to 0..1. Unlike the sum in
+        `most_similar`, the product is not dominated by its largest term.
 
         Parameters
         ----------
-        positive, negative : word, vector, or list of them
-            All count at unit length; words are left out of the result.
+        positive, negative : word, vector, or list of words and vectors
+            All terms are scaled to unit length. Words are excluded from the result.
         topn : int or None
-            How many words to return; None returns every score.
+            Maximum number of words to return. If None, the scores of all searched rows are returned.
         restrict_vocab : int, optional
-            Search the first so many words only.
+            Search only the first `restrict_vocab` words.
 
         Returns
         -------
         list of (str or int, float), or array
-            Words and scores, highest first. With `topn` None the scores of the rows searched, in their order.
+            Words and scores, highest first. If `topn` is None, an array of scores in row order.
 
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
         ValueError
-            If there is nothing positive, a term has a weight, another shape or no direction, or `topn` or
-            `restrict_vocab` is negative.
+            If `positive` is empty, a term has a weight, a vector has the wrong shape, a term has no direction, or
+            `topn` or `restrict_vocab` is negative.
+
+        References
+        ----------
+        .. [1] Levy and Goldberg, "Linguistic Regularities in Sparse and Explicit Word Representations", CoNLL 2014.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> matrix = np.array([[1.0, 0, 0], [0, 1, 0], [3, 0, 4], [0, 3, 4], [1, 1, 0]])
+        >>> wv = WordVectors(["man", "woman", "king", "queen", "child"], matrix)
+        >>> wv.most_similar_cosmul(positive=["king", "woman"], negative=["man"], topn=1)
+        [('queen', 1.311...)]
         """
         xp = get_namespace(self.vectors)
         terms, rows = weighted_terms(self, positive, 1.0)
         divisors, more_rows = weighted_terms(self, negative, -1.0)
         if not terms:
-            raise ValueError("most_similar_cosmul: positive names no word and no vector")
+            raise ValueError("most_similar_cosmul: positive is empty; give at least one word or vector")
         if any(weight != 1 for _, weight in terms) or any(weight != -1 for _, weight in divisors):
-            raise ValueError("most_similar_cosmul: a term has a weight; weights are for most_similar")
+            raise ValueError("most_similar_cosmul: a term has a weight; only most_similar supports weights")
         start, stop = self._searched(0, None, restrict_vocab)
         queries = unit_queries(xp.stack([vector for vector, _ in terms + divisors]))
         shares = (1 + queries @ self.unit_vectors[start:stop, :].T) / 2
@@ -293,30 +428,46 @@ class WordVectors:
         return ranked(scores, self.index_to_key, set(rows + more_rows), _checked_topn(topn))
 
     def nearest(self, queries: Any, topn: int = 10, restrict_vocab: int | None = None) -> list[list[tuple[Any, float]]]:
-        """Return the words nearest to each of many words or vectors: `most_similar` of each, many times faster.
+        """Return the words nearest to each of many queries.
+
+        The results are those of `most_similar` for each query, but one call for many queries is many times faster.
 
         Parameters
         ----------
-        queries : iterable of words and vectors, or float array, shape (n, D)
-            A word is left out of its own result.
+        queries : iterable of n words and vectors, or float array, shape (n, D)
+            A word is excluded from its own result.
         topn : int
-            How many words to return for each; fewer when the vocabulary is smaller.
+            Maximum number of words to return for each query.
         restrict_vocab : int, optional
-            Search the first so many words only.
+            Search only the first `restrict_vocab` words.
 
         Returns
         -------
         list of n lists of (str or int, float)
-            Words and cosines, nearest first.
+            Words and cosines of each query, nearest first.
 
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
         TypeError
             If `queries` is a single word.
         ValueError
-            If a vector has another shape or no direction, or `topn` or `restrict_vocab` is negative.
+            If a vector has the wrong shape, a query has no direction, or `topn` or `restrict_vocab` is negative.
+
+        See Also
+        --------
+        nearest_neighbours : Nearest neighbours of the whole vocabulary, as arrays.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.nearest(["cat", "car"], topn=1)
+        [[('dog', 0.8)], [('dog', 0.6)]]
+        >>> wv.nearest(np.array([[2.0, 0], [0, 5]]), topn=1)
+        [[('cat', 1.0)], [('car', 1.0)]]
         """
         topn = _checked_topn(topn)
         _, stop = self._searched(0, None, restrict_vocab)
@@ -329,27 +480,38 @@ class WordVectors:
         words = map(self.index_to_key.__getitem__, to_host(rows).ravel().tolist())
         pairs = list(zip(words, to_host(cosines).ravel().tolist(), strict=True))
         found = [pairs[start : start + k] for start in range(0, len(pairs), k)]
-        # Words that were left out are at the end of those that had too few others.
+        # Excluded words score −inf. They come last, and only if too few other words exist.
         return [one if one[-1][1] > -math.inf else [pair for pair in one if pair[1] > -math.inf] for one in found]
 
     def nearest_neighbours(self, topn: int = 10) -> tuple[Any, Any]:
-        """Return the nearest neighbours of every word: the k-nearest-neighbour graph of the vocabulary.
+        """Return the nearest neighbours of every word, that is, the k-nearest-neighbour graph of the vocabulary.
 
         Parameters
         ----------
         topn : int
-            Neighbours of each word; at most V − 1 are found.
+            Number of neighbours of each word, at most V − 1.
 
         Returns
         -------
         rows : int64 array, shape (V, min(topn, V − 1))
-            Of each word, the rows of its neighbours, nearest first.
-        cosines : float array of the same shape
+            Rows of the neighbours of each word, nearest first.
+        cosines : float array, shape (V, min(topn, V − 1))
 
         Raises
         ------
         ValueError
             If `topn` is negative.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> rows, cosines = wv.nearest_neighbours(topn=1)
+        >>> [(word, wv.index_to_key[row]) for word, row in zip(wv, rows[:, 0])]
+        [('cat', 'dog'), ('dog', 'cat'), ('car', 'dog')]
+        >>> cosines[:, 0]
+        array([0.8, 0.8, 0.6])
         """
         own = np.arange(len(self))
         k = min(_checked_topn(topn), len(self) - 1)
@@ -358,42 +520,45 @@ class WordVectors:
     def index(
         self, backend: Backend = "usearch", M: int = 16, ef_construction: int = 128, ef_search: int = 128
     ) -> HNSWIndex:
-        """Return an index for approximate search, which looks at a few hundred words in place of all.
+        """Build an index for approximate search, which compares a query with a few hundred words instead of all words.
 
         Parameters
         ----------
         backend : {"usearch", "faiss"}
-            The package that does it, an extra of this one.
+            Package that builds and searches the index. Install it with ``pip install 'fastw2v[usearch]'`` or
+            ``pip install 'fastw2v[faiss]'``.
         M, ef_construction, ef_search : int
-            As in `HNSWIndex`: links of each word, and words looked at while building and while searching.
+            Number of links of each word, and numbers of candidates when building and when searching. See `HNSWIndex`.
 
         Returns
         -------
         HNSWIndex
-            With `most_similar`, `nearest`, and `recall`, which tells how much it finds.
+            Answers `most_similar` and `nearest` approximately. `recall` measures the share of true neighbours found.
 
         Raises
         ------
         ImportError
             If the package is not installed.
         ValueError
-            If there is no such backend, or a number is too small.
+            If `backend` is not supported, or a number is too small.
         """
         return HNSWIndex(self, backend, M, ef_construction, ef_search)
 
     def analogy(
         self, a: Key, b: Key, c: Key, topn: int = 10, restrict_vocab: int | None = None
     ) -> list[tuple[Any, float]]:
-        """Return the words that are to `c` as `b` is to `a`: those nearest to b − a + c at unit lengths (3CosAdd).
+        """Answer the analogy "`a` is to `b` as `c` is to …" with 3CosAdd.
+
+        The answers are the words nearest to b − a + c, with each vector scaled to unit length.
 
         Parameters
         ----------
         a, b, c : str or int
-            "man", "king" and "woman", say. They are left out of the result.
+            For example "man", "king" and "woman". They are excluded from the result.
         topn : int
-            How many words to return.
+            Maximum number of words to return.
         restrict_vocab : int, optional
-            Search the first so many words only.
+            Search only the first `restrict_vocab` words.
 
         Returns
         -------
@@ -403,21 +568,42 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> matrix = np.array([[1.0, 0, 0], [0, 1, 0], [3, 0, 4], [0, 3, 4], [1, 1, 0]])
+        >>> wv = WordVectors(["man", "woman", "king", "queen", "child"], matrix)
+        >>> wv.analogy("man", "king", "woman", topn=1)
+        [('queen', 0.924...)]
         """
-        self._rows((a, b, c))  # an unknown word is an error, as a vector is
+        self._rows((a, b, c))  # raises for anything but known words, because most_similar accepts vectors as well
         found: list[tuple[Any, float]] = self.most_similar(
             positive=[b, c], negative=[a], topn=_checked_topn(topn), restrict_vocab=restrict_vocab
         )
         return found
 
     def closer_than(self, word: Key, other: Key) -> list[Any]:
-        """Return the words that are closer to `word` than `other` is, in the order of the rows.
+        """Return the words that are closer to `word` than `other` is, in row order.
+
+        Parameters
+        ----------
+        word, other : str or int
 
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.closer_than("cat", "car")
+        ['dog']
         """
         xp = get_namespace(self.vectors)
         row, other_row = self._rows((word, other))
@@ -426,48 +612,84 @@ class WordVectors:
         return [self.index_to_key[i] for i in closer if i != row]
 
     def rank(self, word: Key, other: Key) -> int:
-        """Return the place of `other` among the neighbours of `word`: 1 for the nearest.
+        """Return the rank of `other` among the neighbours of `word`, starting at 1 for the nearest.
+
+        Parameters
+        ----------
+        word, other : str or int
 
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.rank("cat", "dog"), wv.rank("cat", "car")
+        (1, 2)
         """
         return len(self.closer_than(word, other)) + 1
 
     # Similarities
 
     def similarity(self, a: Key, b: Key) -> float:
-        """Return the cosine of two words' vectors, 0.0 where one of them has no direction.
+        """Return the cosine of the vectors of two words, or 0.0 if either vector has no direction.
+
+        Parameters
+        ----------
+        a, b : str or int
 
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.similarity("cat", "dog")
+        0.8
         """
         xp = get_namespace(self.vectors)
         row_a, row_b = self._rows((a, b))
         cosine = float(xp.sum(self.unit_vectors[row_a, :] * self.unit_vectors[row_b, :]))
-        return max(-1.0, min(cosine, 1.0))  # a rounding beyond would make a negative distance
+        return max(-1.0, min(cosine, 1.0))  # a cosine rounded above 1 would give a negative distance
 
     def distance(self, a: Key, b: Key) -> float:
-        """Return 1 − `similarity` of two words.
+        """Return the cosine distance of two words, 1 − `similarity`.
+
+        Parameters
+        ----------
+        a, b : str or int
 
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.distance("dog", "car"), wv.distance("cat", "car")
+        (0.4, 1.0)
         """
         return 1 - self.similarity(a, b)
 
     def distances(self, word_or_vector: Any, other_words: Iterable[Key] = ()) -> Any:
-        """Return 1 − cosine of one word or vector and each of many words.
+        """Return the cosine distances from a word or vector to other words.
 
         Parameters
         ----------
         word_or_vector : str, int, or float array, shape (D,)
         other_words : iterable of n words
-            When there is none, all words in the order of the rows.
+            By default, all words in row order.
 
         Returns
         -------
@@ -476,9 +698,19 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
         ValueError
-            If a vector has another shape.
+            If the vector has the wrong shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.distances("cat")
+        array([0. , 0.2, 1. ])
+        >>> wv.distances("cat", ["car"])
+        array([1.])
         """
         others = list(other_words)
         unit = take_rows(self.unit_vectors, self._rows(others)) if others else self.unit_vectors
@@ -488,19 +720,31 @@ class WordVectors:
     def n_similarity(self, words: Iterable[Key], others: Iterable[Key]) -> float:
         """Return the cosine of the mean vectors of two lists of words.
 
-        The vectors count at their own lengths. Unknown words are left out.
+        The vectors are averaged without scaling. Unknown words are ignored.
+
+        Parameters
+        ----------
+        words, others : iterable of str or int
 
         Raises
         ------
         ValueError
-            If one of the lists has no known word.
+            If no word of a list is in the vocabulary.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.n_similarity(["cat", "unknown"], ["dog", "car"])
+        0.707...
         """
         xp = get_namespace(self.vectors)
         means = []
         for given in (words, others):
             known = self._rows(word for word in _listed("n_similarity", given) if word in self)
             if not known:
-                raise ValueError("n_similarity: a list has no word that is in the vocabulary")
+                raise ValueError("n_similarity: one of the lists has no word in the vocabulary")
             means.append(xp.mean(at_least_single(take_rows(self.vectors, known)), axis=0))
         unit = unit_rows(xp.stack(means))
         return float(xp.sum(unit[0, :] * unit[1, :]))
@@ -519,33 +763,43 @@ class WordVectors:
         ----------
         keys : iterable of words and vectors, shape (D,)
         weights : iterable of float, optional
-            One for each; their absolute values add up to the divisor.
+            One weight for each key. The weighted sum is divided by the sum of the absolute weights.
         pre_normalize : bool
-            Let words count at unit length. Vectors count as they are.
+            If true, scale the vectors of words to unit length first. Vectors among `keys` are never scaled.
         post_normalize : bool
-            Return the mean at unit length.
+            If true, scale the mean to unit length.
         ignore_missing : bool
-            Leave out unknown words, rather than raise.
+            If true, ignore unknown words. Otherwise, an unknown word raises an error.
 
         Returns
         -------
         float array, shape (D,)
-            Zeros where all words are unknown.
+            Zeros if all words are unknown.
 
         Raises
         ------
         UnknownWordError
-            If a word is unknown and `ignore_missing` is false.
+            If a word is not in the vocabulary and `ignore_missing` is false.
         ValueError
-            If there is nothing to take the mean of, there are not as many weights, or a vector has another shape.
+            If `keys` is empty, the number of weights differs from that of keys, or a vector has the wrong shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.get_mean_vector(["cat", "car", "unknown"])
+        array([0.5, 0.5])
+        >>> wv.get_mean_vector(["cat", "car"], weights=[3, 1])
+        array([0.75, 0.25])
         """
         xp = get_namespace(self.vectors)
         given = _listed("get_mean_vector", keys)
         factors = [1.0] * len(given) if weights is None else [float(weight) for weight in weights]
         if not given:
-            raise ValueError("get_mean_vector: there are no words and no vectors to take the mean of")
+            raise ValueError("get_mean_vector: keys is empty; give at least one word or vector")
         if len(factors) != len(given):
-            raise ValueError(f"get_mean_vector: there are {len(given)} words and vectors, but {len(factors)} weights")
+            raise ValueError(f"get_mean_vector: keys has length {len(given)}, but weights has length {len(factors)}")
         mean = xp.zeros(self.vector_size, dtype=self.unit_vectors.dtype, device=get_device(self.vectors))
         total = 0.0
         for key, factor in zip(given, factors, strict=True):
@@ -561,28 +815,37 @@ class WordVectors:
         return unit_rows(mean[None, :])[0, :] if post_normalize else mean
 
     def rank_by_centrality(self, words: Iterable[Key], use_norm: bool = True) -> list[tuple[float, Any]]:
-        """Return the words with their similarity to the mean of them all, the most similar first.
+        """Return words with their similarity to the mean of all the words, the most similar first.
 
         Parameters
         ----------
         words : iterable of str or int
-            Unknown words are left out, with a warning in the log.
+            Unknown words are ignored, and a warning is logged.
         use_norm : bool
-            Let the words count at unit length.
+            If true, scale the vectors of the words to unit length first.
 
         Returns
         -------
         list of (float, str or int)
+            Similarities and words, highest similarity first.
 
         Raises
         ------
         ValueError
-            If no word is known.
+            If no word is in the vocabulary.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> [(round(similarity, 3), word) for similarity, word in wv.rank_by_centrality(["cat", "dog", "car"])]
+        [(0.997, 'dog'), (0.747, 'cat'), (0.664, 'car')]
         """
         given = _listed("rank_by_centrality", words)
         known = [word for word in given if word in self]
         if len(known) < len(given):
-            log.warning("left out, as they are not in the vocabulary: %s", [word for word in given if word not in self])
+            log.warning("ignored unknown words: %s", [word for word in given if word not in self])
         if not known:
             raise ValueError("none of the words is in the vocabulary")
         vectors = take_rows(self.unit_vectors if use_norm else self.vectors, self._rows(known))
@@ -592,58 +855,110 @@ class WordVectors:
         return sorted(zip(scores, known, strict=True), reverse=True)
 
     def doesnt_match(self, words: Iterable[Key]) -> Any:
-        """Return the word that goes least with the others: the farthest from the mean of them all.
+        """Return the odd one out, that is, the word farthest from the mean of all the words.
 
-        Unknown words are left out, with a warning in the log.
+        Parameters
+        ----------
+        words : iterable of str or int
+            Unknown words are ignored, and a warning is logged.
 
         Raises
         ------
         ValueError
-            If no word is known.
+            If no word is in the vocabulary.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.doesnt_match(["cat", "dog", "car"])
+        'car'
         """
         return self.rank_by_centrality(words)[-1][1]
 
-    # Other word vectors made of these
+    # New word vectors derived from these
 
     def vectors_for_all(self, keys: Iterable[Key]) -> Self:
-        """Return the vectors of the words that are known among `keys`, in that order, each once.
+        """Return the `WordVectors` of the known words among `keys`, in that order and without duplicates.
+
+        Parameters
+        ----------
+        keys : iterable of str or int
 
         Raises
         ------
         ValueError
-            If no word is known.
+            If no word is in the vocabulary.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.vectors_for_all(["car", "cow", "cat", "car"]).index_to_key
+        ['car', 'cat']
         """
         return self._with_rows(self._rows(key for key in dict.fromkeys(keys) if key in self))
 
     def __and__(self, words: Collection[Key]) -> Self:
-        """Return the words that are also among `words`, a collection or word vectors, with these vectors."""
+        """Return the `WordVectors` of the words that are also in `words`, a collection or other word vectors.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> (wv & {"cat", "car", "cow"}).index_to_key
+        ['cat', 'car']
+        """
         if isinstance(words, str) or not isinstance(words, Collection):
             return NotImplemented
         kept = words if isinstance(words, WordVectors) else set(words)
         return self._with_rows([row for row, word in enumerate(self) if word in kept])
 
     def __sub__(self, words: Collection[Key]) -> Self:
-        """Return the words that are not among `words`, a collection or word vectors, with these vectors."""
+        """Return the `WordVectors` of the words that are not in `words`, a collection or other word vectors.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> (wv - {"cat", "cow"}).index_to_key
+        ['dog', 'car']
+        """
         if isinstance(words, str) or not isinstance(words, Collection):
             return NotImplemented
         dropped = words if isinstance(words, WordVectors) else set(words)
         return self._with_rows([row for row, word in enumerate(self) if word not in dropped])
 
     def __or__(self, other: WordVectors) -> Self:
-        """Return these words and vectors, followed by those of `other` that are not among them.
+        """Return these words and vectors, followed by the words that only `other` has.
 
-        Counts and context vectors are kept where both have them. The vectors of two models mean something
-        together only once one is aligned to the other: see `align`.
+        Counts and context vectors are kept if both operands have them. Vectors of different models are comparable only
+        after one model is aligned to the other with `align`.
 
         Raises
         ------
         ValueError
             If the numbers of dimensions differ.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> other = WordVectors(["cat", "cow"], np.array([[9.0, 9], [1, 2]]))
+        >>> (wv | other).index_to_key
+        ['cat', 'dog', 'car', 'cow']
+        >>> (wv | other)["cat"]
+        array([1., 0.])
         """
         if not isinstance(other, WordVectors):
             return NotImplemented
         if other.vector_size != self.vector_size:
-            raise ValueError(f"these vectors have {self.vector_size} dimensions, the others {other.vector_size}")
+            raise ValueError(f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}")
         rows = [row for row, word in enumerate(other) if word not in self]
         if not rows:
             return self
@@ -658,33 +973,45 @@ class WordVectors:
         return type(self)(self.index_to_key + added.index_to_key, vectors, counts, context)
 
     def align(self, other: WordVectors, words: Iterable[Key] | None = None) -> Self:
-        """Return these vectors turned so that they lie as near to `other` as a rotation can bring them.
+        """Return these vectors rotated as close as possible to `other` (orthogonal Procrustes).
 
-        Two trainings, be it of other seeds, years or corpora, agree on angles at best, never on axes. The
-        orthogonal Procrustes solution rotates one onto the other and changes no angle within it.
+        The axes of a trained model are arbitrary, so vectors trained with different seeds, years or corpora are
+        comparable only after alignment. The rotation may include a reflection. It preserves all similarities within
+        the model.
 
         Parameters
         ----------
         other : WordVectors
-            With as many dimensions.
+            Vectors with the same number of dimensions.
         words : iterable of str or int, optional
-            The words that should meet, all of them known to both; by default all that are. They count alike: at
-            unit length.
+            Words whose vectors, scaled to unit length, are matched. All of them must be in both vocabularies. By
+            default, all common words are used.
 
         Returns
         -------
         WordVectors
-            The same words, with vectors and context vectors turned.
+            The same words, with rotated vectors and context vectors.
 
         Raises
         ------
         UnknownWordError
-            If one of `words` is unknown.
+            If one of `words` is missing from either vocabulary.
         ValueError
             If the numbers of dimensions differ or there are no common words.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> rotated = WordVectors(["cat", "dog", "car"], np.array([[0.0, 1], [-3, 4], [-1, 0]]))
+        >>> rotated.align(wv).vectors.round(6) + 0.0
+        array([[1., 0.],
+               [4., 3.],
+               [0., 1.]])
         """
         if other.vector_size != self.vector_size:
-            raise ValueError(f"these vectors have {self.vector_size} dimensions, the others {other.vector_size}")
+            raise ValueError(f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}")
         anchors = [word for word in self if word in other] if words is None else _listed("align", words)
         if not anchors:
             raise ValueError("align: the two vocabularies have no word in common")
@@ -702,22 +1029,39 @@ class WordVectors:
     # Files
 
     def save(self, path: str | PathLike[str], format: str | None = None) -> None:
-        """Write the vectors to a file: see `fastw2v.formats.write`.
+        """Write the vectors to a file.
 
         Parameters
         ----------
         path : str or path
-            ``.gz`` behind the suffix compresses the file.
+            A trailing ``.gz`` compresses the file.
         format : str, optional
-            One of `fastw2v.formats.FORMATS`; by default the suffix decides, and a suffix that names no format, or
-            ``.kv``, means safetensors.
+            One of `fastw2v.formats.FORMATS`. By default, a known suffix determines the format, and any other
+            suffix, such as ``.kv``, selects safetensors.
 
         Raises
         ------
         FormatError
-            If `format` is unknown, or the format cannot hold a word or a value.
+            If `format` is unknown, or the format cannot represent a word or a value.
         OSError
             If the file cannot be written.
+
+        See Also
+        --------
+        fastw2v.formats.write : The function that writes the file.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.save("vectors.txt")
+        >>> print(Path("vectors.txt").read_text(encoding="utf-8"), end="")
+        3 2
+        cat 1.0 0.0
+        dog 4.0 3.0
+        car 0.0 1.0
         """
         from fastw2v import formats
 
@@ -730,34 +1074,48 @@ class WordVectors:
     def load(
         cls, path: str | PathLike[str], format: str | None = None, *, errors: str = "strict", limit: int | None = None
     ) -> Self:
-        """Read vectors from a file: see `fastw2v.formats.read`.
+        """Read vectors from a file.
 
         Parameters
         ----------
         path : str or path
-            A file compressed with gzip is decompressed, whatever its name.
+            A gzip file is decompressed, whatever its name.
         format : str, optional
-            One of `fastw2v.formats.FORMATS`; by default the suffix, or the first bytes of the file, decide.
+            One of `fastw2v.formats.FORMATS`. By default, the format is inferred from the suffix or from the first
+            bytes of the file.
         errors : {"strict", "surrogateescape", "replace", "ignore"}
-            What to do with words that are not UTF-8, as in `bytes.decode`.
+            How to handle words that are not valid UTF-8, as in `bytes.decode`.
         limit : int, optional
-            Keep the first so many words only.
+            Read only the first `limit` words.
 
         Returns
         -------
         WordVectors
-            On the host. The vectors of a ``.safetensors`` file are mapped: read from the disk when used, and not
-            writable. Its words are decoded when they are first needed.
+            Vectors as a NumPy array. The vectors of a ``.safetensors`` file are memory-mapped and read-only, and the
+            words are decoded when they are first needed.
 
         Raises
         ------
         FormatError
-            If the suffix or `format` is unknown, or the file is cut short, damaged, of another format, or names a
-            word twice. Of a ``.safetensors`` file, the words are checked when they are first needed.
+            If the suffix or `format` is unknown, or the file is truncated, damaged, in a different format, or contains
+            a word twice. The words of a ``.safetensors`` file are checked when they are first needed.
         OSError
             If the file cannot be opened.
         ValueError
             If `limit` is below 1.
+
+        See Also
+        --------
+        fastw2v.formats.read : The function that reads the file.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.save("vectors.bin")
+        >>> WordVectors.load("vectors.bin", limit=2)
+        WordVectors(2 words, 2 dimensions, float32)
         """
         from fastw2v import formats
 
@@ -775,7 +1133,7 @@ class WordVectors:
 
     def _with_rows(self, rows: list[int]) -> Self:
         if not rows:
-            raise ValueError("no word would be left")
+            raise ValueError("the result has no words; WordVectors must have at least one word")
         return type(self)(
             [self.index_to_key[row] for row in rows],
             take_rows(self.vectors, rows),
@@ -789,7 +1147,7 @@ class WordVectors:
         if step != 1:
             return self._with_rows(list(range(start, stop, step)))
         if start >= stop:
-            raise ValueError(f"no word would be left: there are {len(self):,}, and the slice is {rows}")
+            raise ValueError(f"{rows} of {len(self):,} words is empty; WordVectors must have at least one word")
         return type(self)(
             self.index_to_key[start:stop],
             self.vectors[start:stop, :],
@@ -799,17 +1157,17 @@ class WordVectors:
         )
 
     def _searched(self, clip_start: int, clip_end: int | None, restrict_vocab: int | None) -> tuple[int, int]:
-        """Return the first row to be searched and the one behind the last."""
+        """Return the first row to search and the row after the last."""
         if restrict_vocab is not None:
             clip_start, clip_end = 0, restrict_vocab
         stop = len(self) if clip_end is None else operator.index(clip_end)
         start = operator.index(clip_start)
         if start < 0 or stop < 0:
-            raise ValueError(f"the rows to be searched are {start} to {stop}; they must be 0 or more")
+            raise ValueError(f"the rows to search are {start} to {stop}; both must be 0 or more")
         return min(start, len(self)), min(stop, len(self))
 
     def _ranked_rows(self, query: Any, left_out: list[int], topn: int | None, start: int, stop: int) -> Any:
-        """Return the words nearest to one query, shape (1, D), among the rows from `start` to `stop`."""
+        """Return the words nearest to one query, shape (1, D), among the rows ``start:stop``."""
         unit = self.unit_vectors[start:stop, :]
         if topn is None:
             return unit @ query[0, :]

@@ -20,7 +20,7 @@ def test_the_curve_of_the_loss(tmp_path):
 
 def test_no_loss_to_draw(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
-    with pytest.raises(ValueError, match="no loss"):
+    with pytest.raises(ValueError, match="history is empty"):
         write_loss([], tmp_path / "loss.svg")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"fastw2v\[plot\]"):

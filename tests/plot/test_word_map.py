@@ -138,7 +138,7 @@ def test_the_page_works(vectors, tmp_path):
     nearest = [word for word, _ in vectors.most_similar("word17", topn=word_map.NEIGHBOURS)]
     assert shots["panel"] == ["word17", *nearest]
     assert {label["text"] for label in shots["found"]["labels"] if label["colour"] == "--mark"} >= {"word17"}
-    assert shots["missing"] == "no such word on this map"
+    assert shots["missing"] == "this word is not on the map"
     hovered, *near = shots["hovered"]
     assert near == [word for word, _ in vectors.most_similar(hovered, topn=word_map.NEIGHBOURS)]
     assert len(shots["zoomed"]["dots"]) < 300

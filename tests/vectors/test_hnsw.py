@@ -91,20 +91,20 @@ def test_files_that_do_not_fit_are_refused(backend: str, tmp_path: Path) -> None
     whole = path.read_bytes()
     other = MATRIX.copy()
     other[700, 3] += 1e-6
-    with pytest.raises(ValueError, match="of other vectors"):
+    with pytest.raises(ValueError, match="built from other vectors"):
         HNSWIndex.load(path, WordVectors(WORDS, other))
     for place in np.random.default_rng(0).integers(0, len(whole), 60).tolist():
         damaged = bytearray(whole)
         damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"graph\.index: (damaged|cut short|no index|an index of other)"):
+        with pytest.raises(ValueError, match=r"graph\.index: the (index is damaged|file is|index was built)"):
             HNSWIndex.load(path, wv)
     for size in (0, 7, 100, len(whole) - 1):
         path.write_bytes(whole[:size])
-        with pytest.raises(ValueError, match="cut short"):
+        with pytest.raises(ValueError, match="truncated"):
             HNSWIndex.load(path, wv)
     wv.save(tmp_path / "vectors.safetensors")
-    with pytest.raises(ValueError, match="no index"):
+    with pytest.raises(ValueError, match="not an index"):
         HNSWIndex.load(tmp_path / "vectors.safetensors", wv)
     with pytest.raises(FileNotFoundError):
         HNSWIndex.load(tmp_path / "none.index", wv)
@@ -117,11 +117,11 @@ def test_malformed_questions(backend: str) -> None:
         index.most_similar("nothing")
     with pytest.raises(ValueError, match="no direction"):
         index.most_similar("w17")
-    with pytest.raises(ValueError, match="neither positive nor negative"):
+    with pytest.raises(ValueError, match="positive and negative are both empty"):
         index.most_similar()
     with pytest.raises(ValueError, match="topn is -1"):
         index.most_similar("w1", topn=-1)
-    with pytest.raises(TypeError, match="takes a list"):
+    with pytest.raises(TypeError, match="give a list"):
         index.nearest("w1")
     with pytest.raises(ValueError, match="at least 1"):
         index.recall(sample=0)
@@ -135,7 +135,7 @@ def test_malformed_indexes() -> None:
         wv.index("annoy")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="M is 1"):
         wv.index(M=1)
-    with pytest.raises(ValueError, match="ef_search 0"):
+    with pytest.raises(ValueError, match="ef_search is 0"):
         wv.index(ef_search=0)
 
 

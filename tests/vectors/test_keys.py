@@ -47,10 +47,10 @@ def test_unknown_words_are_told_with_near_spellings() -> None:
     for query in (lambda: wv["kimg"], lambda: wv[["king", "kimg"]], lambda: wv.analogy("king", "queen", "kimg")):
         with pytest.raises(UnknownWordError) as caught:
             query()
-        assert str(caught.value) == "'kimg' is not in the vocabulary of 5 words. Near spellings: 'king', 'kings'."
+        assert str(caught.value) == "'kimg' is not in the vocabulary of 5 words. Similar spellings: 'king', 'kings'."
         assert isinstance(caught.value, KeyError)
     for wrong, right in [("paris", "Paris"), ("nato", "NATO"), ("KING", "king")]:
-        with pytest.raises(KeyError, match=f"Near spellings: '{right}'"):
+        with pytest.raises(KeyError, match=f"Similar spellings: '{right}'"):
             wv.similarity(wrong, "queen")
     with pytest.raises(KeyError, match=r"vocabulary of 5 words\.$"):
         wv["zzzzzz"]
