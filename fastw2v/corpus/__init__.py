@@ -1,4 +1,4 @@
-"""Corpora: from files, columns and graph walks to integer ids, in bounded memory."""
+"""Corpora: text files, columns of strings, token lists and graph walks, encoded as integer ids."""
 
 from fastw2v.corpus.corpus import Corpus, as_corpus
 from fastw2v.corpus.phrases import ENGLISH_CONNECTOR_WORDS, Phrases, find_phrases, join_phrases

@@ -1,11 +1,13 @@
-"""Corpus: text, token lists or integer arrays as one array of word ids with sentence offsets.
+"""Corpus: text, token lists or integer arrays encoded as one array of word ids with sentence offsets.
 
-A line is a sentence, and tokens are what ``str.split()`` returns: runs of characters other than Unicode white space.
-So reading a file equals ``Corpus.from_sentences(line.split() for line in file)``. Only the line feed ends a line (the
-carriage return before it is white space), and a byte order mark at the start of a file is skipped. In lower case a
-token is ``token.lower()``.
+Each line of a text is a sentence. Its tokens are those of ``str.split()``, that is, runs of characters other than
+Unicode white space. Reading a file is therefore equivalent to
+``Corpus.from_sentences(line.split() for line in file)``. Only a line feed ends a line. A carriage return before the
+line feed is white space, and a byte order mark at the start of a file is skipped. With ``lower=True``, each token is
+converted with ``token.lower()``.
 
-Text is read once, and the ids of a long text are kept in a temporary file: memory grows with the vocabulary.
+A text is read only once. The ids of a long text are stored in a temporary file, so memory use grows with the number of
+distinct words rather than with the length of the text.
 """
 
 from __future__ import annotations
@@ -34,31 +36,49 @@ __all__ = ["Corpus", "as_corpus"]
 
 log = logging.getLogger("fastw2v")
 BLOCK_TOKENS = 1 << 19
-"""Token lists are indexed, and text is written, in blocks of about this many tokens."""
+"""Approximate number of tokens in the blocks in which token lists are indexed and text is written."""
 ENCODED_SUFFIX = ".w2v"
-"""Suffix of an encoded corpus."""
+"""Suffix of an encoded corpus file."""
 SUSPICIOUS_TOKENS = 1000
-"""A shorter corpus is taken for an example or a test, and no warning is given about how it looks."""
+"""Minimum number of tokens for most warnings about unusual texts; a shorter text is probably an example or a test."""
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """A training text as word ids.
+    """A training text encoded as word ids.
 
-    The methods that read text take the same parameters for the choice of words: `min_count`, the least count of a
-    word that is taken; `max_vocab`, the most words to take, the most frequent; `include`, words to take whatever their
-    count, and `exclude`, words to leave out; `counts`, to use the words and counts of another text instead of counting:
-    a Vocabulary, a mapping, or the name of a file with a word and its count on each line. Words that are left out are
-    removed, so that their neighbours become adjacent. Ids are assigned by falling count; ties are in the order of their
-    first appearance.
+    Create a corpus with `from_text`, `from_lines`, `from_sentences`, `from_ids` or `from_walks`. The first three share
+    the parameters that select the vocabulary:
+
+    - `min_count`: the minimum count of a word.
+    - `max_vocab`: the maximum number of words. The most frequent words are kept.
+    - `include`: words to keep regardless of their counts. They are kept first if `max_vocab` limits the vocabulary.
+    - `exclude`: words to drop.
+    - `counts`: words and counts of another text, to use instead of counting this text. Pass a `Vocabulary`, a mapping,
+      or the path of a file with a word and its count on each line.
+
+    Words that are not in the vocabulary are removed from the sentences, so their neighbours become adjacent. Ids are
+    assigned in order of decreasing count. Words with equal counts are ordered by first appearance.
 
     Attributes
     ----------
     ids : int32 array, shape (T,)
-        The tokens that are in the vocabulary, all sentences one after the other.
+        The ids of all sentences, concatenated.
     offsets : int64 array, shape (n_sentences + 1,)
         Sentence ``s`` is ``ids[offsets[s] : offsets[s + 1]]``.
     vocabulary : Vocabulary
+        The words and their counts.
+
+    Examples
+    --------
+    >>> from fastw2v import Corpus
+    >>> corpus = Corpus.from_sentences([["the", "cat", "sat"], ["the", "dog", "sat"]], min_count=1)
+    >>> corpus
+    <Corpus of 6 tokens in 2 sentences, 4 words>
+    >>> corpus.vocabulary.words
+    ['the', 'sat', 'cat', 'dog']
+    >>> corpus.ids.tolist(), corpus.offsets.tolist()
+    ([0, 2, 1, 0, 3, 1], [0, 3, 6])
     """
 
     ids: np.ndarray
@@ -79,29 +99,44 @@ class Corpus:
         errors: Errors = "strict",
         workers: int | None = None,
     ) -> Corpus:
-        """Read UTF-8 text with one sentence a line and tokens between white space.
+        r"""Read UTF-8 text with one sentence per line and tokens separated by white space.
 
         Parameters
         ----------
         source : path, iterable of paths, or Sources
-            A file; a folder, for every file in it and below; a pattern such as ``"part-*.txt"``; or ``"-"`` for
-            standard input. Files that end in ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` are decompressed while they are
-            read. The result of `fastw2v.corpus.sources.expand_source` is taken as it is, without another search.
+            A file, a folder, a pattern such as ``"part-*.txt"``, or ``"-"`` for standard input. Folders are searched
+            recursively. Files with the suffix ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` are decompressed as they are read.
+            The result of `fastw2v.corpus.sources.expand_source` is used unchanged.
         min_count, max_vocab, include, exclude, counts
-            Which words to take; see `Corpus`.
+            Parameters that select the vocabulary; see `Corpus`.
         lower : bool
-            Whether to take words in lower case.
+            Whether to convert words to lower case.
         errors : {"strict", "replace", "ignore"}
-            What to do with bytes that are not UTF-8: raise an error, replace them by U+FFFD, or drop them.
+            How to handle bytes that are not valid UTF-8: raise an error, replace them with U+FFFD, or drop them.
         workers : int, optional
-            Threads; by default, the number of processors that the process may use. The result does not depend on it.
+            Number of threads, by default the number of processors available to the process. The result does not depend
+            on it.
 
         Raises
         ------
         OSError
-            If there is no such file, or a folder without files.
+            If a file cannot be found or read, or a folder contains no files.
+        RuntimeError
+            If a ``.zst`` file is given, but no module that decompresses it is installed.
         ValueError
-            If the text is empty, is not UTF-8 (names the byte), is cut short, or no word occurs `min_count` times.
+            If a parameter is invalid, the text is empty or not valid UTF-8, a compressed file is damaged, or no word
+            occurs at least `min_count` times.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from fastw2v import Corpus
+        >>> _ = Path("corpus.txt").write_text("the cat sat\nthe dog sat\n", encoding="utf-8")
+        >>> corpus = Corpus.from_text("corpus.txt", min_count=2)
+        >>> corpus
+        <Corpus of 4 tokens in 2 sentences, 2 words>
+        >>> corpus.vocabulary.words
+        ['the', 'sat']
         """
         selection = WordSelection(min_count, max_vocab, include, exclude, counts)
         if errors not in ("strict", "replace", "ignore"):
@@ -124,29 +159,38 @@ class Corpus:
         lower: bool = False,
         workers: int | None = None,
     ) -> Corpus:
-        """Read strings, each of them a sentence of tokens between white space, such as a column of a data frame.
+        """Read strings, such as a column of a data frame, as sentences of tokens separated by white space.
 
         Parameters
         ----------
         lines : iterable of str
             A list, a generator, or a column of pandas, polars, Arrow or Hugging Face datasets. Missing values are
-            empty lines.
+            skipped.
         min_count, max_vocab, include, exclude, counts
-            Which words to take; see `Corpus`.
+            Parameters that select the vocabulary; see `Corpus`.
         lower, workers
-            As for `from_text`.
+            See `from_text`.
 
         Raises
         ------
         TypeError
             If a line is not a string.
         ValueError
-            If no word occurs `min_count` times.
+            If a parameter is invalid, or no word occurs at least `min_count` times.
+
+        Examples
+        --------
+        >>> from fastw2v import Corpus
+        >>> corpus = Corpus.from_lines(["The cat sat", None, "the dog sat"], min_count=2, lower=True)
+        >>> corpus
+        <Corpus of 4 tokens in 2 sentences, 2 words>
+        >>> corpus.vocabulary.words
+        ['the', 'sat']
         """
         selection = WordSelection(min_count, max_vocab, include, exclude, counts)
         if isinstance(lines, (str, bytes, os.PathLike)):
             raise TypeError(
-                f"lines is a {type(lines).__name__}; give an iterable of strings, or read a file with "
+                f"lines is a {type(lines).__name__}; pass an iterable of strings, or read a file with "
                 "Corpus.from_text(path)"
             )
         name = "the lines"
@@ -163,25 +207,36 @@ class Corpus:
         exclude: Iterable[str] = (),
         counts: Counts | None = None,
     ) -> Corpus:
-        """Read an iterable of token lists, once; the sentences are not kept, so a generator will do.
+        """Read an iterable of token lists.
 
         Parameters
         ----------
         sentences : iterable of lists of str
+            Iterated over once and not stored, so generators are supported.
         min_count, max_vocab, include, exclude, counts
-            Which words to take; see `Corpus`.
+            Parameters that select the vocabulary; see `Corpus`.
 
         Raises
         ------
         TypeError
-            If a sentence is a string rather than a list of strings, or a token is not a string.
+            If a sentence is a string instead of a list of strings, or a token is not a string.
         ValueError
-            If no word occurs `min_count` times.
+            If a parameter is invalid, or no word occurs at least `min_count` times.
+
+        Examples
+        --------
+        >>> from fastw2v import Corpus
+        >>> texts = ["the cat sat", "the dog sat"]
+        >>> corpus = Corpus.from_sentences((text.split() for text in texts), min_count=1, exclude=["the"])
+        >>> corpus.vocabulary.words
+        ['sat', 'cat', 'dog']
+        >>> corpus.ids.tolist(), corpus.offsets.tolist()
+        ([1, 0, 2, 0], [0, 2, 4])
         """
         selection = WordSelection(min_count, max_vocab, include, exclude, counts)
         if isinstance(sentences, (str, bytes, os.PathLike)):
             raise TypeError(
-                f"sentences is a {type(sentences).__name__}; give an iterable of token lists, such as "
+                f"sentences is a {type(sentences).__name__}; pass an iterable of token lists, such as "
                 "[['a', 'sentence'], ['another', 'one']], or read a file with Corpus.from_text(path)"
             )
         indexer = TextIndexer()
@@ -190,21 +245,21 @@ class Corpus:
         for number, sentence in enumerate(column_values(sentences)):
             if isinstance(sentence, (str, bytes)):
                 raise TypeError(
-                    f"sentence {number} is the string {sentence[:40]!r}; a sentence is a list of tokens: "
-                    "split it first, for instance with sentence.split(), or read strings with Corpus.from_lines"
+                    f"sentence {number} is the string {sentence[:40]!r}; a sentence must be a list of tokens. "
+                    "Split it first, for example with sentence.split(), or read strings with Corpus.from_lines"
                 )
             breaks.append(len(words))
             if isinstance(sentence, Mapping):
                 raise TypeError(
-                    f"sentence {number} is a row of a table, with {', '.join(map(repr, sentence))}; a sentence is a "
-                    "list of tokens: choose a column first"
+                    f"sentence {number} is a row of a table with the columns {', '.join(map(repr, sentence))}; a "
+                    "sentence must be a list of tokens. Choose a column first"
                 )
             try:
                 words.extend(sentence)
             except TypeError:
-                hint = "; give integer ids to Corpus.from_ids" if isinstance(sentence, (int, np.integer)) else ""
+                hint = ". Pass integer ids to Corpus.from_ids" if isinstance(sentence, (int, np.integer)) else ""
                 raise TypeError(
-                    f"sentence {number} is of type {type(sentence).__name__}; a sentence is a list of tokens{hint}"
+                    f"sentence {number} is of type {type(sentence).__name__}; a sentence must be a list of tokens{hint}"
                 ) from None
             if len(words) >= BLOCK_TOKENS:
                 _check_words(words)
@@ -218,36 +273,48 @@ class Corpus:
     def from_ids(
         cls, ids: np.ndarray, offsets: np.ndarray | Sequence[int] | None = None, vocabulary: Vocabulary | None = None
     ) -> Corpus:
-        """Take tokens that are integer ids already: items of a shop, nodes of a graph walk, a prepared text.
+        """Create a corpus from integer ids, for example of products, graph nodes or an already encoded text.
 
         Parameters
         ----------
         ids : integer array, shape (T,)
-            From 0 to V − 1. Every token is kept: there is no minimal count.
+            Ids from 0 to V − 1. Every token is kept, because there is no minimum count.
         offsets : integer array, shape (n_sentences + 1,), optional
-            Where sentences start, with T at the end; one single sentence when absent.
+            Start of each sentence in `ids`, followed by T. By default, all ids are one sentence.
         vocabulary : Vocabulary, optional
-            When absent, the words are the ids in decimal and the counts are those of `ids`.
+            The words of the ids. By default, the word of an id is its decimal representation, and the vocabulary
+            contains all ids from 0 to the highest with their counts in `ids`.
 
         Raises
         ------
         TypeError
             If `ids` or `offsets` are not integers.
         ValueError
-            If there are no ids, an id is negative or not in the vocabulary, or the offsets do not run from 0 to T
-            without decreasing.
+            If there are no ids, an id is negative or not in the vocabulary, the offsets do not run from 0 to T, or the
+            offsets decrease.
+
+        Examples
+        --------
+        >>> from fastw2v import Corpus
+        >>> corpus = Corpus.from_ids([3, 1, 3, 0], offsets=[0, 3, 4])
+        >>> corpus
+        <Corpus of 4 tokens in 2 sentences, 4 words>
+        >>> corpus.vocabulary.words, corpus.vocabulary.counts.tolist()
+        (['0', '1', '2', '3'], [1, 1, 0, 2])
         """
         tokens = _integers(ids, "ids")
         if tokens.size == 0:
-            raise ValueError("there are no ids; a corpus has at least one token")
+            raise ValueError("there are no ids; a corpus must have at least one token")
         lowest, highest = int(tokens.min()), int(tokens.max())
         if lowest < 0:
-            raise ValueError(f"id {lowest} at index {int(tokens.argmin())} is negative; ids run from 0 to V - 1")
+            raise ValueError(
+                f"id {lowest} at index {int(tokens.argmin())} is negative; ids must be between 0 and V - 1"
+            )
         if vocabulary is None:
             if highest > 10 * tokens.size + 1_000_000 or highest >= 2**31:
                 raise ValueError(
-                    f"ids run up to {highest} for only {tokens.size} tokens, and the vocabulary would need a row for "
-                    "each; renumber them first: words, ids = np.unique(ids, return_inverse=True)"
+                    f"the highest id is {highest}, but there are only {tokens.size} tokens. The vocabulary would need "
+                    "a row for every lower id, so renumber them first: words, ids = np.unique(ids, return_inverse=True)"
                 )
         elif highest >= len(vocabulary):
             raise ValueError(
@@ -260,89 +327,130 @@ class Corpus:
         if bounds.size < 2 or bounds[0] != 0 or bounds[-1] != tokens.size:
             raise ValueError(
                 f"offsets run from {bounds[:1].tolist()} to {bounds[-1:].tolist()}; they must run from 0 to the number "
-                f"of ids, {tokens.size}: sentence s is ids[offsets[s]:offsets[s + 1]]"
+                f"of ids, {tokens.size}, because sentence s is ids[offsets[s]:offsets[s + 1]]"
             )
         if (falls := np.flatnonzero(bounds[1:] < bounds[:-1])).size:
             at = int(falls[0])
-            raise ValueError(f"offsets decrease from {bounds[at]} to {bounds[at + 1]} at index {at + 1}")
+            raise ValueError(
+                f"offsets decrease from {bounds[at]} to {bounds[at + 1]} at index {at + 1}; they must not decrease"
+            )
         return cls(tokens, bounds.astype(np.int64, copy=False), vocabulary)
 
     @classmethod
     def from_walks(cls, walks: Any, vocabulary: Vocabulary | None = None) -> Corpus:
-        """Take walks over a graph: a matrix of node ids with a walk in each row, padded with −1.
+        """Create a corpus from graph walks, given as a matrix of node ids with one walk per row.
 
         Parameters
         ----------
         walks : integer array, shape (n_walks, length)
-            NumPy, CuPy or another array library. A row ends at its first −1.
+            Node ids, as a NumPy, CuPy or other array. Rows of shorter walks are padded with −1 at the end. Rows without
+            ids are dropped.
         vocabulary : Vocabulary, optional
-            As for `from_ids`.
+            See `from_ids`.
 
         Raises
         ------
         TypeError
             If the ids are not integers.
         ValueError
-            If the array is not a matrix, an id is below −1 or not in the vocabulary, an id comes after the padding
-            of its row, or there are no ids.
+            If the array is not a matrix, an id is below −1 or not in the vocabulary, an id follows padding in its row,
+            or there are no ids.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import Corpus
+        >>> corpus = Corpus.from_walks(np.array([[0, 1, 2], [2, 1, -1]]))
+        >>> corpus.ids.tolist(), corpus.offsets.tolist()
+        ([0, 1, 2, 2, 1], [0, 3, 5])
         """
         matrix = to_host(walks)
         if matrix.ndim != 2:
-            raise ValueError(f"walks have shape {matrix.shape}; they are a matrix with a walk in each row")
+            raise ValueError(f"walks have shape {matrix.shape}; they must be a matrix with one walk per row")
         if matrix.size and not np.issubdtype(matrix.dtype, np.integer):
             raise TypeError(f"walks are of type {matrix.dtype}; they must be integers")
         if matrix.size and (lowest := int(matrix.min())) < -1:
             row = int(np.argmax((matrix == lowest).any(axis=1)))
-            raise ValueError(f"id {lowest} in walk {row} is negative; ids run from 0 to V - 1, and padding is -1")
+            raise ValueError(
+                f"id {lowest} in walk {row} is negative; ids must be between 0 and V - 1, or -1 for padding"
+            )
         present = matrix != -1
         if (wrong := np.flatnonzero((present[:, 1:] & ~present[:, :-1]).any(axis=1))).size:
-            raise ValueError(f"walk {wrong[0]} goes on after -1; padding stands only at the end of a walk")
+            raise ValueError(f"walk {wrong[0]} continues after -1; padding is allowed only at the end of a walk")
         offsets = np.concatenate(([0], np.cumsum(np.count_nonzero(present, axis=1))))
         return cls.from_ids(matrix[present], _without_repeats(offsets), vocabulary)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Corpus:
-        """Open what `save` wrote; ids and offsets stay in the file and are read as they are needed.
+        """Open an encoded corpus written by `save`.
+
+        Ids and offsets are memory-mapped, so a corpus can be larger than memory.
 
         Raises
         ------
         OSError
             If the file cannot be read.
         ValueError
-            If it is not such a file, is cut short or damaged.
+            If the file is not an encoded corpus, has an unsupported version, is incomplete or is damaged.
+
+        Examples
+        --------
+        >>> from fastw2v import Corpus
+        >>> Corpus.from_sentences([["the", "cat"], ["the", "dog"]], min_count=1).save("corpus.w2v")
+        >>> Corpus.load("corpus.w2v")
+        <Corpus of 4 tokens in 2 sentences, 3 words>
         """
         return cls(*w2v_file.read(Path(path)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the encoded corpus, so that it need not be read from text again: ``corpus.w2v``.
+        """Write the encoded corpus to a ``.w2v`` file, which `load` opens without reading the text again.
 
-        The file appears under its name only when it is complete; `docs/corpora.md` describes it byte by byte.
+        An incomplete file never appears under the final name. ``docs/reference/file_formats.md`` specifies the format.
 
         Raises
         ------
         OSError
             If the file cannot be written.
         ValueError
-            If a word cannot be written in UTF-8, or holds a line feed.
+            If a word cannot be encoded in UTF-8 or contains a line feed.
+
+        Examples
+        --------
+        >>> from fastw2v import Corpus
+        >>> corpus = Corpus.from_sentences([["the", "cat"], ["the", "dog"]], min_count=1)
+        >>> corpus.save("corpus.w2v")
+        >>> Corpus.load("corpus.w2v").vocabulary.words
+        ['the', 'cat', 'dog']
         """
         w2v_file.write(Path(path), self.ids, self.offsets, self.vocabulary)
 
     def write_text(self, path: str | os.PathLike[str]) -> None:
-        """Write a text with a sentence on each line and a space between words.
+        r"""Write the corpus as text, with one sentence per line and spaces between words.
 
-        The file appears under its name only when it is complete.
+        An incomplete file never appears under the final name.
 
         Raises
         ------
         OSError
             If the file cannot be written.
         ValueError
-            If a word holds white space, so that it would be read back as several.
+            If a word is empty or contains white space, which separates words in a text.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from fastw2v import Corpus
+        >>> corpus = Corpus.from_sentences([["the", "cat", "sat"], ["the", "dog", "sat"]], min_count=2)
+        >>> corpus.write_text("frequent.txt")
+        >>> Path("frequent.txt").read_text(encoding="utf-8")
+        'the sat\nthe sat\n'
         """
         words = self.vocabulary.words
         for word in words:
             if word.split() != [word]:
-                raise ValueError(f"word {word!r} cannot be written to {path}: words are separated by white space there")
+                raise ValueError(
+                    f"word {word!r} cannot be written to {path}: words must not be empty or contain white space"
+                )
         with atomic_write(Path(path)) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
             for start in range(0, len(self), BLOCK_TOKENS):
                 block = [words[i] for i in self.ids[start : start + BLOCK_TOKENS].tolist()]
@@ -353,7 +461,14 @@ class Corpus:
 
     @property
     def n_sentences(self) -> int:
-        """Number of sentences."""
+        """The number of sentences.
+
+        Examples
+        --------
+        >>> from fastw2v import Corpus
+        >>> Corpus.from_sentences([["the", "cat"], [], ["the", "dog"]], min_count=1).n_sentences
+        2
+        """
         return len(self.offsets) - 1
 
     def __len__(self) -> int:
@@ -389,22 +504,40 @@ class Corpus:
 def as_corpus(
     source: Any, min_count: int = MIN_COUNT, *, max_vocab: int | None = None, counts: Counts | None = None
 ) -> Corpus:
-    """Return a corpus made of any supported kind of input.
+    """Return a corpus made from any supported input.
 
     Parameters
     ----------
-    source : Corpus, path, Sources, array, column or iterable of token lists
-        A path is read by `Corpus.load` if it ends in ``.w2v``, by `Corpus.from_text` otherwise, and so are `Sources`
-        and a list of `pathlib.Path`. A matrix of integers is taken as walks, a vector of integers as ids. A column
-        of strings (pandas, polars, Arrow, Hugging Face datasets) is read by `Corpus.from_lines`, one of token lists by
-        `Corpus.from_sentences`, one of integers by `Corpus.from_ids`; so is a table of a single column.
+    source : Corpus, path, Sources, array, column, table or iterable of token lists
+        The input, which is interpreted by its type:
+
+        - A `Corpus` is returned unchanged.
+        - A path with the suffix ``.w2v`` is read with `Corpus.load`.
+        - Any other path, `Sources` or a list of `pathlib.Path` is read with `Corpus.from_text`.
+        - An integer array is passed to `Corpus.from_walks` if it is a matrix, and to `Corpus.from_ids` otherwise.
+        - A column of pandas, polars, Arrow or Hugging Face datasets is read with `Corpus.from_lines`,
+          `Corpus.from_sentences` or `Corpus.from_ids`, depending on whether it contains strings, token lists or
+          integers.
+        - A table with a single column is treated like the column.
+        - Any other iterable is read with `Corpus.from_sentences`.
     min_count, max_vocab, counts
-        Which words of a text to take; see `Corpus`. Ignored for input that is encoded or consists of ids already.
+        Parameters that select the vocabulary; see `Corpus`. Ignored if the input is already encoded or consists of ids.
 
     Raises
     ------
-    TypeError, ValueError
-        If it is none of these.
+    TypeError
+        If the type of the input is not supported, or a table has several columns.
+    OSError, ValueError
+        See the methods listed above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus import as_corpus
+    >>> as_corpus([["the", "cat", "sat"], ["the", "dog"]], min_count=1)
+    <Corpus of 5 tokens in 2 sentences, 4 words>
+    >>> as_corpus(np.array([[0, 1, 2], [2, 1, -1]]))  # walks, padded with -1
+    <Corpus of 5 tokens in 2 sentences, 3 words>
     """
     if isinstance(source, Corpus):
         return source
@@ -420,7 +553,8 @@ def as_corpus(
         return Corpus.from_sentences(source, min_count, max_vocab=max_vocab, counts=counts)
     if isinstance(source, Mapping):
         raise TypeError(
-            f"a {type(source).__name__} is no corpus; choose one of its parts: {', '.join(map(repr, source))}"
+            f"cannot make a corpus from {type(source).__name__}; choose one of its values: "
+            f"{', '.join(map(repr, source))}"
         )
     if is_table(source):
         source = only_column(source)
@@ -429,8 +563,8 @@ def as_corpus(
     if not is_column(source):
         if not isinstance(source, Iterable):
             raise TypeError(
-                f"a {type(source).__name__} is no corpus; give a path, token lists, a column of strings or an integer "
-                "array"
+                f"cannot make a corpus from {type(source).__name__}; pass a path, token lists, a column of strings or "
+                "an integer array"
             )
         return Corpus.from_sentences(source, min_count, max_vocab=max_vocab, counts=counts)
     values = iter(column_values(source))
@@ -446,12 +580,12 @@ def as_corpus(
 
 
 def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
-    """Warn if a corpus does not look like a text split into sentences and words."""
+    """Log a warning if a corpus does not look like a text split into sentences and words."""
     words = corpus.vocabulary.words
     if any_mark := sum(word.startswith("\ufeff") for word in words if not word.isascii()):
         log.warning(
-            "%s: %d words begin with a byte order mark, as when files that begin with one are joined; remove it: "
-            "sed 's/\\xef\\xbb\\xbf//g'",
+            "%s: %d words begin with a byte order mark, probably because files were concatenated; remove the marks "
+            "with sed 's/\\xef\\xbb\\xbf//g'",
             name,
             any_mark,
         )
@@ -459,21 +593,21 @@ def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
         return
     if max(map(len, words)) == 1:
         log.warning(
-            "%s: every word is one character long; if that is not meant, a string was taken for a list of tokens: "
-            "split it first, for instance with line.split()",
+            "%s: every word is one character long. If this is not intended, strings may have been passed as token "
+            "lists; split them first, for example with line.split()",
             name,
         )
     if corpus.n_sentences == 1:
         log.warning(
-            "%s: all %d tokens are one sentence, so neighbours are looked for across the ends of sentences; "
-            "if the text has sentences or documents, put each on a line of its own",
+            "%s: all %d tokens are one sentence, so context windows cross sentence boundaries. If the text has "
+            "sentences or documents, put each on its own line",
             name,
             len(corpus),
         )
     if len(counts) > 0.8 * counts.sum():
         log.warning(
-            "%s: of %d tokens, %d are different, so there is hardly anything to learn from; are the tokens separated "
-            "by white space?",
+            "%s: the %d tokens contain %d distinct words, so there is hardly anything to learn from; check that words "
+            "are separated by white space",
             name,
             counts.sum(),
             len(counts),
@@ -481,22 +615,22 @@ def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
 
 
 def _without_repeats(offsets: np.ndarray) -> np.ndarray:
-    """Drop the empty sentences."""
+    """Drop empty sentences, which repeat an offset."""
     return offsets[np.concatenate(([True], offsets[1:] > offsets[:-1]))]
 
 
 def _check_words(words: list[Any]) -> None:
     for kind in set(map(type, words)):
         if issubclass(kind, (int, np.integer)):
-            raise TypeError(f"there are integers among the tokens ({kind.__name__}); give them to Corpus.from_ids")
+            raise TypeError(f"the tokens include integers ({kind.__name__}); pass integer ids to Corpus.from_ids")
         if not issubclass(kind, str):
-            raise TypeError(f"there are tokens of type {kind.__name__}; tokens are strings")
+            raise TypeError(f"the tokens include values of type {kind.__name__}; tokens must be strings")
 
 
 def _integers(array: Any, name: str) -> np.ndarray:
     array = to_host(array) if hasattr(array, "dtype") else np.asarray(array)
     if array.ndim != 1:
-        raise ValueError(f"{name} have shape {array.shape}; they are a one-dimensional array")
+        raise ValueError(f"{name} have shape {array.shape}; they must be one-dimensional")
     if array.size and not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"{name} are of type {array.dtype}; they must be integers")
     return array

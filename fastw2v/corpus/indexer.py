@@ -1,13 +1,13 @@
-"""Indexing: the words of a text get provisional ids in one pass, and final ids in a second.
+"""Indexing: assign ids to the words of a text, which is read only once.
 
-While a text is read, the frequent words are not known yet, so words get provisional ids in the order in which they
-appear. These are stored, 4 bytes a token. Once the counts are known, they are replaced by final ids in place, and
-words that are left out are dropped.
+The counts of words are unknown until the whole text has been read. Each word therefore gets a provisional id, in order
+of first appearance, and the provisional ids of the text are stored with 4 bytes per token. After the words have been
+counted, the provisional ids are replaced with final ids in place, and dropped words are removed.
 
-Where Numba is installed, a text is indexed by compiled code (`fastw2v.kernels.tokenizer`) in several threads. A short
-text is indexed with a Python dictionary, which takes less time than loading the compiled code. Each thread has a table
-of its own; at the end the tables are merged and the words are sorted by their first appearance, so the result does not
-depend on which thread saw a word.
+If Numba is installed, compiled code (`fastw2v.kernels.tokenizer`) indexes a long text in several threads. A short text
+is indexed with a Python dictionary, because loading the compiled code would take longer. Each thread has its own hash
+table. The tables are merged at the end, and the words are sorted by first appearance, so the result does not depend on
+the number of threads.
 """
 
 from __future__ import annotations
@@ -31,20 +31,32 @@ __all__ = ["IndexedText", "TextIndexer", "WordTable", "index_text"]
 T = TypeVar("T")
 R = TypeVar("R")
 SHORT_TEXT_BYTES = 1 << 23
-"""Up to this size, indexing a text with a dictionary takes less time than loading the compiled code."""
+"""Size up to which a text is indexed with a dictionary, because loading the compiled code would take longer."""
 DECODE_BATCH = 1 << 16
-"""Words that are decoded together."""
+"""Number of words that are decoded together."""
 _NEVER = np.iinfo(np.int64).max
-"""Position of the first appearance of a word that no table has seen."""
+"""Initial value of the position at which a word first appears, larger than any position."""
 
 
 class IndexedText:
-    """A text as provisional ids, and the words that they stand for.
+    r"""A text encoded as provisional ids, with its distinct words and their counts.
+
+    Create an indexed text with `TextIndexer` or `index_text`.
 
     Attributes
     ----------
     counts : int64 array, shape (V,)
-        How often each word occurs; words are in the order of their first appearance.
+        Count of each word, in order of first appearance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.indexer import TextIndexer
+    >>> indexer = TextIndexer()
+    >>> indexer.add_text("the cat\nthe dog\n")
+    >>> text = indexer.indexed()
+    >>> text.words(np.arange(3)), text.counts.tolist()
+    (['the', 'cat', 'dog'], [2, 1, 1])
     """
 
     def __init__(self, counts: np.ndarray, words: Callable[[np.ndarray], list[str]], tokens: _Tokens) -> None:
@@ -53,23 +65,47 @@ class IndexedText:
         self._tokens = tokens
 
     def words(self, indices: np.ndarray) -> list[str]:
-        """Return the words at these indices in the order of first appearance."""
+        r"""Return the words with the given indices; words are numbered in order of first appearance.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.indexer import TextIndexer
+        >>> indexer = TextIndexer()
+        >>> indexer.add_text("the cat\nthe dog\n")
+        >>> indexer.indexed().words(np.array([2, 0]))
+        ['dog', 'the']
+        """
         return self._words(indices)
 
     def encode(self, final: np.ndarray, workers: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ids and the sentence offsets; call it once.
+        r"""Return the final ids and the sentence offsets of the text.
+
+        This method overwrites the provisional ids, so it can be called only once.
 
         Parameters
         ----------
         final : int32 array, shape (V,)
-            The id of each word, or −1 to leave it out.
+            The final id of each word, or −1 to drop the word.
         workers : int
+            Number of threads.
 
         Returns
         -------
-        ids : int32 array
-        offsets : int64 array
-            Without empty sentences.
+        ids : int32 array, shape (T,)
+        offsets : int64 array, shape (n_sentences + 1,)
+            Start of each non-empty sentence, followed by T.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.indexer import TextIndexer
+        >>> indexer = TextIndexer()
+        >>> indexer.add_text("the cat\nthe dog\n")
+        >>> final = np.array([1, -1, 0], dtype=np.int32)  # the: 1, cat: dropped, dog: 0
+        >>> ids, offsets = indexer.indexed().encode(final, workers=1)
+        >>> ids.tolist(), offsets.tolist()
+        ([1, 1, 0], [0, 1, 3])
         """
         encoded = self._tokens.encode(final, int(self.counts[final >= 0].sum()), workers)
         _return_freed_memory()
@@ -77,7 +113,19 @@ class IndexedText:
 
 
 class TextIndexer:
-    """Assigns ids to words with a dictionary, in the order in which they are added."""
+    """An indexer that assigns ids to words with a dictionary, in order of first appearance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.indexer import TextIndexer
+    >>> indexer = TextIndexer()
+    >>> indexer.add_text("the cat sat")
+    >>> indexer.add_text("on the mat")
+    >>> text = indexer.indexed()
+    >>> text.words(np.arange(5)), text.counts.tolist()
+    (['the', 'cat', 'sat', 'on', 'mat'], [2, 1, 1, 1, 1])
+    """
 
     def __init__(self) -> None:
         self._word_to_id: defaultdict[str, int] = defaultdict(itertools.count().__next__)
@@ -85,7 +133,24 @@ class TextIndexer:
         self._tokens = _Tokens()
 
     def add(self, words: list[str], breaks: list[int]) -> None:
-        """Append words; `breaks` are the indices among them before which a new sentence starts."""
+        """Append words.
+
+        Parameters
+        ----------
+        words : list of str
+        breaks : list of int
+            Indices of the words that start a new sentence.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.indexer import TextIndexer
+        >>> indexer = TextIndexer()
+        >>> indexer.add(["the", "cat", "the", "dog"], breaks=[2])
+        >>> ids, offsets = indexer.indexed().encode(np.arange(3, dtype=np.int32), workers=1)
+        >>> ids.tolist(), offsets.tolist()
+        ([0, 1, 0, 2], [0, 2, 4])
+        """
         ids = np.fromiter(map(self._word_to_id.__getitem__, words), dtype=np.int32, count=len(words))
         counts = np.bincount(ids, minlength=len(self._word_to_id))
         counts[: len(self._counts)] += self._counts
@@ -93,7 +158,21 @@ class TextIndexer:
         self._tokens.append(ids, np.array(breaks, dtype=np.int64), table=0)
 
     def add_text(self, text: str) -> None:
-        """Append the words of a text that begins and ends between two words."""
+        r"""Append the words of a text, which must not begin or end within a word.
+
+        Sentences can extend over several texts, because only line feeds start a new sentence.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.indexer import TextIndexer
+        >>> indexer = TextIndexer()
+        >>> indexer.add_text("the cat\nthe ")
+        >>> indexer.add_text("dog\n")
+        >>> ids, offsets = indexer.indexed().encode(np.arange(3, dtype=np.int32), workers=1)
+        >>> ids.tolist(), offsets.tolist()
+        ([0, 1, 0, 2], [0, 2, 4])
+        """
         first, *others = text.split("\n")
         words = first.split()
         breaks = []
@@ -103,7 +182,16 @@ class TextIndexer:
         self.add(words, breaks)
 
     def indexed(self) -> IndexedText:
-        """Return the text that was added; call it once, at the end."""
+        """Return the indexed text; no words can be added afterwards.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.indexer import TextIndexer
+        >>> indexer = TextIndexer()
+        >>> indexer.add_text("the cat and the dog")
+        >>> indexer.indexed().counts.tolist()  # the, cat, and, dog
+        [2, 1, 1, 1]
+        """
         words = np.array(list(self._word_to_id), dtype=object)
         self._word_to_id.clear()
         self._tokens.tables = [np.arange(len(words), dtype=np.int32)]
@@ -111,14 +199,25 @@ class TextIndexer:
 
 
 class WordTable:
-    """Hash table of compiled code that assigns ids to words in the order in which it sees them.
+    r"""A compiled hash table that assigns ids to words in order of first appearance.
 
     Parameters
     ----------
     capacity : int
-        Words that it has room for before it grows; a power of two.
+        Initial capacity in words, a power of two. The table grows as needed.
     text_bytes : int
-        Bytes of words that it has room for before it grows.
+        Initial capacity in bytes of text.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.indexer import WordTable
+    >>> from fastw2v.corpus.sources import PADDING
+    >>> table = WordTable()
+    >>> ids, breaks = table.add(b"the cat\nthe dog" + PADDING, base=0)
+    >>> ids.tolist(), breaks.tolist()
+    ([0, 1, 0, 2], [2])
+    >>> len(table)
+    3
     """
 
     def __init__(self, capacity: int = 1 << 16, text_bytes: int = 1 << 20) -> None:
@@ -135,7 +234,30 @@ class WordTable:
         return int(self.state[1])
 
     def add(self, data: bytes, base: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ids of the words of a padded text, and the indices of the tokens before which lines begin."""
+        r"""Add the words of a text to the table and return their ids.
+
+        Parameters
+        ----------
+        data : bytes
+            The text, followed by `fastw2v.corpus.sources.PADDING`.
+        base : int
+            Position of the text in the whole corpus. Positions are used to sort words by first appearance.
+
+        Returns
+        -------
+        ids : int32 array
+        breaks : int64 array
+            Indices of the tokens that start a new line.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.indexer import WordTable
+        >>> from fastw2v.corpus.sources import PADDING
+        >>> table = WordTable()
+        >>> ids, breaks = table.add(b"the cat\nthe dog" + PADDING, base=0)
+        >>> ids.tolist(), breaks.tolist()
+        ([0, 1, 0, 2], [2])
+        """
         from fastw2v.kernels import tokenizer
 
         end = len(data) - len(PADDING)
@@ -163,7 +285,20 @@ class WordTable:
         return self.tokens[: self.state[tokenizer.TOKENS]].copy(), self.breaks[: self.state[tokenizer.BREAKS]].copy()
 
     def is_utf8(self) -> bool:
-        """Return whether the words added since the last call are UTF-8; after a failure it always returns False."""
+        r"""Return whether all words added since the last call are valid UTF-8; always False after a failure.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.indexer import WordTable
+        >>> from fastw2v.corpus.sources import PADDING
+        >>> table = WordTable()
+        >>> _ = table.add("café".encode() + PADDING, base=0)
+        >>> table.is_utf8()
+        True
+        >>> _ = table.add("café".encode("latin-1") + PADDING, base=100)
+        >>> table.is_utf8()
+        False
+        """
         try:
             self.text[self.checked : self.starts[len(self)]].tobytes().decode()
         except UnicodeDecodeError:
@@ -172,11 +307,31 @@ class WordTable:
         return True
 
     def as_text(self) -> bytes:
-        """Return the words in the order of their ids, one on each line, with padding."""
+        r"""Return the words in order of id, one per line, followed by padding.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.indexer import WordTable
+        >>> from fastw2v.corpus.sources import PADDING
+        >>> table = WordTable()
+        >>> _ = table.add(b"the cat and the dog" + PADDING, base=0)
+        >>> table.as_text().removesuffix(PADDING)
+        b'the\ncat\nand\ndog\n'
+        """
         return self.text[: self.starts[len(self)]].tobytes() + PADDING
 
     def counts(self) -> np.ndarray:
-        """Return how often each word was seen."""
+        """Return the count of each word, in order of id.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.indexer import WordTable
+        >>> from fastw2v.corpus.sources import PADDING
+        >>> table = WordTable()
+        >>> _ = table.add(b"the cat and the dog" + PADDING, base=0)
+        >>> table.counts().tolist()
+        [2, 1, 1, 1]
+        """
         from fastw2v.kernels import tokenizer
 
         counts = np.empty(len(self), np.int64)
@@ -200,18 +355,32 @@ def index_text(blocks: Iterator[TextBlock], *, lower: bool, errors: Errors, work
     Parameters
     ----------
     blocks : iterator of TextBlock
-        From `fastw2v.corpus.sources.read_blocks`.
+        See `fastw2v.corpus.sources.read_blocks`.
     lower : bool
-        Whether to take words in lower case.
+        Whether to convert words to lower case.
     errors : {"strict", "replace", "ignore"}
-        What to do with bytes that are not UTF-8.
+        How to handle bytes that are not valid UTF-8.
     workers : int
-        Threads. The result does not depend on them.
+        Number of threads. The result does not depend on it.
+
+    Returns
+    -------
+    IndexedText
 
     Raises
     ------
     ValueError
-        If the text is not UTF-8 and `errors` is "strict".
+        If the text is not valid UTF-8 and `errors` is "strict".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.indexer import index_text
+    >>> from fastw2v.corpus.sources import blocks_of_lines
+    >>> blocks = blocks_of_lines(["The cat", "the dog"], "example")
+    >>> text = index_text(blocks, lower=True, errors="strict", workers=1)
+    >>> text.words(np.arange(3)), text.counts.tolist()
+    (['the', 'cat', 'dog'], [2, 1, 1])
     """
     first: list[TextBlock] = []
     while sum(len(block.data) for block in first) <= SHORT_TEXT_BYTES and (block := next(blocks, None)):
@@ -228,13 +397,13 @@ def index_text(blocks: Iterator[TextBlock], *, lower: bool, errors: Errors, work
 
 
 def _return_freed_memory() -> None:
-    """Return freed memory of the threads' blocks to the system; glibc would keep 80 MB after 17 million words."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # other C libraries have no such function
+    """Return freed memory to the operating system; otherwise glibc would keep 80 MB after 17 million words."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # other C libraries lack malloc_trim
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Tokens:
-    """Provisional ids of a text, block by block; the ids of each block are those of one of several tables."""
+    """The provisional ids of a text in blocks; the ids of each block refer to one of several tables."""
 
     def __init__(self) -> None:
         self.ids = SpillBuffer(np.int32)
@@ -242,7 +411,7 @@ class _Tokens:
         self.breaks.append(np.zeros(1, np.int64))  # room for the start of the first sentence
         self.blocks: list[tuple[int, int, int]] = []
         self.tables: list[np.ndarray] = []
-        """For each table, the ranks of its words in the order of first appearance."""
+        """For each table, the positions of its words in the order of first appearance in the text."""
 
     def append(self, ids: np.ndarray, breaks: np.ndarray, table: int) -> None:
         self.ids.append(ids)
@@ -276,7 +445,7 @@ class _Tokens:
 
 
 def _final_ids(block: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Replace provisional ids by final ones and drop the tokens whose final id is −1."""
+    """Replace provisional ids with final ids and drop tokens whose final id is −1."""
     ids, breaks, final = block
     ids = final[ids]
     kept = ids >= 0
@@ -285,7 +454,7 @@ def _final_ids(block: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.nda
 
 
 def _empty_slots(n: int) -> np.ndarray:
-    """Return slots aligned so that none lies across two cache lines."""
+    """Return empty slots, aligned so that no slot crosses a cache line."""
     from fastw2v.kernels import tokenizer
 
     numbers = np.zeros(tokenizer.SLOT * (n + 1), np.uint64)
@@ -301,16 +470,16 @@ def _enlarged(array: np.ndarray, n: int) -> np.ndarray:
 
 def _index_compiled(blocks: Iterator[TextBlock], lower: bool, errors: Errors, workers: int) -> IndexedText:
     tables = [WordTable() for _ in range(workers)]
-    tables[0].add(PADDING, 0)  # compiles, or loads the machine code, before the threads start
+    tables[0].add(PADDING, 0)  # compile, or load the machine code, before the threads start
 
     def index_block(item: tuple[int, TextBlock]) -> tuple[np.ndarray, np.ndarray, int]:
         i, block = item
         data = block.data if errors == "strict" else valid_utf8(block, errors)
-        # Each thread has a table, which therefore sees its blocks in order, and notes where a word first appears once,
-        # when the word is new. Any base that rises from block to block will do: a block is shorter than 2**32 bytes.
+        # Each thread fills its own table in the order of the blocks, so a table records the first appearance of a word
+        # when the word is new. The base only has to increase from block to block: blocks are shorter than 2**32 bytes.
         table = i % workers
         ids, breaks = tables[table].add(data, i << 32)
-        # A text is UTF-8 if its words are, and most of them were checked before.
+        # A text is valid UTF-8 if its words are, and most words have been checked already.
         if not tables[table].is_utf8():
             valid_utf8(block, errors)
         return ids, breaks, table
@@ -322,7 +491,7 @@ def _index_compiled(blocks: Iterator[TextBlock], lower: bool, errors: Errors, wo
 
 
 def _merge(tables: list[WordTable], lower: bool, tokens: _Tokens) -> IndexedText:
-    """Merge several tables into one, with its words in the order of their first appearance."""
+    """Merge several tables into one whose words are in order of first appearance."""
     counts = [table.counts() for table in tables]
     firsts = [table.first[: len(table)].copy() for table in tables]
     if lower:
@@ -353,7 +522,7 @@ def _merge(tables: list[WordTable], lower: bool, tokens: _Tokens) -> IndexedText
         found: list[str] = []
         for i in range(0, len(indices), DECODE_BATCH):
             some = order[indices[i : i + DECODE_BATCH]]
-            lengths = starts[some + 1] - starts[some]  # each with its line feed
+            lengths = starts[some + 1] - starts[some]  # including the line feeds
             ends = np.cumsum(lengths)
             at = np.repeat(starts[some] - ends + lengths, lengths) + np.arange(ends[-1])
             found += text[at].tobytes().decode().split("\n")[:-1]
@@ -363,9 +532,9 @@ def _merge(tables: list[WordTable], lower: bool, tokens: _Tokens) -> IndexedText
 
 
 def _in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """Call a function in threads and yield its results in the order of the items; few results are held at a time.
+    """Call a function on each item in threads, and yield the results in order while keeping few of them in memory.
 
-    Thread ``i % workers`` processes item i, and each thread processes its items in order.
+    Thread ``i % workers`` processes item ``i``. Each thread processes its items in order.
     """
     pending: deque[Future[R]] = deque()
     with contextlib.ExitStack() as stack:

@@ -1,8 +1,8 @@
-"""Phrases: words that occur side by side more often than by chance, joined to one word, as in word2phrase.
+"""Phrases: join words that occur together more often than expected by chance, as in word2phrase.
 
-Pairs of neighbours are counted as pairs of ids and scored, and those above a threshold are joined from left to right.
-A second pass over the result joins pairs to longer phrases. Scores and joined phrases equal those of gensim's
-``Phrases``. The corpus is processed in blocks, so that memory grows with the number of distinct pairs.
+Pairs of neighbouring words are counted and scored. Pairs that score above a threshold are joined from left to right. To
+find longer phrases, repeat both steps on the result. Scores and joined phrases are identical to those of gensim's
+``Phrases``. The corpus is processed in blocks, so memory use grows with the number of distinct pairs.
 """
 
 from __future__ import annotations
@@ -21,27 +21,37 @@ from fastw2v.corpus.vocabulary import Vocabulary, order_by_count
 __all__ = ["ENGLISH_CONNECTOR_WORDS", "Phrases", "Scoring", "find_phrases", "join_phrases"]
 
 Scoring = Literal["default", "npmi"]
-"""The scores of `find_phrases`."""
+"""The scoring functions of `find_phrases`."""
 ENGLISH_CONNECTOR_WORDS = frozenset(
     ["a", "an", "the", "for", "of", "with", "without", "at", "from", "to", "in", "on", "by", "and", "or"]
 )
-"""Words that can occur within a phrase but neither begin nor end it."""
+"""English words that may occur within a phrase but not at its beginning or end."""
 BLOCK_TOKENS = 1 << 21
-"""Tokens that are processed together."""
+"""Number of tokens that are processed together."""
 
 
 @dataclass(frozen=True, eq=False)
 class Phrases:
-    """Neighbouring words to be joined.
+    """Phrases found in a corpus by `find_phrases`.
 
     Attributes
     ----------
     scores : dict of tuple of str to float
-        Score of each phrase, by its words: two phrases can look the same once joined.
+        Score of each phrase. The keys are tuples of words, because different phrases can have the same spelling once
+        they are joined.
     parts : dict of tuple of int to str
-        The ids of each phrase's words, in the vocabulary that it was found with.
+        Joined spelling of each phrase. The keys are tuples of word ids in the vocabulary of the corpus.
     connectors : bool array, shape (V,)
-        Which words are connector words.
+        Whether each word is a connector word.
+
+    Examples
+    --------
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.corpus import find_phrases
+    >>> corpus = Corpus.from_sentences([["new", "york", "is", "big"], ["in", "new", "york"]], min_count=1)
+    >>> phrases = find_phrases(corpus, min_count=1, threshold=1.0)
+    >>> phrases.parts
+    {(0, 1): 'new_york'}
     """
 
     scores: dict[tuple[str, ...], float]
@@ -58,39 +68,61 @@ def find_phrases(
     connector_words: Iterable[str] = (),
     delimiter: str = "_",
 ) -> Phrases:
-    """Return the pairs of neighbours that score above a threshold.
+    """Return the pairs of neighbouring words that score above a threshold.
+
+    Two words with only connector words between them also count as neighbours. The connector words become part of the
+    phrase.
 
     Parameters
     ----------
     corpus : Corpus
-        With every word in it, that is, read with ``min_count=1``.
+        A corpus with all words, that is, read with ``min_count=1``.
     min_count : int
-        Least count of a pair; also the discount of the default score.
+        Minimum count of a pair, and the discount in the default score.
     threshold : float
-        Least score, not itself included.
+        Phrases must score above this value.
     scoring : {"default", "npmi"}
-        ``(n_ab - min_count) / (n_a n_b) · number of distinct words and pairs``, of Mikolov et al. 2013, or the
-        normalised pointwise mutual information, from −1 to 1, of Bouma 2009.
+        The default score is ``(n_ab − min_count) / (n_a n_b) · U`` (Mikolov et al. 2013), where the ``n`` are counts
+        and ``U`` is the number of distinct words and pairs. The alternative, "npmi", is the normalised pointwise mutual
+        information, between −1 and 1 (Bouma 2009).
     connector_words : iterable of str
-        Words that may occur within a phrase but neither begin nor end it.
+        Words that may occur within a phrase but not at its beginning or end, such as `ENGLISH_CONNECTOR_WORDS`.
     delimiter : str
-        Inserted between the words of a phrase.
+        String that joins the words of a phrase.
+
+    Returns
+    -------
+    Phrases
 
     Raises
     ------
     ValueError
-        If `min_count` is below 1, or the threshold outside the range of the score.
+        If `min_count` is below 1, `threshold` is outside the range of the score, `scoring` is unknown, or `delimiter`
+        is empty or contains white space.
+
+    See Also
+    --------
+    join_phrases : Join the phrases of a corpus into single words.
+
+    Examples
+    --------
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.corpus import ENGLISH_CONNECTOR_WORDS, find_phrases
+    >>> sentences = [["bank", "of", "america", "in", "new", "york"], ["new", "york", "bank", "of", "america"]]
+    >>> corpus = Corpus.from_sentences(sentences, min_count=1)
+    >>> find_phrases(corpus, min_count=1, threshold=1.0, connector_words=ENGLISH_CONNECTOR_WORDS).scores
+    {('new', 'york'): 2.0, ('bank', 'of', 'america'): 2.0}
     """
     if min_count < 1:
         raise ValueError(f"min_count is {min_count}; it must be at least 1")
     if scoring not in ("default", "npmi"):
         raise ValueError(f"scoring is {scoring!r}; it must be 'default' or 'npmi'")
     if scoring == "default" and not threshold > 0:
-        raise ValueError(f"threshold is {threshold}; it must be above 0 for the default score")
+        raise ValueError(f"threshold is {threshold}; it must be above 0 with the default scoring")
     if scoring == "npmi" and not -1 <= threshold <= 1:
-        raise ValueError(f"threshold is {threshold}; it must lie between -1 and 1 for npmi")
+        raise ValueError(f"threshold is {threshold}; it must be between -1 and 1 with npmi scoring")
     if not delimiter or any(character.isspace() for character in delimiter):
-        raise ValueError(f"delimiter is {delimiter!r}; it must be a string without white space")
+        raise ValueError(f"delimiter is {delimiter!r}; it must be a non-empty string without white space")
     words = corpus.vocabulary.words
     V = len(words)
     connectors = np.zeros(V, dtype=bool)
@@ -100,7 +132,7 @@ def find_phrases(
 
     keys, counts, longer = _counted_neighbours(corpus, connectors)
 
-    # A pair can spell the same as a word or as another pair, once words hold the delimiter; then they count as one.
+    # If words contain the delimiter, a pair can have the spelling of a word or another pair. Their counts are added.
     unigrams = _counts(corpus.ids, V)
     spelled: defaultdict[str, int] = defaultdict(int)
     doubtful = np.fromiter((delimiter in word for word in words), dtype=bool, count=V)
@@ -153,36 +185,52 @@ def find_phrases(
 
 
 def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
-    """Return the corpus with its phrases joined, from left to right, and counted as words.
+    """Return a corpus in which phrases are joined, from left to right, into single words.
 
     Parameters
     ----------
     corpus : Corpus
-        That the phrases were found in, or another with the same vocabulary.
+        The corpus in which the phrases were found, or another corpus with the same vocabulary.
     phrases : Phrases
+
+    Returns
+    -------
+    Corpus
+        The joined corpus, with a new vocabulary.
 
     Raises
     ------
     ValueError
-        If the vocabulary is not that of the phrases.
+        If the vocabularies of the corpus and the phrases differ in size.
+
+    Examples
+    --------
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.corpus import find_phrases, join_phrases
+    >>> corpus = Corpus.from_sentences([["new", "york", "is", "big"], ["in", "new", "york"]], min_count=1)
+    >>> joined = join_phrases(corpus, find_phrases(corpus, min_count=1, threshold=1.0))
+    >>> joined.vocabulary.words
+    ['new_york', 'is', 'big', 'in']
+    >>> joined.ids.tolist()
+    [0, 1, 2, 3, 0]
     """
     words = corpus.vocabulary.words
     V = len(words)
     if len(phrases.connectors) != V:
         raise ValueError(
-            f"the phrases were found with a vocabulary of {len(phrases.connectors)} words, and the corpus has {V}; "
-            "find them in this corpus"
+            f"the phrases were found with a vocabulary of {len(phrases.connectors)} words, but the corpus has {V}; "
+            "find the phrases in this corpus"
         )
     left, right, found = _found(corpus, phrases)
 
-    # Of pairs that overlap in a row, the first, third, fifth, … are joined.
+    # In a run of overlapping pairs, the first, third, fifth, … are joined.
     follows = np.zeros(len(left), dtype=bool)
     follows[1:] = left[1:] == right[:-1]
     run = np.maximum.accumulate(np.where(follows, 0, np.arange(len(left))))
     odd = (np.arange(len(left)) - run) % 2 == 0
     left, right, found = left[odd], right[odd], found[odd]
 
-    # Spellings that are words already, or that two phrases share, are one word.
+    # A phrase that has the spelling of an existing word or of another phrase gets the same id.
     spellings = list(words)
     ids_of = dict(corpus.vocabulary.word_to_id)
     new = np.empty(len(phrases.parts), dtype=np.int32)
@@ -202,7 +250,7 @@ def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
 
     counts = _counts(joined, len(spellings))
     first = np.empty(len(spellings), dtype=np.int64)
-    for block in reversed(_blocks(len(joined))):  # from the end, so that the first position is written last
+    for block in reversed(_blocks(len(joined))):  # backwards, so that the first position is written last
         first[joined[block][::-1]] = np.arange(block.start, block.start + len(joined[block]))[::-1]
     seen = np.flatnonzero(counts)
     seen = seen[np.argsort(first[seen])]
@@ -217,7 +265,7 @@ def _blocks(n: int) -> list[slice]:
 
 
 def _counts(ids: np.ndarray, size: int) -> np.ndarray:
-    """Return how often each id occurs, block by block, as bincount makes a copy of 8 bytes a token."""
+    """Return the count of each id; blocks limit the memory of `numpy.bincount`, which copies 8 bytes per token."""
     counts = np.zeros(size, dtype=np.int64)
     for block in _blocks(len(ids)):
         counts += np.bincount(ids[block], minlength=size)
@@ -225,8 +273,8 @@ def _counts(ids: np.ndarray, size: int) -> np.ndarray:
 
 
 def _neighbours(corpus: Corpus, connectors: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the token indices of any two words of a sentence with nothing but connector words between them."""
-    last = np.empty(0, dtype=np.int64)  # of the previous block
+    """Yield the token indices of neighbouring words; connector words between two words are ignored."""
+    last = np.empty(0, dtype=np.int64)  # index of the last word of the previous block
     for block in _blocks(len(corpus)):
         indices = np.concatenate((last, block.start + np.flatnonzero(~connectors[corpus.ids[block]])))
         sentence = np.searchsorted(corpus.offsets, indices, side="right")
@@ -238,7 +286,7 @@ def _neighbours(corpus: Corpus, connectors: np.ndarray) -> Iterator[tuple[np.nda
 def _counted_neighbours(
     corpus: Corpus, connectors: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, Counter[tuple[int, ...]]]:
-    """Return pairs of adjacent words as sorted keys ``a * V + b`` with counts, and longer phrases with counts."""
+    """Return the sorted keys ``a * V + b`` of adjacent words and their counts, and the counts of longer phrases."""
     V = len(corpus.vocabulary)
     tables: list[tuple[np.ndarray, np.ndarray]] = []
     longer: Counter[tuple[int, ...]] = Counter()
@@ -246,7 +294,7 @@ def _counted_neighbours(
         adjacent = right - left == 1
         keys = corpus.ids[left[adjacent]].astype(np.int64) * V + corpus.ids[right[adjacent]]
         table = np.unique(keys, return_counts=True)
-        # Only tables of similar size are merged, so each pair takes part in few merges, however many blocks there are.
+        # Only tables of similar size are merged, so each pair is merged few times regardless of the number of blocks.
         while tables and len(tables[-1][0]) < 2 * len(table[0]):
             table = _merge(tables.pop(), table)
         tables.append(table)
@@ -269,7 +317,7 @@ def _merge(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarr
 
 
 def _found(corpus: Corpus, phrases: Phrases) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the token indices where each phrase begins and ends, and the phrase's index in `phrases.parts`."""
+    """Return the indices of the first and last token of each occurrence, and the phrase's index in `phrases.parts`."""
     V = len(corpus.vocabulary)
     index_of = {ids: i for i, ids in enumerate(phrases.parts)}
     pairs = np.array([(*ids, i) for ids, i in index_of.items() if len(ids) == 2], dtype=np.int64).reshape(-1, 3)

@@ -1,7 +1,7 @@
-"""Text sources: files, folders, globs and standard input, plain or compressed, read in blocks that end at white space.
+"""Text sources: files, folders, patterns and standard input, read in blocks that end at white space.
 
-A line ends at a line feed or at the end of a file, and a byte order mark at the start of a file is skipped. This
-module does not split text into words; `fastw2v.corpus.indexer` does.
+Compressed files are decompressed as they are read. A line ends at a line feed or at the end of a file, and a byte order
+mark at the start of a file is skipped. Text is split into words by `fastw2v.corpus.indexer`, not by this module.
 """
 
 from __future__ import annotations
@@ -31,36 +31,44 @@ __all__ = [
 ]
 
 Errors = Literal["strict", "replace", "ignore"]
-"""What to do with bytes that are not UTF-8: raise an error, replace them by U+FFFD, or drop them."""
+"""How to handle bytes that are not valid UTF-8: raise an error, replace them with U+FFFD, or drop them."""
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-"""A path, a glob pattern, ``"-"``, an iterable of these, or the `Sources` that `expand_source` returns."""
+"""A path, a glob pattern, ``"-"``, an iterable of these, or the `Sources` returned by `expand_source`."""
 BLOCK_BYTES = 1 << 22
-"""Text is read in blocks of this size, so that a file of one endless line fits in memory."""
+"""Size of the blocks in which text is read, so that a file without line feeds fits in memory."""
 LONGEST_WORD = 1 << 26
-"""A file with more bytes than this without white space is not taken for text."""
+"""Maximum number of bytes without white space; a file that exceeds this number is not considered text."""
 STDIN = Path("-")
-"""The path that stands for standard input."""
+"""The path that represents standard input."""
 PADDING = b" " * 64
-"""White space after the text of every block, because compiled code reads this many bytes at a time."""
+"""White space appended to every block, because compiled code reads this many bytes at a time."""
 _OPENERS = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
-"""Module that opens a compressed file, by suffix."""
+"""Modules that open compressed files, by suffix."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The files of a text in the order in which they are read, as `expand_source` returns them.
+    """The files of a text, in the order in which they are read.
 
     Attributes
     ----------
     paths : tuple of Path
-        At least one; `STDIN` stands for standard input.
+        At least one path. `STDIN` represents standard input.
     """
 
     paths: tuple[Path, ...]
 
     @property
     def name(self) -> str:
-        """What messages call the text: its only file, or the first one and the number of others."""
+        """The name of the text in messages: the first file and the number of other files.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from fastw2v.corpus.sources import Sources
+        >>> Sources((Path("a.txt"), Path("b.txt"), Path("c.txt"))).name
+        'a.txt and 2 more'
+        """
         first, *others = self.paths
         return f"{first} and {len(others)} more" if others else str(first)
 
@@ -73,16 +81,16 @@ class Sources:
 
 @dataclass(frozen=True)
 class TextBlock:
-    """A part of a text that begins and ends between two words.
+    """A part of a text that does not begin or end within a word.
 
     Attributes
     ----------
     data : bytes
         The text, followed by `PADDING`.
     name : str
-        Name of the file, for messages.
+        Name of the file in messages.
     position : int
-        Position of the block's first byte in the file, after decompression.
+        Offset of the first byte of the block in the decompressed file.
     """
 
     data: bytes
@@ -91,23 +99,38 @@ class TextBlock:
 
 
 def expand_source(source: Source) -> Sources:
-    """Return the files that a source stands for, in a fixed order.
+    """Return the files of a source in a fixed order.
 
-    This is the only function that searches folders and matches patterns. Its result can be passed on in place of the
-    source: it is returned unchanged, without another search.
+    Only this function searches folders and matches patterns. Its result is accepted wherever a source is, and is
+    returned unchanged.
 
     Parameters
     ----------
     source : path, iterable of paths, or Sources
-        A path is a file; a folder, for all files in it and below, sorted by name, without hidden ones; a pattern with
-        ``*``, ``?`` or ``[``; or ``-`` for standard input.
+        Each path can be a file, a folder, a pattern with ``*``, ``?`` or ``[``, or ``-`` for standard input. A folder
+        is searched recursively. Its files are sorted by path, and hidden files are ignored.
+
+    Returns
+    -------
+    Sources
 
     Raises
     ------
     OSError
-        If a file does not exist, or a folder or pattern has no files.
+        If a file does not exist, a folder contains no files, or a pattern matches no files.
     TypeError
-        If a path is not a path.
+        If a path is not a string or path-like object.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.corpus.sources import expand_source
+    >>> for name in ("b.txt", "a.txt", "notes.md", ".hidden.txt"):
+    ...     _ = Path(name).write_text("the cat sat", encoding="utf-8")
+    >>> [path.name for path in expand_source(".")]
+    ['a.txt', 'b.txt', 'notes.md']
+    >>> [path.name for path in expand_source(["notes.md", "*.txt"])]
+    ['notes.md', 'a.txt', 'b.txt']
     """
     if isinstance(source, Sources):
         return source
@@ -115,25 +138,39 @@ def expand_source(source: Source) -> Sources:
         return Sources(tuple(_expand(source)))
     found = tuple(path for one in source for path in _expand(one))
     if not found:
-        raise FileNotFoundError("there are no corpus files in an empty list; name at least one")
+        raise FileNotFoundError("the source is an empty list; pass at least one file")
     return Sources(found)
 
 
 def read_blocks(paths: Iterable[Path]) -> Iterator[TextBlock]:
-    """Read files one after the other, each opened once, in blocks that end at white space.
+    r"""Yield the text of files in blocks that end at white space; each file is opened once.
 
     Parameters
     ----------
     paths : Sources, or iterable of Path
-        Files, or `STDIN`; folders and patterns must be expanded by `expand_source` first. Files with the suffix
-        ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` are decompressed.
+        Files, or `STDIN`. Expand folders and patterns with `expand_source` first. Files with the suffix ``.gz``,
+        ``.bz2``, ``.xz`` or ``.zst`` are decompressed.
+
+    Yields
+    ------
+    TextBlock
 
     Raises
     ------
     OSError
         If a file cannot be read.
+    RuntimeError
+        If no module that decompresses a ``.zst`` file is installed.
     ValueError
-        If a compressed file is damaged, a file is UTF-16, or there is no white space for a very long time.
+        If a compressed file is damaged, a file is UTF-16, or more than `LONGEST_WORD` bytes contain no white space.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.corpus.sources import read_blocks
+    >>> _ = Path("corpus.txt").write_text("the cat sat", encoding="utf-8")
+    >>> [block.data.rstrip() for block in read_blocks([Path("corpus.txt")])]
+    [b'the cat', b'sat']
     """
     for path in paths:
         with _opened(path) as file:
@@ -141,21 +178,31 @@ def read_blocks(paths: Iterable[Path]) -> Iterator[TextBlock]:
 
 
 def blocks_of_lines(lines: Iterable[Any], name: str) -> Iterator[TextBlock]:
-    """Yield blocks of text made of strings, one line each; a line feed within a string is ordinary white space.
+    r"""Yield strings as blocks of text with one string per line.
 
     Parameters
     ----------
     lines : iterable of str or None
-        A missing value is an empty line.
+        The strings. Line feeds within a string are replaced with spaces, and missing values are skipped.
     name : str
-        For messages.
+        Name of the text in messages.
+
+    Yields
+    ------
+    TextBlock
 
     Raises
     ------
     TypeError
         If a line is not a string.
     ValueError
-        If a line holds half of a surrogate pair, which is no character.
+        If a line contains a lone surrogate, which cannot be encoded in UTF-8.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.sources import blocks_of_lines
+    >>> [block.data.rstrip() for block in blocks_of_lines(["the cat", None, "the\ndog"], "example")]
+    [b'the cat\nthe dog']
     """
     block: list[str] = []
     length = 0
@@ -163,14 +210,14 @@ def blocks_of_lines(lines: Iterable[Any], name: str) -> Iterator[TextBlock]:
         if not isinstance(line, str):
             if is_missing(line):
                 continue
-            raise TypeError(f"{name}: line {number} is of type {type(line).__name__}; lines are strings")
+            raise TypeError(f"{name}: line {number} is of type {type(line).__name__}; lines must be strings")
         if not line.isascii():
             try:
                 line.encode()
             except UnicodeEncodeError as error:
                 raise ValueError(
-                    f"{name}: line {number} holds {line[error.start]!r} at index {error.start}, half of a surrogate "
-                    "pair; clean it first, for instance with line.encode(errors='replace').decode()"
+                    f"{name}: line {number} contains the lone surrogate {line[error.start]!r} at index {error.start}; "
+                    "replace it first, for example with line.encode(errors='replace').decode()"
                 ) from error
         block.append(line.replace("\n", " ") if "\n" in line else line)
         length += len(line) + 1
@@ -181,18 +228,25 @@ def blocks_of_lines(lines: Iterable[Any], name: str) -> Iterator[TextBlock]:
 
 
 def valid_utf8(block: TextBlock, errors: Errors) -> bytes:
-    """Return the bytes of a block as valid UTF-8.
+    r"""Return the text of a block, with its padding, as valid UTF-8.
 
     Parameters
     ----------
     block : TextBlock
     errors : {"strict", "replace", "ignore"}
-        What to do with bytes that are not UTF-8: raise an error, replace them by U+FFFD, or drop them.
+        How to handle bytes that are not valid UTF-8: raise an error, replace them with U+FFFD, or drop them.
 
     Raises
     ------
     ValueError
-        With "strict", naming the file and the byte.
+        If the block is not valid UTF-8 and `errors` is "strict". The message contains the file and the byte.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.sources import PADDING, TextBlock, valid_utf8
+    >>> block = TextBlock(b"caf\xe9 noir" + PADDING, "menu.txt", position=0)
+    >>> valid_utf8(block, "replace").rstrip()
+    b'caf\xef\xbf\xbd noir'
     """
     if block.data.isascii():
         return block.data
@@ -204,14 +258,36 @@ def valid_utf8(block: TextBlock, errors: Errors) -> bytes:
 
 
 def decode_block(block: TextBlock, errors: Errors) -> str:
-    """Return the text of a block; parameters and errors are those of `valid_utf8`."""
+    r"""Return the text of a block, with its padding, as a string.
+
+    Parameters
+    ----------
+    block : TextBlock
+    errors : {"strict", "replace", "ignore"}
+        See `valid_utf8`.
+
+    Raises
+    ------
+    ValueError
+        See `valid_utf8`.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.sources import PADDING, TextBlock, decode_block
+    >>> block = TextBlock(b"caf\xe9 noir" + PADDING, "menu.txt", position=0)
+    >>> decode_block(block, "ignore").rstrip()
+    'caf noir'
+    >>> decode_block(block, "strict")
+    Traceback (most recent call last):
+    ValueError: menu.txt is not UTF-8: byte 3 is 0xe9 ...
+    """
     try:
         return block.data.decode(errors=errors)
     except UnicodeDecodeError as error:
         byte = block.data[error.start]
         raise ValueError(
             f"{block.name} is not UTF-8: byte {block.position + error.start} is {byte:#04x} ({error.reason}); convert "
-            "it first, for instance with iconv -f LATIN1 -t UTF-8, or read it with errors='replace' or 'ignore'"
+            "it first, for example with iconv -f LATIN1 -t UTF-8, or read it with errors='replace' or 'ignore'"
         ) from error
 
 
@@ -226,13 +302,13 @@ def _expand(source: str | os.PathLike[str]) -> list[Path]:
             if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
         ]
         if not found:
-            raise FileNotFoundError(f"there are no files in the folder {path}")
+            raise FileNotFoundError(f"there are no files in the folder {path} or its sub-folders")
         return found
     if path.exists():  # a pipe or a device
         return [path]
     if not glob.has_magic(str(path)):
         raise FileNotFoundError(f"there is no corpus file {path}")
-    found = [file for file in map(Path, sorted(glob.glob(str(path), recursive=True))) if file.is_file()]  # noqa: PTH207  # absolute ones too
+    found = [file for file in map(Path, sorted(glob.glob(str(path), recursive=True))) if file.is_file()]  # noqa: PTH207  # Path.glob rejects absolute patterns
     if not found:
         raise FileNotFoundError(f"no file matches {path}")
     return found
@@ -245,11 +321,11 @@ def _blocks_of_file(file: Any, path: Path) -> Iterator[TextBlock]:
     while block := _read(file, path):
         if position == 0 and not rest:
             if block.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise ValueError(f"{name} is UTF-16, by its first two bytes; convert it: iconv -f UTF-16 -t UTF-8")
+                raise ValueError(f"{name} is UTF-16, not UTF-8; convert it first with iconv -f UTF-16 -t UTF-8")
             if block.startswith(b"\xef\xbb\xbf"):
                 block = block[3:]
                 position = 3
-        # ASCII white space is never part of a longer UTF-8 character, so it is safe to cut there.
+        # ASCII white space is never part of a multi-byte UTF-8 character, so the text can be cut there.
         cut = 1 + max(block.rfind(b" "), block.rfind(b"\n"), block.rfind(b"\t"))
         if cut:
             with memoryview(block) as view:
@@ -260,19 +336,20 @@ def _blocks_of_file(file: Any, path: Path) -> Iterator[TextBlock]:
             rest += block
             if len(rest) > LONGEST_WORD:
                 raise ValueError(
-                    f"{name}: no white space in the {len(rest)} bytes from byte {position} on; is this a text file?"
+                    f"{name}: no white space in the {len(rest)} bytes from byte {position} on; check that this is a "
+                    "text file"
                 )
     yield TextBlock(rest + b"\n" + PADDING, name, position)
 
 
 def _read(file: Any, path: Path) -> bytes:
-    """Read `BLOCK_BYTES`, or fewer at the end of the file; turn all errors of decompressors into ValueError."""
+    """Read `BLOCK_BYTES` bytes, or fewer at the end of the file; convert all decompression errors to ValueError."""
     try:
         return file.read(BLOCK_BYTES)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the disk failed, not the decompressor
+        if isinstance(error, OSError) and error.errno is not None:  # an error of the disk, not of decompression
             raise
-        raise ValueError(f"{path} is not a whole {path.suffix} file: {error}") from error
+        raise ValueError(f"{path} is not a valid {path.suffix} file: {error}") from error
 
 
 def _opened(path: Path) -> AbstractContextManager[Any]:
@@ -286,13 +363,13 @@ def _opened(path: Path) -> AbstractContextManager[Any]:
 
 
 def _zstandard(path: Path) -> Any:
-    """Return a module that reads .zst files: the one of Python 3.14 and later, or one of two packages."""
+    """Return a module that reads .zst files: that of Python 3.14 and later, or one of two packages."""
     for name in ("compression.zstd", "backports.zstd", "zstandard"):
         try:
             return importlib.import_module(name)
         except ImportError:
             continue
     raise RuntimeError(
-        f"{path}: Python {sys.version_info.major}.{sys.version_info.minor} cannot read .zst files by itself; "
-        "pip install zstandard, or unpack the file first: zstd -d"
+        f"cannot read {path}: Python {sys.version_info.major}.{sys.version_info.minor} does not support .zst files. "
+        "Run pip install zstandard, or decompress the file first with zstd -d"
     )

@@ -1,4 +1,4 @@
-"""A buffer of integers that are appended, read back in order and rewritten in place; large ones spill to disk."""
+"""A buffer of integers that is moved to disk when it becomes large."""
 
 from __future__ import annotations
 
@@ -14,19 +14,33 @@ import numpy as np
 __all__ = ["SpillBuffer"]
 
 IN_MEMORY = 1 << 25
-"""Bytes that a buffer keeps in memory; a larger one is an unnamed temporary file."""
+"""Maximum number of bytes in memory; a larger buffer is stored in an unnamed temporary file."""
 
 
 class SpillBuffer:
-    """Blocks of integers in memory, or in a temporary file that is removed with the buffer.
+    """A buffer of blocks of integers, in memory or in a temporary file that is removed with the buffer.
 
-    Blocks are appended first. After `rewind`, each is returned by `take` in the same order, and the blocks appended
-    meanwhile become the content that `array` returns; on disk, they must not be larger than what was taken.
+    Use the buffer in two phases. First append all blocks. Then call `rewind`, take the blocks out in the same order and
+    append their replacements. Finally, `array` returns the replacements. The replacements overwrite blocks in the file,
+    so their total size must never exceed the total size of the blocks taken so far.
 
     Parameters
     ----------
     dtype : dtype
         Type of the integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.spill_buffer import SpillBuffer
+    >>> buffer = SpillBuffer(np.int32)
+    >>> buffer.append(np.array([1, 2, 3]))
+    >>> buffer.append(np.array([4, 5]))
+    >>> buffer.rewind(5)
+    >>> for n in (3, 2):
+    ...     buffer.append(10 * buffer.take(n))
+    >>> buffer.array().tolist()
+    [10, 20, 30, 40, 50]
     """
 
     def __init__(self, dtype: Any) -> None:
@@ -37,7 +51,23 @@ class SpillBuffer:
         self._read = self._written = 0
 
     def append(self, values: np.ndarray) -> None:
-        """Append a block to those appended since the beginning, or since `rewind`."""
+        """Append a block in the first phase, or a replacement after `rewind`.
+
+        Raises
+        ------
+        OSError
+            If the temporary file cannot be written.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.spill_buffer import SpillBuffer
+        >>> buffer = SpillBuffer(np.int32)
+        >>> buffer.append(np.array([1, 2, 3]))
+        >>> buffer.rewind(3)
+        >>> buffer.take(3).tolist()
+        [1, 2, 3]
+        """
         block = np.ascontiguousarray(values, dtype=self.dtype)
         self._written += block.nbytes
         if self._array is not None:
@@ -59,33 +89,80 @@ class SpillBuffer:
             raise _explained(error) from error
 
     def rewind(self, n: int) -> None:
-        """Start to take blocks out and to overwrite them, with at most `n` values in all."""
+        """Start the second phase, in which blocks are taken out and replaced.
+
+        Parameters
+        ----------
+        n : int
+            Maximum total number of values in the replacements.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.spill_buffer import SpillBuffer
+        >>> buffer = SpillBuffer(np.int32)
+        >>> buffer.append(np.array([1, -1, 2]))
+        >>> buffer.rewind(2)
+        >>> block = buffer.take(3)
+        >>> buffer.append(block[block > 0])
+        >>> buffer.array().tolist()
+        [1, 2]
+        """
         if self._file is None:
             self._array = np.empty(n, self.dtype)
         self._read = self._written = 0
 
     def take(self, n: int) -> np.ndarray:
-        """Return the next block, of `n` values."""
+        """Return the next block; `n` must be its number of values.
+
+        Raises
+        ------
+        OSError
+            If the temporary file cannot be read.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.spill_buffer import SpillBuffer
+        >>> buffer = SpillBuffer(np.int32)
+        >>> buffer.append(np.array([1, 2, 3]))
+        >>> buffer.append(np.array([4, 5]))
+        >>> buffer.rewind(5)
+        >>> buffer.take(3).tolist(), buffer.take(2).tolist()
+        ([1, 2, 3], [4, 5])
+        """
         if self._file is None:
             return self._blocks.popleft()
         block = np.empty(n, self.dtype)
         self._file.seek(self._read)
         view = memoryview(block).cast("B") if n else memoryview(b"")
         while len(view):
-            got = self._file.readinto(view)  # type: ignore[attr-defined]  # it is a raw file
+            got = self._file.readinto(view)  # type: ignore[attr-defined]  # the file is unbuffered, so it has readinto
             if not got:
-                raise OSError(errno.EIO, f"a temporary file in {tempfile.gettempdir()} was cut short")
+                raise OSError(errno.EIO, f"a temporary file in {tempfile.gettempdir()} was truncated")
             view = view[got:]
         self._read += block.nbytes
         return block
 
     def array(self) -> np.ndarray:
-        """Return the values appended since `rewind`; nothing may be appended afterwards."""
+        """Return all values appended since `rewind`; no values may be appended afterwards.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.spill_buffer import SpillBuffer
+        >>> buffer = SpillBuffer(np.int32)
+        >>> buffer.append(np.array([1, 2, 3]))
+        >>> buffer.rewind(3)
+        >>> buffer.append(buffer.take(3) + 100)
+        >>> buffer.array().tolist()
+        [101, 102, 103]
+        """
         if self._array is not None:
             return self._array[: self._written // self.dtype.itemsize]
         if self._file is None or self._written == 0:
             return np.zeros(0, self.dtype)
-        # Copy on write makes it an ordinary writable array; as nobody writes to it, nothing is copied.
+        # Copy on write makes the array writable. Nothing is copied as long as the array is only read.
         mapped = mmap.mmap(self._file.fileno(), self._written, access=mmap.ACCESS_COPY)
         return np.frombuffer(mapped, dtype=self.dtype)
 
@@ -100,8 +177,8 @@ def _explained(error: OSError) -> OSError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OSError(
             error.errno,
-            "the disk is full; a long corpus needs room for 4 bytes a token there: free some, or set TMPDIR to a "
-            "folder on a larger disk",
+            "the disk is full; a long corpus needs 4 bytes of temporary space per token. Free some space, or set "
+            "TMPDIR to a folder on a larger disk",
             tempfile.gettempdir(),
         )
     return error

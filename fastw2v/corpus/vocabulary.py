@@ -1,4 +1,4 @@
-"""The vocabulary of a corpus: words, their ids and counts, and the selection of the words that it takes."""
+"""The vocabulary of a corpus: the selection of words, and their ids and counts."""
 
 from __future__ import annotations
 
@@ -16,23 +16,27 @@ from fastw2v.utils.atomic_write import atomic_write
 __all__ = ["Counts", "Vocabulary", "WordSelection", "order_by_count"]
 
 Counts: TypeAlias = "Vocabulary | Mapping[str, int] | str | os.PathLike[str]"
-"""Words and their counts: a vocabulary, a mapping, or the name of a file with a word and its count on each line."""
+"""Words and counts: a vocabulary, a mapping, or the path of a file with a word and its count on each line."""
 log = logging.getLogger("fastw2v")
 
 
 class Vocabulary:
-    """Words with their ids and counts; word ``words[i]`` has id ``i``.
+    """Distinct words with their ids and counts.
+
+    Vocabularies support ``len(vocabulary)``, ``word in vocabulary`` and iteration over the words. Two vocabularies are
+    equal if their words and counts are equal.
 
     Parameters
     ----------
     words : sequence of str
-        Distinct, in the order of their ids.
+        Distinct words in order of id.
     counts : integer array, shape (V,)
-        How often each word occurs; not negative.
+        Count of each word, at least 0.
 
     Attributes
     ----------
     words : list of str
+        The words in order of id.
     counts : int64 array, shape (V,)
     word_to_id : dict of str to int
 
@@ -41,7 +45,18 @@ class Vocabulary:
     TypeError
         If a word is not a string, or the counts are not integers.
     ValueError
-        If a word occurs twice, a count is negative, or there are not as many counts as words.
+        If a word occurs twice, a count is negative, or the numbers of words and counts differ.
+
+    Examples
+    --------
+    >>> from fastw2v import Vocabulary
+    >>> vocabulary = Vocabulary(["the", "cat"], [5, 2])
+    >>> vocabulary.word_to_id["cat"]
+    1
+    >>> int(vocabulary.counts[1])
+    2
+    >>> "dog" in vocabulary
+    False
     """
 
     def __init__(self, words: Sequence[str], counts: np.ndarray | Sequence[int]) -> None:
@@ -52,22 +67,29 @@ class Vocabulary:
             raise ValueError(f"{len(self.words)} words but {len(self.counts)} counts; each word needs one count")
         if not all(issubclass(kind, str) for kind in set(map(type, self.words))):
             word = next(word for word in self.words if not isinstance(word, str))
-            raise TypeError(f"word {word!r} is of type {type(word).__name__}; a vocabulary holds strings")
+            raise TypeError(f"word {word!r} is of type {type(word).__name__}; words must be strings")
         if len(self.word_to_id) != len(self.words):
             twice = next(word for i, word in enumerate(self.words) if self.word_to_id[word] != i)
-            raise ValueError(f"word {twice!r} occurs twice; the words of a vocabulary are distinct")
+            raise ValueError(f"word {twice!r} occurs twice; words must be distinct")
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int], min_count: int = 1, max_vocab: int | None = None) -> Vocabulary:
-        """Return the words that occur at least `min_count` times, the most frequent first.
+        """Return a vocabulary of words and counts, in order of decreasing count.
 
         Parameters
         ----------
         counts : mapping of str to int
-            Words of equal count keep the mapping's order.
+            Words with equal counts keep the order of the mapping.
         min_count : int
+            Minimum count of a word.
         max_vocab : int, optional
-            Most words to take.
+            Maximum number of words. By default, the number is not limited.
+
+        Examples
+        --------
+        >>> from fastw2v import Vocabulary
+        >>> Vocabulary.from_counts({"cat": 2, "the": 5, "zebra": 1}, min_count=2).words
+        ['the', 'cat']
         """
         words = np.array(list(counts), dtype=object)
         numbers = _checked_counts(list(counts.values()))
@@ -76,18 +98,29 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], errors: str = "strict") -> Vocabulary:
-        """Read what `save` wrote, or the ``-save-vocab`` file of word2vec.c.
+        r"""Read a vocabulary from a file written by `save`, or by word2vec.c with ``-save-vocab``.
 
         Parameters
         ----------
         path : str or path
         errors : {"strict", "surrogateescape", "replace", "ignore"}
-            What to do with words that are not UTF-8, as in `bytes.decode`.
+            How to handle words that are not valid UTF-8; see `bytes.decode`.
 
         Raises
         ------
+        OSError
+            If the file cannot be read.
         ValueError
-            If a line is not a word, a space and a count, or a word comes again; names the file and the line.
+            If a line does not consist of a word, a space and a count, a word occurs twice, or a word is not valid UTF-8
+            and `errors` is "strict".
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from fastw2v import Vocabulary
+        >>> _ = Path("vocabulary.txt").write_text("the 5\ncat 2\n", encoding="utf-8")
+        >>> Vocabulary.load("vocabulary.txt")
+        <Vocabulary of 2 words, 7 occurrences>
         """
         words: list[str] = []
         counts: list[int] = []
@@ -99,35 +132,54 @@ class Vocabulary:
                 word, _, count = line.decode("utf-8", errors).rpartition(" ")
             except UnicodeDecodeError as error:
                 raise ValueError(f"{path}, line {number}: not UTF-8: {error}") from error
-            # More digits do not fit 64 bits, and Python refuses to parse thousands of them.
+            # A number with more digits does not fit 64 bits, and Python refuses to parse thousands of digits.
             if not word or not (count.strip().isdecimal() and len(count) < 20):
                 raise ValueError(f"{path}, line {number}: expected a word, a space and its count, found {line[:80]!r}")
             if word in seen:
-                raise ValueError(f"{path}, line {number}: word {word!r} comes a second time")
+                raise ValueError(f"{path}, line {number}: word {word!r} occurs a second time")
             seen.add(word)
             words.append(word)
             counts.append(int(count))
         return cls(words, np.array(counts, dtype=np.int64))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one line ``word count`` for each word, in UTF-8, in the order of the ids.
+        r"""Write the vocabulary as UTF-8 text, with one line ``word count`` per word in order of id.
 
-        The file appears under its name only when it is complete.
+        An incomplete file never appears under the final name.
 
         Raises
         ------
+        OSError
+            If the file cannot be written.
         ValueError
-            If a word is empty or holds a line break, which such a file cannot express.
+            If a word is empty or contains a line feed.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from fastw2v import Vocabulary
+        >>> Vocabulary(["the", "cat"], [5, 2]).save("vocabulary.txt")
+        >>> Path("vocabulary.txt").read_text(encoding="utf-8")
+        'the 5\ncat 2\n'
         """
         for word in self.words:
             if not word or "\n" in word:
-                raise ValueError(f"word {word!r} cannot be written to {path}: words are separated by line breaks there")
+                raise ValueError(
+                    f"word {word!r} cannot be written to {path}: words must not be empty or contain line feeds"
+                )
         with atomic_write(Path(path)) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{word} {count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
 
     @property
     def id_to_word(self) -> list[str]:
-        """The words in the order of their ids: ``id_to_word[i]`` is the word of id ``i``."""
+        """The words in order of id, so that ``id_to_word[i]`` is the word with id ``i``.
+
+        Examples
+        --------
+        >>> from fastw2v import Vocabulary
+        >>> Vocabulary(["the", "cat"], [5, 2]).id_to_word[1]
+        'cat'
+        """
         return self.words
 
     def __len__(self) -> int:
@@ -144,25 +196,27 @@ class Vocabulary:
             return NotImplemented
         return self.words == other.words and np.array_equal(self.counts, other.counts)
 
-    __hash__ = None  # type: ignore[assignment]  # equal by content, and the content is a list
+    __hash__ = None  # type: ignore[assignment]  # vocabularies are compared by their content, which is mutable
 
     def __repr__(self) -> str:
         return f"<Vocabulary of {len(self)} words, {int(self.counts.sum())} occurrences>"
 
 
 class WordSelection:
-    """The choice of the words that a corpus takes; its settings are checked before any text is read.
+    """The settings that select the vocabulary of a text; they are validated before the text is read.
 
     Parameters
     ----------
     min_count : int
-        Least count of a word that is taken.
+        Minimum count of a word.
     max_vocab : int or None
-        Most words to take: the most frequent.
-    include, exclude : iterable of str
-        Words to take whatever their count, and words to leave out.
+        Maximum number of words. The most frequent words are kept. If None, the number is not limited.
+    include : iterable of str
+        Words to keep regardless of their counts. They are kept first if `max_vocab` limits the vocabulary.
+    exclude : iterable of str
+        Words to drop.
     counts : Vocabulary, mapping, path or None
-        Words and counts to use instead of counting the text.
+        Words and counts to use instead of counting the text. If None, the words of the text are counted.
 
     Raises
     ------
@@ -172,6 +226,16 @@ class WordSelection:
         If `include` or `exclude` is a string, or the counts are not integers.
     ValueError
         If `min_count` or `max_vocab` is out of range, a word is both included and excluded, or a count is negative.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.vocabulary import WordSelection
+    >>> selection = WordSelection(min_count=2, max_vocab=None, include=["cat"], exclude=["the"], counts=None)
+    >>> selection.include
+    frozenset({'cat'})
+    >>> WordSelection(min_count=2, max_vocab=None, include=["cat"], exclude=["cat"], counts=None)
+    Traceback (most recent call last):
+    ValueError: word 'cat' is both in include and in exclude
     """
 
     def __init__(
@@ -202,56 +266,67 @@ class WordSelection:
         self.counts = None if counts is None else Vocabulary(list(counts), list(counts.values()))
 
     def select(self, text: IndexedText, name: str) -> tuple[Vocabulary, np.ndarray]:
-        """Return the vocabulary of a text and the final id of each of its words.
+        r"""Return the vocabulary of a text and the final id of each of its distinct words.
 
         Parameters
         ----------
         text : IndexedText
         name : str
-            What messages call the text.
+            Name of the text in messages.
 
         Returns
         -------
         vocabulary : Vocabulary
         ids : int32 array, shape (n_words,)
-            For each word of `text`, its id in the vocabulary, or −1 if it is left out.
+            For each word of `text`, its id in the vocabulary, or −1 if the word is dropped.
 
         Raises
         ------
         ValueError
-            If no word is taken.
+            If no word is selected.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.indexer import TextIndexer
+        >>> from fastw2v.corpus.vocabulary import WordSelection
+        >>> indexer = TextIndexer()
+        >>> indexer.add_text("the cat sat\nthe cat ran\n")
+        >>> selection = WordSelection(min_count=2, max_vocab=None, include=["ran"], exclude=["the"], counts=None)
+        >>> vocabulary, ids = selection.select(indexer.indexed(), "the text")
+        >>> vocabulary.words, ids.tolist()  # ids of: the, cat, sat, ran
+        (['cat', 'ran'], [-1, 0, -1, 1])
         """
         everything = np.arange(len(text.counts))
         final = np.full(len(everything), -1, dtype=np.int32)
         if self.counts is not None:
-            order = self._order(self.counts.counts, self.counts.words, "the counts that were given")
+            order = self._order(self.counts.counts, self.counts.words, "the given counts")
             vocabulary = Vocabulary([self.counts.words[i] for i in order.tolist()], self.counts.counts[order])
             ids = vocabulary.word_to_id
             final[:] = [ids.get(word, -1) for word in text.words(everything)]
             if final.max() < 0:
-                raise ValueError(f"{name}: none of its {len(everything)} words is in the counts that were given")
+                raise ValueError(f"{name}: none of the {len(everything)} distinct words is in the given counts")
             return vocabulary, final
         words = text.words(everything) if self.include or self.exclude else []
         order = self._order(text.counts, words, name)
         if not order.size:
             best = np.array([text.counts.argmax()])
             raise ValueError(
-                f"{name}: no word occurs min_count={self.min_count} times. There are {text.counts.sum()} tokens "
-                f"of {len(everything)} words, and the most frequent, {text.words(best)[0]!r}, occurs "
-                f"{text.counts[best[0]]} times; lower min_count or give more text"
+                f"{name}: no word occurs at least min_count={self.min_count} times. There are {text.counts.sum()} "
+                f"tokens of {len(everything)} distinct words, and the most frequent word, {text.words(best)[0]!r}, "
+                f"occurs {text.counts[best[0]]} times. Lower min_count or use more text"
             )
         final[order] = np.arange(len(order), dtype=np.int32)
         return Vocabulary(text.words(order), text.counts[order]), final
 
     def _order(self, counts: np.ndarray, words: list[str], name: str) -> np.ndarray:
-        """Return the indices of the words taken, in the order of their ids."""
+        """Return the indices of the selected words in order of id."""
         include, exclude = (
             np.fromiter((word in named for word in words), dtype=bool, count=len(words)) if named else None
             for named in (self.include, self.exclude)
         )
         if include is not None and np.count_nonzero(include) < len(self.include):
             missing = sorted(self.include.difference(words))
-            log.warning("%d of the words to include do not occur in %s: %s", len(missing), name, " ".join(missing[:5]))
+            log.warning("%d of the words in include do not occur in %s: %s", len(missing), name, " ".join(missing[:5]))
         return order_by_count(counts, self.min_count, self.max_vocab, include, exclude)
 
 
@@ -262,21 +337,33 @@ def order_by_count(
     include: np.ndarray | None = None,
     exclude: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the indices of the words that a vocabulary takes, the most frequent first, ties in their order.
+    """Return the indices of the selected words in order of decreasing count; ties keep their order.
 
     Parameters
     ----------
     counts : int64 array, shape (V,)
     min_count : int
-        Least count of a word that is taken.
+        Minimum count of a word.
     max_vocab : int, optional
-        Most words to take: the most frequent.
-    include, exclude : bool array, shape (V,), optional
-        Words to take whatever their count, before any others; and words to leave out.
+        Maximum number of words. The most frequent words are kept. By default, the number is not limited.
+    include : bool array, shape (V,), optional
+        Words to keep regardless of their counts. They are kept first if `max_vocab` limits the vocabulary.
+    exclude : bool array, shape (V,), optional
+        Words to drop.
 
     Returns
     -------
     int64 array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.vocabulary import order_by_count
+    >>> order_by_count(np.array([3, 7, 1, 7]), min_count=2).tolist()
+    [1, 3, 0]
+    >>> include = np.array([False, False, True, False])
+    >>> order_by_count(np.array([3, 7, 1, 7]), min_count=2, max_vocab=2, include=include).tolist()
+    [1, 2]
     """
     taken = counts >= min_count
     if exclude is not None:
@@ -294,9 +381,9 @@ def order_by_count(
 def _checked_counts(counts: np.ndarray | Sequence[int]) -> np.ndarray:
     array = np.asarray(counts)
     if array.ndim != 1:
-        raise ValueError(f"counts have shape {array.shape}; there is one count for each word")
+        raise ValueError(f"counts have shape {array.shape}; they must be one-dimensional, with one count per word")
     if array.size and not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"counts are of type {array.dtype}; they must be integers")
     if array.size and array.min() < 0:
-        raise ValueError(f"count {array.min()} is negative")
+        raise ValueError(f"count {array.min()} is negative; counts must be at least 0")
     return array.astype(np.int64)

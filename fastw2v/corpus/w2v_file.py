@@ -1,6 +1,6 @@
-"""The encoded corpus file, .w2v: word ids, sentence offsets and the vocabulary, ready to be memory-mapped.
+"""The file format of encoded corpora (``.w2v``), whose word ids and sentence offsets are memory-mapped.
 
-``docs/corpora.md`` gives the layout byte by byte.
+``docs/reference/file_formats.md`` specifies the layout.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from fastw2v.utils.atomic_write import atomic_write
 __all__ = ["read", "write"]
 
 MAGIC = b"\x89w2v\r\n\x1a\n"
-"""Designed like that of PNG: a transfer as text, or one that changes line ends, damages it noticeably."""
+"""Signature designed like that of PNG, so that a transfer that converts text or line ends is detected."""
 VERSION = 1
 """Version of the layout."""
 HEADER = struct.Struct("<8sIIQQQQIIII")
-"""Magic, version, zero; counts of tokens, sentences, words and bytes of words; checksums of the four parts."""
+"""Signature, version, 0; numbers of tokens, sentences, words and bytes of words; checksums of the four parts."""
 START = 128
-"""Bytes before the ids: the header, its checksum, and zeros."""
+"""Offset of the ids, after the header, its checksum and zeros."""
 BLOCK_BYTES = 1 << 22
-"""Bytes that are written or checked at a time."""
+"""Number of bytes that are written or verified at a time."""
 
 
 def write(path: Path, ids: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> None:
-    """Write an encoded corpus; the file appears under its name only when it is complete.
+    """Write an encoded corpus; an incomplete file never appears under the final name.
 
     Parameters
     ----------
@@ -46,7 +46,18 @@ def write(path: Path, ids: np.ndarray, offsets: np.ndarray, vocabulary: Vocabula
     OSError
         If the file cannot be written.
     ValueError
-        If a word holds a line feed or half of a surrogate pair.
+        If a word contains a line feed or cannot be encoded in UTF-8.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v import Corpus, Vocabulary
+    >>> from fastw2v.corpus.w2v_file import write
+    >>> ids, offsets = np.array([0, 1, 0], dtype=np.int32), np.array([0, 2, 3], dtype=np.int64)
+    >>> write(Path("corpus.w2v"), ids, offsets, Vocabulary(["the", "cat"], [2, 1]))
+    >>> Corpus.load("corpus.w2v")
+    <Corpus of 3 tokens in 2 sentences, 2 words>
     """
     words = _words_to_bytes(vocabulary.words, path)
     with atomic_write(path) as partial, partial.open("wb") as file:
@@ -66,7 +77,7 @@ def write(path: Path, ids: np.ndarray, offsets: np.ndarray, vocabulary: Vocabula
 
 
 def read(path: Path) -> tuple[np.ndarray, np.ndarray, Vocabulary]:
-    """Map an encoded corpus into memory after verifying its checksums.
+    """Verify the checksums of an encoded corpus and map its arrays into memory.
 
     Parameters
     ----------
@@ -74,9 +85,10 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, Vocabulary]:
 
     Returns
     -------
-    ids : int32 array
-    offsets : int64 array
-        Both are mapped from the file.
+    ids : int32 array, shape (T,)
+        Mapped from the file.
+    offsets : int64 array, shape (n_sentences + 1,)
+        Mapped from the file.
     vocabulary : Vocabulary
 
     Raises
@@ -84,7 +96,17 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, Vocabulary]:
     OSError
         If the file cannot be read.
     ValueError
-        If the file is no encoded corpus, is of another version, is cut short or is damaged.
+        If the file is not an encoded corpus, has an unsupported version, is incomplete or is damaged.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.corpus.w2v_file import read
+    >>> Corpus.from_sentences([["the", "cat"], ["the"]], min_count=1).save("corpus.w2v")
+    >>> ids, offsets, vocabulary = read(Path("corpus.w2v"))
+    >>> ids.tolist(), offsets.tolist(), vocabulary.words
+    ([0, 1, 0], [0, 2, 3], ['the', 'cat'])
     """
     with path.open("rb") as file:
         tokens, sentences, size, bytes_of_words, sums = _read_header(file, path)
@@ -96,10 +118,10 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, Vocabulary]:
         length = os.fstat(file.fileno()).st_size
         if length != end:
             raise ValueError(
-                f"{path} is {'cut short' if length < end else 'too long'}: it has {length} bytes, and its header "
-                f"tells of {end}; encode the corpus again"
+                f"{path} is {'cut short' if length < end else 'too long'}: it has {length} bytes, but its header "
+                f"specifies {end}; encode the corpus again"
             )
-        # Copy on write makes the arrays ordinary writable ones; as nobody writes to them, nothing is copied.
+        # Copy on write makes the arrays writable. Nothing is copied as long as they are only read.
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     parts = [(ids_at, 4 * tokens), (offsets_at, 8 * (sentences + 1)), (counts_at, 8 * size), (words_at, bytes_of_words)]
     for (start, n), expected, name in zip(parts, sums, ("ids", "offsets", "counts", "words"), strict=True):
@@ -116,21 +138,23 @@ def _read_header(file: Any, path: Path) -> tuple[int, int, int, int, list[int]]:
     start = file.read(START)
     if start[: len(MAGIC)] != MAGIC:
         raise ValueError(
-            f"{path} is not an encoded corpus: it does not begin like one. Make one with: fastw2v encode corpus.txt -o "
-            f"{path.name}"
+            f"{path} is not an encoded corpus: its signature is missing. To create one, run: fastw2v encode "
+            f"corpus.txt -o {path.name}"
         )
     if len(start) < START:
-        raise ValueError(f"{path} is cut short: it ends within the header; encode the corpus again")
+        raise ValueError(f"{path} is cut short: the header is incomplete; encode the corpus again")
     _, version, _, tokens, sentences, size, bytes_of_words, *sums = HEADER.unpack(start[: HEADER.size])
     if version != VERSION:
-        raise ValueError(f"{path} is of version {version}, and version {VERSION} is supported; encode the corpus again")
+        raise ValueError(
+            f"{path} has format version {version}, but only version {VERSION} is supported; encode the corpus again"
+        )
     if struct.unpack_from("<I", start, HEADER.size)[0] != zlib.crc32(start[: HEADER.size]):
         raise ValueError(f"{path} is damaged: the checksum of its header is wrong; encode the corpus again")
     return tokens, sentences, size, bytes_of_words, sums
 
 
 def _write_array(file: Any, array: np.ndarray, dtype: str) -> int:
-    """Write an array, padded to whole 8 bytes, and return the checksum of what is not padding."""
+    """Write an array, padded to a multiple of 8 bytes, and return its checksum without the padding."""
     step = BLOCK_BYTES // np.dtype(dtype).itemsize
     checksum = 0
     for i in range(0, len(array), step):
@@ -158,12 +182,14 @@ def _padded(length: int) -> int:
 def _words_to_bytes(words: list[str], path: Path) -> bytes:
     for word in words:
         if "\n" in word:
-            raise ValueError(f"word {word!r} cannot be written to {path}: words are separated by line feeds there")
+            raise ValueError(f"word {word!r} cannot be written to {path}: words must not contain line feeds")
     try:
         return "".join(f"{word}\n" for word in words).encode()
     except UnicodeEncodeError as error:
         word = next(word for word in words if not _encodable(word))
-        raise ValueError(f"word {word!r} cannot be written to {path}: it is not text ({error.reason})") from error
+        raise ValueError(
+            f"word {word!r} cannot be written to {path}: it cannot be encoded in UTF-8 ({error.reason})"
+        ) from error
 
 
 def _encodable(word: str) -> bool:

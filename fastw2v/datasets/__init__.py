@@ -1,8 +1,9 @@
-"""Data sets: the Penn Treebank, text8, evaluation sets, and a demonstration corpus that needs no download.
+"""Data sets: the Penn Treebank, text8, evaluation sets and a demonstration corpus that needs no download.
 
-A file is searched for in the folder that the environment variable ``FASTW2V_DATA`` names, directly or in sub-folders of
-the usual names, such as ``eval/word-sim``, plain or as ``NAME.xz``; it is used as it is. Otherwise it is downloaded
-once, to a cache folder, and checked against its SHA-256. Each set has its own licence, which its source states.
+To use your own copies of the files, set the environment variable ``FASTW2V_DATA`` to their folder. The loaders search
+this folder and common sub-folders, such as ``eval/word-sim``, for each file or a compressed copy ``NAME.xz``. The
+content of your own files is not verified. A file that is not found is downloaded once to a cache folder, and its
+SHA-256 checksum is verified. Each data set has its own licence, which is stated at its source.
 """
 
 from fastw2v.datasets.catalog import (

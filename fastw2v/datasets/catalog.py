@@ -1,4 +1,4 @@
-"""The data sets by name: a loader for each, and the suites of evaluation sets of a language."""
+"""Loaders of the data sets, and the suites of evaluation sets of each language."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ WORD_PAIRS = {
     "wordsim353-similarity": "EN-WS-353-SIM.txt",
     "wordsim353-korean": "WS353_korean.csv",
 }
-"""Files of word pairs, by the names that `load_word_pairs` takes."""
+"""The file of each set of word pairs, by the names accepted by `load_word_pairs`."""
 SUITES = {
     "english": ("questions-words.txt", tuple(name for name in WORD_PAIRS if name != "wordsim353-korean")),
     "korean": ("word_analogy_korean.txt", ("wordsim353-korean",)),
 }
-"""File of analogies and sets of word pairs of each suite, by the names that `load_suite` takes."""
+"""The analogy file and the sets of word pairs of each suite, by the names accepted by `load_suite`."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class Suite:
     ----------
     name : str
     analogies : Path
+        The file of analogy questions.
     pairs : dict of str to Path
-        The files of word pairs, by the names of the sets.
+        The file of each set of word pairs, by the name of the set.
     """
 
     name: str
@@ -58,27 +59,43 @@ class Suite:
 
 
 def load_ptb(split: str = "train") -> tuple[np.ndarray, dict[str, int], dict[int, str]]:
-    """Return the Penn Treebank as Mikolov prepared it: news text with 10,000 distinct words, the textbook's corpus.
+    r"""Return the Penn Treebank in Mikolov's version: news text with 10,000 distinct words.
+
+    This is the corpus of the textbook; see `fastw2v.compat.textbook`.
 
     Parameters
     ----------
     split : {"train", "valid", "test"}
-        "val" is an alias of "valid", as in the textbook.
+        The part of the corpus. "val" is an alias of "valid", as in the textbook.
 
     Returns
     -------
     corpus : int32 array, shape (T,)
-        929,589 ids for "train". ``<eos>`` ends each line.
+        The word ids, for example 929,589 ids for "train". The word ``<eos>`` ends each line.
     word_to_id : dict of str to int
-        In the order of first appearance in "train", whichever the split.
+        Ids in order of first appearance in "train", regardless of the split.
     id_to_word : dict of int to str
 
     Raises
     ------
     ValueError
-        If `split` is none of these, or the content of a file is wrong.
+        If `split` is unknown, a file is empty, or a word does not occur in "train".
     OSError
-        If the file is not there and cannot be downloaded.
+        If a file is not found and cannot be downloaded.
+
+    Examples
+    --------
+    >>> import os
+    >>> from pathlib import Path
+    >>> from unittest.mock import patch
+    >>> from fastw2v.datasets import load_ptb
+    >>> _ = Path("ptb.train.txt").write_text("the cat sat\nthe dog sat\n", encoding="utf-8")
+    >>> with patch.dict(os.environ, FASTW2V_DATA="."):  # use the file above instead of downloading one
+    ...     corpus, word_to_id, id_to_word = load_ptb()
+    >>> corpus.tolist()
+    [0, 1, 2, 3, 0, 4, 2, 3]
+    >>> [id_to_word[i] for i in range(5)]
+    ['the', 'cat', 'sat', '<eos>', 'dog']
     """
     split = "valid" if split == "val" else split
     if split not in ("train", "valid", "test"):
@@ -88,73 +105,129 @@ def load_ptb(split: str = "train") -> tuple[np.ndarray, dict[str, int], dict[int
     word_to_id = {word: i for i, word in id_to_word.items()}
     words = train if split == "train" else _ptb_words(split)
     if strange := set(words) - word_to_id.keys():
-        raise ValueError(f"ptb.{split}.txt has words that ptb.train.txt lacks, such as {min(strange)!r}")
+        raise ValueError(f"ptb.{split}.txt contains words that are not in ptb.train.txt, such as {min(strange)!r}")
     corpus = np.fromiter(map(word_to_id.__getitem__, words), dtype=np.int32, count=len(words))
     return corpus, word_to_id, id_to_word
 
 
 def load_text8() -> Path:
-    """Return the path of text8: the first 100 MB of cleaned English Wikipedia of 2006, 17 million words in one line.
+    """Return the path of text8, the first 100 MB of cleaned English Wikipedia of 2006.
 
-    Give it to ``Corpus.from_text``.
+    The text has 17 million words in a single line. Read it with `fastw2v.Corpus.from_text`.
 
     Raises
     ------
     OSError
-        If the file is not there and cannot be downloaded (31 MB).
+        If the file is not found and cannot be downloaded (31 MB).
+
+    Examples
+    --------
+    >>> import os
+    >>> from pathlib import Path
+    >>> from unittest.mock import patch
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.datasets import load_text8
+    >>> _ = Path("text8").write_text(" anarchism originated as a term of abuse", encoding="utf-8")
+    >>> with patch.dict(os.environ, FASTW2V_DATA="."):  # use the file above instead of downloading one
+    ...     corpus = Corpus.from_text(load_text8(), min_count=1)
+    >>> len(corpus), len(corpus.vocabulary)
+    (7, 7)
     """
     return find_file("text8")
 
 
 def load_questions_words() -> Path:
-    """Return the path of Mikolov's 19,544 analogy questions, for `fastw2v.evaluate`.
+    r"""Return the path of Mikolov's 19,544 analogy questions.
+
+    Read the questions with `fastw2v.evaluate.read_analogies`, and score vectors with `fastw2v.evaluate.analogies`.
 
     Raises
     ------
     OSError
-        If the file is not there and cannot be downloaded.
+        If the file is not found and cannot be downloaded.
+
+    Examples
+    --------
+    >>> import os
+    >>> from pathlib import Path
+    >>> from unittest.mock import patch
+    >>> from fastw2v.datasets import load_questions_words
+    >>> _ = Path("questions-words.txt").write_text(": family\nboy girl king queen\n", encoding="utf-8")
+    >>> with patch.dict(os.environ, FASTW2V_DATA="."):  # use the file above instead of downloading one
+    ...     print(load_questions_words())
+    questions-words.txt
     """
     return find_file("questions-words.txt")
 
 
 def load_word_pairs(name: str = "wordsim353") -> Path:
-    """Return the path of a set of word pairs with human judgements of similarity, for `fastw2v.evaluate`.
+    r"""Return the path of a set of word pairs with human similarity ratings.
+
+    Read the pairs with `fastw2v.evaluate.read_pairs`, and score vectors with `fastw2v.evaluate.word_pairs`.
 
     Parameters
     ----------
     name : str
-        One of "mc30", "men", "mturk287", "rg65", "simlex999", "wordsim353", "wordsim353-relatedness",
-        "wordsim353-similarity" and "wordsim353-korean". Cite the authors of the set that you use.
+        "mc30", "men", "mturk287", "rg65", "simlex999", "wordsim353", "wordsim353-relatedness",
+        "wordsim353-similarity" or "wordsim353-korean". Please cite the authors of the set that you use.
 
     Raises
     ------
     ValueError
-        If the name is none of these.
+        If there is no such set.
     OSError
-        If the file is not there and cannot be downloaded.
+        If the file is not found and cannot be downloaded.
+
+    Examples
+    --------
+    >>> import os
+    >>> from pathlib import Path
+    >>> from unittest.mock import patch
+    >>> from fastw2v.datasets import load_word_pairs
+    >>> _ = Path("EN-RG-65.txt").write_text("gem jewel 3.94\n", encoding="utf-8")
+    >>> with patch.dict(os.environ, FASTW2V_DATA="."):  # use the file above instead of downloading one
+    ...     print(load_word_pairs("rg65"))
+    EN-RG-65.txt
     """
     if name not in WORD_PAIRS:
-        raise ValueError(f"there are no word pairs {name!r}; the sets are {', '.join(WORD_PAIRS)}")
+        raise ValueError(f"there is no set of word pairs {name!r}; the sets are {', '.join(WORD_PAIRS)}")
     return find_file(WORD_PAIRS[name])
 
 
 def load_suite(name: str = "english", folder: str | PathLike[str] | None = None) -> Suite:
-    """Return the paths of all evaluation sets of a language, for `fastw2v.evaluate.evaluate_suite`.
+    """Return the paths of all evaluation sets of a language.
+
+    Score vectors on a suite with `fastw2v.evaluate.evaluate_suite`.
 
     Parameters
     ----------
     name : {"english", "korean"}
-        English: Mikolov's analogies and the eight English sets of `load_word_pairs`. Korean: the 10,000 analogies and
-        the 353 pairs of Park et al. (2018). Cite the authors of the sets that you use.
+        The English suite consists of Mikolov's analogies and the eight English sets of `load_word_pairs`. The Korean
+        suite consists of the 10,000 analogies and 353 word pairs of Park et al. (2018). Please cite the authors of the
+        sets that you use.
     folder : path, optional
-        Folder in which to search for the files, instead of the one that ``FASTW2V_DATA`` names.
+        Folder in which to search for the files. By default, the folder in the environment variable ``FASTW2V_DATA``.
+
+    Returns
+    -------
+    Suite
 
     Raises
     ------
     ValueError
         If there is no such suite.
     OSError
-        If a file is not there and cannot be downloaded; the message names all files of the suite.
+        If `folder` is not a folder, or a file is not found and cannot be downloaded.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.datasets import load_suite
+    >>> for name in ("word_analogy_korean.txt", "WS353_korean.csv"):
+    ...     _ = Path(name).write_text("", encoding="utf-8")
+    >>> suite = load_suite("korean", folder=".")
+    >>> suite.analogies.name, list(suite.pairs)
+    ('word_analogy_korean.txt', ['wordsim353-korean'])
     """
     if name not in SUITES:
         raise ValueError(f"there is no suite {name!r}; the suites are {', '.join(SUITES)}")
@@ -165,7 +238,7 @@ def load_suite(name: str = "english", folder: str | PathLike[str] | None = None)
         raise
     except OSError as error:
         files = ", ".join([analogies, *(WORD_PAIRS[one] for one in sets)])
-        raise OSError(f"{error}. The suite {name!r} takes {files}") from error
+        raise OSError(f"{error}. The suite {name!r} consists of the files {files}") from error
 
 
 def _ptb_words(split: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The demonstration corpus: text that comes with every Python installation, so that nothing is downloaded."""
+"""The demonstration corpus: text from the Python installation, which needs no download."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 __all__ = ["DEMO_TOKENS", "demo_corpus"]
 
 DEMO_TOKENS = 1_000_000
-"""The demonstration corpus ends at the first paragraph that reaches this many tokens."""
+"""The demonstration corpus ends with the paragraph that reaches this number of tokens."""
 _NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-# Code for drawing and tests says little about Python, encodings are tables, and the rest is not installed everywhere.
+# Drawing code, tests and encoding tables are unlike ordinary text. Some installations lack the other modules.
 _NOT_FOR_DEMO = (
     {"tkinter", "turtle", "turtledemo", "test", "tests"}
     | {"encodings", "pydoc_data"}
@@ -21,11 +21,11 @@ _NOT_FOR_DEMO = (
 
 
 def demo_corpus() -> list[list[str]]:
-    """Return the documentation and sources of Python's own standard library as sentences of tokens.
+    """Return the documentation and source code of the Python standard library as sentences of tokens.
 
-    Names are split at underscores and capitals, words are put in lower case, and a paragraph (lines between blank
-    lines) is a sentence. Only the module with the documentation's text is imported, and the order is fixed, so the same
-    Python always gives the same corpus: somewhat less than a million words, in about two seconds.
+    Names are split at underscores and capital letters, and words are converted to lower case. Each paragraph, that is,
+    the lines between two blank lines, is a sentence. The corpus has up to about a million words and takes about two
+    seconds to read. A given Python installation always returns the same corpus.
 
     Returns
     -------
@@ -34,7 +34,14 @@ def demo_corpus() -> list[list[str]]:
     Raises
     ------
     OSError
-        If this Python installation lacks the sources of its library.
+        If the Python installation does not include the source code of the standard library.
+
+    Examples
+    --------
+    >>> from fastw2v.datasets import demo_corpus
+    >>> sentences = demo_corpus()
+    >>> sentences[0]
+    ['the', 'assert', 'statement']
     """
     texts = [*_language_topics(), *map(_source, _library_files())]
     paragraphs = (paragraph for text in texts for paragraph in re.split(r"\n\s*\n", text))
@@ -49,8 +56,8 @@ def demo_corpus() -> list[list[str]]:
             break
     if n_tokens < DEMO_TOKENS // 10:
         raise FileNotFoundError(
-            f"{sysconfig.get_path('stdlib')} holds only {n_tokens} words of Python sources, too few for a "
-            "demonstration; give a text of your own to `fastw2v train`"
+            f"{sysconfig.get_path('stdlib')} contains only {n_tokens} words of Python source code, too few for a "
+            "demonstration; use your own text with `fastw2v train`"
         )
     return sentences
 

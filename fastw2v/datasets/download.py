@@ -1,4 +1,4 @@
-"""Files of data sets: searched for in the user's folder, or downloaded once to a cache and checked by SHA-256."""
+"""Find the files of data sets in the user's folder, or download and verify them once."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 __all__ = ["FOLDER_VARIABLE", "SOURCES", "SUB_FOLDERS", "find_file"]
 
 FOLDER_VARIABLE = "FASTW2V_DATA"
-"""The environment variable that names the user's folder of data sets."""
+"""Name of the environment variable that contains the path of the user's folder of data sets."""
 SUB_FOLDERS = ("", "ptb", "corpora", "eval", "eval/word-sim", "eval/ko", "word-sim", "ko")
-"""Sub-folders of the user's folder in which files are searched for, in this order."""
+"""Sub-folders of the user's folder in which files are searched for, in order."""
 _PTB = "https://raw.githubusercontent.com/tomsercu/lstm/master/data/"
 _WORD2VEC = "https://raw.githubusercontent.com/tmikolov/word2vec/master/"
 _WORD_SIM = "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/master/data/word-sim/"
@@ -38,27 +38,39 @@ SOURCES = {
     _KOREAN + "word_analogy_korean.txt": "b6dea84dda708883948de3b5922604acbe8fe71ed137c005c5b58b2cccbe4e96",
     _KOREAN + "WS353_korean.csv": "1a2d9048dfde1a63e864c59f292db42ebe62b63469900d08bb87b074cc96306e",
 }
-"""URL of each file and its SHA-256: the published one for text8, that of a downloaded copy for the others."""
+"""SHA-256 checksums by URL. The checksum of text8 is published; the others were computed from downloaded copies."""
 
 
 def find_file(name: str, folder: str | PathLike[str] | None = None) -> Path:
-    """Return the path of a file in the user's folder or, if it is not there, in the cache, downloaded if necessary.
+    """Return the path of a file in the user's folder or the cache, after downloading the file if necessary.
+
+    The file is searched for in the folder and in its `SUB_FOLDERS`, uncompressed or with the suffix ``.xz``. A
+    compressed file is decompressed to the cache.
 
     Parameters
     ----------
     name : str
         Name of the file, without the suffix ``.xz`` or ``.zip``.
     folder : path, optional
-        Folder in which to search, instead of the one that the environment variable names.
+        Folder in which to search. By default, the folder in the environment variable ``FASTW2V_DATA``.
 
     Raises
     ------
     NotADirectoryError
-        If the folder is not one.
+        If the folder in `folder` or ``FASTW2V_DATA`` does not exist or is not a folder.
     OSError
-        If the file is not there and cannot be downloaded.
+        If the file is not found and cannot be downloaded.
     ValueError
         If a compressed file is damaged.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.datasets.download import find_file
+    >>> Path("eval").mkdir()
+    >>> _ = Path("eval", "questions-words.txt").write_text(": family", encoding="utf-8")
+    >>> find_file("questions-words.txt", folder=".").as_posix()
+    'eval/questions-words.txt'
     """
     for search_folder in _search_folders(folder):
         path = search_folder / name
@@ -70,13 +82,13 @@ def find_file(name: str, folder: str | PathLike[str] | None = None) -> Path:
 
 
 def _search_folders(folder: str | PathLike[str] | None) -> Iterator[Path]:
-    """Yield the sub-folders in which to search, of the given folder or of the one that the environment names."""
+    """Yield the sub-folders to search in the given folder or, if None, in the folder in the environment variable."""
     given = folder if folder is not None else os.environ.get(FOLDER_VARIABLE)
     if not given:
         return
     if not Path(given).is_dir():
-        named = "the folder of the data" if folder is not None else f"the environment variable {FOLDER_VARIABLE}"
-        raise NotADirectoryError(f"{named} is {os.fspath(given)!r}, which is no folder")
+        origin = "" if folder is not None else f", set in the environment variable {FOLDER_VARIABLE},"
+        raise NotADirectoryError(f"the data folder {os.fspath(given)!r}{origin} does not exist or is not a folder")
     for sub_folder in SUB_FOLDERS:
         yield Path(given, sub_folder)
 
@@ -88,7 +100,7 @@ def _cache() -> Path:
 
 
 def _unpacked(packed: Path, name: str) -> Path:
-    # The folder's name identifies the version of the compressed file.
+    # The name of the target folder identifies the version of the compressed file.
     stamp = packed.stat()
     target = _cache() / "unpacked" / f"{stamp.st_size:x}-{stamp.st_mtime_ns:x}" / name
     if not target.exists():
@@ -99,7 +111,7 @@ def _unpacked(packed: Path, name: str) -> Path:
                 shutil.copyfileobj(source, file, 1 << 20)
             partial.replace(target)
         except (EOFError, lzma.LZMAError) as error:
-            raise ValueError(f"{packed} is not a whole .xz file: {error}") from error
+            raise ValueError(f"{packed} is not a valid .xz file: {error}") from error
         finally:
             partial.unlink(missing_ok=True)
     return target
@@ -120,14 +132,14 @@ def _downloaded(name: str) -> Path:
         )
     except (OSError, ValueError) as error:  # no network, or a wrong checksum
         raise OSError(
-            f"{name} is not on this machine, and downloading it from {url} failed: {_root_of(error)}. "
-            f"Put the file {name} into a folder and name the folder in the environment variable {FOLDER_VARIABLE}"
+            f"{name} was not found, and downloading it from {url} failed: {_root_of(error)}. "
+            f"Put the file {name} into a folder, and set the environment variable {FOLDER_VARIABLE} to the folder"
         ) from error
     return Path(found[0] if packed else found)
 
 
 def _root_of(error: BaseException) -> str:
-    """Return the message of the first error in the chain; those after it only repeat it at length."""
+    """Return the message of the first error in the chain, which later errors only repeat at length."""
     while error.__context__ is not None:
         error = error.__context__
     return str(error)

@@ -1,20 +1,22 @@
-"""Prefilter of nearest neighbours: the few rows that can be among them, by products of 16-bit integers.
+"""Prefilter for nearest neighbours: find the few rows that can be among the k nearest, with 16-bit integer products.
 
-A processor multiplies and adds twice as many 16-bit integers as float32 numbers in one instruction, and a score that
-is compared in a register is never written to memory. So all rows are scored in integers first, and only those that
-can be among the k nearest are scored in floating point, by the caller. Nothing is lost, by this bound.
+A processor multiplies and adds twice as many 16-bit integers as float32 numbers per instruction, and scores that are
+compared in registers are not written to memory. All rows are therefore scored in integers first. The caller then scores
+only the remaining candidates in floating point. The following bound guarantees that no nearest neighbour is lost.
 
-Let x and y be a row and a query of lengths up to L (1, and a hair for rounding), and X, Y the integers nearest to S·x
-and S·y, with S = `SCALE`. No component is off by more than 0.51 (half, and the rounding of the product by S), so
-‖X − S·x‖ and ‖Y − S·y‖ are at most h = 0.51·√D. By Cauchy and Schwarz
+Let x be a row and y a query, both of length at most L (1 plus a margin for rounding). Let X and Y be the integer
+vectors nearest to S·x and S·y, with S = `SCALE`. Each component is rounded by at most 0.51 (0.5 plus the rounding error
+of the product with S), so ‖X − S·x‖ and ‖Y − S·y‖ are at most h = 0.51·√D. By the Cauchy–Schwarz inequality,
 
     |X·Y − S²·x·y|  ≤  ‖X − S·x‖ ‖S·y‖ + ‖X‖ ‖Y − S·y‖  ≤  h·S·L + (S·L + h)·h  =:  E.
 
-If T is the k-th largest of the X·Y seen so far, k rows score at least (T − E) / S², and a row with X·Y < T − 2E scores
-less than that: it is none of the nearest, now or later. At D = 100, 2E is a cosine of 0.0006: of 70,000 words, few
-more than k remain. The sums fit 32 bits for the same reason: no part of X·Y exceeds (S·L + h)² < 2³¹.
+If T is the k-th largest X·Y so far, at least k rows have a score x·y of at least (T − E) / S². A row with X·Y < T − 2E
+has a lower score, so the row is not among the k nearest. At D = 100, 2E corresponds to a cosine of 0.0006, so only
+slightly more than k of 70,000 words remain. The integer sums fit in 32 bits, because no partial sum of X·Y exceeds
+(S·L + h)² < 2³¹.
 
-Where more rows remain than there is room for, as among thousands of equal rows, the query is given up and reported.
+If more candidates remain than there is room for, for example among thousands of equal rows, the query is abandoned and
+reported to the caller.
 """
 
 # mypy: disable-error-code="untyped-decorator,misc"
@@ -38,25 +40,25 @@ from fastw2v.kernels.simd import LANES, compiled, target
 __all__ = ["MAX_LENGTH", "MAX_NEIGHBORS", "candidates", "unavailable_reason"]
 
 SCALE = 32760
-"""What stands for 1 in 16 bits."""
+"""The 16-bit integer that represents 1.0."""
 MAX_LENGTH = 1.0001
-"""Length of a row or a query up to which the bound holds."""
+"""Maximum length of rows and queries for which the bound is valid."""
 MAX_NEIGHBORS = 128
-"""Rows that are looked for, at most: they are kept in order by insertion."""
+"""Maximum number of nearest neighbours. Candidates are sorted by insertion, which would be slow for more."""
 ROOM = 64
-"""Rows that a query may keep beside twice the number looked for."""
+"""Maximum number of candidates of a query in addition to 2 k."""
 
 GROUPS = 4
-"""A tile is so many groups of 16 rows…"""
+"""Number of groups of 16 rows in a tile."""
 QUERIES = 6
-"""… by so many queries: 24 sums, which with what is multiplied fit the 32 registers of AVX-512."""
+"""Number of queries in a tile. The 24 sums of a tile and their factors fit in the 32 registers of AVX-512."""
 TILE = GROUPS * LANES
 BLOCK = 42 * QUERIES
-"""Queries that a thread takes at a time: with a tile of rows they stay in the second cache level."""
+"""Number of queries that a thread processes at a time. With a tile of rows, they fit in the second-level cache."""
 BATCH = 64 * BLOCK
-"""Queries for which rows are kept at a time."""
+"""Number of queries whose candidates are stored at a time."""
 SLAB = 2**24
-"""Numbers of the rows that are held as integers at a time: 32 MB."""
+"""Number of row components that are converted to integers at a time (32 MB)."""
 
 _INT16, _INT32 = ir.IntType(16), ir.IntType(32)
 _NEVER = np.int32(2**31 - 1)
@@ -64,42 +66,53 @@ _ALWAYS = np.int32(-(2**31))
 
 
 def unavailable_reason() -> str | None:
-    """Return why the prefilter would not be fast here, or None."""
+    """Return why the prefilter cannot be used on this processor, or None if it can be used.
+
+    Examples
+    --------
+    >>> from fastw2v.kernels.knn_prefilter import unavailable_reason
+    >>> reason = unavailable_reason()
+    >>> reason is None or "AVX2" in reason
+    True
+    """
     if "avx2" in target()[1]:
         return None
-    return "the processor has no instruction known here that multiplies and adds 16-bit integers (AVX2)"
+    return "the prefilter needs AVX2, which this processor does not support"
 
 
 def candidates(
     unit: np.ndarray, queries: np.ndarray, k: int, workers: int
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield, for one chunk of the queries after another, the rows that can be among the nearest.
+    """Yield the rows that can be among the k nearest of each query, in chunks of queries.
+
+    This function needs AVX2; see `unavailable_reason`.
 
     Parameters
     ----------
     unit : float array, shape (V, D)
+        Rows of length at most `MAX_LENGTH`.
     queries : float array, shape (B, D)
-        No longer than `MAX_LENGTH`, as the rows are.
+        Queries of length at most `MAX_LENGTH`.
     k : int
-        From 1 to `MAX_NEIGHBORS` and V.
+        Number of nearest neighbours, from 1 to the smaller of `MAX_NEIGHBORS` and V.
     workers : int
-        Threads.
+        Number of threads.
 
     Yields
     ------
     start : int
-        The first query of the chunk.
+        Index of the first query of the chunk.
     rows : int32 array, shape (b, 2 * k + ROOM)
-        Of each query from `start` on: at least k rows.
+        Candidates of the b queries from `start` on. Only the first `found` candidates of a query are valid.
     found : int64 array, shape (b,)
-        How many of these count; −1 where there would be too many.
+        Number of candidates of each query, at least k, or −1 if the query has too many candidates.
     """
     V, D = unit.shape
     slack = _slack(D)
     slab = max(TILE, SLAB // (D + D % 2) // TILE * TILE)
-    held = -1  # the first row of the slab that is at hand as integers: often there is but one
+    held = -1  # first row of the slab in `tiles`; often there is only one slab
     with ThreadPoolExecutor(workers, "fastw2v") as pool:
-        # The first chunk is short, so that the caller can turn back when all of it is given up.
+        # The first chunk is short, so that the caller can stop early if all of its queries are abandoned.
         for start, stop in itertools.pairwise([0, *range(workers * BLOCK, len(queries), BATCH), len(queries)]):
             b = stop - start
             padded = -(-b // QUERIES) * QUERIES
@@ -120,13 +133,13 @@ def candidates(
 
 
 def _slack(D: int) -> int:
-    """Return by how much an integer product can lie below the k-th largest and still be among the k largest: 2E."""
+    """Return 2E, the maximum difference between the k-th largest product and the product of a candidate."""
     h, length = 0.51 * D**0.5, SCALE * MAX_LENGTH
     return 2 * math.ceil(h * length + (length + h) * h)
 
 
 def _integers(matrix: np.ndarray, n_rows: int) -> np.ndarray:
-    """Return the rows as integers, with zeros below them and, to an even number of columns, beside them."""
+    """Return the rows as integers, padded with zeros to `n_rows` rows and an even number of columns."""
     B, D = matrix.shape
     integers = np.zeros((n_rows, D + D % 2), np.int16)
     integers[:B, :D] = np.rint(matrix * matrix.dtype.type(SCALE))
@@ -134,7 +147,7 @@ def _integers(matrix: np.ndarray, n_rows: int) -> np.ndarray:
 
 
 def _tiles(matrix: np.ndarray) -> np.ndarray:
-    """Return rows as integers in the order in which they are multiplied: tile by tile, two columns of all its rows."""
+    """Return rows as integers in the order of multiplication: for each tile, two columns of all rows at a time."""
     n_tiles = -(-matrix.shape[0] // TILE)
     pairs = _integers(matrix, n_tiles * TILE).view(np.int32).reshape(n_tiles, TILE, -1)
     return np.ascontiguousarray(pairs.transpose(0, 2, 1)).reshape(-1).view(np.int16)
@@ -153,10 +166,10 @@ def _keep_candidates(
     found: Any,
     least: Any,
 ) -> None:
-    """Score rows against queries, and keep those rows that can be among the k nearest.
+    """Score rows against queries, and keep the rows that can be among the k nearest.
 
-    `tiles` holds the rows from index `first` on, `rows` and `scores` what each query keeps, the best first, `found`
-    how many they are, and `least` the lowest score that can still count.
+    `tiles` contains the rows from index `first` on. `rows` and `scores` contain the candidates of each query and their
+    scores, best first. `found` is the number of candidates, and `least` is the minimum score of a new candidate.
     """
     room, columns = rows.shape[1], queries.shape[1]
     products = np.empty(QUERIES * TILE, np.int32)
@@ -194,9 +207,10 @@ def _keep_candidates(
 def _multiply(
     typing: Any, tiles: Any, tile: Any, queries: Any, query: Any, columns: Any, least: Any, q: Any, products: Any
 ) -> Any:
-    """Write the products of a tile of rows with a few queries, and return in bits which of these have a hit.
+    """Multiply a tile of rows by `QUERIES` queries, and return a bit mask of the queries with candidates.
 
-    `tile` and `query` are offsets of their first numbers; a hit is a product that reaches the query's `least`.
+    `tile` and `query` are the offsets of the first elements. A row is a candidate if its product with a query is at
+    least the query's value in `least`.
     """
     lanes = ir.VectorType(_INT32, LANES)
 
@@ -211,7 +225,7 @@ def _multiply(
         def plus(a: Any, b: int) -> Any:
             return builder.add(a, ir.Constant(intp, b))
 
-        # Sums of all groups at once fill AVX-512's 32 registers; AVX2 has half as many of half the length.
+        # The sums of all groups fill the 32 registers of AVX-512. AVX2 has half as many registers of half the size.
         together = GROUPS if wide else 1
         pairs = builder.lshr(args[4], ir.Constant(intp, 1))
         limits = [
@@ -256,10 +270,10 @@ def _broadcast(builder: Any, value: Any, lanes: Any) -> Any:
 
 
 def _multiplied_pairs(builder: Any, a: Any, b: Any, wide: bool) -> Any:
-    """Return the sums of the products of 16 pairs of 16-bit integers, each pair held in 32 bits.
+    """Multiply 16 pairs of 16-bit integers, each stored in 32 bits, and return the sum of the products of each pair.
 
-    LLVM does not find this instruction by itself in a multiplication of extended numbers; it does find the one
-    that also adds (VNNI) where there is one.
+    LLVM does not generate this instruction from a multiplication of extended integers, so it is called explicitly.
+    LLVM does combine it with the following addition if the processor supports VNNI.
     """
     parts = [list(range(LANES))] if wide else [list(range(8)), list(range(8, LANES))]
     name = "llvm.x86.avx512.pmaddw.d.512" if wide else "llvm.x86.avx2.pmadd.wd"

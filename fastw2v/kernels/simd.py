@@ -1,13 +1,16 @@
-"""Sixteen numbers at a time: a vector type for Numba functions, and the few operations that the kernels need.
+"""SIMD: a vector type for Numba functions, and the vector operations that the kernels need.
 
-LLVM vectorises plain loops well when they touch one or two arrays, but it will not keep a 4 × 4 block of
-products in registers while it walks along the rows, and that block is where a kernel's time goes. So the inner
-loops say what they mean: a `Lanes` value is sixteen float32 (or float64) numbers, one AVX-512 register or two AVX2
-registers or four NEON ones, whatever the processor has: LLVM splits it. Where a loop needs all registers there are, it
-takes `COLUMNS` numbers at a time, which are one register. Arrays are addressed by the offset of an element from the
-start of their data, whatever their number of dimensions; nothing is checked.
+LLVM vectorises loops over one or two arrays well, but it does not keep a 4 × 4 block of products in registers while a
+loop runs along the rows. The kernels spend most of their time on such blocks, so their inner loops use explicit
+vectors. A `Lanes` value is a vector of sixteen float32 or float64 numbers. LLVM maps sixteen float32 numbers to one
+AVX-512 register, two AVX2 registers or four NEON registers. A loop that needs all registers processes vectors of
+`COLUMNS` numbers instead, which fit in one register.
 
-Numba's cache of a compiled kernel knows only the kernel's own file: after a change here, touch `word2vec_numba.py`.
+Array elements are addressed by their offset from the start of the data, regardless of the number of dimensions. Bounds
+are not checked.
+
+Numba's cache of a compiled kernel depends only on the file of the kernel. After changing this file, touch
+``word2vec_numba.py``.
 """
 
 # mypy: disable-error-code="untyped-decorator,misc"
@@ -24,17 +27,17 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16
-"""Numbers in a vector. Rows are padded to a multiple of it."""
+"""Number of elements in a vector. Rows are padded to a multiple of this number."""
 
 
 def target() -> tuple[str, set[str]]:
-    """Return the triple and the features of the processor that Numba compiles for, as its cache knows them."""
+    """Return the target triple and the processor features for which Numba compiles, as in the key of its cache."""
     triple, _, features = cpu_target.target_context.codegen().magic_tuple()
     return triple, {feature[1:] for feature in features.split(",") if feature.startswith("+")}
 
 
 def _registers(triple: str, features: set[str]) -> tuple[int, int]:
-    """Return how many float32 numbers a register holds and how many registers there are."""
+    """Return the number of float32 elements in a vector register, and the number of vector registers."""
     if "avx512f" in features:
         return 16, 32
     if "avx" in features:
@@ -43,20 +46,20 @@ def _registers(triple: str, features: set[str]) -> tuple[int, int]:
 
 
 COLUMNS, REGISTERS = _registers(*target())
-"""Numbers in a short vector, which is one register, and the registers there are."""
+"""Number of elements in a short vector, which fits in one register, and the number of registers."""
 _INT32 = ir.IntType(32)
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function and keep its machine code, beside its file or in the user's cache folder."""
+    """Compile a function, and cache its machine code next to its file or in the user's cache folder."""
     try:
         return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither can be written: compile in every process
+    except RuntimeError:  # neither location is writable, so compile in every process
         return njit(nogil=True)(function)
 
 
 class Lanes(types.Type):
-    """Numba's name for some numbers, sixteen or `COLUMNS`, of one floating type."""
+    """Numba type of a vector of `LANES` or `COLUMNS` floating-point numbers."""
 
     def __init__(self, dtype: Any, size: int) -> None:
         self.dtype = dtype
@@ -79,7 +82,7 @@ def _integers(lanes: Lanes) -> Any:
 
 
 def _element(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """Return the pointer to one element."""
+    """Return a pointer to an array element."""
     data = context.make_array(array_type)(context, builder, array).data
     return builder.gep(data, [index])
 
@@ -108,12 +111,12 @@ def _loading(size: int) -> Any:
 
 
 load, load_columns = _loading(LANES), _loading(COLUMNS)
-"""``load(array, index)`` returns the sixteen, or `COLUMNS`, elements that start at offset `index`."""
+"""``load(array, index)`` returns `LANES` elements from offset `index` on; `load_columns` returns `COLUMNS`."""
 
 
 @intrinsic
 def store(typing: Any, array: Any, index: Any, lanes: Any) -> Any:
-    """Write the elements from offset `index` on."""
+    """Write a vector to an array from offset `index` on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = _element(context, builder, array, args[0], args[1])
@@ -138,7 +141,7 @@ def _broadcasting(size: int) -> Any:
 
 
 broadcast_load, broadcast_load_columns = _broadcasting(LANES), _broadcasting(COLUMNS)
-"""``spread(array, index)`` returns sixteen, or `COLUMNS`, copies of the element at offset `index`."""
+"""``broadcast_load(array, index)`` returns `LANES` copies of an element; `broadcast_load_columns` returns `COLUMNS`."""
 
 
 def _splat(builder: Any, value: Any, lanes: Lanes) -> Any:
@@ -149,7 +152,7 @@ def _splat(builder: Any, value: Any, lanes: Lanes) -> Any:
 
 @intrinsic
 def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
-    """Return ``a * b + c``, in one instruction and one rounding where the processor has it."""
+    """Return ``a * b + c``, with one instruction and one rounding if the processor supports it."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         product = builder.fmul(args[0], args[1], flags=("contract",))
@@ -160,7 +163,7 @@ def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
 
 @intrinsic
 def maximum(typing: Any, a: Any, b: Any) -> Any:
-    """Return the larger of each pair; NaN where `a` is NaN, so that nothing hides it."""
+    """Return the element-wise maximum, or NaN where `a` is NaN, so that NaN is propagated."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[1], args[0])
@@ -170,7 +173,7 @@ def maximum(typing: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def where_positive(typing: Any, x: Any, a: Any, b: Any) -> Any:
-    """Return `a` where `x` is above zero and `b` elsewhere."""
+    """Return the elements of `a` where `x` is positive, and the elements of `b` elsewhere."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         positive = builder.fcmp_ordered(">", args[0], _constant(x, 0.0))
@@ -181,9 +184,9 @@ def where_positive(typing: Any, x: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def hadd(typing: Any, a: Any, b: Any) -> Any:
-    """Return the sums of neighbouring numbers, group of four by group of four: a0+a1, a2+a3, b0+b1, b2+b3.
+    """Return the sums of adjacent elements in groups of four: a0+a1, a2+a3, b0+b1, b2+b3.
 
-    Groups of four are what x86 shuffles cheaply: two of these per cycle instead of one.
+    On x86, shuffles within groups of four elements are cheap: two per cycle instead of one.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -195,7 +198,7 @@ def hadd(typing: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def hadd_groups(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Return the sum of the groups of four of each: four numbers of a, four of b, four of c, four of d."""
+    """Return the element-wise sums of the groups of four in each vector: four for a, then four each for b, c and d."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vectors, groups = list(args), a.size // 4
@@ -203,7 +206,7 @@ def hadd_groups(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
         while groups > 1:
             vectors = [_fold(builder, *pair, even, 4) for pair in zip(vectors[::2], vectors[1::2], strict=True)]
             groups //= 2
-        while len(vectors) > 1:  # they have sixteen numbers between them
+        while len(vectors) > 1:  # the vectors have sixteen elements in total
             places = list(range(2 * vectors[0].type.count))
             vectors = [_shuffle(builder, *pair, places) for pair in zip(vectors[::2], vectors[1::2], strict=True)]
         return vectors[0]
@@ -218,7 +221,7 @@ def _fold(builder: Any, a: Any, b: Any, even: list[int], apart: int) -> Any:
 
 @intrinsic
 def reduce_add(typing: Any, a: Any) -> Any:
-    """Return the sum of the numbers as a float64, added up in float64."""
+    """Return the sum of the elements, computed in float64."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value = args[0]
@@ -236,13 +239,13 @@ def reduce_add(typing: Any, a: Any) -> Any:
 
 @intrinsic
 def prefetch(typing: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of one element, which will be read and written soon."""
+    """Prefetch the cache line of an element that will soon be read and written."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = builder.bitcast(_element(context, builder, array, args[0], args[1]), cgutils.voidptr_t)
         kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _INT32, _INT32, _INT32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        flags = [ir.Constant(_INT32, k) for k in (1, 3, 1)]  # to be written, into every level, data
+        flags = [ir.Constant(_INT32, k) for k in (1, 3, 1)]  # for writing, into all levels, data cache
         builder.call(function, [pointer, *flags])
         return context.get_dummy_value()
 
@@ -251,7 +254,7 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def matches(typing: Any, array: Any, index: Any, value: Any) -> Any:
-    """Return as bits which of the sixteen elements from offset `index` on, of int32, are a value."""
+    """Return a bit mask of the sixteen int32 elements from offset `index` on that equal `value`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         integers = ir.VectorType(_INT32, LANES)
@@ -266,7 +269,7 @@ def matches(typing: Any, array: Any, index: Any, value: Any) -> Any:
 
 @intrinsic
 def lowest_bit(typing: Any, bits: Any) -> Any:
-    """Return the place of the lowest bit that is set; one is."""
+    """Return the index of the lowest set bit; `bits` must not be 0."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
@@ -323,7 +326,7 @@ _library_log = _unary("llvm.log")
 
 @intrinsic
 def _power_of_two(typing: Any, n: Any) -> Any:
-    """Return 2**n for whole n from -126 to 127, and 0 for -127, by writing float32's exponent bits."""
+    """Return 2**n in float32 for whole n from -126 to 127, and 0 for -127, by setting the exponent bits."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         integer = _integers(n)
@@ -335,12 +338,12 @@ def _power_of_two(typing: Any, n: Any) -> Any:
 
 @intrinsic
 def _exponent(typing: Any, x: Any) -> Any:
-    """Return n with ``x = m * 2**n`` and m from sqrt(1/2) to sqrt(2); x is float32, normal and positive."""
+    """Return n such that ``x = m * 2**n``, with m from sqrt(1/2) to sqrt(2), for normal, positive float32 x."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         integer = _integers(x)
         bits = builder.bitcast(args[0], integer)
-        # The bits of sqrt(1/2) subtracted: what is left above the 23 bits of the mantissa is the exponent.
+        # After the bits of sqrt(1/2) are subtracted, the bits above the 23 bits of the mantissa are the exponent.
         rest = builder.sub(bits, ir.Constant(integer, [0x3F3504F3] * x.size))
         return builder.sitofp(builder.ashr(rest, ir.Constant(integer, [23] * x.size)), args[0].type)
 
@@ -348,12 +351,12 @@ def _exponent(typing: Any, x: Any) -> Any:
 
 
 def exp_minus(x: Any) -> Any:
-    """Return ``exp(-x)`` for x >= 0, rounded to within 2 units in the last place; NaN stays NaN.
+    """Return ``exp(-x)`` for x >= 0, with an error of at most 2 units in the last place; NaN is propagated.
 
-    float32 has a polynomial, as no vector library can be counted on; it is 0 from x = 87.7, where exp leaves the
-    normal numbers. float64 is for tests and asks the C library.
+    The float32 version is a polynomial, because a vector maths library may not be installed. It returns 0 from x = 87.7
+    on, where the result would be subnormal. The float64 version is used only by tests and calls the C library.
     """
-    raise NotImplementedError("for use inside compiled functions")
+    raise NotImplementedError("exp_minus can be called only from compiled functions")
 
 
 @overload(exp_minus, strict=False)
@@ -364,8 +367,8 @@ def _exp_minus(x: Any) -> Any:
 
 
 def log(x: Any) -> Any:
-    """Return the natural logarithm of x >= 1, to within 2 units in the last place or 1e-7; NaN stays NaN."""
-    raise NotImplementedError("for use inside compiled functions")
+    """Return the natural logarithm of x >= 1, with an error of at most 2 ulp or 1e-7; NaN is propagated."""
+    raise NotImplementedError("log can be called only from compiled functions")
 
 
 @overload(log, strict=False)
@@ -385,7 +388,7 @@ def _negative(typing: Any, a: Any) -> Any:
 
 @intrinsic
 def _at_most(typing: Any, a: Any, limit: Any) -> Any:
-    """Return the smaller of `a` and a number; NaN where `a` is NaN."""
+    """Return the element-wise minimum of `a` and a number, or NaN where `a` is NaN."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         bound = _splat(builder, builder.fptrunc(args[1], ir.FloatType()), a)
@@ -396,7 +399,7 @@ def _at_most(typing: Any, a: Any, limit: Any) -> Any:
 
 @intrinsic
 def splat(typing: Any, value: Any, like: Any) -> Any:
-    """Return copies of a float64 number, in the type of `like`."""
+    """Return a vector of copies of a float64 number, with the type of `like`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         scalar = args[0] if like.dtype == types.float64 else builder.fptrunc(args[0], ir.FloatType())
@@ -409,7 +412,7 @@ def splat(typing: Any, value: Any, like: Any) -> Any:
 def _exp_minus_float32(x: Any) -> Any:
     x = _at_most(x, 88.02)
     n = _rint(x * splat(-1.4426950408889634, x))
-    # exp(-x) = 2**n * exp(r); n * log(2) is taken off in two parts, so that r has no rounding error.
+    # exp(-x) = 2**n * exp(r). n * log(2) is subtracted in two parts, so that r has no rounding error.
     r = fma(n, splat(-0.693359375, x), _negative(x))
     r = fma(n, splat(2.12194440e-4, x), r)
     p = splat(1.0 / 5040, x)
@@ -427,7 +430,7 @@ def _exp_minus_float32(x: Any) -> Any:
 def _log_float32(x: Any) -> Any:
     n = _exponent(x)
     m = x * _power_of_two(_negative(n))
-    # log(m) = 2 artanh(s), s = (m - 1) / (m + 1), |s| < 0.172: five terms of its series reach float32.
+    # log(m) = 2 artanh(s) with s = (m - 1) / (m + 1), |s| < 0.172. Five terms of the series suffice for float32.
     s = (m - splat(1.0, x)) / (m + splat(1.0, x))
     q = s * s
     p = splat(2.0 / 9, x)

@@ -1,14 +1,20 @@
-"""Compiled tokenizer: splits text at white space and assigns ids to its words in one pass over the bytes.
+"""Compiled tokenizer: split text at white space and assign ids to words in one pass over the bytes.
 
-White space is found 64 bytes at a time, as a mask with a bit for each byte; where neighbouring bits differ, a word
-begins or ends. A word is looked up by its bytes in a hash table with open addressing. Each slot holds four 64-bit
-integers, half a cache line: the word's first eight bytes, its next eight, a tag (27 bits of the hash and the length)
-beside the id, and its count. So words of up to sixteen bytes, nearly all of a text, are compared exactly and counted
-without reading anything outside the slot. For longer words the hash replaces the next eight bytes, and words with
-equal slots are compared byte by byte.
+White space is detected in blocks of 64 bytes, as a mask with one bit per byte. Words begin and end where adjacent bits
+differ. Words are looked up in a hash table with open addressing. Each slot consists of four 64-bit integers, which is
+half a cache line:
 
-The words themselves are stored one after the other, each followed by a line feed. The words of a table are therefore
-a text again, and tokenizing it with another table merges the two.
+- the first eight bytes of the word,
+- the next eight bytes,
+- the id and a tag, which consists of 27 bits of the hash and the length,
+- the count.
+
+Words of up to 16 bytes, which are nearly all words of a text, are therefore compared and counted without reading memory
+outside the slot. For longer words, the hash replaces the second eight bytes, and words with equal slots are compared
+byte by byte.
+
+The words of a table are stored consecutively, each followed by a line feed, so they form a text. Two tables are merged
+by tokenizing the words of one table with the other.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -24,25 +30,25 @@ from numba.extending import intrinsic
 from fastw2v.kernels.simd import compiled, prefetch
 
 POSITION, WORDS, BYTES, TOKENS, BREAKS = range(5)
-"""Indices into the `state` of `tokenize`."""
+"""Indices into the `state` array of `tokenize`."""
 SLOT = 4
-"""64-bit integers in a slot."""
+"""Number of 64-bit integers in a slot."""
 _HEAD, _SECOND, _ENTRY, _COUNT = range(SLOT)
 BATCH = 64
-"""About this many words are found before any of them is looked up, so that their slots can be prefetched."""
+"""Approximate number of words that are found before they are looked up, so that their slots can be prefetched."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _ONE = np.uint64(1)
 _IN_SLOT = 16
-"""Bytes of a word that fit in a slot."""
+"""Number of bytes of a word that fit in a slot."""
 _FIRST_BYTES = np.array([(1 << 8 * min(n, 8)) - 1 for n in range(_IN_SLOT + 1)], np.uint64)
 _NEXT_BYTES = np.array([(1 << 8 * max(n - 8, 0)) - 1 for n in range(_IN_SLOT + 1)], np.uint64)
-"""Masks of the first and the next eight bytes of a word by its length."""
+"""Masks of the first and second eight bytes of a word, by the length of the word."""
 
 
 def _bytes_in_range(low: int, high: int) -> Any:
     @intrinsic
     def found(typing: Any, data: Any, i: Any) -> Any:
-        """Return a mask with a bit for each of the 64 bytes of `data` from `i` on; bounds are not checked."""
+        """Return a bit mask of the bytes in the range among the 64 bytes from `i` on; bounds are not checked."""
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             vector = ir.VectorType(ir.IntType(8), 64)
@@ -60,7 +66,7 @@ def _bytes_in_range(low: int, high: int) -> Any:
 _line_feeds = _bytes_in_range(10, 10)
 _tabs_and_breaks = _bytes_in_range(9, 13)
 _separators_and_spaces = _bytes_in_range(28, 32)
-# The first bytes of white space beyond ASCII, and of many other characters.
+# The first bytes of non-ASCII white space. Many other characters have the same first bytes.
 _leads_of_two = _bytes_in_range(0xC2, 0xC2)
 _leads_of_three = _bytes_in_range(0xE1, 0xE3)
 
@@ -78,7 +84,7 @@ def _load_eight_bytes(typing: Any, data: Any, i: Any) -> Any:
 
 @intrinsic
 def _count_trailing_zeros(typing: Any, x: Any) -> Any:
-    """Return the index of the lowest bit that is set."""
+    """Return the index of the lowest set bit."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
@@ -96,7 +102,7 @@ def _popcount(typing: Any, x: Any) -> Any:
 
 @njit
 def _wide_space_length(data: Any, i: Any) -> Any:
-    """Return the bytes of the white space character beyond ASCII that starts at `i`, or 0."""
+    """Return the number of bytes of the non-ASCII white space character at `i`, or 0 if there is none."""
     if data[i] == 0xC2:
         return 2 if data[i + 1] == 0x85 or data[i + 1] == 0xA0 else 0
     b, c = data[i + 1], data[i + 2]
@@ -131,13 +137,13 @@ def _hash_of_long(hashed: Any, data: Any, begin: Any, length: Any) -> Any:
 
 @njit
 def _slot_shift(slots: Any) -> Any:
-    """Return the right shift from a hash to its slot: the highest bits select, so the order is kept when it grows."""
+    """Return the right shift from a hash to its slot. The highest bits are used, so a larger table keeps the order."""
     return np.uint64(64 - _count_trailing_zeros(np.uint64(len(slots) // SLOT)))
 
 
 @njit
 def _equal(text: Any, start: Any, stop: Any, data: Any, begin: Any, length: Any) -> Any:
-    """Return whether a word of the table equals one of the text; their first eight bytes are known to be equal."""
+    """Return whether a word of the table equals a word of the text with the same first eight bytes."""
     if stop - start != length:
         return False
     for j in range(8, length):  # noqa: SIM110  # Numba compiles no all()
@@ -159,46 +165,63 @@ def tokenize(
     breaks: Any,
     state: Any,
 ) -> Any:
-    """Find the words of a block of text from ``state[POSITION]`` on, and assign ids to them.
+    r"""Assign ids to the words of a block of text from ``state[POSITION]`` on.
+
+    If the table becomes full, the function stops. Enlarge the table and call the function again with the same state to
+    continue. `fastw2v.corpus.indexer.WordTable` manages the arrays.
 
     Parameters
     ----------
     data : uint8 array
-        UTF-8, followed by 64 bytes of white space, because 64 bytes are read at a time.
+        UTF-8 text, followed by 64 bytes of white space, because 64 bytes are read at a time.
     end : int
-        Bytes in `data` without the padding.
+        Number of bytes in `data` without the padding.
     base : int
-        Added to a word's position in `data` for `first`.
+        Offset added to the positions in `first`.
     slots : uint64 array, shape (SLOT * 2 * capacity,)
-        The capacity is a power of two.
+        The hash table. The capacity is a power of two.
     text : uint8 array
-        The words so far, each followed by a line feed.
+        The words of the table, each followed by a line feed.
     starts : int64 array, shape (capacity + 1,)
         Word ``w`` is ``text[starts[w] : starts[w + 1] - 1]``.
     first : int64 array, shape (capacity,)
-        Position at which each word was seen first.
+        Position at which each word first appears.
     tokens : int32 array
-        Receives the ids; its size is at least half of `end`, rounded up.
+        Receives the ids of the words. Its size must be at least half of `end`, rounded up.
     breaks : int64 array
-        Receives the indices of the tokens before which a line begins, without repeats; one longer than `tokens`.
+        Receives the indices of the tokens that start a new line, without repeats. Must have one element more than
+        `tokens`.
     state : int64 array, shape (5,)
-        Read and advanced.
+        Position in the block, and numbers of words in the table, bytes in `text`, tokens and breaks. Updated in place.
 
     Returns
     -------
     bool
-        Whether the block is done; otherwise the table is full: enlarge it and call again.
+        True if the block is finished, False if the table is full.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.kernels.tokenizer import SLOT, TOKENS, tokenize
+    >>> data = np.frombuffer(b"the cat\nthe dog" + b" " * 64, np.uint8)
+    >>> slots, text = np.zeros(SLOT * 2 * 4, np.uint64), np.zeros(100, np.uint8)
+    >>> starts, first = np.zeros(5, np.int64), np.zeros(4, np.int64)
+    >>> tokens, breaks, state = np.zeros(8, np.int32), np.zeros(9, np.int64), np.zeros(5, np.int64)
+    >>> tokenize(data, 15, 0, slots, text, starts, first, tokens, breaks, state)
+    True
+    >>> tokens[: state[TOKENS]].tolist()
+    [0, 1, 0, 2]
     """
     position, words, used, t, b = state[POSITION], state[WORDS], state[BYTES], state[TOKENS], state[BREAKS]
     mask = len(slots) // SLOT - 1
     shift = _slot_shift(slots)
-    bounds = np.empty(2 * BATCH + 64, np.int64)  # alternately the beginnings and ends of words
+    bounds = np.empty(2 * BATCH + 64, np.int64)  # beginnings and ends of words, alternating
     heads = np.empty(BATCH + 32, np.uint64)
     seconds = np.empty(BATCH + 32, np.uint64)
     hashes = np.empty(BATCH + 32, np.uint64)
     m = 0
-    before = _ONE  # whether the last byte was white space
-    overlap = np.uint64(0)  # white space that continues in the next 64 bytes
+    before = _ONE  # 1 if the previous byte was white space
+    overlap = np.uint64(0)  # mask of white space that continues in the next 64 bytes
     while True:
         while m < 2 * BATCH and position <= end:
             white = _tabs_and_breaks(data, position) | _separators_and_spaces(data, position) | overlap
@@ -287,7 +310,29 @@ def tokenize(
 
 @compiled
 def copy_slots(slots: Any, larger: Any) -> None:
-    """Copy the slots of a table to a larger one; both are traversed from front to back, as their order is the same."""
+    """Copy the slots of a table to a larger table.
+
+    The slots have the same order in both tables, so both are traversed from front to back.
+
+    Parameters
+    ----------
+    slots, larger : uint64 array
+        See `tokenize`. `larger` must be zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.indexer import WordTable
+    >>> from fastw2v.corpus.sources import PADDING
+    >>> from fastw2v.kernels.tokenizer import copy_slots, counts_of
+    >>> table = WordTable()
+    >>> _ = table.add(b"the cat and the dog" + PADDING, base=0)
+    >>> larger, counts = np.zeros(2 * len(table.slots), np.uint64), np.zeros(len(table), np.int64)
+    >>> copy_slots(table.slots, larger)
+    >>> counts_of(larger, counts)
+    >>> counts.tolist()  # the, cat, and, dog
+    [2, 1, 1, 1]
+    """
     mask = len(larger) // SLOT - 1
     shift = _slot_shift(larger)
     for old in range(0, len(slots), SLOT):
@@ -307,7 +352,28 @@ def copy_slots(slots: Any, larger: Any) -> None:
 
 @compiled
 def counts_of(slots: Any, counts: Any) -> None:
-    """Write the count of each word to ``counts[id]``."""
+    """Write the count of each word to ``counts[id]``.
+
+    Parameters
+    ----------
+    slots : uint64 array
+        See `tokenize`.
+    counts : int64 array, shape (n_words,)
+        Receives the counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.indexer import WordTable
+    >>> from fastw2v.corpus.sources import PADDING
+    >>> from fastw2v.kernels.tokenizer import counts_of
+    >>> table = WordTable()
+    >>> _ = table.add(b"the cat and the dog" + PADDING, base=0)
+    >>> counts = np.zeros(len(table), np.int64)
+    >>> counts_of(table.slots, counts)
+    >>> counts.tolist()  # the, cat, and, dog
+    [2, 1, 1, 1]
+    """
     for at in range(0, len(slots), SLOT):
         entry = slots[at + _ENTRY]
         if entry != 0:

@@ -85,7 +85,7 @@ def test_columns_of_lines(name: str):
     assert words_of(as_corpus(one, 1)) == OF_LINES
     assert words_of(Corpus.from_lines(two["text"], 1)) == OF_LINES
     assert as_corpus(two["text"], 1, max_vocab=1).vocabulary.words == ["two"]
-    with pytest.raises(TypeError, match="a table of 2 columns; choose one of them"):
+    with pytest.raises(TypeError, match="the table has 2 columns; choose one"):
         as_corpus(two)
 
 
@@ -107,16 +107,16 @@ def test_columns_of_integers(name: str):
 
 
 def test_rows_of_a_table_are_no_sentences():
-    with pytest.raises(TypeError, match="sentence 0 is a row of a table, with 'text', 'label'"):
+    with pytest.raises(TypeError, match="sentence 0 is a row of a table with the columns 'text', 'label'"):
         Corpus.from_sentences([{"text": "a b", "label": 1}], 1)
-    with pytest.raises(TypeError, match="a dict is no corpus; choose one of its parts: 'train', 'test'"):
+    with pytest.raises(TypeError, match="cannot make a corpus from dict; choose one of its values: 'train', 'test'"):
         as_corpus({"train": [["a", "b"]], "test": [["a"]]}, 1)
 
 
 def test_splits_of_datasets_are_chosen_among():
     datasets = pytest.importorskip("datasets")
     splits = datasets.DatasetDict({"train": datasets.Dataset.from_dict({"text": LINES})})
-    with pytest.raises(TypeError, match="a DatasetDict is no corpus; choose one of its parts: 'train'"):
+    with pytest.raises(TypeError, match="cannot make a corpus from DatasetDict; choose one of its values: 'train'"):
         as_corpus(splits)
     assert words_of(as_corpus(splits["train"], 1)) == OF_LINES
 

@@ -102,10 +102,10 @@ def test_compressed_text(tmp_path: Path, suffix: str, module: Any):
     path = text_file(tmp_path, content, f"corpus.txt{suffix}")
     assert len(Corpus.from_text(path)) == 400
     cut = text_file(tmp_path, content[:-5], f"cut.txt{suffix}")
-    with pytest.raises(ValueError, match=r"cut\.txt.* not a whole"):
+    with pytest.raises(ValueError, match=r"cut\.txt.* not a valid"):
         Corpus.from_text(cut)
     other = text_file(tmp_path, b"plain text all the same\n", f"plain.txt{suffix}")
-    with pytest.raises(ValueError, match=r"plain\.txt.* not a whole"):
+    with pytest.raises(ValueError, match=r"plain\.txt.* not a valid"):
         Corpus.from_text(other)
 
 
@@ -133,7 +133,7 @@ def test_missing_empty_and_wrong_files(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_nothing_left_says_how_far_away_it_was():
-    message = r"min_count=5.* 12 tokens of 5 words.* 'e', occurs 4 times"
+    message = r"min_count=5.* 12 tokens of 5 distinct words.* 'e', occurs 4 times"
     with pytest.raises(ValueError, match=message):
         Corpus.from_sentences(SENTENCES)
 
@@ -242,7 +242,7 @@ def test_counts_from_elsewhere(tmp_path: Path, form: str):
     assert corpus.vocabulary == Vocabulary(["a", "new", "b"], [70, 50, 50])
     assert words_of(corpus) == [["a", "b"], ["b"]]
     assert Corpus.from_text(path, counts=counts, max_vocab=1).vocabulary.words == ["a"]
-    with pytest.raises(ValueError, match="none of its 1 words is in the counts"):
+    with pytest.raises(ValueError, match="none of the 1 distinct words is in the given counts"):
         Corpus.from_sentences([["x"]], counts=counts)
 
 
@@ -264,7 +264,7 @@ def test_choices_that_cannot_be(choice: Any, error: type[Exception], message: st
 
 def test_words_to_include_that_do_not_occur_are_named(caplog: pytest.LogCaptureFixture):
     Corpus.from_sentences(SENTENCES, min_count=1, include=["a", "zebra"])
-    assert "1 of the words to include do not occur in the sentences: zebra" in caplog.text
+    assert "1 of the words in include do not occur in the sentences: zebra" in caplog.text
 
 
 def test_many_files_lower_case_and_broken_bytes(tmp_path: Path):
@@ -301,7 +301,7 @@ def test_walks(xp: Any):
 @pytest.mark.parametrize(
     ("walks", "error", "message"),
     [
-        ([[0, -1, 1]], ValueError, "walk 0 goes on after -1"),
+        ([[0, -1, 1]], ValueError, "walk 0 continues after -1"),
         ([[0, 1], [1, -2]], ValueError, "id -2 in walk 1"),
         ([[0.0, 1.0]], TypeError, "float64"),
         ([0, 1], ValueError, "shape"),
@@ -370,7 +370,7 @@ def test_columns_of_strings_and_of_token_lists(kind: Any):
     assert words_of(as_corpus(kind(["one two", None, "two"]), 1)) == expected
     assert words_of(as_corpus(kind([None, ["one", "two"], ["two"]]), 1)) == expected
     assert words_of(as_corpus(Table({"text": kind([NAType(), "one two", float("nan"), "two"])}), 1)) == expected
-    with pytest.raises(TypeError, match=r"a table of 2 columns; choose one of them, for instance table\['id'\]"):
+    with pytest.raises(TypeError, match=r"the table has 2 columns; choose one, for example table\['id'\]"):
         as_corpus(Table({"id": kind(["1"]), "text": kind(["a"])}))
 
 
@@ -384,7 +384,7 @@ def test_anything_that_holds_a_corpus(tmp_path: Path):
         assert words_of(as_corpus(source, 1)) == expected
     with pytest.raises(TypeError, match="sentence 0 is the string"):
         as_corpus(["one two"])
-    with pytest.raises(TypeError, match="a int is no corpus"):
+    with pytest.raises(TypeError, match="cannot make a corpus from int"):
         as_corpus(3)
 
 

@@ -104,5 +104,5 @@ def test_settings_that_cannot_be(choice: Any, message: str):
 def test_phrases_of_another_vocabulary_are_refused():
     one = Corpus.from_sentences([["a", "b"]] * 5, min_count=1)
     other = Corpus.from_sentences([["a", "b", "c"]] * 5, min_count=1)
-    with pytest.raises(ValueError, match="vocabulary of 2 words, and the corpus has 3"):
+    with pytest.raises(ValueError, match="vocabulary of 2 words, but the corpus has 3"):
         join_phrases(other, find_phrases(one, 1, 0.1))

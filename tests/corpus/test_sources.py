@@ -148,7 +148,7 @@ def test_zst(tmp_path: Path):
     path.write_bytes(whole)
     assert content(path) == b"one two\n" * 1000 + b"\n"
     path.write_bytes(b"no such thing")
-    with pytest.raises(ValueError, match=r"corpus\.txt\.zst is not a whole"):
+    with pytest.raises(ValueError, match=r"corpus\.txt\.zst is not a valid"):
         content(path)
 
 
@@ -193,5 +193,5 @@ def test_lines(monkeypatch: pytest.MonkeyPatch):
     ]
     with pytest.raises(TypeError, match="line 1 is of type int"):
         list(blocks_of_lines(["a", 3], "lines"))
-    with pytest.raises(ValueError, match=r"line 0 holds '\\ud800' at index 2"):
+    with pytest.raises(ValueError, match=r"line 0 contains the lone surrogate '\\ud800' at index 2"):
         list(blocks_of_lines(["a \ud800"], "lines"))
