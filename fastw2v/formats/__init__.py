@@ -1,7 +1,7 @@
-"""Files of word vectors, read and written. ``docs/formats.md`` describes the formats byte by byte.
+"""Readers and writers of word-vector files. ``docs/reference/file_formats.md`` describes each format byte by byte.
 
-Files come from anywhere, so readers trust nothing: sizes are checked against the size of the file before
-memory is allocated, and every row is checked to end where it should.
+Files can come from untrusted sources. Readers therefore check the sizes in a header against the size of the file before
+they allocate memory, and they check that every row ends where it should.
 """
 
 from fastw2v.formats.fileio import FormatError

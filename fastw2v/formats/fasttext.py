@@ -1,7 +1,7 @@
-"""fastText's models: the vectors of their words, as ``fasttext print-word-vectors`` gives them.
+"""fastText models: the same word vectors as ``fasttext print-word-vectors`` prints.
 
-A word's vector is the mean of its own row and those of its character n-grams, which share rows by a hash. Vectors of
-words that are not in the vocabulary are not made: for them, keep the model.
+A word's vector is the mean of its own row and the rows of its character n-grams, which a hash function maps to rows.
+Vectors of out-of-vocabulary words are not computed. To get them, use the model in fastText.
 """
 
 from __future__ import annotations
@@ -18,45 +18,94 @@ from fastw2v.formats.fileio import FormatError
 __all__ = ["is_fasttext", "read_fasttext"]
 
 _MAGIC = struct.pack("<i", 793712314)
-_HEAD = struct.Struct(
-    "<14id iii q q"
-)  # magic, version, 12 settings, t; dictionary: size, words, labels, tokens, pruned
+# Magic number, version, 12 settings, t. Then, of the dictionary: entries, words, labels, tokens, pruned n-grams.
+_HEAD = struct.Struct("<14id iii q q")
 
 
 def is_fasttext(file: BinaryIO) -> bool:
-    """Return whether a file is a fastText model, leaving it at its start."""
+    """Return whether a file is a fastText model, and rewind it.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastw2v.formats.fasttext import is_fasttext
+    >>> model = io.BytesIO((793712314).to_bytes(4, "little"))
+    >>> is_fasttext(model), is_fasttext(io.BytesIO(b"2 300"))
+    (True, False)
+    """
     magic = file.read(4)
     file.seek(0)
     return magic == _MAGIC
 
 
 def read_fasttext(file: BinaryIO, path: Path, size: int, limit: int | None) -> tuple[bytes, np.ndarray, np.ndarray]:
-    """Read the first `limit` words, or all, with newlines between them, and their vectors and counts."""
+    r"""Read the words, vectors and counts of a fastText model.
+
+    Parameters
+    ----------
+    file : binary file
+        It is mapped into memory.
+    path : Path
+        Used in error messages.
+    size : int
+        Size of the file in bytes.
+    limit : int or None
+        Number of words to read, counted from the first. If None, all words are read.
+
+    Returns
+    -------
+    words : bytes
+        The N words, separated by newlines.
+    vectors : float32 array, shape (N, D)
+    counts : int64 array, shape (N,)
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged, quantised or of an unsupported version.
+
+    Examples
+    --------
+    >>> import struct
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.fasttext import read_fasttext
+    >>> header = struct.pack("<14id3i2q", 793712314, 12, 2, *[0] * 11, 0.0, 1, 1, 0, 3, -1)  # one word, no n-grams
+    >>> entry, matrix = b"sun\0" + struct.pack("<qb", 3, 0), struct.pack("<?2q2f", False, 1, 2, 0.5, 0.25)
+    >>> path = Path("model.bin")
+    >>> size = path.write_bytes(header + entry + matrix + matrix)
+    >>> with path.open("rb") as file:
+    ...     words, vectors, counts = read_fasttext(file, path, size, limit=None)
+    >>> words, vectors.tolist(), counts.tolist()
+    (b'sun', [[0.5, 0.25]], [3])
+    """
     data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     try:
         _, version, n_dims, *settings = _HEAD.unpack_from(data)
         bucket, shortest, longest = settings[7:10]
         n_entries, n_words, n_labels, _, n_pruned = settings[-5:]
         if version not in (11, 12) or n_dims < 1 or n_words < 1 or n_labels < 0 or n_entries != n_words + n_labels:
-            raise ValueError(f"version {version} with {n_words} words of {n_dims} dimensions")
+            raise ValueError(f"version {version} with {n_words} words of {n_dims} dimensions is not supported")
         if n_pruned > 0:
-            raise ValueError("a quantised model, whose rows are codes")
+            raise ValueError("quantised models are not supported")
         words, counts, at = _entries(data, n_entries, n_words)
         if data[at] != 0:
-            raise ValueError("a quantised model, whose rows are codes")
+            raise ValueError("quantised models are not supported")
         n_rows, width = struct.unpack_from("<qq", data, at + 1)
         at += 17
         longest = longest if version == 12 else 0 if settings[6] == 3 else longest
         end = at + 4 * n_rows * n_dims
         if width != n_dims or n_rows < n_words or end > size:
-            raise ValueError(f"{n_rows} rows of {width} numbers, which do not fit")
+            raise ValueError(f"its matrix of shape ({n_rows}, {width}) does not match its header or its size")
         n_outputs, width = struct.unpack_from("<qq", data, end + 1)
         if data[end] != 0 or width != n_dims or n_outputs < 0 or end + 17 + 4 * n_outputs * n_dims != size:
-            raise ValueError("its second matrix does not end where the file does: cut short or damaged")
+            raise ValueError("its second matrix does not end at the end of the file, which is truncated or damaged")
         if longest > 0 and (shortest < 1 or bucket < 1 or n_rows != n_words + bucket):
-            raise ValueError(f"{n_rows} rows for {n_words} words and {bucket} n-grams of {shortest} to {longest}")
+            raise ValueError(
+                f"its matrix has {n_rows} rows, but there are {n_words} words and {bucket} buckets for n-grams of "
+                f"{shortest} to {longest} characters"
+            )
     except (struct.error, ValueError, IndexError) as error:
-        raise FormatError(f"{path}: this is a fastText model, but not one that can be read: {error}") from error
+        raise FormatError(f"{path}: cannot read this fastText model: {error}") from error
     matrix: np.ndarray = np.ndarray((n_rows, n_dims), "<f4", data, offset=at)
     kept = n_words if limit is None else min(limit, n_words)
     vectors = matrix[:kept].astype(np.float32)
@@ -74,34 +123,34 @@ def read_fasttext(file: BinaryIO, path: Path, size: int, limit: int | None) -> t
 
 
 def _entries(data: mmap.mmap, n_entries: int, n_words: int) -> tuple[list[bytes], np.ndarray, int]:
-    """Return the words and their counts, and where the rows' header is."""
+    """Return the words, their counts and the offset of the matrix."""
     at, words, counts = _HEAD.size, [], []
     for _ in range(n_entries):
         end = data.find(b"\0", at)
         if end < 0:
-            raise ValueError("cut short in its dictionary")
+            raise ValueError("it is truncated within its dictionary")
         count, kind = struct.unpack_from("<qb", data, end + 1)
         if kind == 0:
             words.append(data[at:end])
             counts.append(count)
         at = end + 10
     if len(words) != n_words or min(counts) < 0:
-        raise ValueError(f"{len(words)} words where there should be {n_words}, or a count below 0")
+        raise ValueError(f"its dictionary has {len(words)} words instead of {n_words}, or a negative count")
     return words, np.array(counts, dtype=np.int64), at
 
 
 def _add_ngrams(vectors: np.ndarray, words: list[bytes], ngrams: np.ndarray, shortest: int, longest: int) -> None:
-    """Make of the words' own rows the means of these and of their n-grams' rows, in place.
+    """Replace each row with the mean of the word's own row and the rows of its n-grams, in place.
 
-    fastText hashes (FNV-1a, bytes taken as signed) all runs of `shortest` to `longest` characters of ``<word>``.
-    Here all that start anywhere grow together by a byte at a time.
+    fastText hashes every substring of ``<word>`` with `shortest` to `longest` characters (FNV-1a with signed bytes).
+    The loop extends all substrings, one for each starting character, by one byte at a time.
     """
     text = np.frombuffer(b"".join(b"<" + word + b">" for word in words), dtype=np.uint8)
     lengths = np.array([len(word) + 2 for word in words])
     owners = np.repeat(np.arange(len(words)), lengths)
     ends = np.cumsum(lengths)
     starts_character = (text & 0xC0) != 0x80
-    whole = np.array([word == b"</s>" for word in words])  # the end of a line, which has no n-grams
+    whole = np.array([word == b"</s>" for word in words])  # the end-of-line token has no n-grams
     places = np.flatnonzero(starts_character & ~whole[owners])
     first = (ends - lengths)[owners[places]]
     stops, cursors, begins = ends[owners[places]], places.copy(), places
@@ -115,7 +164,7 @@ def _add_ngrams(vectors: np.ndarray, words: list[bytes], ngrams: np.ndarray, sho
         cursors = cursors + 1
         at_end = cursors == stops
         complete = at_end | starts_character[np.minimum(cursors, len(text) - 1)]
-        # A lone angle bracket is no n-gram.
+        # A single angle bracket is not an n-gram.
         bracket = (characters == 1) & ((begins == first) | at_end)
         emit = complete & (characters >= shortest) & (characters <= longest) & ~bracket
         found_owners.append(owners[begins[emit]])

@@ -1,4 +1,4 @@
-"""Files of word vectors: opened with or without gzip, replaced atomically, and their words and values converted."""
+"""File access of all formats: optional gzip, atomic replacement, and conversion of words and values."""
 
 from __future__ import annotations
 
@@ -23,19 +23,55 @@ _SPACES = re.compile(rb"[\x00-\x20\x7f]")
 
 
 class FormatError(ValueError):
-    """A vector file that cannot be read or written, with the place and the remedy."""
+    """An error in reading or writing a vector file, with its place and a remedy in the message."""
 
 
 def is_gzipped(path: Path) -> bool:
-    """Return whether the name says that a file is compressed with gzip."""
+    """Return whether a file name ends in ``.gz``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.fileio import is_gzipped
+    >>> is_gzipped(Path("vectors.txt.gz")), is_gzipped(Path("vectors.txt"))
+    (True, False)
+    """
     return path.suffix.lower() == ".gz"
 
 
 @contextlib.contextmanager
 def open_for_reading(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a file for reading, decompressed where it is compressed with gzip, and give it with its size.
+    """Open a file for reading and decompress it if it is gzipped. Yield the file and its size.
 
-    It is decompressed into an unnamed temporary file, as readers check a file's header against its size, and map it.
+    A gzipped file is recognised by its first bytes, not by its name. It is decompressed into an unnamed temporary file,
+    because readers map files into memory and check their headers against their sizes.
+
+    Parameters
+    ----------
+    path : Path
+
+    Yields
+    ------
+    file : binary file
+    size : int
+        Size of the decompressed file in bytes.
+
+    Raises
+    ------
+    FormatError
+        If a gzipped file is truncated or damaged.
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    >>> import gzip
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.fileio import open_for_reading
+    >>> _ = Path("vectors.txt").write_bytes(gzip.compress(b"sun 0.5"))
+    >>> with open_for_reading(Path("vectors.txt")) as (file, size):
+    ...     size, file.read()
+    (7, b'sun 0.5')
     """
     with path.open("rb") as file:
         magic = file.read(2)
@@ -49,7 +85,7 @@ def open_for_reading(path: Path) -> Iterator[tuple[BinaryIO, int]]:
                     shutil.copyfileobj(packed, plain, 2**20)
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
                 raise FormatError(
-                    f"{path}: not a whole gzip file ({error}): it is cut short or damaged; fetch or write it again"
+                    f"{path}: not a complete gzip file ({error}). It is truncated or damaged; fetch or write it again"
                 ) from error
             size = plain.tell()
             plain.seek(0)
@@ -58,7 +94,34 @@ def open_for_reading(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 @contextlib.contextmanager
 def open_for_writing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to be written that takes `path`'s place on success, compressed where the name says so."""
+    """Open a temporary file that replaces `path` on success. It is compressed if the name ends in ``.gz``.
+
+    Parameters
+    ----------
+    path : Path
+        After an error, an existing file of this name is unchanged.
+
+    Yields
+    ------
+    binary file
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.fileio import open_for_writing
+    >>> path = Path("new.txt")
+    >>> with open_for_writing(path) as file:
+    ...     _ = file.write(b"sun 0.5")
+    ...     print("visible while incomplete:", path.exists())
+    visible while incomplete: False
+    >>> path.read_text()
+    'sun 0.5'
+    """
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         if not is_gzipped(path):
             yield file
@@ -69,23 +132,75 @@ def open_for_writing(path: Path) -> Iterator[BinaryIO]:
 
 
 def decode_words(words: bytes, path: Path, errors: str) -> list[str]:
-    """Return words in UTF-8, with newlines between them, as strings."""
+    r"""Decode UTF-8 words that are separated by newlines.
+
+    Parameters
+    ----------
+    words : bytes
+    path : Path
+        Used in error messages.
+    errors : str
+        How to handle words that are not UTF-8, as in `bytes.decode`.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    FormatError
+        If a word is not UTF-8 and `errors` is "strict".
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.fileio import decode_words
+    >>> decode_words(b"sun\ncaf\xe9", Path("vectors.bin"), errors="surrogateescape")
+    ['sun', 'caf\udce9']
+    """
     try:
-        # Much faster than word by word, and the same: a newline ends whatever was cut short before it.
+        # Equivalent to decoding each word, but much faster: a newline also ends an incomplete character.
         return words.decode("utf-8", errors).split("\n")
     except UnicodeDecodeError as error:
         row = words.count(b"\n", 0, error.start)
         word = words.split(b"\n")[row]
         raise FormatError(
-            f"{path}: the word of row {row + 1}, {word[:30]!r}, is not UTF-8: "
-            f"{error.reason}. Read the file with errors='surrogateescape' to keep such words as they are, or 'replace'"
+            f"{path}: the word in row {row + 1}, {word[:30]!r}, is not UTF-8: "
+            f"{error.reason}. Read the file with errors='surrogateescape' to keep the bytes of such words, or 'replace'"
         ) from error
 
 
 def encode_words(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | None = _SPACES) -> list[bytes]:
-    """Return the words in UTF-8, integers in digits, having checked that the format can hold each.
+    """Encode words in UTF-8, integers as digits, and check that the format can store each word.
 
-    `unfit` matches the bytes that a word must not have; with None any word will do, the empty one as well.
+    Parameters
+    ----------
+    words : sequence of str or of int
+    path : Path
+        Used in error messages.
+    unfit : pattern or None
+        Matches the bytes that a word must not contain: by default spaces and control characters. If None, any word is
+        accepted, including the empty word.
+
+    Returns
+    -------
+    list of bytes
+
+    Raises
+    ------
+    FormatError
+        If the format cannot store a word.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.fileio import encode_words
+    >>> encode_words(["sun", 42], Path("vectors.bin"))
+    [b'sun', b'42']
+    >>> encode_words(["new york"], Path("vectors.bin"))
+    Traceback (most recent call last):
+        ...
+    fastw2v.formats.fileio.FormatError: vectors.bin: the word 'new york' contains a space or control character ...
     """
     spelled = []
     for word in words:
@@ -94,17 +209,47 @@ def encode_words(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | No
         except UnicodeEncodeError as error:
             raise FormatError(f"{path}: the word {word!r} is not valid Unicode: {error.reason}") from error
         if unfit is not None and (word == "" or unfit.search(spelled[-1])):
-            what = "the empty word" if word == "" else f"the word {word!r}, with its space or control character,"
+            what = "the empty word" if word == "" else f"the word {word!r} contains a space or control character and"
             target = f"a {path.suffix} file" if path.suffix else "this format"
             raise FormatError(
-                f"{path}: {what} cannot be written to {target}, as no reader could tell where it ends. "
-                "Save as .safetensors, which holds any word, or rename it"
+                f"{path}: {what} cannot be written to {target}, because no reader could tell where it ends. "
+                "Save as .safetensors, which stores any word, or rename the word"
             )
     return spelled
 
 
 def cast(matrix: np.ndarray, dtype: np.dtype, path: Path) -> np.ndarray:
-    """Return the matrix in C order and `dtype`, having checked that no value grows to infinity."""
+    """Return the matrix in C order and `dtype`, and check that no finite value becomes infinite.
+
+    Parameters
+    ----------
+    matrix : float array, shape (V, D)
+    dtype : dtype
+    path : Path
+        Used in error messages.
+
+    Returns
+    -------
+    array, shape (V, D)
+        `matrix` itself if nothing had to be converted.
+
+    Raises
+    ------
+    FormatError
+        If a value is too large for `dtype`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.fileio import cast
+    >>> cast(np.array([[0.5, 2.0]]), np.dtype("float32"), Path("vectors.bin"))
+    array([[0.5, 2. ]], dtype=float32)
+    >>> cast(np.array([[0.5, 1e39]]), np.dtype("float32"), Path("vectors.bin"))
+    Traceback (most recent call last):
+        ...
+    fastw2v.formats.fileio.FormatError: vectors.bin: the value 1e+39 in row 0 is too large for float32, ...
+    """
     with np.errstate(over="ignore"):
         same = np.ascontiguousarray(matrix, dtype=dtype)
     if dtype.itemsize < matrix.dtype.itemsize:
@@ -112,7 +257,7 @@ def cast(matrix: np.ndarray, dtype: np.dtype, path: Path) -> np.ndarray:
         if overflown.any():
             row, column = np.argwhere(overflown)[0]
             raise FormatError(
-                f"{path}: the value {matrix[row, column]} in row {row} is beyond {dtype.name}, which is what this "
-                f"file holds. Save the vectors as .safetensors, which keeps {matrix.dtype}, or scale them"
+                f"{path}: the value {matrix[row, column]} in row {row} is too large for {dtype.name}, the type of "
+                f"this format. Save the vectors as .safetensors, which keeps {matrix.dtype}, or scale them"
             )
     return same

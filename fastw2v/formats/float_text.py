@@ -1,7 +1,7 @@
-"""Numbers as text, many at a time, to and from single precision.
+"""Vectorised conversion between decimal text and float32 numbers.
 
-Eight digits are eight bytes, and a few operations on 64-bit integers make a number of them; the other way, four digits
-are looked up at a time.
+Parsing combines eight digits at a time with a few operations on 64-bit integers. Formatting looks up four digits at a
+time in a table.
 """
 
 from __future__ import annotations
@@ -10,29 +10,45 @@ import numpy as np
 
 __all__ = ["format_floats", "parse_floats"]
 
-_POWERS = 10.0 ** np.arange(23)  # each exact in double precision
+_POWERS = 10.0 ** np.arange(23)  # all exact in double precision
 _SLOT = 16
-# The text of 0 to 9999 in four digits, as four bytes of one number.
+# The numbers 0 to 9999 as text of four digits, stored in the four bytes of an integer.
 _FOUR_DIGITS = np.array([b"%04d" % i for i in range(10_000)]).view("<u4")
-# Which bytes of a slot a number needs, by the number of its decimals; from the 13th on, of a negative one.
+# Which bytes of a slot are used, by the number of decimals: 13 rows for positive numbers, then 13 for negative ones.
 _NEEDED = np.array(
     [[True, sign, True, True, *(i < n for i in range(12))] for sign in (False, True) for n in range(13)]
 ).view(f"V{_SLOT}")[:, 0]
 
 
 def parse_floats(raw: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Parse numbers such as ``-0.0625``, with or without an exponent such as ``e-05``.
+    """Parse decimal numbers such as ``-0.0625`` and ``1.5e-05``.
+
+    Parameters
+    ----------
+    raw : uint8 array
+        Text, with at least 16 bytes of padding at both ends.
+    starts, ends : int array, shape (N,)
+        Number i is ``raw[starts[i]:ends[i]]``.
 
     Returns
     -------
     values : float32 array, shape (N,)
     odd : int array, shape (M,)
-        The places of numbers in another form, whose values mean nothing.
+        Indices of numbers that have another form, such as ``nan``. Their values are undefined.
 
     Notes
     -----
-    The digits make an integer below 2⁵³, divided by a power of ten below 10²³: both are exact in double precision,
-    so the quotient is the double nearest to the number, as Python's ``float`` gives it.
+    The digits form an integer below 2⁵³, which is divided by a power of ten below 10²³. Both are exact in double
+    precision, so the quotient is the double nearest to the number, as in Python's ``float``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.formats.float_text import parse_floats
+    >>> raw = np.frombuffer(bytes(16) + b"-0.0625 2.5e-01 nan" + bytes(16), np.uint8)
+    >>> values, odd = parse_floats(raw, starts=np.array([16, 24, 32]), ends=np.array([23, 31, 35]))
+    >>> values[:2].tolist(), odd.tolist()
+    ([-0.0625, 0.25], [2])
     """
     negative = raw[starts] == 45
     points = starts + negative + 1
@@ -45,7 +61,7 @@ def parse_floats(raw: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple
         ends = ends.copy()
         ends[scaled] -= 4
     n_digits = ends - points - 1
-    whole = raw[points - 1] - np.uint8(48)  # wraps round to a large number for what is no digit
+    whole = raw[points - 1] - np.uint8(48)  # wraps around to a large number for anything but a digit
     regular = (raw[points] == 46) & (whole <= 9) & (n_digits >= 1) & (n_digits <= 14)
     n_digits = np.clip(n_digits, 1, 14)
     decimals = n_digits + exponents
@@ -66,7 +82,7 @@ def parse_floats(raw: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple
 
 
 def format_floats(values: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """Return the shortest decimals that read back as the same float32 values, with a space before each.
+    """Return the shortest decimal text of each float32 value that reads back exactly, with a space before each number.
 
     Parameters
     ----------
@@ -76,13 +92,21 @@ def format_floats(values: np.ndarray) -> tuple[bytes, np.ndarray]:
     -------
     text : bytes
     lengths : int64 array, shape (N,)
-        How many bytes of the text each number takes.
+        Number of bytes of each number, including the space.
 
     Notes
     -----
-    The digits are tried from eight upwards or downwards: rounded to so many digits, does the number read back the same?
-    This is asked in the reader's own arithmetic, an integer divided by a power of ten in double precision.
-    Numbers up to 0.0001 and from 9.9 on are spelled one by one.
+    The number of digits is found by trial, from eight upwards or downwards: the smallest number of digits that reads
+    back exactly is kept. The trial uses the reader's arithmetic, an integer divided by a power of ten in double
+    precision. Numbers with a magnitude up to 0.0001 or from 9.9 are formatted one by one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.formats.float_text import format_floats
+    >>> text, lengths = format_floats(np.array([0.1, -2.5, 1e-20], np.float32))
+    >>> text, lengths.tolist()
+    (b' 0.1 -2.5 1e-20', [4, 5, 6])
     """
     sizes = np.abs(values)
     regular = (sizes > 1e-4) & (sizes < 9.9)
@@ -122,7 +146,7 @@ def format_floats(values: np.ndarray) -> tuple[bytes, np.ndarray]:
 
 
 def _rounded(values: np.ndarray, decimals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return float32 values times 10 to the power of `decimals`, rounded, and whether that reads back the same."""
+    """Return values · 10**decimals, rounded to integers, and whether each integer reads back as the same float32."""
     powers = _POWERS[decimals]
     numbers = np.rint(values * powers)
     return numbers, (numbers / powers).astype(np.float32) == values
@@ -130,18 +154,18 @@ def _rounded(values: np.ndarray, decimals: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _spelled_alone(value: np.float32) -> bytes:
     text = str(value)
-    if len(text) >= _SLOT:  # as some between 10**12 and 10**16 are
+    if len(text) >= _SLOT:  # for example some numbers between 10**12 and 10**16
         text = np.format_float_scientific(value, trim="0")
     return b" " + text.encode()
 
 
 def _eight_digits(octets: np.ndarray, n_digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number that the last 1 to 8 of eight characters spell, and whether they are all digits."""
-    # The first character is the lowest byte: shifting there and back makes zeros of those in front.
+    """Return the number that the last `n_digits` of eight characters form, and whether they are all digits."""
+    # The first character is the lowest byte. Shifting right and left again replaces the leading characters with zeros.
     spare = (8 * (8 - n_digits)).astype(np.uint64)
     x = ((octets ^ np.uint64(0x3030303030303030)) >> spare) << spare
     digits = ((x | (x + np.uint64(0x0606060606060606))) & np.uint64(0xF0F0F0F0F0F0F0F0)) == 0
-    # Neighbours are joined: eight digits to four pairs, and these, by two products, to the whole.
+    # Adjacent digits are combined into four pairs, and two products combine the pairs into the number.
     x = x * np.uint64(10) + (x >> np.uint64(8))
     mask = np.uint64(0x000000FF000000FF)
     high = (x & mask) * np.uint64(0x000F424000000064)

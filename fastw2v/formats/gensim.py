@@ -1,4 +1,4 @@
-"""gensim's own files: KeyedVectors, or a Word2Vec model with them inside, pickled, with large arrays beside."""
+"""gensim's own files: a pickled KeyedVectors object or Word2Vec model, with large arrays in separate files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VECTORS = {
     "gensim.models.keyedvectors Word2VecKeyedVectors",
     "gensim.models.keyedvectors EuclideanKeyedVectors",
 }
-# What else such files mention, none of which is made: the model around the vectors, and its state.
+# Other names that occur in such files: the model around the vectors, and its state. None of these objects is created.
 _KNOWN = _VECTORS | {
     "gensim.models.word2vec Word2Vec",
     "gensim.models.word2vec Word2VecVocab",
@@ -33,14 +33,41 @@ _KNOWN = _VECTORS | {
     "numpy.random._pickle __bit_generator_ctor",
     "numpy.random._mt19937 MT19937",
 }
-# Integer words, up to here; beyond, keys of equal hash can be made that take for ever to tell apart.
+# Upper bound of integer words. An attacker can choose larger keys with equal hashes, which make a dictionary very slow.
 _LARGEST_KEY = 2**31
 
 
 def read_gensim(path: Path) -> VectorRecord:
-    """Read the words, vectors and counts that gensim's ``KeyedVectors.save`` or ``Word2Vec.save`` wrote.
+    """Read the words, vectors and counts of a file written by gensim's ``KeyedVectors.save`` or ``Word2Vec.save``.
 
-    Nothing in the file is run. Arrays that gensim put into files of their own, named after it, are mapped.
+    No code in the file is run. Arrays that gensim saved in separate files, such as ``NAME.vectors.npy``, are mapped
+    into memory.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    VectorRecord
+
+    Raises
+    ------
+    FormatError
+        If the file is not such a pickle, or refers to anything that these objects do not need.
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.gensim import read_gensim
+    >>> _ = Path("unsafe.kv").write_bytes(pickle.dumps(print))  # a reference to a function
+    >>> read_gensim(Path("unsafe.kv"))
+    Traceback (most recent call last):
+        ...
+    fastw2v.formats.fileio.FormatError: unsafe.kv: not a pickle of gensim's word vectors: it refers to builtins.print
     """
     data = path.read_bytes()
     try:
@@ -48,25 +75,25 @@ def read_gensim(path: Path) -> VectorRecord:
         if type(pickled) is PickledObject and type(pickled.state.get("wv")) is PickledObject:
             pickled, prefix = pickled.state["wv"], f"{path}.wv"
         if type(pickled) is not PickledObject or pickled.name not in _VECTORS:
-            raise ValueError("it is not gensim's KeyedVectors, nor a Word2Vec model with them")
+            raise ValueError("it contains neither a KeyedVectors object nor a Word2Vec model")
         state = pickled.state
         words = state.get("index_to_key", state.get("index2word"))
         if type(words) is not list:
             raise ValueError("it has no list of words")
         rows = state.get("key_to_index")
         if type(rows) is dict and rows != {word: row for row, word in enumerate(words)}:
-            raise ValueError("its key_to_index and its list of words disagree")
+            raise ValueError("its key_to_index does not match its list of words")
         vectors = _array(state, "vectors", prefix)
         if vectors is None:
             raise ValueError("it has no vectors")
         counts = _counts(state)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise FormatError(f"{path}: refused, as it is not a pickle of gensim's word vectors: {error}") from error
+        raise FormatError(f"{path}: not a pickle of gensim's word vectors: {error}") from error
     return VectorRecord(words, vectors, counts=counts)
 
 
 def _array(state: dict[Any, Any], name: str, prefix: str) -> np.ndarray | None:
-    """Return an array of the state, wherever it is kept."""
+    """Return an array of the state, from the pickle or from its separate file."""
     value = state.get(name)
     if type(value) is PickledArray:
         return value.value
@@ -74,7 +101,7 @@ def _array(state: dict[Any, Any], name: str, prefix: str) -> np.ndarray | None:
         beside = Path(f"{prefix}.{name}.npy")
         if not beside.is_file():
             packed = " (compressed files are not supported)" if beside.with_suffix(".npz").is_file() else ""
-            raise ValueError(f"its {name} should be in {beside}, which is not there{packed}")
+            raise ValueError(f"its {name} should be in {beside}, which does not exist{packed}")
         mapped: np.ndarray = np.asarray(np.load(beside, mmap_mode="r", allow_pickle=False))
         return mapped
     return None

@@ -1,4 +1,4 @@
-"""NumPy's archive, without pickles: the same arrays as in safetensors."""
+"""NumPy's ``.npz`` archive with the same arrays as in safetensors files. Pickles are neither written nor read."""
 
 from __future__ import annotations
 
@@ -20,36 +20,88 @@ from fastw2v.utils.atomic_write import atomic_write
 __all__ = ["read_npz", "write_npz"]
 
 _ARRAYS = {"vectors", "words", "word_offsets", "counts", "context_vectors", "settings", "integer_words"}
-# Deflate packs a thousandfold at best: a file that claims more is lying about its sizes.
+# Deflate compresses by a factor of about 1000 at best. A larger factor means that the sizes in the archive are wrong.
 _MOST_PACKED = 1100
 
 
 def read_npz(path: Path) -> VectorRecord:
-    """Read what `write_npz` wrote."""
-    path.open("rb").close()  # for the plain errors: no such file, no permission, a folder
+    """Read a file written by `write_npz`.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    VectorRecord
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged or was not written by fastw2v.
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.npz import read_npz, write_npz
+    >>> write_npz(VectorRecord(["new york"], np.ones((1, 2)), counts=np.array([7])), Path("vectors.npz"))
+    >>> record = read_npz(Path("vectors.npz"))
+    >>> record, record.index_to_key, record.counts.tolist()
+    (VectorRecord(vectors of shape (1, 2), float64), ['new york'], [7])
+    """
+    path.open("rb").close()  # raise plain errors first: no such file, no permission, a folder
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             if missing := {"vectors", "words", "word_offsets"}.difference(members):
-                raise FormatError(f"{path}: the archive has no {' and no '.join(sorted(missing))}: not one of ours")
+                missing_names = " and no ".join(sorted(missing))
+                raise FormatError(f"{path}: the archive has no {missing_names}, so fastw2v did not write it")
             arrays = {name: _array(archive, info) for name, info in members.items() if name in _ARRAYS}
     except FormatError:
         raise
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise FormatError(f"{path}: not a whole NumPy archive ({error}): it is cut short or damaged") from error
+        raise FormatError(f"{path}: not a complete NumPy archive ({error}). It is truncated or damaged") from error
     words, offsets = arrays.pop("words"), arrays.pop("word_offsets")
     keys = "integers" if arrays.pop("integer_words", np.False_).any() else "strings"
     settings = arrays.pop("settings", np.frombuffer(b"null", np.uint8)).tobytes().decode("utf-8", "replace")
     if words.dtype != np.uint8 or words.ndim != 1 or offsets.dtype != np.int64 or offsets.ndim != 1:
-        raise FormatError(f"{path}: words and word_offsets are not of bytes and of 64-bit integers: not one of ours")
+        raise FormatError(f"{path}: words is not an array of bytes, or word_offsets is not one of 64-bit integers")
     if not len(offsets) or offsets[0] or offsets[-1] != len(words) or (offsets[1:] < offsets[:-1]).any():
-        raise FormatError(f"{path}: word_offsets do not run from 0 to the length of words: the file is damaged")
+        raise FormatError(f"{path}: word_offsets does not run from 0 to the length of words; the file is damaged")
     spelled = words_from_arrays(words, offsets, keys, path)
     return VectorRecord(spelled, settings=settings_from_json(settings, path), **arrays)
 
 
 def write_npz(record: VectorRecord, path: Path) -> None:
-    """Write everything that a record holds, as it is."""
+    """Write a complete record without loss.
+
+    Parameters
+    ----------
+    record : VectorRecord
+    path : Path
+
+    Raises
+    ------
+    FormatError
+        If a word is not valid Unicode, or the settings are not JSON.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.npz import write_npz
+    >>> write_npz(VectorRecord(["sun", "moon"], np.ones((2, 3), np.float16)), Path("half.npz"))
+    >>> with np.load("half.npz") as archive:
+    ...     {name: archive[name].shape for name in sorted(archive)}
+    {'vectors': (2, 3), 'word_offsets': (3,), 'words': (7,)}
+    """
     arrays: dict[str, Any] = words_to_arrays(record, path)
     arrays["vectors"] = to_host(record.vectors)
     if record.counts is not None:
@@ -65,16 +117,16 @@ def write_npz(record: VectorRecord, path: Path) -> None:
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    """Read an array, having held the size that its header claims against what the archive can hold."""
+    """Read an array after checking that the size in its header fits the archive."""
     with archive.open(info) as file:
         version = npy.read_magic(file)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read_header(file)
         size = math.prod(shape) * dtype.itemsize
         if dtype.hasobject or size > info.file_size or info.file_size > _MOST_PACKED * (info.compress_size + 100):
-            raise ValueError(f"{info.filename} claims to be {shape} of {dtype}")
+            raise ValueError(f"the header of {info.filename} is invalid: shape {shape}, type {dtype}")
         data = file.read(size)
         if len(data) < size or file.read(1):
-            raise ValueError(f"{info.filename} has not the size that it claims")
+            raise ValueError(f"the size of {info.filename} does not match its header")
     flat: np.ndarray = np.frombuffer(data, dtype)
     return flat.reshape(shape, order="F" if fortran else "C").astype(dtype.newbyteorder("="), copy=False)

@@ -1,4 +1,4 @@
-"""The TensorBoard Embedding Projector: numbers in one file of tab-separated values, words in another beside it."""
+"""Files of the TensorBoard Embedding Projector: one with tab-separated numbers and one with the words."""
 
 from __future__ import annotations
 
@@ -16,46 +16,110 @@ from fastw2v.utils.atomic_write import atomic_write
 
 __all__ = ["metadata_path", "read_projector", "write_projector"]
 
-# The Projector splits at tabs and newlines; a word may hold spaces.
+# The Projector splits at tabs and newlines only, so words may contain spaces.
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 def metadata_path(path: Path) -> Path:
-    """Return where the words are: for ``NAME.tsv`` in ``NAME.metadata.tsv``."""
+    """Return the path of the file with the words: ``NAME.metadata.tsv`` for ``NAME.tsv``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.projector import metadata_path
+    >>> metadata_path(Path("vectors.tsv")).name
+    'vectors.metadata.tsv'
+    """
     return path.with_suffix(f".metadata{path.suffix}")
 
 
 def read_projector(path: Path, errors: str) -> VectorRecord:
-    """Read numbers from one file and words from the other."""
+    r"""Read the vectors from one file, and the words and counts from the other.
+
+    Parameters
+    ----------
+    path : Path
+        The file with the vectors.
+    errors : str
+        How to handle words that are not UTF-8, as in `bytes.decode`.
+
+    Returns
+    -------
+    VectorRecord
+        The counts are None unless the words have a column ``count``.
+
+    Raises
+    ------
+    FormatError
+        If a file is truncated or damaged.
+    OSError
+        If a file cannot be opened.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.projector import read_projector
+    >>> _ = Path("vectors.tsv").write_bytes(b"0.5\t1\n0\t-2\n")
+    >>> _ = Path("vectors.metadata.tsv").write_bytes(b"sun\nnew york\n")
+    >>> record = read_projector(Path("vectors.tsv"), errors="strict")
+    >>> dict(zip(record.words, record.vectors.tolist()))
+    {'sun': [0.5, 1.0], 'new york': [0.0, -2.0]}
+    """
     text = path.read_bytes()
     lines = metadata_path(path).read_bytes().split(b"\n")
     if not text or not lines[:-1] or text[-1:] != b"\n" or lines.pop():
-        raise FormatError(f"{path} or {metadata_path(path)}: empty, or its last line has no newline: it is cut short")
+        raise FormatError(
+            f"{path} or {metadata_path(path)} is truncated: the file is empty, or its last line has no newline"
+        )
     counts: Any = None
-    if b"\t" in lines[0]:  # with several columns, their names stand above them
+    if b"\t" in lines[0]:  # several columns have their names in the first line
         names, *lines = lines
         columns = [line.rstrip(b"\r").split(b"\t") for line in lines]
         if any(len(column) != names.count(b"\t") + 1 for column in columns):
-            raise FormatError(f"{metadata_path(path)}: the lines have not as many columns as the first: it is damaged")
+            raise FormatError(f"{metadata_path(path)}: the lines differ in their number of columns; it is damaged")
         lines = [column[0] for column in columns]
         where = names.rstrip(b"\r").split(b"\t")
         if b"count" in where:
             counts = _counts([column[where.index(b"count")] for column in columns], metadata_path(path))
     n_dims = text[: text.index(b"\n")].count(b"\t") + 1
     try:
-        # The same as a text file whose words are all "x".
+        # Convert to a text file whose words are all "x".
         rows = b"".join(
             b"x " + line + b"\n" for line in text[:-1].replace(b" ", b"_").replace(b"\t", b" ").split(b"\n")
         )
         _, vectors = parse_rows(rows, n_dims)
     except IndexError as error:
-        raise FormatError(f"{path}: line {error.args[0] + 1} is not {n_dims} numbers with tabs between them") from None
+        raise FormatError(f"{path}: line {error.args[0] + 1} is not {n_dims} tab-separated numbers") from None
     words = decode_words(b"\n".join(line.rstrip(b"\r") for line in lines), path, errors)
     return VectorRecord(words, vectors, counts)
 
 
 def write_projector(record: VectorRecord, path: Path) -> None:
-    """Write both files, the words with their counts where there are any."""
+    r"""Write the vectors to one file, and the words and counts to the other.
+
+    Parameters
+    ----------
+    record : VectorRecord
+    path : Path
+        The file of the vectors; `metadata_path` gives that of the words.
+
+    Raises
+    ------
+    FormatError
+        If a word contains a tab, a newline or another control character, or a value is too large for float32.
+    OSError
+        If a file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.projector import write_projector
+    >>> write_projector(VectorRecord(["new york"], np.array([[0.5, -1]]), counts=[7]), Path("cities.tsv"))
+    >>> Path("cities.tsv").read_text().split(), Path("cities.metadata.tsv").read_text().splitlines()
+    (['0.5', '-1.0'], ['word\tcount', 'new york\t7'])
+    """
     words = encode_words(record.index_to_key, path, unfit=_CONTROL)
     matrix = cast(to_host(record.vectors), np.dtype("<f4"), path)
     with atomic_write(path) as numbers, atomic_write(metadata_path(path)) as metadata:
@@ -74,4 +138,4 @@ def _counts(column: list[bytes], path: Path) -> np.ndarray:
     try:
         return np.array([int(count) for count in column])
     except ValueError as error:
-        raise FormatError(f"{path}: a count is not a number: {error}") from error
+        raise FormatError(f"{path}: a count is not an integer: {error}") from error

@@ -1,4 +1,4 @@
-"""What a file of word vectors holds, as plain data."""
+"""The content of a word-vector file as plain data."""
 
 from __future__ import annotations
 
@@ -14,22 +14,30 @@ __all__ = ["VectorRecord", "check_record"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class VectorRecord:
-    """Words, their vectors and what is stored beside them: what readers return and writers take.
+    """The words, vectors and further data of a file, as returned by readers and accepted by writers.
 
-    Making one checks nothing: `WordVectors` checks what was read, `check_record` what is to be written.
+    The constructor checks nothing. `WordVectors` checks a record that was read, and `check_record` checks a record that
+    will be written.
 
     Parameters
     ----------
     words : sequence of str or of int, or a function that returns one
         V words. A function is called when the words are first needed.
     vectors : float array, shape (V, D)
-        Of any array library.
+        An array of any array library.
     counts : integer array, shape (V,), optional
-        How often each word occurred in the corpus.
+        Number of occurrences of each word in the corpus.
     context_vectors : float array, shape (V, D), optional
-        The output side of the model, W_out.
+        W_out, the output vectors of the model.
     settings : dict, optional
-        How the vectors were made; anything that JSON can hold.
+        Training settings: any data that JSON can represent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> VectorRecord(["sun", "moon"], np.ones((2, 3)))
+    VectorRecord(vectors of shape (2, 3), float64)
     """
 
     words: Sequence[Any] | Callable[[], Sequence[Any]]
@@ -43,21 +51,47 @@ class VectorRecord:
 
     @cached_property
     def index_to_key(self) -> list[Any]:
-        """The words, in the order of the rows."""
+        """The words, in the order of the rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.formats import VectorRecord
+        >>> VectorRecord(lambda: "sun moon".split(), np.ones((2, 3))).index_to_key  # calls the function
+        ['sun', 'moon']
+        """
         return list(self.words() if callable(self.words) else self.words)
 
     def first(self, n: int) -> VectorRecord:
-        """Return a record of the first `n` words; words that are decoded when needed stay so.
+        """Return a record of the first `n` words. If `words` is a function, it is not called yet.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        VectorRecord
+            Its arrays are views.
 
         Raises
         ------
         ValueError
-            If the arrays differ in their numbers of rows.
+            If the arrays differ in their number of rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.formats import VectorRecord
+        >>> record = VectorRecord(["sun", "moon", "star"], np.ones((3, 2)), counts=np.array([9, 4, 2]))
+        >>> first = record.first(2)
+        >>> first.words, first.vectors.shape, first.counts.tolist()
+        (['sun', 'moon'], (2, 2), [9, 4])
         """
         arrays = [array for array in (self.vectors, self.counts, self.context_vectors) if array is not None]
         if len({array.shape[:1] for array in arrays}) > 1:
             shapes = ", ".join(str(tuple(array.shape)) for array in arrays)
-            raise ValueError(f"the arrays have shapes {shapes}; they must have one row for each word")
+            raise ValueError(f"the arrays have shapes {shapes}; all must have one row for each word")
         return VectorRecord(
             partial(_first_words, self, n) if callable(self.words) else self.words[:n],
             self.vectors[:n],
@@ -68,7 +102,27 @@ class VectorRecord:
 
 
 def check_record(record: VectorRecord) -> None:
-    """Raise TypeError or ValueError unless a record holds distinct words with one row each in every array."""
+    """Check that the words of a record are distinct and that each array has one row for each word.
+
+    Parameters
+    ----------
+    record : VectorRecord
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the record is inconsistent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.record import check_record
+    >>> check_record(VectorRecord(["sun", "moon"], np.ones((2, 3)), context_vectors=np.ones((2, 4))))
+    Traceback (most recent call last):
+        ...
+    ValueError: context_vectors has shape (2, 4); it must have the shape of vectors, (2, 3)
+    """
     matrix = check_matrix("vectors", record.vectors)
     index_keys(check_keys(record.index_to_key, matrix.shape[0]))
     if record.counts is not None:
@@ -78,7 +132,7 @@ def check_record(record: VectorRecord) -> None:
         and check_matrix("context_vectors", record.context_vectors).shape != matrix.shape
     ):
         raise ValueError(
-            f"context_vectors has shape {tuple(record.context_vectors.shape)}; it must be that of vectors, "
+            f"context_vectors has shape {tuple(record.context_vectors.shape)}; it must have the shape of vectors, "
             f"{tuple(matrix.shape)}"
         )
 

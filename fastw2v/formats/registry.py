@@ -1,4 +1,4 @@
-"""The formats: which one a file name means, and reading and writing each."""
+"""The registry of formats: inference from file names, and one function each to read and to write any format."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GZIPPABLE = ("bin", "txt", "glove")
 
 
 def format_of(path: str | PathLike[str], format: str | None = None) -> str:
-    """Return the format of a file: the one that is given, or that which the suffix names.
+    """Return the format of a file, from `format` if it is given and otherwise from the suffix.
 
     Parameters
     ----------
@@ -42,10 +42,23 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
     format : str, optional
         One of `FORMATS`.
 
+    Returns
+    -------
+    str
+        One of `FORMATS`.
+
     Raises
     ------
     FormatError
-        If the suffix or `format` is unknown, or the format does not go with ``.gz``.
+        If the suffix or `format` is unknown, or the format cannot be compressed and the name ends in ``.gz``.
+
+    Examples
+    --------
+    >>> from fastw2v.formats import format_of
+    >>> format_of("vectors.vec.gz"), format_of("vectors.safetensors")
+    ('txt', 'safetensors')
+    >>> format_of("word2vec.model", format="gensim")
+    'gensim'
     """
     path = Path(path)
     bare = path.with_suffix("") if is_gzipped(path) else path
@@ -55,52 +68,67 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
             return "static-embedding"
         if format is None:
             raise FormatError(
-                f"{path}: the suffix {bare.suffix!r} names no known format. Supported are {', '.join(SUFFIXES)}, .gz "
-                "behind .bin, .txt, .vec and .glove, and for reading .kv; for another name say format= one of "
-                f"{', '.join(FORMATS)}"
+                f"{path}: unknown suffix {bare.suffix!r}. Supported are {', '.join(SUFFIXES)}; .gz after .bin, "
+                ".txt, .vec and .glove; and, for reading, .kv. For a file with any other name, specify the format: "
+                f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
             )
     if format not in FORMATS:
         raise FormatError(f"format is {format!r}; supported are {', '.join(FORMATS)}")
     if is_gzipped(path) and format not in _GZIPPABLE:
-        raise FormatError(f"{path}: {format} files are not packed with gzip here; leave out the .gz")
+        raise FormatError(f"{path}: {format} files cannot be compressed with gzip; remove the .gz from the name")
     return format
 
 
 def read(
     path: str | PathLike[str], format: str | None = None, errors: str = "strict", limit: int | None = None
 ) -> VectorRecord:
-    """Read a file of word vectors as plain data; `WordVectors.load` makes word vectors of it.
+    r"""Read a word-vector file as plain data. To query the vectors, use `WordVectors.load` instead.
 
     Parameters
     ----------
     path : str or path
-        A file compressed with gzip is decompressed, whatever its name.
+        A gzipped file is decompressed, whatever its name.
     format : str, optional
-        One of `FORMATS`; by default the suffix decides, a folder is a StaticEmbedding, and a file of safetensors is
-        known by its first bytes where its suffix is ``.kv`` or names no format. A ``.bin`` may be a
-        fastText model as well, and a ``.txt`` or ``.vec`` a file of GloVe's, without a first line of numbers.
+        One of `FORMATS`. By default the suffix determines the format, and a folder is read as a StaticEmbedding. A
+        file whose suffix is ``.kv`` or unknown is recognised as safetensors by its first bytes. A ``.bin`` file can
+        also be a fastText model, and a ``.txt`` or ``.vec`` file can also be a GloVe file, which has no header line.
     errors : {"strict", "surrogateescape", "replace", "ignore"}
-        What to do with words that are not UTF-8, as in `bytes.decode`. Old tools cut words in the middle of a
-        character; "surrogateescape" keeps their bytes.
+        How to handle words that are not UTF-8, as in `bytes.decode`. Old tools truncate words in the middle of a
+        character; "surrogateescape" preserves their bytes.
     limit : int, optional
-        Keep the first so many words only. Of ``.bin``, ``.txt`` and their like the rest is not even read.
+        Number of words to keep, counted from the first. The rest of a ``.bin``, ``.txt``, ``.vec`` or ``.glove`` file
+        is not read.
 
     Returns
     -------
     VectorRecord
-        On the host. float32 from most formats; from ``.safetensors``, ``.npz`` and gensim's the type that was
-        saved. The vectors of a ``.safetensors`` file are mapped: read from the disk when used, and not writable.
-        Its words are decoded when they are first needed.
+        Arrays on the host. Vectors are float32, but those of ``.safetensors``, ``.npz`` and gensim files have the type
+        in which they were saved. The vectors of a ``.safetensors`` file are mapped into memory: they are read-only and
+        are loaded from disk when they are used. Its words are decoded when they are first needed.
 
     Raises
     ------
     FormatError
-        If the suffix or `format` is unknown, or the file is cut short, damaged or of another format. That words
-        are distinct, and arrays fit each other, is checked by `WordVectors`.
+        If the suffix or `format` is unknown, or the file is truncated, damaged or of another format.
     OSError
         If the file cannot be opened.
     ValueError
         If `limit` is below 1.
+
+    Notes
+    -----
+    `WordVectors` checks that words are distinct and that the shapes of the arrays match.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats import read
+    >>> _ = Path("glove.txt").write_text("sun 0.5 1.0\nmoon 0.25 -1.0\n")
+    >>> record = read("glove.txt")
+    >>> record.index_to_key, record.vectors.tolist()
+    (['sun', 'moon'], [[0.5, 1.0], [0.25, -1.0]])
+    >>> read("glove.txt", limit=1).index_to_key
+    ['sun']
     """
     path = Path(path)
     if limit is not None and limit < 1:
@@ -127,29 +155,40 @@ def read(
 
 
 def write(record: VectorRecord, path: str | PathLike[str], format: str | None = None) -> None:
-    """Write words and vectors to a file, which appears under its name only when it is complete.
+    """Write a record to a file. An incomplete file never appears under the final name.
 
     Parameters
     ----------
     record : VectorRecord
-        What to write; `WordVectors.save` makes it. ``.safetensors`` and ``.npz`` hold everything as it is, the
-        others words and float32 vectors only. Integer words become their digits, save in these two.
+        ``.safetensors`` and ``.npz`` files store everything without loss. Other files store words as text, vectors as
+        float32 and, only in ``.tsv`` files, counts.
     path : str or path
-        ``.gz`` behind the suffix compresses the file.
+        A trailing ``.gz`` compresses the file.
     format : str, optional
-        One of `FORMATS` other than "gensim"; by default the suffix decides.
+        One of `FORMATS` other than "gensim". By default the suffix determines the format.
 
     Raises
     ------
     FormatError
-        If the suffix or `format` is unknown, the record is inconsistent, or the format cannot hold a word or a value.
+        If the suffix or `format` is unknown, the record is inconsistent, or the format cannot store a word or a value.
     OSError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord, write
+    >>> write(VectorRecord(["sun", "moon"], np.array([[0.5, 1], [0.25, -1]])), "vectors.txt")
+    >>> print(Path("vectors.txt").read_text())
+    2 2
+    sun 0.5 1.0
+    moon 0.25 -1.0
     """
     path = Path(path)
     kind = format_of(path, format)
     if kind == "gensim":
-        raise FormatError(f"{path}: gensim's own format is read only, being a pickle; gensim reads .bin and .txt")
+        raise FormatError(f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim reads, too")
     try:
         check_record(record)
     except (TypeError, ValueError) as error:
@@ -170,7 +209,7 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
 
 def _kind_to_read(path: Path, format: str | None) -> str:
     if format is None and path.suffix.lower() not in SUFFIXES and is_safetensors(path):
-        return "safetensors"  # as `WordVectors.save` writes under a name of the user's own
+        return "safetensors"  # `WordVectors.save` writes safetensors under names with unknown suffixes
     return format_of(path, format)
 
 

@@ -1,8 +1,8 @@
-"""Pickles of plain data, read without running anything that they hold.
+"""A reader of pickles that contain plain data. It never runs code from the file.
 
-A pickle is a program. This interpreter knows the few instructions that describe dictionaries, lists, strings, numbers
-and arrays, builds those itself, and refuses the file at anything else. Names of classes and functions are looked up
-nowhere: those on the list of the caller become `PickledObject`, which only remembers what it was given.
+A pickle is a program. This interpreter supports only the instructions that build dictionaries, lists, strings, numbers
+and arrays, and rejects all others. It never looks up names of classes and functions: a name that the caller allows
+becomes a `PickledObject`, which only records the state that the pickle gives, and any other name is rejected.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ATOMS = {
 }
 _CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-# Numbers only: an array of anything else could hold references.
+# Only numbers, because an array of objects could contain references.
 _ELEMENTS = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}
 _ARRAY_NAMES = {
     "numpy ndarray",
@@ -32,80 +32,139 @@ _ARRAY_NAMES = {
 
 
 class PickledArray:
-    """An array that a pickle describes; `value` is None until it has."""
+    """An array in a pickle. Its `value` is None until the pickle has described it completely.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> import numpy as np
+    >>> from fastw2v.formats.restricted_pickle import unpickled
+    >>> array = unpickled(pickle.dumps(np.eye(2)))
+    >>> type(array).__name__, array.value.tolist()
+    ('PickledArray', [[1.0, 0.0], [0.0, 1.0]])
+    """
 
     def __init__(self) -> None:
         self.value: np.ndarray | None = None
 
     def set_state(self, _version: Any, shape: Any, dtype: Any, fortran: Any, data: Any) -> None:
-        """Take the state that a pickle gives."""
+        """Set the array from the arguments of ``ndarray.__setstate__``, which pickles up to protocol 4 contain.
+
+        Examples
+        --------
+        >>> import pickle
+        >>> import numpy as np
+        >>> from fastw2v.formats.restricted_pickle import unpickled
+        >>> unpickled(pickle.dumps(np.arange(3.0), protocol=4)).value.tolist()  # calls set_state
+        [0.0, 1.0, 2.0]
+        """
         self.set_data(data, dtype, shape, "F" if fortran is True else "C")
 
     def set_data(self, data: Any, dtype: Any, shape: Any, order: Any) -> None:
-        """Take the bytes, type, shape and order of the elements."""
+        """Set the array from its bytes, type, shape and order, which pickles of protocol 5 contain.
+
+        Examples
+        --------
+        >>> import pickle
+        >>> import numpy as np
+        >>> from fastw2v.formats.restricted_pickle import unpickled
+        >>> unpickled(pickle.dumps(np.arange(3.0), protocol=5)).value.tolist()  # calls set_data
+        [0.0, 1.0, 2.0]
+        """
         if type(data) not in (bytes, bytearray) or type(dtype) is not _PickledDtype or order not in ("C", "F"):
-            raise ValueError("an array is not described by its bytes")
+            raise ValueError("the description of an array is invalid")
         if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
-            raise ValueError("an array has no proper shape")
+            raise ValueError("the shape of an array is invalid")
         flat = np.frombuffer(data, dtype=dtype.dtype)
         self.value = flat.reshape(shape, order=order).astype(dtype.dtype.newbyteorder("="))
 
 
 class PickledObject:
-    """What a pickle says of an object that is not made: the name of its class or maker, and its attributes."""
+    """A stand-in for an object in a pickle: the name of its class or function, and its attributes.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from types import SimpleNamespace
+    >>> from fastw2v.formats.restricted_pickle import unpickled
+    >>> data = pickle.dumps(SimpleNamespace(words=["sun", "moon"]))
+    >>> found = unpickled(data, known={"types SimpleNamespace"})
+    >>> type(found).__name__, found.name, found.state
+    ('PickledObject', 'types SimpleNamespace', {'words': ['sun', 'moon']})
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.state: dict[Any, Any] = {}
 
     def set_state(self, state: Any) -> None:
-        """Take the state that a pickle gives; of one that is no dictionary nothing is kept."""
+        """Set the attributes from a dictionary. Any other state is discarded.
+
+        Examples
+        --------
+        >>> from fastw2v.formats.restricted_pickle import PickledObject
+        >>> found = PickledObject("gensim.models.keyedvectors KeyedVectors")
+        >>> found.set_state({"vector_size": 100})
+        >>> found.state
+        {'vector_size': 100}
+        """
         self.state = state if type(state) is dict else {}
 
 
 class _PickledName:
-    """A name that a pickle refers to, in place of what it stands for."""
+    """The name of a class or function in a pickle, which is never looked up."""
 
     def __init__(self, name: str, known: Collection[str]) -> None:
-        self.name = name.replace("numpy._core.", "numpy.core.")  # its place since NumPy 2
+        self.name = name.replace("numpy._core.", "numpy.core.")  # the module was renamed in NumPy 2
         if self.name not in _ARRAY_NAMES and self.name not in known:
             raise ValueError(f"it refers to {name.replace(' ', '.')}")
 
 
 class _PickledDtype:
-    """The type of an array's elements."""
+    """The element type of an array in a pickle."""
 
     def __init__(self, code: Any, *_: Any) -> None:
         if type(code) is not str or code not in _ELEMENTS:
-            raise ValueError(f"it holds an array of {code!r}, where only numbers are allowed")
+            raise ValueError(f"it contains an array of type {code!r}; only numbers are supported")
         self.dtype = np.dtype(code)
 
     def set_state(self, _version: Any, byteorder: Any, *_: Any) -> None:
         if byteorder not in ("<", ">", "|"):
-            raise ValueError(f"an array's byte order is {byteorder!r}")
+            raise ValueError(f"the byte order {byteorder!r} of an array is invalid")
         self.dtype = self.dtype.newbyteorder(byteorder)
 
 
 def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None) -> Any:
-    """Return the plain data that a pickle describes.
+    """Return the plain data in a pickle.
 
     Parameters
     ----------
     data : bytes
     known : collection of str
-        The names, ``"module name"``, that may stand for objects.
+        Names of classes and functions, such as ``"collections defaultdict"``, that become `PickledObject`.
     most : int, optional
-        What integers as keys of dictionaries must be below; by default the number of bytes.
+        Integer keys of dictionaries must be below this limit. By default, the length of `data`.
 
     Returns
     -------
     object
-        Of dictionaries, lists, tuples, strings, numbers, `PickledArray` and `PickledObject`.
+        Built from dictionaries, lists, tuples, strings, bytes, numbers, `PickledArray` and `PickledObject`.
 
     Raises
     ------
     ValueError, TypeError, LookupError, AttributeError
-        If it describes anything else, or is no whole pickle.
+        If the pickle contains anything else, is truncated or is damaged.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from fastw2v.formats.restricted_pickle import unpickled
+    >>> unpickled(pickle.dumps({"words": ["sun", "moon"], "window": 5}))
+    {'words': ['sun', 'moon'], 'window': 5}
+    >>> unpickled(pickle.dumps(print))
+    Traceback (most recent call last):
+        ...
+    ValueError: it refers to builtins.print
     """
     stack: list[Any] = []
     marks: list[int] = []
@@ -114,7 +173,7 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
 
     def pop(n: int) -> list[Any]:
         if not 0 <= n <= len(stack):
-            raise ValueError("it takes more than it has put")
+            raise ValueError("it removes more items from the stack than there are")
         taken = stack[len(stack) - n :]
         del stack[len(stack) - n :]
         return taken
@@ -124,10 +183,10 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
     frame_end: int | None = None
     for opcode, argument, position in pickletools.genops(data):
         name = opcode.name
-        # Since protocol 4 the instructions come in frames that tell their lengths: a byte more or less shows.
+        # Since protocol 4, instructions are grouped in frames with a length, which reveals inserted or lost bytes.
         if frame_end is not None and position >= frame_end:
             if position > frame_end:
-                raise ValueError("an instruction does not end where its frame does")
+                raise ValueError("an instruction extends beyond its frame")
             frame_end = None
         if name in _ATOMS:
             stack.append(argument)
@@ -173,21 +232,21 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
             frame_end = position + 9 + argument
         elif name == "STOP":
             if position + 1 != len(data) or frame_end not in (None, len(data)):
-                raise ValueError("it does not end where the file does")
+                raise ValueError("it does not end at the end of the file")
             return stack.pop()
         elif name != "PROTO":
-            raise ValueError(f"it holds the instruction {name}, at byte {position}")
-    raise ValueError("it is cut short")
+            raise ValueError(f"it contains the unsupported instruction {name} at byte {position}")
+    raise ValueError("it is truncated")
 
 
 def _set_items(target: Any, items: list[Any], limit: int) -> None:
     target = target.state if type(target) is PickledObject else target
     if type(target) is not dict or len(items) % 2:
-        raise ValueError("it puts items into something other than a dictionary")
+        raise ValueError("it adds items to something other than a dictionary")
     for key, value in zip(items[::2], items[1::2], strict=True):
-        # Of other keys, and of giant integers, one can make so many with equal hashes that this never ends.
+        # Other keys and huge integers could be chosen to have equal hashes, which would make this loop extremely slow.
         if type(key) is not str and not (type(key) is int and 0 <= key < limit):
-            raise ValueError("a key of a dictionary is neither a word nor an id")
+            raise ValueError("a dictionary key is neither a string nor an id")
         target[key] = value
 
 
@@ -196,7 +255,7 @@ def _called(function: Any, arguments: Any) -> _PickledDtype | PickledArray | Pic
         raise ValueError("it calls something that is not a function")
     if function.name == "numpy dtype":
         return _PickledDtype(*arguments)
-    if function.name == "_codecs encode":  # how old protocols spell bytes
+    if function.name == "_codecs encode":  # old protocols store bytes as encoded text
         text, encoding = arguments
         if type(text) is not str or encoding != "latin1":
             raise ValueError("it encodes something other than bytes")

@@ -1,6 +1,7 @@
-"""safetensors: the native format, which keeps everything and opens at once.
+"""The native format, safetensors. It stores everything without loss and opens immediately.
 
-The file is mapped, not read: rows come from the disk when they are used, and the words when the first is asked for.
+A file is mapped into memory: rows are loaded from disk when they are used, and all words are decoded when the first one
+is needed.
 """
 
 from __future__ import annotations
@@ -43,7 +44,19 @@ _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "U8": "u1", "I64": "<i8"}
 
 
 def is_safetensors(path: Path) -> bool:
-    """Return whether a file starts as safetensors do: the length of a header in JSON, and the header."""
+    """Return whether a file starts like a safetensors file: with the length of a JSON header and the header.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.safetensors import is_safetensors, write_safetensors
+    >>> path = Path("vectors.kv")
+    >>> write_safetensors(VectorRecord(["sun"], np.ones((1, 2))), path)
+    >>> is_safetensors(path), is_safetensors(Path("missing.kv"))
+    (True, False)
+    """
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -52,17 +65,46 @@ def is_safetensors(path: Path) -> bool:
 
 
 def read_safetensors(path: Path) -> VectorRecord:
-    """Read what `write_safetensors` wrote."""
+    """Read a file written by `write_safetensors`.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    VectorRecord
+        Its arrays are read-only and mapped into memory.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged, was not written by fastw2v, or has a newer version of the format.
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.safetensors import read_safetensors, write_safetensors
+    >>> path = Path("vectors.safetensors")
+    >>> write_safetensors(VectorRecord([7, 42], np.eye(2), settings={"window": 5}), path)
+    >>> record = read_safetensors(path)
+    >>> record.index_to_key, record.settings, record.vectors.flags.writeable
+    ([7, 42], {'window': 5}, False)
+    """
     from safetensors import SafetensorError, safe_open
 
-    path.open("rb").close()  # for the plain errors: no such file, no permission, a folder
+    path.open("rb").close()  # raise plain errors first: no such file, no permission, a folder
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             _check_tensors(file, metadata, path)
     except SafetensorError as error:
         raise FormatError(
-            f"{path}: not a whole safetensors file ({error}). It is cut short, damaged or of another format"
+            f"{path}: not a complete safetensors file ({error}). It is truncated, damaged or of another format"
         ) from error
     tensors = _mapped(path)
     words, offsets = tensors.pop("words"), tensors.pop("word_offsets")
@@ -73,7 +115,31 @@ def read_safetensors(path: Path) -> VectorRecord:
 
 
 def write_safetensors(record: VectorRecord, path: Path) -> None:
-    """Write everything that a record holds, as it is."""
+    """Write a complete record without loss.
+
+    Parameters
+    ----------
+    record : VectorRecord
+    path : Path
+
+    Raises
+    ------
+    FormatError
+        If a word is not valid Unicode, or the settings are not JSON.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from safetensors.numpy import load_file
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.safetensors import write_safetensors
+    >>> write_safetensors(VectorRecord(["sun", "moon"], np.ones((2, 3), np.float32)), Path("new.safetensors"))
+    >>> {name: tensor.shape for name, tensor in sorted(load_file("new.safetensors").items())}
+    {'vectors': (2, 3), 'word_offsets': (3,), 'words': (7,)}
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
@@ -92,11 +158,38 @@ def write_safetensors(record: VectorRecord, path: Path) -> None:
         try:
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:
-            raise OSError(f"{path}: could not be written: {error}") from error
+            raise OSError(f"{path}: cannot write the file: {error}") from error
 
 
 def words_to_arrays(record: VectorRecord, path: Path) -> dict[str, np.ndarray]:
-    """Return the words as arrays: their bytes, one after another, and where each begins and ends."""
+    """Return the words as arrays: ``words`` with their concatenated bytes, and ``word_offsets`` with their boundaries.
+
+    Parameters
+    ----------
+    record : VectorRecord
+    path : Path
+        Used in error messages.
+
+    Returns
+    -------
+    dict of str to array
+        ``words`` is a uint8 array. Word i is ``words[word_offsets[i]:word_offsets[i + 1]]`` in UTF-8.
+
+    Raises
+    ------
+    FormatError
+        If a word is not valid Unicode.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.safetensors import words_to_arrays
+    >>> arrays = words_to_arrays(VectorRecord(["sun", "moon"], np.eye(2)), Path("vectors.npz"))
+    >>> arrays["words"].tobytes(), arrays["word_offsets"].tolist()
+    (b'sunmoon', [0, 3, 7])
+    """
     words = encode_words(record.index_to_key, path, unfit=None)
     return {
         "words": np.frombuffer(b"".join(words), dtype=np.uint8),
@@ -105,10 +198,38 @@ def words_to_arrays(record: VectorRecord, path: Path) -> dict[str, np.ndarray]:
 
 
 def words_from_arrays(words: np.ndarray, offsets: np.ndarray, keys: str, path: Path) -> list[Any]:
-    """Return the words that `words_to_arrays` made bytes of."""
+    """Return the words stored in the arrays of `words_to_arrays`.
+
+    Parameters
+    ----------
+    words : uint8 array
+    offsets : int array, shape (V + 1,)
+    keys : {"strings", "integers"}
+        Type of the words. Integers are stored as digits.
+    path : Path
+        Used in error messages.
+
+    Returns
+    -------
+    list of str or of int
+
+    Raises
+    ------
+    FormatError
+        If a word is not of the given type, or occurs twice.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats.safetensors import words_from_arrays
+    >>> words = np.frombuffer(b"742", np.uint8)
+    >>> words_from_arrays(words, np.array([0, 1, 3]), keys="integers", path=Path("vectors.npz"))
+    [7, 42]
+    """
     data, bounds = words.tobytes(), offsets.tolist()
     try:
-        # In ASCII, one character is one byte, and cutting a decoded text is much faster than decoding each word.
+        # In ASCII, each character is one byte. Slicing the decoded text is much faster than decoding each word.
         text: Any = data.decode("ascii") if data.isascii() else None
         if text is not None:
             spelled = [text[start:end] for start, end in itertools.pairwise(bounds)]
@@ -116,41 +237,58 @@ def words_from_arrays(words: np.ndarray, offsets: np.ndarray, keys: str, path: P
             spelled = [data[start:end].decode("utf-8", "surrogateescape") for start, end in itertools.pairwise(bounds)]
         found = list(map(int, spelled)) if keys == "integers" else spelled
     except ValueError as error:
-        raise FormatError(f"{path}: a word is not what the file says, {keys}: {error}") from error
+        raise FormatError(f"{path}: the words are not all {keys}: {error}") from error
     if len(set(found)) < len(found):
         rows = dict(zip(found, range(len(found)), strict=True))
         first = next(row for row, word in enumerate(found) if rows[word] != row)
         raise FormatError(
-            f"{path}: the word {found[first]!r} occurs twice, in rows {first} and {rows[found[first]]}: it is damaged"
+            f"{path}: the word {found[first]!r} occurs twice, in rows {first} and {rows[found[first]]}; the file is "
+            "damaged"
         )
     return found
 
 
 def settings_to_json(settings: Any, path: Path) -> str:
-    """Return the settings in JSON."""
+    """Return the settings as JSON; raise `FormatError` if that is impossible.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.safetensors import settings_to_json
+    >>> settings_to_json({"model": "cbow", "window": 5}, Path("vectors.npz"))
+    '{"model": "cbow", "window": 5}'
+    """
     try:
         return json.dumps(settings)
     except (TypeError, ValueError) as error:
-        raise FormatError(f"{path}: the settings cannot be written as JSON: {error}") from error
+        raise FormatError(f"{path}: the settings cannot be represented in JSON: {error}") from error
 
 
 def settings_from_json(text: str, path: Path) -> Any:
-    """Return the settings that JSON describes."""
+    """Return the settings from JSON; raise `FormatError` if the text is not JSON.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.safetensors import settings_from_json
+    >>> settings_from_json('{"model": "cbow", "window": 5}', Path("vectors.npz"))
+    {'model': 'cbow', 'window': 5}
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: the settings in its metadata are not JSON: {error}") from error
+        raise FormatError(f"{path}: the settings are not valid JSON: {error}") from error
 
 
 def _check_offsets(words: np.ndarray, offsets: np.ndarray, n_words: int, path: Path) -> None:
     if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(words) or (offsets[1:] < offsets[:-1]).any():
-        raise FormatError(f"{path}: word_offsets do not run from 0 to the length of words: the file is damaged")
+        raise FormatError(f"{path}: word_offsets does not run from 0 to the length of words; the file is damaged")
     if len(offsets) != n_words + 1:
-        raise FormatError(f"{path}: vectors has {n_words} rows, but there are {len(offsets) - 1} words: it is damaged")
+        raise FormatError(f"{path}: vectors has {n_words} rows, but there are {len(offsets) - 1} words; it is damaged")
 
 
 def _mapped(path: Path) -> dict[str, np.ndarray]:
-    """Return the tensors of a file that has been found sound, as views of the file."""
+    """Return the tensors of a valid file as views of the mapped file."""
     with path.open("rb") as file:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     length = int.from_bytes(data[:8], "little")
@@ -168,20 +306,20 @@ def _check_tensors(file: Any, metadata: Mapping[str, str], path: Path) -> None:
     names = sorted(file.keys())
     if metadata.get("format") != "fastw2v":
         raise FormatError(
-            f"{path}: a safetensors file, but not one of word vectors written by fastw2v; it holds {names[:8]}"
+            f"{path}: this safetensors file does not contain word vectors of fastw2v; its tensors are {names[:8]}"
         )
     if metadata.get("version") != str(VERSION):
         raise FormatError(
-            f"{path}: written in version {metadata.get('version')} of fastw2v's format, and this fastw2v reads "
-            f"version {VERSION}: upgrade fastw2v"
+            f"{path}: the file has version {metadata.get('version')} of the fastw2v format, but this fastw2v reads "
+            f"version {VERSION}; upgrade fastw2v"
         )
     if missing := {"vectors", "words", "word_offsets"}.difference(names):
-        raise FormatError(f"{path}: the file has no {' and no '.join(sorted(missing))}: it is damaged")
+        raise FormatError(f"{path}: the file has no {' and no '.join(sorted(missing))}, so it is damaged")
     for name in _TENSORS.keys() & set(names):
         dtypes, ndim = _TENSORS[name]
         tensor = file.get_slice(name)
         if tensor.get_dtype() not in dtypes or len(tensor.get_shape()) != ndim:
             raise FormatError(
-                f"{path}: {name} is of type {tensor.get_dtype()} and shape {tensor.get_shape()}; it must be "
-                f"{' or '.join(dtypes)} of {ndim} dimensions"
+                f"{path}: {name} has type {tensor.get_dtype()} and shape {tensor.get_shape()}; it must have type "
+                f"{' or '.join(dtypes)} and {ndim} {'dimension' if ndim == 1 else 'dimensions'}"
             )

@@ -1,7 +1,7 @@
-"""sentence-transformers' StaticEmbedding: a folder from which it makes sentence vectors, the means of their words'.
+"""Folders with a StaticEmbedding of sentence-transformers, whose sentence vectors are the means of word vectors.
 
-The folder holds the vectors in ``model.safetensors``, the words in ``tokenizer.json`` and two small files that say what
-they are. A sentence is split at white space; a word that is not there counts as a vector of zeros.
+The folder contains the vectors in ``model.safetensors``, the words in ``tokenizer.json`` and two small files that
+describe the model. Sentences are split at white space. Unknown words have a vector of zeros.
 """
 
 from __future__ import annotations
@@ -22,19 +22,57 @@ from fastw2v.formats.record import VectorRecord
 __all__ = ["is_static_embedding", "read_static_embedding", "write_static_embedding"]
 
 _UNKNOWN = "[UNK]"
-# What splits a text at white space splits it at these too.
+# The tokenizer splits a text at all Unicode white space.
 _SPACES = re.compile(
     rb"[\x00-\x20\x7f\x85]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
 )
 
 
 def is_static_embedding(path: Path) -> bool:
-    """Return whether this is such a folder."""
+    """Return whether a path is a folder with a StaticEmbedding.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.static_embedding import is_static_embedding, write_static_embedding
+    >>> write_static_embedding(VectorRecord(["sun"], np.ones((1, 2))), Path("static"))
+    >>> is_static_embedding(Path("static")), is_static_embedding(Path("."))
+    (True, False)
+    """
     return path.is_dir() and (path / "tokenizer.json").is_file()
 
 
 def read_static_embedding(path: Path) -> VectorRecord:
-    """Read the words, in the order of their ids, and their vectors."""
+    """Read the words, in the order of their ids, and their vectors.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    VectorRecord
+
+    Raises
+    ------
+    FormatError
+        If the folder is incomplete, or its words do not match its vectors.
+    OSError
+        If a file cannot be opened.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.static_embedding import read_static_embedding, write_static_embedding
+    >>> write_static_embedding(VectorRecord(["sun", "moon"], np.eye(2)), Path("celestial"))
+    >>> record = read_static_embedding(Path("celestial"))
+    >>> record.words, record.vectors.dtype.name
+    (['sun', 'moon'], 'float32')
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -50,14 +88,14 @@ def read_static_embedding(path: Path) -> VectorRecord:
         tensors = load_file(path / "model.safetensors")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise FormatError(
-            f"{path}: not a whole folder of a StaticEmbedding ({type(error).__name__}: {error})"
+            f"{path}: not a complete folder of a StaticEmbedding ({type(error).__name__}: {error})"
         ) from error
     names = [name for name in ("embedding.weight", "embeddings") if name in tensors]
     if not names:
-        raise FormatError(f"{path}: model.safetensors has no embedding.weight; it holds {sorted(tensors)[:8]}")
+        raise FormatError(f"{path}: model.safetensors has no embedding.weight; its tensors are {sorted(tensors)[:8]}")
     matrix = tensors[names[0]]
     if list(by_id) != list(range(len(matrix))):
-        raise FormatError(f"{path}: tokenizer.json has not one word for each of the {len(matrix)} rows of the vectors")
+        raise FormatError(f"{path}: tokenizer.json does not have one word for each of the {len(matrix)} vectors")
     words = list(by_id.values())
     if len(words) > 1 and words[-1] == _UNKNOWN and not matrix[-1].any():
         words, matrix = words[:-1], matrix[:-1]
@@ -65,16 +103,42 @@ def read_static_embedding(path: Path) -> VectorRecord:
 
 
 def write_static_embedding(record: VectorRecord, path: Path) -> None:
-    """Write the folder, which must not be there yet."""
+    """Write a new folder.
+
+    Parameters
+    ----------
+    record : VectorRecord
+    path : Path
+        Must not exist.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists.
+    FormatError
+        If a word contains white space or is not UTF-8, or a value is too large for float32.
+    OSError
+        If a file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.static_embedding import write_static_embedding
+    >>> write_static_embedding(VectorRecord(["sun", "moon"], np.eye(2)), Path("model"))
+    >>> sorted(file.name for file in Path("model").iterdir())
+    ['config_sentence_transformers.json', 'model.safetensors', 'modules.json', 'tokenizer.json']
+    """
     from safetensors.numpy import save_file
 
     if path.exists():
-        raise FileExistsError(f"{path} exists; give the name of a new folder")
+        raise FileExistsError(f"{path} already exists; choose the name of a new folder")
     words = [word.decode("utf-8", "surrogateescape") for word in encode_words(record.index_to_key, path, unfit=_SPACES)]
     if any("\udc80" <= char <= "\udcff" for word in words for char in word):
-        raise FormatError(f"{path}: some words are not UTF-8, which JSON cannot hold. Save as .safetensors")
+        raise FormatError(f"{path}: some words are not UTF-8, so JSON cannot store them. Save as .safetensors instead")
     if _UNKNOWN in words:
-        raise FormatError(f"{path}: the word {_UNKNOWN!r} means unknown words in this format; rename it")
+        raise FormatError(f"{path}: this format reserves the word {_UNKNOWN!r} for unknown words; rename the word")
     matrix = cast(to_host(record.vectors), np.dtype("<f4"), path)
     matrix = np.concatenate([matrix, np.zeros((1, matrix.shape[1]), np.float32)])
     vocabulary = {word: row for row, word in enumerate([*words, _UNKNOWN])}

@@ -1,4 +1,4 @@
-"""word2vec's binary format: a word, a space, D values in single precision; and on to the next."""
+"""The binary format of word2vec: a header line, then for each word its text, a space and D float32 values."""
 
 from __future__ import annotations
 
@@ -16,33 +16,68 @@ from fastw2v.formats.record import VectorRecord
 
 __all__ = ["read_word2vec_bin", "write_word2vec_bin"]
 
-# Bytes read at a time: small enough that rows are still in the cache when they are copied.
+# Bytes read at a time. Rows of a window this small are still in the cache when they are copied.
 _WINDOW = 2**22
-# Neither tool writes control characters into words, and a row read at the wrong place is full of them.
+# Neither the C tool nor gensim writes control characters into words, but a row read at a wrong offset is full of them.
 _CONTROL = re.compile(rb"[\x00-\x20\x7f]")
 _TEXT = re.compile(rb"(?:[!-~\x80-\xff]+ )+")
 
 
 def read_word2vec_bin(file: BinaryIO, path: Path, size: int, limit: int | None) -> tuple[bytes, np.ndarray]:
-    """Read the first `limit` words, or all, with newlines between them, and their vectors.
+    r"""Read the words and vectors of a file in word2vec's binary format.
 
-    A row ends where its word says, so rows are found one after another: by a regular expression, which finds those
-    of a window without a step of Python for each.
+    Parameters
+    ----------
+    file : binary file
+    path : Path
+        Used in error messages.
+    size : int
+        Size of the file in bytes.
+    limit : int or None
+        Number of words to read, counted from the first. If None, all words are read.
+
+    Returns
+    -------
+    words : bytes
+        The N words, separated by newlines.
+    vectors : float32 array, shape (N, D)
+
+    Raises
+    ------
+    FormatError
+        If the file is truncated or damaged, or was written with a word that contains a space.
+
+    Notes
+    -----
+    Words vary in length, so a row can only be found from the end of the previous one. A regular expression finds all
+    rows of a window in one call.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats.word2vec_bin import read_word2vec_bin
+    >>> path, values = Path("vectors.bin"), np.array([0.5, -1], "<f4").tobytes()
+    >>> size = path.write_bytes(b"2 2\n" + b"sun " + values + b"moon " + values)
+    >>> with path.open("rb") as file:
+    ...     words, vectors = read_word2vec_bin(file, path, size, limit=None)
+    >>> words, vectors.tolist()
+    (b'sun\nmoon', [[0.5, -1.0], [0.5, -1.0]])
     """
     n_words, n_dims, header_bytes = read_header(file.read(128), path, size, least_word=2, least_value=4)
     n_read = n_words if limit is None else min(limit, n_words)
     row_bytes = 4 * n_dims
     if row_bytes >= 2**31:
-        raise FormatError(f"{path}: the header says {n_dims} dimensions; at most {2**29 - 1:,} are read")
-    # The C tools end rows with a newline, gensim does not. Here it starts the next row's word. What makes no row,
-    # at a window's end, is an empty match.
+        raise FormatError(f"{path}: the header gives {n_dims} dimensions; at most {2**29 - 1:,} are supported")
+    # The C tools end each row with a newline, but gensim does not. The newline becomes part of the next word here.
+    # An incomplete row at the end of a window gives an empty match.
     row_form = re.compile(rb"([^ ]*+ ).{%d}|.+" % row_bytes, re.DOTALL)
     vectors = np.empty((n_read, n_dims), dtype="<f4")
     windows = [bytearray(max(_WINDOW, 2 * row_bytes)) for _ in range(2)]
     texts: list[bytes] = []
     copies: list[Future[list[int]]] = []
     n_found, at = 0, header_bytes
-    # While the rows of one window are copied, those of the next are read and found.
+    # While a thread copies the rows of one window, the next window is read and searched.
     with ThreadPoolExecutor(1) as pool:
         while n_found < n_read:
             if len(copies) > 1:
@@ -55,7 +90,7 @@ def read_word2vec_bin(file: BinaryIO, path: Path, size: int, limit: int | None) 
             if not len(ends):
                 if filled < len(window):
                     break
-                windows = [bytearray(2 * len(window)) for _ in windows]  # the word is longer
+                windows = [bytearray(2 * len(window)) for _ in windows]  # the word is longer than the window
                 continue
             starts = ends + row_bytes * np.arange(len(ends))
             copies.append(pool.submit(_copy_rows, window, starts, vectors, n_found))
@@ -69,8 +104,8 @@ def read_word2vec_bin(file: BinaryIO, path: Path, size: int, limit: int | None) 
     words = _checked_words(found, vectors[:n_found], suspects, n_words, header_bytes, path) if n_found else b""
     if n_found < n_read:
         raise FormatError(
-            f"{path}: row {n_found + 1} of {n_words} starts at byte {at:,} and does not end within "
-            f"the file's {size:,} bytes: it is cut short or damaged; fetch or write it again"
+            f"{path}: row {n_found + 1} of {n_words} starts at byte {at:,} and extends beyond the end of the file at "
+            f"{size:,} bytes. The file is truncated or damaged; fetch or write it again"
         )
     if n_read == n_words:
         check_rest(rest, path, n_words)
@@ -78,10 +113,34 @@ def read_word2vec_bin(file: BinaryIO, path: Path, size: int, limit: int | None) 
 
 
 def write_word2vec_bin(record: VectorRecord, path: Path) -> None:
-    """Write words and vectors as gensim does, without newlines."""
+    r"""Write words and vectors like gensim, without a newline after each row.
+
+    Parameters
+    ----------
+    record : VectorRecord
+    path : Path
+        The file is compressed if the name ends in ``.gz``.
+
+    Raises
+    ------
+    FormatError
+        If a word contains a space or control character, or a value is too large for float32.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.word2vec_bin import write_word2vec_bin
+    >>> write_word2vec_bin(VectorRecord(["sun", "moon"], np.zeros((2, 1))), Path("zeros.bin"))
+    >>> Path("zeros.bin").read_bytes()
+    b'2 1\nsun \x00\x00\x00\x00moon \x00\x00\x00\x00'
+    """
     words = encode_words(record.index_to_key, path)
     matrix = to_host(record.vectors)
-    if matrix.dtype != np.dtype("<f4"):  # else rows are written from where they are, without a copy of them all
+    if matrix.dtype != np.dtype("<f4"):  # rows of this type are written without a copy of the matrix
         matrix = cast(matrix, np.dtype("<f4"), path)
     with open_for_writing(path) as file:
         file.write(b"%d %d\n" % matrix.shape)
@@ -90,8 +149,8 @@ def write_word2vec_bin(record: VectorRecord, path: Path) -> None:
 
 
 def _copy_rows(window: bytearray, starts: np.ndarray, vectors: np.ndarray, first: int) -> list[int]:
-    """Copy the rows that start at these bytes to `vectors`, from row `first` on; return which are suspect."""
-    # Rows as elements of one type, one beginning at every byte: taking them copies each as a whole.
+    """Copy the rows at offsets `starts` to `vectors`, beginning with row `first`, and return the suspicious rows."""
+    # View the window as overlapping elements of one row each, one for every byte offset. Indexing copies whole rows.
     row = np.dtype((np.void, 4 * vectors.shape[1]))
     everywhere: np.ndarray = np.ndarray((len(window) - row.itemsize + 1,), row, window, strides=(1,))
     here = vectors[first : first + len(starts)]
@@ -102,10 +161,10 @@ def _copy_rows(window: bytearray, starts: np.ndarray, vectors: np.ndarray, first
 def _checked_words(
     found: bytes, values: np.ndarray, suspects: list[int], n_words: int, header_bytes: int, path: Path
 ) -> bytes:
-    """Return the words with newlines between them; refuse a file of which some row was not read where it stands.
+    """Return the words, separated by newlines, and check that every row was read at the right offset.
 
-    `found` has all words with a space behind each, and in front of each but the first perhaps the newline of the row
-    before. `suspects` are the rows that `_hides_a_space` must look at.
+    In `found`, a space follows each word, and the newline of the previous row may precede each word but the first.
+    `suspects` are the rows that `_hides_a_space` must check.
     """
     octets = np.frombuffer(found, np.uint8)
     starts = np.concatenate([[0], np.flatnonzero(octets == 32) + 1])[:-1]
@@ -125,27 +184,27 @@ def _checked_words(
 
     if (bad := _first_bad_word(words, any_encoding=newline)) is not None:
         what = f"row {bad + 1} of {n_words}, at byte {place(bad) + (newline and bad > 0):,}, starts with "
-        wrong.append((bad, what + f"{words[bad][:30]!r}, which is no word"))
+        wrong.append((bad, what + f"{words[bad][:30]!r}, which is not a word"))
     for row in suspects:
         if row + 1 < len(words) and _hides_a_space(values[row].tobytes(), words[row + 1]):
-            inside = f"goes on in text where its values should be, {values[row].tobytes()[:12]!r}"
+            inside = f"has text instead of values, {values[row].tobytes()[:12]!r}"
             wrong.append((row, f"row {row + 1} of {n_words}, {words[row][:30]!r}, {inside}"))
             break
     if len(unended):
         row = int(unended[0])
-        where = f"does not end at byte {place(row + 1):,}, where its newline should be"
-        # Where a row ends decides before what the next one starts with.
+        where = f"does not end with a newline at byte {place(row + 1):,}"
+        # The end of a row takes precedence over the start of the next one.
         wrong.insert(0, (row, f"row {row + 1} of {n_words} {where}"))
     if wrong:
         _, what = min(wrong, key=lambda found: found[0])
         raise FormatError(
-            f"{path}: {what}: the file is damaged, or was written with a word that holds a space; write it again"
+            f"{path}: {what}. The file is damaged, or was written with a word that contains a space; write it again"
         )
     return lines
 
 
 def _are_words(lines: bytes, n_words: int, any_encoding: bool) -> bool:
-    """Return whether there is a sound word in each line; `_first_bad_word` tells which is not, or that all are."""
+    """Return whether every line is certainly a valid word. If not, `_first_bad_word` checks each word."""
     octets = np.frombuffer(lines, np.uint8)
     n_controls = np.count_nonzero((octets <= 32) | (octets == 127))
     if n_controls != n_words - 1 or lines.count(b"\n") != n_controls or b"\n\n" in b"\n" + lines + b"\n":
@@ -160,10 +219,10 @@ def _are_words(lines: bytes, n_words: int, any_encoding: bool) -> bool:
 
 
 def _first_bad_word(words: list[bytes], any_encoding: bool) -> int | None:
-    """Return the first row of which the word is none.
+    """Return the first row whose word is invalid, or None.
 
-    Only a row read at the wrong place can start with such bytes. Where rows end with newlines, the check of those
-    is surer, and words may be in any encoding; nothing can have shifted the first row.
+    Only a row that was read at a wrong offset can start with such bytes. With `any_encoding`, words need not be UTF-8,
+    because rows that end with newlines have a more reliable check. The first row cannot be at a wrong offset.
     """
     for row, word in enumerate(words):
         if not word or _CONTROL.search(word) or (row and not any_encoding and _is_garbled(word)):
@@ -172,15 +231,15 @@ def _first_bad_word(words: list[bytes], any_encoding: bool) -> int | None:
 
 
 def _rows_that_start_as_text(values: np.ndarray) -> list[int]:
-    """Return the rows that `_hides_a_space` must look at: text and a space first, values far apart."""
-    octets = values.view("<u4")  # four at a time
+    """Return the rows that `_hides_a_space` must check: those that start with text and a space and vary widely."""
+    octets = values.view("<u4")  # four bytes at a time
     rows, found = np.arange(len(values)), []
     for column in range(min(values.shape[1], 8)):
         x = octets[rows, column]
-        # The highest bit of each byte below 33; borrows can add some behind the first (Hacker's Delight, 6-1).
+        # Set the highest bit of each byte below 33. Borrows can set more bits after the first (Hacker's Delight, 6-1).
         below = (x - np.uint32(0x21212121)) & ~x & np.uint32(0x80808080)
         first = below & (~below + np.uint32(1))
-        # The first of them decides; a space ends a word, anything else is a value's.
+        # Only the first such byte counts. A space ends a word, and any other byte belongs to a value.
         spaces = (x ^ np.uint32(0x20202020)) & ((first << np.uint32(1)) - (first >> np.uint32(7))) == 0
         found.append(rows[spaces & (first > (0 if column else 0x80))])
         rows = rows[first == 0]
@@ -189,7 +248,7 @@ def _rows_that_start_as_text(values: np.ndarray) -> list[int]:
 
 
 def _is_garbled(word: bytes) -> bool:
-    """Return whether bytes are not UTF-8, other than by being cut in the middle of the last character."""
+    """Return whether bytes are not UTF-8. An incomplete last character is allowed."""
     try:
         word.decode()
     except UnicodeDecodeError as error:
@@ -198,11 +257,11 @@ def _is_garbled(word: bytes) -> bool:
 
 
 def _hides_a_space(values: bytes, following: bytes) -> bool:
-    """Return whether the values start in the middle of a word, being sane only when read from behind a space.
+    """Return whether the values start within a word that contains a space.
 
-    A reader that takes the words of "new york" for a word and values is back in step one row later, the last
-    bytes of the values having become the start of the `following` word. Where values start with text by
-    chance, reading them from elsewhere makes them no saner.
+    A reader interprets the second part of "new york" as values and is back in step one row later. The last bytes of the
+    values then appear at the start of the `following` word. The values vary less when they are read from after the
+    space. Values that start with text by chance do not.
     """
     text = _TEXT.match(values, 0, 256)
     if not text or (spread := _exponent_spread(values)) < 40:
@@ -212,12 +271,12 @@ def _hides_a_space(values: bytes, following: bytes) -> bool:
 
 
 def _exponent_spread(values: bytes) -> int:
-    """Return how many powers of two lie between the smallest and the largest value, zeros aside."""
+    """Return the number of powers of two between the smallest and the largest nonzero value."""
     return int(_exponent_spreads(np.frombuffer(values, dtype="<f4")[None, :])[0])
 
 
 def _exponent_spreads(values: np.ndarray) -> Any:
-    """Return the same of each row: int array, shape (N,)."""
+    """Return the exponent spread of each row: int array, shape (N,)."""
     exponents = ((values.view("<u4") << 1) >> 24).astype(np.int64)
     highest = exponents.max(axis=1)
     lowest = np.where(exponents > 0, exponents, 255).min(axis=1)

@@ -1,7 +1,7 @@
-"""word2vec's text format, fastText's and GloVe's: a line for each word, with the word and D numbers.
+"""The text formats of word2vec, fastText and GloVe: one line per word, with the word and D numbers.
 
-Numbers are parsed and formatted many at a time, by `float_text`. What is not in the common form, such as ``1e10`` or
-``nan``, is left to Python, number by number.
+`float_text` parses and formats many numbers at a time. Numbers in an unusual form, such as ``1e10`` or ``nan``, are
+parsed one by one in Python.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from fastw2v.utils.system import available_processors
 
 __all__ = ["format_rows", "parse_rows", "read_word2vec_text", "write_word2vec_text"]
 
-# Text parsed at a time: small enough that what is made of it stays in the cache.
+# Bytes of text parsed at a time. The intermediate arrays of a chunk this small stay in the cache.
 _CHUNK = 2**18
-# Numbers formatted at a time, for the same reason.
+# Numbers formatted at a time, limited for the same reason.
 _FORMAT_BLOCK = 2**14
 _PAD = 16
 _GLOVE = re.compile(rb"\S+(?: -?\d+\.\d+(?:e[-+]?\d+)?)+[ \t\r]*\n")
@@ -38,23 +38,56 @@ _NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|in
 def read_word2vec_text(
     file: BinaryIO, path: Path, size: int, limit: int | None, header: bool | None
 ) -> tuple[bytes, np.ndarray]:
-    """Read the first `limit` words, or all, with newlines between them, and their vectors.
+    r"""Read the words and vectors of a text file.
 
-    `header` says whether there is a first line with the numbers of words and dimensions; with None, a first line
-    of a word and numbers with decimal points says that there is not.
+    Parameters
+    ----------
+    file : binary file
+        It is mapped into memory.
+    path : Path
+        Used in error messages.
+    size : int
+        Size of the file in bytes.
+    limit : int or None
+        Number of words to read, counted from the first. If None, all words are read.
+    header : bool or None
+        Whether the first line contains the number of words and the number of dimensions. If None, a file whose first
+        line is a word and numbers with decimal points has no header.
+
+    Returns
+    -------
+    words : bytes
+        The N words, separated by newlines.
+    vectors : float32 array, shape (N, D)
+
+    Raises
+    ------
+    FormatError
+        If the file is truncated, damaged or of another format.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.word2vec_text import read_word2vec_text
+    >>> path = Path("vectors.txt")
+    >>> size = path.write_bytes(b"2 3\nsun 0.5 1 -2\nmoon 1e-2 0 0.25\n")
+    >>> with path.open("rb") as file:
+    ...     words, vectors = read_word2vec_text(file, path, size, limit=1, header=None)
+    >>> words, vectors.tolist()
+    (b'sun', [[0.5, 1.0, -2.0]])
     """
     data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     line = data[: data.find(b"\n") + 1]
     if header is False or (header is None and _GLOVE.fullmatch(line)):
         n_words, n_dims, at = _count_rows(data), len(line.split()) - 1, 0
         if n_dims < 1:
-            raise FormatError(f"{path}: the first line is {line[:40]!r}, not a word and numbers: is the format right?")
+            raise FormatError(f"{path}: the first line is {line[:40]!r}, not a word and numbers; check the format")
     else:
         n_words, n_dims, at = read_header(data[:4096], path, size, least_word=2, least_value=2)
     n_read = n_words if limit is None else min(limit, n_words)
     vectors = np.empty((n_read, n_dims), dtype=np.float32)
     words: list[bytes] = []
-    # NumPy works outside the interpreter's lock, so that threads help.
+    # NumPy releases the interpreter's lock, so threads run in parallel.
     with ThreadPoolExecutor(min(8, available_processors())) as pool:
         end = at
         chunks = list(_chunks(data, at, n_read))
@@ -64,8 +97,8 @@ def read_word2vec_text(
         end = chunks[-1][1] if chunks else at
     if len(words) < n_read:
         raise FormatError(
-            f"{path}: the file ends in or before line {len(words) + 1 + (at > 0)} of {n_words + (at > 0)}, without a "
-            "newline: it is cut short; fetch or write it again, or if it is whole, end its last line"
+            f"{path}: line {len(words) + 1 + (at > 0)} of {n_words + (at > 0)} is missing or does not end with a "
+            "newline. The file is truncated; fetch or write it again. If it is complete, add a newline at its end"
         )
     if n_read == n_words:
         check_rest(data[end : end + 64], path, n_words)
@@ -73,7 +106,35 @@ def read_word2vec_text(
 
 
 def write_word2vec_text(record: VectorRecord, path: Path, header: bool) -> None:
-    """Write words and vectors, with or without the first line that tells their numbers."""
+    """Write words and vectors as text.
+
+    Parameters
+    ----------
+    record : VectorRecord
+    path : Path
+        The file is compressed if the name ends in ``.gz``.
+    header : bool
+        Whether to write a first line with the number of words and the number of dimensions.
+
+    Raises
+    ------
+    FormatError
+        If a word contains a space or control character, or a value is too large for float32.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.word2vec_text import write_word2vec_text
+    >>> record = VectorRecord(["sun", "moon"], np.array([[0.1, 1], [-2.5, 0]]))
+    >>> write_word2vec_text(record, Path("sky.txt"), header=False)
+    >>> print(Path("sky.txt").read_text())
+    sun 0.1 1.0
+    moon -2.5 0.0
+    """
     words = encode_words(record.index_to_key, path)
     matrix = cast(to_host(record.vectors), np.dtype("<f4"), path)
     with open_for_writing(path) as file:
@@ -84,11 +145,28 @@ def write_word2vec_text(record: VectorRecord, path: Path, header: bool) -> None:
 
 
 def format_rows(matrix: np.ndarray) -> Iterator[bytes]:
-    """Give the text of each row of a float32 matrix, shape (V, D): its numbers, a space before each."""
+    """Yield the text of each row of a matrix, with a space before each number.
+
+    Parameters
+    ----------
+    matrix : float32 array, shape (V, D)
+
+    Yields
+    ------
+    bytes
+        The shortest decimal text that reads back as the same float32 numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.formats.word2vec_text import format_rows
+    >>> list(format_rows(np.array([[0.1, 1], [-2.5, 0]], np.float32)))
+    [b' 0.1 1.0', b' -2.5 0.0']
+    """
     n_workers = min(8, available_processors())
     n_rows = max(1, _FORMAT_BLOCK // matrix.shape[1])
     with ThreadPoolExecutor(n_workers) as pool:
-        # A few blocks for each thread at a time: texts that wait to be written take memory.
+        # Only a few blocks per thread at a time, because text that waits to be written takes memory.
         for start in range(0, len(matrix), 8 * n_workers * n_rows):
             stop = min(start + 8 * n_workers * n_rows, len(matrix))
             blocks = [matrix[at : min(at + n_rows, stop)] for at in range(start, stop, n_rows)]
@@ -99,14 +177,37 @@ def format_rows(matrix: np.ndarray) -> Iterator[bytes]:
 
 
 def parse_rows(text: bytes, n_dims: int) -> tuple[list[bytes], np.ndarray]:
-    """Return the words, and the numbers as float32 array, shape (N, D), of N whole lines.
+    r"""Parse complete lines of a word and D numbers.
 
-    A line is read from its right end: D numbers, each behind a space, and what is left of them is the word.
+    Each line is parsed from its right end, so a word may contain spaces.
+
+    Parameters
+    ----------
+    text : bytes
+        N lines, each with a newline at its end.
+    n_dims : int
+        D, the number of numbers in each line.
+
+    Returns
+    -------
+    words : list of bytes
+    vectors : float32 array, shape (N, D)
 
     Raises
     ------
     IndexError
-        With the number of the first line that is not so.
+        If a line is invalid. Its argument is the index of the first invalid line.
+
+    Examples
+    --------
+    >>> from fastw2v.formats.word2vec_text import parse_rows
+    >>> words, vectors = parse_rows(b"sun 0.5 1\nnew york -2 1e-2\n", n_dims=2)
+    >>> words, vectors.shape
+    ([b'sun', b'new york'], (2, 2))
+    >>> parse_rows(b"sun 0.5 1\nmoon 2\n", n_dims=2)
+    Traceback (most recent call last):
+        ...
+    IndexError: 1
     """
     raw = np.frombuffer(bytes(_PAD) + text + bytes(_PAD), dtype=np.uint8)
     line_ends = np.flatnonzero(raw == 10)
@@ -127,7 +228,7 @@ def parse_rows(text: bytes, n_dims: int) -> tuple[list[bytes], np.ndarray]:
     first, last = (line_starts - _PAD).tolist(), (gaps[:, 0] - _PAD).tolist()
     words = [text[start:end] for start, end in zip(first, last, strict=True)]
     for row in np.flatnonzero(ahead > n_dims).tolist():
-        # One number more than there should be would otherwise pass for a part of the word.
+        # Otherwise, one number too many would become part of the word.
         if _NUMBER.fullmatch(words[row].rpartition(b" ")[2]):
             raise IndexError(row)
     if not all(words):
@@ -136,14 +237,14 @@ def parse_rows(text: bytes, n_dims: int) -> tuple[list[bytes], np.ndarray]:
 
 
 def _count_rows(data: mmap.mmap) -> int:
-    """Return the number of lines, the last of which may lack its newline, without blank ones at the end."""
+    """Return the number of lines, without blank lines at the end. The last line need not end with a newline."""
     whole = data[-(2**16) :].rstrip()
     end = len(data) - min(len(data), 2**16) + len(whole)
     return sum(data[start : min(start + 2**24, end)].count(b"\n") for start in range(0, end, 2**24)) + 1
 
 
 def _chunks(data: mmap.mmap, at: int, n_rows: int) -> Iterator[tuple[int, int, int]]:
-    """Cut the next `n_rows` lines into chunks: where each starts and ends, and the first of its rows."""
+    """Yield the start, the end and the first row of consecutive chunks of the next `n_rows` lines."""
     row = 0
     while row < n_rows:
         end = data.rfind(b"\n", at, at + _CHUNK) + 1
@@ -168,15 +269,15 @@ def _parse_chunk(
         number = error.args[0]
         line = data[start:end].split(b"\n")[number]
         raise FormatError(
-            f"{path}: line {row + number + 1 + header_lines} is {line[:40]!r}..., not a word and {n_dims} numbers of "
-            "float32: the file is damaged or the number of dimensions is wrong"
+            f"{path}: line {row + number + 1 + header_lines} is {line[:40]!r}..., not a word and {n_dims} float32 "
+            "numbers. The file is damaged or the number of dimensions is wrong"
         ) from None
     vectors[row : row + len(words)] = matrix
     return words
 
 
 def _without_trailing(raw: np.ndarray, line_starts: np.ndarray, line_ends: np.ndarray) -> np.ndarray:
-    """Return where the lines end, spaces, tabs and carriage returns at their ends aside."""
+    """Return the ends of the lines without trailing spaces, tabs and carriage returns."""
     stops = line_ends.copy()
     for _ in range(4):
         last = raw[stops - 1]
@@ -190,7 +291,7 @@ def _without_trailing(raw: np.ndarray, line_starts: np.ndarray, line_ends: np.nd
 
 
 def _odd_number(text: bytes, row: int) -> Any:
-    """Return a number in any form as float32; IndexError with the row if it is none, or beyond float32."""
+    """Return a number in any form as float32; raise IndexError(row) if it is invalid or too large."""
     if not _NUMBER.fullmatch(text):
         raise IndexError(row)
     value = float(text)

@@ -25,7 +25,7 @@ def test_packed_files(tmp_path: Path, name: str) -> None:
     assert_same(WordVectors.load(tmp_path / name), WORDS, MATRIX)  # whatever the name says
     for length in range(2, len(packed)):
         (tmp_path / f"{name}.gz").write_bytes(packed[:length])
-        with pytest.raises(FormatError, match="not a whole gzip file"):
+        with pytest.raises(FormatError, match="not a complete gzip file"):
             WordVectors.load(tmp_path / f"{name}.gz")
 
 

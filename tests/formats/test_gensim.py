@@ -73,12 +73,12 @@ def test_gensims_files_run_nothing(tmp_path: Path) -> None:
         clone.__dict__ = state
         for protocol in (0, 2, 4):
             (tmp_path / "x.kv").write_bytes(pickle.dumps(clone, protocol))
-            with pytest.raises(FormatError, match="refused"):
+            with pytest.raises(FormatError, match="not a pickle of gensim"):
                 WordVectors.load(tmp_path / "x.kv")
     assert not marker.exists()
     for other in ({}, [1], WORDS, None, MATRIX):
         (tmp_path / "x.kv").write_bytes(pickle.dumps(other))
-        with pytest.raises(FormatError, match="not gensim's KeyedVectors"):
+        with pytest.raises(FormatError, match="neither a KeyedVectors object"):
             WordVectors.load(tmp_path / "x.kv")
 
 
@@ -87,11 +87,11 @@ def test_gensims_files_with_parts_missing(tmp_path: Path) -> None:
     keyed_vectors(WORDS).save(str(path), sep_limit=0)
     beside = tmp_path / "x.kv.vectors.npy"
     beside.write_bytes(beside.read_bytes()[:-1])
-    with pytest.raises(FormatError, match="refused"):
+    with pytest.raises(FormatError, match="not a pickle of gensim"):
         WordVectors.load(path)
     np.save(beside, np.array([[{}]], dtype=object), allow_pickle=True)
-    with pytest.raises(FormatError, match="refused"):
+    with pytest.raises(FormatError, match="not a pickle of gensim"):
         WordVectors.load(path)
     beside.unlink()
-    with pytest.raises(FormatError, match=r"should be in .*x\.kv\.vectors\.npy, which is not there"):
+    with pytest.raises(FormatError, match=r"should be in .*x\.kv\.vectors\.npy, which does not exist"):
         WordVectors.load(path)

@@ -57,9 +57,9 @@ def test_format_is_chosen_by_suffix_or_by_name(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="format is 'npy'"):
         some_vectors().save(tmp_path / "model.bin", format="npy")
     for name in ("model.safetensors.gz", "model.npz.gz", "model.tsv.gz", "model.kv.gz"):
-        with pytest.raises(FormatError, match="not packed with gzip"):
+        with pytest.raises(FormatError, match="cannot be compressed with gzip"):
             write(some_record(), tmp_path / name)
-    with pytest.raises(FormatError, match="read only"):
+    with pytest.raises(FormatError, match="can only be read"):
         write(some_record(), tmp_path / "model.kv")
 
 
@@ -134,9 +134,9 @@ def test_a_name_of_the_users_own_holds_everything(tmp_path: Path, name: str) -> 
 def test_a_name_of_the_users_own_is_refused_where_its_bytes_are_of_no_known_format(tmp_path: Path) -> None:
     for content in (b"", b"\x80\x04}", b"a 1 2\n", b"\xff" * 8 + b"{"):
         (tmp_path / "x.wordvectors").write_bytes(content)
-        with pytest.raises(FormatError, match="names no known format"):
+        with pytest.raises(FormatError, match="unknown suffix"):
             WordVectors.load(tmp_path / "x.wordvectors")
-    with pytest.raises(FormatError, match="names no known format"):
+    with pytest.raises(FormatError, match="unknown suffix"):
         write(some_record(), tmp_path / "new.wordvectors")
 
 

@@ -36,7 +36,7 @@ def test_safetensors_without_the_rest(tmp_path: Path) -> None:
 
 
 def test_settings_must_be_json(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="settings cannot be written as JSON"):
+    with pytest.raises(FormatError, match="settings cannot be represented in JSON"):
         WordVectors(["a"], MATRIX[:1], settings={"a": object()}).save(tmp_path / "x.safetensors")
     assert not list(tmp_path.iterdir())
 
@@ -53,20 +53,20 @@ def tensors(**changes: Any) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize(
     ("changes", "metadata", "message"),
     [
-        ({}, {"format": "pt"}, "not one of word vectors written by fastw2v; it holds .*'vectors'"),
-        ({}, None, "not one of word vectors"),
+        ({}, {"format": "pt"}, "does not contain word vectors of fastw2v; its tensors are .*'vectors'"),
+        ({}, None, "does not contain word vectors"),
         ({}, {"version": "2"}, "version 2 .* upgrade"),
-        ({}, {"settings": "{"}, "settings in its metadata are not JSON"),
+        ({}, {"settings": "{"}, "settings are not valid JSON"),
         ({"words": None}, {}, "the file has no words"),
         ({"vectors": None, "word_offsets": None}, {}, "no vectors and no word_offsets"),
-        ({"vectors": MATRIX[0]}, {}, "vectors is of type F32 and shape"),
-        ({"vectors": MATRIX[:2].astype(np.int32)}, {}, "vectors is of type I32"),
+        ({"vectors": MATRIX[0]}, {}, "vectors has type F32 and shape"),
+        ({"vectors": MATRIX[:2].astype(np.int32)}, {}, "vectors has type I32"),
         ({"vectors": MATRIX[:3]}, {}, "vectors has 3 rows, but there are 2 words"),
-        ({"word_offsets": np.array([0, 1, 4])}, {}, "word_offsets do not run"),
-        ({"word_offsets": np.array([0, 2**63 - 1, -(2**63), 3])}, {}, "word_offsets do not run"),
-        ({"word_offsets": np.array([1, 1, 3])}, {}, "word_offsets do not run"),
-        ({"word_offsets": np.array([], dtype=np.int64)}, {}, "word_offsets do not run"),
-        ({"word_offsets": np.array([0, 1, 3], dtype=np.int32)}, {}, "word_offsets is of type I32"),
+        ({"word_offsets": np.array([0, 1, 4])}, {}, "word_offsets does not run"),
+        ({"word_offsets": np.array([0, 2**63 - 1, -(2**63), 3])}, {}, "word_offsets does not run"),
+        ({"word_offsets": np.array([1, 1, 3])}, {}, "word_offsets does not run"),
+        ({"word_offsets": np.array([], dtype=np.int64)}, {}, "word_offsets does not run"),
+        ({"word_offsets": np.array([0, 1, 3], dtype=np.int32)}, {}, "word_offsets has type I32"),
         ({"words": np.frombuffer(b"aa", np.uint8), "word_offsets": np.array([0, 1, 2])}, {}, "'a' occurs twice"),
         ({"counts": np.array([1, 2, 3])}, {}, "counts has shape"),
         ({"counts": np.array([1, -2])}, {}, "counts holds -2"),

@@ -36,7 +36,7 @@ def test_static_embedding_folders(tmp_path: Path) -> None:
         some_vectors().save(folder, format="static-embedding")
     with pytest.raises(FormatError, match="cannot be written"):
         some_vectors().save(tmp_path / "other", format="static-embedding")  # a no-break space splits
-    with pytest.raises(FormatError, match="means unknown words"):
+    with pytest.raises(FormatError, match="reserves the word"):
         WordVectors(["[UNK]"], MATRIX[:1]).save(tmp_path / "other", format="static-embedding")
     assert [path.name for path in tmp_path.iterdir()] == ["static"]
     save_file({"embeddings": MATRIX[:4]}, folder / "model.safetensors")  # the other name in use

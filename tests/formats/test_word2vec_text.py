@@ -44,8 +44,8 @@ def test_glove_files(tmp_path: Path) -> None:
     (tmp_path / "x.glove").write_text("1 2 3\n4 5 6\n\n")
     assert_same(WordVectors.load(tmp_path / "x.glove"), ["1", "4"], np.array([[2, 3], [5, 6]], "f"))
     for text, message in [
-        ("a 2 3\nb 5\n", r"line 2 .* 2 numbers"),
-        ("a 2 3\nb 5 6", "without a newline"),
+        ("a 2 3\nb 5\n", r"line 2 .* 2 float32 numbers"),
+        ("a 2 3\nb 5 6", "does not end with a newline"),
         ("a\nb\n", "not a word and numbers"),
     ]:
         (tmp_path / "x.glove").write_text(text)
