@@ -1,6 +1,6 @@
-"""The command line: ``fastw2v train corpus.txt --output vectors.safetensors``, and queries on the result.
+"""The command line, for example ``fastw2v train corpus.txt --output vectors.safetensors``.
 
-Errors that a user can cause are one line on standard error and exit status 2; results go to standard output.
+Commands print results to standard output. A user error prints one line to standard error and exits with status 2.
 """
 
 from fastw2v.cli.app import main

@@ -1,12 +1,13 @@
-"""The application: its list of commands, and how errors end."""
+"""The application: the list of commands with the examples in their help, and the handling of errors."""
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 import fastw2v
 from fastw2v.cli.corpus import encode, phrases
@@ -20,13 +21,23 @@ from fastw2v.cli.train import demo, plan, train, word2vec
 __all__ = ["app", "main"]
 
 
+class _Command(TyperCommand):
+    """A command whose help shows ``--help`` without a type."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return _without_type(super().get_help_option(ctx))
+
+
 class _Commands(TyperGroup):
-    """The commands, with errors as one line instead of a traceback."""
+    """The group of all commands. Errors are printed on one line, without a traceback."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return _without_type(super().get_help_option(ctx))
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort):  # they are RuntimeErrors, but not errors
+        except (typer.Exit, typer.Abort):  # these subclasses of RuntimeError are not errors
             raise
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
@@ -34,44 +45,120 @@ class _Commands(TyperGroup):
         except (
             ValueError, TypeError, OSError, KeyError, RuntimeError, ArithmeticError, MemoryError, ImportError,
         ) as error:  # fmt: skip
-            if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader, such as `head`, has enough
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:  # a reader such as `head` closed the pipe
                 raise
             typer.echo(f"error: {one_line(error)}", err=True)
             raise typer.Exit(2) from error
 
 
+def _without_type(help_option: Any) -> Any:
+    """Hide the type of a flag, which Typer would show as ``<bool>``."""
+    if help_option is not None:
+        help_option.metavar = ""
+    return help_option
+
+
+def _examples(*lines: str) -> str:
+    """Return the last block of a help text. Older versions of Typer join lines without an empty line between them."""
+    return "\n\n".join(["", "Examples:", *(f"  {line}" for line in lines)])
+
+
+def _add(panel: str, command: Callable[..., None], *examples: str, **settings: Any) -> None:
+    """Add a command to a panel of the help, with example lines for its own help."""
+    app.command(cls=_Command, rich_help_panel=panel, epilog=_examples(*examples), **settings)(command)
+
+
 app = typer.Typer(
     cls=_Commands,
     name="fastw2v",
-    help="Train word2vec vectors on a text, and ask them questions.",
-    epilog="Begin with: fastw2v demo",
+    help="Train word2vec embeddings on text and query the resulting word vectors.",
+    epilog=_examples(
+        "fastw2v demo",
+        "fastw2v train corpus.txt --output vectors.safetensors",
+        "fastw2v most-similar vectors.safetensors cat",
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# In the order of --help, by panel.
-app.command(rich_help_panel="Train")(train)
-app.command(
-    rich_help_panel="Train",
-    add_help_option=False,  # word2vec.c's own options follow, which compat.word2vec_c parses
+# In the order of --help. A terminal of 80 columns wraps example lines of more than 76 characters.
+_add(
+    "Training",
+    train,
+    "fastw2v train corpus.txt --output vectors.safetensors",
+    "fastw2v train corpus.txt -o vectors.bin --model skipgram --vector-size 300",
+    "fastw2v train corpus.w2v -o vectors.safetensors --epochs 10 --plot loss.png",
+    "fastw2v train new.txt -o updated.safetensors --init vectors.safetensors",
+)
+_add(
+    "Training",
+    word2vec,
+    "fastw2v word2vec -train corpus.txt -output vectors.bin -binary 1 -size 200",
+    add_help_option=False,  # compat.word2vec_c parses all options and prints the help
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-)(word2vec)
-app.command(rich_help_panel="Train")(plan)
-app.command(rich_help_panel="Train")(demo)
+)
+_add(
+    "Training",
+    plan,
+    "fastw2v plan corpus.txt",
+    "fastw2v plan corpus.w2v --vector-size 300 --epochs 10",
+)
+_add("Training", demo, "fastw2v demo")
+_add("Training", doctor, "fastw2v doctor")
 
-app.command(rich_help_panel="Files")(encode)
-app.command(rich_help_panel="Files")(phrases)
-app.command(rich_help_panel="Files")(info)
-app.command(rich_help_panel="Files")(convert)
-app.command(rich_help_panel="Files")(align)
-app.command(rich_help_panel="Files")(doctor)
+_add(
+    "Corpora",
+    encode,
+    "fastw2v encode corpus.txt --output corpus.w2v",
+    "fastw2v encode articles -o articles.w2v --lower --vocabulary words.txt",
+)
+_add(
+    "Corpora",
+    phrases,
+    "fastw2v phrases corpus.txt --output phrases.txt",
+    "fastw2v phrases corpus.txt -o phrases.w2v --scoring npmi --passes 2",
+)
 
-app.command(rich_help_panel="Ask")(most_similar)
-app.command(rich_help_panel="Ask")(analogy)
-app.command(rich_help_panel="Ask")(evaluate)
-app.command(rich_help_panel="Ask")(plot)
+_add(
+    "Queries and evaluation",
+    most_similar,
+    "fastw2v most-similar vectors.safetensors cat",
+    "fastw2v most-similar vectors.safetensors cat dog --topn 5",
+)
+_add(
+    "Queries and evaluation",
+    analogy,
+    "fastw2v analogy vectors.safetensors man king woman",
+    "fastw2v analogy vectors.safetensors",
+)
+_add(
+    "Queries and evaluation",
+    evaluate,
+    "fastw2v evaluate vectors.safetensors --suite english",
+    "fastw2v evaluate vectors.bin --analogies questions.txt --pairs pairs.csv",
+)
+_add(
+    "Queries and evaluation",
+    plot,
+    "fastw2v plot vectors.safetensors --output map.html",
+    'fastw2v plot vectors.safetensors -o map.png --words "cat dog king queen"',
+)
+
+_add("Vector files", info, "fastw2v info vectors.safetensors")
+_add(
+    "Vector files",
+    convert,
+    "fastw2v convert vectors.safetensors vectors.bin",
+    "fastw2v convert glove.6B.300d.txt glove.safetensors",
+    "fastw2v convert vectors.safetensors static --to static-embedding",
+)
+_add(
+    "Vector files",
+    align,
+    "fastw2v align texts-1900.bin texts-2000.bin --output aligned.bin",
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -84,7 +171,7 @@ def _show_version(wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+        typer.Option("--version", metavar="", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     pass

@@ -1,4 +1,4 @@
-"""Commands that turn a text into another corpus: encode and phrases."""
+"""Commands that convert a text to another corpus: encode and phrases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ def encode(
     corpus: options.CorpusFiles,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="The encoded corpus, .w2v: train takes it like a text."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Encoded corpus to write (.w2v), which train accepts in place of the text.",
+        ),
     ],
     min_count: options.MinCount = MIN_COUNT,
     max_vocab: options.MaxVocab = None,
@@ -36,13 +41,14 @@ def encode(
     lower: options.Lower = False,
     errors: options.DecodingErrors = "strict",
     vocabulary: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the words and their counts, one a line.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the words and their counts to this file, one word per line."),
     ] = None,
     workers: options.Workers = None,
 ) -> None:
-    """Turn a text into word ids once, for many trainings."""
+    """Convert a text to word ids once, for several training runs."""
     if output.suffix != ENCODED_SUFFIX:
-        raise ValueError(f"{output}: the suffix of an encoded corpus is {ENCODED_SUFFIX}")
+        raise ValueError(f"{output}: the name of an encoded corpus must end in {ENCODED_SUFFIX}")
     check_output(output)
     if vocabulary is not None:
         check_output(vocabulary)
@@ -78,25 +84,30 @@ def phrases(
     corpus: options.CorpusFiles,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to write: a text, or an encoded corpus if .w2v."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File to write: an encoded corpus if it ends in .w2v, else text."
+        ),
     ],
-    min_count: Annotated[int, typer.Option(help="Leave apart pairs that occur less often.")] = MIN_COUNT,
+    min_count: Annotated[int, typer.Option(help="Do not join pairs that occur fewer times than this.")] = MIN_COUNT,
     threshold: Annotated[
-        float | None, typer.Option(help="Join pairs that score above this.", show_default="10, or 0.5 for npmi")
+        float | None,
+        typer.Option(help="Join pairs whose score is above this value.", show_default="10, or 0.5 with npmi"),
     ] = None,
     scoring: Annotated[
-        phrase_scores.Scoring, typer.Option(help="Mikolov's score, or normalised mutual information.")
+        phrase_scores.Scoring,
+        typer.Option(help="Score of Mikolov et al. (default), or normalised pointwise mutual information (npmi)."),
     ] = "default",
-    passes: Annotated[int, typer.Option(min=1, help="Two make phrases of up to four words, and so on.")] = 1,
-    delimiter: Annotated[str, typer.Option(help="Stands between the words of a phrase.")] = "_",
+    passes: Annotated[int, typer.Option(min=1, help="Number of passes. Two give phrases of up to four words.")] = 1,
+    delimiter: Annotated[str, typer.Option(help="Text between the words of a phrase.")] = "_",
     connector_words: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Words that may stand inside a phrase, but not at its ends.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File of words that may occur inside a phrase but not at its ends."),
     ] = None,
     lower: options.Lower = False,
     errors: options.DecodingErrors = "strict",
     workers: options.Workers = None,
 ) -> None:
-    """Join words that often stand side by side, such as new_york."""
+    """Join words that often occur next to each other, such as new_york."""
     check_output(output)
     sources = expand_source(corpus)
     check_not_input([output], [*sources, connector_words])
@@ -119,7 +130,7 @@ def phrases(
         {
             "phrases": f"{len(scores):,}",
             "highest": " ".join(sorted(scores, key=lambda phrase: -scores[phrase])[:10]),
-            "words": f"{len(text):,} in {text.n_sentences:,} sentences, {len(text.vocabulary):,} of them distinct",
+            "words": f"{len(text):,} in {text.n_sentences:,} sentences, {len(text.vocabulary):,} distinct",
             "time": f"{time.perf_counter() - start:.1f} s",
             "file": f"{output}, {output.stat().st_size:,} bytes",
         }

@@ -1,4 +1,4 @@
-"""The command doctor: what is installed, and whether each engine computes correctly on this machine."""
+"""The command doctor, which lists the installed packages and tests every engine on this machine."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ OPTIONAL_PACKAGES = {
     "cupy": "pip install 'fastw2v[cuda12]' (or [cuda13])",
     "matplotlib": "pip install 'fastw2v[plot]'",
 }
-"""How to install each optional package."""
+"""Command that installs each optional package."""
 ENGINES: list[tuple[str, EngineName]] = [("cpu", "layers"), ("cpu", "fused"), ("cuda", "layers"), ("cuda", "fused")]
-"""Every device and engine."""
+"""All pairs of a device and an engine."""
 
 
 def doctor() -> None:
-    """Say what is installed, what training would run on and why, and whether each engine computes correctly."""
+    """Show the installed packages and the engine that training would use, and test every engine."""
     facts = installed()
-    facts["CUDA"] = cuda_problem() or "a device is ready"
+    facts["CUDA"] = cuda_problem() or "available"
     selection = select_engine("auto", "auto")
     facts["training would use"] = f"{selection.name} on {selection.device}: {selection.reason}"
     print_facts(facts)
 
-    typer.echo("\nA tiny training with each engine and device:")
+    typer.echo("\nTest run on each device with each engine:")
     results: list[tuple[str, str, str]] = []
     failed = False
     for device, engine in ENGINES:
@@ -48,12 +48,12 @@ def doctor() -> None:
         results.append((device, engine, fault or "correct"))
     print_table(["device", "engine", "result"], results, text_columns=3)
     if failed:
-        typer.echo("error: an engine computes wrongly; please report the output above", err=True)
+        typer.echo("error: an engine gave wrong results; please report the output above", err=True)
         raise typer.Exit(1)
 
 
 def installed() -> dict[str, str]:
-    """Return the version of each package that training uses, or how to install it."""
+    """Return the version of each package that training uses, or the command that installs it."""
     from importlib import metadata
 
     machine = f"{platform.system()} {platform.machine()}, {available_processors()} cores"
@@ -66,7 +66,7 @@ def installed() -> dict[str, str]:
 
 
 def tiny_training(device: str, engine: EngineName) -> str | None:
-    """Train on a corpus of two topics without common sentences, and return what is wrong with the result, or None."""
+    """Train on two topics that never share a sentence. Return a description of any fault, or None."""
     topics = [["sun", "moon", "star", "sky"], ["salt", "soup", "bread", "oil"]]
     random = np.random.default_rng(0)
     sentences = [list(random.choice(topics[i % 2], size=12)) for i in range(400)]
@@ -75,7 +75,7 @@ def tiny_training(device: str, engine: EngineName) -> str | None:
     )
     try:
         vectors = word2vec.fit(sentences, progress=lambda words, loss, alpha: None).wv
-    except Exception as error:  # whatever a broken driver or compiler raises is the finding
+    except Exception as error:  # report whatever a broken driver or compiler raises
         return f"failed: {type(error).__name__}: {' '.join(str(error).split())}"
     for topic in topics:
         for word in topic:
@@ -86,7 +86,7 @@ def tiny_training(device: str, engine: EngineName) -> str | None:
 
 
 def _installed_version(package: str) -> str | None:
-    """Return the version of an optional package, found without importing it."""
+    """Return the version of an optional package without importing it, or None if it is not installed."""
     from importlib import metadata
 
     names = metadata.packages_distributions().get(package, [])

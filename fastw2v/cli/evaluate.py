@@ -1,4 +1,4 @@
-"""The command evaluate: analogies and word pairs."""
+"""The command evaluate, which scores vectors on analogies and word pairs."""
 
 from __future__ import annotations
 
@@ -22,41 +22,45 @@ def evaluate(
     suite: Annotated[
         Literal["english", "korean"] | None,
         typer.Option(
-            help="The public sets of a language, downloaded once.", show_default="english, without other files"
+            help="Public evaluation sets of a language, which are downloaded once.",
+            show_default="english, if no files are given",
         ),
     ] = None,
     analogies: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Analogies in the form of questions-words.txt.")
+        Path | None, typer.Option(metavar="FILE", help="Analogies in the format of questions-words.txt.")
     ] = None,
     pairs: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Word pairs with a human score, between spaces, or .csv; may be repeated."),
+        typer.Option(
+            metavar="FILE", help="Word pairs with human scores, separated by spaces, or .csv. May be repeated."
+        ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Take the suite's files from here.", show_default="the folder in FASTW2V_DATA"
+            metavar="FOLDER", help="Folder with the files of the suite.", show_default="the folder in FASTW2V_DATA"
         ),
     ] = None,
     restrict_vocab: Annotated[
-        int, typer.Option(min=1, help="Analogies: use only this many most frequent words.")
+        int, typer.Option(min=1, help="Use only this many of the most frequent words for analogies.")
     ] = 30_000,
     as_json: options.AsJson = False,
 ) -> None:
-    """Score vectors by analogies and by word pairs: on public sets, or on files of your own.
+    """Evaluate vectors on analogies and word similarity, with public evaluation sets or your own files.
 
-    english: Mikolov's questions-words; MC-30, MEN, MTurk-287, RG-65, SimLex-999 and WordSim-353.
+    english: the analogies of Mikolov et al. (questions-words) and the pairs of
+    MC-30, MEN, MTurk-287, RG-65, SimLex-999 and WordSim-353.
 
-    korean: the analogies and the WordSim-353 of Park et al. (2018).
+    korean: the analogies and the translated WordSim-353 of Park et al. (2018).
     """
     from fastw2v.datasets import load_suite
     from fastw2v.evaluate import analogies as answer_analogies
     from fastw2v.evaluate import read_analogies, read_pairs, word_pairs
 
     if suite is not None and (analogies is not None or pairs):
-        raise ValueError("--suite and files of your own were both given; give one of them")
+        raise ValueError("--suite cannot be combined with --analogies or --pairs")
     if data is not None and (analogies is not None or pairs):
-        raise ValueError("--data holds the files of a suite; --analogies and --pairs name files themselves")
+        raise ValueError("--data applies to the files of a suite; it cannot be combined with --analogies or --pairs")
     vectors = WordVectors.load(file)
     pair_files = {str(path): path for path in pairs or ()}
     if analogies is None and not pairs:
@@ -82,7 +86,7 @@ def evaluate(
         typer.echo(f"Analogies among the {restrict_vocab:,} most frequent words:")
         _print_analogies(answered)
     if correlations:
-        typer.echo("Correlation with people's judgements of word pairs:")
+        typer.echo("Correlation with human scores of word pairs:")
         _print_correlations(
             [(name if suite else pair_files[name].name, result) for name, result in correlations.items()]
         )
@@ -98,7 +102,7 @@ def _print_analogies(result: AnalogyResult) -> None:
 
 def _print_correlations(results: list[tuple[str, PairsResult]]) -> None:
     print_table(
-        ["pairs", "Spearman", "95 %", "Pearson", "covered"],
+        ["pairs", "Spearman", "95% CI", "Pearson", "covered"],
         (
             [
                 name,

@@ -18,7 +18,7 @@ __all__ = ["align", "convert", "info"]
 
 
 def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
-    """Say what a vector file holds."""
+    """Show the contents of a vector file."""
     vectors = WordVectors.load(file)
     if as_json:
         print_json(
@@ -37,7 +37,7 @@ def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
         "words": f"{len(vectors):,}",
         "dimensions": f"{vectors.vector_size}, {vectors.vectors.dtype}",
         "first words": " ".join(map(str, vectors.index_to_key[:10])),
-        "counts": "no" if vectors.counts is None else f"yes, {int(vectors.counts.sum()):,} in all",
+        "counts": "no" if vectors.counts is None else f"yes, {int(vectors.counts.sum()):,} in total",
         "context vectors": "no" if vectors.context_vectors is None else "yes",
     }
     for name, value in (vectors.settings or {}).items():
@@ -47,21 +47,21 @@ def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
 
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="The file to read, as for the other commands.", show_default=False)
+        Path, typer.Argument(metavar="IN", help=f"Vector file to read: {options.VECTOR_INPUTS}", show_default=False)
     ],
     target: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help=f"The file to write: {options.VECTOR_FILES}.", show_default=False),
+        typer.Argument(metavar="OUT", help=f"Vector file to write: {options.VECTOR_FILES}.", show_default=False),
     ],
     source_format: Annotated[
-        options.FormatName | None, typer.Option("--from", help="The format of IN.", show_default="by its suffix")
+        options.FormatName | None, typer.Option("--from", help="Format of IN.", show_default="from the suffix")
     ] = None,
     target_format: Annotated[
-        options.FormatName | None, typer.Option("--to", help="The format of OUT.", show_default="by its suffix")
+        options.FormatName | None, typer.Option("--to", help="Format of OUT.", show_default="from the suffix")
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write a vector file in another format."""
+    """Convert a vector file to another format."""
     check_vector_output(target, target_format)
     vectors = WordVectors.load(source, source_format)
     vectors.save(target, target_format)
@@ -69,17 +69,22 @@ def convert(
 
 
 def align(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The vectors to turn.", show_default=False)],
-    onto: Annotated[Path, typer.Argument(metavar="ONTO", help="The vectors that stay.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Vectors to rotate.", show_default=False)],
+    onto: Annotated[Path, typer.Argument(metavar="ONTO", help="Vectors to align with.", show_default=False)],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="Where to write the turned vectors, by suffix.")
+        Path, typer.Option("--output", "-o", metavar="OUT", help="File to write the rotated vectors to.")
     ],
     words: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The words that should meet.", show_default="all common words")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of words whose vectors determine the rotation.",
+            show_default="all common words",
+        ),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Turn vectors onto those of another training, so that words can be compared between the two."""
+    """Rotate vectors onto those of another training run, so that words can be compared between the two."""
     check_vector_output(output)
     vectors, other = WordVectors.load(file), WordVectors.load(onto)
     aligned = vectors.align(other, None if words is None else to_keys(vectors, read_words(words)))
@@ -100,7 +105,7 @@ def _summary(path: Path, vectors: WordVectors) -> dict[str, Any]:
 
 
 def _total_bytes(path: Path) -> int:
-    """Return the size of a file, or of the files in a folder."""
+    """Return the size of a file, or the total size of the files in a folder."""
     files = path.iterdir() if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files)
 

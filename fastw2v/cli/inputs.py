@@ -1,4 +1,4 @@
-"""What commands read: a corpus, a list of words, and words as keys of word vectors."""
+"""Input of the commands: corpora, word lists, and words of the command line as keys."""
 
 from __future__ import annotations
 
@@ -34,25 +34,31 @@ def read_corpus(
     Parameters
     ----------
     sources : Sources
-        Files, or one file ``.w2v``.
+        Text files, or one ``.w2v`` file.
     min_count, max_vocab, counts, lower, errors, workers
-        As for `Corpus.from_text`.
+        See `Corpus.from_text`.
     include, exclude : Path, optional
-        Files of words.
+        Text files of words.
+
+    Returns
+    -------
+    Corpus
 
     Raises
     ------
     OSError, ValueError
-        As `Corpus.from_text` and `Corpus.load`, and if an encoded corpus is given together with other files or with
-        options that choose words.
+        See `Corpus.from_text` and `Corpus.load`. Also raised if an encoded corpus is combined with other files or with
+        options that determine the vocabulary.
     """
     typer.echo(f"reading {sources.name}", err=True)
     if any(path.suffix == ENCODED_SUFFIX for path in sources):
         if len(sources) > 1:
-            raise ValueError("an encoded corpus is read alone; encode all the texts together instead")
+            raise ValueError("an encoded corpus cannot be combined with other files; encode all texts together")
         chosen = (max_vocab, include, exclude, counts, lower, errors) != (None, None, None, None, False, "strict")
         if chosen or min_count not in (MIN_COUNT, 1):
-            raise ValueError(f"the words of {sources.name} are chosen already; give such options to fastw2v encode")
+            raise ValueError(
+                f"the vocabulary of {sources.name} is already fixed; pass options that change it to fastw2v encode"
+            )
         return Corpus.load(sources.paths[0])
     return Corpus.from_text(
         sources,
@@ -68,12 +74,12 @@ def read_corpus(
 
 
 def read_words(path: Path | None) -> list[str]:
-    """Return the words of a text file; none if no file is given."""
+    """Return the words of a text file, or an empty list if `path` is None."""
     return [] if path is None else path.read_text(encoding="utf-8").split()
 
 
 def to_keys(vectors: WordVectors, words: list[str]) -> list[Any]:
-    """Return words of the command line as keys of the vectors, which can be integers."""
+    """Convert words of the command line to keys of the vectors, which can be integers."""
     if not isinstance(vectors.index_to_key[0], int):
         return list(words)
     return [int(word) if word.lstrip("-").isdecimal() else word for word in words]

@@ -1,6 +1,6 @@
-"""Arguments and options that commands share: type, help and the names of choices.
+"""Arguments and options shared by several commands: their types, choices and help texts.
 
-Defaults of training options come from `fastw2v.config.TrainingConfig`; the commands' signatures name them.
+The signatures of the commands take the defaults of training options from `fastw2v.config.TrainingConfig`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from fastw2v.engines import selection
 
 # Files of word vectors
 
-VECTOR_FILES = ".safetensors, .npz, .bin, .txt, .vec or .glove (also .gz of the last four), or .tsv"
+VECTOR_FILES = ".safetensors, .npz, .tsv, .bin, .txt, .vec or .glove (the last four also with .gz)"
+VECTOR_INPUTS = f"{VECTOR_FILES}, a StaticEmbedding folder, or gensim's .kv."
 FormatName = Literal["safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "gensim"]
 VectorFile = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help=f"Word vectors: {VECTOR_FILES}; a StaticEmbedding folder, or gensim's .kv.",
+        help=f"Word vectors: {VECTOR_INPUTS}",
         show_default=False,
     ),
 ]
@@ -32,7 +33,7 @@ VectorOutput = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help=f"Where to write: {VECTOR_FILES}. .safetensors and .npz keep everything.",
+        help=f"File to write: {VECTOR_FILES}. Only .safetensors and .npz store everything.",
     ),
 ]
 
@@ -42,74 +43,87 @@ CorpusFiles = Annotated[
     list[Path],
     typer.Argument(
         metavar="CORPUS",
-        help="UTF-8 text, a sentence a line, words between spaces: files, folders or patterns; also .gz, .bz2, .xz, "
-        ".zst, and - for standard input. Or one encoded corpus, .w2v.",
+        help="UTF-8 text with one sentence per line and spaces between words: files (also .gz, .bz2, .xz or .zst), "
+        "folders, glob patterns, or - for standard input. Alternatively, one encoded corpus (.w2v).",
         show_default=False,
     ),
 ]
-MinCount = Annotated[int, typer.Option(help="Leave out words that occur less often.")]
-MaxVocab = Annotated[int | None, typer.Option(help="Take only this many words, the most frequent.")]
+MinCount = Annotated[int, typer.Option(help="Ignore words that occur fewer times than this.")]
+MaxVocab = Annotated[int | None, typer.Option(help="Use only this many of the most frequent words.")]
 Include = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Take the words in this file, however rare they are.")
+    Path | None, typer.Option(metavar="FILE", help="Keep the words in this file, however rare they are.")
 ]
-Exclude = Annotated[Path | None, typer.Option(metavar="FILE", help="Leave out the words in this file.")]
+Exclude = Annotated[Path | None, typer.Option(metavar="FILE", help="Ignore the words in this file.")]
 Counts = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Take words and counts from this file, a word and its count a line."),
+    typer.Option(metavar="FILE", help="Read the vocabulary from this file, with one word and its count per line."),
 ]
-Lower = Annotated[bool, typer.Option("--lower", help="Take words in lower case.")]
+Lower = Annotated[bool, typer.Option("--lower", metavar="", help="Convert words to lower case.")]
 DecodingErrors = Annotated[
     sources.Errors,
-    typer.Option(help="What to do with bytes that are not UTF-8: refuse, take U+FFFD for them, or drop them."),
+    typer.Option(help="How to handle bytes that are not UTF-8: fail, replace them with U+FFFD, or ignore them."),
 ]
 
 # Training
 
 Model = Annotated[
-    config.Model, typer.Option(help="Predict a word from its neighbours (cbow), or each neighbour from the word.")
+    config.Model,
+    typer.Option(help="Predict a word from its neighbours (cbow), or the neighbours from the word (skipgram)."),
 ]
-VectorSize = Annotated[int, typer.Option(help="Dimensions of a vector.")]
+VectorSize = Annotated[int, typer.Option(help="Number of dimensions of the vectors.")]
 VectorSizeOrInit = Annotated[
     int | None,
     typer.Option(
-        help="Dimensions of a vector.", show_default=f"{config.TrainingConfig.vector_size}, or those of --init"
+        help="Number of dimensions of the vectors.",
+        show_default=f"{config.TrainingConfig.vector_size}, or that of --init",
     ),
 ]
-Window = Annotated[int, typer.Option(help="Neighbours on each side, at most.")]
-Negative = Annotated[int, typer.Option(help="Negative samples for each word.")]
-NsExponent = Annotated[float, typer.Option(help="Negatives are drawn by counts to this power.")]
-Sample = Annotated[float, typer.Option(help="Thin out words more frequent than this share; 0 keeps all.")]
+Window = Annotated[int, typer.Option(help="Maximum number of neighbours on each side of a word.")]
+Negative = Annotated[int, typer.Option(help="Number of negative samples per word.")]
+NsExponent = Annotated[
+    float, typer.Option(help="Draw negative samples in proportion to word counts raised to this power.")
+]
+Sample = Annotated[
+    float, typer.Option(help="Subsample words whose relative frequency is above this threshold; 0 keeps all words.")
+]
 Init = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Begin with these vectors for the words they have, not with random ones."),
+    typer.Option(metavar="FILE", help="Start from the vectors in this file. Words without a vector start at random."),
 ]
-Epochs = Annotated[int, typer.Option(help="Passes over the corpus.")]
+Epochs = Annotated[int, typer.Option(help="Number of passes over the corpus.")]
 Alpha = Annotated[
     float | None,
     typer.Option(
-        help="Learning rate at the start; one that served gensim or word2vec.c serves here.",
-        show_default="fitting the model",
+        help="Initial learning rate, on the same scale as in gensim and word2vec.c.",
+        show_default="depends on the model",
     ),
 ]
-MinAlpha = Annotated[float, typer.Option(help="Learning rate at the end.")]
+MinAlpha = Annotated[float, typer.Option(help="Final learning rate.")]
 CbowGrad = Annotated[
     config.CbowGrad | None,
     typer.Option(
-        help="cbow: divide the gradient by the number of neighbours (mean), by less, or not (sum, as gensim).",
+        help="For cbow, divide the gradient by the number of neighbours (mean), by that number to the power 3/4 "
+        "(balanced), or not at all (sum, as in gensim).",
         show_default="balanced, or sum with --alpha",
     ),
 ]
-Seed = Annotated[int, typer.Option(help="The same seed draws the same random numbers on every machine.")]
-Workers = Annotated[int | None, typer.Option(help="Threads.", show_default="all cores")]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N", help="Where to train; cuda:1 is the second GPU.")]
+Seed = Annotated[int, typer.Option(help="Random seed. It gives the same random numbers on every machine.")]
+Workers = Annotated[int | None, typer.Option(help="Number of threads.", show_default="all cores")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N", help="Device to use; cuda:1 is the second GPU.")]
 Engine = Annotated[
-    selection.EngineName, typer.Option(help="Fused kernels (fast), or layers (plain array code, everywhere).")
+    selection.EngineName,
+    typer.Option(help="Compiled kernels (fused, faster), or array code that runs everywhere (layers)."),
 ]
 Deterministic = Annotated[
-    bool, typer.Option("--deterministic", help="Give the same bytes each time, on one thread or in a fixed order.")
+    bool,
+    typer.Option(
+        "--deterministic",
+        metavar="",
+        help="Make repeated runs give identical files, with one thread on a CPU or the layers engine on a GPU.",
+    ),
 ]
 
 # Output
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-TopN = Annotated[int, typer.Option("--topn", "-n", min=1, help="How many words to list.")]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of tables.")]
+TopN = Annotated[int, typer.Option("--topn", "-n", min=1, help="Number of words to list.")]

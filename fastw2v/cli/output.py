@@ -1,4 +1,4 @@
-"""What commands print: tables, names and values, JSON, and errors as one line."""
+"""Output of the commands: tables, lists of names and values, JSON, and errors on one line."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def print_table(
     columns : sequence of str
         Headings.
     rows : iterable of sequence
-        One value for each column.
+        One value per column.
     text_columns : int
-        The first so many columns hold text and are aligned to the left; the others hold numbers.
+        Number of columns, from the left, that contain text. They are left-aligned. The others are right-aligned.
     total : sequence, optional
-        A last row, below a blank line.
+        Last row, which is set apart by a blank line.
     """
     from rich import box
     from rich.console import Console
@@ -56,24 +56,24 @@ def print_table(
     if total is not None:
         table.add_section()
         table.add_row(*map(_literal, total))
-    # A pipe has no width; 80 columns would fold the words.
+    # A pipe has no width, and rich's default of 80 columns would wrap words.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def print_facts(facts: dict[str, str]) -> None:
-    """Print a name and a value on each line, with the values aligned."""
+    """Print one name and value per line, with aligned values."""
     width = max(map(len, facts))
     for name, value in facts.items():
         typer.echo(f"{name:<{width}}  {value}")
 
 
 def print_json(content: Any) -> None:
-    """Print JSON."""
+    """Print data as indented JSON."""
     typer.echo(json.dumps(content, indent=2))
 
 
 def one_line(error: BaseException) -> str:
-    """Return the message of an error without line breaks."""
+    """Return the message of an error on one line."""
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, MemoryError):
@@ -82,7 +82,7 @@ def one_line(error: BaseException) -> str:
 
 
 def format_percent(share: float) -> str:
-    """Return a share in percent, or a dash for NaN."""
+    """Return a fraction in percent with one decimal, or a dash for NaN."""
     return f"{100 * share:.1f}" if share == share else "-"
 
 
@@ -92,7 +92,7 @@ def format_number(number: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a time in seconds, minutes or hours."""
+    """Return a duration in seconds, minutes or hours with one decimal."""
     for unit, factor in (("hours", 3600), ("minutes", 60)):
         if seconds > 2 * factor:
             return f"{seconds / factor:.1f} {unit}"
@@ -100,12 +100,12 @@ def format_duration(seconds: float) -> str:
 
 
 def nan_to_none(number: float) -> float | None:
-    """Return a number, or None for NaN, which JSON does not have."""
+    """Return a number, or None for NaN, which JSON cannot represent."""
     return number if number == number else None
 
 
 def _literal(content: object) -> Text:
-    """Return text that rich prints unchanged, although a word can look like markup."""
+    """Return text that rich prints unchanged, even if it looks like markup."""
     from rich.text import Text
 
     return Text(str(content))

@@ -1,4 +1,4 @@
-"""Checks of output paths before any work is done."""
+"""Checks of output paths, made before a command starts its work."""
 
 from __future__ import annotations
 
@@ -10,58 +10,65 @@ __all__ = ["check_not_input", "check_output", "check_vector_output"]
 
 
 def check_vector_output(path: Path, format: str | None = None) -> None:
-    """Raise now what writing word vectors would raise at the end of a long training.
+    """Check that word vectors can be written to a path, so that an error does not follow a long training run.
 
     Parameters
     ----------
     path : Path
     format : str, optional
-        One of `fastw2v.formats.FORMATS`; by default the suffix decides.
+        One of `fastw2v.formats.FORMATS`. By default the suffix determines the format.
 
     Raises
     ------
     FormatError
-        If the suffix or `format` is unknown, or the format is read only.
+        If the suffix or `format` is unknown, or the format can only be read.
     OSError
-        If a file cannot be written there.
+        If the file cannot be written.
     """
     from fastw2v import formats
 
     kind = formats.format_of(path, format)
     if kind == "gensim":
-        raise formats.FormatError(f"{path}: gensim's own format is read only; gensim reads .bin and .txt")
+        raise formats.FormatError(
+            f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim reads, too"
+        )
     if kind == "static-embedding" and path.exists():
-        raise FileExistsError(f"{path} exists; give the name of a new folder")
+        raise FileExistsError(f"{path} already exists; choose the name of a new folder")
     check_output(path)
 
 
 def check_output(path: Path) -> None:
-    """Raise OSError unless a file can be written under this path: its folder exists and is writable."""
+    """Raise OSError if a file cannot be written to a path, because of the path or its folder."""
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a file in it")
+        raise IsADirectoryError(f"{path} is a folder; choose a file name")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} for the output does not exist; make it first")
+        raise FileNotFoundError(f"the output folder {path.parent} does not exist; create it first")
     if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"the folder {path.parent} for the output cannot be written to")
+        raise PermissionError(f"the output folder {path.parent} is not writable")
 
 
 def check_not_input(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
-    """Raise FileExistsError if an output would overwrite a file that is read.
+    """Check that no output would overwrite an input.
 
     Parameters
     ----------
     outputs : iterable of Path or None
-        Files to be written; None for an option that was not given.
+        Files to write. None, the value of an option that is not given, is ignored.
     inputs : iterable of Path or None
-        Files to be read, or folders of which every file is read. Those that do not exist are left to their reader,
-        which knows what they are for.
+        Files to read, or folders whose files are all read. Missing files are ignored, because their readers raise more
+        specific errors.
+
+    Raises
+    ------
+    FileExistsError
+        If an output is an input or lies in a folder of inputs.
     """
     existing_inputs = [path for path in inputs if path is not None and path.exists()]
     for output in outputs:
         if output is not None and output.exists() and any(_contains(path, output) for path in existing_inputs):
-            raise FileExistsError(f"{output} is to be read, and would be overwritten; give the output another name")
+            raise FileExistsError(f"{output} is an input and would be overwritten; choose another name for the output")
 
 
 def _contains(path: Path, file: Path) -> bool:
-    """Return whether a path is a file, or a folder with that file in it."""
+    """Return whether `path` is `file`, or is a folder that contains it."""
     return path.resolve() in file.resolve().parents if path.is_dir() else path.samefile(file)

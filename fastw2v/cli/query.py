@@ -22,12 +22,14 @@ __all__ = ["analogy", "most_similar", "plot"]
 TOPN = 10
 """Default of ``--topn``."""
 MAP_WORDS = 500
-"""Words that plot draws when none are chosen."""
+"""Number of words that plot draws by default."""
 
 
 def most_similar(
     file: options.VectorFile,
-    words: Annotated[list[str], typer.Argument(metavar="WORD", help="One column for each.", show_default=False)],
+    words: Annotated[
+        list[str], typer.Argument(metavar="WORD", help="Words to look up, one column each.", show_default=False)
+    ],
     topn: options.TopN = TOPN,
     as_json: options.AsJson = False,
 ) -> None:
@@ -47,16 +49,17 @@ def analogy(
         list[str] | None,
         typer.Argument(
             metavar="A B C",
-            help="A is to B as C is to ...: man king woman. Without them you are asked.",
+            help="Three words, for example: man king woman. By default, they are read from standard input.",
             show_default=False,
         ),
     ] = None,
     topn: options.TopN = TOPN,
     as_json: options.AsJson = False,
 ) -> None:
-    """Complete "A is to B as C is to ...": the words nearest to B - A + C.
+    """Complete the analogy "A is to B as C is to ...".
 
-    Without words, questions are read one a line until an empty line or the end of input.
+    The answers are the words nearest to B - A + C. Without A B C, analogies
+    are read from standard input, one per line, until an empty line or the end.
     """
     vectors = WordVectors.load(file)
     if words:
@@ -64,7 +67,7 @@ def analogy(
         return
     from_terminal = sys.stdin.isatty()
     if from_terminal:
-        typer.echo("Three words, such as: man king woman. An empty line ends.", err=True)
+        typer.echo("Enter three words, for example: man king woman. An empty line quits.", err=True)
     for question in _questions("analogy> " if from_terminal else ""):
         try:
             _answer(vectors, question, topn, as_json)
@@ -79,49 +82,56 @@ def plot(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="OUT", help="A picture, .png, .svg or .pdf, or an .html page to explore."
+            "--output", "-o", metavar="OUT", help="Image (.png, .svg or .pdf) or interactive page (.html) to write."
         ),
     ],
     words: Annotated[
         list[str] | None,
-        typer.Option("--words", "-w", metavar="WORDS", help="Words to draw, between spaces; may be repeated."),
+        typer.Option("--words", "-w", metavar="WORDS", help="Words to draw, separated by spaces. May be repeated."),
     ] = None,
-    top: Annotated[int | None, typer.Option(min=3, help="Draw this many words, the most frequent.")] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=3,
+            help="Draw this many of the most frequent words.",
+            show_default=f"{MAP_WORDS}, unless --words is given",
+        ),
+    ] = None,
     method: Annotated[
         Literal["pca", "umap", "tsne"],
-        typer.Option(help="pca needs nothing; umap needs umap-learn, and tsne scikit-learn."),
+        typer.Option(help="Projection to two dimensions. umap requires umap-learn, and tsne requires scikit-learn."),
     ] = "pca",
 ) -> None:
-    """Draw a map of words: those that are near each other in it have similar vectors."""
+    """Draw a map of words on which words with similar vectors are close together."""
     from fastw2v.plot import check_picture, write_map
 
     if words and top:
-        raise ValueError("--words and --top were both given; give one of them")
+        raise ValueError("--words and --top cannot be combined")
     check_picture(output, page=True)
     check_output(output)
     vectors = WordVectors.load(file)
     selected = to_keys(vectors, " ".join(words).split()) if words else vectors.index_to_key[: top or MAP_WORDS]
     n_labels = write_map(vectors, output, selected, method)
     drawn = len(set(selected))
-    room = "" if n_labels == drawn else f", {drawn - n_labels:,} without a label for want of room"
-    typer.echo(f"{output}: {drawn:,} words{room}")
+    unlabelled = "" if n_labels == drawn else f", {drawn - n_labels:,} without a label for lack of space"
+    typer.echo(f"{output}: {drawn:,} words{unlabelled}")
 
 
 def _questions(prompt: str) -> Iterator[list[str]]:
-    """Yield the words of each line that is typed or piped in, up to an empty one."""
-    with contextlib.suppress(ImportError):  # Windows has none
-        import readline  # noqa: F401  # input() gains a history
+    """Yield the words of each line of standard input, up to an empty line."""
+    with contextlib.suppress(ImportError):  # Windows has no readline
+        import readline  # noqa: F401  # gives input() a history
     try:
         while line := input(prompt).split():
             yield line
     except EOFError:
-        if prompt:  # the shell's own prompt should not stand behind ours
+        if prompt:  # the prompt of the shell belongs on a new line
             typer.echo(err=True)
 
 
 def _answer(vectors: WordVectors, words: list[str], topn: int, as_json: bool) -> None:
     if len(words) != 3:
-        raise ValueError(f"an analogy takes three words, such as man king woman; given were {len(words)}")
+        raise ValueError(f"an analogy needs three words, for example man king woman, but {len(words)} were given")
     a, b, c = to_keys(vectors, words)
     answers = vectors.analogy(a, b, c, topn=topn)
     if as_json:

@@ -1,4 +1,4 @@
-"""Commands that train: train, word2vec (the options of the C tool), demo; and plan, which estimates a run."""
+"""Commands for training: train, word2vec (with the options of the C tool), plan and demo."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from fastw2v.word2vec import Word2Vec, check_init
 __all__ = ["demo", "plan", "train", "word2vec"]
 
 DEMO_NEIGHBOURS = ("list", "read", "encode", "min", "first", "true", "start", "float")
-"""Words whose neighbours the demonstration lists."""
+"""Words whose neighbours demo lists."""
 DEMO_ANALOGY = ("read", "reader", "write")
+"""Analogy that demo completes."""
 
 
 def train(
@@ -54,10 +55,10 @@ def train(
     cbow_grad: options.CbowGrad = TrainingConfig.cbow_grad,
     deterministic: options.Deterministic = TrainingConfig.deterministic,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also draw the curve of the loss: .png, .svg or .pdf.")
+        Path | None, typer.Option(metavar="FILE", help="Also plot the training loss to this .png, .svg or .pdf file.")
     ] = None,
 ) -> None:
-    """Train word vectors on a text, or on an encoded corpus."""
+    """Train word vectors on a text or an encoded corpus."""
     from fastw2v.plot import check_picture, write_loss
 
     check_vector_output(output)
@@ -66,7 +67,7 @@ def train(
         check_output(plot)
     sources = expand_source(corpus)
     check_not_input([output, plot], [*sources, include, exclude, counts, init])
-    select_engine(engine, device, deterministic)  # a missing GPU is reported before the text is read
+    select_engine(engine, device, deterministic)  # report a missing GPU before reading the text
     initial = None if init is None else WordVectors.load(init)
     if vector_size is None:
         vector_size = TrainingConfig.vector_size if initial is None else initial.vector_size
@@ -101,16 +102,17 @@ def train(
         errors=errors,
         workers=workers,
     )
-    typer.echo(f"training on {len(text):,} words, {len(text.vocabulary):,} of them distinct", err=True)
+    typer.echo(f"training on {len(text):,} words ({len(text.vocabulary):,} distinct)", err=True)
     seconds = _fit(word2vec, text, initial)
     _save_vectors(word2vec.wv, output)
     if plot is not None:
         write_loss(word2vec.loss_history, plot)
     print_facts(
         {
-            "words": f"{len(text):,} in {text.n_sentences:,} sentences, {epochs} times",
+            "words": f"{len(text):,} in {text.n_sentences:,} sentences",
             "vocabulary": f"{len(text.vocabulary):,} words",
-            **({} if init is None else {"beginning": f"{word2vec.known_words_:,} words as in {init}"}),
+            "epochs": str(epochs),
+            **({} if init is None else {"init": f"{word2vec.known_words_:,} words from {init}"}),
             "time": f"{seconds:.1f} s, {len(text) * epochs / seconds:,.0f} words/s",
             "loss": _last_loss(word2vec),
             "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
@@ -120,10 +122,14 @@ def train(
 
 
 def word2vec(context: typer.Context) -> None:
-    """Train with the options of word2vec.c: -train corpus.txt -output vectors.txt -cbow 1 -size 100."""
+    """Train with the options of word2vec.c, the original C tool."""
     from fastw2v.compat import word2vec_c
 
-    given = word2vec_c.parse(context.args or ["--help"])
+    try:
+        given = word2vec_c.parse(context.args or ["--help"])
+    except SystemExit:  # after the help
+        typer.echo(context.command.epilog)
+        raise
     for path in (given.output, given.save_vocab):
         if path is not None:
             check_output(path)
@@ -137,11 +143,11 @@ def word2vec(context: typer.Context) -> None:
         negative=given.negative,
         sample=given.sample,
         alpha=given.alpha,
-        min_alpha=TrainingConfig.min_alpha if given.alpha is None else 1e-4 * given.alpha,  # as the C tool
+        min_alpha=TrainingConfig.min_alpha if given.alpha is None else 1e-4 * given.alpha,  # like the C tool
         epochs=given.iter,
         workers=given.threads,
     )
-    # In a text the C tool takes this word for the end of a line, and in a vocabulary it counts the lines.
+    # The C tool interprets this word in a text as the end of a line. In its vocabulary, the word counts the lines.
     text = Corpus.from_text(sources, given.min_count, exclude=["</s>"], counts=given.read_vocab, workers=given.threads)
     words = text.vocabulary
     if given.save_vocab is not None:
@@ -149,7 +155,7 @@ def word2vec(context: typer.Context) -> None:
     if given.output is None:
         return
     if given.debug:
-        typer.echo(f"training on {len(text):,} words, {len(words):,} of them distinct", err=True)
+        typer.echo(f"training on {len(text):,} words ({len(words):,} distinct)", err=True)
     start = time.perf_counter()
     estimator.fit(text, progress=None if given.debug else _no_progress)
     seconds = time.perf_counter() - start
@@ -173,7 +179,7 @@ def plan(
     device: options.Device = "auto",
     engine: options.Engine = "auto",
 ) -> None:
-    """Say what a training would take: words, memory for each part, and time. Nothing is written."""
+    """Estimate the memory and time that training needs, without writing any file."""
     word2vec = Word2Vec(
         model=model,
         vector_size=vector_size,
@@ -192,33 +198,34 @@ def plan(
     reading = time.perf_counter() - start
     estimate = word2vec.estimate(text)
     facts = {
-        "words": f"{estimate.tokens:,} in {estimate.sentences:,} sentences, {estimate.epochs} times",
+        "words": f"{estimate.tokens:,} in {estimate.sentences:,} sentences",
         "vocabulary": f"{estimate.vocabulary:,} words",
+        "epochs": str(estimate.epochs),
         "engine": f"{estimate.engine} on {estimate.device}",
     }
     for item in estimate.items:
         facts[f"{item.place}: {item.name}"] = format_bytes(item.bytes)
     for place, free in estimate.free.items():
-        facts[f"{place}, to be taken"] = f"{format_bytes(estimate.needed(place))} of {format_bytes(free)} that are free"
+        facts[f"{place}: to allocate"] = f"{format_bytes(estimate.needed(place))} of {format_bytes(free)} free"
     facts["reading"] = f"{reading:.1f} s"
     if estimate.seconds is not None:
-        facts["training"] = f"about {format_duration(estimate.seconds)}, at {estimate.words_per_second:,.0f} words/s"
+        facts["training"] = f"about {format_duration(estimate.seconds)} at {estimate.words_per_second:,.0f} words/s"
     print_facts(facts)
     if problem := estimate.problem():
         raise MemoryError(problem)
 
 
 def demo() -> None:
-    """Train on text that every Python carries, and show what comes out. No download; about a minute."""
+    """Train on text that comes with Python and show the results. No download; about ten seconds."""
     from fastw2v.datasets import demo_corpus
 
     typer.echo(
-        "Learning word vectors from the text that every Python carries: the documentation and the sources of its\n"
-        "standard library. Words that occur among similar neighbours get similar vectors.\n"
+        "Training word vectors on text that comes with Python: the source code and documentation of its standard\n"
+        "library. Words that occur in similar contexts get similar vectors.\n"
     )
     corpus = Corpus.from_sentences(demo_corpus(), min_count=20)
     word2vec = Word2Vec(vector_size=64, epochs=10)
-    typer.echo(f"{len(corpus):,} words, {len(corpus.vocabulary):,} of them distinct, {word2vec.epochs} times:")
+    typer.echo(f"{len(corpus):,} words ({len(corpus.vocabulary):,} distinct), {word2vec.epochs} epochs:")
     seconds = _fit(word2vec, corpus)
     speed = len(corpus) * word2vec.epochs / seconds
     typer.echo(f"{seconds:.0f} s, {speed:,.0f} words/s, loss {_last_loss(word2vec)}")
@@ -235,7 +242,7 @@ def demo() -> None:
         answers = ", ".join(word for word, _ in word2vec.wv.analogy(a, b, c, topn=3))
         typer.echo(f"{a} is to {b} as {c} is to: {answers}\n")
     typer.echo(
-        "Next, train on a text of your own (UTF-8, a sentence a line) and ask for neighbours:\n"
+        "Next, train on your own text (UTF-8, one sentence per line) and list the neighbours of a word:\n"
         "  fastw2v train corpus.txt --output vectors.safetensors\n"
         "  fastw2v most-similar vectors.safetensors WORD\n"
         "The same in Python:\n"
@@ -245,7 +252,7 @@ def demo() -> None:
 
 
 def _fit(word2vec: Word2Vec, corpus: Corpus, init: WordVectors | None = None) -> float:
-    """Train, and return how many seconds it took."""
+    """Train, and return the time in seconds."""
     start = time.perf_counter()
     word2vec.fit(corpus, init=init)
     return time.perf_counter() - start
@@ -260,7 +267,7 @@ def _last_loss(word2vec: Word2Vec) -> str:
 
 
 def _save_vectors(vectors: WordVectors, path: Path, format: str | None = None) -> None:
-    """Write trained vectors; if the format cannot hold one of the words, write safetensors rather than lose them."""
+    """Write trained vectors. If the format cannot store a word, write a safetensors file instead of losing them."""
     from fastw2v.formats import FormatError
 
     try:
@@ -268,4 +275,4 @@ def _save_vectors(vectors: WordVectors, path: Path, format: str | None = None) -
     except FormatError as error:
         fallback = path.with_name(f"{path.name}.safetensors")
         vectors.save(fallback)
-        raise FormatError(f"{error}. The vectors are in {fallback} for now") from error
+        raise FormatError(f"{error}. The vectors were saved as {fallback}") from error

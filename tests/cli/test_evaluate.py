@@ -77,9 +77,9 @@ def test_evaluate_takes_a_suite_from_a_folder(run: Any, file: Path, korean: Path
     assert any(row[:2] == ["wordsim353-korean", "1.000"] for row in rows)
     shown = json.loads(run("evaluate", file, "--suite", "korean", "--data", korean, "--json").out)
     assert (shown["suite"], shown["pairs"][0]["name"]) == ("korean", "wordsim353-korean")
-    failed(run("evaluate", file, "--suite", "korean", "--pairs", korean / "x"), "--suite", "give one")
+    failed(run("evaluate", file, "--suite", "korean", "--pairs", korean / "x"), "--suite", "cannot be combined")
     failed(run("evaluate", file, "--data", korean, "--pairs", korean / "x"), "--data")
-    failed(run("evaluate", file, "--data", tmp_path / "nowhere"), "nowhere", "no folder")
+    failed(run("evaluate", file, "--data", tmp_path / "nowhere"), "nowhere", "not a folder")
     assert "korean" in run("evaluate", file, "--suite", "french").err
 
 

@@ -16,7 +16,7 @@ from tests.cli.helpers import failed
 def test_info(run: Any, file: Path):
     result = run("info", file)
     assert result.status == 0
-    for part in (str(file), "3, float32", "sun moon soup bread", "yes, 21 in all"):
+    for part in (str(file), "3, float32", "sun moon soup bread", "yes, 21 in total"):
         assert part in result.out
 
 
@@ -39,7 +39,7 @@ def test_convert(run: Any, file: Path, tmp_path: Path):
     assert "6 words, 3 dimensions" in result.out
     np.testing.assert_array_equal(WordVectors.load(target).vectors, WordVectors.load(file).vectors)
     failed(run("convert", file, tmp_path / "vectors.xyz"), "vectors.xyz")
-    failed(run("convert", file, tmp_path / "vectors.kv"), "vectors.kv", "read only")
+    failed(run("convert", file, tmp_path / "vectors.kv"), "vectors.kv", "can only be read")
     folder = tmp_path / "static"
     assert run("convert", file, folder, "--to", "static-embedding").status == 0
     assert "6 words, 3 dimensions" in run("convert", folder, tmp_path / "again.npz").out

@@ -119,4 +119,4 @@ def test_a_folder_can_hold_one_encoded_corpus_but_no_other_files(run: Any, corpu
     assert run("encode", corpus, "-o", folder / "corpus.w2v").status == 0
     assert run("plan", folder / "*.w2v", "--negative", 2).status == 0
     (folder / "more.txt").write_bytes(corpus.read_bytes())
-    failed(run("plan", folder), "read alone")
+    failed(run("plan", folder), "cannot be combined")

@@ -33,7 +33,7 @@ def test_what_is_read_is_not_written_over(run: Any, corpus: Path, tmp_path: Path
         ["encode", corpus, "-o", tmp_path / "c.w2v", "--vocabulary", corpus],
         ["phrases", corpus, "-o", corpus],
     ):
-        failed(run(*command), "is to be read", "another name")
+        failed(run(*command), "is an input", "another name")
     assert corpus.read_bytes() == before == inside.read_bytes()
     assert not (tmp_path / "c.w2v").exists()
     options = ["--vector-size", "4", "--negative", "2", "--epochs", "1"]
@@ -45,5 +45,5 @@ def test_an_output_inside_a_folder_that_is_read_is_not_written_over(run: Any, co
     assert run("convert", file, folder, "--to", "static-embedding").status == 0
     inside = next(folder.glob("*.safetensors"))
     before = inside.read_bytes()
-    failed(run("train", corpus, "-o", inside, "--init", folder), "is to be read", "another name")
+    failed(run("train", corpus, "-o", inside, "--init", folder), "is an input", "another name")
     assert inside.read_bytes() == before

@@ -39,7 +39,7 @@ def test_train_writes_vectors_and_a_summary(run: Any, corpus: Path, tmp_path: Pa
     ]
     result = run("train", corpus, "-o", output, "--model", model, *options)
     assert result.status == 0, result.err
-    for part in ("4,800 in 400 sentences, 3 times", "8 words", "words/s", "loss", str(output)):
+    for part in ("4,800 in 400 sentences", "epochs      3", "8 words", "words/s", "loss", str(output)):
         assert part in result.out
     vectors = WordVectors.load(output)
     assert sorted(vectors) == sorted(["sun", "moon", "star", "sky", "salt", "soup", "bread", "oil"])
@@ -52,13 +52,13 @@ def test_train_begins_with_vectors(run: Any, corpus: Path, tmp_path: Path):
     assert run("train", corpus, "-o", first, "--vector-size", "8", *options).status == 0
     result = run("train", corpus, "-o", second, "--init", first, "--alpha", "1e-6", "--min-alpha", "1e-6", *options)
     assert result.status == 0, result.err
-    assert "8 words as in" in result.out
+    assert "8 words from" in result.out
     ours, theirs = WordVectors.load(second), WordVectors.load(first)
     assert ours.index_to_key == theirs.index_to_key
     np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-3)
     wrong = run("train", corpus, "-o", second, "--init", first, "--vector-size", "9", *options)
     assert wrong.status == 2
-    assert "init has vectors of 8 dimensions, and vector_size is 9" in wrong.err
+    assert "init has vectors of 8 dimensions, but vector_size is 9" in wrong.err
     wrong = run("train", corpus, "-o", first, "--init", first, *options)
     assert wrong.status == 2
     wrong = run("train", corpus, "-o", second, "--init", tmp_path / "none.bin", *options)
@@ -139,10 +139,18 @@ def test_plan_says_what_a_training_takes(run: Any, corpus: Path, monkeypatch: py
     options = ["--vector-size", "16", "--negative", "2", "--engine", "layers"]
     result = run("plan", corpus, *options)
     assert result.status == 0, result.err
-    for part in ("4,800 in 400 sentences, 5 times", "8 words", "host: W_in", "512 bytes", "training", "layers on cpu"):
+    for part in (
+        "4,800 in 400 sentences",
+        "host: to allocate",
+        "8 words",
+        "host: W_in",
+        "512 bytes",
+        "training",
+        "layers on cpu",
+    ):
         assert part in result.out
     monkeypatch.setattr("fastw2v.estimate.free_memory", lambda: 100)
-    failed(run("plan", corpus, *options), "1.4 kB of memory on the host, and 100 bytes are free")
+    failed(run("plan", corpus, *options), "1.4 kB of memory on the host, but only 100 bytes are free")
 
 
 def test_demo_shows_neighbours_and_what_to_do_next(run: Any, monkeypatch: pytest.MonkeyPatch):
@@ -158,7 +166,7 @@ def test_demo_shows_neighbours_and_what_to_do_next(run: Any, monkeypatch: pytest
 def test_demo_learns_in_a_minute(run: Any):
     start = time.perf_counter()
     result = run("demo")
-    assert time.perf_counter() - start < 120  # twice what is promised, for a busy machine
+    assert time.perf_counter() - start < 120  # far more than promised, for a busy machine
     rows = [line.replace(",", "").split() for line in result.out.splitlines()]
     neighbours = {row[0]: row[1:] for row in rows if row and row[0] in DEMO_NEIGHBOURS}
     assert "decode" in neighbours["encode"]
