@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,34 +74,96 @@ def _write(path: Path, content: str) -> None:
 
 
 def with_table(readme: str, every: dict[str, Results]) -> str:
-    """Return README's text with a new table between its markers, from the last run (by name) that has baselines."""
+    """Return README's text with a new summary between its markers, of the last run (by name) that has baselines."""
     if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
         raise ValueError(f"README.md must hold {BEGIN} and, after it, {END}, once each")
-    table = next((text for name in sorted(every, reverse=True) if (text := summary(every[name]))), "")
-    return re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{table}\n{END}", readme, flags=re.DOTALL)
+    found = next((text for name in sorted(every, reverse=True) if (text := summary(name, every[name]))), "")
+    return re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{found}\n{END}", readme, flags=re.DOTALL)
 
 
-def summary(found: Results) -> str:
-    """Return README's summary of a run: fastw2v and gensim, and all systems in training, on the whole text; or "".
+def summary(name: str, found: Results) -> str:
+    """Return README's summary of a run, or "" if the run has no baselines.
 
-    Slow systems were compared on a part of the text only; those results are in the report.
+    The summary is the plot of speed and quality, and a table that compares whole processes, from text to vectors,
+    on the whole text. The report has all other results.
     """
-    groups = comparisons(found)
-    beside = [rows for rows in groups if any(printing.baseline_of(row, rows) for row in rows)]
+    beside = _with_baselines(found)
     if not beside:
         return ""
     usual = beside[0][0].settings
-    beside = [rows for rows in beside if rows[0].settings["words"] == usual["words"]]
-    measures = [name for name in QUALITY_NAMES if name in beside[0][0].quality]
-    lines = [f"Text: {usual['corpus']}, {usual['words']:,} words.", ""]
-    lines += [*_ours_beside_baseline(beside, measures, usual), ""]
+    whole = [rows for rows in beside if rows[0].settings["words"] == usual["words"]]
+    timed = [rows for rows in whole if rows[0].unit == "s"]
+    memory = {tuple(rows[0].settings.items()): rows for rows in whole if rows[0].unit == "MB"}
+    baseline = next(row.baseline for row in beside[0] if row.baseline)
+    measures = [measure for measure in QUALITY_NAMES if measure in beside[0][0].quality]
+    lines = []
+    if _first_in_training(found):
+        image = f"benchmarks/results/{name}-speed-quality.png"
+        lines += [f"![Speed and quality of fastw2v and other libraries: further right and up is better]({image})", ""]
+    columns = ["speed-up", "fastw2v", baseline, *(f"{measure} ({baseline})" for measure in measures)]
+    columns.append(f"memory ({baseline})")
+    lines += ["| Text to vectors | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
+    for rows in timed:
+        row = next(row for row in rows if row.what.startswith(OUR_NAME))
+        other = printing.baseline_of(row, rows)
+        if other is None:
+            continue
+        speed_up = printing.times(row, [other]).replace(f" times {baseline}", "×")
+        cells = [_model(row, usual), speed_up, _median(row), _median(other)]
+        cells += [f"{_score(row.quality[measure])} ({_score(other.quality[measure])})" for measure in measures]
+        cells.append(" ".join(_memory(memory.get(tuple(row.settings.items()), []))))
+        lines.append("| " + " | ".join(cells) + " |")
+    if found.wrong:
+        lines += ["", f"Wrong results, omitted: {'; '.join(dict.fromkeys(wrong.what for wrong in found.wrong))}."]
+    text = f"Text: {usual['corpus']}, {usual['words']:,} words. Medians; speed-ups in brackets are of each repetition. "
+    text += f"Machine: {machine_line(found)}"
+    return "\n".join([*lines, "", textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)])
+
+
+def comparison_tables(found: Results) -> str:
+    """Return two tables: fastw2v beside the baseline in every comparison, and all systems in training."""
+    beside = _with_baselines(found)
+    if not beside:
+        return ""
+    usual = beside[0][0].settings
+    measures = [measure for measure in QUALITY_NAMES if measure in beside[0][0].quality]
+    whole = [rows for rows in beside if rows[0].settings["words"] == usual["words"]]
+    lines = [*_ours_beside_baseline(whole, measures, usual), ""]
     # A comparison of two systems is already in the table above.
-    several = [rows for rows in groups if rows[0].section == "training" and len(rows) > 2]
+    several = [rows for rows in beside if rows[0].section == "training" and len(rows) > 2]
     for rows in several[:1]:
         lines += [*_every_system(rows, measures), ""]
-    if found.wrong:
-        lines += [f"Wrong results, omitted: {'; '.join(dict.fromkeys(wrong.what for wrong in found.wrong))}.", ""]
-    return "\n".join([*lines, machine_line(found)])
+    return "\n".join(lines)
+
+
+def _with_baselines(found: Results) -> list[list[Row]]:
+    """Return the comparisons that include a baseline."""
+    return [rows for rows in comparisons(found) if any(printing.baseline_of(row, rows) for row in rows)]
+
+
+def _model(row: Row, usual: dict[str, Any]) -> str:
+    """Return the model of a row, with the dimensions and the window if they are not the usual ones."""
+    unusual = [f"{name} {row.settings[name]}" for name in ("dim", "window") if row.settings[name] != usual[name]]
+    return ", ".join([str(row.settings["model"]), *unusual])
+
+
+def _median(row: Row) -> str:
+    """Return the median with its unit."""
+    return printing.format_result(replace(row, values=[row.median]))
+
+
+def _score(value: float) -> str:
+    """Return a percentage with one decimal, or a correlation with three."""
+    return f"{value:.1f}" if value >= 1 else f"{value:.3f}"
+
+
+def _memory(rows: Sequence[Row]) -> list[str]:
+    """Return the peak memory of fastw2v, and in brackets that of the baseline."""
+    for row in rows:
+        other = printing.baseline_of(row, rows)
+        if other is not None and row.what.startswith(OUR_NAME):
+            return [_median(row), f"({_median(other)})"]
+    return []
 
 
 def _ours_beside_baseline(groups: list[list[Row]], measures: list[str], usual: dict[str, Any]) -> list[str]:
@@ -115,12 +178,7 @@ def _ours_beside_baseline(groups: list[list[Row]], measures: list[str], usual: d
             other = printing.baseline_of(row, rows)
             if other is None or not row.what.startswith(OUR_NAME):
                 continue
-            settings = row.settings
-            unusual = {name: settings[name] for name in ("dim", "window") if settings[name] != usual[name]}
-            what = [
-                str(settings["model"]), *(f"{name} {number}" for name, number in unusual.items()),
-                WHAT_IS_TIMED[row.section, row.unit],
-            ]  # fmt: skip
+            what = [_model(row, usual), WHAT_IS_TIMED[row.section, row.unit]]
             name = row.what.removeprefix("fastw2v, fused").strip(", ")
             what += [name] if name else []
             times = printing.times(row, rows).replace(f" {baseline}", "")
@@ -146,15 +204,12 @@ def _every_system(rows: list[Row], measures: list[str]) -> list[str]:
 
 
 def machine_line(found: Results) -> str:
-    """Return the machine, the commit and the date as a sentence."""
+    """Return the machine, the date, the commit and the load by other programs as a sentence."""
     machine = found.machine
     gpu = "" if isinstance(machine["GPU"], str) else f", {machine['GPU']['name']}"
     busy = f"; other programs used up to {found.disturbed:.0%} of the machine" if found.disturbed else ""
     commit = machine["commit"][:12] + (" and changes" if machine["changed since"] else "")
-    return (
-        f"Medians, with the range over all repetitions; ratios are computed per repetition. {machine['processor']}, "
-        f"{machine['cores']} cores{gpu}; {machine['date'][:10]}, commit {commit}{busy}."
-    )
+    return f"{machine['processor']}, {machine['cores']} cores{gpu}; {machine['date'][:10]}, commit {commit}{busy}."
 
 
 def comparisons(found: Results) -> list[list[Row]]:
@@ -168,8 +223,11 @@ def comparisons(found: Results) -> list[list[Row]]:
 
 def page(name: str, found: Results, images: Sequence[Path]) -> str:
     """Return the report of a run: the machine, the plots, all rows, and what was skipped."""
-    lines = [f"## {name}", "", "```", printing.machine(found.machine), "```", "", machine_line(found), ""]
+    lines = [f"## {name}", "", "```text", printing.machine(found.machine), "```", ""]
+    lines += [f"Medians, with the range over all repetitions; ratios are of each repetition. {machine_line(found)}", ""]
     lines += [f"![{image.stem}]({image.name})\n" for image in images]
+    if tables := comparison_tables(found):
+        lines += ["### Comparison", "", tables]
     for section in found.run["sections"]:
         rows = [row for row in found.rows if row.section == section]
         if rows:
@@ -203,12 +261,13 @@ def plots(found: Results, stem: Path) -> list[Path]:
     return drawn
 
 
-def _axes(columns: int = 1) -> tuple[Any, Any]:
+def _axes(columns: int = 1, width: float | None = None) -> tuple[Any, Any]:
+    """Return a figure and its axes side by side; `width` is in inches."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise ImportError("the report's plots need matplotlib: pip install 'fastw2v[bench]'") from None
-    figure = Figure(figsize=(4.0 + 3.2 * columns, 4.4), layout="constrained")
+    figure = Figure(figsize=(width or 4.0 + 3.2 * columns, 4.4), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for one in axes:
         one.spines[["top", "right"]].set_visible(False)
@@ -241,13 +300,12 @@ def _label(
 
 def speed_and_quality(found: Results) -> Any:
     """Return a plot of the systems in the first comparison in training, for both models, or None."""
-    groups = [rows for rows in comparisons(found) if rows[0].section == "training"]
-    if not groups:
+    rows = _first_in_training(found)
+    if not rows:
         return None
-    first = _without(groups[0][0].settings, "model")
-    rows = [row for group in groups if _without(group[0].settings, "model") == first for row in group]
+    first = _without(rows[0].settings, "model")
     measure = next(iter(rows[0].quality))
-    figure, (axes,) = _axes()
+    figure, (axes,) = _axes(width=6.0)  # narrow, because README shows it on phones, too
     points = []
     for row in rows:
         colour = OUR_COLOUR if row.what.startswith(OUR_NAME) else BASELINE_COLOUR
@@ -262,10 +320,19 @@ def speed_and_quality(found: Results) -> Any:
     _plain_ticks(axes.xaxis)
     axes.set_xlabel("training speed (words/s before subsampling, log scale)")
     axes.set_ylabel(QUALITY_NAMES.get(measure, measure))
-    subtitle = textwrap.fill(printing.settings(dict(first)), 90)
+    subtitle = textwrap.fill(printing.settings(dict(first)), 70)
     axes.set_title(f"Further right and up is better\n{subtitle}", fontsize=9, loc="left")
     _label(axes, points, above=True)
     return figure
+
+
+def _first_in_training(found: Results) -> list[Row]:
+    """Return the rows of the first comparison in training, for both models."""
+    groups = [rows for rows in comparisons(found) if rows[0].section == "training"]
+    if not groups:
+        return []
+    first = _without(groups[0][0].settings, "model")
+    return [row for group in groups if _without(group[0].settings, "model") == first for row in group]
 
 
 def _without(settings: dict[str, int | float | str], *names: str) -> tuple[tuple[str, int | float | str], ...]:

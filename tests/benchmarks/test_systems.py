@@ -71,7 +71,7 @@ class TestProcesses:
         program = tmp_path / "word2vec"
         program.write_text("")
         available, missing = peers.find(options(tmp_path, word2vec=program))
-        assert missing["word2vec.c"] == f"{program} is not a program that can be run"
+        assert missing["word2vec.c"] == f"{program} is not an executable program"
         assert "fastw2v on a GPU" in missing
         assert "fastw2v, layers" in available
         assert not set(available) & set(missing)
@@ -109,7 +109,7 @@ class TestTexts:
     def test_too_short_a_text_is_refused(self, tmp_path):
         source = tmp_path / "corpus.txt"
         source.write_text("a b c\n")
-        with pytest.raises(ValueError, match=r"corpus.txt holds 3 words: too few"):
+        with pytest.raises(ValueError, match=r"corpus.txt has only 3 words"):
             texts.text_of(options(tmp_path, corpus=source))
 
 
@@ -146,7 +146,7 @@ class TestQuality:
         monkeypatch.setattr(quality, "text_of", lambda options: text)
         assert quality.of_vectors(vectors, options(tmp_path))["neighbours %"] > 80
         rows = np.random.default_rng(1).normal(size=(400, 8))
-        with pytest.raises(quality.NothingLearntError, match="where chance may reach"):
+        with pytest.raises(quality.NothingLearntError, match="but chance may reach"):
             quality.of_vectors(WordVectors(vectors.index_to_key, rows), options(tmp_path))
         rows[3, 2] = np.nan
         with pytest.raises(quality.NothingLearntError, match="1 vectors are not finite"):
