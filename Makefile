@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-slow test-lowest compile-cuda gpu-check lint types format bench wheel clean
+.PHONY: demo test test-slow test-lowest compile-cuda gpu-check lint types docs-check format bench wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/fastw2v demo
@@ -16,15 +16,15 @@ test: $(VENV)/installed-dev
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
 
-# With the lowest versions that pyproject.toml admits, together; what they warn of is theirs.
+# With the lowest versions that pyproject.toml allows. Deprecation warnings of those old versions are ignored.
 test-lowest:
 	$(PYTHON) -m venv .venv-lowest
 	sed -n 's/^ *"\([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/constraints.txt -e '.[dev]'
 	.venv-lowest/bin/python -m pytest -W ignore::DeprecationWarning
 
-# Compile the CUDA source for every architecture by NVIDIA's compiler from PyPI, which needs no GPU, and run its PTX in
-# the emulator.
+# Compile the CUDA source for every architecture with NVIDIA's compiler from PyPI, which needs no GPU, and run the PTX
+# in the emulator.
 compile-cuda: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gpu-dev]'
 	$(BIN)/python -m pytest tests/engines/test_gpu.py -k every_architecture -m 'slow or not slow'
@@ -34,20 +34,27 @@ compile-cuda: $(VENV)/installed-dev
 gpu-check:
 	$(PYTHON) -m benchmarks.gpu_check
 
-# The quick set, in five minutes; python -m benchmarks --help tells the rest.
+# The quick set takes five minutes; python -m benchmarks --help lists the other options.
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks --quick
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/rumdl check .
 
 types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
+# Markdown style, links and names in the pages, examples in docstrings, and the scripts in examples/.
+docs-check: $(VENV)/installed-dev
+	$(BIN)/rumdl check .
+	$(BIN)/python -m pytest tests/test_docs.py tests/test_examples.py
+
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/rumdl fmt .
 
 wheel: $(VENV)/installed-dev
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
