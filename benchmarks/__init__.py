@@ -1,5 +1,5 @@
-"""Benchmarks of fastw2v: ``python -m benchmarks`` (docs/benchmarks.md).
+"""Benchmarks of fastw2v, run with ``python -m benchmarks``. See docs/guide/benchmarks.md.
 
-`harness` measures and reports, `systems` runs fastw2v and the baselines, and `suites` has the sections. Each imports
-only those before it.
+`harness` measures and reports, `systems` runs fastw2v and the baselines, and `suites` contains the sections. Each of
+these packages imports only packages listed before it.
 """

@@ -1,4 +1,4 @@
-"""Benchmark fastw2v on this machine, against other systems and earlier results: ``python -m benchmarks``."""
+"""Benchmark fastw2v on this machine, and compare it with other systems and with earlier results."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from fastw2v.backend import cuda_problem
 from fastw2v.utils.system import available_processors
 
 SECTIONS = ("operations", "layers", "queries", "training", "pipeline", "costs")
-"""In the order in which they run. Each is a module of `benchmarks.suites`."""
+"""Sections in the order in which they run. Each section is a module of `benchmarks.suites`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit status: 0, 1 if a result was wrong, or 2 for an error."""
+    """Run the command line and return the exit status.
+
+    The status is 0, or 1 if a result is wrong, 2 after an error, and 130 after Ctrl-C.
+    """
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         old = [results.read(path) for path in given.compare or []]
         if len(old) > 2:
-            parser.error("--compare takes one file, or two to compare with each other")
+            parser.error("--compare accepts one file, or two files to compare with each other")
         if len(old) == 2:
             print(printing.changes(*old))
             return 0
@@ -48,21 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\nStopped. The results so far are in {given.json}.", file=sys.stderr)
         return 130
-    print(f"\nWritten to {given.json}.")
+    print(f"\nThe results are in {given.json}.")
     if old:
         print(printing.changes(old[0], found))
     return int(bool(found.wrong))
 
 
 def measure(options: Options, sections: Sequence[str], path: Path, show: Callable[[str], Any] = print) -> Results:
-    """Run sections, show their results as they come, and write all results to a file after each group of rows."""
+    """Run sections, show each group of rows when it is measured, and write all results so far to a file."""
     given = {name: value.name if isinstance(value, Path) else value for name, value in vars(options).items()}
     del given["folder"]
     more = {"devices": list(options.devices), "sections": list(sections), "others": {}}
     found = Results(machine.describe(), given | more)
     show(printing.machine(found.machine))
     before = machine.others_now(0.0 if options.tiny else 1.0)
-    _warn(show, "before it began", before)
+    _warn(show, "before the benchmarks started", before)
     found.run["others"]["before"] = before
     for section in sections:
         show(printing.heading(section))
@@ -85,52 +88,61 @@ def measure(options: Options, sections: Sequence[str], path: Path, show: Callabl
 
 
 def _groups(found: Iterator[Result]) -> Iterator[list[Result]]:
-    """Group consecutive results with the same settings, so that a row is shown beside its baseline."""
+    """Group consecutive results with the same settings, so that rows are shown together with their baselines."""
     for _, group in itertools.groupby(found, key=lambda result: result.settings if isinstance(result, Row) else None):
         yield list(group)
 
 
 def _results_of(section: str, options: Options) -> Iterator[Result]:
-    """Yield the results of a section; if it fails, the others still run."""
+    """Yield the results of a section, and a `Wrong` result if the section fails, so that other sections still run."""
     try:
         yield from importlib.import_module(f"benchmarks.suites.{section}").run(options)
-    except Exception as error:  # any failure is a result of the section
+    except Exception as error:  # any failure counts as a wrong result
         traceback.print_exc()
         yield Wrong(section, section, f"stopped by {type(error).__name__}: {error}")
 
 
 def _warn(show: Callable[[str], Any], when: str, share: float | None) -> None:
+    """Show a warning if other programs used much of the machine."""
     if share is not None and share > machine.BUSY:
-        show(f"! Other programs used {share:.0%} of this machine {when}: the results are disturbed.")
+        show(f"! Other programs used {share:.0%} of this machine {when}, so the results are unreliable.")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="smaller sizes: all sections in about five minutes")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
-    parser.add_argument("--corpus", type=Path, metavar="FILE", help="text to train on, plain or compressed")
+    parser.add_argument("--quick", action="store_true", help="use smaller sizes: all sections take about five minutes")
+    parser.add_argument(
+        "--only", nargs="+", choices=SECTIONS, metavar="SECTION",
+        help=f"sections to run: {', '.join(SECTIONS)} (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--corpus", type=Path, metavar="FILE", help="text to train on, plain or compressed (default: the demo corpus)"
+    )
     parser.add_argument(
         "--data", type=Path, metavar="FOLDER",
-        help="with questions-words.txt and word pairs for the corpus, at any depth (default: $FASTW2V_DATA)",
+        help="folder with questions-words.txt and word pairs (EN-*.txt) at any depth (default: $FASTW2V_DATA)",
     )  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE", default=Path("benchmarks.json"), help="where results go")
-    parser.add_argument("--repeats", type=int, metavar="N", help="repetitions (default: 3, with --quick 2)")
-    parser.add_argument("--workers", type=int, metavar="N", help="most threads (default: all available processors)")
-    parser.add_argument("--word2vec", type=Path, metavar="PATH", help="the C program (default: the one on PATH)")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", default=Path("benchmarks.json"),
+        help="file to write the results to (default: benchmarks.json)",
+    )  # fmt: skip
+    parser.add_argument("--repeats", type=int, metavar="N", help="number of repetitions (default: 3; with --quick: 2)")
+    parser.add_argument("--workers", type=int, metavar="N", help="maximum number of threads (default: all processors)")
+    parser.add_argument("--word2vec", type=Path, metavar="PATH", help="word2vec.c program (default: word2vec on PATH)")
     parser.add_argument(
         "--compare", type=Path, nargs="+", metavar="FILE",
-        help="show what changed since the results in this file; with two files, compare them without measuring",
+        help="show the changes since the results in this file; with two files, compare them without measuring",
     )  # fmt: skip
     parser.add_argument(
         "--report", action="store_true",
-        help="measure nothing; make benchmarks/results/REPORT.md, its plots and README's table from the JSON there",
+        help="measure nothing; generate benchmarks/results/REPORT.md, its plots and README's table from the JSON files",
     )  # fmt: skip
     return parser
 
 
 def _options(given: argparse.Namespace, folder: Path) -> Options:
     if given.data is not None and given.corpus is None:
-        raise ValueError("--data asks about the words of a text: name the text with --corpus")
+        raise ValueError("--data is given without a text; name the text with --corpus")
     if given.corpus is not None and given.data is None and "FASTW2V_DATA" in os.environ:
         given.data = Path(os.environ["FASTW2V_DATA"])
     for name, wanted in (("corpus", Path.is_file), ("data", Path.is_dir), ("word2vec", Path.is_file)):
@@ -141,7 +153,7 @@ def _options(given: argparse.Namespace, folder: Path) -> Options:
         number = getattr(given, name)
         if number is not None and number < 1:
             raise ValueError(f"--{name} is {number}; it must be at least 1")
-    given.json.parent.mkdir(parents=True, exist_ok=True)  # fails now rather than after the measurements
+    given.json.parent.mkdir(parents=True, exist_ok=True)  # raises an error now rather than after the measurements
     on_path = shutil.which("word2vec")
     program = given.word2vec or (Path(on_path) if on_path else None)
     return Options(

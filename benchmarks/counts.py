@@ -1,8 +1,8 @@
 """Counts that do not depend on the machine: ``python -m benchmarks.counts``.
 
-Unlike speeds, they are the same on a busy machine: rows of the tables that are read and written, calls of the array
-library (on a GPU, kernel launches), arrays that are allocated, and versions of the kernels that are compiled.
-`tests/benchmarks/test_counts.py` has a bound for each.
+Unlike speeds, these counts are the same on a busy machine. They are the rows of the tables that are read and written,
+the calls of the array library (kernel launches on a GPU), the allocated arrays, and the compiled versions of the
+kernels. `tests/benchmarks/test_counts.py` has a bound for each count.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ V, D = 500, 16
 
 @dataclass(frozen=True)
 class RowTraffic:
-    """Rows of both tables that the schedule reads and adds to, per trained target."""
+    """Number of rows of both tables read and added to, per trained target."""
 
     read: float
     added: float
 
     def bytes_per_target(self, vector_size: int) -> float:
-        """Return the bytes that are moved per target without any cache, in float32."""
+        """Return the bytes moved per target in float32, without any cache."""
         return 4 * vector_size * (self.read + self.added)
 
 
 @dataclass(frozen=True)
 class LayerCalls:
-    """Calls of the array library by the layers engine, with the batches of a GPU."""
+    """Calls of the array library by the layers engine, with the batch size of a GPU."""
 
     calls: int
-    """Calls in a batch that compute or copy; each is at least one kernel launch."""
+    """Calls in a batch that compute or copy. Each call is at least one kernel launch."""
     waits: int
-    """Reads of the device by the host in a whole epoch."""
+    """Reads of device data by the host in an epoch."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class FusedAllocations:
     """Allocations of the fused engine."""
 
     arrays_per_chunk: int
-    """Arrays that the compiled kernel allocates for a chunk, arguments included."""
+    """Arrays that the compiled kernel allocates for a chunk, including those of its arguments."""
     python_growth: int
-    """Bytes by which Python's peak memory grows when the corpus becomes twice as long."""
+    """Increase of Python's peak memory in bytes when the corpus is twice as long."""
 
 
 class Table(np.ndarray):
-    """A table that counts the rows that are read from it and added to it."""
+    """A table that counts the rows read from it and added to it."""
 
     counts: dict[str, int]
 
@@ -85,10 +85,10 @@ class Table(np.ndarray):
 
 
 def row_traffic(model: Model, words: int = 6000) -> RowTraffic:
-    """Count the rows that the reference implementation of the fused kernels touches, with default settings."""
+    """Count the rows accessed by the reference implementation of the fused kernels, with default settings."""
     W_in, W_out = np.full((V, D), 0.01).view(Table), np.zeros((V, D)).view(Table)
     name = f"{model}_ns"
-    train_tile, target = getattr(reference, name), 2 if model == "cbow" else 4  # which argument has the targets
+    train_tile, target = getattr(reference, name), 2 if model == "cbow" else 4  # position of the targets argument
     targets = 0
 
     def counted(*arguments: Any) -> Any:
@@ -104,24 +104,24 @@ def row_traffic(model: Model, words: int = 6000) -> RowTraffic:
 
 @dataclass
 class Tally:
-    """The calls of `Namespace` and its arrays."""
+    """Counts of the calls of a `Namespace` and its arrays."""
 
     calls: int = 0
     waits: int = 0
     names: dict[str, int] = field(default_factory=dict)
 
     def add(self, name: str) -> None:
-        """Count one call."""
+        """Count a call."""
         self.calls += 1
         self.names[name] = self.names.get(name, 0) + 1
 
 
 VIEWS = ("reshape", "matrix_transpose", "permute_dims", "broadcast_to", "expand_dims", "squeeze")
-"""Functions that return another view of the same data, and are not counted."""
+"""Functions that return a view of the same data. They are not counted."""
 
 
 class Namespace:
-    """The functions of the array API standard, with a count of their calls."""
+    """An array API namespace that counts the calls of its functions."""
 
     def __init__(self, tally: Tally) -> None:
         import array_api_strict
@@ -142,14 +142,14 @@ class Namespace:
         return call
 
     def wrapped(self, value: Any) -> Any:
-        """Return a result with its arrays wrapped."""
+        """Return a result with its arrays wrapped in `Array`."""
         if hasattr(value, "_fields"):  # a named tuple of arrays
             return type(value)(*map(self.wrapped, value))
         return Array(self, value) if hasattr(value, "__array_namespace__") else value
 
 
 class Array:
-    """An array of `Namespace`, which counts the operations on it."""
+    """An array of a `Namespace`, which counts the operations on it."""
 
     def __init__(self, xp: Namespace, values: Any) -> None:
         self.xp = xp
@@ -216,11 +216,11 @@ def _strict(value: Any) -> Any:
 
 
 def layer_calls(model: Model) -> LayerCalls:
-    """Count the calls of the array library in a batch, as the difference between a longer and a shorter corpus."""
+    """Count the calls of the array library per batch, as the difference between a longer and a shorter corpus."""
     found = [_calls_of_layers(model, batches) for batches in (2, 4)]
     (calls, waits), (more_calls, more_waits) = found
     if waits != more_waits:
-        raise AssertionError(f"the host reads {waits} times for 2 batches and {more_waits} times for 4")
+        raise AssertionError(f"the host reads device data {waits} times for 2 batches, but {more_waits} times for 4")
     return LayerCalls((more_calls - calls) // 2, waits)
 
 
@@ -257,13 +257,13 @@ def fused_allocations(model: Model) -> FusedAllocations:
 
 
 def _allocations(model: Model, chunks: int) -> tuple[int, int]:
-    """Return the number of arrays that compiled code allocates, and the peak of Python's memory in bytes."""
+    """Return the number of arrays allocated by compiled code, and Python's peak memory in bytes."""
     from numba.core.runtime import _nrt_python, rtsys
 
     words = chunks * CHUNK_TOKENS
     corpus = replace(zipf_corpus(words, V), offsets=np.append(np.arange(0, words, CHUNK_TOKENS), words))
     tables, config = _tables(), _config(model)
-    cpu.train(tables, corpus, config)  # compiles
+    cpu.train(tables, corpus, config)  # compile first
     counting = _nrt_python.memsys_stats_enabled()
     _nrt_python.memsys_enable_stats()
     before = rtsys.get_allocation_stats().alloc
@@ -279,7 +279,7 @@ def _allocations(model: Model, chunks: int) -> tuple[int, int]:
 
 
 def specialisations() -> dict[str, int]:
-    """Return the number of versions of each kernel that are compiled for float32 tables with several settings."""
+    """Return the number of compiled versions of each kernel after training float32 tables with several settings."""
     from fastw2v.kernels import word2vec_numba
 
     corpus = zipf_corpus(2000, V)
@@ -310,7 +310,7 @@ def _tables() -> Tables:
 def main() -> None:
     for model in MODELS:
         print(f"{model}: {row_traffic(model)}, {layer_calls(model)}, {fused_allocations(model)}")
-    print(f"versions of the kernels: {specialisations()}")
+    print(f"compiled versions of the kernels: {specialisations()}")
 
 
 if __name__ == "__main__":

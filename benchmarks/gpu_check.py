@@ -1,8 +1,8 @@
-"""Tests and measurements for a machine with a GPU, in one command and under eight minutes: ``make gpu-check``.
+"""Tests and measurements on a machine with a GPU, in less than eight minutes: ``make gpu-check``.
 
-It needs CuPy and the library's own dependencies, but no network. ``gpu-check.json`` and ``gpu-check.md`` are rewritten
-after each stage. A stage is a separate process with a time limit, so that a kernel that faults or hangs ends only its
-own stage.
+CuPy and the dependencies of the library must be installed, but no network is needed. The reports ``gpu-check.json`` and
+``gpu-check.md`` are updated after each stage. Each stage runs in a separate process with a time limit, so that a kernel
+that fails or hangs ends only its own stage.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from fastw2v.vectors.word_vectors import WordVectors
 from fastw2v.word2vec import Word2Vec
 
 SECONDS = 465.0
-"""Time limit of the whole; the report names what it leaves out."""
+"""Time limit of all stages together. The report names everything that is left out."""
 WORDS, TYPES = 100_000_000, 500_000
-"""Of the generated corpus, whose word ids follow Zipf's law."""
+"""Number of words and of distinct words in the generated corpus, whose word ids follow Zipf's law."""
 DIM, WINDOW, NEGATIVE, SAMPLE = 128, 5, 5, 1e-3
 RATES: dict[Model, float] = {"cbow": 0.2, "skipgram": 0.04}
 WARPS = (4, 8, 2, 16)
-"""Values of `word2vec_cuda.WARPS` to try: fewer, faster blocks may train as much, with less staleness."""
+"""Values of `word2vec_cuda.WARPS` to try. Fewer but faster blocks may reach the same speed with less staleness."""
 POOL_SYNC_INTERVALS = (1, 4, 16)
 """Values of `gpu.POOL_SYNC_INTERVAL` to try."""
 STALENESS = (2.0, 4.0, 1.0)
@@ -62,9 +62,9 @@ Result = dict[str, Any]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("gpu-check"), help="path of the reports, without suffix")
-    parser.add_argument("--words", type=int, default=WORDS, help="size of the generated corpus")
-    parser.add_argument("--commit", default=None, help="commit to name in the report, where git does not know it")
-    parser.add_argument("--only", nargs="*", choices=STAGES, default=list(STAGES), help="stages to run")
+    parser.add_argument("--words", type=int, default=WORDS, help="number of words in the generated corpus")
+    parser.add_argument("--commit", default=None, help="commit to state in the report (default: from git)")
+    parser.add_argument("--only", nargs="*", choices=STAGES, default=list(STAGES), help="stages to run (default: all)")
     parser.add_argument(
         "--stage", nargs=2, metavar=("NAME", "SECONDS"), help="run one stage in this process (internal)"
     )
@@ -75,7 +75,7 @@ def main() -> int:
             save(arguments.output, json.dumps(result))
         return 0
     if problem := cuda_problem():
-        print(f"There is nothing to check: {problem}", file=sys.stderr)
+        print(f"There is no GPU to check: {problem}", file=sys.stderr)
         return 1
     deadline = time.monotonic() + SECONDS
     report: Result = {"machine": machine(arguments.commit), "stages": {}}
@@ -83,7 +83,7 @@ def main() -> int:
         print(f"{name} ...", flush=True)
         seconds = min(STAGES[name][1], deadline - time.monotonic())
         report["stages"][name] = (
-            in_a_process(name, arguments.words, seconds) if seconds > 5 else {"left out": "no time"}
+            in_a_process(name, arguments.words, seconds) if seconds > 5 else {"left out": "there was not enough time"}
         )
         write(arguments.output, report)
     print(arguments.output.with_suffix(".md").read_text(encoding="utf-8"))
@@ -91,13 +91,13 @@ def main() -> int:
 
 
 def in_a_process(name: str, words: int, seconds: float) -> Result:
-    """Run a stage in a separate process; return its last result, and why it failed if it did."""
+    """Run a stage in a separate process; return its last result and, after a failure, the reason."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "result.json")
         command = [sys.executable, "-m", "benchmarks.gpu_check", "--stage", name, str(seconds)]
         problem = None
         try:
-            # A measurement that has begun when the time is up may finish.
+            # A measurement that is running when the time is up may finish.
             done = subprocess.run(
                 [*command, "--output", output, "--words", str(words)], capture_output=True, text=True,
                 timeout=seconds + 20, check=False,
@@ -105,17 +105,17 @@ def in_a_process(name: str, words: int, seconds: float) -> Result:
             if done.returncode:
                 problem = f"exit status {done.returncode}: {done.stderr.strip()[-3000:]}"
         except subprocess.TimeoutExpired:
-            problem = f"ended after {seconds + 20:.0f} s"
+            problem = f"stopped after {seconds + 20:.0f} s"
         result: Result = json.loads(output.read_text(encoding="utf-8")) if output.exists() else {}
     return result if problem is None else {"failed": problem} | result
 
 
 def machine(commit: str | None) -> Result:
-    """Return the versions and the device that the results belong to."""
+    """Return the versions and the device for the report."""
     import cupy
 
     if commit is None:
-        with contextlib.suppress(OSError):  # git may not be there
+        with contextlib.suppress(OSError):  # git may not be installed
             asked = ["git", "rev-parse", "HEAD"]
             commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
     properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
@@ -138,7 +138,7 @@ def machine(commit: str | None) -> Result:
 
 
 def tests(words: int, deadline: float) -> Iterator[Result]:
-    """Run the tests marked gpu, a process for each file, all at once: they spend most of their time compiling."""
+    """Run the tests marked gpu, with all files in parallel, because the tests spend most of their time compiling."""
     if importlib.util.find_spec("pytest") is None:
         yield {"failed": "pytest is not installed"}
         return
@@ -162,7 +162,7 @@ def tests(words: int, deadline: float) -> Iterator[Result]:
         output.seek(0)
         text = output.read().strip()
         output.close()
-        if status != 5:  # none is marked gpu
+        if status != 5:  # 5: no test of the file is marked gpu
             rows.append({"file": name, "exit status": status, "summary": text.splitlines()[-1] if text else ""})
         if status not in (0, 5):
             faults.append(f"==== {name}\n{text[-4000:]}")
@@ -172,7 +172,7 @@ def tests(words: int, deadline: float) -> Iterator[Result]:
 
 
 def bandwidth(words: int, deadline: float) -> Iterator[Result]:
-    """Measure copying, gathering rows, and adding to random rows, in 10**9 bytes a second."""
+    """Measure copying, gathering rows, and adding to random rows, in 10**9 bytes per second."""
     import cupy
     import cupyx
 
@@ -188,7 +188,7 @@ def bandwidth(words: int, deadline: float) -> Iterator[Result]:
         return round(5 * moved / cupy.cuda.get_elapsed_time(began, ended) * 1e3 / 1e9, 1)
 
     result: Result = {}
-    W = cupy.zeros((8 * TYPES, DIM), np.float32)  # 2 GB: no cache holds it
+    W = cupy.zeros((8 * TYPES, DIM), np.float32)  # 2 GB, larger than any cache
     copy = cupy.empty_like(W)
     result["copy"] = rate(lambda: cupy.copyto(copy, W), 2 * W.nbytes)
     yield result
@@ -201,7 +201,7 @@ def bandwidth(words: int, deadline: float) -> Iterator[Result]:
 
 
 def zipf(n: int) -> np.ndarray:
-    """Return `n` word ids by the Zipf-Mandelbrot law, drawn on the device."""
+    """Return `n` word ids that follow the Zipf-Mandelbrot law, drawn on the device."""
     xp = array_module("cuda")
     share = xp.cumulative_sum(1 / (xp.arange(TYPES, dtype=xp.float64) + 2.7))
     parts = []
@@ -213,16 +213,16 @@ def zipf(n: int) -> np.ndarray:
 
 
 def generated(words: int) -> Corpus:
-    """Return words by Zipf's law in sentences of 1,000."""
+    """Return a corpus of words that follow Zipf's law, in sentences of 1,000 words."""
     ids = zipf(words)
     vocabulary = Vocabulary([str(i) for i in range(TYPES)], np.bincount(ids, minlength=TYPES))
     return Corpus(ids, np.append(np.arange(0, words, 1000), words), vocabulary)
 
 
 def sweep(words: int, deadline: float) -> Iterator[Result]:
-    """Try warps, intervals and bounds of staleness, each with the quality that it reaches on wiki8.
+    """Try numbers of warps, intervals and bounds of staleness, and report the speed and quality of each on wiki8.
 
-    Without wiki8 the words are generated, and only the loss is reported.
+    Without wiki8, the words are generated, and only speed and loss are reported.
     """
     text = data("wiki8.txt*")
     corpus = Corpus.from_text(text, 5) if text else generated(words // 5)
@@ -233,7 +233,7 @@ def sweep(words: int, deadline: float) -> Iterator[Result]:
     for warps, interval, bound in settings:
         for model in RATES:
             if time.monotonic() > deadline:
-                yield {"left out": "the settings after these: no time", "results": results}
+                yield {"left out": "the remaining settings, for lack of time", "results": results}
                 return
             result: Result = {"model": model, "warps": warps, "pool sync interval": interval, "staleness": bound}
             with (
@@ -249,7 +249,7 @@ def sweep(words: int, deadline: float) -> Iterator[Result]:
 
 
 def trained(corpus: Corpus, model: Model, device: str) -> Result:
-    """Train with the fused engine; return the speed, without compiling and copying, and the quality."""
+    """Train with the fused engine; return the quality and the speed, which excludes compiling and copying."""
     seen: list[tuple[int, float, float]] = []
 
     def note(done: int, loss: float, rate: float) -> None:
@@ -271,22 +271,22 @@ def trained(corpus: Corpus, model: Model, device: str) -> Result:
 
 
 def between(seen: list[tuple[int, float, float]]) -> int | None:
-    """Return words per second between the first report of progress and the last, or None for too few words."""
+    """Return words per second between the first and the last progress report, or None if there is only one report."""
     (first, _, began), (last, _, ended) = seen[0], seen[-1]
     return round((last - first) / (ended - began)) if len(seen) > 1 else None
 
 
 def data(name: str) -> Path | None:
-    """Return the file of that name in the folder that FASTW2V_DATA names, if there is one."""
+    """Return the path of a file in the folder named by FASTW2V_DATA, or None if there is no such file."""
     folder = os.environ.get("FASTW2V_DATA")
     return next(iter(sorted(Path(folder).glob(f"**/{name}"))), None) if folder else None
 
 
 def quality(words: int, deadline: float) -> Iterator[Result]:
-    """Train on wiki8 with the fused engines of both devices; score analogies and word pairs."""
+    """Train on wiki8 with the fused engines of both devices, and score analogies and word pairs."""
     text = data("wiki8.txt*")
     if text is None:
-        yield {"left out": "FASTW2V_DATA names no folder with wiki8.txt"}
+        yield {"left out": "FASTW2V_DATA does not name a folder that contains wiki8.txt"}
         return
     corpus = Corpus.from_text(text, 5)
     results: list[Result] = []
@@ -309,7 +309,7 @@ def speed(words: int, deadline: float) -> Iterator[Result]:
                 break
             with patch.object(gpu, "POOL_SYNC_INTERVAL", interval):
                 found = timed(gpu, corpus, model, "cuda")
-            # Read and written: a streaming row and the target's row; and the rows of the pool, once in an interval.
+            # Rows read and written: a streaming row, the target's row and, once per interval, the rows of the pool.
             rows = 4 + 2 * default_pool_size(model, NEGATIVE, DIM) / (TILE * interval)
             moved = kept * rows * 4 * DIM + 4
             found |= {"pool sync interval": interval, "bytes per word, by count": round(moved)}
@@ -325,22 +325,22 @@ def speed(words: int, deadline: float) -> Iterator[Result]:
 
 
 def beginning(corpus: Corpus, tokens: int) -> Corpus:
-    """Return the first tokens of a corpus, with its whole vocabulary and counts."""
+    """Return the first tokens of a corpus, with the vocabulary and counts of the whole corpus."""
     offsets = corpus.offsets
     return Corpus(corpus.ids[:tokens], np.append(offsets[offsets < tokens], tokens), corpus.vocabulary)
 
 
 def layers(words: int, deadline: float) -> Iterator[Result]:
-    """Time the layers on the GPU by the size of a batch, and with additions in a fixed order."""
+    """Time the layers on the GPU by batch size, with and without a fixed order of additions."""
     corpus = generated(max(1000, words // 10))
     results: list[Result] = []
     for deterministic in (False, True):
-        for model in RATES:  # compiles
+        for model in RATES:  # compile first
             timed(eager, beginning(corpus, 1000), model, "cuda", deterministic=deterministic)
         for groups in GROUPS:
             for model in RATES:
                 if time.monotonic() > deadline:
-                    yield {"left out": "the settings after these: no time", "results": results}
+                    yield {"left out": "the remaining settings, for lack of time", "results": results}
                     return
                 with patch.object(eager, "GPU_GROUPS", groups):
                     found = timed(eager, corpus, model, "cuda", deterministic=deterministic)
@@ -359,7 +359,7 @@ def timed(
     workers: int | None = None,
     **settings: Any,
 ) -> Result:
-    """Return the speed of an epoch between the first report of progress and the last, and the loss at the end."""
+    """Train an epoch; return the speed between the first and the last progress report, and the last loss."""
     seen: list[tuple[int, float, float]] = []
     if tables is None:
         tables = engine.allocate((len(corpus.vocabulary), DIM), device)
@@ -389,7 +389,7 @@ STAGES: dict[str, tuple[Callable[[int, float], Iterator[Result]], float]] = {
     "layers": (layers, 50),
     "quality": (quality, 60),
 }
-"""Stages, with the seconds after which each starts no new measurement."""
+"""Stages, with the seconds after which each stage starts no new measurement."""
 
 
 def write(output: Path, report: Result) -> None:

@@ -1,7 +1,7 @@
-"""The time of each phase of ``fastw2v train``: ``python -m benchmarks.phases corpus.txt --epochs 5``.
+"""Time of each phase of ``fastw2v train``: ``python -m benchmarks.phases corpus.txt --epochs 5``.
 
-The phases run one by one, in the order of the command. Each is measured in wall-clock seconds and in seconds of all
-processors; only the latter are known for the start of the interpreter.
+The phases run in the same order as in the command. Each phase is measured in wall-clock seconds and in processor
+seconds. For the start of the interpreter, only processor seconds are known.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--model", choices=("cbow", "skipgram"), default="cbow")
     given = parser.parse_args()
-    logging.getLogger("fastw2v").setLevel(logging.ERROR)  # the corpus of a few words for the warm-up causes warnings
+    logging.getLogger("fastw2v").setLevel(logging.ERROR)  # the small corpus for warming up causes warnings
     rows: list[tuple[str, float, float]] = []
 
     def timed(name: str, phase: Callable[[], Any]) -> Any:
@@ -37,15 +37,15 @@ def main() -> None:
     timed("import of the command line", _import_command_line)
     timed("import of NumPy and the library", _import_library)
     timed("import of Numba", _import_numba)
-    timed("the tokenizer, from the cache or compiled", _load_tokenizer)
-    corpus = timed("reading: words counted and indexed", lambda: _read(given.corpus))
-    timed("the kernel, from the cache or compiled", lambda: _train(_sentences(), given.model, 1))
+    timed("tokenizer, compiled or from the cache", _load_tokenizer)
+    corpus = timed("reading, counting and indexing words", lambda: _read(given.corpus))
+    timed("kernel, compiled or from the cache", lambda: _train(_sentences(), given.model, 1))
     vectors = timed("training", lambda: _train(corpus, given.model, given.epochs)).wv
     with tempfile.TemporaryDirectory() as folder:
         timed("writing", lambda: vectors.save(Path(folder, "vectors.safetensors")))
 
     print(f"{len(corpus):,} words, {len(corpus.vocabulary):,} of them distinct; {given.model}, {given.epochs} epochs")
-    print(f"{'':44}{'clock':>8}{'processors':>12}")
+    print(f"{'':44}{'clock s':>8}{'processor s':>12}")
     print(f"{'start of the interpreter':44}{'':8}{at_start:12.2f}")
     for name, clock, processors in rows:
         print(f"{name:44}{clock:8.2f}{processors:12.2f}")

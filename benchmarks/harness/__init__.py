@@ -1,1 +1,1 @@
-"""The harness: measurements, the machine, results, the report and printed output."""
+"""The harness: measurements, the machine, results files, the report and printed output."""

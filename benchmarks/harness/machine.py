@@ -1,4 +1,4 @@
-"""The machine that results were measured on, and how much of it other programs use."""
+"""The machine on which results are measured, and the share of it that other programs use."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from fastw2v.backend import cuda_problem
 from fastw2v.utils.system import available_processors
 
 ROOT = Path(__file__).parents[2]
-"""The root of the repository."""
+"""Root of the repository."""
 PACKAGES = (
     "fastw2v", "numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "scipy", "gensim", "fasttext", "torch", "safetensors",
 )  # fmt: skip
 BUSY = 0.1
-"""Share of the machine that other programs may use before a warning that results are disturbed."""
+"""Share of the machine used by other programs above which results are unreliable."""
 
 
 def describe() -> dict[str, Any]:
-    """Return processor, memory, GPU, software, commit and date."""
+    """Return a description of the hardware, the software, the commit and the date."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **_commit(),
@@ -45,7 +45,7 @@ def describe() -> dict[str, Any]:
 
 
 class Usage(NamedTuple):
-    """Processor seconds so far: available in total, used by all programs, used by this process and its children."""
+    """Processor seconds so far: in total, used by all programs, and used by this process and its children."""
 
     capacity: float
     everyone: float
@@ -53,11 +53,11 @@ class Usage(NamedTuple):
 
 
 def usage() -> Usage | None:
-    """Return how busy the processors have been, or None where the system does not report it."""
+    """Return the processor seconds so far, or None if the system does not report them."""
     try:
         import resource
 
-        with open("/proc/stat", encoding="ascii") as file:  # noqa: PTH123  read often
+        with open("/proc/stat", encoding="ascii") as file:  # noqa: PTH123  faster, and read often
             ticks = [int(count) for count in file.readline().split()[1:9]]
     except (ImportError, OSError, ValueError):
         return None
@@ -69,7 +69,7 @@ def usage() -> Usage | None:
 
 
 def others_share(before: Usage | None, after: Usage | None) -> float | None:
-    """Return the share of the machine that other programs used between two moments."""
+    """Return the share of the machine that other programs used between two calls of `usage`."""
     if before is None or after is None or after.capacity <= before.capacity:
         return None
     used = (after.everyone - before.everyone) - (after.own - before.own)
@@ -77,7 +77,7 @@ def others_share(before: Usage | None, after: Usage | None) -> float | None:
 
 
 def others_now(interval: float = 1.0) -> float | None:
-    """Return the share of the machine that other programs use while this process sleeps."""
+    """Sleep for `interval` seconds, and return the share of the machine that other programs used."""
     before = usage()
     time.sleep(interval)
     return others_share(before, usage())

@@ -1,4 +1,4 @@
-"""Measurements: interleaved repetitions after a warm-up, of computations whose results are checked first."""
+"""Measurements: results are checked first, then timed in interleaved repetitions after a warm-up."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ from fastw2v.backend import to_host
 T = TypeVar("T")
 
 WITH_QUALITY = ("training", "pipeline")
-"""Sections whose rows must state the quality of the trained vectors beside the speed."""
+"""Sections whose rows must state the quality of the trained vectors."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Repeated measurements of one thing; the result is the median of `values`."""
+    """Repeated measurements of a system or an operation. The result is the median of `values`."""
 
     section: str
     what: str
-    """The system or operation: "fastw2v CBOW, fused"."""
+    """The system or operation, such as "fastw2v, fused"."""
     settings: dict[str, int | float | str]
-    """{"dim": 100, "window": 5, "workers": 2}, for example."""
+    """Settings, such as {"dim": 100, "window": 5, "workers": 2}."""
     unit: str
-    """Of `values`: "words/s", "s", "MB". A unit that ends in /s is better when larger, any other when smaller."""
+    """Unit of `values`, such as "words/s", "s" or "MB". Larger is better only for units that end in "/s"."""
     values: list[float]
-    """One for each repetition."""
+    """One value for each repetition."""
     quality: dict[str, float] = field(default_factory=dict)
     baseline: str = ""
-    """`what` of the row with the same settings and unit whose repetitions were interleaved with this row's."""
+    """`what` of the baseline, which has the same settings and unit and was measured in interleaved repetitions."""
     note: str = ""
 
     def __post_init__(self) -> None:
         if not self.values or not all(_is_number(value) and value > 0 for value in self.values):
-            raise ValueError(f"{self.what}: values have to be positive and finite, at least one, not {self.values}")
+            raise ValueError(f"{self.what}: values is {self.values}; it must contain positive and finite numbers")
         if not all(map(_is_number, self.quality.values())):
-            raise ValueError(f"{self.what}: quality has to be finite, not {self.quality}")
+            raise ValueError(f"{self.what}: quality is {self.quality}; all its numbers must be finite")
         if self.section in WITH_QUALITY and not self.quality:
-            raise ValueError(f"{self.what}: a row of section {self.section} needs its quality beside it")
+            raise ValueError(f"{self.what}: quality is empty; rows of section {self.section} must state the quality")
 
     @property
     def median(self) -> float:
-        """The result that is shown."""
+        """Median of the values, which is the result that is shown."""
         return statistics.median(self.values)
 
     @property
     def larger_is_better(self) -> bool:
-        """Whether it is a speed."""
+        """Whether larger values are better, as for speeds."""
         return self.unit.endswith("/s")
 
 
@@ -64,7 +64,7 @@ def _is_number(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Skipped:
-    """What was not measured because a requirement is missing."""
+    """A measurement that was skipped because a requirement is missing."""
 
     section: str
     what: str
@@ -73,7 +73,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Wrong:
-    """What gave a wrong or non-finite result, and therefore has no speed."""
+    """A measurement that is left out because its result is wrong or not finite."""
 
     section: str
     what: str
@@ -88,27 +88,27 @@ class Options:
     """Options of a section. Each section module has ``run(options: Options) -> Iterator[Result]``."""
 
     folder: Path
-    """An existing folder for temporary files, which is removed at the end."""
+    """Existing folder for temporary files. It is removed at the end."""
     quick: bool = False
-    """Smaller sizes: all sections together take about five minutes on two cores."""
+    """Whether to use smaller sizes. All sections together then take about five minutes on two cores."""
     tiny: bool = False
-    """For the tests: everything once, on sizes too small for meaningful speeds. Implies `quick`."""
+    """Whether to run everything once, for tests, with sizes too small for meaningful speeds. Implies `quick`."""
     corpus: Path | None = None
-    """A text file, plain or compressed; the demo corpus or a generated one when absent."""
+    """Text file, plain or compressed. If None, the demo corpus is used."""
     data: Path | None = None
-    """A folder with questions-words.txt and word pairs, at any depth."""
+    """Folder that contains questions-words.txt and word pairs (EN-*.txt), at any depth."""
     repeats: int = 3
-    """Most repetitions; very slow systems are run less often, as their row's note says."""
+    """Maximum number of repetitions. Slow systems run less often, as stated in the notes of their rows."""
     workers: int = 1
-    """Most threads on a CPU."""
+    """Maximum number of threads on a CPU."""
     devices: tuple[str, ...] = ("cpu",)
-    """ "cpu", and "cuda" if there is a CUDA device."""
+    """Devices to measure: "cpu", and "cuda" if there is a CUDA device."""
     word2vec: Path | None = None
-    """The word2vec.c program."""
+    """Path of the word2vec.c program."""
 
 
 def interleave(runs: dict[str, Callable[[], T]], repeats: int) -> dict[str, list[T]]:
-    """Interleave the repetitions, a b c a b c, so that other load on the machine affects all runs alike."""
+    """Repeat functions in the order a b c, a b c, so that other load on the machine affects all of them alike."""
     results: dict[str, list[T]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
@@ -119,7 +119,7 @@ def interleave(runs: dict[str, Callable[[], T]], repeats: int) -> dict[str, list
 def seconds(f: Callable[[], Any], *, device: str = "cpu", least: float = 0.05) -> float:
     """Return the mean time of a call, after a warm-up call, over as many calls as take `least` seconds.
 
-    On a CPU, a call that takes more than half a second needs no warm-up: the first call is the measurement.
+    If the first call on a CPU takes more than half a second, it is the measurement, and there is no warm-up.
     """
     if device == "cpu":
         return _seconds_on_cpu(f, least)
@@ -158,12 +158,12 @@ def _seconds_on_gpu(f: Callable[[], Any], least: float) -> float:
 
 
 class Way(NamedTuple):
-    """One of several ways to compute the same thing."""
+    """One of several ways to compute a result."""
 
     compute: Callable[[], Any]
     device: str = "cpu"
     work: float = 1.0
-    """Amount of work in one computation, if the unit is a speed."""
+    """Amount of work in one computation, for units that are speeds."""
 
 
 def race(
@@ -178,15 +178,15 @@ def race(
     least: float = 0.05,
     note: str = "",
 ) -> Iterator[Row | Wrong]:
-    """Check the result of each way, then time the correct ones with interleaved repetitions.
+    """Check the result of each way, then time the correct ways with interleaved repetitions.
 
     Parameters
     ----------
     ways : dict of str to Way
     problem : function
-        Returns what is wrong with a result, or None.
+        Function that returns what is wrong with a result, or None.
     baseline : str
-        Name of one of the ways, or "".
+        Key of the baseline in `ways`, or "".
     """
     right: dict[str, Callable[[], float]] = {}
     for what, way in ways.items():
@@ -201,15 +201,15 @@ def race(
 
 
 def differs(expected: np.ndarray, found: Any, tolerance: float = 1e-5) -> str | None:
-    """Return by how much a result differs, relative to the largest expected value, or None if it does not."""
+    """Return a message if a result is off by more than `tolerance` times the largest expected value, otherwise None."""
     found = to_host(found)
     if not np.isfinite(found).all():
-        return "the result has numbers that are not finite"
+        return "the result has infinite or NaN values"
     error = np.abs(found - expected).max() / np.abs(expected).max()
-    return None if error <= tolerance else f"the result is off by {error:.1g} of the largest number"
+    return None if error <= tolerance else f"the result is off by {error:.1g} times the largest value"
 
 
 def ratios(row: Row, baseline: Row) -> list[float]:
-    """Return how many times as fast as `baseline` a row is, for each repetition; for memory, how many times as much."""
+    """Return the ratio of the speeds of a row and its baseline in each repetition. For memory, the ratio of sizes."""
     pairs = list(zip(row.values, baseline.values, strict=False))
     return [b / a if row.unit == "s" else a / b for a, b in pairs]

@@ -1,4 +1,4 @@
-"""Results as text: the lines printed during a run, and the changes since an earlier run."""
+"""Results as text: lines printed during a run, and changes since an earlier run."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from benchmarks.harness.results import Results, compare
 
 
 def heading(section: str) -> str:
-    """Return the line above a section."""
+    """Return the heading of a section."""
     return f"\n{section}\n{'-' * len(section)}"
 
 
 def machine(found: dict[str, Any]) -> str:
-    """Return the machine in a few lines."""
+    """Return a description of the machine in a few lines."""
     caches = ", ".join(f"{name} {size}" for name, size in found["caches"].items())
     packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
     gpu = found["GPU"] if isinstance(found["GPU"], str) else ", ".join(f"{k} {v}" for k, v in found["GPU"].items())
     return "\n".join(
         [
-            f"{found['date']}, commit {found['commit'][:12]}{', changed since' if found['changed since'] else ''}",
+            f"{found['date']}, commit {found['commit'][:12]}"
+            f"{', with uncommitted changes' if found['changed since'] else ''}",
             f"{found['processor']}, {found['cores']} cores, {caches}; {found['memory GB']} GB; {found['system']}",
             f"Python {found['Python']}, {packages}, BLAS {found['BLAS']}",
             f"GPU: {gpu}",
@@ -32,7 +33,7 @@ def machine(found: dict[str, Any]) -> str:
 
 
 def lines(group: Sequence[Row], before: dict[str, int | float | str]) -> list[str]:
-    """Return lines for rows that share their settings, headed by the settings that changed since the previous group."""
+    """Return the lines of a group of rows with the same settings: the settings that changed, then one line per row."""
     now = group[0].settings
     changed = {name: now[name] for name in now if before.get(name) != now[name]}
     text = [f"  {settings(changed if changed and now.keys() == before.keys() else now)}:"]
@@ -43,7 +44,7 @@ def lines(group: Sequence[Row], before: dict[str, int | float | str]) -> list[st
 
 
 def left_out(result: Skipped | Wrong) -> str:
-    """Return why there is no measurement."""
+    """Return a line with the reason why there is no measurement."""
     if isinstance(result, Skipped):
         return f"  skipped: {result.what}: {result.reason}"
     return f"! WRONG: {result.what}: {result.reason}"
@@ -58,14 +59,14 @@ def format_result(row: Row) -> str:
 
 
 def _scale(number: float, unit: str) -> tuple[float, str]:
-    """Return a divisor, and the unit with the matching prefix, so that a number has few digits."""
+    """Return a divisor and the unit with the matching prefix, so that the quotient has few digits."""
     small = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")] if unit == "s" else []
     large = [(1e9, f"G {unit}"), (1e6, f"M {unit}"), (1e3, f"k {unit}")] if unit.endswith("/s") else []
     return next(((scale, name) for scale, name in small + large if number >= scale), (1.0, unit))
 
 
 def short(number: float) -> str:
-    """Return a number as the label of a tick: 300, 20 k, 5 M."""
+    """Return a number as a tick label, such as 300, 20 k or 5 M."""
     scale, unit = _scale(number, "/s")
     return f"{number / scale:g} {unit.removesuffix('/s')}".strip()
 
@@ -75,39 +76,42 @@ def _digits(number: float) -> str:
 
 
 def settings(found: dict[str, int | float | str]) -> str:
-    """Return the settings as text."""
+    """Return settings as text."""
     return ", ".join(f"{name} {number:,}" if isinstance(number, int) else f"{name} {number}"
                      for name, number in found.items())  # fmt: skip
 
 
 def qualities(found: dict[str, float]) -> str:
-    """Return the quality as text."""
+    """Return quality measures as text."""
     return ", ".join(f"{name} {number:.4g}" for name, number in found.items())
 
 
 def baseline_of(row: Row, rows: Sequence[Row]) -> Row | None:
-    """Return the row that a row is compared with, or None."""
+    """Return the baseline of a row, or None if there is no baseline."""
     wanted = (row.section, row.baseline, row.unit, row.settings)
     return next((other for other in rows if (other.section, other.what, other.unit, other.settings) == wanted), None)
 
 
 def times(row: Row, rows: Sequence[Row]) -> str:
-    """Return how many times as fast as its baseline a row is (for memory, how many times as much), or ""."""
+    """Return the ratio of a row to its baseline as text, or "" without a baseline.
+
+    The ratio compares speeds, so larger ratios are better. For memory, it compares sizes, so smaller ratios are better.
+    """
     other = baseline_of(row, rows)
     if other is None:
         return ""
     found = ratios(row, other)
-    subject, _, short = other.what.partition(", ")  # "read .bin, gensim" is gensim, beside "read .bin, fastw2v"
+    subject, _, short = other.what.partition(", ")  # shorten "read .bin, gensim" to "gensim" for "read .bin, fastw2v"
     name = short if short and row.what.startswith(subject) else other.what
     median = f"{_digits(statistics.median(found))} times {name}"
     return median if len(found) == 1 else f"{median} ({', '.join(map(_digits, found))})"
 
 
 def changes(old: Results, new: Results) -> str:
-    """Return what became slower or faster by more than the spread of both runs."""
+    """Return text about the measurements that changed by more than the spread of both runs."""
     lines = ["", f"Since {old.machine.get('date')}, commit {str(old.machine.get('commit'))[:12]}:"]
     lines += [
-        f"! another {name}: {old.machine.get(name)}, now {new.machine.get(name)}"
+        f"! different {name}: {old.machine.get(name)}, now {new.machine.get(name)}"
         for name in ("processor", "cores", "GPU")
         if old.machine.get(name) != new.machine.get(name)
     ]

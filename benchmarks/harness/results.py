@@ -1,4 +1,4 @@
-"""Results as JSON: written atomically, checked when read, and compared with an earlier run."""
+"""Results as JSON files: written atomically, checked when read, and compared with an earlier run."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from benchmarks.harness.measure import Row, Skipped, Wrong
 from fastw2v.utils.atomic_write import atomic_write
 
 SCHEMA = 1
-"""Increased when the meaning of the JSON changes."""
+"""Version of the JSON schema, increased when the meaning of the JSON changes."""
 
 ALONE = 0.1
-"""The relative spread to either side that is assumed for a row with one repetition."""
+"""Relative spread, in either direction, assumed for a row with one repetition."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """All results of one run of the benchmarks."""
+    """All results of a run of the benchmarks."""
 
     machine: dict[str, Any]
-    """From `machine.describe`: hardware, versions, commit, date."""
+    """Hardware, versions, commit and date, from `machine.describe`."""
     run: dict[str, Any]
-    """The options of the run: sections, quick or not, corpus, repeats."""
+    """Options of the run, such as sections, corpus and repetitions."""
     rows: list[Row] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     wrong: list[Wrong] = field(default_factory=list)
 
     @property
     def disturbed(self) -> float:
-        """The largest known share of the machine that other programs used."""
+        """Largest known share of the machine used by other programs."""
         return max((share for share in self.run["others"].values() if share is not None), default=0.0)
 
     def add(self, result: Row | Skipped | Wrong) -> None:
-        """Add a result to the list of its kind."""
+        """Add a result to the list for its type."""
         if isinstance(result, Row):
             self.rows.append(result)
         elif isinstance(result, Skipped):
@@ -45,7 +45,7 @@ class Results:
 
 
 def write(path: Path, results: Results) -> None:
-    """Write the results; the file always holds a complete set."""
+    """Write the results atomically, so that the file is never incomplete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"schema": SCHEMA, **asdict(results)}, indent=1, allow_nan=False) + "\n"
     with atomic_write(path) as temporary:
@@ -53,32 +53,32 @@ def write(path: Path, results: Results) -> None:
 
 
 def read(path: Path) -> Results:
-    """Return the results in a file written by `write`.
+    """Read the results in a file written by `write`.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is not JSON, has another schema, or has missing, unknown or invalid fields.
+        If the file is not JSON, has another schema, or has missing, unknown or invalid fields.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(found, dict) or found.pop("schema", None) != SCHEMA:
-            raise ValueError(f"it is not of schema {SCHEMA}, which this version reads: measure again")
+            raise ValueError(f"its schema is not {SCHEMA}, the only supported version; measure again")
         for name, kind in (("rows", Row), ("skipped", Skipped), ("wrong", Wrong)):
             if not isinstance(found[name], list):
-                raise TypeError(f"{name} is no list")
+                raise TypeError(f"{name} is not a list")
             found[name] = [_built(kind, entry) for entry in found[name]]
         results: Results = _built(Results, found)
         _ = results.disturbed
         return results
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} does not hold results of the benchmarks: {error}") from error
+        raise ValueError(f"{path} does not contain benchmark results: {error}") from error
 
 
 def _built(kind: Any, entry: dict[str, Any]) -> Any:
-    """Return the dataclass, with the outermost type of each field checked."""
+    """Return a dataclass instance after checking the outer type of each field."""
     types = {"str": str, "list": list, "dict": dict}
     for one in fields(kind):
         expected = types[str(one.type).partition("[")[0]]
@@ -96,18 +96,18 @@ class Change:
 
     @property
     def ratio(self) -> float:
-        """How many times faster the new run is: below 1 is slower."""
+        """How many times as fast the new run is. Below 1, the new run is slower."""
         ratio = self.new.median / self.old.median
         return ratio if self.new.larger_is_better else 1 / ratio
 
 
 def key(row: Row) -> tuple[Any, ...]:
-    """Return what identifies a measurement in different runs."""
+    """Return a key that identifies a measurement across runs."""
     return row.section, row.what, row.unit, tuple(sorted(row.settings.items()))
 
 
 def compare(old: Results, new: Results) -> list[Change]:
-    """Return the measurements in both runs whose ranges do not overlap, largest slowdown first."""
+    """Return the measurements whose ranges in the two runs do not overlap, largest slowdown first."""
     before = {key(row): row for row in old.rows}
     pairs = [Change(before[key(row)], row) for row in new.rows if key(row) in before]
     apart = [change for change in pairs if not _overlap(_range(change.old), _range(change.new))]

@@ -1,1 +1,1 @@
-"""The sections of `python -m benchmarks`, a module each."""
+"""The sections of ``python -m benchmarks``, one module each."""

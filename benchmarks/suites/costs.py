@@ -1,8 +1,8 @@
 """A model of the cost of training, fitted to measurements and checked by a run ten times as large.
 
-Time is a sum of a few terms, each a count times a cost: `TIME_TERMS`. So is memory: `MEMORY_TERMS`, whose counts are
-those of `fastw2v.estimate`. The fit has non-negative costs and the least relative error.
-``python -m benchmarks.suites.costs FILE.json`` fits the speeds of the fused engine in the results of another run.
+Time is a sum of terms, each the product of a count and a cost (`TIME_TERMS`). Memory is a sum of terms as well
+(`MEMORY_TERMS`), with the counts of `fastw2v.estimate`. The fit finds the non-negative costs with the least squared
+relative error. ``python -m benchmarks.suites.costs FILE.json`` fits the speeds of the fused engine in a results file.
 """
 
 from __future__ import annotations
@@ -34,49 +34,54 @@ from fastw2v.nn.initializers import uniform_weights
 SECTION = "costs"
 SAMPLE = 1e-3
 LINE_OF_NUMBERS = 16
-"""Rows are padded to a multiple of this many numbers on a CPU, which are processed at once."""
+"""Number of values that the kernels process at once. On a CPU, rows are padded to a multiple of this number."""
 LARGER = 10
-"""How many times as large the run is that checks the model."""
+"""Size of the run that checks the model, relative to the runs that the model is fitted to."""
 MODELS: dict[str, Model] = {"CBOW": "cbow", "skip-gram": "skipgram"}
 TIME_TERMS = {
-    "target": "random numbers, windows and everything else that does not depend on the size",
+    "target": "random numbers, windows and other work that does not depend on the size",
     "16 numbers of its rows": "reading, summing and writing the rows of a target",
-    "16 products": "multiply-adds of a target's numbers with those of each row that it is scored against",
+    "16 products": "multiply-adds of a target's row with each row that it is scored against",
     "score": "sigmoid and logarithm",
-    "64 bytes not in the second cache": "rows that are read from and written to the third cache or memory",
+    "64 bytes not in the second cache": "rows that are read from and written to the third-level cache or memory",
     "target and other thread": "interference between threads",
     "word of the vocabulary": "tables for subsampling and negatives, built by one thread before training",
 }
 MEMORY_TERMS = {
-    "runtime": "Python, the libraries, the machine code, and buffers of fixed size",
+    "runtime": "Python, the libraries, the machine code and buffers of fixed size",
     "tables": "W_in and W_out",
-    "corpus": "ids, provisional and final, and sentence offsets",
+    "corpus": "provisional and final ids, and sentence offsets",
     "vocabulary": "words, counts and sampling tables",
 }
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Costs of terms, and their errors on the measurements."""
+    """Fitted costs of the terms, and the errors of the fit."""
 
     costs: dict[str, float]
     """Cost per unit of each term: seconds, or bytes per estimated byte."""
     errors: np.ndarray
-    """Relative error of each measurement."""
+    """Relative error of the prediction for each measurement."""
 
     def predict(self, counts: Mapping[str, float]) -> float:
-        """Return the cost for given counts of the terms."""
+        """Return the predicted cost for the counts of the terms."""
         return sum(cost * counts[term] for term, cost in self.costs.items())
 
 
 def fit(counts: Sequence[Mapping[str, float]], measured: Sequence[float]) -> Fit:
-    """Return the non-negative costs with the least squared relative error on the measurements.
+    """Fit non-negative costs with the least squared relative error.
 
     Parameters
     ----------
     counts : sequence of dict of str to float
-        The count of each term in each measurement.
+        Counts of the terms in each measurement.
     measured : sequence of float
+        Measured time or memory.
+
+    Returns
+    -------
+    Fit
 
     Raises
     ------
@@ -90,31 +95,31 @@ def fit(counts: Sequence[Mapping[str, float]], measured: Sequence[float]) -> Fit
         raise ValueError(f"{len(measured)} measurements are too few for the costs of {len(terms)} terms")
     y = np.asarray(measured, np.float64)
     A = np.array([[count[term] for term in terms] for count in counts], np.float64) / y[:, None]
-    scale = np.maximum(A.max(axis=0), 1e-300)  # so that the solver's numbers are of similar size
+    scale = np.maximum(A.max(axis=0), 1e-300)  # the solver needs columns of similar size
     found = nnls(A / scale, np.ones(len(y)))[0] / scale
     return Fit(dict(zip(terms, found.tolist(), strict=True)), A @ found - 1)
 
 
 def width_of(dim: int) -> int:
-    """Return the numbers in a row with its padding."""
+    """Return the width of a row, including its padding."""
     return -(-dim // LINE_OF_NUMBERS) * LINE_OF_NUMBERS
 
 
 def bytes_per_word(dim: int, kept: float) -> float:
-    """Return the bytes that must be moved for a word of the corpus if the pool of negatives stays in the cache.
+    """Return the bytes moved per word of the corpus if the pool of negatives stays in the cache.
 
-    The id is read. For a word that subsampling keeps, a row of `W_in` and a row of `W_out` are read and written once
-    (`benchmarks.counts` counts them).
+    The id of each word is read. For each word that subsampling keeps, a row of `W_in` and a row of `W_out` are read and
+    written once, as `benchmarks.counts` shows.
     """
     return 4 + kept * 4 * 4 * width_of(dim)
 
 
 def time_counts(settings: Mapping[str, Any], cache_bytes: int) -> dict[str, float]:
-    """Return the count of each term per trained target, for a row's settings."""
+    """Return the count of each term per trained target, for the settings of a row."""
     width = width_of(settings["dim"])
     model = MODELS[settings["model"]]
     pool = int(settings.get("pool", default_pool_size(model, settings["negative"], settings["dim"])))
-    # Skip-gram scores the rows that the windows of a tile reach, in blocks of four.
+    # Skip-gram scores all rows within reach of the windows of a tile, in blocks of four.
     rows = pool + (1 if model == "cbow" else -(-(2 * settings["window"] + TILE - 1) // 4) * 4)
     lines = width / LINE_OF_NUMBERS
     trained = settings["words"] * settings.get("epochs", 1) * settings["kept"]
@@ -131,14 +136,14 @@ def time_counts(settings: Mapping[str, Any], cache_bytes: int) -> dict[str, floa
 
 @cache
 def beyond(vocabulary: int, rows: int) -> float:
-    """Return the share of trained words that are not among the `rows` most frequent, by Zipf's law."""
+    """Return the share of trained words that are not among the `rows` most frequent words, under Zipf's law."""
     shares = zipf_shares(int(vocabulary))
     kept = shares * np.minimum(1, np.sqrt(SAMPLE / shares) + SAMPLE / shares)
     return float(kept[rows:].sum() / kept.sum())
 
 
 def second_cache(device: str = "cpu") -> int:
-    """Return the bytes of the second-level cache of a core or the GPU; a usual size if it is unknown."""
+    """Return the size in bytes of the second-level cache of a core or GPU, or a typical size if it is unknown."""
     if device != "cpu":
         import cupy
 
@@ -150,7 +155,7 @@ def second_cache(device: str = "cpu") -> int:
 
 
 def fit_times(rows: Sequence[Row]) -> tuple[Fit, list[Row]]:
-    """Return the fit to the speeds of the fused engine among the rows, and the rows that were used."""
+    """Fit the speeds of the fused engine among the rows; return the fit and the rows used."""
     needed = {"model", "dim", "window", "negative", "vocabulary", "words", "kept", "workers"}
     used = [row for row in rows if row.unit == "words/s" and needed <= set(row.settings)]
     counts = [time_counts(row.settings, second_cache(str(row.settings.get("device", "cpu")))) for row in used]
@@ -158,12 +163,12 @@ def fit_times(rows: Sequence[Row]) -> tuple[Fit, list[Row]]:
 
 
 def _thread_seconds(row: Row) -> float:
-    """Return the thread seconds per target, in the fastest repetition, which other load disturbed least."""
+    """Return the thread-seconds per target in the fastest repetition, which other load affected least."""
     return float(row.settings["workers"]) / (max(row.values) * float(row.settings["kept"]))
 
 
 def run(options: Options) -> Iterator[Result]:
-    """Yield the memory bandwidth, the model of time and its check, and the model of memory and its check."""
+    """Yield the memory bandwidth, and the models of time and memory with their checks."""
     for device in options.devices:
         try:
             select_engine("fused", device)
@@ -173,13 +178,13 @@ def run(options: Options) -> Iterator[Result]:
         for model in MODELS:
             yield from times(options, model, device)
     if options.tiny:
-        yield Skipped(SECTION, "memory", "it needs processes of its own")
+        yield Skipped(SECTION, "memory", "it needs separate processes")
     else:
         yield from memory(options)
 
 
 def grid(options: Options, model: str, device: str) -> list[dict[str, Any]]:
-    """Return the settings that are measured for the fit: default settings, with one or two values changed."""
+    """Return the settings to measure for the fit: default settings with up to two values changed."""
     base = {"model": model, "dim": 100, "window": 5, "pool": 24, "vocabulary": 70_000, "workers": 1, "device": device}
     if options.tiny:
         base["vocabulary"] = 5000
@@ -197,12 +202,12 @@ def grid(options: Options, model: str, device: str) -> list[dict[str, Any]]:
 
 
 def times(options: Options, model: str, device: str) -> Iterator[Result]:
-    """Yield the speeds for the fit, the costs, and the check."""
+    """Yield the measured speeds, the costs fitted to them, and the check."""
     words = 20_000 if options.tiny else 500_000 if options.quick else 1_000_000
-    words *= 1 if device == "cpu" else 20  # hundreds of blocks train thousands of words each
+    words *= 1 if device == "cpu" else 20  # a GPU runs hundreds of blocks, each with thousands of words
     what = "fastw2v, fused, random words" + ("" if device == "cpu" else ", GPU")
     found = [(settings, _corpus(words, settings["vocabulary"])) for settings in grid(options, model, device)]
-    for settings, _ in found if device != "cpu" else found[:1]:  # compiles: on a GPU for each setting
+    for settings, _ in found if device != "cpu" else found[:1]:  # compile first; a GPU compiles for each setting
         _train(_corpus(10_000, settings["vocabulary"]), settings)
     runs: dict[str, Callable[[], float]] = {
         str(settings): partial(_train, corpus, settings) for settings, corpus in found
@@ -234,41 +239,41 @@ def times(options: Options, model: str, device: str) -> Iterator[Result]:
 
 
 def shares(rows: Sequence[Row], copied: float) -> Iterator[Row]:
-    """Yield the bytes per second of the words' rows, and their share of the speed of copying."""
+    """Yield the data rate of the words' rows, and its share of the data rate of copying."""
     for row in rows:
         moved = bytes_per_word(int(row.settings["dim"]), float(row.settings["kept"])) / 1e9
         rates = [moved * value for value in row.values]
-        note = f"{np.median(rates) / copied:.0%} of copying"
+        note = f"{np.median(rates) / copied:.0%} of the rate of copying"
         yield Row(SECTION, "rows of the words, each read and written once", row.settings, "GB/s", rates, note=note)
 
 
 def cost_rows(
     fitted: Fit, terms: Mapping[str, str], settings: Mapping[str, Any], unit: str, factor: float
 ) -> Iterator[Row]:
-    """Yield the costs above zero, and the mean and largest error."""
+    """Yield a row for each cost above zero, and a row with the mean error and the largest error."""
     for term, cost in fitted.costs.items():
         if cost > 0:
             yield Row(SECTION, f"cost of a {term}", {**settings}, unit, [cost * factor], note=terms[term])
     errors = 100 * np.abs(fitted.errors) + 1e-9
-    note = f"largest {errors.max():.0f} %, of {len(errors)} measurements"
+    note = f"largest error {errors.max():.0f} %, {len(errors)} measurements"
     yield Row(SECTION, "error of the model, mean", {**settings, "of": unit}, "%", [float(errors.mean())], note=note)
 
 
 def check(
     what: str, settings: Mapping[str, Any], unit: str, measured: list[float], predicted: float
 ) -> Iterator[Result]:
-    """Yield the measured cost of a run ten times as large, and the cost that the model predicts."""
+    """Yield the measured cost of a run ten times as large, and the prediction of the model."""
     if not predicted > 0:
         yield Wrong(SECTION, f"{what} of ten times as much", f"the model predicts {predicted} {unit}")
         return
     off = predicted / min(measured) - 1
     yield Row(SECTION, f"{what} of ten times as much, measured", {**settings}, unit, measured)
     by_model = f"{what} of ten times as much, by the model"
-    yield Row(SECTION, by_model, {**settings}, unit, [predicted], note=f"{off:+.0%}, against the fastest repetition")
+    yield Row(SECTION, by_model, {**settings}, unit, [predicted], note=f"{off:+.0%} relative to the fastest repetition")
 
 
 def bandwidth(workers: int, device: str, size: int) -> float:
-    """Return how many 10**9 bytes per second copying reads and writes with a number of threads."""
+    """Return the data rate of copying memory with several threads, in 10**9 bytes read and written per second."""
     if device != "cpu":
         import cupy
 
@@ -294,7 +299,7 @@ def _corpus(words: int, vocabulary: int) -> Corpus:
 
 
 def _train(corpus: Corpus, settings: Mapping[str, Any]) -> float:
-    """Return the seconds of one epoch."""
+    """Train one epoch and return the seconds."""
     device, model = settings["device"], MODELS[settings["model"]]
     engine = find_engine("fused", device)
     config = TrainingConfig(
@@ -303,7 +308,7 @@ def _train(corpus: Corpus, settings: Mapping[str, Any]) -> float:
     )  # fmt: skip
     tables = engine.allocate((len(corpus.vocabulary), config.vector_size), device)
     uniform_weights(tables.W_in, 1)
-    tables.W_out[...] = 0  # so that the system has assigned its memory before the measurement
+    tables.W_out[...] = 0  # makes the system allocate the memory before the measurement
     began = time.perf_counter()
     loss = engine.train(tables, corpus, config, workers=settings["workers"] if device == "cpu" else None)
     passed = time.perf_counter() - began
@@ -313,7 +318,7 @@ def _train(corpus: Corpus, settings: Mapping[str, Any]) -> float:
 
 
 def memory(options: Options) -> Iterator[Result]:
-    """Yield the peak memory of whole processes on generated text, the costs of what is estimated, and the check."""
+    """Yield the peak memory of whole processes on generated text, the costs fitted to it, and the check."""
     sizes = [
         (1_000_000, 10_000, 50), (1_000_000, 10_000, 300), (1_000_000, 100_000, 50), (1_000_000, 300_000, 100),
         (2_000_000, 10_000, 50), (2_000_000, 100_000, 100),
@@ -333,7 +338,7 @@ def memory(options: Options) -> Iterator[Result]:
 
 
 def _peak(options: Options, words: int, vocabulary: int, dim: int) -> tuple[dict[str, float], int]:
-    """Return the estimate for generated text, by term, and the peak memory of training on it."""
+    """Train on generated text; return the estimated bytes of each term, and the measured peak memory."""
     corpus = _corpus(words, vocabulary)
     text = options.folder / "generated.txt"
     corpus.write_text(text)
@@ -352,7 +357,7 @@ def _peak(options: Options, words: int, vocabulary: int, dim: int) -> tuple[dict
 
 
 def memory_counts(estimate: Estimate) -> dict[str, float]:
-    """Return the bytes of each term: the estimate, with the ids twice while provisional ids are in memory too."""
+    """Return the estimated bytes of each term. Ids count twice if provisional ids are in memory as well."""
     of = {item.name: float(item.bytes) for item in estimate.items}
     return {
         "runtime": 1.0,
@@ -363,15 +368,15 @@ def memory_counts(estimate: Estimate) -> dict[str, float]:
 
 
 def main() -> None:
-    """Fit the speeds in a file of results, and print the costs and the errors."""
+    """Fit the speeds in a results file, and print the costs and the errors."""
     if len(sys.argv) != 2:
-        raise SystemExit("give one file of results: python -m benchmarks.suites.costs benchmarks/results/NAME.json")
+        raise SystemExit("give one results file: python -m benchmarks.suites.costs benchmarks/results/NAME.json")
     rows = results.read(Path(sys.argv[1])).rows
     for model in MODELS:
         fitted, used = fit_times([row for row in rows if row.settings.get("model") == model and "GPU" not in row.what])
         print(f"{model}: {len(used)} measurements, mean error {100 * np.abs(fitted.errors).mean():.1f} %")
         for term, cost in fitted.costs.items():
-            print(f"  {1e9 * cost:8.2f} ns a {term}")
+            print(f"  {1e9 * cost:8.2f} ns per {term}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The layers of `fastw2v.nn`: targets per second by batch size and optimiser, compared with the textbook's loop.
 
-CBOW, window 5, 100 dimensions, 5 negatives, on the demo corpus, which needs no download. Each row states the loss on
-held-out text, because larger batches take fewer steps and so learn less from the same targets.
+The model is CBOW with window 5, 100 dimensions and 5 negatives. It is trained on the demo corpus, which needs no
+download. Each row states the loss on held-out text, because larger batches take fewer steps and therefore learn less
+from the same targets.
 """
 
 from __future__ import annotations
@@ -25,15 +26,18 @@ from fastw2v.sampling.negatives import UnigramSampler
 D, WINDOW, NEGATIVE = 100, 5, 5
 LIBRARY = {"cpu": "NumPy", "cuda": "CuPy"}
 HELD_OUT = 1000
-"""Targets that are held out."""
+"""Number of held-out targets."""
 ADAM_RATE = 0.01
 OPTIMISERS: dict[str, Callable[[int], Any]] = {
     "Adam": lambda batch: Adam(ADAM_RATE),
     "AdaGrad": lambda batch: AdaGrad(0.2),
     "SGD": lambda batch: SGD(0.2 * batch, max_row_norm=8 / batch),
 }
-"""Optimisers by batch size, each with the best of a few rates on this text. The loss is a mean over the batch, so the
-rate of SGD grows with it; no row moves by more than 1.6."""
+"""Constructors of optimisers for a batch size, with the best of a few learning rates on this text.
+
+The rate of SGD is proportional to the batch size, because the loss is a mean over the batch. No row moves by more than
+1.6 in a step.
+"""
 
 
 def run(options: Options) -> Iterator[Result]:
@@ -49,7 +53,7 @@ def run(options: Options) -> Iterator[Result]:
     counts = np.bincount(ids)
 
     if "cuda" not in options.devices:
-        yield Skipped("layers", "CuPy", cuda_problem() or "not asked for")
+        yield Skipped("layers", "CuPy", cuda_problem() or "not requested")
     if wrong := textbook_problem(ids, contexts[:50], target[:50]):
         yield Wrong("layers", "loop in the textbook's manner", wrong)
         return
@@ -62,7 +66,7 @@ def run(options: Options) -> Iterator[Result]:
             baseline = ""
             if device == "cpu" and batch == 100:
                 baseline = "loop in the textbook's manner, Adam"
-                few = max(2000, targets // 20)  # it is slow
+                few = max(2000, targets // 20)  # because it is slow
                 runs[baseline] = partial(fit_textbook, ids, examples[0][:few], examples[1][:few], batch)
             yield from rows(runs, options.repeats, batch, len(counts), baseline, held_out, counts)
 
@@ -76,7 +80,7 @@ def rows(
     held_out: tuple[Any, Any],
     counts: np.ndarray,
 ) -> Iterator[Row | Wrong]:
-    """Interleave the runs; yield a row with the held-out loss of each, or what is wrong with it."""
+    """Interleave the runs; yield a row with the held-out loss of each run, or what is wrong with the run."""
     chance = (1 + NEGATIVE) * np.log(2)
     results = interleave(runs, repeats)
     for what in sorted(results, key=lambda what: what != baseline):
@@ -84,7 +88,7 @@ def rows(
         W_in, W_out = weights[-1]
         loss = held_out_loss(W_in, W_out, *held_out, counts)
         if not loss < 0.995 * chance:
-            yield Wrong("layers", f"{what}, batch {batch}", f"the held-out loss is {loss:.4g}, chance {chance:.4g}")
+            yield Wrong("layers", f"{what}, batch {batch}", f"the held-out loss is {loss:.4g}, by chance {chance:.4g}")
             continue
         settings: dict[str, int | float | str] = {"batch": batch, "dim": D, "window": WINDOW, "vocabulary": V}
         yield Row(
@@ -96,13 +100,13 @@ def rows(
 def fit(
     make: Callable[[int], Any], ids: Any, contexts: Any, target: Any, batch: int, device: str
 ) -> tuple[float, int, tuple[Any, Any]]:
-    """Train one epoch with `Trainer`; return targets per second, targets, and the weights on the host."""
+    """Train one epoch with `Trainer`; return targets per second, the number of targets, and the weights on the host."""
     ids, contexts, target = (to_device(array, device) for array in (ids, contexts, target))
     model = CBOW(int(ids.max()) + 1, D, WINDOW, ids, sample_size=NEGATIVE)
     trainer = Trainer(model, make(batch))
     start = time.perf_counter()
     trainer.fit(contexts, target, 1, batch, eval_interval=max(1, len(target) // batch), show=False)
-    passed = time.perf_counter() - start  # the last loss was read, so a GPU has finished
+    passed = time.perf_counter() - start  # a GPU has finished, because the last loss has been read
     W_in, W_out = (to_host(W) for W in model.params)
     return len(target) / passed, len(target), (W_in, W_out)
 
@@ -120,10 +124,10 @@ def held_out_loss(W_in: Any, W_out: Any, contexts: Any, target: Any, counts: np.
 
 
 class TextbookLoop:
-    """CBOW with dense gradients and dense Adam, as in "Deep Learning from Scratch 2", chapter 4: the baseline.
+    """Baseline: CBOW with dense gradients and dense Adam, as in "Deep Learning from Scratch 2", chapter 4.
 
-    It has one embedding layer for each position in the window and one for each negative, gradients as large as their
-    tables, and chooses negatives one target at a time.
+    The model has one embedding layer for each position of the window and for each negative. Gradients are as large as
+    their tables, and negatives are drawn for one target at a time.
 
     Parameters
     ----------
@@ -141,7 +145,7 @@ class TextbookLoop:
         self.steps = 0
 
     def negatives(self, target: np.ndarray) -> np.ndarray:
-        """Return negatives without replacement, chosen target by target from the distribution without the target."""
+        """Return the negatives of each target, drawn without replacement from the other words."""
         chosen = np.zeros((len(target), NEGATIVE), np.int32)
         for b, word in enumerate(target):
             p = self.p.copy()
@@ -151,7 +155,7 @@ class TextbookLoop:
         return chosen
 
     def gradients(self, contexts: np.ndarray, target: np.ndarray, negative: np.ndarray) -> float:
-        """Set every layer's gradient; return the mean loss."""
+        """Compute the gradient of each layer, and return the mean loss."""
         h = np.zeros((len(target), self.W_in.shape[1]), np.float32)
         for position in range(contexts.shape[1]):
             h += self.W_in[contexts[:, position]]
@@ -174,7 +178,7 @@ class TextbookLoop:
         return total
 
     def update(self, rate: float = ADAM_RATE, beta1: float = 0.9, beta2: float = 0.999) -> None:
-        """Add up the gradients of each table's layers, and take one step of Adam."""
+        """Sum the gradients of all layers of each table, and take one step of Adam."""
         self.steps += 1
         step = rate * np.sqrt(1 - beta2**self.steps) / (1 - beta1**self.steps)
         tables = ((self.W_in, self.in_grads), (self.W_out, self.out_grads))
@@ -189,7 +193,7 @@ class TextbookLoop:
 def fit_textbook(
     ids: np.ndarray, contexts: np.ndarray, target: np.ndarray, batch: int
 ) -> tuple[float, int, tuple[Any, Any]]:
-    """Train one epoch with the loop; return targets per second, targets, and the weights."""
+    """Train one epoch with the loop; return targets per second, the number of targets, and the weights."""
     model = _textbook_loop(ids)
     start = time.perf_counter()
     order = np.random.default_rng(1).permutation(len(target))
@@ -208,7 +212,7 @@ def _textbook_loop(ids: np.ndarray) -> TextbookLoop:
 
 
 def textbook_problem(ids: np.ndarray, contexts: np.ndarray, target: np.ndarray) -> str | None:
-    """Return how loop and layers disagree on the loss and gradients of one batch, or None."""
+    """Return how the loop and the layers differ in the loss or gradients of a batch, or None if they agree."""
     loop = _textbook_loop(ids)
     model = CBOW(len(loop.p), D, WINDOW, ids, sample_size=NEGATIVE)
     for W, other in zip(model.params, (loop.W_in, loop.W_out), strict=True):
@@ -218,9 +222,9 @@ def textbook_problem(ids: np.ndarray, contexts: np.ndarray, target: np.ndarray) 
     negative = UnigramSampler(ids, 0.75, NEGATIVE).get_negative_sample(target)  # the samples of the model
     other_loss = loop.gradients(contexts, target, negative)
     if abs(loss - other_loss) > 1e-5 * loss:
-        return f"its loss is {other_loss}, that of the layers {loss}"
+        return f"its loss is {other_loss}, but the loss of the layers is {loss}"
     for W, grad, grads in zip(model.params, model.grads, (loop.in_grads, loop.out_grads), strict=True):
         dense, other = grad.dense(W), np.sum(grads, axis=0)
         if np.abs(dense - other).max() > 1e-4 * np.abs(other).max():
-            return "its gradients are not those of the layers"
+            return "its gradients differ from those of the layers"
     return None

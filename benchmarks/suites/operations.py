@@ -1,7 +1,7 @@
 # mypy: disable-error-code="untyped-decorator"
-"""Single operations on NumPy and CuPy, and the alternatives that were considered.
+"""Single operations on NumPy and CuPy, compared with the alternatives that were considered.
 
-Word ids follow Zipf's law, as in a natural text.
+Word ids follow Zipf's law, as in natural text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LIBRARY = {"cpu": "NumPy", "cuda": "CuPy"}
 def run(options: Options) -> Iterator[Result]:
     """Yield the rows of this section."""
     if "cuda" not in options.devices:
-        yield Skipped("operations", "CuPy", cuda_problem() or "not asked for")
+        yield Skipped("operations", "CuPy", cuda_problem() or "not requested")
     sizes = (100,) if options.tiny else (100, 6000) if options.quick else (100, 1000, 6000, 20_000)
     compare = partial(race, "operations", repeats=options.repeats, least=0.0 if options.tiny else 0.05)
     yield from copies(options, compare)
@@ -51,7 +51,7 @@ def run(options: Options) -> Iterator[Result]:
 
 
 def copies(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterator[Result]:
-    """Copy an array far larger than any cache, to measure the bandwidth of memory."""
+    """Copy an array far larger than any cache, to measure the memory bandwidth."""
     numbers = (1 << 16) if options.tiny else (1 << 26)
     source = np.arange(numbers, dtype=np.float32)
     expected = source[:: numbers // 64].copy()
@@ -80,7 +80,7 @@ def copies(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterat
         ways["copy, CuPy"] = Way(partial(copy, there, other, 1), "cuda", gigabytes)
     yield from compare(
         ways, partial(differs, expected, tolerance=0.0), {"MB": round(source.nbytes / 1e6, 1)},
-        baseline="copy, 1 thread", unit="GB/s", note="read and written",
+        baseline="copy, 1 thread", unit="GB/s", note="bytes read and written",
     )  # fmt: skip
 
 
@@ -100,12 +100,12 @@ def gathers(options: Options, compare: Callable[..., Iterator[Result]], n: int) 
 
 
 def add_at_rows(W: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
-    """`np.add.at` on whole rows."""
+    """Call `np.add.at` with whole rows."""
     np.add.at(W, ids, rows)
 
 
 def sort_and_reduceat(W: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
-    """Sort by id, and sum the rows of each id."""
+    """Sort the rows by id, and add the sum of the rows of each id."""
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
     starts = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1])))
@@ -113,7 +113,7 @@ def sort_and_reduceat(W: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
 
 
 def sparse_product(W: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
-    """Multiply by a sparse matrix of ones."""
+    """Sum the rows of each id by multiplying them with a sparse matrix of ones."""
     from scipy.sparse import csr_matrix
 
     unique, inverse = np.unique(ids, return_inverse=True)
@@ -122,13 +122,13 @@ def sparse_product(W: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
 
 
 def loop(W: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
-    """Add row by row in Python."""
+    """Add the rows one by one in Python."""
     for i, row in zip(ids.tolist(), rows, strict=True):
         W[i] += row
 
 
 def scatters(options: Options, compare: Callable[..., Iterator[Result]], n: int) -> Iterator[Result]:
-    """Add `n` rows to a table, ``W[ids[i]] += rows[i]``, where ids repeat."""
+    """Add `n` rows to a table, ``W[ids[i]] += rows[i]``, with repeated ids."""
     ids = zipf_ids(n, V)
     rows = np.random.default_rng(2).normal(size=(n, D)).astype(np.float32)
     expected = np.zeros((V, D))
@@ -177,11 +177,11 @@ def noise_draws(options: Options, compare: Callable[..., Iterator[Result]]) -> I
 
     def problem(drawn: Any) -> str | None:
         counts = np.bincount(to_host(drawn), minlength=V)
-        frequent = n * p > 25  # so that a count is nearly normally distributed
+        frequent = n * p > 25  # their counts are nearly normally distributed
         deviation = np.abs((counts - n * p) / np.sqrt(n * p * (1 - p)))[frequent].max()
         if len(counts) != V or counts.sum() != n:
-            return "there are too few draws, or ids out of range"
-        return None if deviation < 6 else f"a word's frequency is {deviation:.1f} standard deviations off"
+            return "the number of draws is wrong, or ids are out of range"
+        return None if deviation < 6 else f"the frequency of a word is off by {deviation:.1f} standard deviations"
 
     def by_search() -> Any:
         return np.searchsorted(cumulative, generator.random(n) * cumulative[-1])
@@ -200,9 +200,9 @@ def noise_draws(options: Options, compare: Callable[..., Iterator[Result]]) -> I
 
 
 K = 5
-"""Negatives of a target."""
+"""Negatives per target."""
 L, P = 64, 16
-"""Targets that share a pool of negatives, and the size of the pool."""
+"""Number of targets that share a pool of negatives, and size of the pool."""
 
 
 def losses(options: Options, compare: Callable[..., Iterator[Result]], batch: int) -> Iterator[Result]:
@@ -259,7 +259,7 @@ def losses(options: Options, compare: Callable[..., Iterator[Result]], batch: in
 
 
 def _by_equation(W: Any, h: Any, target: Any, negative: Any, weight: Any) -> tuple[float, np.ndarray]:
-    """Return the mean loss per target and the gradient of h."""
+    """Return the mean loss per target and the gradient of h, computed from the equation."""
     W, h = W.astype(np.float64), h.astype(np.float64)
     loss, dh = 0.0, np.zeros_like(h)
     for b in range(len(h)):
@@ -270,10 +270,10 @@ def _by_equation(W: Any, h: Any, target: Any, negative: Any, weight: Any) -> tup
 
 
 def passes(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterator[Result]:
-    """Train an epoch of the fused engine on random words, by the pool of negatives and the tile.
+    """Train an epoch of the fused engine on random words, with several sizes of the pool and the tile.
 
-    Random words have no meaning to learn, so these rows have no quality. The defaults were chosen by quality as well
-    (docs/kernels.md).
+    These rows have no quality, because there is nothing to learn from random words. The default sizes were chosen by
+    quality as well as speed; see docs/concepts/kernels.md.
     """
     if problem := cpu.unavailable_reason():
         yield Skipped("operations", "a fused pass, by pool and tile", problem)
@@ -284,7 +284,7 @@ def passes(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterat
     if not options.quick:
         changes += [{"P": 16}, {"P": 32}, {"P": 64}, {"T": 1}, {"T": 2}]
     rates: dict[Model, float] = {"cbow": 0.1, "skipgram": 0.025}
-    positives = {"cbow": 1, "skipgram": 6}  # of a target, at most, on average
+    positives = {"cbow": 1, "skipgram": 6}  # upper bounds of the mean number per target
 
     def one_pass(config: TrainingConfig, tables: Tables) -> float:
         losses = cpu.train(tables, corpus, config)
@@ -316,7 +316,7 @@ def passes(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterat
 
 
 def touches(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterator[Result]:
-    """Read and write both rows of every kept word: the memory traffic of a fused pass without its arithmetic."""
+    """Read and write both rows of each kept word. This is the memory traffic of a fused pass, without arithmetic."""
     if problem := cpu.unavailable_reason():
         yield Skipped("operations", "touching both rows of each word", problem)
         return
@@ -327,7 +327,7 @@ def touches(options: Options, compare: Callable[..., Iterator[Result]]) -> Itera
         ids, counts = corpus.ids, corpus.vocabulary.counts
         keep = keep_threshold(counts, 1e-3)
         bounds = np.array(list(chunk_bounds(corpus.offsets, CHUNK_TOKENS)))
-        tables = cpu.allocate((V, -(-D // cpu.ROW) * cpu.ROW))  # the padding is part of the rows
+        tables = cpu.allocate((V, -(-D // cpu.ROW) * cpu.ROW))  # with the padding of the rows
         tables.W_out[...] = 1
         kept = ids[keep_tokens(ids, np.arange(words), keep, 1, 0)]
         odd = np.bincount(kept, minlength=V) % 2 == 1
@@ -337,12 +337,12 @@ def touches(options: Options, compare: Callable[..., Iterator[Result]]) -> Itera
             touch(*arguments)
             return arguments[-2][:, 0]
 
-        # Each touch swaps a word's two rows: after one pass, the rows of words with an odd count are swapped.
+        # Each touch swaps the two rows of a word. After one pass, the rows of words with an odd count are swapped.
         yield from compare(
             {"touching both rows of each kept word": Way(compute, work=words)},
             partial(differs, odd.astype(float), tolerance=0.0),
             {"dim": D, "vocabulary": V}, baseline="", unit="words/s",
-            note="one thread, prefetched, nothing computed",
+            note="one thread, with prefetching, without arithmetic",
         )  # fmt: skip
 
 

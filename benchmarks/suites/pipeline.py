@@ -1,6 +1,6 @@
 """Text to vectors: whole processes of all systems, interleaved, including start-up and files.
 
-The same processes also report how long training alone took, for `benchmarks.suites.training`.
+The processes also report how long training alone takes, for `benchmarks.suites.training`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MODELS: dict[Model, str] = {"cbow": "CBOW", "skipgram": "skip-gram"}
 OURS = "fastw2v, fused"
 BASELINE = "gensim"
 LONG = 5_000_000
-"""Words; of a longer text, the slowest systems get only a tenth."""
+"""Number of words above which a text is long. The slowest systems train on only a tenth of a long text."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A training that the systems run, interleaved, and the number of repetitions of each system."""
+    """A training run that several systems repeat, interleaved, and the number of repetitions of each system."""
 
     model: Model
     epochs: int
@@ -36,23 +36,23 @@ class Comparison:
     vector_size: int = 100
     window: int = 5
     tenths: int = 10
-    """Tenths of the text that are trained on."""
+    """Tenths of the text to train on."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The results of a system in a comparison."""
+    """Results of a system in a comparison."""
 
     system: System
     repetitions: list[Trained]
     quality: dict[str, float]
     """Means over the repetitions."""
     reason: str = ""
-    """Why there is no result."""
+    """Reason why there is no result. Empty if there is one."""
 
 
 def comparisons(options: Options) -> list[Comparison]:
-    """Return the comparisons: slow systems run once, and the slowest, unless quick, on a tenth of the text."""
+    """Return the comparisons. Slow systems run once, and the slowest systems run on a tenth of a long text."""
     repeats = options.repeats
     if options.tiny:
         return [Comparison("cbow", 3, {OURS: 1, BASELINE: 1}, vector_size=32)]
@@ -83,7 +83,7 @@ def _on_gpu(repetitions: int) -> dict[str, int]:
 
 @cache
 def run_comparison(options: Options, index: int) -> dict[str, Finished]:
-    """Run one of the comparisons, interleaved: a b c a b c; return the results of each available system."""
+    """Run a comparison in the order a b c, a b c; return the results of each available system."""
     comparison = comparisons(options)[index]
     available = {name: system for name, system in find(options)[0].items() if name in comparison.repetitions}
     output = options.folder / "vectors.bin"
@@ -93,8 +93,8 @@ def run_comparison(options: Options, index: int) -> dict[str, Finished]:
         epochs=comparison.epochs, workers=options.workers,
     )  # fmt: skip
     for name in available:
-        if name.startswith(OURS):  # compiles the kernels, once on a machine; the other systems are compiled already
-            with contextlib.suppress(FailedError, OSError):  # a failure recurs, and is reported, below
+        if name.startswith(OURS):  # compile and cache the kernels; the other systems are compiled already
+            with contextlib.suppress(FailedError, OSError):  # a failure recurs below, where it is reported
                 available[name].train(replace(settings, text=head_of(options, 1).path, epochs=1))
     finished = {name: Finished(system, [], {}) for name, system in available.items()}
     scores: dict[str, list[dict[str, float]]] = {name: [] for name in available}
@@ -117,7 +117,7 @@ def run_comparison(options: Options, index: int) -> dict[str, Finished]:
 
 
 def conditions(options: Options, comparison: Comparison) -> dict[str, int | float | str]:
-    """Return the settings of a comparison, for a row."""
+    """Return the settings of a comparison for its rows."""
     text = head_of(options, comparison.tenths)
     return {
         "model": MODELS[comparison.model], "dim": comparison.vector_size, "window": comparison.window, "negative": 5,
@@ -127,16 +127,16 @@ def conditions(options: Options, comparison: Comparison) -> dict[str, int | floa
 
 
 def note(done: Finished, comparison: Comparison) -> str:
-    """Return the note for a row."""
+    """Return the note for the rows of a system."""
     parts = [done.system.note]
     most = max(comparison.repetitions.values())
     if len(done.repetitions) < most:
-        parts.append(f"{len(done.repetitions)} of {most} repetitions, as it is slow")
+        parts.append(f"{len(done.repetitions)} of {most} repetitions, because it is slow")
     return "; ".join(parts)
 
 
 def run(options: Options) -> Iterator[Result]:
-    """Yield the seconds and the peak memory of each system, with the quality of its vectors."""
+    """Yield the time and the peak memory of each system, with the quality of its vectors."""
     yield from (Skipped(SECTION, name, reason) for name, reason in find(options)[1].items())
     for index, comparison in enumerate(comparisons(options)):
         for name, done in run_comparison(options, index).items():

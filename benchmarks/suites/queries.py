@@ -1,4 +1,4 @@
-"""Nearest neighbours, reading and writing files, and analogies: compared with gensim, on CPU and GPU."""
+"""Nearest neighbours, reading and writing files, and analogies, compared with gensim on CPU and GPU."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def run(options: Options) -> Iterator[Result]:
 
         other = KeyedVectors(D)
         other.add_vectors(words, rows)
-        for count, word in enumerate(reversed(words), start=1):  # without counts, gensim warns when it writes
+        for count, word in enumerate(reversed(words), start=1):  # gensim warns when it writes vectors without counts
             other.set_vecattr(word, "count", count)
     if "cuda" not in options.devices:
-        yield Skipped("queries", "CuPy", cuda_problem() or "not asked for")
+        yield Skipped("queries", "CuPy", cuda_problem() or "not requested")
     compare = partial(race, "queries", repeats=options.repeats, least=0.0)
     yield from neighbours(options, compare, words, rows, other)
     yield from files(options, compare, words, rows, other)
@@ -44,7 +44,7 @@ def run(options: Options) -> Iterator[Result]:
 
 
 def directions(V: int) -> np.ndarray:
-    """Return vectors in which every four consecutive words are an analogy: a, b, c, and nearly b − a + c."""
+    """Return vectors in which every four consecutive words form an analogy: a, b, c, and nearly b − a + c."""
     rows = np.random.default_rng(0).normal(size=(V, D)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     noise = 0.4 * np.random.default_rng(1).normal(size=rows[3::4].shape).astype(np.float32)
@@ -55,7 +55,7 @@ def directions(V: int) -> np.ndarray:
 def neighbours(
     options: Options, compare: Callable[..., Iterator[Result]], words: list[str], rows: np.ndarray, other: Any
 ) -> Iterator[Result]:
-    """Find the ten nearest words of many words at once, and of some of them one at a time, which is slow."""
+    """Find the ten nearest words of many words at once, and of fewer words one at a time, which is slower."""
     many = min(len(words), 10_000)
     some = words[: 20 if options.tiny else 100]
     few = slice(0, 20)
@@ -66,7 +66,7 @@ def neighbours(
 
     def problem(found: list[list[tuple[str, float]]]) -> str | None:
         if [len(one) for one in found[few]] != [TOPN] * 20:
-            return f"there are not {TOPN} neighbours for each word"
+            return f"some words do not have {TOPN} neighbours"
         named = np.array([[cosines[i, int(word[4:])] for word, _ in one] for i, one in enumerate(found[few])])
         stated = np.array([[cosine for _, cosine in one] for one in found[few]])
         return differs(expected, named) or differs(expected, stated)
@@ -95,20 +95,20 @@ def neighbours(
 def files(
     options: Options, compare: Callable[..., Iterator[Result]], words: list[str], rows: np.ndarray, other: Any
 ) -> Iterator[Result]:
-    """Read and write files, which the system caches in memory: the program is timed, not the disk."""
+    """Read and write files. The system caches files in memory, so the time is that of the program, not of the disk."""
     ours, folder = WordVectors(words, rows), options.folder
     settings: dict[str, int | float | str] = {"vocabulary": len(words), "dim": D}
 
     def read_problem(found: Any) -> str | None:
         if list(found.index_to_key) != words:
-            return "the words are not those that were written"
+            return "the words differ from those that were written"
         return differs(rows, found.vectors, 1e-6)
 
     def write_problem(path: Path) -> str | None:
         return read_problem(WordVectors.load(path))
 
     def reading(load: Callable[[], Any]) -> Way:
-        """Read all of a file: one that is mapped into memory is only read when it is used."""
+        """Load a file and access all of its content, because memory-mapped files are read when they are accessed."""
 
         def compute() -> Any:
             found = load()
@@ -147,7 +147,7 @@ def files(
 def questions(
     options: Options, compare: Callable[..., Iterator[Result]], words: list[str], rows: np.ndarray, other: Any
 ) -> Iterator[Result]:
-    """Answer analogies, about half of which have the expected answer."""
+    """Answer analogy questions, about half of which have the expected answer."""
     restrict = min(len(words), 30_000) // 4 * 4
     asked = np.random.default_rng(2).permutation(restrict // 4)[: 50 if options.tiny else 400]
     path = options.folder / "questions.txt"
@@ -167,7 +167,7 @@ def questions(
 
     def problem(accuracy: float) -> str | None:
         if abs(accuracy - expected) > 1.5 / len(asked):  # ties
-            return f"the accuracy is {accuracy:.4f}, by brute force {expected:.4f}"
+            return f"the accuracy is {accuracy:.4f}, but {expected:.4f} by brute force"
         return None
 
     ways = {
@@ -182,5 +182,5 @@ def questions(
         )
     yield from compare(
         ways, problem, {"words": restrict, "dim": D}, baseline="analogies, gensim",
-        unit="questions/s", note=f"{len(asked):,} questions, {expected:.0%} right",
+        unit="questions/s", note=f"{len(asked):,} questions, {expected:.0%} answered correctly",
     )  # fmt: skip

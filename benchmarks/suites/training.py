@@ -1,4 +1,4 @@
-"""Training alone, in words per second before subsampling, with quality: against the baselines, and by setting."""
+"""Training alone: words per second before subsampling and quality, compared with the baselines and by setting."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from fastw2v.word2vec import Word2Vec
 SECTION = "training"
 SAMPLE = 1e-3
 WORDS = 5_000_000
-"""A shorter corpus is trained for more than one epoch, up to five, unless a trial says how many."""
+"""Number of words below which a corpus is trained for more than one epoch, up to five."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A training of the sweeps over settings, with fastw2v."""
+    """A training run of fastw2v in the sweeps over settings."""
 
     model: Model
     dim: int = 100
@@ -37,13 +37,13 @@ class Trial:
     workers: int = 1
     min_count: int = 5
     tenths: int = 10
-    """Tenths of the corpus that are trained on."""
+    """Tenths of the corpus to train on."""
     epochs: int = 1
     device: str = "cpu"
 
 
 def trials(options: Options, model: Model, device: str) -> list[Trial]:
-    """Return the default settings, and settings that differ from them in one value."""
+    """Return trials with the default settings and with one setting changed."""
     epochs = min(5, 1 + WORDS // len(corpus_of(options)))
     base: dict[str, Any] = {"model": model, "workers": options.workers, "device": device, "epochs": epochs}
     if options.tiny:
@@ -59,20 +59,20 @@ def trials(options: Options, model: Model, device: str) -> list[Trial]:
 
 
 def run(options: Options) -> Iterator[Result]:
-    """Yield the speeds of all systems, then those of the fused engine by setting."""
+    """Yield the speeds of all systems, then the speeds of the fused engine by setting."""
     yield from (Skipped(SECTION, name, reason) for name, reason in find(options)[1].items())
     yield from against_baselines(options)
     yield from by_setting(options)
 
 
 def against_baselines(options: Options) -> Iterator[Result]:
-    """Yield the speed of training alone in the processes of `benchmarks.suites.pipeline`."""
+    """Yield the speeds of training alone, as measured in the processes of `benchmarks.suites.pipeline`."""
     for index, comparison in enumerate(pipeline.comparisons(options)):
         settings = pipeline.conditions(options, comparison)
         for name, done in pipeline.run_comparison(options, index).items():
             seconds = [trained.alone for trained in done.repetitions if trained.alone is not None]
             if done.reason or not seconds:
-                reason = done.reason or "its output does not tell training from reading"
+                reason = done.reason or "its output does not separate training from reading"
                 yield Wrong(SECTION, f"{name}, {settings['model']}", reason)
                 continue
             words = len(corpus_of(options, tenths=comparison.tenths)) * comparison.epochs
@@ -83,7 +83,7 @@ def against_baselines(options: Options) -> Iterator[Result]:
 
 
 def by_setting(options: Options) -> Iterator[Result]:
-    """Yield the speed of the fused engine, in this process, by the settings that it depends on."""
+    """Yield the speeds of the fused engine, in this process, with different settings."""
     for device in options.devices:
         what = pipeline.OURS if device == "cpu" else f"{pipeline.OURS}, GPU"
         try:
@@ -93,7 +93,7 @@ def by_setting(options: Options) -> Iterator[Result]:
             continue
         for model in pipeline.MODELS:
             found = trials(options, model, device)
-            for trial in found if device != "cpu" else found[:1]:  # compiles: on a GPU for each setting
+            for trial in found if device != "cpu" else found[:1]:  # compile first; a GPU compiles for each setting
                 _trained(corpus_head(corpus_of(options), 10_000), replace(trial, epochs=1), 1)
             seeds = itertools.count(1)
             runs = {str(trial): _run_of(options, trial, seeds) for trial in found}
@@ -110,7 +110,7 @@ def by_setting(options: Options) -> Iterator[Result]:
 
 
 def conditions(options: Options, trial: Trial) -> dict[str, int | float | str]:
-    """Return the settings of a trial, for a row, and the sizes that its cost depends on."""
+    """Return the settings of a trial for its row, with the sizes that determine the cost."""
     corpus = _corpus_of(options, trial)
     return {
         "model": pipeline.MODELS[trial.model], "dim": trial.dim, "window": trial.window, "negative": trial.negative,
@@ -121,7 +121,7 @@ def conditions(options: Options, trial: Trial) -> dict[str, int | float | str]:
 
 
 def _run_of(options: Options, trial: Trial, seeds: Iterator[int]) -> Callable[[], tuple[float, dict[str, float]] | str]:
-    """Return a function that trains once, and returns speed and quality, or why there is no result."""
+    """Return a function that trains once and returns speed and quality, or the reason why there is no result."""
 
     def once() -> tuple[float, dict[str, float]] | str:
         corpus = _corpus_of(options, trial)
@@ -140,7 +140,7 @@ def _corpus_of(options: Options, trial: Trial) -> Corpus:
 
 
 def _trained(corpus: Corpus, trial: Trial, seed: int) -> tuple[float, Word2Vec]:
-    """Return the seconds of training, and the model; reading the last loss waits for a GPU."""
+    """Train; return the seconds and the model. Training ends with reading the loss, which synchronises with a GPU."""
     model = Word2Vec(
         vector_size=trial.dim, window=trial.window, negative=trial.negative, sample=SAMPLE,
         workers=trial.workers if trial.device == "cpu" else None,

@@ -1,1 +1,1 @@
-"""The systems that are compared, the texts that they train on, and the quality of their vectors."""
+"""The systems under comparison, the texts they train on, and the quality of their vectors."""

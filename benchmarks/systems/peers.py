@@ -1,8 +1,9 @@
-"""fastw2v and the baselines: each trains on a text file in a process of its own.
+"""fastw2v and the baselines. Each system trains on a text file in a separate process.
 
-A small launcher starts each process, so that peak memory is that of the process and not of the benchmarks. gensim and
-word2vec.c use the better of their usual learning rates (.05 for CBOW, .025 for skip-gram), fastText .05. Lines must
-have at most 1,000 words: word2vec.c splits longer ones, and gensim drops words after the 10,000th.
+A small launcher starts each process, so that the peak memory is that of the process and not of the benchmarks. gensim
+and word2vec.c use the better of their usual learning rates, which is 0.05 for CBOW and 0.025 for skip-gram. fastText
+uses 0.05. Lines must have at most 1,000 words, because word2vec.c splits longer lines and gensim drops words after the
+10,000th.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from fastw2v.engines.selection import select_engine
 
 OUR_NOTE = {"fused": "training includes loading the compiled kernel", "layers": "plain array code"}
 MAX_PATH = 99
-"""Most characters of a file name that word2vec.c accepts."""
+"""Maximum length of a file name in word2vec.c."""
 
 LAUNCHER = """
 import json, os, subprocess, sys, time
@@ -77,11 +78,11 @@ with open(a["output"], "wb") as f:
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of a training run, the same for all systems."""
+    """Settings of a training run, which are the same for all systems."""
 
     text: Path
     output: Path
-    """The file of vectors to write, in word2vec's binary format."""
+    """File to write the vectors to, in word2vec's binary format."""
     model: Literal["cbow", "skipgram"]
     vector_size: int = 100
     window: int = 5
@@ -93,56 +94,56 @@ class Settings:
     seed: int = 1
 
     def as_json(self, alpha: float) -> str:
-        """Return the settings for a script."""
+        """Return the settings as JSON, for a script."""
         values = asdict(self) | {"text": str(self.text), "output": str(self.output), "alpha": alpha}
         return json.dumps(values)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Time and memory of a process that trained."""
+    """Time and memory of a training process."""
 
     seconds: float
-    """From the start of the process to its end."""
+    """Time from the start of the process to its end."""
     alone: float | None
-    """Training without reading and writing, where the output of the system tells them apart."""
+    """Time of training without reading and writing. None if the output of the system does not show it."""
     peak: int
-    """Peak memory in bytes; of the largest process, if it started others."""
+    """Peak memory in bytes. If the process starts others, the peak of the largest process."""
 
 
 @dataclass(frozen=True)
 class System:
-    """A system that is compared."""
+    """A system under comparison."""
 
     train: Callable[[Settings], Trained]
     note: str
-    """A note for its rows."""
+    """Note for the rows of the system."""
 
 
 class FailedError(RuntimeError):
-    """A system ended with an error; the message says which."""
+    """Error of a system that failed. The message gives the reason."""
 
 
 def find(options: Options) -> tuple[dict[str, System], dict[str, str]]:
-    """Return the available systems, and the reason for each that is missing."""
+    """Return the available systems, and the reason why each other system is missing."""
     available: dict[str, System] = {}
     missing: dict[str, str] = {}
     engines: tuple[Literal["fused", "layers"], ...] = ("fused", "layers")
     if "cuda" not in options.devices:
-        missing["fastw2v on a GPU"] = cuda_problem() or "it was not asked for"
+        missing["fastw2v on a GPU"] = cuda_problem() or "not requested"
     for device in options.devices:
         suffix = "" if device == "cpu" else ", GPU"
         for engine in engines:
             try:
                 select_engine(engine, device)
                 train = partial(fastw2v, engine=engine, device=device)
-                available[f"fastw2v, {engine}{suffix}"] = System(train, "alpha of its defaults; " + OUR_NOTE[engine])
+                available[f"fastw2v, {engine}{suffix}"] = System(train, "default alpha; " + OUR_NOTE[engine])
             except RuntimeError as error:
                 missing[f"fastw2v, {engine}{suffix}"] = str(error)
     baselines = (
-        ("gensim", "gensim", System(gensim, "alpha .05 for CBOW, .025 for skip-gram")),
-        ("fastText", "fasttext", System(fasttext, "alpha .05, no subwords")),
-        ("PyTorch", "torch", System(pytorch, "EmbeddingBag, batches of 1,024, alpha .2 for CBOW, .025 for skip-gram")),
+        ("gensim", "gensim", System(gensim, "alpha 0.05 for CBOW, 0.025 for skip-gram")),
+        ("fastText", "fasttext", System(fasttext, "alpha 0.05, no subwords")),
+        ("PyTorch", "torch", System(pytorch, "EmbeddingBag, batches of 1,024, alpha 0.2 (CBOW), 0.025 (skip-gram)")),
     )
     for name, module, system in baselines:
         if importlib.util.find_spec(module) is None:
@@ -153,22 +154,25 @@ def find(options: Options) -> tuple[dict[str, System], dict[str, str]]:
                 available["PyTorch, GPU"] = replace(system, train=partial(pytorch, device="cuda"))
     program = options.word2vec or shutil.which("word2vec")
     if program is None:
-        missing["word2vec.c"] = "there is no word2vec on the path; --word2vec names one, built by cc -O3 -march=native"
+        missing["word2vec.c"] = "word2vec is not on PATH; build it with cc -O3 -march=native and use --word2vec"
     elif not shutil.which(program):
-        missing["word2vec.c"] = f"{program} is not a program that can be run"
+        missing["word2vec.c"] = f"{program} is not an executable program"
     else:
-        note = "alpha .05 for CBOW, .025 for skip-gram; training includes writing"
+        note = "alpha 0.05 for CBOW, 0.025 for skip-gram; training includes writing"
         available["word2vec.c"] = System(partial(word2vec_c, program=Path(program).resolve()), note)
     return available, missing
 
 
 def run(command: list[str], folder: Path, began: str = "", ended: str = "") -> tuple[Trained, str]:
-    """Run a command; training lasts from the first `began` in its output to the first `ended`, or to the end.
+    """Run a command; return its time and memory, and its output.
+
+    Training starts when `began` first appears in the output. It ends when `ended` first appears, or when the process
+    ends.
 
     Raises
     ------
     FailedError
-        If the command ends with an error.
+        If the command cannot be started or ends with an error.
     """
     arguments = json.dumps([command, str(folder), began, ended])
     launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER, arguments]
@@ -189,7 +193,7 @@ def fastw2v(settings: Settings, engine: str = "fused", device: str = "cpu") -> T
     """Train with ``fastw2v train``."""
     command = [sys.executable, "-m", "fastw2v", "train", str(settings.text), "--output", str(settings.output)]
     options = ["model", "vector_size", "window", "negative", "sample", "min_count", "epochs", "seed"]
-    if device == "cpu":  # on a GPU a worker is a block, and the engine chooses their number
+    if device == "cpu":  # on a GPU, a worker is a block, and the engine chooses the number of blocks
         options.append("workers")
     for option in options:
         command += [f"--{option.replace('_', '-')}", str(getattr(settings, option))]
@@ -197,7 +201,7 @@ def fastw2v(settings: Settings, engine: str = "fused", device: str = "cpu") -> T
     speed = re.search(r"time\s+([\d.]+) s, ([\d,]+) words/s", output)
     words = re.search(r"training on ([\d,]+) words", output)
     if speed is None or words is None:
-        raise FailedError(f"fastw2v train reports its speed in an unknown form: {output[-300:]}")
+        raise FailedError(f"the output of fastw2v train does not show the speed as expected: {output[-300:]}")
     alone = _number(words[1]) * settings.epochs / _number(speed[2])
     return Trained(trained.seconds, alone, trained.peak)
 
@@ -209,16 +213,16 @@ def gensim(settings: Settings) -> Trained:
 
 
 def fasttext(settings: Settings) -> Trained:
-    """Train with fastText, without subwords; training starts when it reports the size of its vocabulary."""
+    """Train with fastText without subwords. Training starts when fastText reports the size of its vocabulary."""
     command = [sys.executable, "-c", FASTTEXT, settings.as_json(0.05)]
     return run(command, settings.text.parent, "Number of words:", "TRAINED")[0]
 
 
 def word2vec_c(settings: Settings, program: Path) -> Trained:
-    """Train with word2vec.c; training starts at its first report of progress, after 10,000 words."""
+    """Train with word2vec.c. Training starts at the first progress report, after 10,000 words."""
     text, output = (str(path.relative_to(settings.text.parent)) for path in (settings.text, settings.output))
     if max(len(text), len(output)) > MAX_PATH:
-        raise FailedError(f"word2vec.c takes names of at most {MAX_PATH} characters: {text}, {output}")
+        raise FailedError(f"word2vec.c supports file names of at most {MAX_PATH} characters, not {text} and {output}")
     options = {
         "train": text, "output": output, "cbow": int(settings.model == "cbow"), "size": settings.vector_size,
         "window": settings.window, "negative": settings.negative, "hs": 0, "sample": settings.sample,
@@ -237,7 +241,7 @@ def pytorch(settings: Settings, device: str = "cpu") -> Trained:
 
 
 def _classic_alpha(settings: Settings) -> float:
-    """Return the rate that gives gensim and word2vec.c the best vectors; gensim's default is .025 for both models."""
+    """Return the best learning rate in gensim and word2vec.c. gensim's default is 0.025 for both models."""
     return 0.05 if settings.model == "cbow" else 0.025
 
 

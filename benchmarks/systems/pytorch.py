@@ -1,7 +1,7 @@
-"""A usual word2vec in PyTorch: batches, EmbeddingBag, sparse gradients. `benchmarks.systems.peers` runs it.
+"""A typical word2vec in PyTorch with batches, EmbeddingBag and sparse gradients, run by `benchmarks.systems.peers`.
 
-fastw2v reads the text. PyTorch draws subsampling, windows and negatives on the device, a million tokens at a time. Each
-target has its own negatives.
+fastw2v reads the text. PyTorch draws the random numbers for subsampling, windows and negatives on the device, for a
+million tokens at a time. Each target has its own negatives.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from fastw2v.sampling.alias import noise_weights
 from fastw2v.vectors.word_vectors import WordVectors
 
 BATCH = 1024
-"""Targets in a step. Larger ones are no faster on a CPU, and four times as many diverge at these rates."""
+"""Targets in a step. Larger batches are no faster on a CPU, and batches of 4,096 diverge at these learning rates."""
 RATE = {"cbow": 0.2, "skipgram": 0.025}
-"""Learning rate for the summed loss, falling linearly."""
+"""Initial learning rate for the summed loss. The rate decreases linearly."""
 CHUNK_TOKENS = 1 << 20
-"""Tokens whose windows are made at once."""
+"""Tokens whose windows are created at once."""
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def train(corpus: Corpus, settings: dict[str, Any], device: str) -> np.ndarray:
     # Drawing from a table is faster than torch.multinomial over a large vocabulary.
     table = np.repeat(np.arange(V), np.maximum(1, np.round(weights / weights.sum() * 10_000_000)).astype(int))
     noise = torch.tensor(table, device=device)
-    # On a CPU SparseAdam takes ten times as long for a step, most of it to sort the rows.
+    # On a CPU, a step of SparseAdam takes ten times as long, mostly to sort the rows.
     optimizer = torch.optim.SGD([*inputs.parameters(), *outputs.parameters()], lr=RATE[settings["model"]])
     total, done = len(corpus) * settings["epochs"], 0
     for _ in range(settings["epochs"]):
@@ -70,7 +70,7 @@ def train(corpus: Corpus, settings: dict[str, Any], device: str) -> np.ndarray:
             else:
                 h = inputs(target[:, None])[:, :, None]
                 positives, weight = contexts, present.float()
-            # As many negatives for each positive as asked for: the target's K stand for all its positives.
+            # All positives of a target share its K negatives, so the negatives are weighted by the number of positives.
             score = (outputs(torch.cat([positives, negative], 1)) @ h)[:, :, 0]
             label = torch.zeros_like(score)
             label[:, : positives.shape[1]] = 1
@@ -89,7 +89,7 @@ def train(corpus: Corpus, settings: dict[str, Any], device: str) -> np.ndarray:
 def batches(
     corpus: Corpus, keep: torch.Tensor, window: int, size: int, padding: int, device: str
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
-    """Yield targets (B,), their contexts (B, 2 · window) and the number of tokens of the corpus that they represent."""
+    """Yield targets (B,), their contexts (B, 2 · window) and the number of corpus tokens that they represent."""
     offsets = torch.tensor(np.asarray(corpus.offsets), device=device)
     reach = torch.tensor([*range(-window, 0), *range(1, window + 1)], device=device)
     for start in range(0, len(corpus), CHUNK_TOKENS):

@@ -1,4 +1,4 @@
-"""The quality of trained vectors, measured from the word vectors alone, in the same way for every system."""
+"""Quality of trained vectors, measured from the word vectors alone and in the same way for every system."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from fastw2v import evaluate
 from fastw2v.vectors.word_vectors import WordVectors
 
 RESTRICT = 30_000
-"""Analogies are restricted to this many most frequent words."""
+"""Analogies use only this many of the most frequent words."""
 FEWEST_PAIRS = 100
-"""A set of word pairs counts if more of its pairs are covered: the correlation of fewer is mostly chance."""
+"""A set of word pairs counts only if more than this many pairs are covered, because smaller sets are too noisy."""
 REACH = 5
-"""Neighbours on each side of a position in the held-out text."""
+"""Number of neighbours on each side of a position in the held-out text."""
 COMMON = 100
-"""This many most frequent words are not asked for: they occur next to everything."""
+"""Number of the most frequent words that are not tested, because they occur next to all words."""
 POSITIONS = 20_000
-"""Positions in the held-out text that are asked for, at most."""
+"""Maximum number of positions to test in the held-out text."""
 CHANCE = {"analogy %": 0.5, "pairs": 0.03}
-"""Vectors that score no better than this have not learnt anything."""
+"""Scores by chance. Vectors that score no better have learnt nothing."""
 
 
 class NothingLearntError(ValueError):
-    """Vectors that are not finite, or no better than chance: their speed is not reported."""
+    """Error for vectors that are not finite or score no better than chance. Their speed is not reported."""
 
 
 def of_file(path: Path, options: Options) -> dict[str, float]:
-    """Return the quality of the vectors in a file in word2vec's binary format: see `of_vectors`."""
+    """Return the quality of the vectors in a file in word2vec's binary format. See `of_vectors`."""
     return of_vectors(WordVectors.load(path, format="bin"), options)
 
 
 def of_vectors(vectors: WordVectors, options: Options) -> dict[str, float]:
-    """Return the quality of vectors.
+    """Return the quality measures of vectors.
 
-    With evaluation sets: "analogy %", the share of questions-words answered correctly among the 30,000 most frequent
-    words; "pairs", the mean rank correlation over the sets of word pairs; and the correlation of each set. Without
-    them: "neighbours %", see `neighbours`.
+    With evaluation sets, the measures are "analogy %", the percentage of questions-words answered correctly among the
+    30,000 most frequent words, "pairs", the mean rank correlation over the sets of word pairs, and the correlation of
+    each set. Without evaluation sets, the measure is "neighbours %". See `neighbours`.
 
     Raises
     ------
     NothingLearntError
-        If the vectors are not finite, or no better than chance.
+        If the vectors are not finite, or score no better than chance.
     """
     rows = np.asarray(vectors.vectors)
     if not np.isfinite(rows).all():
@@ -56,7 +56,7 @@ def of_vectors(vectors: WordVectors, options: Options) -> dict[str, float]:
     if options.data is None:
         found, chance = neighbours(vectors, text_of(options).held_out)
         if found <= chance:
-            raise NothingLearntError(f"neighbours {found:.1f} %, where chance may reach {chance:.1f} %")
+            raise NothingLearntError(f"the neighbours score is {found:.1f} %, but chance may reach {chance:.1f} %")
         return {"neighbours %": round(found, 2)}
     questions, sets = _evaluation_sets(options.data)
     quality: dict[str, float] = {}
@@ -77,26 +77,28 @@ def of_vectors(vectors: WordVectors, options: Options) -> dict[str, float]:
 
 
 def neighbours(vectors: WordVectors, held_out: Sequence[str]) -> tuple[float, float]:
-    """Return how often, in percent, the neighbours of a word in held-out text are closer to it than to another word.
+    """Return how often the neighbours of a word in held-out text are closer to that word than to a random word.
 
-    At each of some thousands of positions, the mean direction of the five words on either side is compared with the
-    word at this position and with a word from another position. Chance is right half of the time. The most frequent
-    words are not asked for.
+    At each of several thousand positions, the mean direction of the five words on either side is compared with the word
+    at this position and with the word at another position. Vectors that have learnt nothing prefer the correct word
+    half of the time. The most frequent words are not tested.
 
     Returns
     -------
-    percent, chance : float
-        Chance exceeds the second once in thirty thousand trials.
+    percent : float
+        Percentage of positions at which the neighbours are closer to the word at the position.
+    chance : float
+        Percentage that chance exceeds once in 30,000 trials.
     """
     rows = np.asarray(vectors.vectors, np.float32)
     unit = np.vstack([rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-12), np.zeros_like(rows[:1])])
     row = {word: i for i, word in enumerate(vectors.index_to_key)}
-    ends = [-1] * REACH  # the last row is zero: no word
+    ends = [-1] * REACH  # the last row, all zeros, stands for unknown words and ends of lines
     ids = np.array([i for line in held_out for i in (*ends, *(row.get(w, -1) for w in line.split()), *ends)])
     random = np.random.default_rng(0)
     positions = random.permutation(np.flatnonzero(ids >= COMMON))[:POSITIONS]
     if len(positions) < 100:
-        raise NothingLearntError(f"{len(positions)} positions in the held-out text: too few to measure by")
+        raise NothingLearntError(f"the held-out text has only {len(positions)} positions to test; 100 are needed")
     reach = np.r_[-REACH:0, 1 : REACH + 1]
     right = 0.0
     others = random.permutation(positions)
@@ -110,9 +112,9 @@ def neighbours(vectors: WordVectors, held_out: Sequence[str]) -> tuple[float, fl
 
 @cache
 def _evaluation_sets(folder: Path) -> tuple[dict[str, Any], dict[str, list[tuple[str, str, float]]]]:
-    """Return the questions and the word pairs in a folder."""
+    """Return the analogy questions and the sets of word pairs in a folder."""
     questions = next(iter(sorted(folder.rglob("questions-words.txt"))), None)
     pairs = {path.stem: evaluate.read_pairs(path) for path in sorted(folder.rglob("EN-*.txt"))}
     if questions is None and not pairs:
-        raise ValueError(f"{folder} holds neither questions-words.txt nor word pairs (EN-*.txt)")
+        raise ValueError(f"{folder} contains neither questions-words.txt nor word pairs (EN-*.txt)")
     return evaluate.read_analogies(questions) if questions else {}, pairs

@@ -1,4 +1,4 @@
-"""The texts that are trained on: a file that every system reads in the same way, and generated word ids."""
+"""Texts to train on: a file that every system reads in the same way, and generated word ids."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from fastw2v.datasets.demo import demo_corpus
 from fastw2v.sampling.subsampling import keep_threshold
 
 LINE = 1000
-"""Most words in a line: word2vec.c splits longer lines, and gensim drops words after the 10,000th."""
+"""Maximum number of words in a line. word2vec.c splits longer lines, and gensim drops words after the 10,000th."""
 QUICK_WORDS = 1_000_000
 TINY_WORDS = 150_000
 HELD_OUT = 50
-"""One line in this many is held out for measuring quality, if there are no evaluation sets."""
+"""Without evaluation sets, one line in this many is held out to measure quality."""
 BLOCK_CHARACTERS = 1 << 24
-"""Characters read at once."""
+"""Number of characters to read at once."""
 
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
 
@@ -37,15 +37,15 @@ class Text:
 
     path: Path
     name: str
-    """The name of the text in tables."""
+    """Name of the text in tables."""
     words: int
     held_out: tuple[str, ...]
-    """Lines that are not in the file; none if there are evaluation sets."""
+    """Lines left out of the file to measure quality. Empty if there are evaluation sets."""
 
 
 @cache
 def text_of(options: Options) -> Text:
-    """Write the given corpus, or the demo corpus, to the temporary folder; only its beginning when quick."""
+    """Write the given corpus or the demo corpus to the temporary folder. If quick, write only its beginning."""
     limit = TINY_WORDS if options.tiny else QUICK_WORDS if options.quick else None
     if options.corpus is None:
         name, sentences = "demo corpus", iter(demo_corpus())
@@ -64,13 +64,13 @@ def text_of(options: Options) -> Text:
                 file.write(" ".join(line) + "\n")
                 words += len(line)
     if words < TINY_WORDS // 2:
-        raise ValueError(f"{options.corpus} holds {words:,} words: too few to learn from; {TINY_WORDS:,} are enough")
+        raise ValueError(f"{options.corpus} has only {words:,} words; use a text with at least {TINY_WORDS:,} words")
     return Text(path, name, words, tuple(held_out))
 
 
 @cache
 def head_of(options: Options, tenths: int) -> Text:
-    """Write the first so many tenths of that text to another file."""
+    """Write the first tenths of the text to another file."""
     whole = text_of(options)
     if tenths == 10:
         return whole
@@ -87,27 +87,27 @@ def head_of(options: Options, tenths: int) -> Text:
 
 @cache
 def corpus_of(options: Options, min_count: int = 5, tenths: int = 10) -> Corpus:
-    """Return that text as ids."""
+    """Return the text, or its first tenths, as a `Corpus`."""
     return Corpus.from_text(head_of(options, tenths).path, min_count)
 
 
 def zipf_shares(vocabulary: int) -> np.ndarray:
-    """Return the share of each word in a generated corpus, by the Zipf-Mandelbrot law."""
+    """Return the share of each word in a generated corpus under the Zipf-Mandelbrot law."""
     weights = 1 / (np.arange(vocabulary) + 2.7)
     return weights / weights.sum()
 
 
 def zipf_ids(words: int, vocabulary: int, seed: int = 0) -> np.ndarray:
-    """Return random word ids with the frequencies of a natural text: int32 array, shape (words,)."""
+    """Return random word ids with the frequencies of natural text: int32 array, shape (words,)."""
     edges = np.cumsum(zipf_shares(vocabulary))
     ids = np.searchsorted(edges, np.random.default_rng(seed).random(words))
     return np.minimum(ids, vocabulary - 1).astype(np.int32)
 
 
 def zipf_corpus(words: int, vocabulary: int, seed: int = 0) -> Corpus:
-    """Return a corpus of random words with the frequencies of a natural text, in sentences of 1,000 words.
+    """Return a corpus of random words with the frequencies of natural text, in sentences of 1,000 words.
 
-    The words are named word0, word1, ... by falling probability.
+    The words are named word0, word1, ... in order of decreasing probability.
     """
     ids = zipf_ids(words, vocabulary, seed)
     counts = np.bincount(ids, minlength=vocabulary)
@@ -116,17 +116,17 @@ def zipf_corpus(words: int, vocabulary: int, seed: int = 0) -> Corpus:
 
 
 def kept_share(counts: np.ndarray, sample: float) -> float:
-    """Return the expected share of a corpus that subsampling keeps."""
+    """Return the expected share of the corpus that subsampling keeps."""
     return float((counts * (keep_threshold(counts, sample) / 2.0**32)).sum() / counts.sum())
 
 
 def _sentences(path: Path) -> Iterator[list[str]]:
-    """Yield the words of each line; a very long line is yielded in parts."""
+    """Yield the words of each line, and of each part of a very long line."""
     with _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8", errors="replace") as file:
         rest = ""
         while block := file.read(BLOCK_CHARACTERS):
             *lines, rest = (rest + block).split("\n")
-            if len(rest) > BLOCK_CHARACTERS:  # a very long line: all but its last word, which may be incomplete
+            if len(rest) > BLOCK_CHARACTERS:  # keep only the last word, which may be incomplete
                 line, _, rest = rest.rpartition(" ")
                 lines.append(line)
             yield from map(str.split, lines)

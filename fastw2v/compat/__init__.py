@@ -1,1 +1,1 @@
-"""Names and conventions of other libraries, on top of everything else."""
+"""Interfaces with the names and conventions of other libraries."""

@@ -1,10 +1,10 @@
-"""The names of "Deep Learning from Scratch 2", chapter 4, in one module.
+"""The functions and classes of "Deep Learning from Scratch 2", chapter 4, under the book's names.
 
 To run a script of the chapter, replace its imports::
 
     from fastw2v.compat.textbook import CBOW, Adam, Trainer, config, create_contexts_target, ptb, to_cpu, to_gpu
 
-`docs/textbook.md` shows the chapter's training script and lists the differences from the book.
+``docs/migrate/textbook.md`` shows the chapter's training script and lists the differences from the book.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ __all__ = [
 
 
 class _Config:
-    """The book's switch between NumPy and CuPy, which here is off for good: arrays decide."""
+    """The book's switch between NumPy and CuPy, which is always off, because arrays determine the device."""
 
     @property
     def GPU(self) -> bool:  # noqa: N802  the book's name
@@ -76,43 +76,86 @@ class _Config:
     def GPU(self, value: bool) -> None:  # noqa: N802
         if value:
             raise AttributeError(
-                "there is no global switch: a model lives where its corpus does. For a GPU write "
+                "config.GPU cannot be set, because a model is created on the device of its corpus; to use a GPU, call "
                 "corpus, contexts, target = to_gpu(corpus), to_gpu(contexts), to_gpu(target)"
             )
 
 
 config = _Config()
+"""The book's settings. ``config.GPU`` is always False; `to_gpu` moves arrays to a GPU."""
 
 
 def to_cpu(array: Any) -> np.ndarray:
-    """Return `array` as a NumPy array: `to_host` under the textbook's name."""
+    """Return `array` as a NumPy array, as `fastw2v.backend.to_host` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.compat.textbook import to_cpu
+    >>> word_vecs = np.array([[0.25, 0.5]], dtype=np.float32)  # of a model that may be on a GPU
+    >>> print(to_cpu(word_vecs).astype(np.float16))
+    [[0.25 0.5 ]]
+    """
     return to_host(array)
 
 
 def to_gpu(array: Any) -> Any:
-    """Return `array` on the current CUDA device: ``to_device(array, "cuda")`` under the textbook's name."""
+    """Return `array` on the current CUDA device, as ``fastw2v.backend.to_device(array, "cuda")`` does.
+
+    Raises
+    ------
+    RuntimeError
+        If no CUDA device can be used. The message gives the reason.
+
+    Examples
+    --------
+    >>> from fastw2v.backend import cuda_problem
+    >>> from fastw2v.compat.textbook import create_contexts_target, preprocess, to_cpu, to_gpu
+    >>> corpus, word_to_id, id_to_word = preprocess("You say goodbye and I say hello.")
+    >>> if not cuda_problem():
+    ...     corpus = to_gpu(corpus)
+    >>> contexts, target = create_contexts_target(corpus)  # on the same device
+    >>> print(to_cpu(target))
+    [1 2 3 4 1 5]
+    """
     return to_device(array, "cuda")
 
 
 # The corpus
 
 ptb = SimpleNamespace(load_data=load_ptb)
+"""The Penn Treebank: ``ptb.load_data("train")``, as in the book. See `fastw2v.datasets.load_ptb`."""
 
 
 def preprocess(text: str) -> tuple[np.ndarray, dict[str, int], dict[int, str]]:
-    """Split a short text into lower-case words and index them: the textbook's function.
+    """Split a short text into lower-case words and replace them with ids.
 
     Parameters
     ----------
     text : str
-        Words between single spaces; a full stop becomes a word of its own.
+        Words separated by single spaces. A full stop is a separate word.
 
     Returns
     -------
     corpus : int64 array, shape (T,)
-        Ids by first appearance.
+        Word ids, in order of first appearance.
     word_to_id : dict of str to int
     id_to_word : dict of int to str
+
+    Raises
+    ------
+    TypeError
+        If `text` is not a string.
+
+    Examples
+    --------
+    >>> from fastw2v.compat.textbook import preprocess
+    >>> text = "You say goodbye and I say hello."
+    >>> corpus, word_to_id, id_to_word = preprocess(text)
+    >>> print(corpus)
+    [0 1 2 3 4 1 5 6]
+    >>> id_to_word[5], word_to_id["."]
+    ('hello', 6)
     """
     if not isinstance(text, str):
         raise TypeError(f"text is of type {type(text).__name__}; it must be a string")
@@ -123,25 +166,44 @@ def preprocess(text: str) -> tuple[np.ndarray, dict[str, int], dict[int, str]]:
 
 
 def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]:
-    """Return every word that has a whole window around it, and that window: the textbook's function.
+    """Return the targets of a corpus and their contexts.
+
+    The targets are all words that have `window_size` neighbours on each side.
 
     Parameters
     ----------
     corpus : integer array, shape (T,)
-        Of any array library.
+        Word ids, in an array of any library.
     window_size : int
-        Words on each side.
+        Number of context words on each side.
 
     Returns
     -------
     contexts : integer array, shape (N, 2 * window_size)
-        From left to right, without the target. ``N = T - 2 * window_size``, or 0 for a corpus shorter than a window.
+        Context words of each target, from left to right. N is T − 2 · window_size, or 0 if the corpus is shorter than
+        a window.
     target : integer array, shape (N,)
 
     Raises
     ------
     ValueError
         If `window_size` is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.compat.textbook import create_contexts_target
+    >>> corpus = np.array([0, 1, 2, 3, 4, 1, 5, 6])
+    >>> contexts, target = create_contexts_target(corpus, window_size=1)
+    >>> print(contexts)
+    [[0 2]
+     [1 3]
+     [2 4]
+     [3 1]
+     [4 5]
+     [1 6]]
+    >>> print(target)
+    [1 2 3 4 1 5]
     """
     if window_size < 1:
         raise ValueError(f"window_size is {window_size}; it must be at least 1")
@@ -160,28 +222,50 @@ def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]
 
 
 class Trainer(nn.Trainer):
-    """Train a model with an optimiser on contexts and targets, with the textbook's names for the losses and a plot.
+    """A training loop for a model and an optimiser, with the book's `loss_list` and `plot`.
 
     Parameters
     ----------
     model, optimizer, seed, deterministic
-        As in `fastw2v.nn.Trainer`.
+        As for `fastw2v.nn.Trainer`.
+
+    Examples
+    --------
+    >>> from fastw2v.compat.textbook import CBOW, Adam, Trainer, create_contexts_target, preprocess
+    >>> corpus, word_to_id, id_to_word = preprocess("You say goodbye and I say hello.")
+    >>> contexts, target = create_contexts_target(corpus, window_size=1)
+    >>> model = CBOW(len(word_to_id), 5, 1, corpus)
+    >>> trainer = Trainer(model, Adam())
+    >>> _ = trainer.fit(contexts, target, max_epoch=100, batch_size=3)
+    >>> print(model.word_vecs.shape)
+    (7, 5)
     """
 
     @property
     def loss_list(self) -> list[float]:
-        """The losses of `loss_history`, under the textbook's name."""
+        """The losses of `loss_history`, without the numbers of epochs.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.textbook import CBOW, Adam, Trainer, create_contexts_target, preprocess
+        >>> corpus, word_to_id, id_to_word = preprocess("You say goodbye and I say hello.")
+        >>> contexts, target = create_contexts_target(corpus, window_size=1)
+        >>> trainer = Trainer(CBOW(len(word_to_id), 5, 1, corpus), Adam())
+        >>> _ = trainer.fit(contexts, target, max_epoch=100, batch_size=3)
+        >>> len(trainer.loss_list), trainer.loss_list[-1] < trainer.loss_list[0]
+        (100, True)
+        """
         return [loss for _, loss in self.loss_history]
 
     def plot(self, path: str | PathLike[str] | None = None, ylim: tuple[float, float] | None = None) -> None:
-        """Draw the loss history.
+        """Plot the loss history.
 
         Parameters
         ----------
-        path : path, optional
-            Image file to write, its kind by suffix; when absent, the figure is shown.
+        path : str or path, optional
+            Image file to write. The suffix determines the image format. If None, the figure is shown.
         ylim : (float, float), optional
-            Ends of the loss axis.
+            Limits of the loss axis.
 
         Raises
         ------
@@ -189,9 +273,23 @@ class Trainer(nn.Trainer):
             If matplotlib is not installed.
         ValueError
             If nothing has been trained yet.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> import matplotlib
+        >>> from fastw2v.compat.textbook import CBOW, Adam, Trainer, create_contexts_target, preprocess
+        >>> matplotlib.use("agg")  # write files, and open no windows
+        >>> corpus, word_to_id, id_to_word = preprocess("You say goodbye and I say hello.")
+        >>> contexts, target = create_contexts_target(corpus, window_size=1)
+        >>> trainer = Trainer(CBOW(len(word_to_id), 5, 1, corpus), Adam())
+        >>> _ = trainer.fit(contexts, target, max_epoch=100, batch_size=3)
+        >>> trainer.plot("loss.svg", ylim=(0, 5))
+        >>> "</svg>" in Path("loss.svg").read_text(encoding="utf-8")
+        True
         """
         if not self.loss_history:
-            raise ValueError("there is no loss to plot yet: call fit() first")
+            raise ValueError("there is no loss to plot yet; call fit() first")
         try:
             import matplotlib.pyplot as plt
         except ImportError:
@@ -212,17 +310,26 @@ class Trainer(nn.Trainer):
 
 
 def cos_similarity(x: Any, y: Any, eps: float = 1e-8) -> Any:
-    """Return the cosine of two vectors.
+    """Return the cosine similarity of two vectors.
 
     Parameters
     ----------
     x, y : float array, shape (D,)
     eps : float
-        Added to the lengths, so that a vector of zeros gives 0 and not NaN.
+        Number added to the norms, so that the cosine with a zero vector is 0 rather than NaN.
 
     Returns
     -------
     float array, shape ()
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.compat.textbook import cos_similarity
+    >>> print(cos_similarity(np.array([0.0, 1.0]), np.array([1.0, 1.0])))
+    0.7071...
+    >>> print(cos_similarity(np.array([0.0, 0.0]), np.array([1.0, 1.0])))
+    0.0
     """
     xp = get_namespace(x, y)
     nx = x / (xp.sqrt(xp.sum(x * x)) + eps)
@@ -233,21 +340,34 @@ def cos_similarity(x: Any, y: Any, eps: float = 1e-8) -> Any:
 def most_similar(
     query: str, word_to_id: Mapping[str, int], id_to_word: Mapping[int, str], word_matrix: Any, top: int = 5
 ) -> list[tuple[str, float]]:
-    """Print the words nearest to a word, as the textbook does, and return them.
+    """Print the words nearest to a word, as the book does, and return them.
 
     Parameters
     ----------
     query : str
-        An unknown word is reported in print, and the result is empty.
-    word_to_id, id_to_word : dict
+        If the word is unknown, a message is printed and the result is empty.
+    word_to_id : mapping of str to int
+    id_to_word : mapping of int to str
     word_matrix : float array, shape (V, D)
     top : int
-        How many words to print.
+        Maximum number of words to print.
 
     Returns
     -------
     list of (str, float)
         Words and cosines, nearest first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.compat.textbook import most_similar
+    >>> word_to_id, id_to_word = {"you": 0, "i": 1, "hello": 2}, {0: "you", 1: "i", 2: "hello"}
+    >>> word_matrix = np.array([[1.0, 0], [1, 1], [0, 1]])
+    >>> _ = most_similar("you", word_to_id, id_to_word, word_matrix, top=2)
+    <BLANKLINE>
+    [query] you
+     i: 0.7071...
+     hello: 0.0
     """
     if query not in word_to_id:
         print(f"{query} is not found")
@@ -274,24 +394,44 @@ def analogy(
     top: int = 5,
     answer: str | None = None,
 ) -> list[tuple[str, float]]:
-    """Print the words that are to `c` as `b` is to `a`, as the textbook does, and return them.
+    """Print the answers to the analogy "`a` is to `b` as `c` is to …", as the book does, and return them.
 
     Parameters
     ----------
     a, b, c : str
-        They are left out of the result. An unknown word is reported in print, and the result is empty.
-    word_to_id, id_to_word : dict
+        For example "man", "king" and "woman". They are excluded from the answers. If a word is unknown, a message is
+        printed and the result is empty.
+    word_to_id : mapping of str to int
+    id_to_word : mapping of int to str
     word_matrix : float array, shape (V, D)
     top : int
-        How many words to print.
+        Maximum number of answers to print.
     answer : str, optional
-        A word whose score is printed first.
+        Expected answer, whose score is printed first.
 
     Returns
     -------
     list of (str, float)
-        Words and scores, highest first. The score is the textbook's: the product of the word's vector, at
-        its own length, with b − a + c at unit length. `WordVectors.analogy` brings every vector to unit length.
+        Answers and scores, highest score first.
+
+    Notes
+    -----
+    As in the book, the score of a word is the dot product of its vector with b − a + c scaled to unit length. The
+    vectors of the words themselves are not scaled. `WordVectors.analogy` scales all vectors to unit length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.compat.textbook import analogy
+    >>> words = ["man", "woman", "king", "queen", "child"]
+    >>> word_to_id, id_to_word = {word: i for i, word in enumerate(words)}, dict(enumerate(words))
+    >>> word_matrix = np.array([[1.0, 0, 0], [0, 1, 0], [1, 0, 2], [0, 1, 2], [1, 1, 0]])
+    >>> _ = analogy("man", "king", "woman", word_to_id, id_to_word, word_matrix, top=2, answer="queen")
+    <BLANKLINE>
+    [analogy] man:king = woman:?
+    ==>queen:2.236...
+     queen: 2.236...
+     child: 0.447...
     """
     for word in (a, b, c) if answer is None else (a, b, c, answer):
         if word not in word_to_id:
@@ -315,23 +455,36 @@ def analogy(
 def save_params(
     path: str | PathLike[str], word_vecs: Any, word_to_id: Mapping[str, int], id_to_word: Mapping[int, str]
 ) -> None:
-    """Save the textbook's parameters: word vectors as float16, and both dictionaries.
+    """Write word vectors and both dictionaries to a safetensors file.
 
-    The file has the safetensors format whatever its name; `WordVectors.load` reads it too.
+    The book writes a pickle instead. `load_params` and `WordVectors.load` read the file.
 
     Parameters
     ----------
     path : str or path
+        The format is safetensors whatever the suffix.
     word_vecs : float array, shape (V, D)
-    word_to_id, id_to_word : dict
-        Inverse to each other, with ids 0 to V − 1.
+        Word vectors, stored as float16.
+    word_to_id : mapping of str to int
+    id_to_word : mapping of int to str
+        The inverse of `word_to_id`. The ids are 0 to V − 1.
 
     Raises
     ------
     ValueError
-        If the dictionaries do not fit each other or the vectors.
+        If the dictionaries are not inverse to each other, or `word_vecs` has another number of rows.
     FormatError
-        If a value is beyond float16's ±65,504.
+        If the absolute value of a number exceeds 65,504, the maximum of float16.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.compat.textbook import save_params
+    >>> word_vecs = np.array([[0.25, 0.5], [-1.0, 2.0]])
+    >>> save_params("cbow_params.safetensors", word_vecs, {"you": 0, "say": 1}, {0: "you", 1: "say"})
+    >>> WordVectors.load("cbow_params.safetensors")
+    WordVectors(2 words, 2 dimensions, float16)
     """
     words = _words_by_id(word_to_id, id_to_word, word_vecs.shape[0])
     half = cast(to_host(word_vecs), np.dtype(np.float16), Path(path))
@@ -340,7 +493,7 @@ def save_params(
 
 
 def load_params(path: str | PathLike[str]) -> dict[str, Any]:
-    """Load what `save_params` saved.
+    """Read parameters written by `save_params`.
 
     Parameters
     ----------
@@ -354,11 +507,25 @@ def load_params(path: str | PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     FormatError
-        If the file is something else. The textbook's own pickle is read by `load_textbook_pickle`.
+        If the file was not written by `save_params`.
+
+    See Also
+    --------
+    load_textbook_pickle : Read the pickle that the book's scripts write.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.compat.textbook import load_params, save_params
+    >>> word_vecs = np.array([[0.25, 0.5], [-1.0, 2.0]])
+    >>> save_params("cbow_params.safetensors", word_vecs, {"you": 0, "say": 1}, {0: "you", 1: "say"})
+    >>> params = load_params("cbow_params.safetensors")
+    >>> print(params["word_vecs"][params["word_to_id"]["say"]])
+    [-1.  2.]
     """
     with Path(path).open("rb") as file:
         if file.read(1) == b"\x80":
-            raise FormatError(f"{path}: this looks like a pickle; load_textbook_pickle reads the textbook's own")
+            raise FormatError(f"{path}: this looks like a pickle; read the book's pickle with load_textbook_pickle")
     record = read_safetensors(Path(path))
     try:
         vectors = WordVectors(record.words, record.vectors, record.counts, record.context_vectors)
@@ -372,10 +539,10 @@ def load_params(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def load_textbook_pickle(path: str | PathLike[str]) -> dict[str, Any]:
-    """Load the textbook's own ``cbow_params.pkl`` without running anything that it holds.
+    """Read ``cbow_params.pkl``, the pickle that the book's scripts write, without running code from it.
 
-    A pickle is a program. This reader knows the few instructions that describe dictionaries, strings, integers
-    and arrays of floats, builds those itself, and refuses the file at anything else.
+    Loading a pickle can run arbitrary code. This reader supports only the instructions that describe dictionaries,
+    strings, integers and float arrays, and raises FormatError for any other instruction.
 
     Parameters
     ----------
@@ -384,12 +551,24 @@ def load_textbook_pickle(path: str | PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``word_vecs`` (float array, shape (V, D), float16 in the textbook), ``word_to_id`` and ``id_to_word``.
+        ``word_vecs`` (float array, shape (V, D), float16 in the book), ``word_to_id`` and ``id_to_word``.
 
     Raises
     ------
     FormatError
-        If the file is not such a pickle.
+        If the file is not a pickle of the book's parameters.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> import numpy as np
+    >>> from fastw2v.compat.textbook import load_textbook_pickle
+    >>> params = {"word_vecs": np.eye(2, dtype=np.float16)}
+    >>> params["word_to_id"], params["id_to_word"] = {"you": 0, "say": 1}, {0: "you", 1: "say"}
+    >>> with open("cbow_params.pkl", "wb") as f:
+    ...     pickle.dump(params, f, -1)
+    >>> load_textbook_pickle("cbow_params.pkl")["id_to_word"]
+    {0: 'you', 1: 'say'}
     """
     path = Path(path)
     data = path.read_bytes()
@@ -399,28 +578,28 @@ def load_textbook_pickle(path: str | PathLike[str]) -> dict[str, Any]:
             raise ValueError("it is not a dictionary of word_vecs, word_to_id and id_to_word")
         array, word_to_id, id_to_word = params["word_vecs"], params["word_to_id"], params["id_to_word"]
         if type(array) is not PickledArray or array.value is None or array.value.ndim != 2:
-            raise ValueError("word_vecs is not an array with one row for each word")
+            raise ValueError("word_vecs is not a two-dimensional array")
         if array.value.dtype.kind != "f":
             raise ValueError(f"word_vecs is an array of {array.value.dtype}, not of floats")
         if type(word_to_id) is not dict or type(id_to_word) is not dict:
             raise ValueError("word_to_id or id_to_word is not a dictionary")
         _words_by_id(word_to_id, id_to_word, array.value.shape[0])
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        raise FormatError(f"{path}: refused, as it is not a pickle of the textbook's parameters: {error}") from error
+        raise FormatError(f"{path}: refused, because it is not a pickle of the book's parameters: {error}") from error
     return {"word_vecs": array.value, "word_to_id": word_to_id, "id_to_word": id_to_word}
 
 
 def _words_by_id(word_to_id: Mapping[Any, Any], id_to_word: Mapping[Any, Any], n_rows: int) -> list[str]:
-    """Return the words in the order of their ids, having checked that the dictionaries say the same."""
+    """Return the words in the order of their ids after checking that the dictionaries are inverse to each other."""
     if not len(word_to_id) == len(id_to_word) == n_rows:
         raise ValueError(
-            f"word_to_id has {len(word_to_id)} words, id_to_word {len(id_to_word)} and word_vecs {n_rows} rows; "
-            "there must be as many of each"
+            f"word_to_id has {len(word_to_id)} entries, id_to_word has {len(id_to_word)} entries and word_vecs has "
+            f"{n_rows} rows; the numbers must be equal"
         )
     words = []
     for i in range(n_rows):
         word = id_to_word.get(i)
         if not isinstance(word, str) or word_to_id.get(word) != i:
-            raise ValueError(f"word_to_id and id_to_word disagree on id {i}; they must map each other's words and ids")
+            raise ValueError(f"word_to_id and id_to_word disagree on id {i}; each must be the inverse of the other")
         words.append(word)
     return words

@@ -1,6 +1,6 @@
-"""The options of word2vec.c: ``-train FILE -output FILE -cbow 1 -size 100 ...``.
+"""Command-line options of word2vec.c, such as ``-train FILE -output FILE -cbow 1 -size 100``.
 
-`parse` accepts them as the C tool does, and ``fastw2v word2vec`` trains with them.
+`parse` reads the options for the command ``fastw2v word2vec``.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import NoReturn
 
 __all__ = ["parse"]
 
-# Option, type, default, help. The defaults are those of word2vec.c, except for -alpha and -threads.
+# Option, type, default and help. The defaults are those of word2vec.c, except for -alpha and -threads.
 _OPTIONS: list[tuple[str, type, object, str]] = [
     ("-train", Path, None, "text to train on"),
     ("-output", Path, None, "file to write the vectors to"),
-    ("-size", int, 100, "dimensions of a vector"),
-    ("-window", int, 5, "words on either side"),
-    ("-sample", float, 1e-3, "subsample words whose relative frequency is above this"),
+    ("-size", int, 100, "number of dimensions"),
+    ("-window", int, 5, "maximum distance between a word and a context, on either side"),
+    ("-sample", float, 1e-3, "randomly drop words with a larger share of the text"),
     ("-hs", int, 0, "hierarchical softmax; only 0 is supported"),
-    ("-negative", int, 5, "negative samples for each word"),
-    ("-threads", int, None, "threads; all cores when absent"),
+    ("-negative", int, 5, "negative samples for each positive example"),
+    ("-threads", int, None, "threads (default: all cores)"),
     ("-iter", int, 5, "passes over the text"),
-    ("-min-count", int, 5, "leave out words that occur less often"),
-    ("-alpha", float, None, "learning rate; the default of fastw2v train when absent"),
-    ("-classes", int, 0, "word classes in place of vectors; only 0 is supported"),
+    ("-min-count", int, 5, "minimum count of a word"),
+    ("-alpha", float, None, "initial learning rate (default: that of fastw2v train)"),
+    ("-classes", int, 0, "number of word classes; only 0 is supported"),
     ("-debug", int, 2, "0 prints nothing"),
-    ("-binary", int, 0, "1 writes the vectors in binary, 0 as text"),
+    ("-binary", int, 0, "1 writes the binary format, 0 writes text"),
     ("-save-vocab", Path, None, "write the words and their counts to this file"),
     ("-read-vocab", Path, None, "read the words and their counts from this file"),
     ("-cbow", int, 1, "1 is CBOW, 0 is skip-gram"),
@@ -40,40 +40,54 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the values of word2vec.c's options, by name, with underscores in place of hyphens.
+    """Parse the command-line options of word2vec.c.
 
     Parameters
     ----------
     arguments : sequence of str
-        As on the command line of the C tool.
+        Options and their values, as on the command line of word2vec.c.
+
+    Returns
+    -------
+    argparse.Namespace
+        The value of each option. Hyphens in names are replaced with underscores.
 
     Raises
     ------
     ValueError
-        If an option is unknown, its value has the wrong type, or it asks for something unsupported.
+        If an option is unknown, missing or not supported, or its value has the wrong type.
     SystemExit
-        After printing the help, if that is asked for.
+        If `arguments` contains ``--help``, after printing the help.
+
+    Examples
+    --------
+    >>> from fastw2v.compat.word2vec_c import parse
+    >>> options = parse("-train corpus.txt -output vectors.bin -cbow 0 -size 200 -min-count 10".split())
+    >>> options.cbow, options.size, options.min_count
+    (0, 200, 10)
+    >>> options.window, options.sample  # defaults
+    (5, 0.001)
     """
     parser = _Parser(
         prog="fastw2v word2vec",
         description="Train with the options of word2vec.c.",
-        epilog="With -alpha, CBOW uses the gradient of word2vec.c, so that the rate means the same.",
+        epilog="If -alpha is set, CBOW uses the gradient of word2vec.c, so that the rate has the same effect.",
         allow_abbrev=False,
     )
     for option, kind, default, text in _OPTIONS:
         metavar = "FILE" if kind is Path else "N"
-        shown = "" if default is None else f" ({default})"
+        shown = "" if default is None else f" (default: {default})"
         parser.add_argument(option, type=kind, default=default, metavar=metavar, help=text + shown)
     options = parser.parse_args(arguments)
     if options.train is None:
         parser.error("-train FILE is missing")
     if options.output is None and options.save_vocab is None:
-        parser.error("neither -output FILE nor -save-vocab FILE is given, so nothing would be kept")
+        parser.error("neither -output FILE nor -save-vocab FILE is given; give at least one of them")
     if options.hs:
-        raise ValueError("-hs 1 asks for hierarchical softmax, which is not supported: use -hs 0 -negative 5")
+        raise ValueError("-hs 1 selects hierarchical softmax, which is not supported; use -hs 0 and -negative 5")
     if options.classes:
         raise ValueError(
-            f"-classes {options.classes} asks for word classes, which are not supported: leave it out, and cluster the "
-            "written vectors, for example with sklearn.cluster.KMeans"
+            f"-classes {options.classes} selects word classes, which are not supported; omit -classes and cluster the "
+            "vectors afterwards, for example with sklearn.cluster.KMeans"
         )
     return options

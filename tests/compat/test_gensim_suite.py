@@ -1,7 +1,7 @@
 """gensim's own tests of `Word2Vec` and `KeyedVectors`, run on the classes of `fastw2v.compat.gensim`.
 
 The tests are those of the gensim that is installed. Here are the names of those that cannot pass, with the reason for
-each; `docs/from_gensim.md` tells the differences to users.
+each; `docs/migrate/gensim.md` tells the differences to users.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 
 from fastw2v.compat.gensim import KeyedVectors, Word2Vec
 
-PAGE = Path(__file__).parents[2] / "docs" / "from_gensim.md"
+PAGE = Path(__file__).parents[2] / "docs" / "migrate" / "gensim.md"
 
 pytestmark = [
     # gensim leaves files open, and so do its tests.

@@ -66,7 +66,7 @@ def test_the_chapter_from_text_to_neighbours(Model, tmp_path, capsys):
 def test_there_is_no_global_gpu_switch():
     assert config.GPU is False
     config.GPU = False
-    with pytest.raises(AttributeError, match="a model lives where its corpus does"):
+    with pytest.raises(AttributeError, match="a model is created on the device of its corpus"):
         config.GPU = True
 
 

@@ -40,10 +40,10 @@ def test_params_come_back(xp, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"word_to_id": {"a": 0}}, "word_to_id has 1 words, id_to_word 7 and word_vecs 7 rows"),
+        ({"word_to_id": {"a": 0}}, "word_to_id has 1 entries, id_to_word has 7 entries and word_vecs has 7 rows"),
         ({"id_to_word": {**ID_TO_WORD, 3: "other"}}, "disagree on id 3"),
         ({"id_to_word": {i + 1: word for i, word in ID_TO_WORD.items()}}, "disagree on id 0"),
-        ({"word_vecs": MATRIX * 1e6}, "beyond float16"),
+        ({"word_vecs": MATRIX * 1e6}, "too large for float16"),
     ],
 )
 def test_params_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

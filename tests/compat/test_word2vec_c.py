@@ -112,7 +112,7 @@ def test_what_is_not_offered_is_one_line(run: Any, corpus: Path, tmp_path: Path,
 
 def test_without_files_there_is_nothing_to_do(run: Any, corpus: Path):
     assert "-train FILE is missing" in run("-output", "vectors")[2]
-    assert "nothing would be kept" in run("-train", corpus)[2]
+    assert "give at least one of them" in run("-train", corpus)[2]
     status, out, _ = run()
     assert status == 0
     assert "-min-count" in out

@@ -1,9 +1,12 @@
-"""gensim's `Word2Vec` and `KeyedVectors`: a program written for gensim changes its import.
+"""`Word2Vec` and `KeyedVectors` with the interface of gensim 4.4.
+
+To run a program written for gensim, replace its imports:
 
 >>> from fastw2v.compat.gensim import Word2Vec
->>> model = Word2Vec([["the", "cat", "sat"], ["the", "dog", "sat"]] * 50, vector_size=8, negative=2, epochs=2)
->>> "cat" in model.wv
-True
+>>> sentences = [["the", "cat", "sat"], ["the", "dog", "sat"]] * 50
+>>> model = Word2Vec(sentences, vector_size=8, window=5, min_count=1, negative=2)
+>>> model.wv.index_to_key
+['the', 'sat', 'cat', 'dog']
 """
 
 from fastw2v.compat.gensim.keyed_vectors import KeyedVectors

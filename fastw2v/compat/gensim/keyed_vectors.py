@@ -1,6 +1,6 @@
-"""gensim's `KeyedVectors`: `WordVectors` with the method and parameter names of gensim 4.4.
+"""`KeyedVectors`: word vectors with the method and parameter names of gensim 4.4.
 
-``docs/from_gensim.md`` lists what differs from gensim.
+``docs/migrate/gensim.md`` lists the differences from gensim.
 """
 
 from __future__ import annotations
@@ -30,27 +30,26 @@ _METHODS: dict[str, Method] = {"most_similar": "3cosadd", "most_similar_cosmul":
 
 
 class KeyedVectors(WordVectors):
-    """Words and their vectors, by gensim's names.
+    """Words and their vectors, with gensim's method names.
+
+    All methods of `WordVectors` are available. Methods that gensim also has accept gensim's parameters, by position
+    and by name. Parameters that would change the result but are not supported raise ValueError.
 
     Parameters
     ----------
     words, vectors, counts, context_vectors, settings
-        As for `WordVectors`. gensim's ``KeyedVectors(vector_size)``, which is empty and filled later, is not offered.
-
-    Notes
-    -----
-    All methods of `WordVectors` are here too. Those that gensim has as well take gensim's parameters, by position and
-    by name. Parameters that would change the result and are not offered raise a ValueError.
+        As for `WordVectors`. gensim's ``KeyedVectors(vector_size)``, an empty object to which vectors are added, is
+        not supported.
 
     Examples
     --------
     >>> import numpy as np
     >>> from fastw2v.compat.gensim import KeyedVectors
-    >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]), counts=[5, 4, 1])
-    >>> round(kv.similarity(w1="cat", w2="dog"), 3)
-    0.8
-    >>> kv.most_similar_to_given(key1="cat", keys_list=["dog", "car"])
-    'dog'
+    >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]), counts=[5, 4, 1])
+    >>> kv["dog"]
+    array([4., 3.])
+    >>> kv.most_similar("cat", topn=1)
+    [('dog', 0.8)]
     >>> kv.get_vecattr("dog", "count")
     4
     """
@@ -58,68 +57,170 @@ class KeyedVectors(WordVectors):
     # Words and their vectors
 
     def get_vector(self, key: Key, norm: bool = False) -> Any:
-        """Return the vector of a word, at unit length with `norm`: see `WordVectors.get_vector`."""
+        """Return the vector of a word, scaled to unit length if `norm` is true. See `WordVectors.get_vector`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.get_vector("dog"), kv.get_vector("dog", norm=True)
+        (array([4., 3.]), array([0.8, 0.6]))
+        """
         return super().get_vector(key, norm)
 
     def get_index(self, key: Key, default: int | None = None) -> int:
-        """Return the row of a word, or `default`: see `WordVectors.get_index`."""
+        """Return the row of a word, or `default` if the word is unknown. See `WordVectors.get_index`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.get_index("dog"), kv.get_index("cow", default=-1)
+        (1, -1)
+        """
         return super().get_index(key, default)
 
     def has_index_for(self, key: Key) -> bool:
-        """Return whether there is such a word, as ``key in vectors`` does."""
+        """Return whether a word is in the vocabulary, like ``key in kv``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> [kv.has_index_for(word) for word in ("cat", "cow")]
+        [True, False]
+        """
         return key in self
 
     def get_vecattr(self, key: Key, attr: str) -> int:
-        """Return an attribute of a word. The only one is ``"count"``.
+        """Return an attribute of a word. The only supported attribute is ``"count"``.
+
+        Parameters
+        ----------
+        key : str or int
+        attr : {"count"}
 
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If the word is not in the vocabulary.
         KeyError
-            If `attr` is something else, or there are no counts.
+            If `attr` is not ``"count"``, or the vectors have no counts.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]), counts=[5, 4, 1])
+        >>> kv.get_vecattr("dog", "count")
+        4
         """
         row = self.get_index(key)
         if attr != "count" or self.counts is None:
             has = "no counts" if self.counts is None else 'only "count"'
-            raise KeyError(f"there is no {attr!r} of each word: these vectors have {has}")
+            raise KeyError(f"words have no attribute {attr!r}; these vectors have {has}")
         return int(self.counts[row])
 
     def get_normed_vectors(self) -> Any:
-        """Return the vectors at unit length: `unit_vectors`, array, shape (V, D)."""
+        """Return the vectors scaled to unit length, as `unit_vectors` does: array, shape (V, D).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.get_normed_vectors()
+        array([[1. , 0. ],
+               [0.8, 0.6],
+               [0. , 1. ]])
+        """
         return self.unit_vectors
 
     def fill_norms(self, force: bool = False) -> None:
-        """Compute `unit_vectors` now; with `force`, compute them again, as after changing `vectors` in place."""
+        """Compute and cache `unit_vectors`.
+
+        Queries compute them when they are first needed. Call this method with ``force=True`` after changing `vectors`
+        in place.
+
+        Parameters
+        ----------
+        force : bool
+            If true, compute them again even if they are cached.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.vectors[2] = [3, 4]
+        >>> kv.fill_norms(force=True)
+        >>> kv.similarity("cat", "car")
+        0.6
+        """
         if force:
             self.forget_unit_vectors()
         _ = self.unit_vectors
 
     def init_sims(self, replace: bool = False) -> None:
-        """Compute `unit_vectors` now; with `replace`, keep only these."""
+        """Compute and cache `unit_vectors`, and replace `vectors` with them if `replace` is true.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.init_sims(replace=True)
+        >>> kv["dog"]
+        array([0.8, 0.6])
+        """
         self.fill_norms()
         if replace:
             self.vectors = self.unit_vectors
 
     def unit_normalize_all(self) -> None:
-        """Replace the vectors by those at unit length."""
+        """Replace `vectors` with `unit_vectors`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.unit_normalize_all()
+        >>> kv["dog"]
+        array([0.8, 0.6])
+        """
         self.init_sims(replace=True)
 
     def vectors_for_all(self, keys: Iterable[Key], allow_inference: bool = True, copy_vecattrs: bool = False) -> Self:
-        """Return the vectors of the known words among `keys`, in that order, each once.
+        """Return the `KeyedVectors` of the known words among `keys`, in that order and without duplicates.
 
         Parameters
         ----------
         keys : iterable of str or int
         allow_inference : bool
-            No effect: vectors of unknown words are never inferred.
+            Ignored. Vectors of unknown words are never inferred.
         copy_vecattrs : bool
-            Whether the result has the counts of its words.
+            Whether to copy the counts of the words.
+
+        Returns
+        -------
+        KeyedVectors
 
         Raises
         ------
         ValueError
-            If no word is known.
+            If no word is in the vocabulary.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]), counts=[5, 4, 1])
+        >>> kv.vectors_for_all(["car", "cow", "cat", "car"], copy_vecattrs=True).index_to_key
+        ['car', 'cat']
         """
         selected = super().vectors_for_all(keys)
         if not copy_vecattrs:
@@ -138,99 +239,258 @@ class KeyedVectors(WordVectors):
         restrict_vocab: int | None = None,
         indexer: Any = None,
     ) -> Any:
-        """Return the words nearest to a sum of words and vectors: see `WordVectors.most_similar`.
+        """Return the words nearest to a weighted sum of words and vectors.
 
         Parameters
         ----------
         positive, negative, topn, clip_start, clip_end, restrict_vocab
             As for `WordVectors.most_similar`.
         indexer
-            Must be None. `index` returns an index with a `most_similar` of its own.
+            Must be None. For approximate search, use `index`.
+
+        Returns
+        -------
+        list of (str or int, float), or array
+            As for `WordVectors.most_similar`.
 
         Raises
         ------
+        UnknownWordError
+            If a word is not in the vocabulary.
         ValueError
-            If an `indexer` is given, or as `WordVectors.most_similar` does.
+            If `indexer` is given, or for the reasons listed in `WordVectors.most_similar`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> matrix = np.array([[1.0, 0, 0], [0, 1, 0], [3, 0, 4], [0, 3, 4], [1, 1, 0]])
+        >>> kv = KeyedVectors(["man", "woman", "king", "queen", "child"], matrix)
+        >>> kv.most_similar(positive=["king", "woman"], negative=["man"], topn=1)
+        [('queen', 0.924...)]
+        >>> kv.most_similar("man", topn=1), kv.most_similar("man", topn=1, restrict_vocab=4)
+        ([('child', 0.707...)], [('king', 0.6)])
         """
         if indexer is not None:
-            raise ValueError(f"indexer is {indexer!r}: it is not offered; use the most_similar of vectors.index()")
+            raise ValueError(f"indexer is {indexer!r}, but must be None; call vectors.index().most_similar() instead")
         return super().most_similar(positive, negative, topn, clip_start, clip_end, restrict_vocab)
 
     def most_similar_cosmul(
         self, positive: Any = None, negative: Any = None, topn: int | None = 10, restrict_vocab: int | None = None
     ) -> Any:
-        """Return the words with the highest 3CosMul score: see `WordVectors.most_similar_cosmul`."""
+        """Return the words with the highest 3CosMul scores. See `WordVectors.most_similar_cosmul`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> matrix = np.array([[1.0, 0, 0], [0, 1, 0], [3, 0, 4], [0, 3, 4], [1, 1, 0]])
+        >>> kv = KeyedVectors(["man", "woman", "king", "queen", "child"], matrix)
+        >>> kv.most_similar_cosmul(positive=["king", "woman"], negative=["man"], topn=1)
+        [('queen', 1.311...)]
+        """
         return super().most_similar_cosmul(positive, negative, topn, restrict_vocab)
 
     def similar_by_word(self, word: Key, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
-        """Return the words nearest to a word: `most_similar`."""
+        """Return the words nearest to a word, as `most_similar` does.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.similar_by_word("cat", topn=1)
+        [('dog', 0.8)]
+        """
         return self.most_similar([word], topn=topn, restrict_vocab=restrict_vocab)
 
     def similar_by_key(self, key: Key, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
-        """Return the words nearest to a word: `most_similar`."""
+        """Return the words nearest to a word, as `most_similar` does.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.similar_by_key("cat", topn=1)
+        [('dog', 0.8)]
+        """
         return self.most_similar([key], topn=topn, restrict_vocab=restrict_vocab)
 
     def similar_by_vector(self, vector: Any, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
-        """Return the words nearest to a vector, shape (D,): `most_similar`."""
+        """Return the words nearest to a vector of shape (D,), as `most_similar` does.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.similar_by_vector(kv["cat"], topn=2)
+        [('cat', 1.0), ('dog', 0.8)]
+        """
         return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
 
     def closer_than(self, key1: Key, key2: Key) -> list[Any]:
-        """Return the words that are closer to `key1` than `key2` is: see `WordVectors.closer_than`."""
+        """Return the words that are closer to `key1` than `key2` is. See `WordVectors.closer_than`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.closer_than("cat", "car")
+        ['dog']
+        """
         return super().closer_than(key1, key2)
 
     def words_closer_than(self, word1: Key, word2: Key) -> list[Any]:
-        """Return the words that are closer to `word1` than `word2` is: `closer_than`."""
+        """Return the words that are closer to `word1` than `word2` is, as `closer_than` does.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.words_closer_than("cat", "car")
+        ['dog']
+        """
         return self.closer_than(word1, word2)
 
     def rank(self, key1: Key, key2: Key) -> int:
-        """Return the rank of `key2` among the neighbours of `key1`, 1 for the nearest: see `WordVectors.rank`."""
+        """Return the rank of `key2` among the neighbours of `key1`, starting at 1 for the nearest.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.rank("cat", "dog"), kv.rank("cat", "car")
+        (1, 2)
+        """
         return super().rank(key1, key2)
 
     def most_similar_to_given(self, key1: Key, keys_list: Sequence[Key]) -> Any:
         """Return the word in `keys_list` that is nearest to `key1`.
 
+        Parameters
+        ----------
+        key1 : str or int
+        keys_list : sequence of str or int
+
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
         ValueError
             If `keys_list` is empty.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.most_similar_to_given("cat", ["dog", "car"])
+        'dog'
         """
         if not keys_list:
-            raise ValueError("most_similar_to_given: there are no other words to choose from")
+            raise ValueError("most_similar_to_given: keys_list is empty; give at least one word")
         return keys_list[int(np.argmin(to_host(self.distances(key1, keys_list))))]
 
     # Similarities
 
     def similarity(self, w1: Key, w2: Key) -> float:
-        """Return the cosine of two words' vectors: see `WordVectors.similarity`."""
+        """Return the cosine of the vectors of two words. See `WordVectors.similarity`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.similarity("cat", "dog")
+        0.8
+        """
         return super().similarity(w1, w2)
 
     def distance(self, w1: Key, w2: Key) -> float:
-        """Return 1 − `similarity` of two words."""
+        """Return the cosine distance of two words, 1 − `similarity`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.distance("dog", "car"), kv.distance("cat", "car")
+        (0.4, 1.0)
+        """
         return super().distance(w1, w2)
 
     def n_similarity(self, ws1: Iterable[Key], ws2: Iterable[Key]) -> float:
-        """Return the cosine of the mean vectors of two lists of words: see `WordVectors.n_similarity`."""
+        """Return the cosine of the mean vectors of two lists of words. See `WordVectors.n_similarity`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.n_similarity(["cat", "unknown"], ["dog", "car"])
+        0.707...
+        """
         return super().n_similarity(ws1, ws2)
 
     @staticmethod
     def cosine_similarities(vector_1: Any, vectors_all: Any) -> Any:
-        """Return the cosines of a vector, shape (D,), and the rows of a matrix, shape (n, D): array, shape (n,)."""
+        """Return the cosine of a vector and each row of a matrix.
+
+        Parameters
+        ----------
+        vector_1 : float array, shape (D,)
+        vectors_all : float array, shape (n, D)
+
+        Returns
+        -------
+        float array, shape (n,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> KeyedVectors.cosine_similarities(np.array([1.0, 0]), np.array([[4.0, 3], [0, 2]]))
+        array([0.8, 0. ])
+        """
         return unit_rows(vectors_all) @ unit_rows(vector_1[None, :])[0, :]
 
     def relative_cosine_similarity(self, wa: Key, wb: Key, topn: int = 10) -> float:
-        """Return the cosine of two words, divided by the sum of the cosines of `wa` and its `topn` nearest words.
+        """Return the cosine of two words relative to the sum of the cosines of `wa` and its `topn` nearest words.
 
-        With `topn` 10, a word above 0.10 is nearer than an arbitrary related word (Leeuwenberg et al., 2016). The
-        result is 0.0 where the sum is 0.
+        With ``topn=10``, a value above 0.10 indicates that `wb` is closer to `wa` than an arbitrary related word [1]_.
+        If the sum is 0, the result is 0.0.
+
+        Parameters
+        ----------
+        wa, wb : str or int
+        topn : int
+            Number of neighbours of `wa` in the sum.
 
         Raises
         ------
         UnknownWordError
-            If there is no such word.
+            If a word is not in the vocabulary.
         ValueError
             If `topn` is below 1.
+
+        References
+        ----------
+        .. [1] Leeuwenberg et al., "A minimally supervised approach for synonym extraction with word embeddings", 2016.
+
+        Examples
+        --------
+        The cosines of "cat" with its two neighbours are 0.8 and 0.6:
+
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "cow", "car"], np.array([[1.0, 0], [4, 3], [3, 4], [0, 1]]))
+        >>> kv.relative_cosine_similarity("cat", "dog", topn=2)
+        0.571...
         """
         if operator.index(topn) < 1:
             raise ValueError(f"topn is {topn}; it must be at least 1")
@@ -249,31 +509,44 @@ class KeyedVectors(WordVectors):
         ignore: Collection[str] = (),
         pickle_protocol: int | None = None,
     ) -> None:
-        """Write the vectors to a file: see `WordVectors.save`.
+        """Write the vectors to a file.
 
         Parameters
         ----------
         fname_or_handle : str or path
-            Open files are not offered.
+            Open files are not supported.
         format : str, optional
-            One of `fastw2v.formats.FORMATS`; by default the suffix decides, and a suffix that names no format, or
-            ``.kv``, means safetensors.
+            One of `fastw2v.formats.FORMATS`. By default, a known suffix determines the format, and any other
+            suffix, such as ``.kv``, selects safetensors.
         separately, sep_limit, pickle_protocol
-            No effect: the file is not a pickle, and large arrays need no files of their own.
+            Ignored. The vectors are written to a single file, which is not a pickle.
         ignore
             Must be empty.
 
         Raises
         ------
         FormatError
-            If `format` is unknown, or the format cannot hold a word or a value.
+            If `format` is unknown, or the format cannot represent a word or a value.
         ValueError
             If `ignore` is not empty.
         OSError
             If the file cannot be written.
+
+        See Also
+        --------
+        save_word2vec_format : Write word2vec's text or binary format.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]), counts=[5, 4, 1])
+        >>> kv.save("vectors.kv")
+        >>> KeyedVectors.load("vectors.kv").counts.tolist()
+        [5, 4, 1]
         """
         if ignore:
-            raise ValueError(f"ignore is {ignore!r}: all attributes are stored; leave it empty")
+            raise ValueError(f"ignore is {ignore!r}, but all attributes are stored; leave ignore empty")
         super().save(fname_or_handle, format)
 
     @classmethod
@@ -286,22 +559,39 @@ class KeyedVectors(WordVectors):
         errors: str = "strict",
         limit: int | None = None,
     ) -> Self:
-        """Read vectors from a file: see `WordVectors.load`.
+        """Read vectors from a file.
 
         Parameters
         ----------
         fname : str or path
         mmap
-            No effect: the vectors of a safetensors file are always mapped, and not writable.
+            Ignored. The vectors of a safetensors file are always memory-mapped and read-only.
         format, errors, limit
-            As for `WordVectors.load`. Files that gensim wrote need ``format="gensim"``, unless their suffix is ``.kv``.
+            As for `WordVectors.load`. For files written by gensim, use ``format="gensim"`` or the suffix ``.kv``.
+
+        Returns
+        -------
+        KeyedVectors
 
         Raises
         ------
         FormatError
-            If the suffix or `format` is unknown, or the file is cut short, damaged, or of another format.
+            If the suffix or `format` is unknown, or the file is truncated, damaged or in a different format.
         OSError
             If the file cannot be opened.
+
+        See Also
+        --------
+        load_word2vec_format : Read word2vec's text or binary format.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.save("vectors.kv")
+        >>> KeyedVectors.load("vectors.kv", mmap="r").most_similar("cat", topn=1)
+        [('dog', 0.8)]
         """
         return super().load(fname, format, errors=errors, limit=limit)
 
@@ -321,41 +611,59 @@ class KeyedVectors(WordVectors):
         Parameters
         ----------
         fname : str or path
-            A file whose name ends in ``.gz`` is compressed.
+            A trailing ``.gz`` compresses the file.
         fvocab : str or path, optional
-            Write the words with their counts to this file.
+            File to write the words and their counts to.
         binary : bool
-            Write the binary format.
+            If true, write the binary format. Otherwise, write the text format.
         total_vec : int, optional
             Must be the number of words.
         write_header : bool
-            Write the numbers of words and dimensions in the first line of a text file.
+            Whether the first line of a text file has the numbers of words and dimensions. A binary file always has a
+            header.
         prefix : str
-            Written before each word.
+            Text to write before each word.
         append : bool
-            Must be false: files are written whole.
+            Must be false. Appending to a file is not supported.
         sort_attr : str
-            With ``"count"``, the most frequent words are written first if there are counts.
+            If ``"count"`` and the vectors have counts, words are written in order of decreasing count. Otherwise, they
+            are written in row order.
 
         Raises
         ------
         FormatError
-            If the format cannot hold a word or a value.
+            If the format cannot represent a word or a value.
         ValueError
-            If there are no counts for `fvocab`, a binary file would have no header, or `append` or another
-            `total_vec` is asked for.
+            If `fvocab` is given but there are no counts, `binary` is true but `write_header` is false, `total_vec` is
+            not the number of words, or `append` is true.
         OSError
             If a file cannot be written.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> kv.save_word2vec_format("vectors.txt", binary=False)
+        >>> print(Path("vectors.txt").read_text(encoding="utf-8"), end="")
+        3 2
+        cat 1.0 0.0
+        dog 4.0 3.0
+        car 0.0 1.0
         """
         if append:
-            raise ValueError("append is True: files are written whole, under their final name once complete")
+            raise ValueError("append is True, but appending is not supported; write to a new file")
         if total_vec not in (None, len(self)):
-            raise ValueError(f"total_vec is {total_vec}: the file holds {len(self)} vectors, and its header says so")
+            raise ValueError(f"total_vec is {total_vec}, but all {len(self)} vectors are written; omit total_vec")
         if binary and not write_header:
-            raise ValueError("a binary file needs its header; write_header=False goes with binary=False")
+            raise ValueError("write_header is False, but a binary file needs its header; use binary=False")
         words, vectors, counts = self.index_to_key, self.vectors, self.counts if sort_attr == "count" else None
         if fvocab is not None and counts is None:
-            raise ValueError(f"there are no counts to write to fvocab (sort_attr is {sort_attr!r})")
+            raise ValueError(
+                f"there are no counts to write to fvocab: sort_attr is {sort_attr!r}; counts are written only if the "
+                'vectors have counts and sort_attr is "count"'
+            )
         if prefix:
             words = [f"{prefix}{word}" for word in words]
         if counts is not None and (np.diff(counts) > 0).any():
@@ -378,34 +686,48 @@ class KeyedVectors(WordVectors):
         datatype: Any = np.float32,
         no_header: bool = False,
     ) -> Self:
-        """Read a file in word2vec's text or binary format, whatever its suffix.
+        r"""Read a file in word2vec's text or binary format, whatever its suffix.
 
         Parameters
         ----------
         fname : str or path
+            A gzip file is decompressed, whatever its name.
         fvocab : str or path, optional
-            Take the counts from this file of lines ``word count``.
+            File of counts, with lines of the form ``word count``.
         binary : bool
-            The file is in the binary format.
+            Whether the file is in the binary format.
         encoding : str
             Must be UTF-8.
         unicode_errors : {"strict", "surrogateescape", "replace", "ignore"}
-            What to do with words that are not UTF-8.
+            How to handle words that are not valid UTF-8, as in `bytes.decode`.
         limit : int, optional
-            Read this many words at most.
+            Read only the first `limit` words.
         datatype : dtype
-            Of the vectors.
+            Dtype of the vectors.
         no_header : bool
-            The first line of a text file holds a word, as in GloVe's files.
+            Whether the text file has no header, as in GloVe's files.
+
+        Returns
+        -------
+        KeyedVectors
 
         Raises
         ------
         FormatError
-            If the file is cut short, damaged, of another format, or names a word twice.
+            If the file is truncated, damaged or in a different format, or contains a word twice.
         ValueError
-            If a word is not in `fvocab`, or another `encoding` is asked for.
+            If a word is not in `fvocab`, or `encoding` is not UTF-8.
         OSError
             If a file cannot be opened.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> _ = Path("vectors.txt").write_text("3 2\ncat 1 0\ndog 4 3\ncar 0 1\n", encoding="utf-8")
+        >>> kv = KeyedVectors.load_word2vec_format("vectors.txt", binary=False, limit=2)
+        >>> kv.index_to_key, kv["dog"].tolist()
+        (['cat', 'dog'], [4.0, 3.0])
         """
         _check_encoding(encoding)
         kind = "bin" if binary else "glove" if no_header else "txt"
@@ -414,7 +736,7 @@ class KeyedVectors(WordVectors):
         if fvocab is not None:
             vocabulary = Vocabulary.load(fvocab, unicode_errors)
             if unknown := [word for word in loaded if word not in vocabulary.word_to_id]:
-                raise ValueError(f"{fvocab} has no count of {len(unknown)} of the words, such as {unknown[0]!r}")
+                raise ValueError(f"{fvocab} has no count for {len(unknown)} of the words, such as {unknown[0]!r}")
             loaded.counts = vocabulary.counts[[vocabulary.word_to_id[word] for word in loaded]]
         return loaded
 
@@ -428,34 +750,52 @@ class KeyedVectors(WordVectors):
         dummy4unknown: bool = False,
         similarity_function: str = "most_similar",
     ) -> tuple[float, list[dict[str, Any]]]:
-        """Answer the analogies of a file: `fastw2v.evaluate.analogies`, with gensim's result.
+        r"""Score the vectors on the analogy questions of a file.
 
         Parameters
         ----------
         analogies : str or path
-            In the form of ``questions-words.txt``.
+            File in the format of ``questions-words.txt``.
         restrict_vocab : int
-            Use only this many words, from the first, in questions and answers.
+            Use only the first `restrict_vocab` words. Questions with other words count as unknown.
         case_insensitive : bool
-            Compare words without regard to case.
+            If true, ignore case.
         dummy4unknown : bool
-            Count questions with unknown words as answered wrongly, instead of leaving them out.
+            If true, questions with unknown words count as answered incorrectly. Otherwise, they are skipped.
         similarity_function : {"most_similar", "most_similar_cosmul"}
-            3CosAdd or 3CosMul.
+            Whether to answer with 3CosAdd or with 3CosMul.
 
         Returns
         -------
         score : float
-            Correct answers as a share of the questions.
+            Share of questions answered correctly.
         sections : list of dict
-            ``section``, and the questions ``correct`` and ``incorrect``, for each section and in total.
+            One dictionary for each section, and one for the total. The keys are ``section``, its name, and
+            ``correct`` and ``incorrect``, lists of questions.
 
         Raises
         ------
         ValueError
-            If a line is not a question, or `similarity_function` is another.
+            If a line is not a question, or `similarity_function` is not supported.
         OSError
             If the file cannot be opened.
+
+        See Also
+        --------
+        fastw2v.evaluate.analogies : The same scores with their coverage.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> matrix = np.array([[1.0, 0, 0], [0, 1, 0], [3, 0, 4], [0, 3, 4], [1, 1, 0]])
+        >>> kv = KeyedVectors(["man", "woman", "king", "queen", "child"], matrix)
+        >>> questions = ": family\nman king woman queen\nman king woman child\nman king girl princess\n"
+        >>> _ = Path("questions.txt").write_text(questions, encoding="utf-8")
+        >>> score, sections = kv.evaluate_word_analogies("questions.txt")
+        >>> score, sections[0]["correct"]
+        (0.5, [('MAN', 'KING', 'WOMAN', 'QUEEN')])
         """
         if similarity_function not in _METHODS:
             raise ValueError(f"similarity_function is {similarity_function!r}; it must be one of {list(_METHODS)}")
@@ -490,38 +830,55 @@ class KeyedVectors(WordVectors):
         case_insensitive: bool = True,
         dummy4unknown: bool = False,
     ) -> tuple[Any, Any, float]:
-        """Correlate similarities with the judgments in a file: `fastw2v.evaluate.word_pairs`, with gensim's result.
+        r"""Correlate the similarities of word pairs with the human judgements in a file.
 
         Parameters
         ----------
         pairs : str or path
-            Lines of two words and a number; lines that start with ``#`` are comments.
+            File with two words and a number on each line. Lines that start with ``#`` are comments.
         delimiter : str
-            What separates them.
+            Separator of the words and the number.
         encoding : str
             Must be UTF-8.
         restrict_vocab : int
-            Pairs with a word beyond this many, from the first, are unknown.
+            Use only the first `restrict_vocab` words. Pairs with other words count as unknown.
         case_insensitive : bool
-            Compare words without regard to case.
+            If true, ignore case.
         dummy4unknown : bool
-            Give pairs with unknown words the similarity 0, instead of leaving them out.
+            If true, pairs with unknown words have the similarity 0. Otherwise, they are skipped.
 
         Returns
         -------
         pearson, spearman
-            Each with ``statistic`` and ``pvalue``, as SciPy, which this method needs, returns them.
+            Results of `scipy.stats.pearsonr` and `scipy.stats.spearmanr`, with the attributes ``statistic`` and
+            ``pvalue``.
         oov_ratio : float
-            Pairs with unknown words, in per cent.
+            Percentage of pairs with unknown words.
 
         Raises
         ------
         ImportError
             If SciPy is not installed.
         ValueError
-            If a line is not a pair, fewer than two pairs are known, or another `encoding` is asked for.
+            If a line is not a pair, fewer than two pairs are known, or `encoding` is not UTF-8.
         OSError
             If the file cannot be opened.
+
+        See Also
+        --------
+        fastw2v.evaluate.word_pairs : The rank correlation with its coverage and confidence interval.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from fastw2v.compat.gensim import KeyedVectors
+        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> lines = "cat\tdog\t9.1\ndog\tcar\t3.5\ncat\tcar\t1.2\ncat\tcow\t8.0\n"
+        >>> _ = Path("pairs.tsv").write_text(lines, encoding="utf-8")
+        >>> pearson, spearman, oov_ratio = kv.evaluate_word_pairs("pairs.tsv")
+        >>> round(float(spearman.statistic), 3), oov_ratio
+        (1.0, 25.0)
         """
         from scipy import stats
 
@@ -536,11 +893,13 @@ class KeyedVectors(WordVectors):
             cosines, judged = cosines[~unknown], judged[~unknown]
         if len(judged) < 2:
             raise ValueError(
-                f"{pairs}: the vocabulary covers {len(judged)} of {len(judgments)} pairs; a correlation needs two"
+                f"{pairs}: the vocabulary covers {len(judged)} of {len(judgments)} pairs; a correlation needs at "
+                "least two"
             )
         return stats.pearsonr(judged, cosines), stats.spearmanr(judged, cosines), 100 * float(np.mean(unknown))
 
 
 def _check_encoding(encoding: str) -> None:
+    """Raise an error unless the encoding is UTF-8."""
     if codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig"):
-        raise ValueError(f"encoding is {encoding!r}: words are read as UTF-8; convert the file first, as iconv does")
+        raise ValueError(f"encoding is {encoding!r}, but must be UTF-8; convert the file first, for example with iconv")

@@ -1,6 +1,6 @@
-"""gensim's `Word2Vec`: the estimator with the constructor, methods and callbacks of gensim 4.4.
+"""`Word2Vec` with the constructor, methods and callbacks of gensim 4.4.
 
-``docs/from_gensim.md`` lists what differs from gensim.
+``docs/migrate/gensim.md`` lists the differences from gensim.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ __all__ = ["CallbackAny2Vec", "Word2Vec"]
 
 log = logging.getLogger("fastw2v")
 
-_TRIM_RULE = "Corpus.from_sentences takes include, exclude and counts"
+_TRIM_RULE = (
+    "trim rules are not supported; use Corpus.from_sentences, which has the parameters include, exclude and counts"
+)
 
 
 class CallbackAny2Vec:
-    """Base class of callbacks, which `Word2Vec` calls while it trains: override the methods that you need.
+    """Base class of callbacks, whose methods `Word2Vec` calls during training.
+
+    Override the methods that you need.
 
     Examples
     --------
@@ -41,72 +45,125 @@ class CallbackAny2Vec:
     """
 
     def on_train_begin(self, model: Word2Vec) -> None:
-        """Run before the first epoch."""
+        """Run before the first epoch.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import CallbackAny2Vec, Word2Vec
+        >>> class VocabularyPrinter(CallbackAny2Vec):
+        ...     def on_train_begin(self, model):
+        ...         print("vocabulary:", len(model.wv))
+        >>> model = Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1, callbacks=[VocabularyPrinter()])
+        vocabulary: 2
+        """
 
     def on_train_end(self, model: Word2Vec) -> None:
-        """Run after the last epoch."""
+        """Run after the last epoch.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import CallbackAny2Vec, KeyedVectors, Word2Vec
+        >>> class Saver(CallbackAny2Vec):
+        ...     def on_train_end(self, model):
+        ...         model.wv.save("vectors.kv")
+        >>> model = Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1, callbacks=[Saver()])
+        >>> KeyedVectors.load("vectors.kv").index_to_key
+        ['a', 'b']
+        """
 
     def on_epoch_begin(self, model: Word2Vec) -> None:
-        """Run before each epoch."""
+        """Run before each epoch.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import CallbackAny2Vec, Word2Vec
+        >>> class EpochPrinter(CallbackAny2Vec):
+        ...     def on_epoch_begin(self, model):
+        ...         print("epoch", model.trained_epochs + 1)
+        >>> model = Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1, epochs=2, callbacks=[EpochPrinter()])
+        epoch 1
+        epoch 2
+        """
 
     def on_epoch_end(self, model: Word2Vec) -> None:
-        """Run after each epoch, with `model.wv` and `model.get_latest_training_loss()` up to date."""
+        """Run after each epoch.
+
+        ``model.wv`` and ``model.get_latest_training_loss()`` include the epoch.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import CallbackAny2Vec, Word2Vec
+        >>> class LossRecorder(CallbackAny2Vec):
+        ...     def __init__(self):
+        ...         self.losses = []
+        ...     def on_epoch_end(self, model):
+        ...         self.losses.append(model.get_latest_training_loss())
+        >>> recorder = LossRecorder()
+        >>> model = Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1, sample=0, epochs=3, callbacks=[recorder])
+        >>> len(recorder.losses)
+        3
+        """
 
 
 class Word2Vec(Estimator):
-    """Train word vectors by CBOW or skip-gram with negative sampling, by gensim's names.
+    """Word2vec estimator with gensim's constructor: CBOW or skip-gram with negative sampling.
 
-    Parameters have gensim's names, order and meaning. Those that would change the result and are not offered raise a
-    ValueError.
+    Parameters have the names, the order and the meaning of gensim's. Values that would change the result but are not
+    supported raise ValueError.
 
     Parameters
     ----------
     sentences : optional
-        A corpus, as for `fit`. When given, training takes place at once.
+        Corpus, as for `fit`. If a corpus is given, the constructor trains on it.
     corpus_file : path, optional
-        The same for a text file with a sentence a line.
+        Text file to train on, with one sentence per line, instead of `sentences`.
     sg : {0, 1}
-        0 is CBOW, 1 is skip-gram.
+        0 selects CBOW, 1 selects skip-gram.
     max_final_vocab : int, optional
-        Largest size of the vocabulary: the most frequent words are kept.
+        Maximum size of the vocabulary. The most frequent words are kept.
     alpha : float, optional
-        Initial learning rate. When absent, it is not gensim's 0.025 but the default of `fastw2v.Word2Vec`, and so is
-        the gradient; a rate that is given comes with gensim's gradient: see `cbow_grad` there.
+        Initial learning rate. By default, the rate and the CBOW gradient of `fastw2v.Word2Vec`, rather than gensim's
+        0.025. If `alpha` is set, CBOW uses gensim's gradient, unless `cbow_grad` is set as well.
     vector_size, window, min_count, sample, seed, workers, min_alpha, negative, ns_exponent, epochs, shrink_windows
         As for `fastw2v.Word2Vec`.
     callbacks : sequence of CallbackAny2Vec
-        gensim's own, or any objects with the same four methods, work too.
+        Callbacks of gensim and other objects with the same four methods are accepted as well.
     hs, null_word : {0}
-        Hierarchical softmax and a null word are not offered.
+        Hierarchical softmax and null words are not supported.
     cbow_mean, sorted_vocab : {1}
-        Contexts are averaged, not added up; words are sorted by falling count.
+        The contexts are always averaged, and the words are always sorted by descending count.
     max_vocab_size, trim_rule
-        Must be None: counting is exact. `max_final_vocab` limits the result.
+        Must be None, because words are counted exactly. `max_final_vocab` limits the vocabulary.
     hashfxn, batch_words, compute_loss, comment
-        No effect. The loss is always computed.
+        Ignored. The loss is always computed.
     cbow_grad, device, engine, deterministic
         As for `fastw2v.Word2Vec`.
 
     Attributes
     ----------
     wv : KeyedVectors
-        The vectors, after training, or untrained after `build_vocab`.
+        The vectors: trained after `fit` or `train`, random after `build_vocab`.
     syn1neg : array, shape (V, D)
-        The output side of the model.
+        Output matrix of the model, W_out.
     loss_history, trained_epochs, corpus_count, corpus_total_words, known_words_, device_, engine_, report_, seed_
         As for `fastw2v.Word2Vec`.
 
     Raises
     ------
-    TypeError, ValueError
-        If a parameter is outside its range, or asks for what is not offered; the message names it.
+    TypeError
+        If a parameter has the wrong type, or both `sentences` and `corpus_file` are given.
+    ValueError
+        If a parameter is outside its range or not supported.
 
     Examples
     --------
     >>> from fastw2v.compat.gensim import Word2Vec
-    >>> model = Word2Vec([["the", "cat", "sat"], ["the", "dog", "sat"]] * 50, vector_size=8, negative=2, sg=1)
-    >>> round(model.wv.similarity(w1="cat", w2="cat"), 3)
-    1.0
+    >>> sentences = [["the", "cat", "sat", "down"], ["the", "dog", "sat", "down"]] * 100
+    >>> model = Word2Vec(sentences, vector_size=50, window=5, min_count=1, negative=3, sg=1, sample=0)
+    >>> model.wv["cat"].shape
+    (50,)
+    >>> model.wv.most_similar("cat", topn=1)
+    [('dog', ...)]
     """
 
     wv: KeyedVectors
@@ -182,15 +239,22 @@ class Word2Vec(Estimator):
             callbacks=callbacks,
         )
         if sentences is not None and corpus_file is not None:
-            raise TypeError("sentences and corpus_file were both given; give one of them")
+            raise TypeError("sentences and corpus_file are both given; give one of them")
         if sentences is not None or corpus_file is not None:
             self.fit(sentences if corpus_file is None else corpus_file)
 
-    # What the estimator calls by other names. Its constructor sets both.
+    # Parameters under the names of the base class, whose constructor sets both.
 
     @property
     def model(self) -> Model:
-        """`sg` as the estimator has it: "cbow" or "skipgram"."""
+        """The model that `sg` selects: "cbow" or "skipgram".
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> Word2Vec(sg=1).model
+        'skipgram'
+        """
         return "skipgram" if self.sg else "cbow"
 
     @model.setter
@@ -200,7 +264,14 @@ class Word2Vec(Estimator):
 
     @property
     def max_vocab(self) -> int | None:
-        """`max_final_vocab`, by the estimator's name."""
+        """`max_final_vocab` under the name used by `fastw2v.Word2Vec`.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> Word2Vec(max_final_vocab=10_000).max_vocab
+        10000
+        """
         return self.max_final_vocab
 
     @max_vocab.setter
@@ -210,19 +281,19 @@ class Word2Vec(Estimator):
     def _check(self) -> None:
         check_choice("sg", self.sg, (0, 1))
         for name, is_offered, instead in (
-            ("hs", not self.hs, "hierarchical softmax is not offered; negative sampling (hs=0) is"),
-            ("cbow_mean", self.cbow_mean, "the sum of contexts is not offered; their mean (cbow_mean=1) is"),
+            ("hs", not self.hs, "hierarchical softmax is not supported; use negative sampling (hs=0)"),
+            ("cbow_mean", self.cbow_mean, "the sum of contexts is not supported; use their mean (cbow_mean=1)"),
             (
                 "max_vocab_size",
                 self.max_vocab_size is None,
-                "counting is exact here; max_final_vocab limits the result",
+                "words are counted exactly; limit the vocabulary with max_final_vocab",
             ),
             ("trim_rule", self.trim_rule is None, _TRIM_RULE),
-            ("null_word", not self.null_word, "there is no null word"),
-            ("sorted_vocab", self.sorted_vocab, "words are always sorted by falling count"),
+            ("null_word", not self.null_word, "null words are not supported; use null_word=0"),
+            ("sorted_vocab", self.sorted_vocab, "words are always sorted by descending count; use sorted_vocab=1"),
         ):
             if not is_offered:
-                raise ValueError(f"{name} is {getattr(self, name)!r}: {instead}")
+                raise ValueError(f"{name} is {getattr(self, name)!r}, but {instead}")
         if self.max_final_vocab is not None:
             check_integer("max_final_vocab", self.max_final_vocab, minimum=1)
         super()._check()
@@ -235,7 +306,9 @@ class Word2Vec(Estimator):
         events = ("train_begin", "epoch_begin", "epoch_end", "train_end")
         for callback in self.callbacks:
             if not all(callable(getattr(callback, f"on_{event}", None)) for event in events):
-                raise TypeError(f"callbacks has {callback!r}, which is no CallbackAny2Vec; derive one from it")
+                raise TypeError(
+                    f"callbacks contains {callback!r}, which lacks methods of CallbackAny2Vec; derive callbacks from it"
+                )
 
     @classmethod
     def _parameter_names(cls) -> list[str]:
@@ -254,30 +327,44 @@ class Word2Vec(Estimator):
         keep_raw_vocab: bool = False,
         trim_rule: Any = None,
     ) -> None:
-        """Take the vocabulary of a corpus and initialise the weights, for `train`; `fit` does both.
+        """Build the vocabulary of a corpus and initialise the weights, without training.
+
+        Call `train` afterwards.
 
         Parameters
         ----------
-        corpus_iterable, corpus_file
-            One of them. `corpus_iterable` takes all that `fit` takes.
+        corpus_iterable : optional
+            Corpus, as for `fit`.
+        corpus_file : path, optional
+            Text file with one sentence per line, instead of `corpus_iterable`.
         update : bool
-            Add the words of the corpus to those that are there, as in `fastw2v.Word2Vec.build_vocab`.
+            If True, add the words of the corpus to the existing vocabulary, as in `fastw2v.Word2Vec.build_vocab`.
         trim_rule
             Must be None.
         progress_per, keep_raw_vocab
-            No effect.
+            Ignored.
 
         Raises
         ------
         TypeError
-            If there is no corpus, or two of them.
+            If neither or both of `corpus_iterable` and `corpus_file` are given.
         ValueError
-            If a `trim_rule` is given.
+            If `trim_rule` is given.
         RuntimeError
-            If there is no vocabulary to add to.
+            If `update` is True and the model has no vocabulary.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> sentences = [["a", "b", "a"]] * 20
+        >>> model = Word2Vec(vector_size=4, negative=1)
+        >>> model.build_vocab(sentences)
+        >>> model.wv.index_to_key, model.corpus_count
+        (['a', 'b'], 20)
+        >>> _ = model.train(sentences, total_examples=model.corpus_count, epochs=model.epochs)
         """
         if trim_rule is not None:
-            raise ValueError(f"trim_rule is {trim_rule!r}: {_TRIM_RULE}")
+            raise ValueError(f"trim_rule is {trim_rule!r}, but {_TRIM_RULE}")
         super().build_vocab(_one_of(corpus_iterable, corpus_file), update=update)
 
     def train(  # type: ignore[override]  # gensim's parameters and result
@@ -297,38 +384,56 @@ class Word2Vec(Estimator):
         *,
         progress: ProgressFunction | None = None,
     ) -> tuple[int, int]:
-        """Continue training from the present weights, with the vocabulary that is there and new random numbers.
+        """Train from the current weights.
+
+        The vocabulary does not change. The random numbers differ from those of earlier epochs.
 
         Parameters
         ----------
-        corpus_iterable, corpus_file
-            The corpus, as one of them; words that are not in the vocabulary are left out.
+        corpus_iterable : optional
+            Corpus, as for `fit`. Words outside the vocabulary are left out.
+        corpus_file : path, optional
+            Text file with one sentence per line, instead of `corpus_iterable`.
         epochs : int, optional
         start_alpha, end_alpha : float, optional
-            The model's own when absent.
+            Initial and final learning rate. By default, those of the model.
         callbacks : sequence of CallbackAny2Vec
-            The model's own when there is none.
+            If not empty, these replace the callbacks of the model.
         total_examples, total_words, word_count, queue_factor, report_delay, compute_loss
-            No effect: the corpus is counted while it is read, and the loss is always computed.
+            Ignored. Sentences and words are counted when the corpus is read, and the loss is always computed.
         progress : callable, optional
             As for `fit`.
 
         Returns
         -------
-        trained, seen : int
-            Words of the vocabulary, over all epochs, twice: there is no other count.
+        trained_word_count, raw_word_count : int
+            Number of words of the vocabulary in the corpus, times the number of epochs. Both numbers are equal, unlike
+            in gensim.
 
         Raises
         ------
         TypeError
-            If there is no corpus, or two of them.
+            If neither or both of `corpus_iterable` and `corpus_file` are given.
+        ValueError
+            If `start_alpha` is below `end_alpha`.
         RuntimeError
-            If there is no vocabulary yet.
+            If the model has no vocabulary yet.
+
+        Examples
+        --------
+        Continue with sentences that have a new word, which is left out:
+
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> model = Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1, epochs=5)
+        >>> model.train([["a", "b", "c"]] * 10, total_examples=10, epochs=2)
+        (40, 40)
+        >>> model.trained_epochs
+        7
         """
         start = self.config().alpha if start_alpha is None else start_alpha
         end = self.min_alpha if end_alpha is None else end_alpha
         if start < end:
-            raise ValueError(f"start_alpha is {start} and end_alpha {end}; start_alpha must not be below end_alpha")
+            raise ValueError(f"start_alpha is {start} and end_alpha is {end}; start_alpha must not be below end_alpha")
         corpus = self._encode(_one_of(corpus_iterable, corpus_file))
         epochs = self.epochs if epochs is None else epochs
         self.callbacks = callbacks or self.callbacks
@@ -337,35 +442,53 @@ class Word2Vec(Estimator):
 
     @property
     def syn1neg(self) -> Any:
-        """The output side of the model: ``wv.context_vectors``, array, shape (V, D)."""
+        """Output matrix of the model, W_out, also available as ``wv.context_vectors``: array, shape (V, D).
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> model = Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1)
+        >>> model.syn1neg.shape
+        (2, 4)
+        """
         return self.wv.context_vectors
 
     def predict_output_word(self, context_words_list: Iterable[str], topn: int = 10) -> list[tuple[Any, float]] | None:
-        """Return the words that are most probable in the middle of a context.
+        """Return the most probable words in the middle of a context.
+
+        The probabilities are the softmax of the scores of all words in the vocabulary.
 
         Parameters
         ----------
         context_words_list : iterable of str
-            Unknown words are left out.
+            Unknown words are ignored.
         topn : int
-            How many words to return.
+            Maximum number of words to return.
 
         Returns
         -------
         list of (str, float), or None
-            Words and probabilities, the most probable first: the softmax over the vocabulary that negative sampling
-            stands for. None if no word of the context is known.
+            Words and probabilities, the most probable first. None if no word of the context is in the vocabulary.
 
         Raises
         ------
         RuntimeError
-            If nothing has been trained, or the vectors came without their output side.
+            If the model has not been trained, or has no output matrix.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> sentences = [["the", "cat", "sat", "down"], ["a", "dog", "ran", "away"]] * 200
+        >>> model = Word2Vec(sentences, vector_size=8, negative=2, sample=0)
+        >>> predicted = model.predict_output_word(["the", "sat", "down"], topn=1)
+        >>> [word for word, probability in predicted]
+        ['cat']
         """
         if not hasattr(self, "wv") or self.syn1neg is None:
-            raise RuntimeError("there is no output side to predict from: call fit() first")
+            raise RuntimeError("the model has no output matrix to predict words from; call fit() first")
         known = [word for word in context_words_list if word in self.wv]
         if not known:
-            log.warning("none of the context's words is in the vocabulary")
+            log.warning("no word of the context is in the vocabulary")
             return None
         h = to_host(self.wv[known]).mean(axis=0)
         score = to_host(self.syn1neg) @ h
@@ -375,15 +498,25 @@ class Word2Vec(Estimator):
         return [(self.wv.index_to_key[row], float(probability[row])) for row in best]
 
     def get_latest_training_loss(self) -> float:
-        """Return the mean loss per target since the report before; gensim's is a running sum.
+        """Return the mean loss per target since the previous entry of `loss_history`.
+
+        gensim returns a running sum instead.
 
         Raises
         ------
         RuntimeError
-            If nothing has been trained yet.
+            If there is no loss yet.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> model = Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1, sample=0, compute_loss=True)
+        >>> words_done, loss = model.loss_history[-1]
+        >>> model.get_latest_training_loss() == loss
+        True
         """
         if not self.loss_history:
-            raise RuntimeError("nothing has been trained yet")
+            raise RuntimeError("there is no training loss yet; call fit() or train() first")
         return self.loss_history[-1][1]
 
     def save(
@@ -394,14 +527,14 @@ class Word2Vec(Estimator):
         ignore: Collection[str] = (),
         pickle_protocol: int | None = None,
     ) -> None:
-        """Write both matrices, words, counts and settings to a safetensors file, whatever its suffix.
+        """Write the model to a safetensors file: both matrices, words, counts and settings.
 
         Parameters
         ----------
         fname_or_handle : str or path
-            Open files are not offered.
+            The format is safetensors whatever the suffix. Open files are not supported.
         separately, sep_limit, pickle_protocol
-            No effect, as for `KeyedVectors.save`.
+            Ignored. The model is written to a single file, which is not a pickle.
         ignore
             Must be empty.
 
@@ -411,30 +544,51 @@ class Word2Vec(Estimator):
             If `ignore` is not empty.
         OSError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> model = Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1)
+        >>> model.save("word2vec.model")
+        >>> Word2Vec.load("word2vec.model").wv.index_to_key
+        ['a', 'b']
         """
         self.wv.save(fname_or_handle, "safetensors", ignore=ignore)
 
     @classmethod
     def load(cls, fname: str | os.PathLike[str], mmap: str | None = None, *, rethrow: bool = False) -> Self:
-        """Read a model that `save` wrote; `train` continues from its weights.
+        """Read a model written by `save`.
+
+        `train` continues from its weights. Models written by gensim cannot be read, but `KeyedVectors.load` reads
+        their vectors.
 
         Parameters
         ----------
         fname : str or path
         mmap, rethrow
-            No effect: the weights of a model can be changed, so they are copied into memory.
+            Ignored. The weights are always copied into memory, because training changes them.
 
         Raises
         ------
         ValueError
-            If the file holds vectors alone.
+            If the file holds vectors but no model.
         FormatError
-            If the file is not one that `save` wrote. `KeyedVectors.load` reads the vectors of gensim's own models.
+            If the file is damaged, or was not written by `save`.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1, epochs=2).save("word2vec.model")
+        >>> model = Word2Vec.load("word2vec.model")
+        >>> _ = model.train([["b", "a"]] * 20, total_examples=20, epochs=1)
+        >>> model.trained_epochs
+        3
         """
         return super().load(fname)
 
 
 def _one_of(corpus_iterable: Any, corpus_file: str | os.PathLike[str] | None) -> Any:
+    """Return the corpus that is given; raise an error unless exactly one is given."""
     if (corpus_iterable is None) == (corpus_file is None):
-        raise TypeError("give either corpus_iterable or corpus_file")
+        raise TypeError("give either corpus_iterable or corpus_file, but not both")
     return corpus_iterable if corpus_file is None else corpus_file
