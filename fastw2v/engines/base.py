@@ -1,4 +1,4 @@
-"""What engines have in common: their interface, their tables, and the report of loss and progress."""
+"""The interface of an engine, the weight tables, and the report of loss and progress."""
 
 from __future__ import annotations
 
@@ -14,28 +14,44 @@ from fastw2v.corpus.corpus import Corpus
 __all__ = ["Engine", "ProgressFunction", "Tables", "TrainingReport"]
 
 ProgressFunction = Callable[[int, float, float], None]
-"""Called with the words done, the mean loss per target since the last call, and the learning rate."""
+"""A function that receives the words done, the mean loss per target since its last call, and the learning rate."""
 REPORT_INTERVAL = 0.2
-"""Longest time in seconds between two calls of the progress function."""
+"""Maximum time between two calls of the progress function, in seconds."""
 MIN_REPORTS = 20
-"""Smallest number of calls, also in short runs, if there are as many steps: a loss curve needs points."""
+"""Minimum number of calls of the progress function in a run with as many steps, so that a loss curve has points."""
 
 
 class Tables(NamedTuple):
     """The weights of a model: two float arrays of shape (V, D)."""
 
     W_in: Any
+    """Input rows, which are the word vectors."""
     W_out: Any
+    """Output rows."""
 
 
 class Engine(Protocol):
-    """The interface of an engine, which is a module with these three functions."""
+    """The interface of an engine. An engine is a module with these three functions."""
 
     def unavailable_reason(self, device: str) -> str | None:
-        """Return why the engine cannot be used on "cpu", "cuda" or "cuda:N", or None when it can."""
+        """Return why the engine cannot be used on a device, or None if it can.
+
+        Parameters
+        ----------
+        device : str
+            "cpu", "cuda" or "cuda:N".
+        """
 
     def allocate(self, shape: tuple[int, int], device: str) -> Tables:
-        """Return float32 tables of zeros on a device, in the layout that `train` works on without a copy."""
+        """Return float32 tables of zeros on a device, in the memory layout that `train` uses without a copy.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            V and D.
+        device : str
+            "cpu", "cuda" or "cuda:N".
+        """
 
     def train(
         self,
@@ -51,15 +67,15 @@ class Engine(Protocol):
         Parameters
         ----------
         tables : Tables
-            float32 or float64; best made by `allocate`.
+            float32 or float64 arrays, preferably from `allocate`.
         corpus : Corpus
-            With a word in its vocabulary for each row of the tables.
+            A corpus whose vocabulary has one word for each row of the tables.
         config : TrainingConfig
         workers : int, optional
-            Threads or blocks that train at once.
-        on_progress : callable, optional
-            Called in the calling thread about every 0.2 s, at least about twenty times, and at the end, as
-            `ProgressFunction` says. Its exceptions, like Ctrl-C, end the training.
+            Number of threads or blocks that train at the same time.
+        on_progress : ProgressFunction, optional
+            Function that is called in the calling thread about every 0.2 s, at least about 20 times, and at the end.
+            An exception in the function ends the training, as Ctrl-C does.
 
         Returns
         -------
@@ -69,30 +85,46 @@ class Engine(Protocol):
         Raises
         ------
         ValueError
-            If the tables or the corpus do not fit each other or the engine.
+            If the tables and the corpus do not match, or the engine does not support them.
         FloatingPointError
             If the loss becomes infinite or NaN.
         """
 
 
 class TrainingReport:
-    """Loss by epoch, the learning rate, and the calls of the progress function of one run.
+    """The losses and the learning rate of a run, and the calls of its progress function.
+
+    An engine adds the loss and the number of the targets it has trained to `losses` and `targets`.
 
     Parameters
     ----------
     config : TrainingConfig
     n_tokens : int
-        Tokens of an epoch.
+        Tokens in an epoch.
     on_progress : ProgressFunction, optional
 
     Attributes
     ----------
     losses : float64 array, shape (epochs,)
-        Summed loss of the targets of each epoch so far; the engine writes it.
+        Summed loss of the targets that were trained in each epoch.
     targets : int64 array, shape (epochs,)
-        Number of those targets.
+        Number of targets that were trained in each epoch.
     slope : float
         Decrease of the learning rate per token.
+
+    Examples
+    --------
+    Half of a run of two epochs is done, with 100 targets and a summed loss of 150:
+
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines.base import TrainingReport
+    >>> config = TrainingConfig(epochs=2, alpha=0.2, min_alpha=0.1)
+    >>> def show(words, loss, rate):
+    ...     print(f"{words} words, mean loss {loss}, learning rate {rate:.2f}")
+    >>> report = TrainingReport(config, n_tokens=100, on_progress=show)
+    >>> report.losses[0], report.targets[0] = 150, 100
+    >>> report.report(report.totals(100))
+    100 words, mean loss 1.5, learning rate 0.15
     """
 
     def __init__(self, config: TrainingConfig, n_tokens: int, on_progress: ProgressFunction | None) -> None:
@@ -108,26 +140,90 @@ class TrainingReport:
         self._time = time.monotonic()
 
     def rate(self, words: int) -> float:
-        """Return the learning rate after so many words of all epochs."""
+        """Return the learning rate after a number of words of all epochs.
+
+        Examples
+        --------
+        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.engines.base import TrainingReport
+        >>> report = TrainingReport(TrainingConfig(epochs=2, alpha=0.2, min_alpha=0.1), 100, None)
+        >>> [round(report.rate(words), 2) for words in (0, 100, 200)]
+        [0.2, 0.15, 0.1]
+        """
         return self._alpha - self.slope * words
 
     def is_due(self, words: int) -> bool:
-        """Return whether a report is due, by the number of words or the time since the last one."""
+        """Return whether a report is due, by the number of words or by the time since the last report.
+
+        Examples
+        --------
+        In a run of 100 words, the first report is due after 5 words:
+
+        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.engines.base import TrainingReport
+        >>> report = TrainingReport(TrainingConfig(epochs=1), 100, lambda words, loss, rate: None)
+        >>> report.is_due(5)
+        True
+        """
         return self._due_by_words(words) or time.monotonic() - self._time > REPORT_INTERVAL
 
     def totals_if_due(self, words: int) -> tuple[int, float, int] | None:
-        """Return what `report` takes, if a report is due by the number of words; the next is due a step later."""
+        """Return the argument of `report` if a report is due by the number of words, and None otherwise.
+
+        The next report is then due one step later.
+
+        Examples
+        --------
+        In a run of 100 words, a report is due every 5 words:
+
+        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.engines.base import TrainingReport
+        >>> report = TrainingReport(TrainingConfig(epochs=1), 100, lambda words, loss, rate: None)
+        >>> for words in (4, 5, 6):
+        ...     print(report.totals_if_due(words))
+        None
+        (5, 0.0, 0)
+        None
+        """
         if not self._due_by_words(words):
             return None
         self._postpone(words)
         return self.totals(words)
 
     def totals(self, words: int) -> tuple[int, float, int]:
-        """Return what `report` takes: the words, and the sums of loss and targets so far."""
+        """Return the argument of `report`: the words done, the summed loss and the number of targets.
+
+        Examples
+        --------
+        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.engines.base import TrainingReport
+        >>> report = TrainingReport(TrainingConfig(epochs=2), 100, None)
+        >>> report.losses[:], report.targets[:] = [150, 60], [100, 50]
+        >>> report.totals(160)
+        (160, 210.0, 150)
+        """
         return words, float(self.losses.sum()), int(self.targets.sum())
 
     def report(self, totals: tuple[int, float, int]) -> None:
-        """Call the progress function if targets have been trained since its last call."""
+        """Call the progress function if targets have been trained since its last call.
+
+        Parameters
+        ----------
+        totals : (int, float, int)
+            The result of `totals` or `totals_if_due`.
+
+        Examples
+        --------
+        The loss is the mean since the last call. The second report has (210 − 150) / (150 − 100) = 1.2:
+
+        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.engines.base import TrainingReport
+        >>> report = TrainingReport(TrainingConfig(epochs=2), 100, lambda words, loss, rate: print(words, loss))
+        >>> report.report((100, 150.0, 100))
+        100 1.5
+        >>> report.report((160, 210.0, 150))
+        160 1.2
+        """
         words, loss, targets = totals
         self._time = time.monotonic()
         self._postpone(words)
@@ -138,12 +234,28 @@ class TrainingReport:
         self._reported = (loss, targets)
 
     def mean_losses(self) -> np.ndarray:
-        """Return the mean loss per target of each epoch."""
+        """Return the mean loss per target of each epoch.
+
+        Returns
+        -------
+        float64 array, shape (epochs,)
+            0 for an epoch without targets.
+
+        Examples
+        --------
+        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.engines.base import TrainingReport
+        >>> report = TrainingReport(TrainingConfig(epochs=3), 100, None)
+        >>> report.losses[:], report.targets[:] = [150, 60, 0], [100, 50, 0]
+        >>> report.mean_losses()
+        array([1.5, 1.2, 0. ])
+        """
         return self.losses / np.maximum(self.targets, 1)
 
     def _postpone(self, words: int) -> None:
-        """Let the next report be due a step after so many words."""
+        """Make the next report due at the first step after a number of words."""
         self._due = max(self._due, (words // self._step + 1) * self._step)
 
     def _due_by_words(self, words: int) -> bool:
+        """Return whether a report is due by the number of words."""
         return self._on_progress is not None and words >= self._due

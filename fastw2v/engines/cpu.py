@@ -1,6 +1,6 @@
-"""The fused CPU engine: chunks of the corpus, trained by threads that run the compiled kernels.
+"""The fused CPU engine, whose threads train chunks of the corpus with compiled kernels.
 
-Importing this module imports neither Numba nor the kernels; `train` does.
+`docs/concepts/kernels.md` describes the kernels. Numba and the kernels are imported by `train`, not by this module.
 """
 
 from __future__ import annotations
@@ -32,23 +32,75 @@ logger = logging.getLogger("fastw2v")
 ROW = 16
 """Rows are padded to a multiple of this many numbers."""
 CACHE_LINE = 64
-"""Bytes. Rows start at a cache line, so that no vector straddles two and no two threads write to the same."""
+"""Size of a cache line in bytes. Rows start at a cache line, so that no vector register and no two rows share one."""
 MAX_TILE = 4
-"""Targets of a tile, at most: the kernels score four together."""
+"""Maximum number of targets in a tile, because the kernels score four targets together."""
 
 
 def unavailable_reason(device: str = "cpu") -> str | None:
-    """Return why this engine cannot be used, or None when it can; the answer costs an import of Numba."""
+    """Return why this engine cannot be used, or None if it can. This imports Numba.
+
+    Parameters
+    ----------
+    device : str
+        Not used.
+
+    Examples
+    --------
+    >>> from fastw2v.engines import cpu
+    >>> print(cpu.unavailable_reason())
+    None
+    """
     return numba_unavailable_reason()
 
 
 def allocate(shape: tuple[int, int], device: str = "cpu") -> Tables:
-    """Return float32 tables of zeros whose rows are padded and aligned."""
+    """Return float32 tables of zeros in the layout of `aligned_zeros`.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        V and D.
+    device : str
+        Not used.
+
+    Returns
+    -------
+    Tables
+
+    Examples
+    --------
+    >>> from fastw2v.engines import cpu
+    >>> tables = cpu.allocate((1000, 50))
+    >>> tables.W_in.shape, tables.W_out.dtype.name
+    ((1000, 50), 'float32')
+    """
     return Tables(aligned_zeros(shape), aligned_zeros(shape))
 
 
 def aligned_zeros(shape: tuple[int, int], dtype: Any = np.float32) -> np.ndarray:
-    """Return zeros of shape (V, D) with padded rows that start at cache lines, which `train` uses without copying."""
+    """Return zeros with padded and aligned rows, which `train` uses without a copy.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        V and D.
+    dtype : dtype
+
+    Returns
+    -------
+    array, shape (V, D)
+        A view of a larger array. Each row starts at a cache line and is padded to a multiple of 16 numbers.
+
+    Examples
+    --------
+    Rows of 50 numbers are padded to 64 numbers of 4 bytes each:
+
+    >>> from fastw2v.engines.cpu import aligned_zeros
+    >>> W = aligned_zeros((1000, 50))
+    >>> W.shape, W.strides, W.ctypes.data % 64
+    ((1000, 50), (256, 4), 0)
+    """
     V, D = shape
     itemsize = np.dtype(dtype).itemsize
     width = -(-D // ROW) * ROW
@@ -66,20 +118,21 @@ def train(
     concurrency: int | None = None,
     on_progress: ProgressFunction | None = None,
 ) -> np.ndarray:
-    """Train both tables in place over all epochs; see `Engine.train`.
+    """Train both tables in place.
 
     Parameters
     ----------
     tables : Tables
-        NumPy arrays of float32 or float64. Made by `allocate` or `aligned_zeros`, they are trained where they are;
-        others are copied and copied back.
+        NumPy arrays of float32 or float64. Arrays from `allocate` or `aligned_zeros` are trained without a copy. Other
+        arrays are copied before training, and the result is copied back.
     corpus, config, on_progress
-        As in `Engine.train`; ``config.tile`` is at most 4.
+        See `Engine.train`. ``config.tile`` is at most 4.
     workers : int, optional
-        Threads, 1 when absent. One gives the same bytes every time; several race for shared rows.
+        Number of threads, by default 1. One thread gives the same bytes in every run. Several threads update shared
+        rows without locks, so their results vary.
     concurrency : int, optional
-        Workers for which the steps of frequent words are scaled down (`fastw2v.engines.staleness`); `workers` when
-        absent.
+        Number of workers for which the steps of frequent words are scaled down (`fastw2v.engines.staleness`). By
+        default, it equals `workers`.
 
     Returns
     -------
@@ -89,14 +142,28 @@ def train(
     Raises
     ------
     ValueError
-        If a setting or an array is not as described.
+        If the tables, the corpus and the settings do not match, or a value is outside its range.
     FloatingPointError
         If the loss becomes infinite or NaN.
     RuntimeError
-        If Numba is missing or broken.
+        If Numba is not installed or cannot be imported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines import cpu
+    >>> corpus = Corpus.from_sentences([["the", "cat", "sat"], ["the", "dog", "sat"]] * 50, min_count=1)
+    >>> config = TrainingConfig(vector_size=8, epochs=3, sample=0)
+    >>> tables = cpu.allocate((len(corpus.vocabulary), 8), "cpu")
+    >>> tables.W_in[:] = np.random.default_rng(0).uniform(-1 / 16, 1 / 16, (4, 8))
+    >>> losses = cpu.train(tables, corpus, config, workers=1)
+    >>> losses.shape, bool(losses[-1] < losses[0])
+    ((3,), True)
     """
     if reason := unavailable_reason():
-        raise RuntimeError(f"the fused CPU engine cannot be used. {reason}")
+        raise RuntimeError(f"the fused CPU engine cannot be used: {reason}")
     workers = 1 if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
@@ -156,12 +223,12 @@ def _run_in_threads(
     workers: int,
     report: TrainingReport,
 ) -> None:
-    """Let threads take one chunk after another, without a pause between epochs."""
+    """Train all chunks in threads, each of which trains one chunk after another without a pause between epochs."""
     changed = threading.Condition()
     stop = threading.Event()
     errors: list[BaseException] = []
     done = busy = 0
-    pending: list[tuple[int, float, int]] = []  # totals that the calling thread has yet to report
+    pending: list[tuple[int, float, int]] = []  # totals that the calling thread must report
 
     def worker() -> None:
         nonlocal done, busy
@@ -181,7 +248,7 @@ def _run_in_threads(
                     if (totals := report.totals_if_due(done)) is not None:
                         pending.append(totals)
                         changed.notify()
-        except BaseException as error:  # raised again in the calling thread
+        except BaseException as error:  # the calling thread raises it again
             errors.append(error)
             stop.set()
         finally:
@@ -195,7 +262,7 @@ def _run_in_threads(
         for thread in threads:
             thread.start()
         finished = False
-        while not finished:  # at least once, so that a run that has ended by now is reported too
+        while not finished:  # runs at least once, so that a run that has already ended is reported too
             with changed:
                 changed.wait_for(lambda: not busy or pending, timeout=REPORT_INTERVAL)
                 finished = not busy
@@ -220,17 +287,18 @@ def _keys(seed: int, epoch: int) -> np.ndarray:
 
 
 def _to_the_last_below(max_rates: np.ndarray, highest: float) -> np.ndarray:
-    """Drop the limits after the last that is ever exceeded; the few left, of frequent words, stay in the cache."""
+    """Drop the limits after the last one below `highest`. The others, of a few frequent words, fit in the cache."""
     return max_rates[: np.flatnonzero(max_rates < highest).max(initial=-1) + 1]
 
 
 def _compile(run: Callable[[int, int, int, int], Any]) -> None:
-    """Compile the kernel, or load it from the cache, by running it on an empty range; log if that takes long.
+    """Compile the kernel, or load it from the cache, by running it on an empty range. Log a message if this is slow.
 
-    It takes place in a thread of its own: Ctrl-C is raised in the main thread, and would be lost in calls from LLVM.
+    The kernel is compiled in a separate thread, because Ctrl-C is raised in the main thread and calls from LLVM would
+    lose it.
     """
     notice = threading.Timer(
-        1.0, logger.info, ["compiling the training kernel for this processor: some seconds, the first time only"]
+        1.0, logger.info, ["compiling the training kernel for this processor; this takes some seconds and happens once"]
     )
     notice.daemon = True
     notice.start()
@@ -242,7 +310,7 @@ def _compile(run: Callable[[int, int, int, int], Any]) -> None:
 
 
 def _padded(W: np.ndarray) -> np.ndarray:
-    """Return W with its padding, as made by `aligned_zeros`, or a padded copy."""
+    """Return W with its padding if it has the layout of `aligned_zeros`, or a padded copy."""
     V, D = W.shape
     width = -(-D // ROW) * ROW
     owner = W if W.base is None else W.base

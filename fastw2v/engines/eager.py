@@ -1,4 +1,4 @@
-"""The engine made of layers: batches of forward and backward passes, on any array library and device."""
+"""The engine made of layers, which trains in batches on any array library and device."""
 
 from __future__ import annotations
 
@@ -27,27 +27,53 @@ from fastw2v.utils.loss import require_finite_loss
 
 __all__ = ["allocate", "train", "unavailable_reason"]
 
-# The schedule of this engine; that of the fused ones is in `fastw2v.config`. Batches of 256 tokens and more to a matrix
-# product would let OpenBLAS start threads for products too small to gain from them.
+# The schedule of this engine. The schedule of the fused engines is in `fastw2v.config`. With matrix products over 256
+# tokens or more, OpenBLAS would start threads for products that are too small to gain from them.
 BATCH_POOL_TOKENS = 64
 """L: tokens of the corpus that share a pool of negatives."""
 MIN_BATCH_POOL_SIZE = 16
-"""P: negatives in a pool, at least; three times `negative` if that is more."""
+"""Minimum of P, the negatives in a pool. P is 3 * `negative` if that is larger."""
 GROUPS = 16
-"""Pools in one batch: larger batches are barely faster on NumPy, and their weights are staler."""
+"""Pools in one batch. Larger batches are barely faster on NumPy and increase staleness."""
 GPU_GROUPS = 256
-"""Pools in one batch on a GPU, where every batch needs over a hundred kernel launches regardless of its size."""
+"""Pools in one batch on a GPU, where each batch needs over a hundred kernel launches regardless of its size."""
 MAX_ROW_STEP = 1.6
-"""Largest initial update norm of one row in one batch (see `SGD`); halving or doubling it gives worse vectors."""
+"""Largest norm of the update of one row in one batch at the initial rate. Half or twice as much gives worse vectors."""
 
 
 def unavailable_reason(device: str) -> str | None:
-    """Return None: the layers run on every device."""
+    """Return None, because the layers run on every device.
+
+    Examples
+    --------
+    >>> from fastw2v.engines import eager
+    >>> print(eager.unavailable_reason("cpu"))
+    None
+    """
     return None
 
 
 def allocate(shape: tuple[int, int], device: str) -> Tables:
-    """Return float32 tables of zeros on a device."""
+    """Return float32 tables of zeros on a device.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        V and D.
+    device : str
+        "cpu", "cuda" or "cuda:N".
+
+    Returns
+    -------
+    Tables
+
+    Examples
+    --------
+    >>> from fastw2v.engines import eager
+    >>> tables = eager.allocate((1000, 50), "cpu")
+    >>> tables.W_in.shape, tables.W_out.dtype.name
+    ((1000, 50), 'float32')
+    """
     W_in = to_device(np.zeros(shape, np.float32), device)
     with on_device_of(W_in):
         return Tables(W_in, get_namespace(W_in).zeros_like(W_in))
@@ -61,16 +87,17 @@ def train(
     workers: int | None = None,
     on_progress: ProgressFunction | None = None,
 ) -> np.ndarray:
-    """Train both tables in place, on the device where they are; see `Engine.train`.
+    """Train both tables in place, on their device.
 
     Parameters
     ----------
     tables : Tables
-        Of any array library.
+        Arrays of any array library.
     corpus, config, on_progress
-        As in `Engine.train`. The pool's size and tokens, and the tile, are this engine's own.
+        See `Engine.train`. ``config.pool_size``, ``config.pool_tokens`` and ``config.tile`` are not used, because this
+        engine has a different schedule.
     workers : int, optional
-        Not used: the array library decides about threads.
+        Not used. The array library sets the number of threads.
 
     Returns
     -------
@@ -84,9 +111,23 @@ def train(
 
     Notes
     -----
-    The host waits for the device only to read the loss, about every 0.2 s, and, once per 2**20 tokens, the sizes of the
-    batches. With ``config.deterministic``, a repeated run gives the same bytes on a GPU too (see
+    The host waits for the device only to read the loss, about every 0.2 s, and to read the sizes of the batches, once
+    per 2**20 tokens. With ``config.deterministic``, repeated runs give the same bytes on a GPU too (see
     `RowSparseGradient.coalesce`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines import eager
+    >>> corpus = Corpus.from_sentences([["the", "cat", "sat"], ["the", "dog", "sat"]] * 50, min_count=1)
+    >>> config = TrainingConfig(vector_size=8, epochs=3, sample=0)
+    >>> tables = eager.allocate((len(corpus.vocabulary), 8), "cpu")
+    >>> tables.W_in[:] = np.random.default_rng(0).uniform(-1 / 16, 1 / 16, (4, 8))
+    >>> losses = eager.train(tables, corpus, config)
+    >>> losses.shape, bool(losses[-1] < losses[0])
+    ((3,), True)
     """
     W_in, W_out = tables
     xp = get_namespace(W_in, W_out)
@@ -101,7 +142,7 @@ def train(
     report = TrainingReport(config, N, on_progress)
 
     def read_loss(epoch: int, total: Any, words: int) -> None:
-        """Read the loss of an epoch so far, which waits for the device, and report it."""
+        """Read the loss of an epoch so far and report it. This waits for the device."""
         report.losses[epoch] = float(to_host(total))
         where = f"epoch {epoch + 1} of {config.epochs}, after {words} words"
         require_finite_loss(report.losses[epoch], where, f"a lower alpha (now {config.alpha})")
@@ -130,7 +171,7 @@ def train(
             ):
                 optimizer.lr = linear_rate(config.alpha, config.min_alpha, (epoch * N + words) / (config.epochs * N))
                 loss = network.forward(batch.contexts, batch.target, batch.pool)
-                # The mean's gradient times the number of targets: each target has a full step, as in word2vec.c.
+                # The gradient of the sum over the targets, so that each target takes a full step as in word2vec.c.
                 network.backward(batch.targets)
                 grads = coalesce_in_order(network.grads) if config.deterministic else network.grads
                 optimizer.update(network.params, grads)

@@ -1,7 +1,8 @@
-"""The fused GPU engine: chunks of the corpus, trained by the blocks of `kernels/word2vec.cu`, which CuPy compiles.
+"""The fused GPU engine, whose blocks train chunks of the corpus with the kernels in `kernels/word2vec.cu`.
 
-It has not been run on a GPU yet: its kernels were compiled for every architecture and compared with the reference
-implementation on a CPU (`docs/gpu.md`). Importing this module does not import CuPy; `train` does.
+This engine has not been run on a GPU yet. Its kernels were compiled for every architecture and compared with the
+reference implementation on a CPU (`docs/concepts/gpu.md`). CuPy, which compiles the kernels, is imported by the
+functions that need it, not by this module.
 """
 
 from __future__ import annotations
@@ -32,43 +33,63 @@ __all__ = ["POOL_SYNC_INTERVAL", "allocate", "train", "unavailable_reason"]
 logger = logging.getLogger("fastw2v")
 
 ROW = 4
-"""Rows are padded to a multiple of this many numbers, which a lane moves at once."""
+"""Rows are padded to a multiple of this many numbers, which one lane processes at a time."""
 POOL_SYNC_INTERVAL = 1
 """Tiles between write-backs of a pool. Larger values save bandwidth but increase staleness."""
 LAUNCH_SECONDS = 0.25
-"""Intended duration of a launch: progress is reported, and Ctrl-C is handled, between launches."""
+"""Intended duration of a launch. Progress is reported and Ctrl-C is handled between launches."""
 MAX_SHUFFLE_BLOCK = SHUFFLE_BLOCK_TOKENS + CHUNK_TOKENS
-"""Most tokens of a shuffle block, whose last chunk may extend beyond it.
+"""Maximum number of tokens in a shuffle block, including the last chunk, which may extend beyond the block.
 
-The device holds two of a corpus that does not fit there: one is trained on while the next is copied.
+If the corpus does not fit on the device, the device stores two shuffle blocks. One is trained while the next is copied.
 """
 RESERVED_BYTES = 64 << 20
-"""Bytes of the device's memory that are left free."""
+"""Bytes of the device's memory that stay free."""
 
 
 class Items(NamedTuple):
-    """The chunks of all epochs in the order in which they are trained: int64 arrays, shape (N,)."""
+    """The chunks of all epochs, in the order of training: int64 arrays, shape (N,)."""
 
     start: np.ndarray
     """Index of the first token of each chunk."""
     stop: np.ndarray
-    """Index after its last token."""
+    """Index after the last token of each chunk."""
     done: np.ndarray
-    """Tokens of all epochs trained before it."""
+    """Number of tokens of all epochs that are trained before each chunk."""
 
 
 def unavailable_reason(device: str = "cuda") -> str | None:
-    """Return why this engine cannot be used on "cuda" or "cuda:N", or None when it can."""
+    """Return why this engine cannot be used on a device, or None if it can.
+
+    Parameters
+    ----------
+    device : str
+        "cuda" or "cuda:N".
+    """
     return word2vec_cuda.unavailable_reason(device)
 
 
 def allocate(shape: tuple[int, int], device: str = "cuda", dtype: Any = np.float32) -> Tables:
-    """Return tables of zeros on a device, with padded rows, which `train` uses without copying.
+    """Return tables of zeros on a device, with padded rows, which `train` uses without a copy.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        V and D.
+    device : str
+        "cuda" or "cuda:N".
+    dtype : dtype
+        float32 or float64.
+
+    Returns
+    -------
+    Tables
 
     Raises
     ------
     MemoryError
-        If they do not fit with what training needs beside them; the message has sizes that would.
+        If the tables and the other arrays of training do not fit in the device's memory. The message has sizes that
+        fit.
     """
     import cupy
 
@@ -88,25 +109,27 @@ def train(
     concurrency: int | None = None,
     on_progress: ProgressFunction | None = None,
 ) -> np.ndarray:
-    """Train both tables in place over all epochs, on the device where they are; see `Engine.train`.
+    """Train both tables in place, on their device.
 
     Parameters
     ----------
     tables : Tables
-        CuPy arrays of float32 or float64. Made by `allocate`, they are trained where they are; others are copied and
-        copied back.
+        CuPy arrays of float32 or float64. Arrays from `allocate` are trained without a copy. Other arrays are copied
+        before training, and the result is copied back.
     corpus : Corpus
-        It may be mapped from a file. It is copied to the device whole if it fits, else one shuffle block at a time.
+        The corpus may be mapped from a file. It is copied to the device as a whole if it fits, and otherwise one
+        shuffle block at a time.
     config : TrainingConfig
-        ``config.deterministic`` is not used: the order of additions to a row is not fixed.
+        ``config.deterministic`` is not used, because the order of additions to a row is not fixed.
     workers : int, optional
-        Blocks; when absent, as many as the device runs at once, and no more than an epoch has chunks. One computes what
-        the reference does, up to rounding. Several race for shared rows.
+        Number of blocks. By default, the number that the device runs at the same time, but at most the number of chunks
+        in an epoch. The result of one block equals that of the reference implementation up to rounding. Several blocks
+        update shared rows without locks, so their results vary.
     concurrency : int, optional
-        Blocks for which the steps of frequent words are scaled down (`fastw2v.engines.staleness`); `workers` when
-        absent.
-    on_progress : callable, optional
-        Called between launches, which take about `LAUNCH_SECONDS`.
+        Number of blocks for which the steps of frequent words are scaled down (`fastw2v.engines.staleness`). By
+        default, it equals the number of blocks.
+    on_progress : ProgressFunction, optional
+        Function that is called between launches, which take about `LAUNCH_SECONDS` each.
 
     Returns
     -------
@@ -116,17 +139,18 @@ def train(
     Raises
     ------
     ValueError
-        If a setting or an array is not as described, or a block needs more shared memory than the device has.
+        If the tables, the corpus and the settings do not match, a value is outside its range, or a block needs more
+        shared memory than the device has.
     MemoryError
-        If the device's memory does not suffice; nothing has been trained then.
+        If the device has too little free memory. This is checked before training starts.
     FloatingPointError
         If the loss becomes infinite or NaN.
     RuntimeError
-        If there is no usable CUDA device.
+        If no CUDA device can be used.
     """
     W_in, W_out = tables
     if reason := unavailable_reason(f"cuda:{W_in.device.id}" if is_cupy(W_in) else "cuda"):
-        raise RuntimeError(f"the fused GPU engine cannot be used. {reason}")
+        raise RuntimeError(f"the fused GPU engine cannot be used: {reason}")
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
     _check_devices(tables)
@@ -151,9 +175,9 @@ def train(
         tokens_held = device_tokens(free_device_memory() - needed, N)
         if not tokens_held:
             raise MemoryError(
-                f"training needs {needed + 8 * min(N, MAX_SHUFFLE_BLOCK):,} bytes of the device's memory beside the "
-                f"two tables, and {free_device_memory():,} are free: lower vector_size (now {D}), or raise min_count "
-                f"(now {V} words)"
+                f"training needs {needed + 8 * min(N, MAX_SHUFFLE_BLOCK):,} bytes of device memory in addition to the "
+                f"two tables, but only {free_device_memory():,} bytes are free: lower vector_size (now {D}), or raise "
+                f"min_count to reduce the vocabulary (now {V} words)"
             )
         keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
         noise = alias_table(weights)
@@ -209,7 +233,31 @@ def train(
 
 
 def mark_sentence_ends(ids: Any, offsets: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Return the tokens from `start` to `stop` as int32, with the sign bit set where a sentence ends."""
+    """Return word ids as int32, with the sign bit set on the last token of each sentence.
+
+    Parameters
+    ----------
+    ids : integer array, shape (N,)
+        Word ids of the corpus.
+    offsets : int array, shape (n_sentences + 1,)
+        Sentence ``s`` is ``ids[offsets[s] : offsets[s + 1]]``.
+    start, stop : int
+        The tokens to return.
+
+    Returns
+    -------
+    int32 array, shape (stop - start,)
+
+    Examples
+    --------
+    The lower 31 bits are the word ids. The sentences end at ids 2 and 4:
+
+    >>> import numpy as np
+    >>> from fastw2v.engines.gpu import mark_sentence_ends
+    >>> marked = mark_sentence_ends(np.arange(5), np.array([0, 3, 5]), 0, 5)
+    >>> (marked < 0).tolist(), (marked & 0x7FFFFFFF).tolist()
+    ([False, False, True, False, True], [0, 1, 2, 3, 4])
+    """
     marked = np.array(ids[start:stop], np.int32)
     first, last = np.searchsorted(offsets, [start + 1, stop + 1])
     marked[offsets[first:last] - 1 - start] |= np.int32(-(2**31))
@@ -217,7 +265,30 @@ def mark_sentence_ends(ids: Any, offsets: np.ndarray, start: int, stop: int) -> 
 
 
 def require_memory(free: int, V: int, D: int, double: bool) -> None:
-    """Raise MemoryError if two tables and what goes with them need more than `free`; the message has sizes that fit."""
+    """Raise an error if training needs more memory than the device has free.
+
+    Parameters
+    ----------
+    free : int
+        Bytes of free device memory.
+    V, D : int
+        Shape of the tables.
+    double : bool
+        Whether the tables are float64 instead of float32.
+
+    Raises
+    ------
+    MemoryError
+        If the memory is too small. The message has sizes that fit.
+
+    Examples
+    --------
+    >>> from fastw2v.engines.gpu import require_memory
+    >>> require_memory(4 << 30, 3_000_000, 300, double=False)
+    Traceback (most recent call last):
+        ...
+    MemoryError: two tables of 3,000,000 words by 300 numbers ... need 7.0 GiB of the device's memory, ...
+    """
     beside = _other_bytes(V, 0, 0) + 8 * MAX_SHUFFLE_BLOCK
     needed = 2 * table_bytes(V, D, double) + beside
     if needed > free:
@@ -226,21 +297,57 @@ def require_memory(free: int, V: int, D: int, double: bool) -> None:
         words = max(0, (free - beside + 36 * V) // (2 * _padded_width(D) * itemsize + 36))
         size = f"vector_size={fitting} would fit" if fitting else "no vector_size would fit"
         raise MemoryError(
-            f"two tables of {V:,} words by {D} numbers, and what goes with them, need {needed / 2**30:.1f} GiB of the "
-            f"device's memory, of which {max(free, 0) / 2**30:.1f} GiB are free: {size}, or a vocabulary of {words:,} "
-            "words (raise min_count), or train with device='cpu'"
+            f"two tables of {V:,} words by {D} numbers and the other arrays of training need {needed / 2**30:.1f} GiB "
+            f"of the device's memory, but only {max(free, 0) / 2**30:.1f} GiB are free: {size}, or a vocabulary of "
+            f"{words:,} words (raise min_count). Or train with device='cpu'"
         )
 
 
 def table_bytes(V: int, D: int, double: bool) -> int:
-    """Return the size of a padded table."""
+    """Return the bytes of a table with padded rows.
+
+    Parameters
+    ----------
+    V, D : int
+        Shape of the table.
+    double : bool
+        Whether the table is float64 instead of float32.
+
+    Examples
+    --------
+    Rows of 10 numbers are padded to 12:
+
+    >>> from fastw2v.engines.gpu import table_bytes
+    >>> table_bytes(1000, 10, double=False)  # 1000 · 12 · 4
+    48000
+    """
     return V * _padded_width(D) * (8 if double else 4)
 
 
 def device_tokens(free: int, tokens: int) -> int:
-    """Return how many tokens a device with `free` bytes gets at a time: all, `MAX_SHUFFLE_BLOCK`, or 0 if neither fit.
+    """Return the number of tokens of the corpus that are copied to the device at a time.
 
-    Two shuffle blocks must fit.
+    Parameters
+    ----------
+    free : int
+        Bytes of device memory that are available for the corpus.
+    tokens : int
+        Tokens in the corpus.
+
+    Returns
+    -------
+    int
+        `tokens` if the corpus fits, `MAX_SHUFFLE_BLOCK` if two shuffle blocks fit, and 0 otherwise.
+
+    Examples
+    --------
+    A token is 4 bytes:
+
+    >>> from fastw2v.engines.gpu import MAX_SHUFFLE_BLOCK, device_tokens
+    >>> device_tokens(4_000, 1_000), device_tokens(3_999, 1_000)
+    (1000, 0)
+    >>> device_tokens(1 << 30, 10**9) == MAX_SHUFFLE_BLOCK
+    True
     """
     if free >= 4 * tokens:
         return tokens
@@ -248,23 +355,47 @@ def device_tokens(free: int, tokens: int) -> int:
 
 
 def pool_sync_interval(config: TrainingConfig, alone: bool) -> int:
-    """Return the tiles between write-backs of a pool; a block that trains alone keeps it for all of its tokens."""
+    """Return the number of tiles between write-backs of a pool.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    alone : bool
+        Whether only one block trains. This block keeps a pool for all of the pool's tokens.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    A pool of 256 tokens lasts for 64 tiles of 4 targets:
+
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines.gpu import pool_sync_interval
+    >>> config = TrainingConfig(pool_tokens=256, tile=4)
+    >>> pool_sync_interval(config, alone=True), pool_sync_interval(config, alone=False)
+    (64, 1)
+    """
     return -(-config.pool_tokens // config.tile) if alone else POOL_SYNC_INTERVAL
 
 
 def _other_bytes(V: int, n_items: int, blocks: int) -> int:
-    """Return the device memory needed beside the tables and the corpus."""
+    """Return the bytes of device memory needed in addition to the tables and the corpus."""
     return 36 * V + 36 * n_items + 20 * CHUNK_TOKENS * blocks + RESERVED_BYTES
 
 
 def _padded_width(D: int) -> int:
+    """Return the numbers in a padded row."""
     return -(-D // ROW) * ROW
 
 
 def _load_corpus(
     ids: Any, offsets: np.ndarray, items: Items, chunks_per_epoch: int, tokens_held: int
 ) -> Generator[tuple[int, int, Any, int], None, None]:
-    """Copy the corpus to the device, whole or one shuffle block after another, the next while one is trained.
+    """Copy the corpus to the device, as a whole or one shuffle block at a time.
+
+    While one shuffle block is trained, the next is copied.
 
     Parameters
     ----------
@@ -273,14 +404,14 @@ def _load_corpus(
     items : Items
     chunks_per_epoch : int
     tokens_held : int
-        See `device_tokens`.
+        The result of `device_tokens`.
 
     Yields
     ------
     first, last : int
-        The items from `first` to `last` - 1, which can be trained now.
-    ids : int32 array of CuPy
-        Their tokens.
+        The items from `first` to `last` - 1 can be trained now.
+    ids : CuPy array of int32
+        The tokens of these items.
     first_token : int
         Index in the corpus of ``ids[0]``.
     """
@@ -295,11 +426,11 @@ def _load_corpus(
         return
     changes = np.flatnonzero(np.diff(items.start // SHUFFLE_BLOCK_TOKENS)) + 1
     epochs = range(chunks_per_epoch, n_items + 1, chunks_per_epoch)
-    bounds = sorted({0, *changes.tolist(), *epochs})  # of each shuffle block in each epoch
+    bounds = sorted({0, *changes.tolist(), *epochs})  # first item of each shuffle block of each epoch, and the end
     host = [cupyx.empty_pinned(tokens_held, np.int32) for _ in range(2)]
     there = [cupy.empty(tokens_held, np.int32) for _ in range(2)]
     device = cupy.cuda.Device()
-    cupy.cuda.get_current_stream().synchronize()  # earlier work on this stream may still use the memory
+    cupy.cuda.get_current_stream().synchronize()  # because earlier work on this stream may still use the memory
 
     def copy(i: int) -> tuple[int, int, Any, int]:
         first, last = bounds[i], bounds[i + 1]
@@ -330,8 +461,8 @@ def _run(
     items: Items,
     report: TrainingReport,
 ) -> None:
-    """Train the items from `first` to `last` - 1 in launches of about `LAUNCH_SECONDS`."""
-    size = blocks  # items of the next launch
+    """Train the items from `first` to `last` - 1 in launches of about `LAUNCH_SECONDS` each."""
+    size = blocks  # items in the next launch
     while first < last:
         end = min(last, first + max(blocks, size))
         arguments.next_item.fill(first)
@@ -352,7 +483,7 @@ def _run(
 
 
 def _padded(W: Any) -> Any:
-    """Return W with its padding, as made by `allocate`, or a padded copy."""
+    """Return W with its padding if it has the layout of `allocate`, or a padded copy."""
     import cupy
 
     V, D = W.shape
@@ -365,7 +496,7 @@ def _padded(W: Any) -> Any:
 
 
 def _is_padded(W: Any) -> bool:
-    """Return whether a table can be trained where it is."""
+    """Return whether a table has the layout of `allocate`, which is trained without a copy."""
     width = _padded_width(W.shape[1])
     whole = W if width == W.shape[1] else W.base
     return (
@@ -378,12 +509,12 @@ def _is_padded(W: Any) -> bool:
 
 
 def _check_devices(tables: Tables) -> None:
-    """Raise ValueError unless the tables are arrays of one CUDA device."""
+    """Raise ValueError unless both tables are CuPy arrays on the same device."""
     W_in, W_out = tables
     if not (is_cupy(W_in) and is_cupy(W_out)):
         raise ValueError(
-            f"W_in is a {type(W_in).__name__} and W_out a {type(W_out).__name__}; they must be arrays of one CUDA "
-            "device (fastw2v.backend.to_device copies)"
+            f"W_in is a {type(W_in).__name__} and W_out is a {type(W_out).__name__}; they must be arrays of one CUDA "
+            "device. Copy them with fastw2v.backend.to_device"
         )
     if W_in.device.id != W_out.device.id:
-        raise ValueError(f"W_in is on device {W_in.device.id} and W_out on {W_out.device.id}; they must be on one")
+        raise ValueError(f"W_in is on device {W_in.device.id} and W_out on {W_out.device.id}; use one device")

@@ -1,19 +1,19 @@
-"""The reference implementation: the schedule of the fused kernels, composed of layers, for one worker.
+"""The reference implementation, which composes the schedule of the fused kernels from layers, for one worker.
 
-This is the specification that the Numba and CUDA kernels are held to, in float32 and float64. Each epoch trains the
-chunks of the corpus in a random order of its own, and a chunk from left to right, in tiles of T targets:
+It is the specification of the Numba and CUDA kernels, which are tested against it in float32 and float64. Each epoch
+trains the chunks of the corpus in a new random order. A chunk is trained from left to right, in tiles of T targets:
 
-* the rows that windows reach (the contexts', of ``W_in`` for CBOW and of ``W_out`` for skip-gram) *stream*: a
-  token's row is read once, when the token is `window` ahead of the tile, and held; its gradient accumulates and is
-  applied once, when the token is `window` behind;
-* all other rows (the targets' own and the pool's) take a step of plain SGD after every tile.
+* The rows of contexts are *streamed*. They are rows of ``W_in`` for CBOW and of ``W_out`` for skip-gram. A token's row
+  is read once, when the token is `window` tokens ahead of the tile. Its gradients accumulate until the token is
+  `window` tokens behind the tile. Then the row is written once.
+* All other rows, which are those of the targets and of the pool, take a step of SGD after each tile.
 
-The steps of contexts, and of skip-gram's targets, are clipped to `fastw2v.config.MAX_STEP_NORM`.
+The steps of contexts, and of skip-gram's targets, are clipped to the norm `fastw2v.config.MAX_STEP_NORM`.
 
-Where the worker is one of many, the steps of heavily shared rows are scaled down (`fastw2v.engines.staleness`): those
-of the pool when it is written back, all others as they are taken.
+To simulate one of many workers, the steps of heavily shared rows are scaled down (`fastw2v.engines.staleness`). The
+steps of the pool's rows are scaled when the pool is written back, and all other steps when they are taken.
 
-A tile ends where its pool of negatives does. It does not end with a sentence: short lines are trained together.
+A tile ends at the end of its pool's tokens, but not at the end of a sentence, so short lines are trained together.
 """
 
 from __future__ import annotations
@@ -48,12 +48,43 @@ __all__ = ["Pool", "Stream", "allocate", "cbow_ns", "skipgram_ns", "train", "una
 
 
 def unavailable_reason(device: str = "cpu") -> str | None:
-    """Return why the reference cannot be used on a device, or None on a CPU."""
-    return None if device == "cpu" else "the reference implementation runs on NumPy alone"
+    """Return why the reference implementation cannot be used on a device, or None on a CPU.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "cuda" or "cuda:N".
+
+    Examples
+    --------
+    >>> from fastw2v.engines import reference
+    >>> reference.unavailable_reason("cuda")
+    'the reference implementation supports only NumPy'
+    """
+    return None if device == "cpu" else "the reference implementation supports only NumPy"
 
 
 def allocate(shape: tuple[int, int], device: str = "cpu") -> Tables:
-    """Return float32 tables of zeros."""
+    """Return float32 tables of zeros.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        V and D.
+    device : str
+        Not used.
+
+    Returns
+    -------
+    Tables
+
+    Examples
+    --------
+    >>> from fastw2v.engines import reference
+    >>> tables = reference.allocate((1000, 50))
+    >>> tables.W_in.shape, tables.W_out.dtype.name
+    ((1000, 50), 'float32')
+    """
     return Tables(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
 
 
@@ -67,25 +98,40 @@ def train(
     pool_sync_interval: int | None = None,
     on_progress: ProgressFunction | None = None,
 ) -> np.ndarray:
-    """Train both tables in place, as the fused engines do with one worker; see `Engine.train`.
+    """Train both tables in place, with the results of a fused engine with one worker.
 
     Parameters
     ----------
     tables : Tables
         NumPy arrays of float32 or float64.
     corpus, config, on_progress
-        As in `Engine.train`.
+        See `Engine.train`.
     workers : int, optional
-        Not used: there is one.
+        Not used. There is always one worker.
     concurrency : int
-        Workers of which this is one, for the scaling of steps; the others' updates do not take place.
+        Number of workers for which the steps of frequent words are scaled down (`fastw2v.engines.staleness`). The other
+        workers are not simulated.
     pool_sync_interval : int, optional
-        Tiles between write-backs of a pool; when absent, a pool is kept for all of its tokens.
+        Tiles between write-backs of a pool. If None, a pool is kept for all of its tokens.
 
     Returns
     -------
     float64 array, shape (epochs,)
         Mean loss per target of each epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines import reference
+    >>> corpus = Corpus.from_sentences([["the", "cat", "sat"], ["the", "dog", "sat"]] * 50, min_count=1)
+    >>> config = TrainingConfig(vector_size=8, epochs=3, sample=0)
+    >>> tables = reference.allocate((len(corpus.vocabulary), 8))
+    >>> tables.W_in[:] = np.random.default_rng(0).uniform(-1 / 16, 1 / 16, (4, 8))
+    >>> losses = reference.train(tables, corpus, config)
+    >>> losses.shape, bool(losses[-1] < losses[0])
+    ((3,), True)
     """
     W_in, W_out = tables
     ids, offsets, counts = corpus.ids, corpus.offsets, corpus.vocabulary.counts
@@ -129,13 +175,44 @@ def train(
 
 
 class Pool:
-    """The negatives that targets share, whose rows are trained in place and whose updates are scaled when written back.
+    """The pool of negatives that targets share.
+
+    The rows of the pool are trained in place. When the pool is written back, the updates of heavily shared rows are
+    multiplied by max_rate / rate.
 
     Parameters
     ----------
     W : float array, shape (V, D)
+        Output rows.
     max_rate : float array, shape (V,)
-        Rates up to which its rows take whole steps.
+        Learning rate of each row above which its updates are scaled down; see `fastw2v.engines.staleness.max_rates`.
+
+    Attributes
+    ----------
+    negatives : integer array, shape (1, P)
+        Words of the pool. A word may be repeated.
+    words : integer array
+        Distinct words of the pool.
+    rate : float
+        Learning rate.
+
+    Examples
+    --------
+    At rate 0.2, row 1 takes the whole step of −0.2. Row 0 has a max_rate of 0.1, so half of its step remains:
+
+    >>> import numpy as np
+    >>> from fastw2v.engines.reference import Pool
+    >>> from fastw2v.nn import RowSparseGradient
+    >>> W = np.zeros((2, 1))
+    >>> pool = Pool(W, max_rate=np.array([0.1, np.inf]))
+    >>> pool.rate = 0.2
+    >>> pool.read(np.array([[0, 1]]))
+    >>> pool.step([RowSparseGradient(np.array([0, 1]), np.array([[1.0], [1.0]]))])
+    >>> W.tolist()
+    [[-0.2], [-0.2]]
+    >>> pool.write()
+    >>> W.tolist()
+    [[-0.1], [-0.2]]
     """
 
     def __init__(self, W: np.ndarray, max_rate: np.ndarray) -> None:
@@ -147,19 +224,73 @@ class Pool:
         self.rate = 0.0
 
     def read(self, negatives: np.ndarray) -> None:
-        """Replace the pool by other words, shape (1, P)."""
+        """Replace the words of the pool.
+
+        Parameters
+        ----------
+        negatives : integer array, shape (1, P)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.engines.reference import Pool
+        >>> pool = Pool(np.zeros((5, 2)), max_rate=np.full(5, np.inf))
+        >>> pool.read(np.array([[3, 1, 3, 0]]))
+        >>> pool.words
+        array([0, 1, 3])
+        """
         self.negatives, self.words = negatives, np.unique(negatives)
         self.damped = self.words[self.max_rate[self.words] < np.inf]
         self.snapshot = self.W[self.damped]
 
     def write(self) -> None:
-        """Scale the updates of heavily shared rows since they were read."""
+        """Scale down the updates of heavily shared rows since `read`.
+
+        Examples
+        --------
+        At rate 0.5, a row with max_rate 0.25 keeps half of its update from 1 to 3:
+
+        >>> import numpy as np
+        >>> from fastw2v.engines.reference import Pool
+        >>> W = np.array([[1.0]])
+        >>> pool = Pool(W, max_rate=np.array([0.25]))
+        >>> pool.rate = 0.5
+        >>> pool.read(np.array([[0]]))
+        >>> W[0] = 3
+        >>> pool.write()
+        >>> W
+        array([[2.]])
+        """
         if self.damped.size:
             factor = _damping(self.max_rate[self.damped], self.rate)[:, None].astype(self.snapshot.dtype)
             self.W[self.damped] = self.snapshot + factor * (self.W[self.damped] - self.snapshot)
 
     def step(self, gradients: list[RowSparseGradient]) -> None:
-        """Take a step of SGD from gradients of W; rows that are not in the pool are scaled at once."""
+        """Take a step of SGD.
+
+        Steps of rows outside the pool are scaled down here. Those of the pool's rows are scaled down by `write`.
+
+        Parameters
+        ----------
+        gradients : list of RowSparseGradient
+            Gradients of W.
+
+        Examples
+        --------
+        Both rows have max_rate 0.25 at rate 0.5. Row 0 is in the pool, so its step is not scaled down yet:
+
+        >>> import numpy as np
+        >>> from fastw2v.engines.reference import Pool
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> W = np.zeros((2, 1))
+        >>> pool = Pool(W, max_rate=np.array([0.25, 0.25]))
+        >>> pool.rate = 0.5
+        >>> pool.read(np.array([[0]]))
+        >>> pool.step([RowSparseGradient(np.array([0, 1]), np.array([[1.0], [1.0]]))])
+        >>> W
+        array([[-0.5 ],
+               [-0.25]])
+        """
         for gradient in gradients:
             factor = np.where(np.isin(gradient.ids, self.words), 1, _damping(self.max_rate[gradient.ids], self.rate))
             rows = gradient.rows * factor[:, None].astype(gradient.rows.dtype)
@@ -167,15 +298,40 @@ class Pool:
 
 
 class Stream:
-    """The rows of a table that windows can reach: read once, held, and written once with their summed steps.
+    """The rows of the contexts of a chunk, which are read once, and written once with their accumulated steps.
 
     Parameters
     ----------
     W : float array, shape (V, D)
+        Table of the contexts.
     max_rate : float array, shape (V,)
-        Rates up to which its rows take whole steps.
+        Learning rate of each row above which its steps are scaled down; see `fastw2v.engines.staleness.max_rates`.
     word : integer array, shape (n,)
-        The words of a chunk, in order.
+        Words of the chunk, in order.
+
+    Attributes
+    ----------
+    held : float array, shape (n, D)
+        The row of each token, as it was read.
+    steps : float array, shape (n, D)
+        The accumulated steps of each token's row.
+
+    Examples
+    --------
+    Word 0 occurs twice. Each occurrence accumulates its own step, and the table changes when the tokens leave:
+
+    >>> import numpy as np
+    >>> from fastw2v.engines.reference import Pool, Stream
+    >>> from fastw2v.nn import RowSparseGradient
+    >>> W, max_rate = np.zeros((2, 1)), np.full(2, np.inf)
+    >>> stream = Stream(W, max_rate, word=np.array([0, 1, 0]))
+    >>> stream.enter(3)
+    >>> stream.step(RowSparseGradient(np.array([0, 2]), np.array([[1.0], [2.0]])), rate=0.5)
+    >>> stream.steps.tolist(), W.tolist()
+    ([[-0.5], [0.0], [-1.0]], [[0.0], [0.0]])
+    >>> stream.leave(3, Pool(np.zeros((2, 1)), max_rate))
+    >>> W.tolist()
+    [[-1.5], [0.0]]
     """
 
     def __init__(self, W: np.ndarray, max_rate: np.ndarray, word: np.ndarray) -> None:
@@ -186,16 +342,78 @@ class Stream:
         self.entered = self.left = 0
 
     def enter(self, end: int) -> None:
-        """Read the rows of the tokens before `end`."""
+        """Read the rows of the tokens before `end` that have not been read yet.
+
+        Parameters
+        ----------
+        end : int
+            Position in the chunk.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.engines.reference import Stream
+        >>> stream = Stream(np.array([[5.0], [7.0]]), np.full(2, np.inf), word=np.array([1, 0, 1]))
+        >>> stream.enter(2)
+        >>> stream.held
+        array([[7.],
+               [5.],
+               [0.]])
+        """
         self.held[self.entered : end] = self.W[self.word[self.entered : end]]
         self.entered = max(self.entered, end)
 
     def step(self, gradient: Any, rate: float) -> None:
-        """Accumulate a step of SGD from a gradient of the held rows."""
+        """Accumulate a step of SGD.
+
+        Parameters
+        ----------
+        gradient : RowSparseGradient
+            Gradient of `held`, whose ids are positions in the chunk.
+        rate : float
+            Learning rate.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.engines.reference import Stream
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> stream = Stream(np.zeros((2, 1)), np.full(2, np.inf), word=np.array([1, 0, 1]))
+        >>> for _ in range(2):
+        ...     stream.step(RowSparseGradient(np.array([2]), np.array([[1.0]])), rate=0.5)
+        >>> stream.steps
+        array([[ 0.],
+               [ 0.],
+               [-1.]])
+        """
         SGD(rate).update([self.steps], [gradient])
 
     def leave(self, end: int, pool: Pool) -> None:
-        """Write the rows of the tokens before `end`; the words of a pool of the same table are not scaled here."""
+        """Add the steps of the tokens before `end` to the table, clipped and scaled.
+
+        Parameters
+        ----------
+        end : int
+            Position in the chunk.
+        pool : Pool
+            The current pool, whose learning rate is used. If it is a pool of the same table, the steps of its words are
+            not scaled down here, because `Pool.write` does so.
+
+        Examples
+        --------
+        A step of norm 3 is clipped to norm 1.6:
+
+        >>> import numpy as np
+        >>> from fastw2v.engines.reference import Pool, Stream
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> W, max_rate = np.zeros((2, 1)), np.full(2, np.inf)
+        >>> stream = Stream(W, max_rate, word=np.array([0, 1]))
+        >>> stream.step(RowSparseGradient(np.array([0, 1]), np.array([[-3.0], [-1.0]])), rate=1.0)
+        >>> stream.leave(2, Pool(np.zeros((2, 1)), max_rate))
+        >>> W
+        array([[1.6],
+               [1. ]])
+        """
         if end > self.left:
             word = self.word[self.left : end]
             factor = _damping(self.max_rate[word], pool.rate)
@@ -219,20 +437,38 @@ def cbow_ns(
     Parameters
     ----------
     pool : Pool
-        Of W_out.
+        Pool of rows of W_out.
     stream : Stream
-        Of W_in.
+        Stream of rows of W_in.
     target : integer array, shape (T,)
+        Words.
     context_index : integer array, shape (T, C)
-        Positions in the stream of each target's contexts; −1 is padding.
+        Positions of each target's contexts in the stream. −1 is padding.
     negative : int
-        Negatives per positive that the pool stands for.
+        Negatives per positive.
     cbow_grad : {"mean", "balanced", "sum"}
 
     Returns
     -------
     float
         Loss, summed over the targets.
+
+    Examples
+    --------
+    Train word 1 of the chunk 0 1 2, with word 0 as the negative. The contexts have the mean h = 2 and all scores are 0,
+    so the loss is 2 · log 2 = 1.3863. At rate 0.5, the steps of W_out are 0.5 · h / 2 and −0.5 · h / 2:
+
+    >>> import numpy as np
+    >>> from fastw2v.engines.reference import Pool, Stream, cbow_ns
+    >>> W_in, W_out, max_rate = np.array([[1.0], [0.0], [3.0]]), np.zeros((3, 1)), np.full(3, np.inf)
+    >>> pool, stream = Pool(W_out, max_rate), Stream(W_in, max_rate, word=np.array([0, 1, 2]))
+    >>> pool.rate = 0.5
+    >>> pool.read(np.array([[0]]))
+    >>> stream.enter(3)
+    >>> round(cbow_ns(pool, stream, np.array([1]), np.array([[0, 2]]), negative=1, cbow_grad="mean"), 4)
+    1.3863
+    >>> W_out.tolist()
+    [[-0.5], [0.5], [0.0]]
     """
     rows, mean, loss_layer = Embedding(stream.held), ContextMean(cbow_grad), NegativeSamplingLoss(pool.W)
     loss_layer.sample_size = negative
@@ -254,7 +490,43 @@ def skipgram_ns(
     context_index: np.ndarray,
     negative: int,
 ) -> float:
-    """Train one tile of skip-gram; parameters as in `cbow_ns`, but the stream is of W_out, and `max_rate` of W_in."""
+    """Train one tile of skip-gram.
+
+    Parameters
+    ----------
+    W_in : float array, shape (V, D)
+        Input rows, which are changed in place.
+    max_rate : float array, shape (V,)
+        Learning rate of each row of W_in above which its steps are scaled down.
+    pool : Pool
+        Pool of rows of W_out.
+    stream : Stream
+        Stream of rows of W_out.
+    target, context_index, negative
+        See `cbow_ns`.
+
+    Returns
+    -------
+    float
+        Loss, summed over the targets.
+
+    Examples
+    --------
+    Train word 1 of the chunk 0 1 2, with word 3 as the negative. All scores are 0 and the negative has weight 2, one
+    for each context, so the loss is 4 · log 2 = 2.7726:
+
+    >>> import numpy as np
+    >>> from fastw2v.engines.reference import Pool, Stream, skipgram_ns
+    >>> W_in, W_out, max_rate = np.ones((4, 1)), np.zeros((4, 1)), np.full(4, np.inf)
+    >>> pool, stream = Pool(W_out, max_rate), Stream(W_out, max_rate, word=np.array([0, 1, 2]))
+    >>> pool.rate = 0.5
+    >>> pool.read(np.array([[3]]))
+    >>> stream.enter(3)
+    >>> round(skipgram_ns(W_in, max_rate, pool, stream, np.array([1]), np.array([[0, 2]]), negative=1), 4)
+    2.7726
+    >>> stream.steps.tolist(), W_out[3].tolist()  # 0.5 · h / 2 for each context, −0.5 · 2 · h / 2 for the negative
+    ([[0.25], [0.0], [0.25]], [-0.5])
+    """
     rows, positive, noise = Embedding(W_in), EmbeddingDot(stream.held), SharedNegativesDot(pool.W)
     positive_loss, noise_loss = SigmoidWithLoss(), SigmoidWithLoss()
     h = rows.forward(target)
@@ -275,20 +547,39 @@ def skipgram_ns(
 
 
 def clip_step(steps: np.ndarray) -> np.ndarray:
-    """Return the steps of some rows, clipped to norm `MAX_STEP_NORM`."""
+    """Return the steps of rows, each clipped to the norm `fastw2v.config.MAX_STEP_NORM`.
+
+    Parameters
+    ----------
+    steps : float array, shape (N, D)
+
+    Returns
+    -------
+    float array, shape (N, D)
+
+    Examples
+    --------
+    The first step has norm 5 and is clipped to norm 1.6:
+
+    >>> import numpy as np
+    >>> from fastw2v.engines.reference import clip_step
+    >>> clip_step(np.array([[3.0, 4.0], [0.3, 0.4]])).round(3)
+    array([[0.96, 1.28],
+           [0.3 , 0.4 ]])
+    """
     length = np.linalg.norm(steps, axis=1, keepdims=True)
     return steps * (MAX_STEP_NORM / np.maximum(length, MAX_STEP_NORM)).astype(steps.dtype)
 
 
 def _damping(max_rate: np.ndarray, rate: float) -> np.ndarray:
-    """Return the factor of the steps of rows whose steps are whole up to `max_rate`."""
+    """Return the factors that scale down steps at a learning rate above `max_rate`."""
     return np.minimum(1, max_rate / rate) if rate > 0 else np.ones(len(max_rate))
 
 
 def _subsample(
     ids: np.ndarray, offsets: np.ndarray, token: np.ndarray, keep: np.ndarray, seed: int, epoch: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the tokens that subsampling keeps, without those left alone in their sentence, and their sentences."""
+    """Return the tokens that subsampling keeps, except those alone in their sentence, and the sentence of each."""
     token = token[keep_tokens(ids[token], token, keep, seed, epoch)]
     sentence = np.searchsorted(offsets, token, side="right")
     sentence_sizes = np.bincount(sentence)[sentence] if len(token) else sentence
@@ -296,7 +587,7 @@ def _subsample(
 
 
 def _tiles(pool: np.ndarray, tile: int) -> Iterator[tuple[int, int]]:
-    """Cut a chunk into tiles of at most `tile` targets that share a pool, given the pool of each target."""
+    """Yield the bounds of tiles of at most `tile` targets that share a pool. `pool` is the pool of each target."""
     first = 0
     while first < len(pool):
         end = min(first + tile, int(np.searchsorted(pool, pool[first], side="right")))

@@ -1,4 +1,4 @@
-"""The choice of an engine and a device."""
+"""Choose the engine and the device of a training run."""
 
 from __future__ import annotations
 
@@ -12,31 +12,35 @@ from fastw2v.engines.base import Engine
 __all__ = ["EngineName", "Selection", "find_engine", "select_engine"]
 
 EngineName = Literal["auto", "fused", "layers"]
-UNTRIED = "there is one, but the CUDA engine has not yet been run on a GPU; device='cuda' tries it"
-"""Why "auto" prefers a CPU with a fused engine to a GPU, until the GPU's engine has been run."""
+UNTRIED = "the CUDA engine has not been run on a GPU yet; set device='cuda' to try it"
+"""Why device="auto" prefers a CPU with a fused engine to a GPU."""
 
 
 class Selection(NamedTuple):
-    """The device and the engine that a run uses, and why. `find_engine` returns the engine."""
+    """The device and the name of the engine of a run. `find_engine` returns the engine itself."""
 
     device: str
     """ "cpu", "cuda" or "cuda:N"."""
     name: str
     """ "fused" or "layers"."""
     reason: str
+    """Why they were chosen."""
 
 
 def select_engine(
     engine: EngineName = "auto", device: str = "auto", deterministic: bool = TrainingConfig.deterministic
 ) -> Selection:
-    """Return the engine and device that a run would use, and why.
+    """Return the engine and the device that a run uses, and the reason for the choice.
 
     Parameters
     ----------
     engine : {"auto", "fused", "layers"}
+        Requested engine. "auto" chooses "fused" if the device supports it, and "layers" otherwise.
     device : {"auto", "cpu", "cuda", "cuda:N"}
+        Requested device. "auto" chooses a GPU only if the CPU has no fused engine, because the CUDA engine has not been
+        run on a GPU yet.
     deterministic : bool
-        Whether the same run must give the same bytes.
+        Whether repeated runs must give the same bytes. The fused engine on a GPU does not support this.
 
     Returns
     -------
@@ -47,41 +51,56 @@ def select_engine(
     ValueError
         If a name is unknown.
     RuntimeError
-        If the device or engine asked for cannot be used, with the reason.
+        If the requested device or engine cannot be used. The message gives the reason.
 
     Examples
     --------
     >>> from fastw2v.engines.selection import select_engine
-    >>> select_engine("layers", "cpu").reason
-    "device 'cpu' was asked for; engine 'layers' was asked for"
+    >>> selection = select_engine("layers", "cpu")
+    >>> selection.device, selection.name
+    ('cpu', 'layers')
+    >>> selection.reason
+    "device 'cpu' was requested; engine 'layers' was requested"
     """
     check_choice("engine", engine, get_args(EngineName))
     if device == "auto":
         problem = cuda_problem() or (UNTRIED if cpu.unavailable_reason("cpu") is None else None)
         device, reason = ("cpu", f"no GPU is used: {problem}") if problem else ("cuda", "a CUDA device was found")
     else:
-        array_module(device)  # raises, with the reason, if there is no such device
-        reason = f"device {device!r} was asked for"
+        array_module(device)  # raises an error with the reason if the device cannot be used
+        reason = f"device {device!r} was requested"
     problem = find_engine("fused", device).unavailable_reason(device)
     if deterministic and device != "cpu":
-        problem = "deterministic=True was asked for, and the order of its additions is not fixed"
+        problem = "deterministic=True requires a fixed order of additions, which this engine does not have on a GPU"
     if engine == "fused" and problem:
-        raise RuntimeError(f"engine 'fused' cannot be used on {device}: {problem}. engine='layers' can")
+        raise RuntimeError(f"engine 'fused' cannot be used on {device}: {problem}. Use engine='layers' instead")
     if engine == "auto" and problem:
-        return Selection(device, "layers", f"{reason}; no fused engine: {problem}")
+        return Selection(device, "layers", f"{reason}; engine 'fused' cannot be used: {problem}")
     if engine == "auto":
         return Selection(device, "fused", reason)
-    return Selection(device, engine, f"{reason}; engine {engine!r} was asked for")
+    return Selection(device, engine, f"{reason}; engine {engine!r} was requested")
 
 
 def find_engine(name: str, device: str) -> Engine:
-    """Return the engine called "fused" or "layers" on a device.
+    """Return the module of an engine.
+
+    Parameters
+    ----------
+    name : {"fused", "layers"}
+    device : str
+        "cpu", "cuda" or "cuda:N". It decides between the two fused engines.
+
+    Returns
+    -------
+    Engine
 
     Examples
     --------
     >>> from fastw2v.engines.selection import find_engine
     >>> find_engine("layers", "cpu").__name__
     'fastw2v.engines.eager'
+    >>> find_engine("fused", "cuda:1").__name__
+    'fastw2v.engines.gpu'
     """
     if name == "layers":
         return eager

@@ -1,10 +1,11 @@
-"""The damping of stale updates: how large a step of a row may be when many workers train at once.
+"""The damping of stale updates, which limits the steps of a row when many workers train at the same time.
 
-Workers do not see each other's updates of a row until it is written. With n concurrent updates of one row, all
-computed from the same old values, n times the step is taken. The curvature of the logistic loss is at most |h|² / 4,
-so more than 8 / (rate · |h|²) concurrent updates make the iteration diverge. On a GPU, where hundreds of blocks train,
-this holds for some hundred frequent words; on a CPU with many threads, for words that are in several pools at once.
-Such rows get more updates than they need, so their steps are scaled down (`docs/gpu.md`).
+Workers do not see each other's updates of a row until the row is written. If n workers update a row at the same time,
+all from the same old values, their steps add up to n times the step. The curvature of the logistic loss is at most
+|h|² / 4, so more than 8 / (rate · |h|²) concurrent updates diverge. On a GPU with hundreds of blocks, this affects
+about a hundred frequent words. On a CPU with many threads, it affects words that are in several pools at the same time.
+These rows receive more updates than they need, so their steps can be scaled down. `docs/concepts/gpu.md` has the
+measurements.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from fastw2v.config import TrainingConfig, cbow_grad_exponent
 __all__ = ["MAX_STALENESS", "max_rates"]
 
 MAX_STALENESS = 2.0
-"""Concurrent updates of one row, times the learning rate, up to which its steps are taken whole."""
+"""Largest product of a row's concurrent updates and the learning rate for which its steps are not scaled down."""
 
 
 def max_rates(
@@ -28,30 +29,48 @@ def max_rates(
     concurrency: int,
     pool_sync_interval: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the learning rates up to which the rows of W_in and of W_out take whole steps.
+    """Return the learning rate of each row above which its steps are scaled down.
 
-    At a higher rate a step is multiplied by max_rate / rate.
+    At a higher rate, a step of the row is multiplied by max_rate / rate.
 
     Parameters
     ----------
-    counts, keep, noise : array, shape (V,)
-        Of the words, their subsampling thresholds, and their weights in the noise distribution.
+    counts : integer array, shape (V,)
+        Counts of the words.
+    keep : uint64 array, shape (V,)
+        Subsampling thresholds of the words.
+    noise : float array, shape (V,)
+        Weights of the words in the noise distribution.
     config : TrainingConfig
     concurrency : int
-        Workers that train at once. One has no limits.
+        Number of workers that train at the same time.
     pool_sync_interval : int, optional
-        Tiles between write-backs of a pool; when absent, it is written when all of its tokens are trained.
+        Tiles between write-backs of a pool. If None, a pool is written when all of its tokens are trained.
 
     Returns
     -------
     W_in, W_out : float64 array, shape (V,)
-        Positive, infinite for one worker.
+        The learning rates for the rows of each table. They are infinite for a single worker, and for rows that are
+        never updated.
 
     Notes
     -----
-    A worker holds back its updates of a streaming row for the tokens of two windows and a tile, of a target's own row
-    for a tile, and of a pool's row until the pool is written. A pool's row may converge within that time. Its step is
-    then scaled by no less than the inverse of the number of workers expected to hold it, which averages their results.
+    A worker delays its updates of a streamed row for the tokens of two windows and a tile, its updates of a target's
+    own row for a tile, and its updates of a pool's row until the pool is written. A pool's row may converge within this
+    time. The scale of its step is therefore at least 1 / n, where n is the expected number of workers that have the row
+    in their pool. This averages the results of these workers.
+
+    Examples
+    --------
+    With 64 workers, the steps of the frequent word 0 are scaled down at learning rate 0.2. Word 1 is too rare:
+
+    >>> import numpy as np
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines.staleness import max_rates
+    >>> counts, keep = np.array([10_000, 100, *[10] * 20_000]), np.full(20_002, 1 << 32, np.uint64)
+    >>> W_in, W_out = max_rates(counts, keep, counts**0.75, TrainingConfig(), concurrency=64)
+    >>> (W_in[:2] < 0.2).tolist()
+    [True, False]
     """
     if concurrency <= 1:
         return np.full(len(counts), np.inf), np.full(len(counts), np.inf)
@@ -59,7 +78,7 @@ def max_rates(
     kept = counts * (keep / 2.0**32)
     share = kept / max(kept.sum(), 1)
     drawn = noise / noise.sum()
-    contexts = 2.0 * np.arange(1 if config.shrink_windows else window, window + 1)  # of a target
+    contexts = 2.0 * np.arange(1 if config.shrink_windows else window, window + 1)  # possible numbers for a target
     reach = 2 * window + tile
     held = config.pool_tokens * float(kept.sum() / max(counts.sum(), 1))  # targets between two writes of a pool
     held = held if pool_sync_interval is None else min(pool_sync_interval * tile, held)

@@ -1,4 +1,4 @@
-"""What the fused engines of both devices refuse to train on."""
+"""The validation of the tables, the corpus and the settings, which both fused engines share."""
 
 from __future__ import annotations
 
@@ -12,38 +12,58 @@ __all__ = ["check_arrays"]
 
 
 def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_memory: bool) -> None:
-    """Raise ValueError unless the tables match each other, the settings and a valid corpus.
+    """Raise an error unless the tables, the corpus and the settings are valid and match.
 
     Parameters
     ----------
     tables : Tables
-        Of NumPy or CuPy.
+        Arrays of NumPy or CuPy.
     corpus : Corpus
     config : TrainingConfig
     share_memory : bool
-        Whether the two tables share memory; the check differs between NumPy and CuPy.
+        Whether the two tables share memory. The caller determines this, because NumPy and CuPy need different checks.
+
+    Raises
+    ------
+    ValueError
+        If the tables differ in shape or dtype, share memory or are not float32 or float64; if they do not have D
+        columns and a row for each word; or if the ids or offsets of the corpus are invalid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines.base import Tables
+    >>> from fastw2v.engines.validation import check_arrays
+    >>> tables = Tables(np.zeros((3, 8)), np.zeros((3, 8)))
+    >>> corpus = Corpus.from_sentences([["the", "cat", "sat"]], min_count=1)
+    >>> check_arrays(tables, corpus, TrainingConfig(vector_size=100), share_memory=False)
+    Traceback (most recent call last):
+        ...
+    ValueError: vector_size is 100, but the tables have 8 columns
     """
     W_in, W_out = tables
     ids, offsets, counts = corpus.ids, corpus.offsets, corpus.vocabulary.counts
     if W_in.ndim != 2 or W_in.shape != W_out.shape or W_in.dtype != W_out.dtype or share_memory:
         raise ValueError(
-            f"W_in is {W_in.dtype} of shape {W_in.shape} and W_out {W_out.dtype} of shape {W_out.shape}; "
-            "they must be two arrays alike, with a row for each word"
+            f"W_in is {W_in.dtype} of shape {W_in.shape} and W_out is {W_out.dtype} of shape {W_out.shape}; they must "
+            "be two separate arrays with the same dtype and the same shape (V, D)"
         )
     if W_in.dtype not in (np.float32, np.float64):
         raise ValueError(f"W_in and W_out are {W_in.dtype}; they must be float32 or float64")
     V, D = W_in.shape
     if config.vector_size != D:
-        raise ValueError(f"vector_size is {config.vector_size}, and the tables have rows of {D}")
+        raise ValueError(f"vector_size is {config.vector_size}, but the tables have {D} columns")
     if len(counts) != V:
-        raise ValueError(f"there are {len(counts)} counts for {V} rows of W_in; each word needs one")
+        raise ValueError(f"the vocabulary has {len(counts)} words, but the tables have {V} rows")
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
         raise ValueError(
-            f"the corpus is {ids.dtype} of shape {ids.shape}; it must be a one-dimensional array of integer word ids"
+            f"corpus.ids is {ids.dtype} of shape {ids.shape}; it must be a one-dimensional array of integer word ids"
         )
     if len(ids) == 0:
         raise ValueError("the corpus is empty")
     if not (ids.min() >= 0 and ids.max() < V):
         raise ValueError(f"the corpus has ids from {ids.min()} to {ids.max()}; they must lie in 0..{V - 1}")
     if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
-        raise ValueError(f"offsets must rise from 0 to the {len(ids)} tokens of the corpus")
+        raise ValueError(f"corpus.offsets must not decrease, and must go from 0 to the number of tokens, {len(ids)}")

@@ -1,4 +1,4 @@
-"""All compiled code, and nothing else: Numba for the CPU, CUDA C++ for the GPU. Importing the package loads neither."""
+"""All compiled code: Numba for the CPU, CUDA C++ for the GPU. Importing this package imports neither Numba nor CuPy."""
 
 from __future__ import annotations
 
@@ -9,16 +9,30 @@ __all__ = ["numba_is_installed", "numba_unavailable_reason"]
 
 
 def numba_is_installed() -> bool:
-    """Return whether Numba is installed, without importing it."""
+    """Return whether Numba is installed, without importing it.
+
+    Examples
+    --------
+    >>> from fastw2v.kernels import numba_is_installed
+    >>> numba_is_installed()
+    True
+    """
     return importlib.util.find_spec("numba") is not None
 
 
 def numba_unavailable_reason() -> str | None:
-    """Return why kernels for the CPU cannot be compiled, or None when they can; the answer costs an import of Numba."""
+    """Return why the CPU kernels cannot be compiled, or None if they can. This imports Numba.
+
+    Examples
+    --------
+    >>> from fastw2v.kernels import numba_unavailable_reason
+    >>> print(numba_unavailable_reason())
+    None
+    """
     if not numba_is_installed():
         return "Numba is not installed: pip install numba"
     try:
         importlib.import_module("numba")
-    except Exception as error:  # a Numba that does not fit the installed NumPy or LLVM must not stop the layers
+    except Exception as error:  # the layers must work even if Numba does not support the installed NumPy
         return f"Numba is installed but cannot be imported: {type(error).__name__}: {error}"
     return None

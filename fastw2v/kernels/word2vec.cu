@@ -1,27 +1,39 @@
-// CBOW and skip-gram with negative sampling in CUDA. Specification: fastw2v/engines/reference.py.
+// The fused GPU kernels train CBOW or skip-gram with negative sampling. Their design is explained in
+// docs/concepts/gpu.md.
 //
-// A block trains one chunk of the corpus at a time, from left to right and tile by tile, then takes the next chunk. The
-// blocks update the two tables without locks. A single block computes what the reference computes, up to rounding.
+// Formula. For a target t with contexts c and negatives n, the loss is
+//   CBOW:       -log sigmoid(h . W_out[t]) - sum_n weight_n log sigmoid(-h . W_out[n]),        h = mean of W_in[c]
+//   skip-gram:  -sum_c log sigmoid(h . W_out[c]) - sum_n weight_n log sigmoid(-h . W_out[n]),  h = W_in[t]
+// fastw2v/engines/reference.py specifies the order of reads and updates.
 //
-// Division of work. Warp w handles targets w, w + WARPS, ... of a tile: it reads the rows that come within reach of the
-// windows, averages or scores the contexts, sums the gradients, and writes the rows that leave. The warps divide the
-// pool of negatives: each scores its rows against all targets of the tile and updates them. A warp processes whole
-// rows, four columns per lane at a time, and reduces 32 scores at once (`Reduce`), one per lane.
+// Parallel axis. Blocks train different chunks of the corpus. A block trains a chunk tile by tile, from left to right,
+// and then takes the next chunk. The warps of a block divide the targets of a tile and the rows of the pool. The lanes
+// of a warp divide the columns of a row.
 //
-// Memory. The windows run over the rows of one table (CBOW: W_in; skip-gram: W_out), the stream. A row of the stream is
-// read from global memory once, stays in a ring buffer in shared memory while windows reach it, and is written once, by
-// an atomic addition. Its steps are not accumulated: a second ring buffer has one row per target (CBOW: the gradient of
-// its context mean; skip-gram: its hidden vector, to be multiplied by a band of coefficients), from which a row that
-// leaves gathers its step. The pool is in shared memory, too. With POOL_HELD it stays there for `pool_sync_interval`
-// tiles, beside a copy that accumulates its updates; otherwise it is read and written for every tile.
+// Contract. The result of one block equals that of the reference implementation up to rounding. Several blocks update
+// the tables with atomic additions and without locks, so their results vary. Word ids must lie in 0..V-1, which is not
+// checked. The padding of the rows stays zero.
 //
-// Latency. The first-level cache does not see what other blocks write, so reads of the tables bypass it. They go
-// straight to shared memory (`fetch_row`), and a warp issues all of them before it waits: each tile is a chain of
-// dependent steps, one block works on one tile at a time, and most of its time is latency. For the same reason sums
-// over windows read WINDOW_GROUP rows at a time, independently of each other, and multiply those outside by zero.
+// Division of work. Warp w processes the targets w, w + WARPS, ... of a tile: it averages or scores their contexts and
+// sums their gradients. Each warp scores its part of the pool against all targets of the tile and updates this part.
+// The warps also divide the reading of rows that enter the windows and the writing of rows that leave them. A warp
+// processes whole rows, four columns per lane at a time. It reduces 32 scores at once, one per lane (`Reduce`).
 //
-// Macros set by the host: DIM (width of a row, a multiple of 4), WINDOW, TILE, POOL_SIZE, POOL_HELD, WARPS,
-// CHUNK_TOKENS, MAX_STEP_NORM, and DOUBLE for float64. There is no #include: NVRTC needs no headers.
+// Memory. The windows move over the rows of one table, the stream (CBOW: W_in, skip-gram: W_out). A row of the stream
+// is read from global memory once, stays in a ring buffer in shared memory while windows reach it, and is written once,
+// with atomic additions. The steps of these rows are not accumulated. Instead, a second ring buffer stores one row per
+// target. For CBOW, this is the gradient of the context mean. For skip-gram, it is the hidden vector, which is
+// multiplied by a band of coefficients. When a row leaves, its step is summed from this buffer. The pool is in shared
+// memory too. With POOL_HELD, it stays there for `pool_sync_interval` tiles, together with a copy that accumulates its
+// updates. Without POOL_HELD, it is read and written in each tile.
+//
+// Latency. A tile is a chain of dependent steps, and a block works on one tile at a time, so most of its time is
+// latency. The kernel therefore issues independent reads together. Reads of the tables go directly to shared memory
+// (`fetch_row`), and a warp issues all of them before it waits. They bypass the first-level cache, which does not see
+// the writes of other blocks. Sums over a window read WINDOW_GROUP rows at a time and multiply rows outside by zero.
+//
+// Macros. The host defines DIM (width of a row, a multiple of 4), WINDOW, TILE, POOL_SIZE, POOL_HELD, WARPS,
+// CHUNK_TOKENS and MAX_STEP_NORM, and DOUBLE for float64. There is no #include, because NVRTC needs no headers.
 
 #ifdef DOUBLE
 typedef double Real;
@@ -30,7 +42,7 @@ typedef float Real;
 #endif
 typedef unsigned long long Bits;
 
-#ifndef VECTOR_ATOMICS  // whether one atomic operation adds four columns
+#ifndef VECTOR_ATOMICS  // whether one atomic operation adds four columns (from compute capability 9.0 on)
 #if !defined(DOUBLE) && defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
 #define VECTOR_ATOMICS 1
 #else
@@ -38,7 +50,7 @@ typedef unsigned long long Bits;
 #endif
 #endif
 
-#ifndef ASYNC_COPY  // whether rows are copied to shared memory asynchronously
+#ifndef ASYNC_COPY  // whether rows are copied to shared memory asynchronously (from compute capability 8.0 on)
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
 #define ASYNC_COPY 1
 #else
@@ -52,60 +64,61 @@ typedef unsigned long long Bits;
 
 #define FULL_MASK 0xffffffffu
 constexpr int THREADS = 32 * WARPS;
-constexpr int RING_ROWS = 2 * WINDOW + TILE;                     // rows that the windows of a tile reach
-constexpr int BAND = 2 * WINDOW + 1;                             // tokens that the window of a target reaches
-constexpr int ROW_STEPS = (DIM + 127) / 128;                     // iterations of a warp along a row
-constexpr int TARGET_GROUP = TILE >= 3 ? 4 : TILE;               // targets scored together
+constexpr int RING_ROWS = 2 * WINDOW + TILE;                     // rows that the windows of a tile can reach
+constexpr int BAND = 2 * WINDOW + 1;                             // tokens that the window of a target can reach
+constexpr int ROW_STEPS = (DIM + 127) / 128;                     // steps of a warp along a row, each of 128 columns
+constexpr int TARGET_GROUP = TILE >= 3 ? 4 : TILE;               // targets that are scored together
 constexpr int PADDED_TILE = (TILE + TARGET_GROUP - 1) / TARGET_GROUP * TARGET_GROUP;
-constexpr int WARP_POOL_ROWS = (POOL_SIZE + WARPS - 1) / WARPS;  // rows of the pool per warp
-constexpr int POOL_GROUP = WARP_POOL_ROWS >= 5 ? 8 : WARP_POOL_ROWS >= 3 ? 4 : WARP_POOL_ROWS;  // scored together
-constexpr int WINDOW_GROUP = ROW_STEPS > 2 ? 2 : 4;              // rows of a window read together
+constexpr int WARP_POOL_ROWS = (POOL_SIZE + WARPS - 1) / WARPS;  // rows of the pool for each warp
+constexpr int POOL_GROUP = WARP_POOL_ROWS >= 5 ? 8 : WARP_POOL_ROWS >= 3 ? 4 : WARP_POOL_ROWS;  // rows scored together
+constexpr int WINDOW_GROUP = ROW_STEPS > 2 ? 2 : 4;              // rows of a window that are read together
 constexpr int PREFETCH_DISTANCE = 2 * TILE;                      // tokens between the prefetch of a row and its use
 constexpr int ROW_BYTES = DIM * (int)sizeof(Real);
 
-// The kernels' only parameter, passed by value. `Arguments` in word2vec_cuda.py has the same fields in the same order.
+// The only parameter of the kernels, passed by value. `Arguments` in word2vec_cuda.py has the same fields in the same
+// order.
 //
-// V: words of the vocabulary. D: DIM. C: chunks of an epoch. N: items, C * epochs; an item is a chunk in an epoch, and
-// items are numbered in the order of training. B: blocks.
+// Shapes use V for the words in the vocabulary, D for DIM, C for the chunks in an epoch, N = C * epochs for the items,
+// and B for the blocks. An item is a chunk in an epoch, and items are numbered in the order of training.
 struct Arguments {
   // tables
   Real *W_in, *W_out;            // (V, D)
-  const Real *max_rate_in;       // (V,): rates up to which rows of W_in take whole steps (engines/staleness.py),
-  const Real *max_rate_out;      // (V,): and rows of W_out
+  const Real *max_rate_in;       // (V,): learning rate above which the steps of a row of W_in are scaled down
+  const Real *max_rate_out;      // (V,): the same for W_out (engines/staleness.py)
   long long words;               // V
 
   // corpus
-  const int *ids;                // (tokens,): word ids; the last token of a sentence has the sign bit set
+  const int *ids;                // (tokens,): word ids. The last token of a sentence has the sign bit set.
   long long first_token;         // index in the corpus of ids[0]
-  const long long *chunk_start;  // (N,): first token of an item's chunk, an index in the corpus,
-  const long long *chunk_stop;   // (N,): and one past its last token
-  const long long *chunk_done;   // (N,): tokens of all epochs trained before the item
+  const long long *chunk_start;  // (N,): index in the corpus of the first token of each item
+  const long long *chunk_stop;   // (N,): index after the last token of each item
+  const long long *chunk_done;   // (N,): tokens of all epochs that are trained before each item
   long long chunks_per_epoch;    // C
-  long long stop_item;           // the launch ends before this item
+  long long stop_item;           // index after the last item of the launch
 
   // sampling
-  const Bits *keep;              // (V,): thresholds of `bernoulli` for keeping a word's tokens
-  const Bits *threshold;         // (V,): thresholds of the alias table of the noise distribution,
-  const int *alias;              // (V,): and its aliases
+  const Bits *keep;              // (V,): threshold of `bernoulli` for keeping a token of each word
+  const Bits *threshold;         // (V,): thresholds of the alias table of the noise distribution
+  const int *alias;              // (V,): aliases of this table
   Bits seed;
   int shrink_windows;            // whether the width of a window is random
 
   // schedule
   int pool_sync_interval;        // tiles between write-backs of a pool, with POOL_HELD
   long long pool_tokens;         // tokens of the corpus that share a pool
-  const Real *cbow_grad_scale;   // (2 * WINDOW + 1,): factor of a context row's gradient, by the number of contexts
+  const Real *cbow_grad_scale;   // (2 * WINDOW + 1,): factor of a context's gradient, by the number of contexts
   double negative;               // negative samples per positive
   double alpha;                  // initial learning rate
   double slope;                  // decrease of the learning rate per token
 
   // working memory and results
-  Bits *next_item;               // (1,)
+  Bits *next_item;               // (1,): next item to train
   int *scratch;                  // (B, 5, CHUNK_TOKENS)
-  double *losses;                // (N,): loss, summed over the item's targets
-  int *targets;                  // (N,): number of those targets
+  double *losses;                // (N,): loss of each item, summed over its targets
+  int *targets;                  // (N,): number of targets of each item
 };
 
-// ---- random numbers, as in sampling/rng.py: the same integers on every device ----
+// ---- random numbers, the same integers as in sampling/rng.py ----
 
 __device__ inline Bits bits(Bits key, Bits position) {
   Bits z = 0x9E3779B97F4A7C15ull * (position + 1) + key;
@@ -118,7 +131,7 @@ __device__ inline Bits randint(Bits random, Bits n) { return ((random >> 32) * n
 
 __device__ inline bool bernoulli(Bits random, Bits threshold) { return (random & 0xffffffffull) < threshold; }
 
-// ---- arithmetic in either type ----
+// ---- arithmetic for float and double ----
 
 __device__ inline float exponential(float x) { return expf(x); }
 __device__ inline double exponential(double x) { return exp(x); }
@@ -129,15 +142,16 @@ __device__ inline double divide(double x, double y) { return x / y; }
 __device__ inline float square_root(float x) { return sqrtf(x); }
 __device__ inline double square_root(double x) { return sqrt(x); }
 
-// Return sigmoid(s), and add weight * log(1 + exp(s)) to the loss. Of numbers from 1 to 2, the hardware's fast division
-// is off by at most two units in the last place. Its logarithm is off by 4e-7 and affects only the reported loss.
+// Return sigmoid(s), and add weight * log(1 + exp(s)) to the loss. The divisor lies between 1 and 2, where the error of
+// the hardware's fast division is at most two units in the last place. The error of its fast logarithm is at most 4e-7
+// and affects only the reported loss.
 __device__ inline Real sigmoid(Real s, Real weight, double &loss) {
   Real tail = exponential(s < 0 ? s : -s);
   loss += (double)(weight * ((s > 0 ? s : 0) + logarithm(1 + tail)));
   return divide(s < 0 ? tail : 1, 1 + tail);
 }
 
-// ---- the four columns of a row that a lane holds ----
+// ---- the four columns of a row that a lane processes ----
 
 struct alignas(16) Four {
   Real x[4];
@@ -153,8 +167,8 @@ __device__ inline Real dot(const Four &a, const Four &b) {
   return a.x[0] * b.x[0] + a.x[1] * b.x[1] + a.x[2] * b.x[2] + a.x[3] * b.x[3];
 }
 
-// Return the index of column i of a lane. The four are adjacent where the hardware adds four numbers at once. Elsewhere
-// they are 32 apart, so that each of a warp's four operations covers contiguous memory.
+// Return the index of column i of a lane. With VECTOR_ATOMICS, the four columns of a lane are adjacent. Otherwise they
+// are 32 apart, so that each of the four operations of a warp covers contiguous memory.
 __device__ inline int column(int step, int i, int lane) {
   return VECTOR_ATOMICS ? 128 * step + 4 * lane + i : 128 * step + 32 * i + lane;
 }
@@ -179,8 +193,8 @@ __device__ inline void store(Real *row, int step, int lane, const Four &v) {
 #endif
 }
 
-// Start to copy a row of a table, as other blocks have left it, to shared memory. All threads can read it after
-// `wait_for_rows` and a barrier; before compute capability 8.0, after the barrier.
+// Start to copy a row of a table to shared memory, bypassing the first-level cache. All threads can read the row after
+// `wait_for_rows` and a barrier.
 __device__ inline void fetch_row(Real *to, const Real *row, int lane) {
 #pragma unroll
   for (int byte = 16 * lane; byte < ROW_BYTES; byte += 512) {
@@ -194,19 +208,20 @@ __device__ inline void fetch_row(Real *to, const Real *row, int lane) {
   }
 }
 
+// Wait for the copies that this thread has started. Before compute capability 8.0, copies are synchronous.
 __device__ inline void wait_for_rows() {
 #if ASYNC_COPY
   asm volatile("cp.async.wait_all;" ::: "memory");
 #endif
 }
 
-// Add to a row that other threads may be adding to, one column at a time.
+// Add to a row with atomic additions, one column at a time.
 __device__ inline void atomic_add_row(Real *row, int step, int lane, const Four &v) {
   for (int i = 0; i < 4; ++i)
     if (column(step, i, lane) < DIM) atomicAdd(row + column(step, i, lane), v.x[i]);
 }
 
-// Add to a row of a table, atomically.
+// Add to a row of a table with atomic additions.
 __device__ inline void add_to_table(Real *row, int step, int lane, const Four &v) {
 #if VECTOR_ATOMICS
   if (column(step, 0, lane) < DIM)
@@ -216,7 +231,7 @@ __device__ inline void add_to_table(Real *row, int step, int lane, const Four &v
 #endif
 }
 
-// Prefetch a row to the second-level cache.
+// Prefetch a row into the second-level cache.
 __device__ inline void prefetch(const Real *row, int lane) {
 #ifdef __CUDA_ARCH__
   if (lane * 128 < ROW_BYTES)
@@ -231,8 +246,8 @@ template <typename Number> __device__ inline Number warp_sum(Number x) {
   return x;
 }
 
-// Sum each of N numbers, a power of two up to 32, over the lanes; a lane gets the sum of number lane / (32 / N). Lanes
-// exchange halves of what they hold in pairs, so that 32 sums take 31 exchanges instead of 160.
+// Sum each of N numbers over the lanes. N is a power of two up to 32. A lane returns the sum of number lane / (32 / N).
+// In each step, two lanes exchange half of their numbers, so 32 sums need 31 exchanges instead of 160.
 template <int N, int OFFSET = 16> struct Reduce {
   static __device__ inline Real of(Real *x, int lane) {
     bool upper = lane & OFFSET;
@@ -258,39 +273,40 @@ template <int OFFSET> struct Reduce<1, OFFSET> {
 template <bool CBOW> struct Block {
   int thread, warp, lane;
 
-  // Tables (V, D) and their max_rates (V,): of the rows that windows reach, of the targets' rows, and of the pool.
+  // Tables (V, D) and their max_rates (V,): of the contexts (the stream), of the targets, and of the pool.
   Real *stream_table, *target_table, *pool_table;
   const Real *stream_max_rate, *target_max_rate, *pool_max_rate;
 
   // The n tokens of the chunk that subsampling keeps, in global memory.
-  int *word;          // (n,): word ids
-  int *position;      // (n,): token indices, relative to the start of the chunk
-  int *sentence;      // (n,): numbers of their sentences
-  int *window_begin;  // (n,): first kept token that the window of each reaches,
-  int *window_end;    // (n,): and one past the last
+  int *word;          // (n,): word id
+  int *position;      // (n,): index of the token, relative to the start of the chunk
+  int *sentence;      // (n,): number of the sentence
+  int *window_begin;  // (n,): first kept token in the window
+  int *window_end;    // (n,): one past the last kept token in the window
 
-  // Shared memory. Kept token t has row t % RING_ROWS of a ring; target k of the tile is token first + k.
+  // Shared memory. Kept token t has row t % RING_ROWS of a ring. Target k of the tile is kept token first + k.
   Real *ring;               // (RING_ROWS, D): rows of the stream
-  Real *target_ring;        // (RING_ROWS, D): CBOW: the targets' gradients; skip-gram: the targets' hidden vectors
-  Real *hidden;             // (PADDED_TILE, D): CBOW: the targets' hidden vectors
-  Real *partial_grads;      // (WARPS + 1, PADDED_TILE, D): parts of the targets' gradients; the last is of positives
+  Real *target_ring;        // (RING_ROWS, D): CBOW: gradients of the targets; skip-gram: their hidden vectors
+  Real *hidden;             // (PADDED_TILE, D): CBOW: hidden vectors of the targets
+  Real *partial_grads;      // (WARPS + 1, PADDED_TILE, D): parts of the targets' gradients, from the pool rows of each
+                            // warp and, last, from the positives
   Real *pool;               // (POOL_SIZE, D)
-  Real *pool_update;        // (POOL_SIZE, D): with POOL_HELD: what was added to the pool since it was read
-  Real *multiplicity;       // (POOL_SIZE,): how often a word was drawn; 0 for repetitions
-  Real *pool_row_max_rate;  // (POOL_SIZE,): pool_max_rate of the pool's words
-  Real *pool_coefficient;   // (POOL_SIZE, PADDED_TILE): of pool rows and targets
-  Real *coefficient;        // CBOW: (PADDED_TILE,): of targets and their own rows
+  Real *pool_update;        // (POOL_SIZE, D): with POOL_HELD: updates of the pool since it was read
+  Real *multiplicity;       // (POOL_SIZE,): how often the word was drawn, or 0 if an earlier row has the word
+  Real *pool_row_max_rate;  // (POOL_SIZE,): pool_max_rate of the word
+  Real *pool_coefficient;   // (POOL_SIZE, PADDED_TILE): coefficient of each pool row and target
+  Real *coefficient;        // CBOW: (PADDED_TILE,): coefficient of each target and its own row
                             // skip-gram: (RING_ROWS, BAND): of target t and context i, in column i - t + WINDOW
-  int *pool_word;           // (POOL_SIZE,): word ids
-  int *target_word;         // (PADDED_TILE,): CBOW: word ids of the targets; ~id if the row is in the pool
-  int *ring_word;           // (RING_ROWS,): skip-gram: word ids of the rows in `ring`
+  int *pool_word;           // (POOL_SIZE,): word id
+  int *target_word;         // (PADDED_TILE,): CBOW: word id of the target, or ~id if its row is in the pool
+  int *ring_word;           // (RING_ROWS,): skip-gram: word id of the row in `ring`
   int *warp_totals;         // (2, WARPS)
 
   // The tile.
-  int first, count;   // its targets are tokens first to first + count - 1
+  int first, count;   // the targets are kept tokens first to first + count - 1
   Real rate;          // learning rate
-  Real noise_weight;  // negative samples that a row of the pool stands for
-  double loss;
+  Real noise_weight;  // weight of a row of the pool for one positive
+  double loss;        // this thread's part of the loss of the item
 
   __device__ Block(double *memory) {
     thread = threadIdx.x;
@@ -310,7 +326,7 @@ template <bool CBOW> struct Block {
     target_word = ring_word = pool_word + POOL_SIZE;
     warp_totals = target_word + (CBOW ? PADDED_TILE : RING_ROWS);
 #pragma unroll 1
-    for (Real *x = ring + thread; x < (Real *)pool_word; x += THREADS) *x = 0;  // padding must be finite
+    for (Real *x = ring + thread; x < (Real *)pool_word; x += THREADS) *x = 0;  // because padding must be finite
     __syncthreads();
   }
 
@@ -318,11 +334,11 @@ template <bool CBOW> struct Block {
     return CBOW ? hidden + k * DIM : target_ring + (first + k) % RING_ROWS * DIM;
   }
 
-  // Return the factor of a step of a row, see engines/staleness.py.
+  // Return the factor that scales down a step of a row (engines/staleness.py).
   __device__ Real damping(Real max_rate) const { return max_rate < rate ? divide(max_rate, rate) : Real(1); }
 
-  // Return `n` plus the number of threads before this one that set `chosen`, and set `mark` to `marks` plus the number
-  // that set `marked`; add the totals of the block to `n` and `marks`.
+  // Return `n` plus the number of threads before this one for which `chosen` is true. Set `mark` to `marks` plus the
+  // number of threads before this one for which `marked` is true. Then add the totals of the block to `n` and `marks`.
   __device__ int block_rank(bool chosen, bool marked, int &n, int &marks, int &mark) {
     unsigned chosen_lanes = __ballot_sync(FULL_MASK, chosen), marked_lanes = __ballot_sync(FULL_MASK, marked);
     if (lane == 0) {
@@ -342,7 +358,7 @@ template <bool CBOW> struct Block {
     return at;
   }
 
-  // Subsample the tokens from `start` to `stop` and find their windows; return n. `ids` is indexed like the corpus.
+  // Subsample the tokens from `start` to `stop`, set their windows, and return n. `ids` is indexed like the corpus.
   __device__ int subsample(const int *ids, long long start, long long stop, const Bits *keep, Bits keep_key,
                            Bits window_key, bool shrink_windows) {
     int kept = 0, sentences = 0;
@@ -359,7 +375,7 @@ template <bool CBOW> struct Block {
       }
       __syncthreads();
     }
-    int n = 0;  // tokens that are not alone in their sentence; they only move to the left
+    int n = 0;  // tokens that are not alone in their sentence. They move only to the left, to entries already read.
 #pragma unroll 1
     for (int base = 0; base < kept; base += THREADS) {
       int i = base + thread;
@@ -387,8 +403,8 @@ template <bool CBOW> struct Block {
     return n;
   }
 
-  // Draw the words of a pool. A word drawn twice is one row that counts twice, because a second copy would not see the
-  // updates of the first.
+  // Draw the words of a pool. A word that is drawn several times has one row with a multiplicity, because a second row
+  // would not receive the updates of the first.
   __device__ void draw_pool(Bits key, long long number, const Bits *threshold, const int *alias, long long words) {
     Bits row = bits(key, number);
 #pragma unroll 1
@@ -412,9 +428,9 @@ template <bool CBOW> struct Block {
     }
   }
 
-  // Return the number of this warp's rows of the pool, which start at row `warp * WARP_POOL_ROWS`.
+  // Return the number of this warp's rows of the pool. The first is row `warp * WARP_POOL_ROWS`.
   __device__ int warp_pool_rows() const {
-    if (POOL_SIZE % WARPS == 0) return WARP_POOL_ROWS;  // known to the compiler
+    if (POOL_SIZE % WARPS == 0) return WARP_POOL_ROWS;  // a compile-time constant
     int rest = POOL_SIZE - warp * WARP_POOL_ROWS;
     return rest < 0 ? 0 : rest < WARP_POOL_ROWS ? rest : WARP_POOL_ROWS;
   }
@@ -441,7 +457,7 @@ template <bool CBOW> struct Block {
         }
   }
 
-  // Return the index of a word in the pool, or -1. All lanes of a warp call it with the same word.
+  // Return the index of a word in the pool, or -1. All lanes of a warp must pass the same word.
   __device__ int find_in_pool(int wanted) const {
 #pragma unroll 1
     for (int base = 0; base < POOL_SIZE; base += 32) {
@@ -451,7 +467,7 @@ template <bool CBOW> struct Block {
     return -1;
   }
 
-  // Read the rows of tokens `begin` to `end` into the ring.
+  // Read the rows of tokens `begin` to `end` - 1 into the ring.
   __device__ void enter(int begin, int end, int n) {
 #pragma unroll 1
     for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
@@ -466,7 +482,8 @@ template <bool CBOW> struct Block {
     }
   }
 
-  // Read the targets' own rows: for CBOW of W_out, unless the pool has them; for skip-gram of W_in.
+  // Read the targets' own rows. For CBOW these are rows of W_out, unless they are in the pool. For skip-gram they are
+  // rows of W_in.
   __device__ void read_targets(int n) {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
@@ -482,7 +499,8 @@ template <bool CBOW> struct Block {
     }
   }
 
-  // CBOW: average the contexts, score the mean with the target's own row, and compute that row's part of the gradient.
+  // CBOW: average the contexts, score the mean against the target's own row, and compute the part of the gradient that
+  // comes from this row.
   __device__ void average_contexts() {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
@@ -515,7 +533,8 @@ template <bool CBOW> struct Block {
     }
   }
 
-  // Skip-gram: score the contexts, and compute their coefficients and their part of the targets' gradients.
+  // Skip-gram: score the contexts, and compute their coefficients and the part of the targets' gradients that comes
+  // from them.
   __device__ void score_contexts() {
     constexpr int N = 8;
 #pragma unroll 1
@@ -552,7 +571,7 @@ template <bool CBOW> struct Block {
     int t = first + k, wanted = pool_word[p];
     Real weight = noise_weight * multiplicity[p];
     if (k >= count || weight == 0) return 0;
-    bool is_target = CBOW && target_word[k] == ~wanted;  // a positive, not a negative
+    bool is_target = CBOW && target_word[k] == ~wanted;  // the row is the positive, not a negative
     if (is_target) {
       weight = 1;
     } else if (!CBOW) {
@@ -570,7 +589,8 @@ template <bool CBOW> struct Block {
     return is_target ? g : -g;
   }
 
-  // Score this warp's rows of the pool against all targets, update them, and store their part of the gradients.
+  // Score this warp's rows of the pool against all targets, update the rows, and store the part of the targets'
+  // gradients that comes from them.
   __device__ void train_pool() {
     const int begin = warp * WARP_POOL_ROWS, rows = warp_pool_rows();
     constexpr int N = TARGET_GROUP * POOL_GROUP;
@@ -623,7 +643,7 @@ template <bool CBOW> struct Block {
               Four update = load(pool_update + p * DIM, q, lane);
               add(update, 1, step);
               store(pool_update + p * DIM, q, lane, update);
-            } else {  // adds zero for a repetition; a branch would keep the rows from overlapping
+            } else {  // adds zero for a repeated word, because a branch would prevent the overlap of several rows
               add_to_table(pool_table + (long long)pool_word[p] * DIM, q, lane, step);
             }
           }
@@ -632,20 +652,21 @@ template <bool CBOW> struct Block {
     }
   }
 
-  // Return the gradient of target k's hidden vector, times the rate.
+  // Return the negative gradient of target k's hidden vector, times the learning rate.
   __device__ Four gradient(int k, int q) const {
     Four d = zero();
     for (int w = 0; w <= WARPS; ++w) add(d, 1, load(partial_grads + (w * PADDED_TILE + k) * DIM, q, lane));
     return d;
   }
 
-  // Return the factor that clips a step to norm MAX_STEP_NORM; the squares in the lanes add up to its squared norm.
+  // Return the factor that clips a step to norm MAX_STEP_NORM. The values of `square` in the lanes add up to the
+  // squared norm of the step.
   __device__ Real clip_factor(Real square) const {
     square = warp_sum(square);
     return square > Real(MAX_STEP_NORM * MAX_STEP_NORM) ? Real(MAX_STEP_NORM) / square_root(square) : Real(1);
   }
 
-  // CBOW: store the targets' gradients for their contexts, and update the targets' own rows.
+  // CBOW: store the gradient that each target passes to its contexts, and update the targets' own rows.
   __device__ void store_gradients(const Real *cbow_grad_scale) {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
@@ -685,14 +706,15 @@ template <bool CBOW> struct Block {
     }
   }
 
-  // Write the rows of tokens `begin` to `end`, each with the steps of all targets before `seen` whose windows reach it.
+  // Write the rows of tokens `begin` to `end` - 1. The step of a row is the sum over all targets before `seen` whose
+  // windows contain the token.
   __device__ void leave(int begin, int end, int seen) {
 #pragma unroll 1
     for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
       Four steps[ROW_STEPS];
 #pragma unroll
       for (int q = 0; q < ROW_STEPS; ++q) steps[q] = zero();
-      Real damped = damping(stream_max_rate[word[i]]);  // read early
+      Real damped = damping(stream_max_rate[word[i]]);  // read early, because of the latency
 #pragma unroll 1
       for (int base = i - WINDOW; base <= i + WINDOW; base += 32) {  // each lane examines one target
         int t = base + lane;
@@ -714,7 +736,7 @@ template <bool CBOW> struct Block {
       for (int q = 0; q < ROW_STEPS; ++q) square += dot(steps[q], steps[q]);
       Real factor = clip_factor(square);
       int hit = POOL_HELD && !CBOW ? find_in_pool(word[i]) : -1;
-      if (hit < 0) factor *= damped;  // a row of the pool is scaled when the pool is written
+      if (hit < 0) factor *= damped;  // `write_pool` scales the rows of the pool
 #pragma unroll
       for (int q = 0; q < ROW_STEPS; ++q) {
         Four step = zero();
@@ -729,8 +751,8 @@ template <bool CBOW> struct Block {
     }
   }
 
-  // Train the n tokens that `subsample` kept of the chunk that starts at token `start`, after `done` tokens of all
-  // epochs. `key` is that of the negatives.
+  // Train the n tokens that `subsample` kept of a chunk. `start` is the first token of the chunk, `done` the number of
+  // tokens of all epochs that were trained before it, and `key` the key of the negatives.
   __device__ void train(int n, long long start, Bits key, long long done, const Arguments &arguments) {
     const long long pool_tokens = arguments.pool_tokens;
     long long pool_end = -1;
@@ -792,7 +814,7 @@ template <bool CBOW> struct Block {
     __syncthreads();
   }
 
-  // Train one item after another until none is left. Epoch e has the items from e * chunks_per_epoch on.
+  // Train one item after another until none remains. The first item of epoch e is e * chunks_per_epoch.
   __device__ void run(const Arguments &arguments) {
     stream_table = CBOW ? arguments.W_in : arguments.W_out;
     target_table = CBOW ? arguments.W_out : arguments.W_in;
@@ -813,7 +835,7 @@ template <bool CBOW> struct Block {
       long long item = (long long)*next;
       if (item >= arguments.stop_item) break;
       __syncthreads();
-      // The streams KEEP, WINDOW and NEGATIVES of sampling/rng.py.
+      // 1, 2 and 3 are the streams KEEP, WINDOW and NEGATIVES of sampling/rng.py.
       long long epoch = item / arguments.chunks_per_epoch, start = arguments.chunk_start[item];
       Bits keep_key = bits(bits(arguments.seed, 1), epoch), window_key = bits(bits(arguments.seed, 2), epoch);
       int n = subsample(arguments.ids - arguments.first_token, start, arguments.chunk_stop[item], arguments.keep,

@@ -1,4 +1,4 @@
-"""What is compiled of `word2vec.cu`, its parameter, and its launch. Importing this module does not import CuPy."""
+"""Compile and launch the kernels of `word2vec.cu`. Importing this module does not import CuPy."""
 
 from __future__ import annotations
 
@@ -24,14 +24,21 @@ __all__ = [
 ]
 
 SOURCE = Path(__file__).with_name("word2vec.cu")
+"""Path of the CUDA source."""
 WARPS = 4
-"""Warps of a block."""
+"""Warps in a block."""
 MIN_COMPUTE_CAPABILITY = (7, 5)
-"""Lowest compute capability that the kernels are compiled for."""
+"""Lowest supported compute capability."""
 
 
 def unavailable_reason(device: str = "cuda") -> str | None:
-    """Return why the kernels cannot run on "cuda" or "cuda:N", or None when they can."""
+    """Return why the kernels cannot run on a device, or None if they can.
+
+    Parameters
+    ----------
+    device : str
+        "cuda" or "cuda:N".
+    """
     if reason := cuda_problem():
         return reason
     import cupy
@@ -40,32 +47,49 @@ def unavailable_reason(device: str = "cuda") -> str | None:
     capability = cupy.cuda.Device(int(index) if index else None).compute_capability
     if (int(capability[:-1]), int(capability[-1])) < MIN_COMPUTE_CAPABILITY:
         least = ".".join(map(str, MIN_COMPUTE_CAPABILITY))
-        return f"the device has compute capability {capability[:-1]}.{capability[-1]}; {least} or later is needed"
+        return f"the device has compute capability {capability[:-1]}.{capability[-1]}; {least} or later is required"
     return None
 
 
 class Kernel(NamedTuple):
-    """The sizes that a kernel is compiled for."""
+    """The settings that are compiled into a kernel."""
 
     model: Model
     double: bool
     """Whether numbers are float64 instead of float32."""
     width: int
-    """Numbers in a row, with padding."""
+    """Numbers in a row, including padding."""
     window: int
     tile: int
     pool_size: int
     held: bool
-    """Whether a pool stays in shared memory, with its updates, over several tiles."""
+    """Whether a pool and its updates stay in shared memory for several tiles."""
     warps: int = WARPS
+    """Warps in a block."""
 
     @property
     def name(self) -> str:
-        """Name of the function in `word2vec.cu`."""
+        """The name of the kernel's function in `word2vec.cu`.
+
+        Examples
+        --------
+        >>> from fastw2v.kernels.word2vec_cuda import Kernel
+        >>> kernel = Kernel("cbow", double=False, width=100, window=5, tile=4, pool_size=24, held=False)
+        >>> kernel.name
+        'cbow_ns'
+        """
         return "cbow_ns" if self.model == "cbow" else "skipgram_ns"
 
     def macros(self) -> tuple[str, ...]:
-        """Return the compiler's options that set the sizes in the source."""
+        """Return the compiler options that define the macros of the source.
+
+        Examples
+        --------
+        >>> from fastw2v.kernels.word2vec_cuda import Kernel
+        >>> kernel = Kernel("cbow", double=False, width=100, window=5, tile=4, pool_size=24, held=False)
+        >>> kernel.macros()[:4]
+        ('-DDIM=100', '-DWINDOW=5', '-DTILE=4', '-DPOOL_SIZE=24')
+        """
         sizes = {
             "DIM": self.width,
             "WINDOW": self.window,
@@ -79,7 +103,19 @@ class Kernel(NamedTuple):
         return (*(f"-D{name}={value}" for name, value in sizes.items()), *(("-DDOUBLE",) if self.double else ()))
 
     def shared_bytes(self) -> int:
-        """Return the shared memory of a block, laid out as in the constructor of `Block` in the source."""
+        """Return the bytes of shared memory that a block needs.
+
+        The constructor of `Block` in the source has the layout.
+
+        Examples
+        --------
+        Holding the pool needs a second array of pool_size · width numbers for its updates:
+
+        >>> from fastw2v.kernels.word2vec_cuda import Kernel
+        >>> kernel = Kernel("cbow", double=False, width=100, window=5, tile=4, pool_size=24, held=False)
+        >>> kernel._replace(held=True).shared_bytes() - kernel.shared_bytes()  # 24 · 100 · 4
+        9600
+        """
         group = 4 if self.tile >= 3 else self.tile
         padded_tile = -(-self.tile // group) * group
         ring = 2 * self.window + self.tile
@@ -91,10 +127,11 @@ class Kernel(NamedTuple):
 
 
 class Arguments(NamedTuple):
-    """The parameter of the kernels: the fields of the struct of that name in `word2vec.cu`, in the same order.
+    """The parameter of the kernels. The struct `Arguments` in `word2vec.cu` has the same fields in the same order.
 
-    V words, N items (chunks in the order of training, over all epochs), B blocks. Arrays are CuPy's. They must stay
-    alive until the kernel has ended, as `as_struct` holds only their addresses.
+    Shapes use V for the number of words, N for the number of items and B for the number of blocks. An item is a chunk
+    in an epoch, and items are numbered in the order of training. Arrays are CuPy arrays. The caller must keep them
+    alive until the kernel has ended, because `as_struct` stores only their addresses.
     """
 
     W_in: Any
@@ -102,25 +139,25 @@ class Arguments(NamedTuple):
     """Float arrays, shape (V, width)."""
     max_rate_in: Any
     max_rate_out: Any
-    """Float arrays, shape (V,): rates up to which rows take whole steps."""
+    """Float arrays, shape (V,): learning rate of each row above which its steps are scaled down."""
     words: int
     """V."""
 
     ids: Any
-    """int32 array: the tokens from `first_token` on; the last one of a sentence has its sign bit set."""
+    """int32 array: word ids of the tokens from `first_token` on. The last token of a sentence has its sign bit set."""
     first_token: int
     """Index in the corpus of ``ids[0]``."""
     chunk_start: Any
     chunk_stop: Any
-    """int64 arrays, shape (N,): tokens of each item, as indices in the corpus."""
+    """int64 arrays, shape (N,): index of the first token of each item in the corpus, and index after the last token."""
     chunk_done: Any
-    """int64 array, shape (N,): tokens of all epochs trained before it."""
+    """int64 array, shape (N,): number of tokens of all epochs that are trained before each item."""
     chunks_per_epoch: int
     stop_item: int
-    """The launch ends before this item."""
+    """Index after the last item of the launch."""
 
     keep: Any
-    """uint64 array, shape (V,): thresholds of `rng.bernoulli` for keeping a word's tokens."""
+    """uint64 array, shape (V,): threshold of `rng.bernoulli` for keeping a token of each word."""
     threshold: Any
     alias: Any
     """uint64 and int32 arrays, shape (V,): the alias table of the noise distribution."""
@@ -129,25 +166,25 @@ class Arguments(NamedTuple):
     shrink_windows: bool
 
     pool_sync_interval: int
-    """Tiles between write-backs of a pool, if the kernel holds pools."""
+    """Tiles between write-backs of a pool. Not used if the kernel does not hold pools."""
     pool_tokens: int
     cbow_grad_scale: Any
-    """Float array, shape (2 * window + 1,): factor of a context row's gradient, by the number of contexts (CBOW)."""
+    """Float array, shape (2 * window + 1,): for CBOW, the factor of a context's gradient, by the number of contexts."""
     negative: float
     alpha: float
     slope: float
     """Decrease of the learning rate per token."""
 
     next_item: Any
-    """uint64 array, shape (1,): the first item; the kernel increases it."""
+    """uint64 array, shape (1,): the next item to train. The kernel increments it."""
     scratch: Any
     """int32 array, shape (B, 5, CHUNK_TOKENS): working memory."""
     losses: Any
     targets: Any
-    """float64 and int32 arrays, shape (N,): summed loss of each item, and the number of its targets."""
+    """float64 and int32 arrays, shape (N,): summed loss and number of targets of each item."""
 
     def as_struct(self) -> np.ndarray:
-        """Return the struct as an array without dimensions of `ARGUMENTS`, which CuPy passes to a kernel by value."""
+        """Return the struct as an array of shape () and dtype `ARGUMENTS`, which CuPy passes to a kernel by value."""
         values = {name: value if name in SCALARS else value.data.ptr for name, value in self._asdict().items()}
         return np.array(tuple(values.values()), ARGUMENTS)
 
@@ -167,13 +204,24 @@ SCALARS: dict[str, Any] = {
 }
 """Types of the fields of `Arguments` that are not arrays."""
 ARGUMENTS = np.dtype([(name, SCALARS.get(name, np.uint64)) for name in Arguments._fields], align=True)
-"""Layout of the struct, which equals that of C: arrays are addresses."""
+"""Layout of the struct, as in C. Arrays are stored as addresses."""
 
 
 def compile_kernel(
     model: Model, double: bool, width: int, window: int, tile: int, pool_size: int, hold: bool
 ) -> tuple[Kernel, Any]:
-    """Compile the kernel that `choose_kernel` chooses for the current device, or take it from CuPy's cache."""
+    """Compile the kernel that `choose_kernel` returns for the current device, or load it from CuPy's cache.
+
+    Parameters
+    ----------
+    model, double, width, window, tile, pool_size, hold
+        See `choose_kernel`.
+
+    Returns
+    -------
+    kernel : Kernel
+    function : cupy.RawKernel
+    """
     import cupy
 
     limit = cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]
@@ -187,12 +235,43 @@ def compile_kernel(
 def choose_kernel(
     model: Model, double: bool, width: int, window: int, tile: int, pool_size: int, hold: bool, limit: int
 ) -> Kernel:
-    """Return the kernel for these sizes that fits in `limit` bytes of shared memory; it holds its pool if `hold` asks.
+    """Return a kernel that fits in the shared memory of a device.
+
+    If the requested kernel does not fit, the kernel does not hold its pool. If this does not fit either, it has fewer
+    warps.
+
+    Parameters
+    ----------
+    model : {"cbow", "skipgram"}
+    double : bool
+        Whether numbers are float64 instead of float32.
+    width : int
+        Numbers in a row, including padding.
+    window, tile, pool_size : int
+    hold : bool
+        Whether a pool should stay in shared memory for several tiles.
+    limit : int
+        Bytes of shared memory that a block can use.
+
+    Returns
+    -------
+    Kernel
 
     Raises
     ------
     ValueError
-        If none fits, with the settings that need the memory.
+        If no kernel fits. The message names the settings that need the memory.
+
+    Examples
+    --------
+    With 227 KiB of shared memory, the pool is held. With 99 KiB, it is not held and the block has only two warps:
+
+    >>> from fastw2v.kernels.word2vec_cuda import choose_kernel
+    >>> for limit in (227 << 10, 99 << 10):
+    ...     kernel = choose_kernel("cbow", False, 300, window=5, tile=4, pool_size=32, hold=True, limit=limit)
+    ...     print(kernel.held, kernel.warps)
+    True 4
+    False 2
     """
     for held, warps in ((hold, WARPS), (False, WARPS), (False, 2), (False, 1)):
         kernel = Kernel(model, double, width, window, tile, pool_size, held, warps)
@@ -206,7 +285,14 @@ def choose_kernel(
 
 
 def resident_blocks(kernel: Kernel, function: Any) -> int:
-    """Return how many blocks the current device runs at once."""
+    """Return the number of blocks that the current device runs at the same time.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    function : cupy.RawKernel
+        The compiled kernel.
+    """
     import cupy
 
     attributes = cupy.cuda.Device().attributes
@@ -220,5 +306,15 @@ def resident_blocks(kernel: Kernel, function: Any) -> int:
 
 
 def launch(kernel: Kernel, function: Any, arguments: Arguments, blocks: int) -> None:
-    """Start a kernel on some blocks of the current device; the caller waits for it."""
+    """Start a kernel on the current device. The launch is asynchronous.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    function : cupy.RawKernel
+        The compiled kernel.
+    arguments : Arguments
+    blocks : int
+        Number of blocks, at most the first dimension of ``arguments.scratch``.
+    """
     function((blocks,), (32 * kernel.warps,), (arguments.as_struct(),), shared_mem=kernel.shared_bytes())

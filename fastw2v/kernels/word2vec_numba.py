@@ -1,21 +1,21 @@
-"""CBOW and skip-gram with negative sampling over one chunk of the corpus, compiled by Numba.
+"""The fused CPU kernels, which train CBOW or skip-gram with negative sampling on one chunk of the corpus.
 
-`cbow_ns` and `skipgram_ns` compute what `fastw2v.engines.reference` specifies, in one pass and without leaving the
-cache. One thread trains one chunk; the threads share W_in and W_out without locks.
+The kernels are compiled by Numba. Their specification is `fastw2v.engines.reference`. Each thread trains one chunk at a
+time, and the threads share W_in and W_out without locks.
 
-Targets and rows are processed in blocks of four by four:
+Targets and rows are processed in blocks of four by four, in three steps over data that stays in the cache:
 
-1. `_scores` computes the dot products of four targets with four rows while it reads the rows once, in sixteen sums (two
-   times eight where there are fewer registers).
-2. `_positive_coefficients` and `_negative_coefficients` turn sixteen scores at a time into the loss and into the
-   coefficients ``alpha * (label - sigmoid(score))``.
-3. `_update_rows` reads each row once more, adds it to the gradients of the four targets, applies its four updates and
-   writes it back.
+1. `_scores` computes the sixteen dot products of four targets and four rows. It reads each row once.
+2. `_positive_coefficients` and `_negative_coefficients` compute the loss and the coefficients
+   ``alpha * (label - sigmoid(score))`` from sixteen scores at a time.
+3. `_update_rows` reads each row again, adds it to the gradients of the four targets, adds the four updates to the row
+   and writes it back.
 
-Rows that windows can still reach are held in ring buffers. The rows of a pool are copied for as long as it is in use,
-so that threads seldom write to the same rows. `docs/kernels.md` shows the machine code and the figures.
+Ring buffers store the rows of the tokens that windows can still reach. The rows of a pool are copied while the pool is
+in use, so that threads rarely write to the same rows. `docs/concepts/kernels.md` explains the design and has the
+measurements.
 
-Arrays are flat, and rows are named by the offset of their first element.
+In this module, tables are indexed like flat arrays, and a row is given by the offset of its first element.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -56,11 +56,11 @@ from fastw2v.sampling import rng
 __all__ = ["Sampling", "Schedule", "cbow_ns", "skipgram_ns"]
 
 BLOCK = 4
-"""Rows in a block, and targets in a block: the sixteen products are one vector."""
+"""Rows and targets in a block. The sixteen scores of a block fill one vector."""
 PREFETCH_DISTANCE = 12
-"""Tokens, after subsampling, between the prefetch of a row and its use."""
+"""Number of tokens, after subsampling, between the prefetch of a row and its use."""
 MASKED = -1e30
-"""Score of a pair that does not count: its probability and its loss are exactly 0."""
+"""Score of a pair that must be ignored. Its sigmoid and its softplus are exactly 0."""
 
 _GOLDEN = np.uint64(rng.GOLDEN)
 _MIX_1 = np.uint64(rng.MIX_1)
@@ -69,28 +69,28 @@ _LOW = np.uint64(0xFFFFFFFF)
 
 
 class Sampling(NamedTuple):
-    """The random choices of an epoch: tables and keys."""
+    """The tables and keys of the random choices in an epoch."""
 
     keep: Any
-    """uint64 array, shape (V,): thresholds of `rng.bernoulli` for keeping a word's tokens."""
+    """uint64 array, shape (V,): threshold of `rng.bernoulli` for keeping a token of each word."""
     threshold: Any
     alias: Any
     """uint64 and int32 arrays, shape (V,): the alias table of the noise distribution."""
     keys: Any
-    """uint64 array, shape (3,): the epoch's keys of the streams KEEP, WINDOW and NEGATIVES."""
+    """uint64 array, shape (3,): keys of the streams KEEP, WINDOW and NEGATIVES in this epoch."""
     window: int
     shrink_windows: bool
 
 
 class Schedule(NamedTuple):
-    """How a chunk is trained: learning rate, pools, tiles, and the scaling of gradients and steps."""
+    """The learning rate, the sizes of pools and tiles, and the scaling of gradients and steps."""
 
     cbow_grad_scale: Any
-    """Float array, shape (2 * window + 1,): factor of a context row's gradient, by the number of contexts (CBOW)."""
+    """Float array, shape (2 * window + 1,): for CBOW, the factor of a context's gradient, by the number of contexts."""
     max_rate_in: Any
     max_rate_out: Any
-    """Float arrays: learning rates above which a row's steps are scaled down, truncated after the last row that is ever
-    affected."""
+    """Float arrays: learning rate of each row above which its steps are scaled down. The arrays end after the last row
+    that is ever affected."""
     negative: float
     pool_tokens: int
     """L."""
@@ -104,7 +104,7 @@ class Schedule(NamedTuple):
 
 @njit
 def _bits(key: Any, position: Any) -> Any:
-    """`fastw2v.sampling.rng.bits`."""
+    """Return the same integer as `fastw2v.sampling.rng.bits`."""
     z = _GOLDEN * (np.uint64(position) + np.uint64(1)) + key
     z = (z ^ (z >> np.uint64(30))) * _MIX_1
     z = (z ^ (z >> np.uint64(27))) * _MIX_2
@@ -113,17 +113,33 @@ def _bits(key: Any, position: Any) -> Any:
 
 @njit
 def _randint(random: Any, n: Any) -> Any:
-    """`fastw2v.sampling.rng.randint`."""
+    """Return the same integer as `fastw2v.sampling.rng.randint`."""
     return np.int64(((random >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
 @njit
 def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any) -> Any:
-    """Return the tokens that subsampling keeps: words, positions in the corpus, and the bounds of their windows."""
+    """Return the words, the positions and the window bounds of the tokens that subsampling keeps.
+
+    Parameters
+    ----------
+    ids : int32 array, shape (N,)
+    offsets : int64 array, shape (n_sentences + 1,)
+    start, stop : int
+        Bounds of the chunk.
+    sampling : Sampling
+
+    Returns
+    -------
+    word : int32 array, shape (n,)
+    position : int64 array, shape (n,)
+        Index of each token in the corpus.
+    window_start, window_end : int32 array, shape (n,)
+        Index in `word` of the first token of each window, and index after its last token. A window includes its target.
+    """
     keep, keys, window = sampling.keep, sampling.keys, sampling.window
-    word = np.empty(
-        stop - start + 1, np.int32
-    )  # one more, as the next position is written before it is known to be kept
+    # The arrays have one more element, because a token is written before the kernel knows whether it is kept.
+    word = np.empty(stop - start + 1, np.int32)
     position = np.empty(stop - start + 1, np.int64)
     window_start = np.empty(stop - start + 1, np.int32)
     window_end = np.empty(stop - start + 1, np.int32)
@@ -137,7 +153,7 @@ def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any
             word[n] = ids[i]
             position[n] = i
             n += (_bits(keys[0], i) & _LOW) < keep[ids[i]]
-        if n - begin < 2:  # a word alone has no context
+        if n - begin < 2:  # a word that is alone in its sentence has no context
             n = begin
         for t in range(begin, n):
             width = window
@@ -152,7 +168,20 @@ def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any
 
 @njit
 def draw_negatives(first: Any, last: Any, size: Any, sampling: Any) -> Any:
-    """Return the negatives of the pools from number `first` to `last` - 1."""
+    """Return the negatives of the pools `first` to `last` - 1.
+
+    Parameters
+    ----------
+    first, last : int
+        Indices of pools.
+    size : int
+        Negatives in a pool, P.
+    sampling : Sampling
+
+    Returns
+    -------
+    int32 array, shape ((last - first) * size,)
+    """
     threshold, alias, key = sampling.threshold, sampling.alias, sampling.keys[2]
     words = np.empty((last - first) * size, np.int32)
     for pool in range(first, last):
@@ -166,7 +195,7 @@ def draw_negatives(first: Any, last: Any, size: Any, sampling: Any) -> Any:
 
 @njit
 def _zeros(size: Any, like: Any) -> Any:
-    """Return zeros that start at a cache line: a vector that straddles two lines costs two reads."""
+    """Return zeros that start at a cache line, because a vector that crosses a cache line needs two reads."""
     buffer = np.zeros(size + LANES, like.dtype)
     skip = (-(buffer.ctypes.data // buffer.itemsize)) % LANES
     return buffer[skip : skip + size]
@@ -174,21 +203,23 @@ def _zeros(size: Any, like: Any) -> Any:
 
 @njit
 def _prefetch_row(W: Any, row: Any, width: Any) -> None:
+    """Prefetch a row to the cache, for writing."""
     for j in range(0, width, LANES):
         prefetch(W, row + j)
 
 
 @njit
 def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, draw_counts: Any, bias: Any) -> Any:
-    """Copy a pool of negatives and lay it out in blocks of four rows; return their number.
+    """Copy the rows of a pool of negatives in blocks of four, and return the number of blocks.
 
-    The first half of `pool` holds the rows that are trained, the second half a snapshot from when they were copied. The
-    rows are private to this thread while the pool is in use: frequent words are in nearly every pool, and a row that
-    several threads change at every tile moves between the processors' caches each time, which halved the speed of two
+    The first half of `pool` has the rows to train, and the second half has a snapshot of the same rows. The copy is
+    private to this thread while the pool is in use. Frequent words are in nearly every pool, and a row that several
+    threads change at every tile moves between the processors' caches each time, which can halve the speed of two
     threads.
 
-    A word that was drawn several times is one row with a count: a second row would miss the first one's update.
-    `draw_counts` and `bias` have a number for each pair of target and row, in the order of the scores' lanes.
+    A word that is drawn several times has one row and a count, because a second row would not receive the updates of
+    the first. `draw_counts` and `bias` have one number for each pair of target and row, in the order of the lanes of
+    the scores.
     """
     n = 0
     for word in words:
@@ -222,13 +253,13 @@ def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, d
 
 @njit
 def _damping(max_rate: Any, word: Any, alpha: Any) -> Any:
-    """Return the factor of a step of a word's row, see `fastw2v.engines.staleness`."""
+    """Return the factor that scales down a step of a word's row (`fastw2v.engines.staleness`)."""
     return max_rate[word] / alpha if word < len(max_rate) and max_rate[word] < alpha else 1.0
 
 
 @njit
 def _write_back_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any, max_rate: Any, alpha: Any) -> None:
-    """Add to the rows of W the updates of a pool's rows since they were copied, scaled by `_damping`."""
+    """Add the updates of a pool's rows since `_fill_pool` to the rows of W, scaled by `_damping`."""
     for m in range(size):
         if ids[m] >= 0:
             row = np.int64(ids[m]) * width
@@ -240,7 +271,7 @@ def _write_back_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any, max_rat
 
 @njit
 def _find_in_pool(ids: Any, size: Any, word: Any) -> Any:
-    """Return the slot of a word in the pool, or -1."""
+    """Return the slot of a word in the pool, or -1 if the word is not in the pool."""
     for m in range(0, size, LANES):
         found = matches(ids, m, word)
         if found:
@@ -250,7 +281,7 @@ def _find_in_pool(ids: Any, size: Any, word: Any) -> Any:
 
 @njit
 def _scores(h: Any, width: Any, W: Any, rows: Any, blocks: Any, bias: Any, scores: Any) -> None:
-    """Score four targets against every block of four rows: lane ``4 * target + row`` of the block's vector."""
+    """Score four targets against each block of four rows. Lane ``4 * target + row`` of a block has one score."""
     for q in range(blocks):
         a, b, c, d = rows[4 * q], rows[4 * q + 1], rows[4 * q + 2], rows[4 * q + 3]
         if REGISTERS > 16:
@@ -266,7 +297,7 @@ def _scores(h: Any, width: Any, W: Any, rows: Any, blocks: Any, bias: Any, score
 
 @njit
 def _products(h: Any, width: Any, W: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Multiply four targets with four rows: sixteen sums, folded to pairs of rows; the targets are loaded once."""
+    """Return the partial dot products of four targets and four rows, in vectors that combine two rows each."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(h, 0))
     c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = a0
     for j in range(0, width, COLUMNS):
@@ -286,7 +317,7 @@ def _products(h: Any, width: Any, W: Any, a: Any, b: Any, c: Any, d: Any) -> Any
 
 @njit
 def _products_of_two(h: Any, width: Any, W: Any, a: Any, b: Any) -> Any:
-    """Multiply four targets with two rows: eight sums, which with what is multiplied fit sixteen registers."""
+    """Return the partial dot products of four targets and two rows. The sums and factors fit in sixteen registers."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(h, 0))
     for j in range(0, width, COLUMNS):
         h0, h1, h2, h3 = _columns(h, width, j)
@@ -299,10 +330,10 @@ def _products_of_two(h: Any, width: Any, W: Any, a: Any, b: Any) -> Any:
 
 @njit
 def _negative_coefficients(scores: Any, blocks: Any, draw_counts: Any, weight: Any, alpha: Any) -> Any:
-    """Turn the pool's scores into the coefficients ``-rate * weight * sigmoid(score)``; return the loss.
+    """Replace the pool's scores by the coefficients ``-alpha * weight * sigmoid(score)``, and return the loss.
 
-    The loss is ``softplus(score) = max(score, 0) + log(1 + exp(-|score|))``, with one logarithm for the product of
-    up to 64 blocks; the same exponential gives the sigmoid.
+    The loss of a pair is ``weight * softplus(score)``, with ``softplus(s) = max(s, 0) + log(1 + exp(-|s|))``. The
+    exponential also gives the sigmoid. One logarithm is computed for the product of up to 64 blocks.
     """
     share = load(weight, 0)
     zero = splat(0.0, share)
@@ -337,7 +368,7 @@ def _negative_coefficients(scores: Any, blocks: Any, draw_counts: Any, weight: A
 
 @njit
 def _positive_coefficients(scores: Any, block: Any, alpha: Any) -> Any:
-    """Turn a block of positives' negated scores into ``rate * sigmoid``; return the losses, lane by lane."""
+    """Replace the negated scores of a block of positives by ``alpha * sigmoid``, and return the loss of each lane."""
     s = load(scores, LANES * block)
     one = splat(1.0, s)
     tail = exp_minus(absolute(s))
@@ -348,7 +379,7 @@ def _positive_coefficients(scores: Any, block: Any, alpha: Any) -> Any:
 
 @njit
 def _update_rows(j: Any, h: Any, d: Any, values: Any, sums: Any, rows: Any, blocks: Any, scores: Any) -> Any:
-    """Let `COLUMNS` columns of every row add to the four targets' gradients and take their updates."""
+    """Add `COLUMNS` columns of each row to the gradients `d` of four targets, and update these columns of the rows."""
     h0, h1, h2, h3 = h
     d0, d1, d2, d3 = d
     for q in range(blocks):
@@ -370,13 +401,14 @@ def _update_rows(j: Any, h: Any, d: Any, values: Any, sums: Any, rows: Any, bloc
 
 @njit
 def _copy_row(W: Any, row: Any, copies: Any, at: Any, width: Any) -> None:
+    """Copy a row of W to offset `at` of `copies`."""
     for j in range(0, width, LANES):
         store(copies, at + j, load(W, row + j))
 
 
 @njit
 def _update_positive_row(W: Any, row: Any, scores: Any, k: Any, h: Any, width: Any, factor: Any) -> None:
-    """Update the own row of CBOW's target k by a scaled step."""
+    """Add the scaled step of CBOW's target k to the target's own row."""
     g = broadcast_load(scores, k) * splat(factor, load(h, 0))
     for j in range(0, width, LANES):
         store(W, row + j, fma(g, load(h, k * width + j), load(W, row + j)))
@@ -384,6 +416,7 @@ def _update_positive_row(W: Any, row: Any, scores: Any, k: Any, h: Any, width: A
 
 @njit
 def _columns(h: Any, width: Any, j: Any) -> Any:
+    """Return `COLUMNS` columns, from column j, of the rows of four targets."""
     return (
         load_columns(h, j),
         load_columns(h, width + j),
@@ -394,6 +427,7 @@ def _columns(h: Any, width: Any, j: Any) -> Any:
 
 @njit
 def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
+    """Store `COLUMNS` columns, from column j, of the rows of four targets."""
     store(dh, j, d[0])
     store(dh, width + j, d[1])
     store(dh, 2 * width + j, d[2])
@@ -402,9 +436,9 @@ def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
 
 @njit
 def _add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any, factor: Any) -> None:
-    """Add a step, clipped to norm `MAX_STEP_NORM` and scaled, to a row of W.
+    """Clip a step to the norm `MAX_STEP_NORM`, multiply it by `factor` and add it to a row of W.
 
-    The sixteen numbers of `square` add up to the step's squared length.
+    The lanes of `square` add up to the squared norm of the step.
     """
     length = reduce_add(square)
     if length > MAX_STEP_NORM * MAX_STEP_NORM:
@@ -420,7 +454,7 @@ def _add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any,
 
 @njit
 def _ring_size(size: Any) -> Any:
-    """Return the power of two that holds `size` rows; row i lives at ``i & (ring - 1)``."""
+    """Return the size of a ring buffer, the smallest power of two ≥ `size`. Token i has row ``i & (ring - 1)``."""
     ring = 1
     while ring < size:
         ring *= 2
@@ -429,7 +463,7 @@ def _ring_size(size: Any) -> Any:
 
 @njit
 def _add_window_gradient(j: Any, k: Any, d: Any, context_rows: Any, gradient_diff: Any, at: Any, scale: Any) -> None:
-    """Add `COLUMNS` columns of the gradient of CBOW's target k to the difference array of its window."""
+    """Add `COLUMNS` columns of the gradient of CBOW's target k to the difference array, at the bounds of its window."""
     d = d * broadcast_load_columns(scale, k)
     middle, window_start, window_end = at[k, 0] + j, at[k, 1] + j, at[k, 2] + j
     store(context_rows, middle, splat(0.0, d) - d)
@@ -449,26 +483,45 @@ def cbow_ns(
     schedule: Any,
     alpha_intercept: Any,
 ) -> Any:
-    """Train CBOW in place on the tokens from `start` to `stop`; return the summed loss and the number of targets.
+    """Train CBOW in place on a chunk of the corpus.
+
+    For a target t with contexts c and negatives n, the loss is
+    ``-log sigmoid(h @ W_out[t]) - sum(weight * log sigmoid(-h @ W_out[n]))``, where h is the mean of the rows
+    ``W_in[c]``. The schedule is that of `fastw2v.engines.reference`.
 
     Parameters
     ----------
     W_in, W_out : float32 or float64 array, shape (V, width)
-        Rows are padded with zeros to a multiple of `LANES`.
+        Separate tables. Rows are padded with zeros to a multiple of `LANES`.
     ids : int32 array, shape (N,)
+        Word ids of the corpus, from 0 to V - 1. They are not checked.
     offsets : int64 array, shape (n_sentences + 1,)
     start, stop : int
-        The chunk.
+        Bounds of the chunk.
     sampling : Sampling
     schedule : Schedule
     alpha_intercept : float
-        Such that ``alpha_intercept - schedule.slope * i`` is the learning rate at token i of the corpus.
+        The learning rate at token i of the corpus is ``alpha_intercept - schedule.slope * i``.
+
+    Returns
+    -------
+    loss : float
+        Loss, summed over the targets.
+    targets : int
+        Number of targets.
 
     Notes
     -----
-    Window sums come from prefix sums: with ``row_sums[i]`` the sum of the rows before token i, the sum of a window is a
-    difference of two of them. Gradients use the transpose, a difference array: a target's gradient is added at the
-    start of its window and subtracted at its end, and a running sum gives each row its total as the row leaves.
+    *Parallel axis.* A call uses one thread and trains the tiles of its chunk in order. Several threads may train
+    different chunks with the same tables. The lanes of a vector are columns of a row.
+
+    *Contract.* With one thread, the result equals that of the reference implementation up to rounding. With several
+    threads, updates of shared rows may be lost. The padding of the rows stays zero.
+
+    *Window sums.* The sum of a window is the difference of two prefix sums, where ``row_sums[i]`` is the sum of the
+    rows before token i. The backward pass is the transpose, a difference array: the gradient of a target is added at
+    the start of its window and subtracted at the end, and a running sum gives the total gradient of each row when the
+    row leaves the windows.
     """
     window, slope = sampling.window, schedule.slope
     negative, tile = schedule.negative, schedule.tile
@@ -484,7 +537,7 @@ def cbow_ns(
     negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
 
     max_blocks = (pool_size + BLOCK - 1) // BLOCK
-    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads sixteen
+    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads whole vectors
     rows = np.empty(BLOCK * max_blocks, np.int64)
     pool = _zeros(2 * BLOCK * max_blocks * width, W_out)
     draw_counts = _zeros(LANES * max_blocks, W_in)
@@ -495,16 +548,16 @@ def cbow_ns(
     ring = _ring_size(2 * min(window, n) + tile + 1)
     mask = ring - 1
     row_sums = _zeros(ring * width, W_in)
-    at = np.zeros((BLOCK, 3), np.int64)  # offsets of each target's row in the ring, and of its window's edges
+    at = np.zeros((BLOCK, 3), np.int64)  # ring offsets of each target's row and of its window's start and end
     scale = _zeros(BLOCK, W_in)
-    context_rows = _zeros(
-        (ring + 1) * width, W_in
-    )  # a token's row, then, once it has been a target, minus its own gradient
+    # The row of each token, until the token is the target. Then the negated gradient of the target, because a target is
+    # not one of its own contexts.
+    context_rows = _zeros((ring + 1) * width, W_in)
     gradient_diff = _zeros((ring + 1) * width, W_in)
     gradient_sum = _zeros(width, W_in)
     h = _zeros(BLOCK * width, W_in)
     positive_rows = _zeros(BLOCK * width, W_in)  # the targets' own rows
-    pool_slot = np.empty(BLOCK, np.int64)  # their slots in the pool, or -1
+    pool_slot = np.empty(BLOCK, np.int64)  # the slots of the targets' words in the pool, or -1
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -528,7 +581,7 @@ def cbow_ns(
         while position[end - 1] >= (pool_index + 1) * pool_tokens:
             end -= 1
         alpha = alpha_intercept - slope * position[t]
-        if end - t != targets:  # only then: a vector load right after scalar stores stalls
+        if end - t != targets:  # not at every tile, because a vector load right after scalar stores stalls
             targets = end - t
             for k in range(BLOCK):
                 for p in range(BLOCK):
@@ -570,14 +623,14 @@ def cbow_ns(
                     others = load(row_sums, b + j) - load(row_sums, a + j) - load(context_rows, c + j)
                     store(h, k * width + j, others * inverse)
             else:
-                at[k] = ring * width  # a row that nobody reads
+                at[k] = ring * width  # an extra row that is never read
                 for j in range(0, width, LANES):
                     store(h, k * width + j, zero)
         for i in range(prefetched, min(prefetched + BLOCK, len(negatives))):
             _prefetch_row(W_out, np.int64(negatives[i]) * width, width)
         prefetched += BLOCK
 
-        # Scored before the pool, so that the sigmoids of both can be computed in parallel.
+        # The positives are scored before the pool, so that the sigmoids of both can be computed in parallel.
         s0 = s1 = s2 = s3 = zero
         for j in range(0, width, LANES):
             s0 = fma(load(h, j), load(positive_rows, j), s0)
@@ -585,7 +638,7 @@ def cbow_ns(
             s2 = fma(load(h, 2 * width + j), load(positive_rows, 2 * width + j), s2)
             s3 = fma(load(h, 3 * width + j), load(positive_rows, 3 * width + j), s3)
         s = hadd(hadd(s0, s1), hadd(s2, s3))
-        store(positive_scores, 0, zero - hadd_groups(s, s, s, s))  # the four scores, four times over
+        store(positive_scores, 0, zero - hadd_groups(s, s, s, s))  # the four scores, four times
         for k in range(end - t, BLOCK):
             for p in range(0, LANES, BLOCK):
                 positive_scores[p + k] = MASKED
@@ -645,14 +698,30 @@ def skipgram_ns(
     schedule: Any,
     alpha_intercept: Any,
 ) -> Any:
-    """Train skip-gram in place on the tokens from `start` to `stop`; return the summed loss and the number of targets.
+    """Train skip-gram in place on a chunk of the corpus.
 
-    Parameters are those of `cbow_ns`.
+    For a target t with contexts c and negatives n, the loss is
+    ``-sum(log sigmoid(h @ W_out[c])) - sum(weight * log sigmoid(-h @ W_out[n]))``, where h is ``W_in[t]``. The
+    schedule is that of `fastw2v.engines.reference`.
+
+    Parameters
+    ----------
+    W_in, W_out, ids, offsets, start, stop, sampling, schedule, alpha_intercept
+        See `cbow_ns`.
+
+    Returns
+    -------
+    loss : float
+        Loss, summed over the targets.
+    targets : int
+        Number of targets.
 
     Notes
     -----
-    The output rows of the window are held in a ring buffer and scored like a second pool, in which pairs outside their
-    target's window are masked.
+    The parallel axis and the contract are those of `cbow_ns`.
+
+    A ring buffer stores the output rows of the tokens that windows can still reach. They are scored like a second pool,
+    in which the pairs of a target and a row outside its window are masked.
     """
     window, slope = sampling.window, schedule.slope
     negative, tile = schedule.negative, schedule.tile
@@ -667,7 +736,7 @@ def skipgram_ns(
     negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
 
     max_blocks = (pool_size + BLOCK - 1) // BLOCK
-    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads sixteen
+    pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads whole vectors
     rows = np.empty(BLOCK * max_blocks, np.int64)
     pool = _zeros(2 * BLOCK * max_blocks * width, W_out)
     draw_counts = _zeros(LANES * max_blocks, W_in)
@@ -682,7 +751,7 @@ def skipgram_ns(
     positive_scores = _zeros(LANES * max_blocks, W_in)
     output_rows = _zeros(ring * width, W_in)
     updates = _zeros(ring * width, W_in)
-    pool_slot = np.empty(n, np.int32)  # a token's slot in the present pool, or -1
+    pool_slot = np.empty(n, np.int32)  # the slot of each token's word in the current pool, or -1
     h = _zeros(BLOCK * width, W_in)
     dh = _zeros(BLOCK * width, W_in)
     zero = splat(0.0, load(h, 0))

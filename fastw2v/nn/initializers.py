@@ -14,11 +14,11 @@ from fastw2v.sampling import rng
 log = logging.getLogger("fastw2v")
 
 _BLOCK = 1024
-"""Rows whose initial weights are drawn at once."""
+"""Rows that are initialised at once."""
 
 
 class PretrainedVectors(Protocol):
-    """Words with their vectors, from which `copy_known_rows` copies; `WordVectors` is one."""
+    """The interface of the vectors that `copy_known_rows` copies. `fastw2v.WordVectors` implements it."""
 
     @property
     def index_to_key(self) -> Sequence[Any]:
@@ -30,27 +30,41 @@ class PretrainedVectors(Protocol):
 
     @property
     def vectors(self) -> Any:
-        """Input rows, float array, shape (V, D)."""
+        """The input rows: float array, shape (V, D)."""
 
     @property
     def context_vectors(self) -> Any:
-        """Output rows, float array, shape (V, D), or None."""
+        """The output rows: float array, shape (V, D), or None if they are unknown."""
 
 
 def uniform_weights(W: Any, seed: int) -> None:
-    """Fill input rows with numbers uniform in ±0.5/D as in word2vec.c, each a draw of its row and column.
+    """Fill a table with random numbers, uniform between −0.5/D and 0.5/D as in word2vec.c.
+
+    Each number depends only on the seed and on its row and column.
 
     Parameters
     ----------
     W : float array, shape (V, D)
-        Filled in place.
+        The table, which is filled in place.
     seed : int
+
+    Examples
+    --------
+    With D = 4, all numbers lie between −0.125 and 0.125. A larger table begins with the same rows:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn.initializers import uniform_weights
+    >>> small, large = np.zeros((10, 4)), np.zeros((1000, 4))
+    >>> uniform_weights(small, seed=1)
+    >>> uniform_weights(large, seed=1)
+    >>> bool((abs(large) <= 0.125).all()), bool((large[:10] == small).all())
+    (True, True)
     """
     xp = get_namespace(W)
     V, D = W.shape
     key = rng.stream_key(seed, rng.WEIGHTS, 0)
     with on_device_of(W):
-        for first in range(0, V, _BLOCK):  # the 64-bit draws of all rows at once would take several times W's memory
+        for first in range(0, V, _BLOCK):  # the random integers of all rows would need several times the memory of W
             rows = rng.bits(key, xp.arange(first, min(first + _BLOCK, V), device=get_device(W)))
             columns = xp.arange(D, device=get_device(W))
             W[first : min(first + _BLOCK, V), ...] = (
@@ -59,23 +73,35 @@ def uniform_weights(W: Any, seed: int) -> None:
 
 
 def normal_weights(xp: Any, shape: tuple[int, int], seed: int, stream: int, scale: float = 0.01) -> Any:
-    """Return the textbook's initial rows, ``scale · N(0, 1)``, by the Box–Muller transform of two draws.
+    """Return normally distributed initial weights, as in textbooks.
+
+    Each number depends only on the seed, the stream, and its row and column.
 
     Parameters
     ----------
     xp : array namespace
+        Array library of the result, for example from `fastw2v.backend.array_module`.
     shape : (int, int)
         V and D.
     seed : int
     stream : int
-        Tells apart the tables of one model: 0 for W_in, 1 for W_out.
+        Number of the table within the model, so that tables with the same seed differ: 0 for W_in, 1 for W_out.
     scale : float
         Standard deviation.
 
     Returns
     -------
-    float32 array, shape `shape`, of the namespace `xp`
+    float32 array, shape (V, D)
+
+    Examples
+    --------
+    >>> from fastw2v.backend import array_module
+    >>> from fastw2v.nn.initializers import normal_weights
+    >>> W = normal_weights(array_module("cpu"), (1000, 100), seed=1, stream=0)
+    >>> W.shape, round(float(W.std()), 3)
+    ((1000, 100), 0.01)
     """
+    # The Box–Muller transform of two uniform numbers.
     rows = rng.bits(rng.stream_key(seed, rng.WEIGHTS, stream), xp.arange(shape[0]))[:, None]
     columns = xp.arange(shape[1])[None, :]
     radius = xp.sqrt(-2 * xp.log(1 - rng.uniform(rng.bits(rows, 2 * columns), xp.float64)))
@@ -84,34 +110,49 @@ def normal_weights(xp: Any, shape: tuple[int, int], seed: int, stream: int, scal
 
 
 def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: PretrainedVectors, device: str) -> int:
-    """Copy the rows of the words that pretrained vectors contain.
+    """Copy pretrained vectors into the rows of the words that they contain.
 
     Parameters
     ----------
     W_in, W_out : float array, shape (V, D)
-        Changed in place. W_out is left as it is where `init` has no output rows.
+        Tables, which are changed in place. W_out does not change if `init` has no output rows.
     words : sequence of str
         The word of each row.
     init : PretrainedVectors
-        With vectors of D dimensions.
+        Vectors with D dimensions.
     device : str
-        Of the tables.
+        Device of the tables.
 
     Returns
     -------
     int
-        Number of words that `init` contains.
+        Number of words that were found in `init`.
 
     Raises
     ------
     ValueError
-        If `init` contains none of the words, or has values that are not finite in their rows.
+        If `init` contains none of the words, or a vector to be copied contains infinite or NaN values.
+
+    Examples
+    --------
+    "dog" has no pretrained vector, so its row does not change:
+
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.nn.initializers import copy_known_rows
+    >>> W_in, W_out = np.zeros((2, 2)), np.zeros((2, 2))
+    >>> pretrained = WordVectors(["mat", "cat"], np.array([[1.0, 2.0], [3.0, 4.0]]))
+    >>> copy_known_rows(W_in, W_out, ["cat", "dog"], pretrained, "cpu")
+    1
+    >>> W_in
+    array([[3., 4.],
+           [0., 0.]])
     """
     ours = np.array([i for i, word in enumerate(words) if word in init.key_to_index], dtype=np.int64)
     if not len(ours):
         raise ValueError(
-            f"init has none of the vocabulary's {len(words):,} words, of which {words[0]!r} is the most frequent; "
-            f"its own first is {init.index_to_key[0]!r}"
+            f"init has no vector for any of the vocabulary's {len(words):,} words. The vocabulary's most frequent word "
+            f"is {words[0]!r}, and init's first word is {init.index_to_key[0]!r}"
         )
     theirs = np.array([init.key_to_index[words[i]] for i in ours.tolist()])
     for W, given in ((W_in, init.vectors), (W_out, init.context_vectors)):
@@ -120,7 +161,7 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
         rows = to_host(given)[theirs]
         if not np.isfinite(rows).all():
             word = words[ours[np.flatnonzero(~np.isfinite(rows).all(axis=1))[0]]]
-            raise ValueError(f"init's vector of {word!r} has numbers that are not finite")
+            raise ValueError(f"init's vector of {word!r} contains infinite or NaN values")
         with on_device_of(W):
             set_rows(W, to_device(ours, device), to_device(rows.astype(np.float32, copy=False), device))
     log.info("%s of %s words start from pretrained vectors", f"{len(ours):,}", f"{len(words):,}")

@@ -1,8 +1,12 @@
-"""The layers of word2vec, each with `forward` and `backward`: the specification that every fused kernel is held to.
+"""The layers of word2vec, each with a `forward` and a `backward` pass.
 
-A layer keeps its weights in `params` and, after `backward`, their gradients in `grads`, in the same order. The
-arrays it is given decide the library and the device. Shapes use V for the vocabulary, D for the vector, B for the
-batch, C for contexts, K for negatives; where negatives are shared, G for groups of L targets and P for their pool.
+The layers are the specification of word2vec: every fused kernel is tested against them. They run on the array library
+and the device of their inputs. A layer with weights lists them in `params` and, after `backward`, lists their gradients
+in `grads` in the same order.
+
+Shapes use V for the size of the vocabulary, D for the dimension of a vector, B for the size of a batch, C for the
+number of contexts and K for the number of negatives. With shared negatives, G groups have L targets and a pool of P
+negatives each. `docs/concepts/mathematics.md` derives the equations.
 """
 
 from __future__ import annotations
@@ -16,11 +20,33 @@ from fastw2v.sampling.negatives import UnigramSampler
 
 
 class Embedding:
-    """Rows of a table: ``out = W[ids]``; backward adds each row's gradient to its id.
+    """A table of row vectors and their lookup, ``out[i] = W[ids[i]]``.
+
+    In the backward pass, ``dW[v] = Σ dout[i]`` over all i with ``ids[i] = v``. The rows that were not looked up have
+    gradient zero, so the gradient is stored as a `RowSparseGradient`.
 
     Parameters
     ----------
     W : float array, shape (V, D)
+        The table. The layer refers to this array and does not copy it.
+
+    Examples
+    --------
+    Row 2 is looked up twice, so its two gradients add up:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import Embedding
+    >>> W = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> layer = Embedding(W)
+    >>> layer.forward(np.array([2, 0, 2]))
+    array([[5., 6.],
+           [1., 2.],
+           [5., 6.]])
+    >>> layer.backward(np.array([[0.1, 0.2], [1.0, 1.0], [0.3, 0.4]]))
+    >>> layer.grads[0].dense(W)
+    array([[1. , 1. ],
+           [0. , 0. ],
+           [0.4, 0.6]])
     """
 
     def __init__(self, W: Any) -> None:
@@ -34,11 +60,22 @@ class Embedding:
         Parameters
         ----------
         ids : int array, any shape
-            Negative ids are padding: their rows come back as row 0, for a later layer to mask.
+            Negative ids are padding. They return row 0, which a later layer must mask.
 
         Returns
         -------
         float array, shape (*ids.shape, D)
+
+        Examples
+        --------
+        The result has the shape of `ids` and one more axis. The padding returns row 0:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import Embedding
+        >>> layer = Embedding(np.array([[1.0, 2.0], [3.0, 4.0]]))
+        >>> layer.forward(np.array([[1, -1]]))
+        array([[[3., 4.],
+                [1., 2.]]])
         """
         xp = get_namespace(ids)
         flat = xp.reshape(ids, (-1,))
@@ -46,23 +83,55 @@ class Embedding:
         return xp.reshape(xp.take(self.params[0], self._ids, axis=0), (*ids.shape, self.params[0].shape[-1]))
 
     def backward(self, dout: Any) -> None:
-        """Set the gradient of W from the gradient of the rows.
+        """Set the gradient of W.
 
         Parameters
         ----------
         dout : float array, shape (*ids.shape, D)
-            Zero at padding.
+            Gradient of the output. It must be zero at padding.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import Embedding
+        >>> layer = Embedding(np.array([[1.0, 2.0], [3.0, 4.0]]))
+        >>> _ = layer.forward(np.array([1, 1]))
+        >>> layer.backward(np.array([[1.0, 0.0], [0.5, 2.0]]))
+        >>> layer.grads[0].dense(layer.params[0])
+        array([[0. , 0. ],
+               [1.5, 2. ]])
         """
         xp = get_namespace(dout)
         self.grads[0] = RowSparseGradient(self._ids, xp.reshape(dout, (self._ids.shape[0], dout.shape[-1])))
 
 
 class EmbeddingDot:
-    """Scores of chosen words: ``score[b, k] = h[b] · W[ids[b, k]]``.
+    """Dot products of hidden vectors with the rows of chosen words, ``score[b, k] = h[b] · W[ids[b, k]]``.
+
+    In the backward pass, ``dh[b] = Σ_k dscore[b, k] · W[ids[b, k]]``, and ``dW[v] = Σ dscore[b, k] · h[b]`` over all
+    b and k with ``ids[b, k] = v``.
 
     Parameters
     ----------
     W : float array, shape (V, D)
+        The table of word vectors. The layer refers to this array and does not copy it.
+
+    Examples
+    --------
+    Score one hidden vector against words 0 and 2:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import EmbeddingDot
+    >>> W = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 3.0]])
+    >>> layer = EmbeddingDot(W)
+    >>> layer.forward(np.array([[1.0, 2.0]]), np.array([[0, 2]]))  # 1·1 + 2·0 and 1·2 + 2·3
+    array([[1., 8.]])
+    >>> layer.backward(np.array([[1.0, -1.0]]))  # W[0] - W[2]
+    array([[-1., -3.]])
+    >>> layer.grads[0].dense(W)  # h in row 0, -h in row 2
+    array([[ 1.,  2.],
+           [ 0.,  0.],
+           [-1., -2.]])
     """
 
     def __init__(self, W: Any) -> None:
@@ -78,12 +147,23 @@ class EmbeddingDot:
         Parameters
         ----------
         h : float array, shape (..., D)
-        ids : int array, shape (...) for one word each, or (..., K) for K words each
-            Negative ids are padding, scored as row 0.
+            Hidden vectors.
+        ids : int array, shape (...) or (..., K)
+            One word or K words for each hidden vector. Negative ids are padding, which is scored as word 0.
 
         Returns
         -------
         float array, shape of `ids`
+
+        Examples
+        --------
+        Score each of two hidden vectors against one word:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import EmbeddingDot
+        >>> layer = EmbeddingDot(np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 3.0]]))
+        >>> layer.forward(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 2]))
+        array([ 2., 18.])
         """
         xp = get_namespace(h)
         self._h = h
@@ -92,12 +172,25 @@ class EmbeddingDot:
         return xp.reshape(score, ids.shape)
 
     def backward(self, dscore: Any) -> Any:
-        """Set the gradient of W; return the gradient of `h`, shape (..., D).
+        """Set the gradient of W and return the gradient of the hidden vectors.
 
         Parameters
         ----------
         dscore : float array, shape of the scores
-            Zero at padding.
+            Gradient of the scores. It must be zero at padding.
+
+        Returns
+        -------
+        float array, shape (..., D)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import EmbeddingDot
+        >>> layer = EmbeddingDot(np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 3.0]]))
+        >>> _ = layer.forward(np.array([[1.0, 2.0]]), np.array([[0, 2]]))
+        >>> layer.backward(np.array([[1.0, 0.5]]))  # W[0] + 0.5 · W[2]
+        array([[2. , 1.5]])
         """
         xp = get_namespace(dscore)
         dscore = xp.reshape(dscore, self._rows.shape[:-1])[..., None]  # (..., K, 1)
@@ -106,11 +199,35 @@ class EmbeddingDot:
 
 
 class SharedNegativesDot:
-    """Scores of a group of targets against one pool of words: ``score[l, p] = h[l] · W[pool[p]]``, a matrix product.
+    """Dot products of a group of hidden vectors with one pool of words, ``score[g, l, p] = h[g, l] · W[pool[g, p]]``.
+
+    For each group this is a matrix product, ``h[g] @ W[pool[g]].T``. In the backward pass,
+    ``dh[g] = dscore[g] @ W[pool[g]]``, and the rows ``dscore[g].T @ h[g]`` are added to the gradients of the pool's
+    words.
 
     Parameters
     ----------
     W : float array, shape (V, D)
+        The table of word vectors. The layer refers to this array and does not copy it.
+
+    Examples
+    --------
+    Two hidden vectors share a pool of words 0 and 2:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import SharedNegativesDot
+    >>> W = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 3.0]])
+    >>> layer = SharedNegativesDot(W)
+    >>> layer.forward(np.array([[[1.0, 2.0], [3.0, 4.0]]]), np.array([[0, 2]]))
+    array([[[ 1.,  8.],
+            [ 3., 18.]]])
+    >>> layer.backward(np.array([[[1.0, 0.0], [1.0, 1.0]]]))  # W[0] and W[0] + W[2]
+    array([[[1., 0.],
+            [3., 3.]]])
+    >>> layer.grads[0].dense(W)  # h[0] + h[1] in row 0, h[1] in row 2
+    array([[4., 6.],
+           [0., 0.],
+           [3., 4.]])
     """
 
     def __init__(self, W: Any) -> None:
@@ -121,12 +238,27 @@ class SharedNegativesDot:
         self._rows: Any = None
 
     def forward(self, h: Any, pool: Any) -> Any:
-        """Return the scores, shape (G, L, P).
+        """Return the scores.
 
         Parameters
         ----------
         h : float array, shape (G, L, D)
+            Hidden vectors.
         pool : int array, shape (G, P)
+            Words of each group's pool.
+
+        Returns
+        -------
+        float array, shape (G, L, P)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import SharedNegativesDot
+        >>> layer = SharedNegativesDot(np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 3.0]]))
+        >>> h = np.ones((4, 8, 2))  # 4 groups of 8 targets
+        >>> layer.forward(h, np.array([[0, 1, 2]] * 4)).shape
+        (4, 8, 3)
         """
         xp = get_namespace(h)
         self._h = h
@@ -134,25 +266,63 @@ class SharedNegativesDot:
         return xp.matmul(h, xp.matrix_transpose(self._rows))
 
     def backward(self, dscore: Any) -> Any:
-        """Set the gradient of W from that of the scores, (G, L, P); return the gradient of `h`, (G, L, D)."""
+        """Set the gradient of W and return the gradient of the hidden vectors.
+
+        Parameters
+        ----------
+        dscore : float array, shape (G, L, P)
+            Gradient of the scores.
+
+        Returns
+        -------
+        float array, shape (G, L, D)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import SharedNegativesDot
+        >>> layer = SharedNegativesDot(np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 3.0]]))
+        >>> _ = layer.forward(np.array([[[1.0, 2.0]]]), np.array([[1, 2]]))
+        >>> layer.backward(np.array([[[1.0, 0.5]]]))  # W[1] + 0.5 · W[2]
+        array([[[1. , 2.5]]])
+        """
         xp = get_namespace(dscore)
         self.embed.backward(xp.matmul(xp.matrix_transpose(dscore), self._h))
         return xp.matmul(dscore, self._rows)
 
 
 class ContextMean:
-    """The CBOW hidden vector: the mean of the rows of the contexts that are there.
+    """The CBOW hidden vector, which is the mean of the context rows: ``h = (1 / C) Σ rows[c]``.
+
+    C is the number of contexts that are present, so padding does not count. In the backward pass,
+    ``drows[c] = dh / C^p``, where p depends on `cbow_grad`.
 
     Parameters
     ----------
     cbow_grad : {"mean", "balanced", "sum"}
-        "mean" divides each row's gradient by the number of contexts, which is the gradient of a mean.
-        "sum" does not, as word2vec.c, gensim and fastText do not. "balanced", between them, divides by its power 3/4.
+        Exponent p of the divisor. "mean" is p = 1, which gives the exact gradient of the mean. "sum" is p = 0, the
+        choice of word2vec.c, gensim and fastText. "balanced" is p = 3/4, which lies between the two.
 
     Raises
     ------
     ValueError
-        If `cbow_grad` is none of these.
+        If `cbow_grad` is none of these names.
+
+    Examples
+    --------
+    Average two contexts. The third is padding:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import ContextMean
+    >>> rows = np.array([[1.0, 2.0], [3.0, 4.0], [9.0, 9.0]])
+    >>> present = np.array([True, True, False])
+    >>> layer = ContextMean()
+    >>> layer.forward(rows, present)
+    array([2., 3.])
+    >>> layer.backward(np.array([1.0, 2.0]))  # dh / 2 for each context that is present
+    array([[0.5, 1. ],
+           [0.5, 1. ],
+           [0. , 0. ]])
     """
 
     def __init__(self, cbow_grad: CbowGrad = "mean") -> None:
@@ -160,16 +330,30 @@ class ContextMean:
         self._share: Any = None
 
     def forward(self, rows: Any, present: Any) -> Any:
-        """Return ``h = sum(rows where present) / number present``; zero where no context is present.
+        """Return the mean of the context rows.
 
         Parameters
         ----------
         rows : float array, shape (..., C, D)
+            Context rows.
         present : bool array, shape (..., C)
+            False at padding.
 
         Returns
         -------
         float array, shape (..., D)
+            The mean of the rows that are present, or zero if all are padding.
+
+        Examples
+        --------
+        The first target has two contexts, the second has none:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import ContextMean
+        >>> rows = np.array([[[1.0, 2.0], [3.0, 4.0]], [[9.0, 9.0], [9.0, 9.0]]])
+        >>> ContextMean().forward(rows, np.array([[True, True], [False, False]]))
+        array([[2., 3.],
+               [0., 0.]])
         """
         xp = get_namespace(rows)
         mask = xp.astype(present, rows.dtype)
@@ -179,15 +363,56 @@ class ContextMean:
         return xp.matmul((mask / count)[..., None, :], rows)[..., 0, :]
 
     def backward(self, dh: Any) -> Any:
-        """Return the gradient of the rows, shape (..., C, D), from that of `h`, shape (..., D)."""
+        """Return the gradient of the context rows.
+
+        Parameters
+        ----------
+        dh : float array, shape (..., D)
+            Gradient of the hidden vectors.
+
+        Returns
+        -------
+        float array, shape (..., C, D)
+            Zero at padding.
+
+        Examples
+        --------
+        With ``cbow_grad="sum"``, each context gets the whole gradient of the hidden vector:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import ContextMean
+        >>> layer = ContextMean("sum")
+        >>> _ = layer.forward(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([True, True]))
+        >>> layer.backward(np.array([1.0, 2.0]))
+        array([[1., 2.],
+               [1., 2.]])
+        """
         return self._share[..., None] * dh[..., None, :]
 
 
 class SigmoidWithLoss:
-    """Binary cross-entropy of the sigmoid of a score, exact and stable for any score.
+    """Binary cross-entropy of the sigmoid of a score.
 
-    ``loss = Σ weight · (softplus(score) − label · score)``, with ``softplus(s) = max(s, 0) + log(1 + e^−|s|)``;
-    its gradient is ``weight · (sigmoid(score) − label)``.
+    The loss is ``Σ weight · (softplus(score) − label · score)``. This equals ``−log σ(score)`` for a pair with label 1
+    and weight 1, and ``−log σ(−score)`` for a pair with label 0. The gradient is
+    ``dscore = weight · (σ(score) − label)``.
+
+    Notes
+    -----
+    Softplus is computed as ``max(s, 0) + log(1 + e^−|s|)``, which does not overflow for any score.
+
+    Examples
+    --------
+    σ(0) = 1/2 and σ(log 3) = 3/4. With labels 1 and 0, the loss is log 2 + log 4 = 2.0794:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import SigmoidWithLoss
+    >>> layer = SigmoidWithLoss()
+    >>> loss = layer.forward(np.array([0.0, np.log(3)]), np.array([1, 0]), weight=1)
+    >>> round(float(loss), 4)
+    2.0794
+    >>> layer.backward().round(4)  # 1/2 - 1 and 3/4 - 0
+    array([-0.5 ,  0.75])
     """
 
     def __init__(self) -> None:
@@ -201,14 +426,30 @@ class SigmoidWithLoss:
         Parameters
         ----------
         score : float array, any shape
-        label : array or number, broadcast against `score`
-            1 where the pair is real, 0 where it is noise.
-        weight : float array or number, broadcast against `score`, optional
-            When absent, one over the size of the first axis: the mean over a batch.
+        label : array or number
+            1 for a positive pair, 0 for a negative pair. Broadcast against `score`.
+        weight : float array or number, optional
+            Weight of each pair, broadcast against `score`. By default, each weight is 1 divided by the size of the
+            first axis, so the loss is the mean over a batch.
 
         Returns
         -------
-        float array of no dimensions
+        float array, shape ()
+
+        Examples
+        --------
+        By default, the loss is the mean over the batch. Each of these scores costs log 2 = 0.6931:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import SigmoidWithLoss
+        >>> round(float(SigmoidWithLoss().forward(np.zeros(10), 1)), 4)
+        0.6931
+
+        A weight of 0 masks a pair:
+
+        >>> loss = SigmoidWithLoss().forward(np.array([0.0, 5.0]), 0, weight=np.array([1.0, 0.0]))
+        >>> round(float(loss), 4)
+        0.6931
         """
         xp = get_namespace(score)
         if weight is None:
@@ -222,29 +463,79 @@ class SigmoidWithLoss:
         return xp.sum(loss)
 
     def backward(self, dout: float = 1.0) -> Any:
-        """Return the gradient of the scores."""
+        """Return the gradient of the scores.
+
+        Parameters
+        ----------
+        dout : float
+            Gradient of the loss.
+
+        Returns
+        -------
+        float array, shape of the scores
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import SigmoidWithLoss
+        >>> layer = SigmoidWithLoss()
+        >>> _ = layer.forward(np.array([0.0, 0.0]), np.array([1, 0]))
+        >>> layer.backward()  # (σ(0) - label) / 2
+        array([-0.25,  0.25])
+        """
         return self._dscore * dout
 
 
 class NegativeSamplingLoss:
-    """The negative-sampling loss: positives scored towards 1, words drawn from the noise distribution towards 0.
+    """The negative-sampling loss, which trains positive pairs towards label 1 and negative pairs towards label 0.
 
-    Per target with hidden vector h and positives c (Mikolov et al. 2013, equation 4)::
+    The loss of one target with hidden vector h, positives c and negatives n is::
 
         − Σ_c log σ(h · W[c])  −  Σ_n weight_n log σ(−h · W[n])
+
+    Its gradients are ``dh = Σ_c (σ(h · W[c]) − 1) W[c] + Σ_n weight_n σ(h · W[n]) W[n]``,
+    ``dW[c] = (σ(h · W[c]) − 1) h`` and ``dW[n] = weight_n σ(h · W[n]) h``. The negatives are drawn from the noise
+    distribution. They are drawn separately for each target, with weight 1, or given as a pool that a group of targets
+    shares.
 
     Parameters
     ----------
     W : float array, shape (V, D)
         Output rows, often called W_out.
     corpus : int array, shape (N,), optional
-        Word ids whose counts are the noise distribution. Not needed when negatives are always given.
+        Word ids whose counts define the noise distribution. Required unless every call of `forward` has a `pool`.
     power : float
-        Exponent of the noise distribution.
+        Exponent of the counts in the noise distribution.
     sample_size : int
         Negatives per positive.
     seed : int
-        Of the sampler.
+        Seed of the sampler.
+
+    References
+    ----------
+    Mikolov et al., "Distributed representations of words and phrases and their compositionality", NIPS 2013,
+    equation 4.
+
+    Examples
+    --------
+    One target with positive 0 and negatives 1 and 2, each of weight 1. The scores are 0, log 3 and 0, so the loss is
+    log 2 + log 4 + log 2 = 2.7726:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import NegativeSamplingLoss
+    >>> W = np.array([[0.0, 0.0], [np.log(3), 0.0], [0.0, 0.0]])
+    >>> layer = NegativeSamplingLoss(W, sample_size=2)
+    >>> loss = layer.forward(np.array([[[1.0, 0.0]]]), np.array([[[0]]]), pool=np.array([[1, 2]]))
+    >>> round(float(loss), 4)
+    2.7726
+
+    The gradient of an output row is ``(σ(score) − label) · h``, here with h = (1, 0):
+
+    >>> dh = layer.backward()
+    >>> layer.grads[0].dense(W).round(4)
+    array([[-0.5 ,  0.  ],
+           [ 0.75,  0.  ],
+           [ 0.5 ,  0.  ]])
     """
 
     def __init__(self, W: Any, corpus: Any = None, power: float = 0.75, sample_size: int = 5, seed: int = 1) -> None:
@@ -265,16 +556,38 @@ class NegativeSamplingLoss:
         Parameters
         ----------
         h : float array, shape (B, D), or (G, L, D) with a pool
+            Hidden vectors.
         target : int array, shape (B,), or (G, L, C) with a pool
-            The positives. With a pool, −1 is padding; a row of nothing but padding is no target and costs nothing.
+            The positives. With a pool, −1 is padding, and a target whose positives are all padding is ignored.
         pool : int array, shape (G, P), optional
-            Negatives that the L targets of a group share. Each has weight ``sample_size · positives / P``, so that
-            the expected gradient is that of `sample_size` fresh draws per positive; where a pool word is one of the
-            target's own positives, its term is masked out. Without a pool, the sampler draws for each target.
+            Negatives that the L targets of a group share. By default, the sampler draws negatives for each target.
 
         Returns
         -------
-        float array of no dimensions
+        float array, shape ()
+
+        Raises
+        ------
+        ValueError
+            If there is neither a pool nor a sampler.
+
+        Notes
+        -----
+        A negative of a pool has weight ``sample_size · positives / P``, so the expected gradient is that of
+        `sample_size` independent draws for each positive. A negative that is one of the target's own positives has
+        weight 0.
+
+        Examples
+        --------
+        All scores are 0 because W is zero, so each positive and each negative costs log 2. One positive and 5
+        negatives cost 6 · log 2 = 4.1589 per target:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import NegativeSamplingLoss
+        >>> layer = NegativeSamplingLoss(np.zeros((3, 2)), corpus=np.array([0, 1, 2, 1]), sample_size=5)
+        >>> loss = layer.forward(h=np.ones((4, 2)), target=np.array([0, 1, 2, 1]))
+        >>> round(float(loss), 4)
+        4.1589
         """
         if pool is None:
             return self._forward_sampled(h, target)
@@ -292,7 +605,10 @@ class NegativeSamplingLoss:
 
     def _forward_sampled(self, h: Any, target: Any) -> Any:
         if self.sampler is None:
-            raise ValueError("NegativeSamplingLoss was made without a corpus: give it one, or give forward() a pool")
+            raise ValueError(
+                "NegativeSamplingLoss was made without a corpus, so it cannot draw negatives: pass corpus= to the "
+                "constructor, or pool= to forward()"
+            )
         self.pooled = False
         negative = self.sampler.get_negative_sample(target)
         return self.positive_loss.forward(self.positive.forward(h, target), 1) + self.negative_loss.forward(
@@ -300,12 +616,28 @@ class NegativeSamplingLoss:
         )
 
     def backward(self, dout: float = 1.0) -> Any:
-        """Set the gradient of W; return the gradient of `h`.
+        """Set the gradient of W and return the gradient of the hidden vectors.
 
         Parameters
         ----------
         dout : float
-            Gradient of the loss: 1 for the mean over the targets, their number for the sum.
+            Gradient of the mean loss. The default gives the gradients of the mean over the targets. The number of
+            targets gives the gradients of the sum.
+
+        Returns
+        -------
+        float array, shape of `h`
+
+        Examples
+        --------
+        Positive 0 and negative 1 both score 0, so dh = −W[0] / 2 + W[1] / 2:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import NegativeSamplingLoss
+        >>> layer = NegativeSamplingLoss(np.array([[0.0, 2.0], [0.0, 6.0]]), sample_size=1)
+        >>> _ = layer.forward(np.array([[[1.0, 0.0]]]), np.array([[[0]]]), pool=np.array([[1]]))
+        >>> layer.backward()
+        array([[[0., 2.]]])
         """
         dh = self.positive.backward(self.positive_loss.backward(dout))
         noise: EmbeddingDot | SharedNegativesDot = self.pool if self.pooled else self.negative

@@ -1,9 +1,10 @@
-"""CBOW and skip-gram, composed of layers.
+"""The models CBOW and skip-gram, composed of layers.
 
-Both have ``params`` (W_in, W_out), ``grads``, ``forward``, ``backward`` and ``word_vecs``, and are trained in two ways:
+Both models have the attributes ``params`` (W_in and W_out), ``grads`` and ``word_vecs``, and the methods ``forward``
+and ``backward``. There are two ways to supply the negatives:
 
-* the textbook's: ``forward(contexts, target)``, each target with negatives of its own from the model's sampler;
-* with shared negatives: ``forward(contexts, target, pool)``, groups of targets that share the draws they are given.
+* ``forward(contexts, target)`` draws separate negatives for each target, as in textbooks.
+* ``forward(contexts, target, pool)`` shares the given negatives within each group of targets.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from fastw2v.nn.layers import ContextMean, Embedding, NegativeSamplingLoss
 
 
 class _Model:
-    """What CBOW and skip-gram share: two tables, and a loss that owns the second."""
+    """Base class of CBOW and skip-gram: an input table, and a loss layer with the output table."""
 
     def __init__(
         self,
@@ -37,7 +38,10 @@ class _Model:
             raise TypeError(f"corpus must be an array of integer word ids, not of {corpus.dtype}")
         low, high = (int(xp.min(corpus)), int(xp.max(corpus))) if corpus.shape[0] else (0, 0)
         if low < 0 or high >= vocab_size:
-            raise ValueError(f"corpus has ids from {low} to {high}; they must lie in 0..{vocab_size - 1} (vocab_size)")
+            raise ValueError(
+                f"corpus has word ids from {low} to {high}; with vocab_size={vocab_size} they must lie in "
+                f"0..{vocab_size - 1}"
+            )
         self.window_size = window_size
         W_in, W_out = (
             xp.asarray(normal_weights(xp, (vocab_size, hidden_size), seed, i), device=get_device(corpus))
@@ -47,16 +51,30 @@ class _Model:
 
     @classmethod
     def from_weights(cls, W_in: Any, W_out: Any, negative: int = 5, **settings: Any) -> Any:
-        """Return a model around given weights, to be trained with given pools of negatives.
+        """Return a model that uses existing weights, for training with pools of negatives.
 
         Parameters
         ----------
         W_in, W_out : float array, shape (V, D)
-            Trained in place.
+            The weights. The model refers to these arrays and does not copy them.
         negative : int
-            Negatives per positive that a pool stands for.
+            Negatives per positive. The weights of a pool's negatives add up to this number for each positive.
         **settings
-            ``cbow_grad`` for CBOW.
+            For CBOW, ``cbow_grad`` of `ContextMean`.
+
+        Returns
+        -------
+        CBOW or SkipGram
+            It has no sampler, so `forward` requires a pool.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import CBOW
+        >>> W_in, W_out = np.zeros((3, 2)), np.zeros((3, 2))
+        >>> model = CBOW.from_weights(W_in, W_out, negative=5, cbow_grad="balanced")
+        >>> model.word_vecs is W_in
+        True
         """
         model = cls.__new__(cls)
         model._compose(W_in, NegativeSamplingLoss(W_out, sample_size=negative), **settings)
@@ -70,7 +88,16 @@ class _Model:
 
     @property
     def word_vecs(self) -> Any:
-        """The trained word vectors: the input rows, shape (V, D)."""
+        """The word vectors: the input table W_in, float array of shape (V, D).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import SkipGram
+        >>> model = SkipGram(vocab_size=3, hidden_size=8, window_size=1, corpus=np.array([0, 1, 2, 1]))
+        >>> model.word_vecs.shape
+        (3, 8)
+        """
         return self.params[0]
 
     def _collect(self) -> None:
@@ -78,31 +105,67 @@ class _Model:
 
 
 class CBOW(_Model):
-    """Continuous bag of words: the mean of the contexts' input rows predicts the target.
+    """Continuous bag of words, which predicts a word from the mean of its contexts.
+
+    For a target t with contexts c₁ … c_C and negatives n, the loss is::
+
+        h = (1 / C) Σ_i W_in[c_i]
+        loss = − log σ(h · W_out[t])  −  Σ_n weight_n log σ(−h · W_out[n])
+
+    The initial weights of both tables are normally distributed with standard deviation 0.01.
 
     Parameters
     ----------
-    vocab_size, hidden_size : int
-        V and D.
+    vocab_size : int
+        Number of words, V.
+    hidden_size : int
+        Dimension of the vectors, D.
     window_size : int
-        Words on either side of the target.
+        Context words on either side of a target.
     corpus : int array, shape (N,)
-        Word ids; their counts are the noise distribution, their device is the model's.
+        Word ids, whose counts define the noise distribution. The weights are created on the device of this array.
     sample_size : int
         Negatives per target.
     power : float
-        Exponent of the noise distribution.
+        Exponent of the counts in the noise distribution.
     seed : int
-        Of the initial weights, 0.01 · N(0, 1), and of the negatives.
+        Seed of the initial weights and of the negatives.
 
     Raises
     ------
-    TypeError, ValueError
-        If a size is below 1, or the corpus is not of integers from 0 to V − 1, at least two of them different.
+    TypeError
+        If `corpus` is not an integer array.
+    ValueError
+        If a size is below 1, an id does not lie in 0..V − 1, or `corpus` has fewer than two different words.
 
     References
     ----------
     Mikolov et al., "Efficient estimation of word representations in vector space", 2013, section 3.1.
+
+    Examples
+    --------
+    Predict word 1 from contexts 0 and 2, with word 0 as the only negative:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import CBOW
+    >>> W_in = np.array([[1.0, 0.0], [0.0, 0.0], [3.0, 0.0]])
+    >>> W_out = np.array([[0.0, 0.0], [0.0, 4.0], [0.0, 0.0]])
+    >>> model = CBOW.from_weights(W_in, W_out, negative=1)
+    >>> loss = model.forward(np.array([[[0, 2]]]), np.array([[1]]), pool=np.array([[0]]))
+    >>> round(float(loss), 4)  # h = (2, 0) and both scores are 0, so the loss is 2 · log 2
+    1.3863
+
+    The hidden vector has gradient (W_out[0] − W_out[1]) / 2 = (0, −2). Each of the two contexts gets half of it:
+
+    >>> model.backward()
+    >>> model.grads[0].dense(W_in)
+    array([[ 0., -1.],
+           [ 0.,  0.],
+           [ 0., -1.]])
+    >>> model.grads[1].dense(W_out)  # h / 2 for the negative, -h / 2 for the target
+    array([[ 1.,  0.],
+           [-1.,  0.],
+           [ 0.,  0.]])
     """
 
     def _compose(self, W_in: Any, loss: NegativeSamplingLoss, cbow_grad: CbowGrad = "mean") -> None:
@@ -115,11 +178,26 @@ class CBOW(_Model):
         Parameters
         ----------
         contexts : int array, shape (B, C), or (G, L, C) with a pool
-            −1 is padding.
+            Word ids. −1 is padding.
         target : int array, shape (B,), or (G, L) with a pool
-            −1 is no target; so is a target without contexts.
+            Word ids. With a pool, −1 is padding, and a target without contexts is ignored.
         pool : int array, shape (G, P), optional
-            Negatives that a group of targets shares; the sampler's when absent.
+            Negatives that the L targets of a group share. By default, the sampler draws negatives for each target.
+
+        Returns
+        -------
+        float array, shape ()
+
+        Examples
+        --------
+        Before training, all scores are close to 0. Each target costs about 6 · log 2 = 4.16 with its 5 negatives:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import CBOW
+        >>> model = CBOW(vocab_size=4, hidden_size=8, window_size=1, corpus=np.array([0, 1, 2, 3, 1]))
+        >>> contexts = np.array([[0, 2], [1, 3], [2, 1]])
+        >>> round(float(model.forward(contexts, np.array([1, 2, 3]))), 2)
+        4.16
         """
         xp = get_namespace(contexts)
         present = contexts >= 0
@@ -129,31 +207,97 @@ class CBOW(_Model):
         return self.loss_layer.forward(h, target, pool)
 
     def backward(self, dout: float = 1.0) -> None:
-        """Set the gradients of W_in and W_out."""
+        """Set the gradients of W_in and W_out.
+
+        Parameters
+        ----------
+        dout : float
+            Gradient of the mean loss. The default gives the gradients of the mean over the targets. The number of
+            targets gives the gradients of the sum.
+
+        Examples
+        --------
+        Only the rows that occur in the batch have a gradient:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import CBOW
+        >>> model = CBOW(vocab_size=4, hidden_size=8, window_size=1, corpus=np.array([0, 1, 2, 3, 1]))
+        >>> _ = model.forward(np.array([[0, 2]]), np.array([1]))
+        >>> model.backward()
+        >>> model.grads[0].ids
+        array([0, 2])
+        """
         self.in_layer.backward(self.mean.backward(self.loss_layer.backward(dout)))
         self._collect()
 
 
 class SkipGram(_Model):
-    """Skip-gram: the target's input row predicts each of its contexts.
+    """Skip-gram, which predicts each context of a word from the word.
+
+    For a target t with contexts c₁ … c_C and negatives n, the loss is::
+
+        h = W_in[t]
+        loss = − Σ_i log σ(h · W_out[c_i])  −  Σ_n weight_n log σ(−h · W_out[n])
 
     Parameters
     ----------
-    vocab_size, hidden_size, window_size, corpus, sample_size, power, seed
-        As in `CBOW`; negatives are drawn for each context.
+    vocab_size, hidden_size, window_size, corpus, power, seed
+        As in `CBOW`.
+    sample_size : int
+        Negatives per context.
 
     References
     ----------
     Mikolov et al., "Efficient estimation of word representations in vector space", 2013, section 3.2.
+
+    Examples
+    --------
+    Predict contexts 1 and 2 from word 0. Word 3 is the only negative and has weight 2, one for each context:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import SkipGram
+    >>> W_in = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    >>> W_out = np.array([[0.0, 0.0], [0.0, 2.0], [0.0, 4.0], [0.0, 1.0]])
+    >>> model = SkipGram.from_weights(W_in, W_out, negative=1)
+    >>> loss = model.forward(np.array([[[1, 2]]]), np.array([[0]]), pool=np.array([[3]]))
+    >>> round(float(loss), 4)  # h = (1, 0) and all scores are 0, so the loss is (1 + 1 + 2) · log 2
+    2.7726
+    >>> model.backward()
+    >>> model.grads[0].dense(W_in)[0]  # -W_out[1] / 2 - W_out[2] / 2 + 2 · W_out[3] / 2
+    array([ 0., -2.])
+    >>> model.grads[1].dense(W_out)  # -h / 2 for each context, 2 · h / 2 for the negative
+    array([[ 0. ,  0. ],
+           [-0.5,  0. ],
+           [-0.5,  0. ],
+           [ 1. ,  0. ]])
     """
 
     def forward(self, contexts: Any, target: Any, pool: Any = None) -> Any:
-        """Return the mean loss per target, summed over its contexts.
+        """Return the mean over the targets of the loss, which is summed over the contexts of each target.
 
         Parameters
         ----------
-        contexts, target, pool
-            As in `CBOW.forward`.
+        contexts : int array, shape (B, C), or (G, L, C) with a pool
+            Word ids. With a pool, −1 is padding.
+        target : int array, shape (B,), or (G, L) with a pool
+            Word ids. With a pool, −1 is padding, and a target without contexts is ignored.
+        pool : int array, shape (G, P), optional
+            Negatives that the L targets of a group share. By default, the sampler draws negatives for each context.
+
+        Returns
+        -------
+        float array, shape ()
+
+        Examples
+        --------
+        Before training, all scores are close to 0. Each of the two contexts costs about 6 · log 2 with its 5 negatives:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import SkipGram
+        >>> model = SkipGram(vocab_size=4, hidden_size=8, window_size=1, corpus=np.array([0, 1, 2, 3, 1]))
+        >>> contexts = np.array([[0, 2], [1, 3], [2, 1]])
+        >>> round(float(model.forward(contexts, np.array([1, 2, 3]))), 2)
+        8.32
         """
         h = self.in_layer.forward(target)
         if pool is not None:
@@ -162,11 +306,29 @@ class SkipGram(_Model):
         xp = get_namespace(h)
         self._contexts = contexts.shape[-1]
         repeated = xp.reshape(xp.broadcast_to(h[:, None, :], (*contexts.shape, h.shape[-1])), (-1, h.shape[-1]))
-        # The loss layer takes the mean over B · C pairs; the model's loss is the sum over C.
+        # The loss layer returns the mean over B · C pairs. The model's loss is the mean over B of the sum over C.
         return self.loss_layer.forward(repeated, xp.reshape(contexts, (-1,))) * self._contexts
 
     def backward(self, dout: float = 1.0) -> None:
-        """Set the gradients of W_in and W_out."""
+        """Set the gradients of W_in and W_out.
+
+        Parameters
+        ----------
+        dout : float
+            Gradient of the mean loss, as in `CBOW.backward`.
+
+        Examples
+        --------
+        Only the targets' rows of W_in have a gradient:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import SkipGram
+        >>> model = SkipGram(vocab_size=4, hidden_size=8, window_size=1, corpus=np.array([0, 1, 2, 3, 1]))
+        >>> _ = model.forward(np.array([[0, 2]]), np.array([1]))
+        >>> model.backward()
+        >>> model.grads[0].ids
+        array([1])
+        """
         pooled = self.loss_layer.pooled
         dh = self.loss_layer.backward(dout if pooled else dout * self._contexts)
         if not pooled:

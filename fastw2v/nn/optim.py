@@ -1,7 +1,8 @@
-"""Optimisers that change only the rows a batch touched, and the learning-rate schedule.
+"""Optimisers for row-sparse gradients, and the learning-rate schedule.
 
-Each has `update(params, grads)`: weights in place, from gradients that are row-sparse (`RowSparseGradient`) or dense.
-``lr`` is a plain attribute, so that a schedule may set it between steps.
+The method ``update(params, grads)`` of an optimiser changes the weights in place. Gradients are row-sparse
+(`RowSparseGradient`) or dense. With row-sparse gradients, only the rows that occur in the batch change. The attribute
+``lr`` can be set between steps, for example to the value of `linear_rate`.
 """
 
 from __future__ import annotations
@@ -14,15 +15,34 @@ from fastw2v.nn.sparse import RowSparseGradient
 
 
 class SGD:
-    """Stochastic gradient descent: ``W[v] −= lr · dW[v]``.
+    """Stochastic gradient descent, ``W[v] −= lr · dW[v]``.
 
     Parameters
     ----------
     lr : float
+        Learning rate.
     max_row_norm : float, optional
-        Longest gradient of one row in one step; longer ones are scaled down to it. A batch adds up what hundreds of
-        targets ask of a frequent word, each unaware of the others: without a bound that step overshoots and, at the
-        rates that suit word2vec, diverges.
+        Largest norm of one row's gradient in one step. A longer gradient is scaled down to this norm. If None,
+        gradients are not scaled. Dense gradients are never scaled.
+
+    Notes
+    -----
+    In a batch, the gradients of hundreds of targets add up in the row of a frequent word, all computed from the same
+    weights. At the usual learning rates of word2vec, such a step overshoots and training diverges. `max_row_norm`
+    prevents this.
+
+    Examples
+    --------
+    Row 1 has gradient (1, 0) + (3, 0) = (4, 0), so the step is 0.5 · (4, 0):
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import SGD, RowSparseGradient
+    >>> W = np.array([[1.0, 1.0], [2.0, 2.0]])
+    >>> grad = RowSparseGradient(np.array([1, 1]), np.array([[1.0, 0.0], [3.0, 0.0]]))
+    >>> SGD(lr=0.5).update([W], [grad])
+    >>> W
+    array([[1., 1.],
+           [0., 2.]])
     """
 
     def __init__(self, lr: float = 0.01, max_row_norm: float | None = None) -> None:
@@ -30,7 +50,27 @@ class SGD:
         self.max_row_norm = max_row_norm
 
     def update(self, params: Sequence[Any], grads: Sequence[Any]) -> None:
-        """Take one step."""
+        """Update the weights in place by one step.
+
+        Parameters
+        ----------
+        params : sequence of float array
+            The weights.
+        grads : sequence of float array or RowSparseGradient
+            The gradient of each weight.
+
+        Examples
+        --------
+        The gradient (3, 4) has norm 5, which is scaled down to norm 1:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import SGD, RowSparseGradient
+        >>> W = np.zeros((2, 2))
+        >>> SGD(lr=1.0, max_row_norm=1.0).update([W], [RowSparseGradient(np.array([0]), np.array([[3.0, 4.0]]))])
+        >>> W
+        array([[-0.6, -0.8],
+               [ 0. ,  0. ]])
+        """
         for W, grad in zip(params, grads, strict=True):
             if isinstance(grad, RowSparseGradient):
                 if self.max_row_norm is None:
@@ -43,19 +83,37 @@ class SGD:
 
 
 class AdaGrad:
-    """Steps divided by the root of each weight's summed squared gradients.
+    """AdaGrad, which divides the step of each weight by the root of its summed squared gradients.
 
-    ``s += dW²;  W −= lr · dW / (√s + eps)``. A row that a batch did not touch has gradient 0, so updating the
-    touched rows only is exactly dense AdaGrad.
+    The update is ``s += dW²;  W −= lr · dW / (√s + eps)``.
 
     Parameters
     ----------
     lr : float
+        Learning rate.
     eps : float
+        Small number added to the divisor, to avoid division by zero.
+
+    Notes
+    -----
+    A row that does not occur in the batch has gradient zero, and AdaGrad then changes neither the row nor its ``s``. So
+    the result with row-sparse gradients equals the result with dense ones.
 
     References
     ----------
     Duchi, Hazan and Singer, "Adaptive subgradient methods", JMLR 12, 2011.
+
+    Examples
+    --------
+    With a constant gradient of 3, the steps are lr, lr / √2, lr / √3, …:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import AdaGrad
+    >>> W, optimizer = np.array([[10.0]]), AdaGrad(lr=1.0)
+    >>> for _ in range(2):
+    ...     optimizer.update([W], [np.array([[3.0]])])
+    >>> W.round(3)  # 10 - 1 - 1 / √2
+    array([[8.293]])
     """
 
     def __init__(self, lr: float = 0.01, eps: float = 1e-7) -> None:
@@ -64,7 +122,26 @@ class AdaGrad:
         self.s: list[Any] = []
 
     def update(self, params: Sequence[Any], grads: Sequence[Any]) -> None:
-        """Take one step."""
+        """Update the weights in place by one step.
+
+        Parameters
+        ----------
+        params : sequence of float array
+            The weights.
+        grads : sequence of float array or RowSparseGradient
+            The gradient of each weight.
+
+        Examples
+        --------
+        The first step of each weight has length `lr`, whatever the size of the gradient:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import AdaGrad
+        >>> W = np.zeros((1, 3))
+        >>> AdaGrad(lr=0.5).update([W], [np.array([[0.1, -2.0, 30.0]])])
+        >>> W.round(3)
+        array([[-0.5,  0.5, -0.5]])
+        """
         if not self.s:
             self.s = _zeros(params)
         for W, grad, s in zip(params, grads, self.s, strict=True):
@@ -75,25 +152,47 @@ class AdaGrad:
 
 
 class Adam:
-    """Steps along a running mean of gradients, divided by the root of a running mean of their squares.
+    """Adam, which divides a running mean of the gradients by the root of a running mean of their squares.
 
-    ``m = β₁m + (1 − β₁)dW;  v = β₂v + (1 − β₂)dW²;  W −= lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + eps)``
+    The update at step t is::
 
-    This is *lazy* Adam: with row-sparse gradients only the rows in the batch change. Dense Adam would go on moving
-    a row by its decaying ``m``, and decay its ``m`` and ``v``, in every later step in which the row has no gradient;
-    here both stand still until the row's next use. ``t`` counts all steps, not a row's own. With dense gradients,
-    or when every step touches every row, it is plain Adam.
+        m = β₁ m + (1 − β₁) dW
+        v = β₂ v + (1 − β₂) dW²
+        W −= lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + eps)
+
+    With row-sparse gradients this is *lazy* Adam, which updates only the rows that occur in the batch.
 
     Parameters
     ----------
     lr : float
+        Learning rate.
     beta1, beta2 : float
+        Decay rates β₁ and β₂ of the running means.
     eps : float
+        Small number added to the divisor, to avoid division by zero.
+
+    Notes
+    -----
+    When a row has no gradient, dense Adam still decays its ``m`` and ``v`` and moves the row along ``m``. Lazy Adam
+    leaves the row, ``m`` and ``v`` unchanged until the row occurs again. The step number t counts all steps, including
+    those without the row. If every step has a gradient for every row, lazy and dense Adam are equal.
 
     References
     ----------
     Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1 (with the step size of the
     last paragraph of its section 2).
+
+    Examples
+    --------
+    With a constant gradient, each step has length `lr`:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import Adam
+    >>> W, optimizer = np.array([[10.0]]), Adam(lr=1.0)
+    >>> for _ in range(2):
+    ...     optimizer.update([W], [np.array([[3.0]])])
+    >>> W.round(3)
+    array([[8.]])
     """
 
     def __init__(self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-7) -> None:
@@ -106,7 +205,26 @@ class Adam:
         self.v: list[Any] = []
 
     def update(self, params: Sequence[Any], grads: Sequence[Any]) -> None:
-        """Take one step."""
+        """Update the weights in place by one step.
+
+        Parameters
+        ----------
+        params : sequence of float array
+            The weights.
+        grads : sequence of float array or RowSparseGradient
+            The gradient of each weight.
+
+        Examples
+        --------
+        The first step of each weight has length `lr`, whatever the size of the gradient:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import Adam
+        >>> W = np.zeros((1, 3))
+        >>> Adam(lr=0.5).update([W], [np.array([[0.1, -2.0, 30.0]])])
+        >>> W.round(3)
+        array([[-0.5,  0.5, -0.5]])
+        """
         if not self.m:
             self.m, self.v = _zeros(params), _zeros(params)
         self.t += 1
@@ -120,22 +238,44 @@ class Adam:
 
 
 def linear_rate(alpha: float, min_alpha: float, progress: float) -> float:
-    """Return the learning rate after the share `progress` of all training, falling linearly to `min_alpha`."""
+    """Return the learning rate, which falls linearly from `alpha` to `min_alpha`.
+
+    Parameters
+    ----------
+    alpha : float
+        Initial learning rate.
+    min_alpha : float
+        Final learning rate.
+    progress : float
+        Fraction of the training that is done. Values outside 0..1 are clipped.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from fastw2v.nn.optim import linear_rate
+    >>> [linear_rate(0.5, 0.25, progress) for progress in (0.0, 0.5, 1.0, 1.5)]
+    [0.5, 0.375, 0.25, 0.25]
+    """
     return alpha - (alpha - min_alpha) * min(max(progress, 0.0), 1.0)
 
 
 def _clip_rows(rows: Any, max_norm: float) -> Any:
+    """Return rows scaled down to a norm of at most `max_norm`."""
     xp = get_namespace(rows)
     norm = xp.sqrt(xp.sum(rows * rows, axis=-1, keepdims=True))
     return rows * (max_norm / xp.where(norm > max_norm, norm, max_norm))
 
 
 def _zeros(params: Sequence[Any]) -> list[Any]:
+    """Return an array of zeros like each weight."""
     return [get_namespace(W).zeros_like(W) for W in params]
 
 
 def _touched(tables: Sequence[Any], grad: Any) -> tuple[list[Any], Any, Any]:
-    """Return copies of the rows that a gradient touches, the gradient of those rows, and their ids (None: all)."""
+    """Return copies of the rows that have a gradient, their gradients, and their ids (None for a dense gradient)."""
     if not isinstance(grad, RowSparseGradient):
         return [table + 0 for table in tables], grad, None
     ids, rows = grad.row_sums()
@@ -144,6 +284,7 @@ def _touched(tables: Sequence[Any], grad: Any) -> tuple[list[Any], Any, Any]:
 
 
 def _store(tables: Sequence[Any], rows: Sequence[Any], ids: Any) -> None:
+    """Write rows back to the tables that `_touched` copied them from."""
     for table, new in zip(tables, rows, strict=True):
         if ids is None:
             table[...] = new

@@ -1,4 +1,4 @@
-"""Row-sparse gradients: what the backward pass of an embedding returns, and how they are summed."""
+"""Row-sparse gradients, which are the result of the backward pass of an embedding."""
 
 from __future__ import annotations
 
@@ -11,49 +11,94 @@ from fastw2v.backend import get_device, get_namespace, is_numpy, scatter_add, un
 
 @dataclass(frozen=True)
 class RowSparseGradient:
-    """The gradient of a weight of which only some rows were used: row ``ids[i]`` has ``rows[i]`` added to it.
+    """The gradient of a table, which is zero except in some rows.
 
-    It stands for a V × D array of zeros but for those.
+    The dense gradient has shape (V, D). It is zero before ``rows[i]`` is added to row ``ids[i]`` for each i.
 
     Parameters
     ----------
     ids : int array, shape (N,)
-        May repeat; repeated ids accumulate.
+        Indices of rows. The rows of a repeated index add up.
     rows : float array, shape (N, D)
+        Gradients of these rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.nn import RowSparseGradient
+    >>> grad = RowSparseGradient(np.array([2, 0, 2]), np.array([[1.0, 2.0], [5.0, 5.0], [3.0, 4.0]]))
+    >>> grad.dense(np.zeros((4, 2)))
+    array([[5., 5.],
+           [0., 0.],
+           [4., 6.],
+           [0., 0.]])
     """
 
     ids: Any
     rows: Any
 
     def __add__(self, other: RowSparseGradient) -> RowSparseGradient:
-        """Return the gradient of the sum of two losses."""
+        """Return the sum of two gradients of one table."""
         xp = get_namespace(self.rows)
         return RowSparseGradient(xp.concat([self.ids, other.ids]), xp.concat([self.rows, other.rows], axis=0))
 
     def coalesce(self, in_order: bool = False) -> RowSparseGradient:
-        """Return the same gradient with the rows of each id summed, and the ids in ascending order.
+        """Return the same gradient with sorted ids and the rows of each id summed.
 
-        On NumPy every id is there once. Elsewhere there are as many rows as before, of which the first of an id is
-        its sum and the others are zero: how many different ids there are is known to the device alone, and to ask
-        would make the host wait for it.
+        On NumPy each id then occurs once. On other libraries the number of rows does not change: the first row of an id
+        is the sum, and its other rows are zero.
 
         Parameters
         ----------
         in_order : bool
-            Add in an order that follows from the ids alone, so that the same gradient gives the same bytes: on a GPU
-            the order of `scatter_add`'s additions is not fixed. It takes log2 N rounds over all rows instead of one.
-            NumPy's order is always fixed.
+            Whether to sum in a fixed order, so that equal gradients give the same bytes. On a GPU, the order of
+            `scatter_add` is not fixed, and the fixed order takes log2 N passes over the rows instead of one. NumPy
+            always sums in a fixed order.
+
+        Returns
+        -------
+        RowSparseGradient
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> grad = RowSparseGradient(np.array([2, 0, 2]), np.array([[1.0, 2.0], [5.0, 5.0], [3.0, 4.0]]))
+        >>> grad.coalesce().ids
+        array([0, 2])
+        >>> grad.coalesce().rows
+        array([[5., 5.],
+               [4., 6.]])
         """
         return self._coalesce(in_order)[0]
 
     def row_sums(self) -> tuple[Any, Any]:
-        """Return the ids and the sum of each, ready for assignment: an id that occurs twice has its sum twice."""
+        """Return sorted ids and the summed row of each entry, for assignment to a table.
+
+        On NumPy each id occurs once. On other libraries an id that occurs n times has its sum n times, so assigning the
+        rows in any order gives the same table.
+
+        Returns
+        -------
+        ids : int array, shape (M,)
+        sums : float array, shape (M, D)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> grad = RowSparseGradient(np.array([2, 0, 2]), np.array([[1.0], [5.0], [3.0]]))
+        >>> ids, sums = grad.row_sums()
+        >>> ids.tolist(), sums.tolist()
+        ([0, 2], [[5.0], [4.0]])
+        """
         grad, first = self._coalesce()
         return grad.ids, grad.rows if first is None else get_namespace(grad.rows).take(grad.rows, first, axis=0)
 
     def _coalesce(self, in_order: bool = False) -> tuple[RowSparseGradient, Any]:
-        """Return the coalesced gradient and, for each entry, the first entry of its id; None if ids are unique."""
+        """Return the coalesced gradient and, for each entry, the first index of its id (None if ids are unique)."""
         xp = get_namespace(self.rows)
+        # On a GPU, the size of the result must not depend on the ids, because the host would have to wait for it.
         if is_numpy(self.ids):
             ids, inverse = unique_inverse(self.ids)
             rows = xp.zeros((ids.shape[0], self.rows.shape[1]), dtype=self.rows.dtype, device=get_device(self.rows))
@@ -70,7 +115,26 @@ class RowSparseGradient:
         return RowSparseGradient(ids, sums), first
 
     def dense(self, like: Any) -> Any:
-        """Return the gradient as an array of the shape of the weight `like`, for tests and for reading."""
+        """Return the gradient as a dense array.
+
+        Parameters
+        ----------
+        like : float array, shape (V, D)
+            The table, or another array with its shape and dtype.
+
+        Returns
+        -------
+        float array, shape (V, D)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> RowSparseGradient(np.array([1, 1]), np.array([[1.0, 2.0], [3.0, 4.0]])).dense(np.zeros((3, 2)))
+        array([[0., 0.],
+               [4., 6.],
+               [0., 0.]])
+        """
         xp = get_namespace(like)
         full = xp.zeros_like(like)
         scatter_add(full, self.ids, self.rows)
@@ -78,23 +142,65 @@ class RowSparseGradient:
 
 
 def add_gradients(a: Any, b: Any) -> Any:
-    """Return the sum of two gradients of one weight, row-sparse or dense.
+    """Return the sum of two gradients of one weight.
+
+    Parameters
+    ----------
+    a, b : RowSparseGradient or float array
+        Two row-sparse gradients, or two dense ones.
+
+    Returns
+    -------
+    RowSparseGradient or float array
 
     Raises
     ------
     TypeError
-        If one is row-sparse and the other dense: a weight is used either as a table or as a matrix.
+        If one gradient is row-sparse and the other is dense.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.nn import RowSparseGradient
+    >>> from fastw2v.nn.sparse import add_gradients
+    >>> a = RowSparseGradient(np.array([0]), np.array([[1.0, 2.0]]))
+    >>> b = RowSparseGradient(np.array([1]), np.array([[3.0, 4.0]]))
+    >>> add_gradients(a, b).dense(np.zeros((2, 2)))
+    array([[1., 2.],
+           [3., 4.]])
     """
     if isinstance(a, RowSparseGradient) != isinstance(b, RowSparseGradient):
-        raise TypeError("a weight shared by layers must have row-sparse gradients in all of them, or dense ones in all")
+        raise TypeError(
+            "one gradient of a shared weight is row-sparse and the other dense; layers that share a weight must have "
+            "row-sparse gradients in all of them, or dense ones in all"
+        )
     return a + b
 
 
 def coalesce_in_order(grads: Sequence[Any]) -> list[Any]:
-    """Return gradients that give the same bytes in whatever order an optimiser adds them to the weights.
+    """Return the same gradients in a form that gives the same bytes in repeated runs, even on a GPU.
 
-    Row-sparse gradients are coalesced with ``in_order=True``, so that only the sum of each row and zeros are left to
-    add. Those on NumPy are returned as they are, because NumPy adds in a fixed order; so are dense ones.
+    Row-sparse gradients are coalesced with ``in_order=True``. Each row then receives one sum and zeros, so the order of
+    the additions does not matter. Dense gradients, and row-sparse gradients on NumPy, are returned unchanged.
+
+    Parameters
+    ----------
+    grads : sequence of RowSparseGradient or float array
+
+    Returns
+    -------
+    list of RowSparseGradient or float array
+
+    Examples
+    --------
+    NumPy adds in a fixed order, so its gradients are returned unchanged:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import RowSparseGradient
+    >>> from fastw2v.nn.sparse import coalesce_in_order
+    >>> grad = RowSparseGradient(np.array([2, 0, 2]), np.ones((3, 4)))
+    >>> coalesce_in_order([grad])[0] is grad
+    True
     """
     return [
         grad.coalesce(in_order=True) if isinstance(grad, RowSparseGradient) and not is_numpy(grad.ids) else grad
@@ -103,11 +209,11 @@ def coalesce_in_order(grads: Sequence[Any]) -> list[Any]:
 
 
 def _segmented_suffix_sums(ids: Any, rows: Any) -> Any:
-    """Return, for each row, the sum of it and of the later rows of the same id; `ids` are sorted.
+    """Return, for each row, the sum of the row and of all later rows with the same id. The ids are sorted.
 
-    In each round a row adds what the row 1, 2, 4, 8... entries later has gathered, if that has the same id (the
-    segmented scan of Hillis and Steele, "Data parallel algorithms", 1986). Unlike differences of one cumulative sum
-    over all rows it mixes no ids, and so loses no precision.
+    Round k adds to each row the partial sum of the row 2^k entries later, if that row has the same id. This is the
+    segmented scan of Hillis and Steele ("Data parallel algorithms", 1986). A cumulative sum over all rows would need
+    fewer operations, but its differences lose precision because the sum mixes the rows of all ids.
     """
     xp = get_namespace(rows)
     step = 1

@@ -1,4 +1,4 @@
-"""The readable training loop: batches of contexts and targets, forward, backward, update."""
+"""A plain training loop over batches of contexts and targets: forward pass, backward pass, update."""
 
 from __future__ import annotations
 
@@ -13,24 +13,40 @@ from fastw2v.utils.progress import Progress
 
 
 class Trainer:
-    """Train a model with an optimiser on contexts and targets.
+    """A training loop for a model and an optimiser.
 
     Parameters
     ----------
     model : object
-        With ``forward(contexts, target)``, ``backward()``, ``params`` and ``grads``.
+        A model with the methods ``forward(contexts, target)`` and ``backward()`` and the attributes ``params`` and
+        ``grads``, such as `CBOW` or `SkipGram`.
     optimizer : object
-        With ``update(params, grads)``.
+        An optimiser with the method ``update(params, grads)``, such as `SGD` or `Adam`.
     seed : int
-        Of the order in which the examples are visited.
+        Seed of the order of the examples.
     deterministic : bool
-        Whether a repeated run gives the same bytes on a GPU too, where that takes longer (see
-        `RowSparseGradient.coalesce`). On a CPU it always does.
+        Whether repeated runs must give the same bytes on a GPU too, which takes longer (see
+        `RowSparseGradient.coalesce`). On a CPU they always do.
 
     Attributes
     ----------
     loss_history : list of (float, float)
-        Epochs done, and the mean loss per target since the entry before.
+        The number of epochs done, including the fraction of the current epoch, and the mean loss per target since the
+        previous entry.
+
+    Examples
+    --------
+    Train skip-gram on a cycle of five words. The two neighbours of a word are its contexts:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import Adam, SkipGram, Trainer
+    >>> corpus = np.tile(np.arange(5), 40)
+    >>> contexts, target = np.stack([corpus[:-2], corpus[2:]], axis=1), corpus[1:-1]
+    >>> model = SkipGram(vocab_size=5, hidden_size=8, window_size=1, corpus=corpus)
+    >>> trainer = Trainer(model, Adam(lr=0.1)).fit(contexts, target, max_epoch=5, show=False)
+    >>> losses = [loss for _, loss in trainer.loss_history]
+    >>> len(losses), losses[-1] < losses[0]
+    (5, True)
     """
 
     def __init__(self, model: Any, optimizer: Any, seed: int = 1, deterministic: bool = False) -> None:
@@ -51,40 +67,61 @@ class Trainer:
         eval_interval: int = 20,
         show: bool | None = None,
     ) -> Self:
-        """Train for `max_epoch` passes, each in a new order, and go on from there when called again.
+        """Train for a number of epochs, each in a new random order. A second call continues the training.
 
         Parameters
         ----------
         contexts : int array, shape (N, C)
+            Context words of each example, on the device of the model.
         target : int array, shape (N,)
-            On the model's device. The last, smaller batch of an epoch is trained like the others.
+            Target word of each example, on the device of the model.
         max_epoch : int
+            Number of epochs.
         batch_size : int
+            Examples in a batch. The last batch of an epoch may be smaller.
         max_grad : float, optional
-            Longest norm of all gradients together; longer ones are scaled down to it.
+            Largest joint norm of all gradients. Longer gradients are scaled down to it. If None, gradients are not
+            scaled.
         eval_interval : int
-            Batches between entries of `loss_history`; each epoch's end makes one too.
+            Batches between entries of `loss_history`. Each epoch also adds an entry at its end.
         show : bool, optional
-            Whether to show a progress bar; when absent, if standard error is a terminal.
+            Whether to show a progress bar. If None, it is shown if standard error is a terminal.
 
         Returns
         -------
         Trainer
-            Itself.
+            The trainer itself.
 
         Raises
         ------
         ValueError
-            If a size is below 1, or contexts and target differ in length or are empty.
+            If `max_epoch`, `batch_size` or `eval_interval` is below 1, or if `contexts` and `target` are empty or
+            differ in length.
         FloatingPointError
-            If the loss stops being finite.
+            If the loss becomes infinite or NaN.
+
+        Examples
+        --------
+        A second call continues at epoch 2:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import CBOW, SGD, Trainer
+        >>> contexts, target = np.array([[0, 2], [1, 3], [2, 0]]), np.array([1, 2, 3])
+        >>> model = CBOW(vocab_size=4, hidden_size=8, window_size=1, corpus=np.array([0, 1, 2, 3, 0]))
+        >>> trainer = Trainer(model, SGD(lr=0.1)).fit(contexts, target, max_epoch=2, show=False)
+        >>> _ = trainer.fit(contexts, target, max_epoch=1, show=False)
+        >>> [epochs for epochs, _ in trainer.loss_history]
+        [1.0, 2.0, 3.0]
         """
         for name, value in (("max_epoch", max_epoch), ("batch_size", batch_size), ("eval_interval", eval_interval)):
             if value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
         size = target.shape[0]
         if contexts.shape[0] != size or not size:
-            raise ValueError(f"contexts has {contexts.shape[0]} rows and target {size}: they must be equal and above 0")
+            raise ValueError(
+                f"contexts has {contexts.shape[0]} rows and target has {size} elements; the numbers must be equal and "
+                "above 0"
+            )
         xp = get_namespace(contexts, target)
         device = get_device(target)
         with on_device_of(target), Progress("training", size * max_epoch, unit="targets", show=show) as progress:
@@ -97,7 +134,7 @@ class Trainer:
                 for step, first in enumerate(range(0, size, batch_size), start=1):
                     chosen = order[first : min(first + batch_size, size)]
                     loss = self._step(xp.take(contexts, chosen, axis=0), xp.take(target, chosen), max_grad)
-                    # Summed on the device: reading every batch's loss would make a GPU wait each time.
+                    # The sum stays on the device, because reading the loss of each batch would wait for a GPU.
                     total = total + xp.astype(loss, xp.float64) * chosen.shape[0]
                     since += chosen.shape[0]
                     done += chosen.shape[0]
@@ -109,6 +146,7 @@ class Trainer:
         return self
 
     def _step(self, contexts: Any, target: Any, max_grad: float | None) -> Any:
+        """Train one batch and return its loss."""
         loss = self.model.forward(contexts, target)
         self.model.backward()
         params, grads = merge_shared(self.model.params, self.model.grads)
@@ -120,6 +158,7 @@ class Trainer:
         return loss
 
     def _record(self, mean: float, part: float, step: int) -> float:
+        """Add a loss to the history after checking that it is finite, and return it."""
         require_finite_loss(
             mean,
             f"epoch {self._epochs_done + 1}, batch {step}",
@@ -132,8 +171,29 @@ class Trainer:
 def merge_shared(params: Sequence[Any], grads: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Return each distinct weight once, with the sum of its gradients.
 
-    A weight that several layers share would otherwise be updated several times in a step, and an optimiser with
-    memory would take each part for a whole gradient.
+    Each layer that shares a weight has a part of its gradient. Optimisers such as Adam need the whole gradient, because
+    they would count each part as a separate step.
+
+    Parameters
+    ----------
+    params : sequence of float array
+        Weights. Repetitions of the same object are merged.
+    grads : sequence of float array or RowSparseGradient
+        The gradient of each weight.
+
+    Returns
+    -------
+    params : list of float array
+    grads : list of float array or RowSparseGradient
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.nn.trainer import merge_shared
+    >>> W, b = np.zeros(2), np.zeros(2)
+    >>> params, grads = merge_shared([W, b, W], [np.array([1.0, 2.0]), np.array([5.0, 5.0]), np.array([3.0, 4.0])])
+    >>> len(params), grads
+    (2, [array([4., 6.]), array([5., 5.])])
     """
     position: dict[int, int] = {}
     distinct: list[Any] = []
@@ -150,7 +210,27 @@ def merge_shared(params: Sequence[Any], grads: Sequence[Any]) -> tuple[list[Any]
 
 
 def clip_gradients(grads: Sequence[Any], max_norm: float) -> list[Any]:
-    """Return the gradients, scaled down together if their joint norm is above `max_norm`."""
+    """Return the gradients, all scaled by one factor if their joint norm exceeds `max_norm`.
+
+    Parameters
+    ----------
+    grads : sequence of float array or RowSparseGradient
+    max_norm : float
+        Largest norm of all gradients together.
+
+    Returns
+    -------
+    list of float array or RowSparseGradient
+
+    Examples
+    --------
+    The joint norm of 3 and 4 is 5, so both are divided by 5:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn.trainer import clip_gradients
+    >>> [grad.round(3) for grad in clip_gradients([np.array([3.0]), np.array([4.0])], max_norm=1.0)]
+    [array([0.6]), array([0.8])]
+    """
     grads = [grad.coalesce() if isinstance(grad, RowSparseGradient) else grad for grad in grads]
     values = [grad.rows if isinstance(grad, RowSparseGradient) else grad for grad in grads]
     xp = get_namespace(*values)

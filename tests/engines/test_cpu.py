@@ -315,14 +315,14 @@ def test_numbers_beyond_the_type_are_noticed(small):
     [
         ({"workers": 0}, "workers is 0"),
         ({"tile": 5}, "tile is 5"),
-        ({"vector_size": 21}, "vector_size is 21, and the tables have rows of 20"),
+        ({"vector_size": 21}, "vector_size is 21, but the tables have 20 columns"),
         ({"ids": np.array([0, 500])}, "must lie in 0..499"),
         ({"ids": np.array([-1, 2])}, "ids from -1 to 2"),
         ({"ids": np.array([0.5, 1])}, "integer word ids"),
         ({"ids": np.array([], int)}, "empty"),
-        ({"offsets": np.array([0, 5])}, "offsets must rise"),
-        ({"counts": np.ones(3, int)}, "3 counts for 500 rows"),
-        ({"W_out": np.zeros((500, 21), np.float32)}, "alike"),
+        ({"offsets": np.array([0, 5])}, "offsets must not decrease"),
+        ({"counts": np.ones(3, int)}, "3 words, but the tables have 500 rows"),
+        ({"W_out": np.zeros((500, 21), np.float32)}, "the same shape"),
         ({"W_in": np.zeros((500, 20), int), "W_out": np.zeros((500, 20), int)}, "float32 or float64"),
     ],
 )

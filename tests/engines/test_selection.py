@@ -14,7 +14,7 @@ needs_numba = pytest.mark.skipif(cpu.unavailable_reason() is not None, reason=st
 
 class TestDeterminism:
     def test_several_workers_are_refused(self):
-        with pytest.raises(ValueError, match=r"deterministic is True and workers is 3: .* set it to 1"):
+        with pytest.raises(ValueError, match=r"deterministic is True, but workers is 3; .* set it to 1"):
             Word2Vec(deterministic=True, workers=3)
 
     @needs_numba
@@ -29,7 +29,7 @@ class TestDeterminism:
         monkeypatch.setattr(gpu, "unavailable_reason", lambda device: None)
         assert select_engine("auto", "cuda").name == "fused"
         assert select_engine("auto", "cuda:1", deterministic=True)[:2] == ("cuda:1", "layers")
-        with pytest.raises(RuntimeError, match=r"'fused' cannot be used on cuda: deterministic.*engine='layers' can"):
+        with pytest.raises(RuntimeError, match=r"'fused' cannot be used on cuda: deterministic.*Use engine='layers'"):
             select_engine("fused", "cuda", deterministic=True)
 
 
@@ -37,17 +37,17 @@ class TestChoice:
     def test_auto_without_numba_is_layers_and_says_so(self, monkeypatch):
         monkeypatch.setattr(cpu, "unavailable_reason", lambda device: "Numba is on holiday")
         monkeypatch.setattr("fastw2v.engines.selection.cuda_problem", lambda: "no CUDA today")
-        reason = "no GPU is used: no CUDA today; no fused engine: Numba is on holiday"
+        reason = "no GPU is used: no CUDA today; engine 'fused' cannot be used: Numba is on holiday"
         assert select_engine() == ("cpu", "layers", reason)
 
     def test_fused_without_numba_is_an_error_with_the_reason(self, monkeypatch):
         monkeypatch.setattr(cpu, "unavailable_reason", lambda device: "Numba is on holiday")
-        with pytest.raises(RuntimeError, match=r"cannot be used on cpu: Numba is on holiday. engine='layers' can"):
+        with pytest.raises(RuntimeError, match=r"cannot be used on cpu: Numba is on holiday. Use engine='layers'"):
             Word2Vec(engine="fused", device="cpu").fit(SENTENCES)
 
     @needs_numba
     def test_auto_on_a_cpu_is_fused(self):
-        assert select_engine("auto", "cpu") == ("cpu", "fused", "device 'cpu' was asked for")
+        assert select_engine("auto", "cpu") == ("cpu", "fused", "device 'cpu' was requested")
 
     def test_a_missing_gpu_is_an_error(self, monkeypatch):
         monkeypatch.setattr("fastw2v.backend.cuda_problem", lambda: "no CUDA today")
@@ -74,4 +74,4 @@ class TestChoice:
     def test_the_choice_is_logged(self, caplog):
         with caplog.at_level("INFO", logger="fastw2v"):
             Word2Vec(vector_size=2, epochs=1, engine="layers", device="cpu").fit(SENTENCES)
-        assert "training on cpu with the layers engine: device 'cpu' was asked for" in caplog.text
+        assert "training on cpu with the layers engine: device 'cpu' was requested" in caplog.text

@@ -56,7 +56,7 @@ def test_known_rows_are_copied():
 
 def test_rows_that_cannot_be_copied():
     W_in, W_out = np.zeros((2, 2), np.float32), np.zeros((2, 2), np.float32)
-    with pytest.raises(ValueError, match=r"none of the vocabulary's 2 words, .* 'a' .* first is 'x'"):
+    with pytest.raises(ValueError, match=r"any of the vocabulary's 2 words.* 'a'.* first word is 'x'"):
         copy_known_rows(W_in, W_out, ["a", "b"], pretrained(["x"], [[1.0, 2]]), "cpu")
-    with pytest.raises(ValueError, match="vector of 'b' has numbers that are not finite"):
+    with pytest.raises(ValueError, match="vector of 'b' contains infinite or NaN"):
         copy_known_rows(W_in, W_out, ["a", "b"], pretrained(["a", "b"], [[1.0, 2], [np.inf, 0]]), "cpu")
