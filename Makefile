@@ -5,23 +5,27 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-slow test-lowest compile-cuda gpu-check lint types docs-check format bench wheel clean
+.PHONY: demo test integrations test-slow test-lowest compile-cuda gpu-check lint types docs-check format bench wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/fastw2v demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
+
+# Install the packages whose tests `make test` otherwise skips.
+integrations: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,integrations]'
 
 test-slow: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n auto
 
 # With the lowest versions that pyproject.toml allows. Deprecation warnings of those old versions are ignored.
 test-lowest:
 	$(PYTHON) -m venv .venv-lowest
 	sed -n 's/^ *"\([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/constraints.txt -e '.[dev]'
-	.venv-lowest/bin/python -m pytest -W ignore::DeprecationWarning
+	.venv-lowest/bin/python -m pytest -n auto -W ignore::DeprecationWarning
 
 # Compile the CUDA source for every architecture with NVIDIA's compiler from PyPI, which needs no GPU, and run the PTX
 # in the emulator.
