@@ -168,7 +168,9 @@ def tables_of_the_page() -> dict[str, list[tuple[set[str], str]]]:
     """Return for each of gensim's classes the names and the verdict of each row."""
     text = PAGE.read_text(encoding="utf-8")
     tables: dict[str, list[tuple[set[str], str]]] = {}
-    for heading, body in re.findall(r"^## (KeyedVectors|Word2Vec)[^\n]*\n(.*?)(?=^### Added by fastw2v)", text, re.M | re.S):
+    for heading, body in re.findall(
+        r"^## (KeyedVectors|Word2Vec)[^\n]*\n(.*?)(?=^### Added by fastw2v)", text, re.M | re.S
+    ):
         rows = [re.split(r"(?<!\\)\|", line)[1:3] for line in body.splitlines() if line.startswith("| ")]
         tables[heading] = [
             (set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", names)))), verdict.strip())
