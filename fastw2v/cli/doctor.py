@@ -89,5 +89,6 @@ def _installed_version(package: str) -> str | None:
     """Return the version of an optional package without importing it, or None if it is not installed."""
     from importlib import metadata
 
-    names = metadata.packages_distributions().get(package, [])
-    return ", ".join(f"{metadata.version(name)} ({name})" for name in sorted(set(names))) or None
+    names = sorted(set(metadata.packages_distributions().get(package, [])))
+    # CuPy is distributed under several names, such as cupy-cuda12x.
+    return ", ".join(metadata.version(name) + (f" ({name})" if name != package else "") for name in names) or None
