@@ -1,6 +1,6 @@
 """The `Word2Vec` estimator, which trains word vectors on a corpus.
 
-To follow the main path through the code, read `Word2Vec.fit`, `Corpus`, an engine and `WordVectors`, in this order.
+To follow the main path through the code, read `Word2Vec.fit`, `Corpus`, an engine and `WordVectors`, in that order.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ Callback = Callable[[str, Any], None]
 
 
 class Word2Vec:
-    """Word2vec estimator, for CBOW and skip-gram with negative sampling.
+    """Word2vec estimator that trains CBOW or skip-gram models with negative sampling.
 
-    The interface follows scikit-learn. Parameters are keyword arguments, and `fit` trains. Programs written for gensim
-    can use `fastw2v.compat.gensim.Word2Vec` instead.
+    The interface follows scikit-learn. All parameters are keyword-only, and `fit` trains the model. Programs written
+    for gensim can use `fastw2v.compat.gensim.Word2Vec` instead.
 
     Parameters
     ----------
@@ -56,47 +56,47 @@ class Word2Vec:
     max_vocab : int, optional
         Maximum size of the vocabulary. The most frequent words are kept.
     negative : int
-        Number of negative samples per positive example. Must be smaller than the vocabulary.
+        Number of negative samples per positive example. Must be smaller than the number of words in the vocabulary.
     ns_exponent : float
         Exponent of the counts in the noise distribution, from −1 to 1.
     sample : float
-        Subsampling threshold, from 0 to 1. Occurrences of words with a larger share of the corpus are randomly dropped.
-        0 keeps every occurrence.
+        Subsampling threshold, from 0 to 1. If a word's share of the corpus exceeds the threshold, some of its
+        occurrences are dropped at random. 0 keeps every occurrence.
     alpha : float, optional
-        Initial learning rate. By default, min(0.06, 0.2 / window) for skip-gram and 0.2 for CBOW, or 0.05 with
-        ``cbow_grad="sum"``. With CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that the rate
+        Initial learning rate. By default, min(0.06, 0.2 / window) for skip-gram and 0.2 for CBOW (0.05 with
+        ``cbow_grad="sum"``). With CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that the rate
         has the same effect as in gensim.
     min_alpha : float
         Final learning rate. The rate decreases linearly over all words of all epochs.
     epochs : int
         Number of passes over the corpus.
     shrink_windows : bool
-        If True, draw the width of each window uniformly from 1 to `window`. Otherwise, every window is `window` wide.
+        If True, draw the width of each window uniformly from 1 to `window`. Otherwise, the width is always `window`.
     cbow_grad : {"mean", "balanced", "sum"}, optional
-        Divisor of CBOW's input gradient, for C contexts. "mean" divides by C, which gives the exact gradient.
+        Divisor of CBOW's input gradient. "mean" divides by C, the number of contexts, which gives the exact gradient.
         "balanced" divides by C to the power 3/4, which gives the best vectors. "sum" does not divide, like word2vec.c,
         gensim and fastText. By default, "sum" if `alpha` is set and otherwise "balanced".
     seed : int or None
-        Seed of the random numbers. With one worker, the same seed gives the same bytes on the same device; on a GPU,
-        `deterministic` is also needed. If None, a random seed is chosen and recorded in ``wv.settings``.
+        Seed of the random numbers. With one worker, runs with the same seed on the same device give identical bytes. On
+        a GPU, this also requires `deterministic`. If None, a random seed is chosen and recorded in ``wv.settings``.
     workers : int, optional
         Number of threads. By default, the number of processors available to the process. The layers engine ignores
-        `workers`, because NumPy manages its own threads. On a GPU, ``workers=1`` runs a single block, whose result is
-        reproducible up to rounding. Other values have no effect there.
+        `workers`, because NumPy manages its own threads. On a GPU, ``workers=1`` runs a single thread block, so the
+        result is reproducible up to rounding. Other values have no effect on a GPU.
     device : {"auto", "cpu", "cuda", "cuda:N"}
-        Device to train on. "auto" uses a GPU only if the CPU has no fused engine, because the CUDA engine has not been
-        run on hardware yet.
+        Device to train on. "auto" uses a GPU only if the fused engine is not available on the CPU, because the CUDA
+        engine has not been run on hardware yet.
     engine : {"auto", "fused", "layers"}
         "fused" trains with compiled kernels. "layers" trains with the layers of `fastw2v.nn` on any device. "auto"
         uses "fused" if it is available on the device, and logs the choice and its reason.
     deterministic : bool
-        Whether a repeated run on the same machine must give the same bytes. On a CPU, training then uses one worker.
-        On a GPU, it uses the layers engine and adds in a fixed order.
+        Whether repeated runs on the same machine must give identical bytes. If True, training on a CPU uses one worker,
+        and training on a GPU uses the layers engine and performs additions in a fixed order.
     callbacks : sequence of callable
         Functions called as ``callback(event, model)`` at the beginning and the end of training and of each epoch. The
         events are "train_begin", "epoch_begin", "epoch_end" and "train_end". With callbacks, each epoch is a separate
-        run with its own random numbers, so the vectors differ from those trained without callbacks. Their quality is
-        the same.
+        run with its own random numbers, so the vectors differ from those trained without callbacks. The quality
+        of the vectors is the same.
 
     Attributes
     ----------
@@ -105,9 +105,9 @@ class Word2Vec:
     loss_history : list of (int, float)
         Pairs of the number of words trained so far and the mean loss per target since the previous pair.
     trained_epochs : int
-        Number of epochs that the weights have been trained for.
+        Number of epochs for which the weights have been trained.
     corpus_count, corpus_total_words : int
-        Number of sentences and of words in the corpus from which the vocabulary was built.
+        Numbers of sentences and words in the corpus from which the vocabulary was built.
     known_words_ : int
         Number of words initialised from a pretrained vector.
     device_, engine_, report_ : str
@@ -215,8 +215,8 @@ class Word2Vec:
         for callback in self.callbacks:
             if not callable(callback):
                 raise TypeError(
-                    f"callbacks contains {callback!r}, which is not callable; pass functions of an event and a model. "
-                    "fastw2v.compat.gensim.Word2Vec accepts gensim's callbacks"
+                    f"callbacks contains {callback!r}, which is not callable; pass functions that accept an event "
+                    "and a model. fastw2v.compat.gensim.Word2Vec accepts gensim's callbacks"
                 )
 
     def config(self, **changes: Any) -> TrainingConfig:
@@ -225,7 +225,7 @@ class Word2Vec:
         Parameters
         ----------
         **changes
-            Settings that replace the estimator's.
+            Settings that override those of the estimator.
 
         Returns
         -------
@@ -261,13 +261,14 @@ class Word2Vec:
         Parameters
         ----------
         corpus : Corpus, path, array, column or iterable of token lists
-            A path is a text file with one sentence per line, a folder or a pattern of such files, or an encoded corpus
-            (``.w2v``). `fastw2v.corpus.as_corpus` lists all supported types.
+            A path can name a text file with one sentence per line, a folder of text files, a glob pattern that matches
+            text files, or an encoded corpus (``.w2v``). `fastw2v.corpus.as_corpus` lists all supported types.
         y
-            Ignored. It is accepted for scikit-learn's pipelines.
+            Ignored. Present for compatibility with scikit-learn pipelines.
         init : WordVectors, optional
             Pretrained vectors. Words in `init` start from its vectors, and other words from random vectors. If `init`
-            has ``context_vectors``, the rows of W_out are initialised from them. The vocabulary is that of the corpus.
+            has ``context_vectors``, the rows of W_out are initialised from them. `init` does not add words to the
+            vocabulary.
         progress : callable, optional
             Function called as ``progress(words_done, loss, alpha)`` several times a second. It is called at least
             twenty times if training has at least twenty steps. By default, a progress bar is shown if standard error is
@@ -285,15 +286,15 @@ class Word2Vec:
         TypeError
             If the type of the corpus is not supported, or `init` is not WordVectors.
         ValueError
-            If no word reaches `min_count`, if `negative` is not smaller than the vocabulary, or if the vectors of
-            `init` have another size, contain none of the words or are not finite.
+            If no word reaches `min_count`, if `negative` is not smaller than the number of words in the vocabulary, or
+            if the vectors in `init` have a different number of dimensions, include none of the words or are not finite.
         RuntimeError
             If the requested device or engine cannot be used. The message gives the reason.
         FloatingPointError
             If the loss becomes infinite or NaN.
         MemoryError
-            If the run does not fit in memory. It is raised before training starts, and the message names settings that
-            would fit.
+            If the run does not fit in memory. The error is raised before training starts, and its message names
+            settings that would fit.
 
         Examples
         --------
@@ -304,7 +305,7 @@ class Word2Vec:
         >>> model.wv.index_to_key, model.wv.vectors.shape
         (['c', 'b', 'a'], (3, 4))
 
-        Start from these vectors on another corpus:
+        Train on a different corpus, starting from these vectors:
 
         >>> Word2Vec(vector_size=4, negative=2).fit([["b", "c", "d"]] * 10, init=model.wv).known_words_
         2
@@ -316,7 +317,7 @@ class Word2Vec:
     def build_vocab(self, corpus: Any, *, update: bool = False) -> Self:
         """Build the vocabulary of a corpus and initialise the weights, without training.
 
-        Call `train` afterwards. `fit` does both.
+        Call `train` afterwards. `fit` performs both steps.
 
         Parameters
         ----------
@@ -325,7 +326,7 @@ class Word2Vec:
         update : bool
             If True, add the words of the corpus to the existing vocabulary. Existing words keep their vectors, new
             words start from random vectors, and counts are summed. The words are sorted by descending count again, so
-            `wv` is a new object.
+            `wv` is replaced by a new object.
 
         Returns
         -------
@@ -370,8 +371,9 @@ class Word2Vec:
         corpus
             As for `fit`. Words outside the vocabulary are left out.
         epochs : int, optional
+            By default, the estimator's `epochs`.
         alpha, min_alpha : float, optional
-            By default, the values of the estimator.
+            By default, the values that `fit` uses.
         progress : callable, optional
             As for `fit`.
 
@@ -385,7 +387,7 @@ class Word2Vec:
         RuntimeError
             If the model has no vocabulary yet.
         ValueError
-            If `corpus` is a Corpus with another vocabulary, or the vectors have no context vectors or counts.
+            If `corpus` is a Corpus with a different vocabulary, or the model has no context vectors or no word counts.
 
         Examples
         --------
@@ -457,7 +459,7 @@ class Word2Vec:
         self.device_, self.engine_, self.report_ = select_engine(self.engine, self.device, self.deterministic)
 
     def _initialize(self, corpus: Corpus, init: WordVectors | None) -> None:
-        """Allocate and initialise weights for the vocabulary of a corpus, from `init` where it has the word."""
+        """Allocate weights for the vocabulary of a corpus, and initialise them from `init` or at random."""
         if problem := self._estimate(corpus).problem():
             raise MemoryError(problem)
         words = corpus.vocabulary.words
@@ -525,7 +527,7 @@ class Word2Vec:
             As for `fit`. Text is read and counted.
         measure : bool
             Whether to measure the speed by training on the beginning of the corpus for one or two seconds. If False,
-            the estimate has no time.
+            the training time is not estimated.
 
         Returns
         -------
@@ -545,11 +547,12 @@ class Word2Vec:
         estimate = self._estimate(corpus)
         if not measure or estimate.problem():
             return estimate
-        changes: dict[str, Any] = {"epochs": 1, "alpha": 1e-4, "min_alpha": 1e-4, "callbacks": ()}
-        trial = type(self)(**self.get_params() | changes)
+        trial = type(self)(**self.get_params() | {"callbacks": ()})
+        trial._prepare(corpus)  # once, so that the time to initialise the weights is not measured
+        config = trial.config(epochs=1)
 
         def train(tokens: int) -> None:
-            trial.fit(corpus_head(corpus, tokens), progress=lambda words, loss, alpha: None)
+            trial._train(corpus_head(corpus, tokens), config, progress=lambda words, loss, alpha: None)
 
         return replace(estimate, words_per_second=words_per_second(train, len(corpus)))
 
@@ -561,7 +564,7 @@ class Word2Vec:
     def _settings(self) -> dict[str, Any]:
         """Return the settings that are stored with the vectors, so that the run can be repeated."""
         settings = asdict(self.config(seed=self.seed_))
-        if self.engine_ == "layers":  # it has pools and tiles of its own
+        if self.engine_ == "layers":  # these settings apply only to the fused engine
             for name in ("pool_tokens", "pool_size", "tile"):
                 del settings[name]
         return settings | {
@@ -580,7 +583,7 @@ class Word2Vec:
         Parameters
         ----------
         path : str or path
-            The format is safetensors whatever the suffix.
+            The format is safetensors, regardless of the suffix.
 
         Raises
         ------
@@ -612,7 +615,7 @@ class Word2Vec:
         OSError
             If the file cannot be read.
         ValueError
-            If the file holds vectors but no model, or is damaged.
+            If the file contains vectors but no model, or is damaged.
 
         Examples
         --------
@@ -635,7 +638,7 @@ class Word2Vec:
             ) from error
         settings = vectors.settings or {}
         if vectors.context_vectors is None or vectors.counts is None or "model" not in settings:
-            raise ValueError(f"{path} holds vectors, not a model. Read it with WordVectors.load")
+            raise ValueError(f"{path} contains vectors, not a model. Read it with WordVectors.load")
         model = cls._from_settings(settings)
         for name in ("trained_epochs", "corpus_count", "corpus_total_words"):
             setattr(model, name, settings.get(name, 0))
@@ -679,7 +682,7 @@ class Word2Vec:
         Parameters
         ----------
         deep : bool
-            Ignored. It is accepted for scikit-learn.
+            Ignored. Present for compatibility with scikit-learn.
 
         Examples
         --------
@@ -722,7 +725,7 @@ def check_init(init: WordVectors, vector_size: int) -> None:
     TypeError
         If `init` is not WordVectors.
     ValueError
-        If its vectors have another size.
+        If the number of dimensions of `init` differs from `vector_size`.
 
     Examples
     --------

@@ -82,6 +82,26 @@ def test_the_estimate_is_of_the_right_order(corpus: Corpus):
     assert Word2Vec(vector_size=16, engine="layers").estimate(corpus, measure=False).seconds is None
 
 
+def test_the_speed_excludes_the_initialisation_of_the_weights(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
+    """Weights are initialised once, and the trial runs train with the settings of the model."""
+    monkeypatch.setattr("fastw2v.estimate.MEASURE_SECONDS", 1e9)  # trials of all lengths
+    initialised: list[np.ndarray] = []
+    monkeypatch.setattr("fastw2v.word2vec.uniform_weights", lambda W_in, seed: initialised.append(W_in))
+    configs = []
+    monkeypatch.setattr(
+        "fastw2v.engines.eager.train", lambda tables, corpus, config, **options: configs.append((len(corpus), config))
+    )
+    model = Word2Vec(vector_size=16, epochs=7, engine="layers")
+    model.estimate(corpus)
+    assert len(initialised) == 1
+    assert len(configs) > 2
+    assert configs[-1][0] == len(corpus)
+    for _, config in configs:
+        assert config.epochs == 1
+        assert (config.alpha, config.cbow_grad) == (model.config().alpha, model.config().cbow_grad)
+    assert not hasattr(model, "wv")
+
+
 def test_callbacks_are_not_called_by_an_estimate(corpus: Corpus):
     called: list[str] = []
     model = Word2Vec(vector_size=4, engine="layers", callbacks=[lambda event, model: called.append(event)])
