@@ -41,17 +41,17 @@ def get_namespace(*arrays: Any) -> Any:
     Parameters
     ----------
     *arrays : array
-        Arrays of one library: NumPy, CuPy, ``array_api_strict`` or another.
+        Arrays of a single library, for example NumPy, CuPy or ``array_api_strict``.
 
     Returns
     -------
     module
-        The functions of the array API for that library.
+        The module with the library's implementation of the array API.
 
     Raises
     ------
     TypeError
-        If no argument is an array, or if the arrays belong to several libraries.
+        If no argument is an array, or if the arrays belong to different libraries.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def get_namespace(*arrays: Any) -> Any:
 
 
 def get_device(array: Any) -> Any:
-    """Return the device of an array, as an object of its library.
+    """Return the device of an array, as represented by the array's library.
 
     Examples
     --------
@@ -109,8 +109,8 @@ def is_cupy(array: Any) -> bool:
 def on_device_of(array: Any) -> AbstractContextManager[Any]:
     """Return a context manager in which new arrays are created on the device of `array`.
 
-    The context manager is needed for CuPy, which creates arrays on the current device. The `device` argument of
-    array-api-compat does not change that.
+    CuPy creates arrays on the current device, even if a `device` argument is passed to array-api-compat. For a CuPy
+    array, the context manager makes the device of `array` the current device. For other arrays, it does nothing.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def on_device_of(array: Any) -> AbstractContextManager[Any]:
 
 
 def cuda_problem() -> str | None:
-    """Return the reason why no CUDA device can be used, or None if one can.
+    """Return the reason why no CUDA device can be used, or None if a device can be used.
 
     CuPy is imported if it is installed.
 
@@ -143,7 +143,7 @@ def cuda_problem() -> str | None:
         import cupy
 
         count = cupy.cuda.runtime.getDeviceCount()
-    except Exception as error:  # a broken driver or CuPy can raise anything, and must not stop work on the CPU
+    except Exception as error:  # a broken driver or CuPy can raise any exception, which must not affect the CPU
         return f"CuPy is installed but finds no usable CUDA device: {type(error).__name__}: {error}"
     return None if count else "CuPy is installed but there is no CUDA device"
 
@@ -163,7 +163,7 @@ def array_module(device: str = "cpu") -> Any:
     Raises
     ------
     ValueError
-        If `device` has another form.
+        If `device` does not have one of these forms.
     RuntimeError
         If the device cannot be used. The message gives the reason.
 
@@ -190,7 +190,7 @@ def array_module(device: str = "cpu") -> Any:
 
 
 def free_device_memory(device: str = "cuda") -> int:
-    """Return the bytes that can be allocated on a GPU: free memory and the unused part of CuPy's pool.
+    """Return the number of bytes that can be allocated on a GPU, including the unused part of CuPy's memory pool.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def to_device(array: Any, device: str = "cpu") -> Any:
     Raises
     ------
     ValueError
-        If `device` has another form.
+        If `device` does not have one of these forms.
     RuntimeError
         If the device cannot be used. The message gives the reason.
 
@@ -303,8 +303,8 @@ def top_k(values: Any, k: int) -> tuple[Any, Any]:
     if not 0 <= k <= n:
         raise ValueError(f"top_k: k is {k}, but the last axis has {n} elements")
     if hasattr(xp, "argpartition") and k < n // 4:
-        # Selection is O(N). Sorting only the k selected values is several times faster than a full sort. Which of
-        # several values equal to the k-th are selected is arbitrary. The selected values are sorted stably.
+        # Selection is O(N). Sorting only the k selected values is several times faster than a full sort. If several
+        # values equal the k-th largest, the choice among them is arbitrary. The selected values are sorted stably.
         selected = xp.sort(xp.argpartition(-values, k, axis=-1)[..., :k], axis=-1)
         best = xp.take_along_axis(values, selected, axis=-1)
         order = xp.argsort(-best, axis=-1, stable=True)
@@ -341,7 +341,7 @@ def boolean_mask(values: Any, mask: Any) -> Any:
 
 
 def unique_inverse(ids: Any) -> tuple[Any, Any]:
-    """Return the sorted unique ids and the index of each id among them.
+    """Return the sorted unique ids and, for each id, its index among the unique ids.
 
     Parameters
     ----------
@@ -362,7 +362,7 @@ def unique_inverse(ids: Any) -> tuple[Any, Any]:
     ([2, 5, 9], [1, 0, 1, 2])
     """
     if is_numpy(ids):
-        return np.unique(ids, return_inverse=True)  # array-api-compat inspects signatures in every call
+        return np.unique(ids, return_inverse=True)  # array-api-compat is slower, because it inspects signatures
     return tuple(get_namespace(ids).unique_inverse(ids))
 
 
@@ -370,7 +370,7 @@ def scatter_add(target: Any, ids: Any, rows: Any) -> None:
     """Add ``rows[i]`` to ``target[ids[i]]`` for every i, in place; repeated ids accumulate.
 
     This is the backward pass of an embedding: ``dW[v]`` is the sum of ``drows[i]`` over all i with ``ids[i] == v``. The
-    array API has no such operation.
+    array API does not define this operation.
 
     Parameters
     ----------
@@ -385,11 +385,11 @@ def scatter_add(target: Any, ids: Any, rows: Any) -> None:
     NumPy: `np.add.at` has a fast path only for one-dimensional indices, so the rows are added element by element to the
     flattened target. At every size tried (``python -m benchmarks --only operations``), this is 5 times faster than
     `np.add.at` on rows and more than twice as fast as sorting followed by `np.add.reduceat`. A product with a SciPy
-    sparse matrix is faster still from about 1,000 rows, but would make SciPy a dependency of the layers.
+    sparse matrix is even faster from about 1,000 rows on, but would make SciPy a dependency of the layers.
 
     CuPy: ``cupyx.scatter_add`` uses atomics, so the order of additions is not fixed.
 
-    Other libraries: rows are added one by one, because the standard has no faster way.
+    Other libraries: rows are added one by one, because the array API offers no faster way.
 
     Examples
     --------
@@ -451,7 +451,7 @@ def _scatter_add_numpy(target: np.ndarray, ids: np.ndarray, rows: np.ndarray) ->
 
 @cache
 def _numpy_namespace() -> Any:
-    """Return NumPy if it implements the standard, otherwise its wrapper.
+    """Return NumPy if it implements the array API, otherwise the NumPy wrapper of array-api-compat.
 
     NumPy is preferred because importing the wrapper also loads compilers and test tools.
     """
@@ -468,7 +468,7 @@ def device_index(device: str) -> int | None:
     Raises
     ------
     ValueError
-        If `device` has another form.
+        If `device` does not have the form "cpu", "cuda" or "cuda:N".
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Training settings shared by all engines and interfaces: names, defaults, checks and derived values.
 
 `TrainingConfig` holds the settings that a user chooses. The constants are part of the schedule that the reference
-implementation specifies (`fastw2v.engines.reference`). Changing one of them changes the trained vectors.
+implementation specifies (`fastw2v.engines.reference`). Changing any constant changes the trained vectors.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 
 Model = Literal["cbow", "skipgram"]
 CbowGrad = Literal["mean", "balanced", "sum"]
-"""Names of the divisors of CBOW's input gradient, for C contexts.
+"""Names of the divisors of CBOW's input gradient. C is the number of contexts.
 
 "mean" divides by C, which gives the exact gradient of the mean. "sum" does not divide, like word2vec.c, gensim and
 fastText. "balanced" divides by C to the power 3/4 and gives the best vectors (`docs/notebook/defaults.md`).
@@ -42,20 +42,23 @@ SHUFFLE_BLOCK_TOKENS = 1 << 24
 MAX_STEP_NORM = 1.6
 """Maximum norm of one update of a streamed row or of a skip-gram target's input row. Longer updates are clipped.
 
-A row is written up to two windows after it is read. If its word recurs in between, every occurrence computes its
-gradient from the same stale row, and the updates add up. Updates of this length are rare on running text. On walks over
-a small graph with a wide window, the error would grow exponentially without this bound.
+A row is written back up to two windows after it is read. If its word recurs in between, every occurrence computes its
+gradient from the same stale row, and the updates add up. Updates of this length are rare in ordinary text, but without
+the limit the error would grow exponentially on walks over a small graph with a wide window.
 """
 TILE = 4
 """T: number of targets in a tile, which are trained together."""
 POOL_TOKENS = 256
 """L: number of corpus tokens that share a pool of negatives."""
 MIN_COUNT = 5
-"""Minimum count of a word in the vocabulary of a text."""
+"""Default minimum count of a word in the vocabulary of a text."""
 MIN_RATE = 1e-9
-"""Lowest initial learning rate."""
+"""Lowest initial learning rate that is allowed."""
 MIN_POOL_SIZE: dict[Model, int] = {"cbow": 24, "skipgram": 32}
-"""Minimum default of P. It is larger for skip-gram, where a pool supplies the negatives of all contexts of a target."""
+"""Lower bound of the default pool size P.
+
+The bound is higher for skip-gram, because a pool supplies the negatives of all contexts of a target.
+"""
 
 _EXPONENTS: dict[str, float] = {"mean": 1.0, "balanced": 0.75, "sum": 0.0}
 _SIZES = ("vector_size", "window", "negative", "epochs", "pool_tokens", "pool_size", "tile")
@@ -63,7 +66,7 @@ _SIZES = ("vector_size", "window", "negative", "epochs", "pool_tokens", "pool_si
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """The checked and completed settings of one training run.
+    """The validated settings of one training run, with all defaults filled in.
 
     Engines are configured by a `TrainingConfig`. It also defines the defaults of `Word2Vec` and of the command line,
     and is stored with the vectors as a dictionary.
@@ -81,10 +84,10 @@ class TrainingConfig:
     ns_exponent : float
         Exponent of the counts in the noise distribution, from -1 to 1.
     sample : float
-        Subsampling threshold, from 0 to 1. Occurrences of words with a larger share of the corpus are randomly dropped.
-        0 keeps every occurrence.
+        Subsampling threshold, from 0 to 1. If a word's share of the corpus exceeds the threshold, some of its
+        occurrences are dropped at random. 0 keeps every occurrence.
     alpha : float, optional
-        Initial learning rate. By default, `default_alpha`.
+        Initial learning rate. The default is computed by `default_alpha`.
     min_alpha : float
         Final learning rate. The rate decreases linearly over all tokens of all epochs.
     epochs : int
@@ -92,16 +95,16 @@ class TrainingConfig:
     seed : int
         Seed of the random numbers.
     shrink_windows : bool
-        If True, draw the window width of each target uniformly from 1 to `window`. Otherwise, every window is `window`
-        wide.
+        If True, draw the window width of each target uniformly from 1 to `window`. Otherwise, the width is always
+        `window`.
     cbow_grad : {"mean", "balanced", "sum"}, optional
-        Divisor of CBOW's input gradient, see `CbowGrad`. By default, `default_cbow_grad`.
+        Divisor of CBOW's input gradient; see `CbowGrad`. The default is computed by `default_cbow_grad`.
     deterministic : bool
-        Whether a repeated run on the same machine must give the same bytes, on a GPU too.
+        Whether repeated runs on the same machine must give identical bytes, even on a GPU.
     pool_tokens : int
         L, the number of corpus tokens that share a pool of negatives.
     pool_size : int, optional
-        P, the number of negatives in a pool. By default, `default_pool_size`.
+        P, the number of negatives in a pool. The default is computed by `default_pool_size`.
     tile : int
         T, the number of targets trained together.
 
@@ -162,7 +165,7 @@ class TrainingConfig:
 
     def _set_default(self, name: str, default: Any) -> None:
         if getattr(self, name) is None:
-            object.__setattr__(self, name, default)  # the dataclass is frozen for everyone else
+            object.__setattr__(self, name, default)  # because the dataclass is frozen
 
 
 def default_alpha(model: str, window: int, cbow_grad: str) -> float:
@@ -235,7 +238,7 @@ def cbow_grad_exponent(cbow_grad: str) -> float:
 
 
 def cbow_grad_scale(cbow_grad: str, max_contexts: int) -> np.ndarray:
-    """Return the factor of a context row's gradient for 0 to `max_contexts` contexts.
+    """Return the factors that scale the gradient of a context row, for 0 to `max_contexts` contexts.
 
     Returns
     -------

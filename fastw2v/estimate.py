@@ -18,9 +18,9 @@ from fastw2v.utils.system import format_bytes, free_memory
 __all__ = ["Estimate", "MemoryItem", "corpus_head", "estimate_memory", "words_per_second"]
 
 BYTES_PER_WORD = 180
-"""Bytes of a Python string of typical length and of its entries in a list and a dictionary."""
+"""Bytes used by a Python string of typical length and by its entries in a list and a dictionary."""
 GPU_CORPUS_BYTES = 8 * (SHUFFLE_BLOCK_TOKENS + CHUNK_TOKENS)
-"""Bytes of two shuffle blocks, the part of a large corpus that the GPU engine keeps on the device."""
+"""Bytes of two shuffle blocks. The GPU engine keeps no more than this of the corpus on the device."""
 MEASURE_SECONDS = 2.0
 """Approximate maximum duration of the trial run that measures the speed, in seconds."""
 WARMUP_TOKENS = 10_000
@@ -37,7 +37,7 @@ class MemoryItem:
     bytes : int
     place : {"host", "device"}
     held : bool
-        True if the memory is already allocated, for example that of the corpus.
+        True if the memory is already allocated, as it is for the corpus.
     """
 
     name: str
@@ -53,12 +53,12 @@ class Estimate:
     Attributes
     ----------
     tokens, sentences, vocabulary, epochs : int
-        Sizes of the corpus and number of epochs.
+        Numbers of tokens, of sentences, of words in the vocabulary, and of epochs.
     vector_size : int
     device, engine : str
     items : list of MemoryItem
     free : dict of str to int
-        Bytes that are currently free, with the keys "host" and, for a GPU, "device".
+        Bytes that are currently free on the "host" and, if training uses a GPU, on the "device".
     words_per_second : float or None
         Measured training speed, or None if it was not measured.
     """
@@ -76,7 +76,7 @@ class Estimate:
 
     @property
     def seconds(self) -> float | None:
-        """Estimated training time in seconds, without reading the corpus; None if the speed was not measured.
+        """Estimated training time in seconds, excluding reading the corpus, or None if the speed was not measured.
 
         Examples
         --------
@@ -103,7 +103,7 @@ class Estimate:
         return sum(item.bytes for item in self.items if item.place == place and not item.held)
 
     def problem(self) -> str | None:
-        """Return why the training run does not fit in memory and which settings would fit, or None if it fits.
+        """Return a message that states the memory needed and settings that would fit, or None if the run fits.
 
         Examples
         --------
@@ -150,7 +150,7 @@ def estimate_memory(corpus: Corpus, *, vector_size: int, epochs: int, device: st
     Returns
     -------
     Estimate
-        The speed and the time are None.
+        Its attributes `words_per_second` and `seconds` are None.
 
     Examples
     --------
@@ -187,7 +187,7 @@ def estimate_memory(corpus: Corpus, *, vector_size: int, epochs: int, device: st
 
 
 def corpus_head(corpus: Corpus, tokens: int) -> Corpus:
-    """Return the first tokens of a corpus, with its full vocabulary.
+    """Return a corpus of the first tokens of `corpus`, with the full vocabulary.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def corpus_head(corpus: Corpus, tokens: int) -> Corpus:
     Returns
     -------
     Corpus
-        Its last sentence may be cut off.
+        The last sentence may be cut short.
 
     Examples
     --------
@@ -217,7 +217,7 @@ def corpus_head(corpus: Corpus, tokens: int) -> Corpus:
 
 
 def words_per_second(train: Callable[[int], None], n_tokens: int) -> float:
-    """Measure the training speed in trial runs of increasing length, up to about two seconds.
+    """Measure the training speed in increasingly long trial runs, each of which takes at most about two seconds.
 
     Parameters
     ----------

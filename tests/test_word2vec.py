@@ -239,7 +239,7 @@ def test_save_and_load_go_on_where_they_were(tmp_path):
     assert np.array_equal(loaded.wv.vectors, model.wv.vectors)
     model.wv.context_vectors = None
     model.wv.save(tmp_path / "vectors.safetensors")
-    with pytest.raises(ValueError, match="holds vectors, not a model"):
+    with pytest.raises(ValueError, match="contains vectors, not a model"):
         Word2Vec.load(tmp_path / "vectors.safetensors")
 
 

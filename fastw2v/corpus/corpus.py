@@ -1,10 +1,9 @@
 """Corpus: text, token lists or integer arrays encoded as one array of word ids with sentence offsets.
 
-Each line of a text is a sentence. Its tokens are those of ``str.split()``, that is, runs of characters other than
-Unicode white space. Reading a file is therefore equivalent to
-``Corpus.from_sentences(line.split() for line in file)``. Only a line feed ends a line. A carriage return before the
-line feed is white space, and a byte order mark at the start of a file is skipped. With ``lower=True``, each token is
-converted with ``token.lower()``.
+Each line of a text is a sentence. Lines are split into tokens by ``str.split()``, that is, at Unicode white space.
+Reading a file is therefore equivalent to ``Corpus.from_sentences(line.split() for line in file)``. Only a line feed
+ends a line. A carriage return before the line feed is white space, and a byte order mark at the start of a file is
+skipped. With ``lower=True``, each token is converted with ``token.lower()``.
 
 A text is read only once. The ids of a long text are stored in a temporary file, so memory use grows with the number of
 distinct words rather than with the length of the text.
@@ -36,7 +35,7 @@ __all__ = ["Corpus", "as_corpus"]
 
 log = logging.getLogger("fastw2v")
 BLOCK_TOKENS = 1 << 19
-"""Approximate number of tokens in the blocks in which token lists are indexed and text is written."""
+"""Approximate number of tokens in a block. Token lists are indexed, and text is written, block by block."""
 ENCODED_SUFFIX = ".w2v"
 """Suffix of an encoded corpus file."""
 SUSPICIOUS_TOKENS = 1000
@@ -54,8 +53,8 @@ class Corpus:
     - `max_vocab`: the maximum number of words. The most frequent words are kept.
     - `include`: words to keep regardless of their counts. They are kept first if `max_vocab` limits the vocabulary.
     - `exclude`: words to drop.
-    - `counts`: words and counts of another text, to use instead of counting this text. Pass a `Vocabulary`, a mapping,
-      or the path of a file with a word and its count on each line.
+    - `counts`: words and counts of a different text, which are used instead of counting this text. Pass a `Vocabulary`,
+      a mapping, or the path of a file with a word and its count on each line.
 
     Words that are not in the vocabulary are removed from the sentences, so their neighbours become adjacent. Ids are
     assigned in order of decreasing count. Words with equal counts are ordered by first appearance.
@@ -104,9 +103,9 @@ class Corpus:
         Parameters
         ----------
         source : path, iterable of paths, or Sources
-            A file, a folder, a pattern such as ``"part-*.txt"``, or ``"-"`` for standard input. Folders are searched
-            recursively. Files with the suffix ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` are decompressed as they are read.
-            The result of `fastw2v.corpus.sources.expand_source` is used unchanged.
+            A file, a folder, a glob pattern such as ``"part-*.txt"``, or ``"-"`` for standard input. Folders are
+            searched recursively. Files with the suffix ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` are decompressed as they
+            are read. `Sources` are the result of `fastw2v.corpus.sources.expand_source`.
         min_count, max_vocab, include, exclude, counts
             Parameters that select the vocabulary; see `Corpus`.
         lower : bool
@@ -114,15 +113,15 @@ class Corpus:
         errors : {"strict", "replace", "ignore"}
             How to handle bytes that are not valid UTF-8: raise an error, replace them with U+FFFD, or drop them.
         workers : int, optional
-            Number of threads, by default the number of processors available to the process. The result does not depend
-            on it.
+            Number of threads. By default, the number of processors available to the process. The result does not depend
+            on the number of threads.
 
         Raises
         ------
         OSError
             If a file cannot be found or read, or a folder contains no files.
         RuntimeError
-            If a ``.zst`` file is given, but no module that decompresses it is installed.
+            If a ``.zst`` file is given, but no module that can decompress it is installed.
         ValueError
             If a parameter is invalid, the text is empty or not valid UTF-8, a compressed file is damaged, or no word
             occurs at least `min_count` times.
@@ -159,7 +158,7 @@ class Corpus:
         lower: bool = False,
         workers: int | None = None,
     ) -> Corpus:
-        """Read strings, such as a column of a data frame, as sentences of tokens separated by white space.
+        """Read strings, for example from a data frame column, as sentences of tokens separated by white space.
 
         Parameters
         ----------
@@ -212,7 +211,7 @@ class Corpus:
         Parameters
         ----------
         sentences : iterable of lists of str
-            Iterated over once and not stored, so generators are supported.
+            Token lists, one per sentence. They are iterated over once and not stored, so a generator can be passed.
         min_count, max_vocab, include, exclude, counts
             Parameters that select the vocabulary; see `Corpus`.
 
@@ -237,7 +236,7 @@ class Corpus:
         if isinstance(sentences, (str, bytes, os.PathLike)):
             raise TypeError(
                 f"sentences is a {type(sentences).__name__}; pass an iterable of token lists, such as "
-                "[['a', 'sentence'], ['another', 'one']], or read a file with Corpus.from_text(path)"
+                "[['the', 'cat'], ['the', 'dog']], or read a file with Corpus.from_text(path)"
             )
         indexer = TextIndexer()
         words: list[str] = []
@@ -282,8 +281,8 @@ class Corpus:
         offsets : integer array, shape (n_sentences + 1,), optional
             Start of each sentence in `ids`, followed by T. By default, all ids are one sentence.
         vocabulary : Vocabulary, optional
-            The words of the ids. By default, the word of an id is its decimal representation, and the vocabulary
-            contains all ids from 0 to the highest with their counts in `ids`.
+            The word of each id. By default, the word of an id is its decimal representation, and the vocabulary
+            contains all ids from 0 to the highest id, with their counts in `ids`.
 
         Raises
         ------
@@ -314,7 +313,8 @@ class Corpus:
             if highest > 10 * tokens.size + 1_000_000 or highest >= 2**31:
                 raise ValueError(
                     f"the highest id is {highest}, but there are only {tokens.size} tokens. The vocabulary would need "
-                    "a row for every lower id, so renumber them first: words, ids = np.unique(ids, return_inverse=True)"
+                    "a word for every lower id, so renumber the ids first: "
+                    "words, ids = np.unique(ids, return_inverse=True)"
                 )
         elif highest >= len(vocabulary):
             raise ValueError(
@@ -343,8 +343,8 @@ class Corpus:
         Parameters
         ----------
         walks : integer array, shape (n_walks, length)
-            Node ids, as a NumPy, CuPy or other array. Rows of shorter walks are padded with −1 at the end. Rows without
-            ids are dropped.
+            Node ids, as a NumPy, CuPy or other array. Rows of shorter walks are padded with −1 at the end. Rows that
+            contain only padding are dropped.
         vocabulary : Vocabulary, optional
             See `from_ids`.
 
@@ -509,7 +509,7 @@ def as_corpus(
     Parameters
     ----------
     source : Corpus, path, Sources, array, column, table or iterable of token lists
-        The input, which is interpreted by its type:
+        The input. Its type determines how it is read:
 
         - A `Corpus` is returned unchanged.
         - A path with the suffix ``.w2v`` is read with `Corpus.load`.
@@ -518,10 +518,11 @@ def as_corpus(
         - A column of pandas, polars, Arrow or Hugging Face datasets is read with `Corpus.from_lines`,
           `Corpus.from_sentences` or `Corpus.from_ids`, depending on whether it contains strings, token lists or
           integers.
-        - A table with a single column is treated like the column.
+        - A table with a single column is treated like that column.
         - Any other iterable is read with `Corpus.from_sentences`.
     min_count, max_vocab, counts
-        Parameters that select the vocabulary; see `Corpus`. Ignored if the input is already encoded or consists of ids.
+        Parameters that select the vocabulary; see `Corpus`. They are ignored if the input is already encoded or
+        consists of ids.
 
     Raises
     ------
@@ -553,7 +554,7 @@ def as_corpus(
         return Corpus.from_sentences(source, min_count, max_vocab=max_vocab, counts=counts)
     if isinstance(source, Mapping):
         raise TypeError(
-            f"cannot make a corpus from {type(source).__name__}; choose one of its values: "
+            f"cannot make a corpus from {type(source).__name__}; pass the value of one of its keys: "
             f"{', '.join(map(repr, source))}"
         )
     if is_table(source):
@@ -599,8 +600,8 @@ def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
         )
     if corpus.n_sentences == 1:
         log.warning(
-            "%s: all %d tokens are one sentence, so context windows cross sentence boundaries. If the text has "
-            "sentences or documents, put each on its own line",
+            "%s: all %d tokens are in one sentence, so context windows ignore any other boundaries. If the text "
+            "consists of sentences or documents, put each on its own line",
             name,
             len(corpus),
         )
@@ -615,7 +616,7 @@ def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
 
 
 def _without_repeats(offsets: np.ndarray) -> np.ndarray:
-    """Drop empty sentences, which repeat an offset."""
+    """Return the offsets without repetitions, which represent empty sentences."""
     return offsets[np.concatenate(([True], offsets[1:] > offsets[:-1]))]
 
 

@@ -4,10 +4,10 @@ The counts of words are unknown until the whole text has been read. Each word th
 of first appearance, and the provisional ids of the text are stored with 4 bytes per token. After the words have been
 counted, the provisional ids are replaced with final ids in place, and dropped words are removed.
 
-If Numba is installed, compiled code (`fastw2v.kernels.tokenizer`) indexes a long text in several threads. A short text
-is indexed with a Python dictionary, because loading the compiled code would take longer. Each thread has its own hash
-table. The tables are merged at the end, and the words are sorted by first appearance, so the result does not depend on
-the number of threads.
+If Numba is installed, long texts are indexed by compiled code (`fastw2v.kernels.tokenizer`) in several threads, each of
+which has its own hash table. The tables are merged at the end, and the words are sorted by first appearance, so the
+result does not depend on the number of threads. Short texts are indexed with a Python dictionary, because loading the
+compiled code would take longer.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = ["IndexedText", "TextIndexer", "WordTable", "index_text"]
 T = TypeVar("T")
 R = TypeVar("R")
 SHORT_TEXT_BYTES = 1 << 23
-"""Size up to which a text is indexed with a dictionary, because loading the compiled code would take longer."""
+"""Maximum size in bytes of a text that is indexed with a dictionary; loading the compiled code would take longer."""
 DECODE_BATCH = 1 << 16
 """Number of words that are decoded together."""
 _NEVER = np.iinfo(np.int64).max
-"""Initial value of the position at which a word first appears, larger than any position."""
+"""Initial value for the position at which a word first appears, larger than any actual position."""
 
 
 class IndexedText:
@@ -133,13 +133,13 @@ class TextIndexer:
         self._tokens = _Tokens()
 
     def add(self, words: list[str], breaks: list[int]) -> None:
-        """Append words.
+        """Append words to the text.
 
         Parameters
         ----------
         words : list of str
         breaks : list of int
-            Indices of the words that start a new sentence.
+            Indices in `words` at which a new sentence starts.
 
         Examples
         --------
@@ -160,7 +160,7 @@ class TextIndexer:
     def add_text(self, text: str) -> None:
         r"""Append the words of a text, which must not begin or end within a word.
 
-        Sentences can extend over several texts, because only line feeds start a new sentence.
+        A sentence can continue in the next call, because only a line feed starts a new sentence.
 
         Examples
         --------
@@ -206,7 +206,7 @@ class WordTable:
     capacity : int
         Initial capacity in words, a power of two. The table grows as needed.
     text_bytes : int
-        Initial capacity in bytes of text.
+        Initial capacity in bytes for the text of the words. It grows as needed.
 
     Examples
     --------
@@ -241,7 +241,7 @@ class WordTable:
         data : bytes
             The text, followed by `fastw2v.corpus.sources.PADDING`.
         base : int
-            Position of the text in the whole corpus. Positions are used to sort words by first appearance.
+            Position of `data` in the whole corpus. Positions are used to sort words by first appearance.
 
         Returns
         -------
@@ -285,7 +285,7 @@ class WordTable:
         return self.tokens[: self.state[tokenizer.TOKENS]].copy(), self.breaks[: self.state[tokenizer.BREAKS]].copy()
 
     def is_utf8(self) -> bool:
-        r"""Return whether all words added since the last call are valid UTF-8; always False after a failure.
+        r"""Return whether the words added since the last call are valid UTF-8; once False, the result stays False.
 
         Examples
         --------
@@ -307,7 +307,7 @@ class WordTable:
         return True
 
     def as_text(self) -> bytes:
-        r"""Return the words in order of id, one per line, followed by padding.
+        r"""Return the words in order of id, one per line, followed by `PADDING`.
 
         Examples
         --------
@@ -361,7 +361,7 @@ def index_text(blocks: Iterator[TextBlock], *, lower: bool, errors: Errors, work
     errors : {"strict", "replace", "ignore"}
         How to handle bytes that are not valid UTF-8.
     workers : int
-        Number of threads. The result does not depend on it.
+        Number of threads. The result does not depend on the number of threads.
 
     Returns
     -------
@@ -403,7 +403,7 @@ def _return_freed_memory() -> None:
 
 
 class _Tokens:
-    """The provisional ids of a text in blocks; the ids of each block refer to one of several tables."""
+    """The provisional ids of a text, in blocks; each block uses the ids of one of several tables."""
 
     def __init__(self) -> None:
         self.ids = SpillBuffer(np.int32)
@@ -411,7 +411,7 @@ class _Tokens:
         self.breaks.append(np.zeros(1, np.int64))  # room for the start of the first sentence
         self.blocks: list[tuple[int, int, int]] = []
         self.tables: list[np.ndarray] = []
-        """For each table, the positions of its words in the order of first appearance in the text."""
+        """For each table, the ranks of its words in order of first appearance in the text."""
 
     def append(self, ids: np.ndarray, breaks: np.ndarray, table: int) -> None:
         self.ids.append(ids)
@@ -430,7 +430,7 @@ class _Tokens:
             for n, m, table in self.blocks:
                 yield self.ids.take(n), self.breaks.take(m), finals[table]
 
-        # Reading runs ahead of writing, and the blocks written are never larger than the blocks read.
+        # Each block is read before it is overwritten, and the blocks written are never larger than the blocks read.
         for ids, breaks in _in_order(_final_ids, blocks(), workers):
             self.ids.append(ids)
             breaks = written + breaks
@@ -470,13 +470,13 @@ def _enlarged(array: np.ndarray, n: int) -> np.ndarray:
 
 def _index_compiled(blocks: Iterator[TextBlock], lower: bool, errors: Errors, workers: int) -> IndexedText:
     tables = [WordTable() for _ in range(workers)]
-    tables[0].add(PADDING, 0)  # compile, or load the machine code, before the threads start
+    tables[0].add(PADDING, 0)  # compile the code or load it from the cache before the threads start
 
     def index_block(item: tuple[int, TextBlock]) -> tuple[np.ndarray, np.ndarray, int]:
         i, block = item
         data = block.data if errors == "strict" else valid_utf8(block, errors)
-        # Each thread fills its own table in the order of the blocks, so a table records the first appearance of a word
-        # when the word is new. The base only has to increase from block to block: blocks are shorter than 2**32 bytes.
+        # Each thread fills its own table in the order of the blocks, so a word that is new to a table appears there for
+        # the first time. The base only has to increase by more than the length of a block, which is below 2**32 bytes.
         table = i % workers
         ids, breaks = tables[table].add(data, i << 32)
         # A text is valid UTF-8 if its words are, and most words have been checked already.
@@ -491,11 +491,11 @@ def _index_compiled(blocks: Iterator[TextBlock], lower: bool, errors: Errors, wo
 
 
 def _merge(tables: list[WordTable], lower: bool, tokens: _Tokens) -> IndexedText:
-    """Merge several tables into one whose words are in order of first appearance."""
+    """Merge several tables into one indexed text, with the words in order of first appearance."""
     counts = [table.counts() for table in tables]
     firsts = [table.first[: len(table)].copy() for table in tables]
     if lower:
-        # Lower case does not depend on neighbouring words, so each word is converted once.
+        # The lower-case form of a word does not depend on its neighbours, so each distinct word is converted only once.
         texts = [table.as_text().decode().lower().encode() for table in tables]
         whole = WordTable()
         ids = [whole.add(text, 0)[0] for text in texts]

@@ -76,7 +76,7 @@ def find_phrases(
     Parameters
     ----------
     corpus : Corpus
-        A corpus with all words, that is, read with ``min_count=1``.
+        A corpus that contains all words of the text, that is, a corpus read with ``min_count=1``.
     min_count : int
         Minimum count of a pair, and the discount in the default score.
     threshold : float
@@ -132,7 +132,8 @@ def find_phrases(
 
     keys, counts, longer = _counted_neighbours(corpus, connectors)
 
-    # If words contain the delimiter, a pair can have the spelling of a word or another pair. Their counts are added.
+    # If words contain the delimiter, a joined pair can be spelled like a word or a different pair. The counts of equal
+    # spellings are added.
     unigrams = _counts(corpus.ids, V)
     spelled: defaultdict[str, int] = defaultdict(int)
     doubtful = np.fromiter((delimiter in word for word in words), dtype=bool, count=V)
@@ -190,7 +191,7 @@ def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
     Parameters
     ----------
     corpus : Corpus
-        The corpus in which the phrases were found, or another corpus with the same vocabulary.
+        The corpus in which the phrases were found, or a different corpus with the same vocabulary.
     phrases : Phrases
 
     Returns
@@ -223,14 +224,14 @@ def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
         )
     left, right, found = _found(corpus, phrases)
 
-    # In a run of overlapping pairs, the first, third, fifth, … are joined.
+    # In a run of overlapping pairs, the first, third, fifth and so on are joined.
     follows = np.zeros(len(left), dtype=bool)
     follows[1:] = left[1:] == right[:-1]
     run = np.maximum.accumulate(np.where(follows, 0, np.arange(len(left))))
     odd = (np.arange(len(left)) - run) % 2 == 0
     left, right, found = left[odd], right[odd], found[odd]
 
-    # A phrase that has the spelling of an existing word or of another phrase gets the same id.
+    # A phrase that is spelled like an existing word or an earlier phrase gets the id of that word or phrase.
     spellings = list(words)
     ids_of = dict(corpus.vocabulary.word_to_id)
     new = np.empty(len(phrases.parts), dtype=np.int32)
@@ -273,7 +274,7 @@ def _counts(ids: np.ndarray, size: int) -> np.ndarray:
 
 
 def _neighbours(corpus: Corpus, connectors: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the token indices of neighbouring words; connector words between two words are ignored."""
+    """Yield the token indices of pairs of neighbouring words; connector words between two words are ignored."""
     last = np.empty(0, dtype=np.int64)  # index of the last word of the previous block
     for block in _blocks(len(corpus)):
         indices = np.concatenate((last, block.start + np.flatnonzero(~connectors[corpus.ids[block]])))
@@ -294,7 +295,7 @@ def _counted_neighbours(
         adjacent = right - left == 1
         keys = corpus.ids[left[adjacent]].astype(np.int64) * V + corpus.ids[right[adjacent]]
         table = np.unique(keys, return_counts=True)
-        # Only tables of similar size are merged, so each pair is merged few times regardless of the number of blocks.
+        # Only tables of similar size are merged, so each pair is copied only a few times even if there are many blocks.
         while tables and len(tables[-1][0]) < 2 * len(table[0]):
             table = _merge(tables.pop(), table)
         tables.append(table)
@@ -317,7 +318,7 @@ def _merge(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarr
 
 
 def _found(corpus: Corpus, phrases: Phrases) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the indices of the first and last token of each occurrence, and the phrase's index in `phrases.parts`."""
+    """Return, for each phrase occurrence, the indices of its first and last token and its index in `phrases.parts`."""
     V = len(corpus.vocabulary)
     index_of = {ids: i for i, ids in enumerate(phrases.parts)}
     pairs = np.array([(*ids, i) for ids, i in index_of.items() if len(ids) == 2], dtype=np.int64).reshape(-1, 3)

@@ -35,9 +35,9 @@ Errors = Literal["strict", "replace", "ignore"]
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 """A path, a glob pattern, ``"-"``, an iterable of these, or the `Sources` returned by `expand_source`."""
 BLOCK_BYTES = 1 << 22
-"""Size of the blocks in which text is read, so that a file without line feeds fits in memory."""
+"""Number of bytes read at a time. Reading is not line by line, because a file without line feeds may be very large."""
 LONGEST_WORD = 1 << 26
-"""Maximum number of bytes without white space; a file that exceeds this number is not considered text."""
+"""Maximum number of bytes without white space. A file that exceeds this number is rejected as not being text."""
 STDIN = Path("-")
 """The path that represents standard input."""
 PADDING = b" " * 64
@@ -101,8 +101,8 @@ class TextBlock:
 def expand_source(source: Source) -> Sources:
     """Return the files of a source in a fixed order.
 
-    Only this function searches folders and matches patterns. Its result is accepted wherever a source is, and is
-    returned unchanged.
+    Only this function searches folders and matches patterns. Its result can be passed to every function that accepts a
+    source. `Sources` are returned unchanged.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def read_blocks(paths: Iterable[Path]) -> Iterator[TextBlock]:
     OSError
         If a file cannot be read.
     RuntimeError
-        If no module that decompresses a ``.zst`` file is installed.
+        If a ``.zst`` file is given, but no module that can decompress it is installed.
     ValueError
         If a compressed file is damaged, a file is UTF-16, or more than `LONGEST_WORD` bytes contain no white space.
 
@@ -239,7 +239,7 @@ def valid_utf8(block: TextBlock, errors: Errors) -> bytes:
     Raises
     ------
     ValueError
-        If the block is not valid UTF-8 and `errors` is "strict". The message contains the file and the byte.
+        If the block is not valid UTF-8 and `errors` is "strict". The message names the file and the invalid byte.
 
     Examples
     --------
@@ -325,7 +325,7 @@ def _blocks_of_file(file: Any, path: Path) -> Iterator[TextBlock]:
             if block.startswith(b"\xef\xbb\xbf"):
                 block = block[3:]
                 position = 3
-        # ASCII white space is never part of a multi-byte UTF-8 character, so the text can be cut there.
+        # ASCII white space is never part of a multi-byte UTF-8 character, so the text can be cut after white space.
         cut = 1 + max(block.rfind(b" "), block.rfind(b"\n"), block.rfind(b"\t"))
         if cut:
             with memoryview(block) as view:
@@ -336,8 +336,8 @@ def _blocks_of_file(file: Any, path: Path) -> Iterator[TextBlock]:
             rest += block
             if len(rest) > LONGEST_WORD:
                 raise ValueError(
-                    f"{name}: no white space in the {len(rest)} bytes from byte {position} on; check that this is a "
-                    "text file"
+                    f"{name}: there is no white space in the {len(rest)} bytes that start at byte {position}; check "
+                    "that the file is text"
                 )
     yield TextBlock(rest + b"\n" + PADDING, name, position)
 
@@ -347,7 +347,7 @@ def _read(file: Any, path: Path) -> bytes:
     try:
         return file.read(BLOCK_BYTES)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:  # an error of the disk, not of decompression
+        if isinstance(error, OSError) and error.errno is not None:  # a disk error, not a decompression error
             raise
         raise ValueError(f"{path} is not a valid {path.suffix} file: {error}") from error
 
@@ -363,7 +363,7 @@ def _opened(path: Path) -> AbstractContextManager[Any]:
 
 
 def _zstandard(path: Path) -> Any:
-    """Return a module that reads .zst files: that of Python 3.14 and later, or one of two packages."""
+    """Return a module that reads .zst files: the standard module of Python 3.14 and later, or one of two packages."""
     for name in ("compression.zstd", "backports.zstd", "zstandard"):
         try:
             return importlib.import_module(name)

@@ -113,7 +113,7 @@ class SpillBuffer:
         self._read = self._written = 0
 
     def take(self, n: int) -> np.ndarray:
-        """Return the next block; `n` must be its number of values.
+        """Return the next block; `n` must be the number of values in the block.
 
         Raises
         ------

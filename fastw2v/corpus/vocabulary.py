@@ -74,16 +74,16 @@ class Vocabulary:
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int], min_count: int = 1, max_vocab: int | None = None) -> Vocabulary:
-        """Return a vocabulary of words and counts, in order of decreasing count.
+        """Return a vocabulary whose words are in order of decreasing count.
 
         Parameters
         ----------
         counts : mapping of str to int
-            Words with equal counts keep the order of the mapping.
+            Words and their counts. Words with equal counts keep their order in the mapping.
         min_count : int
             Minimum count of a word.
         max_vocab : int, optional
-            Maximum number of words. By default, the number is not limited.
+            Maximum number of words. The most frequent words are kept. By default, the number is not limited.
 
         Examples
         --------
@@ -132,7 +132,7 @@ class Vocabulary:
                 word, _, count = line.decode("utf-8", errors).rpartition(" ")
             except UnicodeDecodeError as error:
                 raise ValueError(f"{path}, line {number}: not UTF-8: {error}") from error
-            # A number with more digits does not fit 64 bits, and Python refuses to parse thousands of digits.
+            # A count of 20 or more digits does not fit in 64 bits, and Python refuses to parse thousands of digits.
             if not word or not (count.strip().isdecimal() and len(count) < 20):
                 raise ValueError(f"{path}, line {number}: expected a word, a space and its count, found {line[:80]!r}")
             if word in seen:

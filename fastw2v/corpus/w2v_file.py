@@ -20,13 +20,13 @@ from fastw2v.utils.atomic_write import atomic_write
 __all__ = ["read", "write"]
 
 MAGIC = b"\x89w2v\r\n\x1a\n"
-"""Signature designed like that of PNG, so that a transfer that converts text or line ends is detected."""
+"""Signature, designed like that of PNG so that a file damaged by a conversion of text or line ends is detected."""
 VERSION = 1
 """Version of the layout."""
 HEADER = struct.Struct("<8sIIQQQQIIII")
-"""Signature, version, 0; numbers of tokens, sentences, words and bytes of words; checksums of the four parts."""
+"""Signature, version, 0; numbers of tokens, sentences, words and bytes used by words; checksums of the four parts."""
 START = 128
-"""Offset of the ids, after the header, its checksum and zeros."""
+"""Offset of the ids in bytes. The header, its checksum and zero padding precede the ids."""
 BLOCK_BYTES = 1 << 22
 """Number of bytes that are written or verified at a time."""
 
@@ -154,7 +154,7 @@ def _read_header(file: Any, path: Path) -> tuple[int, int, int, int, list[int]]:
 
 
 def _write_array(file: Any, array: np.ndarray, dtype: str) -> int:
-    """Write an array, padded to a multiple of 8 bytes, and return its checksum without the padding."""
+    """Write an array, padded to a multiple of 8 bytes, and return the checksum of the array without the padding."""
     step = BLOCK_BYTES // np.dtype(dtype).itemsize
     checksum = 0
     for i in range(0, len(array), step):

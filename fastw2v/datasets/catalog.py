@@ -1,4 +1,4 @@
-"""Loaders of the data sets, and the suites of evaluation sets of each language."""
+"""Loaders for the data sets, and a suite of evaluation sets for each language."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ WORD_PAIRS = {
     "wordsim353-similarity": "EN-WS-353-SIM.txt",
     "wordsim353-korean": "WS353_korean.csv",
 }
-"""The file of each set of word pairs, by the names accepted by `load_word_pairs`."""
+"""The file of each set of word pairs, keyed by the names that `load_word_pairs` accepts."""
 SUITES = {
     "english": ("questions-words.txt", tuple(name for name in WORD_PAIRS if name != "wordsim353-korean")),
     "korean": ("word_analogy_korean.txt", ("wordsim353-korean",)),
 }
-"""The analogy file and the sets of word pairs of each suite, by the names accepted by `load_suite`."""
+"""The analogy file and the sets of word pairs of each suite, keyed by the names that `load_suite` accepts."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Suite:
     analogies : Path
         The file of analogy questions.
     pairs : dict of str to Path
-        The file of each set of word pairs, by the name of the set.
+        The file of each set of word pairs, keyed by the name of the set.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Suite:
 def load_ptb(split: str = "train") -> tuple[np.ndarray, dict[str, int], dict[int, str]]:
     r"""Return the Penn Treebank in Mikolov's version: news text with 10,000 distinct words.
 
-    This is the corpus of the textbook; see `fastw2v.compat.textbook`.
+    "Deep Learning from Scratch 2" uses this corpus; see `fastw2v.compat.textbook`.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ def load_ptb(split: str = "train") -> tuple[np.ndarray, dict[str, int], dict[int
     Returns
     -------
     corpus : int32 array, shape (T,)
-        The word ids, for example 929,589 ids for "train". The word ``<eos>`` ends each line.
+        The word ids. "train" has 929,589 words, including the word ``<eos>`` at the end of each line.
     word_to_id : dict of str to int
-        Ids in order of first appearance in "train", regardless of the split.
+        Ids in order of first appearance in "train", regardless of `split`.
     id_to_word : dict of int to str
 
     Raises
@@ -111,7 +111,7 @@ def load_ptb(split: str = "train") -> tuple[np.ndarray, dict[str, int], dict[int
 
 
 def load_text8() -> Path:
-    """Return the path of text8, the first 100 MB of cleaned English Wikipedia of 2006.
+    """Return the path of text8, the first 100 MB of a cleaned English Wikipedia dump from 2006.
 
     The text has 17 million words in a single line. Read it with `fastw2v.Corpus.from_text`.
 
@@ -137,7 +137,7 @@ def load_text8() -> Path:
 
 
 def load_questions_words() -> Path:
-    r"""Return the path of Mikolov's 19,544 analogy questions.
+    r"""Return the path of the file of Mikolov's 19,544 analogy questions.
 
     Read the questions with `fastw2v.evaluate.read_analogies`, and score vectors with `fastw2v.evaluate.analogies`.
 
@@ -152,16 +152,17 @@ def load_questions_words() -> Path:
     >>> from pathlib import Path
     >>> from unittest.mock import patch
     >>> from fastw2v.datasets import load_questions_words
+    >>> from fastw2v.evaluate import read_analogies
     >>> _ = Path("questions-words.txt").write_text(": family\nboy girl king queen\n", encoding="utf-8")
     >>> with patch.dict(os.environ, FASTW2V_DATA="."):  # use the file above instead of downloading one
-    ...     print(load_questions_words())
-    questions-words.txt
+    ...     read_analogies(load_questions_words())
+    {'family': [('boy', 'girl', 'king', 'queen')]}
     """
     return find_file("questions-words.txt")
 
 
 def load_word_pairs(name: str = "wordsim353") -> Path:
-    r"""Return the path of a set of word pairs with human similarity ratings.
+    r"""Return the path of the file of a set of word pairs with human similarity ratings.
 
     Read the pairs with `fastw2v.evaluate.read_pairs`, and score vectors with `fastw2v.evaluate.word_pairs`.
 
@@ -174,7 +175,7 @@ def load_word_pairs(name: str = "wordsim353") -> Path:
     Raises
     ------
     ValueError
-        If there is no such set.
+        If there is no set with this name.
     OSError
         If the file is not found and cannot be downloaded.
 
@@ -184,13 +185,14 @@ def load_word_pairs(name: str = "wordsim353") -> Path:
     >>> from pathlib import Path
     >>> from unittest.mock import patch
     >>> from fastw2v.datasets import load_word_pairs
+    >>> from fastw2v.evaluate import read_pairs
     >>> _ = Path("EN-RG-65.txt").write_text("gem jewel 3.94\n", encoding="utf-8")
     >>> with patch.dict(os.environ, FASTW2V_DATA="."):  # use the file above instead of downloading one
-    ...     print(load_word_pairs("rg65"))
-    EN-RG-65.txt
+    ...     read_pairs(load_word_pairs("rg65"))
+    [('gem', 'jewel', 3.94)]
     """
     if name not in WORD_PAIRS:
-        raise ValueError(f"there is no set of word pairs {name!r}; the sets are {', '.join(WORD_PAIRS)}")
+        raise ValueError(f"there is no set of word pairs named {name!r}; the sets are {', '.join(WORD_PAIRS)}")
     return find_file(WORD_PAIRS[name])
 
 
@@ -215,7 +217,7 @@ def load_suite(name: str = "english", folder: str | PathLike[str] | None = None)
     Raises
     ------
     ValueError
-        If there is no such suite.
+        If there is no suite with this name.
     OSError
         If `folder` is not a folder, or a file is not found and cannot be downloaded.
 
@@ -230,7 +232,7 @@ def load_suite(name: str = "english", folder: str | PathLike[str] | None = None)
     ('word_analogy_korean.txt', ['wordsim353-korean'])
     """
     if name not in SUITES:
-        raise ValueError(f"there is no suite {name!r}; the suites are {', '.join(SUITES)}")
+        raise ValueError(f"there is no suite named {name!r}; the suites are {', '.join(SUITES)}")
     analogies, sets = SUITES[name]
     try:
         return Suite(name, find_file(analogies, folder), {one: find_file(WORD_PAIRS[one], folder) for one in sets})

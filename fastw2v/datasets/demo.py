@@ -12,7 +12,7 @@ __all__ = ["DEMO_TOKENS", "demo_corpus"]
 DEMO_TOKENS = 1_000_000
 """The demonstration corpus ends with the paragraph that reaches this number of tokens."""
 _NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-# Drawing code, tests and encoding tables are unlike ordinary text. Some installations lack the other modules.
+# Drawing code, tests and encoding tables do not resemble ordinary text. Some installations lack the other modules.
 _NOT_FOR_DEMO = (
     {"tkinter", "turtle", "turtledemo", "test", "tests"}
     | {"encodings", "pydoc_data"}
@@ -23,9 +23,9 @@ _NOT_FOR_DEMO = (
 def demo_corpus() -> list[list[str]]:
     """Return the documentation and source code of the Python standard library as sentences of tokens.
 
-    Names are split at underscores and capital letters, and words are converted to lower case. Each paragraph, that is,
-    the lines between two blank lines, is a sentence. The corpus has up to about a million words and takes about two
-    seconds to read. A given Python installation always returns the same corpus.
+    Names are split at underscores and capital letters, and words are converted to lower case. Each paragraph (the lines
+    between two blank lines) becomes one sentence. The corpus has up to about a million words and takes about two
+    seconds to read. For a given Python installation, the corpus is always the same.
 
     Returns
     -------

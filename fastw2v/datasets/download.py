@@ -16,7 +16,7 @@ __all__ = ["FOLDER_VARIABLE", "SOURCES", "SUB_FOLDERS", "find_file"]
 FOLDER_VARIABLE = "FASTW2V_DATA"
 """Name of the environment variable that contains the path of the user's folder of data sets."""
 SUB_FOLDERS = ("", "ptb", "corpora", "eval", "eval/word-sim", "eval/ko", "word-sim", "ko")
-"""Sub-folders of the user's folder in which files are searched for, in order."""
+"""Sub-folders of the user's folder that are searched for files, in this order."""
 _PTB = "https://raw.githubusercontent.com/tomsercu/lstm/master/data/"
 _WORD2VEC = "https://raw.githubusercontent.com/tmikolov/word2vec/master/"
 _WORD_SIM = "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/master/data/word-sim/"
@@ -42,7 +42,7 @@ SOURCES = {
 
 
 def find_file(name: str, folder: str | PathLike[str] | None = None) -> Path:
-    """Return the path of a file in the user's folder or the cache, after downloading the file if necessary.
+    """Return the path of a file in the user's folder or the cache, and download the file if necessary.
 
     The file is searched for in the folder and in its `SUB_FOLDERS`, uncompressed or with the suffix ``.xz``. A
     compressed file is decompressed to the cache.
@@ -57,7 +57,7 @@ def find_file(name: str, folder: str | PathLike[str] | None = None) -> Path:
     Raises
     ------
     NotADirectoryError
-        If the folder in `folder` or ``FASTW2V_DATA`` does not exist or is not a folder.
+        If the path in `folder` or ``FASTW2V_DATA`` does not exist or is not a folder.
     OSError
         If the file is not found and cannot be downloaded.
     ValueError
@@ -82,7 +82,7 @@ def find_file(name: str, folder: str | PathLike[str] | None = None) -> Path:
 
 
 def _search_folders(folder: str | PathLike[str] | None) -> Iterator[Path]:
-    """Yield the sub-folders to search in the given folder or, if None, in the folder in the environment variable."""
+    """Yield the sub-folders to search. If `folder` is None, the environment variable specifies the parent folder."""
     given = folder if folder is not None else os.environ.get(FOLDER_VARIABLE)
     if not given:
         return
@@ -133,13 +133,13 @@ def _downloaded(name: str) -> Path:
     except (OSError, ValueError) as error:  # no network, or a wrong checksum
         raise OSError(
             f"{name} was not found, and downloading it from {url} failed: {_root_of(error)}. "
-            f"Put the file {name} into a folder, and set the environment variable {FOLDER_VARIABLE} to the folder"
+            f"Put the file {name} into a folder, and set the environment variable {FOLDER_VARIABLE} to its path"
         ) from error
     return Path(found[0] if packed else found)
 
 
 def _root_of(error: BaseException) -> str:
-    """Return the message of the first error in the chain, which later errors only repeat at length."""
+    """Return the message of the first error in the chain, because later errors only repeat the message at length."""
     while error.__context__ is not None:
         error = error.__context__
     return str(error)

@@ -1,7 +1,7 @@
 """Sampling: frequent-word subsampling, context windows, negative samples and the order of the corpus.
 
-Random choices are made with the integers of `fastw2v.sampling.rng` and with tables of integer thresholds. All devices
-and engines therefore make the same choices.
+All random choices use integers only: random integers from `fastw2v.sampling.rng` and tables of integer thresholds. All
+devices and engines therefore make the same choices.
 
 References
 ----------

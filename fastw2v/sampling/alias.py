@@ -23,12 +23,12 @@ ALWAYS = 1 << 32
 class AliasTable(NamedTuple):
     """A discrete distribution that is sampled in constant time with one random integer.
 
-    A sample chooses a slot i uniformly. It returns i with probability ``threshold[i] / 2**32`` and otherwise
-    ``alias[i]``.
+    To draw a sample, a slot i is chosen uniformly. The sample is i with probability ``threshold[i] / 2**32``, and
+    ``alias[i]`` otherwise.
     """
 
     threshold: Any
-    """uint64 array, shape (V,), from 0 to 2**32."""
+    """uint64 array, shape (V,), with values from 0 to 2**32."""
     alias: Any
     """int64 array, shape (V,)."""
 
@@ -69,7 +69,7 @@ def alias_table(weights: Any) -> AliasTable:
     Returns
     -------
     AliasTable
-        NumPy arrays.
+        Its arrays are NumPy arrays.
 
     Raises
     ------
@@ -78,12 +78,13 @@ def alias_table(weights: Any) -> AliasTable:
 
     Notes
     -----
-    The weights are scaled to mean 1, and each word has a slot of capacity 1. Light words leave a gap in their slot.
-    Heavy words have a surplus, which fills the gaps. All gaps are placed end to end on a line, and all surpluses on
-    another. Each gap is filled by the heavy word whose surplus covers the start of the gap. If that surplus ends within
-    the gap, the heavy word has given away more than its surplus, and the next heavy word fills up its slot. Cumulative
-    sums and a binary search find all pairs without a Python loop. This is the sweep of Hübschle-Schneider and Sanders,
-    "Parallel weighted random sampling", ESA 2019, section 3.1.
+    The weights are scaled to mean 1, and each word has a slot of capacity 1. Light words (weight below 1) leave gaps in
+    their slots. Heavy words have surpluses, which fill the gaps. Imagine all gaps placed end to end on one line, and
+    all surpluses on a second line. Each gap is filled by the heavy word whose surplus covers the start of the gap. If
+    the surplus ends within the gap, the heavy word gives away more than its surplus, and the next heavy word fills the
+    resulting gap in the slot of the first one. Cumulative sums and a binary search find all pairs without a Python
+    loop. This is the sweep of Hübschle-Schneider and Sanders, "Parallel weighted random sampling", ESA 2019, section
+    3.1.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def alias_table(weights: Any) -> AliasTable:
     """
     weights = to_host(weights).astype(np.float64)
     if not (weights.ndim == 1 and np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
-        raise ValueError("alias_table needs a one-dimensional array of non-negative weights with a positive sum")
+        raise ValueError("weights must be a one-dimensional array of finite, non-negative numbers with a positive sum")
     size = len(weights)
     share = weights * (size / weights.sum())
     share[share.argmax()] = max(1.0, share.max())  # with equal weights, rounding can leave every share just below 1
@@ -126,7 +127,7 @@ def alias_draw(table: AliasTable, random: Any) -> Any:
     Parameters
     ----------
     table : AliasTable
-        On the device of `random`.
+        Must be on the same device as `random`.
     random : uint64 array, any shape
         Random numbers from `rng.bits`.
 

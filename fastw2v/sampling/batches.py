@@ -18,14 +18,14 @@ __all__ = ["Batch", "batches", "window_widths"]
 
 
 class Batch(NamedTuple):
-    """The targets of a part of the corpus, in groups that share a pool of negatives."""
+    """The targets in a part of the corpus, arranged in groups. Each group has a pool of negatives."""
 
     contexts: Any
     """int array, shape (G, L, C): the words in each target's window, from left to right. Negative ids are padding."""
     target: Any
     """int array, shape (G, L): the targets of each group. Negative ids are padding."""
     pool: Any
-    """int array, shape (G, P): the negatives of each group."""
+    """int array, shape (G, P): the pool of negatives of each group."""
     targets: int
     """Number of targets, without padding."""
     done: int
@@ -47,31 +47,31 @@ def batches(
     shrink_windows: bool = True,
     chunk_tokens: int = 1 << 20,
 ) -> Iterator[Batch]:
-    """Yield one epoch of a corpus as batches of targets with their contexts and shared negatives.
+    """Yield one epoch of training on a corpus as batches of targets with their contexts and shared negatives.
 
-    As in word2vec.c, windows are taken after subsampling and do not cross sentence ends. The batches of a chunk are
-    shuffled, in a different order in each epoch.
+    As in word2vec.c, windows are taken after subsampling and do not cross sentence ends. The batches of each chunk are
+    yielded in a random order that differs between epochs.
 
     Parameters
     ----------
     ids : int array, shape (T,)
-        Word ids of the corpus. `ids`, `offsets`, `keep` and `noise` must be on the same device, where the batches are
-        built.
+        Word ids of the corpus. `ids`, `offsets`, `keep` and `noise` must be on the same device. The batches are built
+        on that device.
     offsets : int array, shape (n_sentences + 1,)
-        Start of each sentence, and T at the end.
+        Start of each sentence, followed by T.
     keep : uint64 array, shape (V,)
         Thresholds from `keep_threshold`.
     noise : AliasTable
         The noise distribution.
     window : int
-        Maximum window width.
+        Maximum distance between a target and a context, on either side.
     pool_tokens, pool_size : int
-        L tokens of the corpus share a pool of P negatives.
+        L and P. Every L tokens of the corpus share a pool of P negatives.
     groups : int
         Maximum number of pools in a batch.
     seed, epoch : int
     shrink_windows : bool
-        If True, draw each width from 1 to `window`. Otherwise, every window is `window` wide.
+        If True, draw each window width uniformly from 1 to `window`. Otherwise, the width is always `window`.
     chunk_tokens : int
         Maximum number of tokens prepared at once. Longer sentences are split.
 
@@ -147,10 +147,10 @@ def window_widths(positions: Any, window: int, seed: int, epoch: int, shrink_win
     positions : integer array, shape (N,)
         Indices of the targets in the corpus.
     window : int
-        Maximum window width.
+        Maximum distance between a target and a context, on either side.
     seed, epoch : int
     shrink_windows : bool
-        If True, draw the widths uniformly from 1 to `window`. Otherwise, every width is `window`.
+        If True, draw the widths uniformly from 1 to `window`. Otherwise, the width is always `window`.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def window_widths(positions: Any, window: int, seed: int, epoch: int, shrink_win
 
 
 def _count_with_neighbours(sentence: Any, begin: Any, end: Any) -> Any:
-    """Return the number of tokens between `begin` and `end` with a neighbour in their sentence, shape (G,)."""
+    """Return the number of tokens from `begin` to `end` that have a neighbour in their sentence, shape (G,)."""
     xp = get_namespace(sentence)
     alone = xp.ones((1,), dtype=xp.bool, device=get_device(sentence))
     breaks = xp.concat([alone, sentence[1:] != sentence[:-1], alone])
@@ -179,7 +179,7 @@ def _count_with_neighbours(sentence: Any, begin: Any, end: Any) -> Any:
 
 
 def _windows(words: Any, sentence: Any, width: Any, index: Any, reach: Any) -> tuple[Any, Any]:
-    """Return the words at `index`, shape (G, L), and in their windows, shape (G, L, C), padded with −1."""
+    """Return the words at `index`, shape (G, L), and the words in their windows, shape (G, L, C), padded with −1."""
     xp = get_namespace(words)
 
     def at(values: Any, where: Any) -> Any:

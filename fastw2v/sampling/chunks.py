@@ -1,4 +1,4 @@
-"""Chunks of the corpus, and the order in which an epoch trains them."""
+"""Chunks of the corpus, and the order in which they are trained in an epoch."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Chunk(NamedTuple):
     start: int
     """Index of the first token."""
     stop: int
-    """Index after the last token."""
+    """Index one past the last token."""
     done: int
-    """Number of tokens trained before this chunk, in all epochs."""
+    """Number of tokens trained before this chunk, including all earlier epochs."""
 
 
 def iter_chunks(offsets: Any, chunk_tokens: int, shuffle_block: int, seed: int, epochs: int) -> Iterator[Chunk]:
@@ -31,11 +31,11 @@ def iter_chunks(offsets: Any, chunk_tokens: int, shuffle_block: int, seed: int, 
     Parameters
     ----------
     offsets : int array, shape (n_sentences + 1,)
-        Start of each sentence, and the number of tokens at the end.
+        Start of each sentence, followed by the number of tokens.
     chunk_tokens : int
-        Maximum number of tokens in a chunk, see `chunk_bounds`.
+        Maximum number of tokens in a chunk; see `chunk_bounds`.
     shuffle_block : int
-        Number of tokens in a shuffle block, see `shuffle_order`.
+        Number of tokens in a shuffle block; see `shuffle_order`.
     seed, epochs : int
 
     Yields
@@ -64,12 +64,12 @@ def iter_chunks(offsets: Any, chunk_tokens: int, shuffle_block: int, seed: int, 
 def chunk_bounds(offsets: Any, chunk_tokens: int) -> Iterator[tuple[int, int]]:
     """Yield the bounds of chunks of at most `chunk_tokens` tokens.
 
-    Chunks end at sentence ends where possible. A sentence of more than `chunk_tokens` tokens is split.
+    Chunks end at the end of a sentence where possible. A sentence of more than `chunk_tokens` tokens is split.
 
     Parameters
     ----------
     offsets : int array, shape (n_sentences + 1,)
-        Start of each sentence, and the number of tokens at the end.
+        Start of each sentence, followed by the number of tokens.
     chunk_tokens : int
 
     Yields
@@ -97,10 +97,11 @@ def chunk_bounds(offsets: Any, chunk_tokens: int) -> Iterator[tuple[int, int]]:
 
 
 def shuffle_order(starts: Any, shuffle_block: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order in which an epoch trains chunks.
+    """Return the order in which the chunks of an epoch are trained.
 
     The order is random, so that the order of topics in a text does not matter. Chunks are shuffled within the shuffle
-    block in which they start. Blocks keep their order, so that a corpus larger than memory is read block by block.
+    block in which they start. The order of the blocks does not change, so a corpus larger than memory is read block by
+    block.
 
     Parameters
     ----------

@@ -52,14 +52,14 @@ def negative_pools(pools: Any, size: int, table: AliasTable, seed: int, epoch: i
 
 
 class UnigramSampler:
-    """Sampler of negatives from the unigram distribution raised to a power, without the target itself.
+    """Sampler that draws negatives from the unigram distribution raised to a power, excluding the target.
 
     Parameters
     ----------
     corpus : integer array, shape (N,)
-        Word ids from 0, whose counts give the unigram distribution. Samples are on the device of `corpus`.
+        Word ids, starting at 0. Their counts define the unigram distribution. Samples are on the device of `corpus`.
     power : float
-        Exponent of the counts; 0.75 in the paper.
+        Exponent of the counts. The paper uses 0.75.
     sample_size : int
         Number of negatives per target.
     seed : int
@@ -68,7 +68,7 @@ class UnigramSampler:
     Attributes
     ----------
     vocab_size : int
-        Number of word ids.
+        Number of words, which is the highest id plus 1.
     word_p : float array, shape (vocab_size,)
         Probability of each word.
 
@@ -120,7 +120,7 @@ class UnigramSampler:
         >>> import numpy as np
         >>> from fastw2v.sampling.negatives import UnigramSampler
         >>> sampler = UnigramSampler(np.array([0, 1, 1, 2, 3, 3]), power=0.75, sample_size=4)
-        >>> sampler.get_negative_sample(np.array([1, 3])).tolist()  # row 0 without 1, row 1 without 3
+        >>> sampler.get_negative_sample(np.array([1, 3])).tolist()  # no 1 in row 0, no 3 in row 1
         [[0, 2, 3, 3], [2, 2, 1, 2]]
         """
         xp = get_namespace(target)
@@ -129,8 +129,9 @@ class UnigramSampler:
         rows = rng.bits(self._key, rows)[:, None]
         columns = xp.arange(self.sample_size, device=get_device(target))[None, :]
         negative = alias_draw(self._table, rng.bits(rows, columns))
-        # A sample that equals the target is replaced by a sample from the distribution without the target. A uniform
-        # number selects it from the cumulative distribution with the target's interval cut out, so no loop is needed.
+        # A sample that equals the target is replaced by a sample from the distribution without the target. To draw the
+        # replacement without a loop, a uniform number is looked up in the cumulative distribution after skipping the
+        # interval of the target.
         again = rng.uniform(rng.bits(rows, columns + self.sample_size), xp.float64)
         end = xp.take(self._cumulative, target)[:, None]
         span = xp.take(self.word_p, target)[:, None]
@@ -141,6 +142,6 @@ class UnigramSampler:
         return xp.where(negative == target[:, None], self._neighbour(other, target[:, None]), negative)
 
     def _neighbour(self, ids: Any, target: Any) -> Any:
-        """Replace ids that still equal the target, because of rounding at its interval's edge, by a neighbouring id."""
+        """Replace each id that rounding at an interval's edge has made equal to the target with a neighbouring id."""
         xp = get_namespace(ids)
         return xp.where(ids == target, xp.where(target > 0, target - 1, target + 1), ids)

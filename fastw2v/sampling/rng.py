@@ -48,7 +48,7 @@ NEGATIVES = 3
 SHUFFLE = 4
 """Order of the examples in an epoch of `Trainer`. The position is the example's index."""
 CONTINUED = 5
-"""Seed of continued training. The epoch is the number of epochs trained before."""
+"""Seed for continued training. The epoch is the number of epochs that have already been trained."""
 ORDER = 6
 """Order of the chunks in an epoch. The position is the index of the chunk's first token."""
 
@@ -60,7 +60,7 @@ _MASK = (1 << 64) - 1
 
 
 def stream_key(seed: int, stream: int, epoch: int) -> int:
-    """Return the key of a stream in an epoch, as an argument for `bits`.
+    """Return the key of a stream in an epoch, to pass to `bits`.
 
     Parameters
     ----------
@@ -69,12 +69,12 @@ def stream_key(seed: int, stream: int, epoch: int) -> int:
     stream : int
         One of the constants of this module, from `WEIGHTS` to `ORDER`.
     epoch : int
-        Number of the epoch, from 0.
+        Number of the epoch, starting at 0.
 
     Returns
     -------
     int
-        From 0 to 2**64 − 1.
+        The key, from 0 to 2**64 − 1.
 
     Examples
     --------
@@ -91,8 +91,8 @@ def bits(key: Any, position: Any) -> Any:
     Parameters
     ----------
     key : int or uint64 array
-        A key from `stream_key`, or the output of another call of `bits`. It is broadcast against `position`.
-    position : integer array of one dimension or more
+        A key from `stream_key`, or the output of an earlier call to `bits`. It is broadcast against `position`.
+    position : integer array, at least one-dimensional
         Non-negative counters.
 
     Returns
@@ -200,7 +200,7 @@ def uniform(random: Any, dtype: Any = None) -> Any:
 
 
 def _bits_int(key: int, position: int) -> int:
-    """Return `bits` of Python integers."""
+    """Return ``bits(key, position)`` for Python integers."""
     z = (key + GOLDEN * (position + 1)) & _MASK
     z = ((z ^ (z >> 30)) * MIX_1) & _MASK
     z = ((z ^ (z >> 27)) * MIX_2) & _MASK

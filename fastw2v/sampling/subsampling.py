@@ -28,7 +28,7 @@ def keep_threshold(counts: Any, sample: float) -> np.ndarray:
     ----------
     counts : integer array, shape (V,)
     sample : float
-        The threshold t of the paper. 0 keeps every token.
+        The threshold, called t in the paper. 0 keeps every token.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def keep_tokens(ids: Any, positions: Any, threshold: Any, seed: int, epoch: int)
 
     Examples
     --------
-    Word 0 is frequent, word 1 is rare:
+    Word 0 is frequent, and word 1 is rare:
 
     >>> import numpy as np
     >>> from fastw2v.sampling.subsampling import keep_threshold, keep_tokens

@@ -1,1 +1,1 @@
-"""Helpers without dependencies on the training code: atomic writes, checks, progress bars and system information."""
+"""Helpers that do not depend on the training code: atomic writes, checks, progress bars and system information."""

@@ -37,13 +37,13 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the file cannot be written. The error contains `path`, not the name of the temporary file.
+        If the file cannot be written. The error names `path`, not the temporary file.
 
     Notes
     -----
-    The temporary file is on the same disk as `path`, in a hidden folder of its own, because some writers create more
-    temporary files next to their output. A killed process leaves its folder behind. The next write to the same
-    directory removes the folder if it has not changed for an hour.
+    The temporary file is on the same disk as `path`, in a hidden folder of its own, because some writers create further
+    temporary files next to their output. A killed process leaves its hidden folder behind. Once the folder has been
+    unchanged for an hour, the next write to the same directory removes it.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
             temporary.open("xb").close()
             mode = temporary.stat().st_mode
             yield temporary
-            temporary.chmod(mode)  # safetensors recreates the file, readable by its owner only
+            temporary.chmod(mode)  # safetensors recreates the file so that only its owner can read it
             temporary.replace(target)
     except OSError as error:  # if the disk is full, the error has no file name
         if error.filename is None or PREFIX in str(error.filename):
@@ -76,7 +76,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 def _remove_abandoned(parent: Path) -> None:
     for folder in parent.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):  # another process may remove it at the same time
+        with contextlib.suppress(OSError):  # another process may remove the folder at the same time
             changed = max(file.stat().st_mtime for file in (folder, *folder.iterdir()))
             if time.time() - changed > ABANDONED:
                 shutil.rmtree(folder)

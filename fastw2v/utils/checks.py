@@ -1,4 +1,4 @@
-"""Checks of words, vectors and counts, for word vectors and their file formats."""
+"""Checks of words, vectors and counts, shared by `WordVectors` and the file formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["check_counts", "check_keys", "check_matrix", "index_keys"]
 
 
 def check_keys(words: Sequence[Any], n_rows: int) -> list[Any]:
-    """Return the words as a list of strings or a list of Python integers.
+    """Check words and return them as a list of strings or a list of Python integers.
 
     Parameters
     ----------
@@ -50,11 +50,11 @@ def check_keys(words: Sequence[Any], n_rows: int) -> list[Any]:
     if all(issubclass(kind, Integral) for kind in kinds) and bool not in kinds:
         return [int(key) for key in keys]
     odd = next(key for key in keys if not isinstance(key, str))
-    raise TypeError(f"words holds {odd!r} of type {type(odd).__name__}; the words must be all strings or all integers")
+    raise TypeError(f"words contains {odd!r} of type {type(odd).__name__}; words must be all strings or all integers")
 
 
 def index_keys(keys: list[Any]) -> dict[Any, int]:
-    """Return a dictionary from each word to its row; raise ValueError if a word occurs twice.
+    """Return a dictionary that maps each word to its row, or raise ValueError if a word occurs twice.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def index_keys(keys: list[Any]) -> dict[Any, int]:
 
 
 def check_matrix(name: str, matrix: Any) -> Any:
-    """Return `matrix` unchanged; raise an error unless it is a two-dimensional array of floats.
+    """Return `matrix` unchanged, or raise an error if it is not a two-dimensional array of floats.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def check_matrix(name: str, matrix: Any) -> Any:
 
 
 def check_counts(counts: Any, n_words: int) -> np.ndarray:
-    """Return word counts as an int64 NumPy array, after checking them.
+    """Check word counts and return them as an int64 NumPy array.
 
     Raises
     ------
@@ -126,9 +126,9 @@ def check_counts(counts: Any, n_words: int) -> np.ndarray:
     """
     host = np.asarray(counts) if isinstance(counts, Sequence) else to_host(counts)
     if host.dtype.kind not in "iu":
-        raise TypeError(f"counts is of type {host.dtype}; it must be an integer type")
+        raise TypeError(f"counts is of type {host.dtype}; it must be of an integer type")
     if host.shape != (n_words,):
         raise ValueError(f"counts has shape {host.shape}; it must have shape ({n_words},), one count for each word")
     if host.min() < 0:
-        raise ValueError(f"counts holds {host.min()}; counts must not be negative")
+        raise ValueError(f"counts contains {host.min()}; counts must not be negative")
     return host.astype(np.int64)

@@ -12,7 +12,7 @@ def require_finite_loss(loss: float, where: str, remedy: str) -> None:
     ----------
     loss : float
     where : str
-        The part of the training run with this loss, such as ``"epoch 1, batch 20"``.
+        Where in the training run the loss occurred, such as ``"epoch 1, batch 20"``.
     remedy : str
         A setting to try instead, such as ``"a lower alpha (now 0.2)"``.
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 __all__ = ["Progress"]
 
 _INTERVAL = 0.1
-"""Seconds between two updates of the display."""
+"""Minimum number of seconds between two updates of the display."""
 
 
 class Progress:
@@ -21,9 +21,9 @@ class Progress:
     description : str
         Name of the task, such as "training".
     total : int or None
-        Value of `done` at the end, or None if it is unknown.
+        Total amount of work, or None if it is unknown.
     unit : str
-        Unit of `done`. The speed of "words" is shown in "words/s".
+        Unit of work. For "words", the speed is shown in "words/s".
     show : bool, optional
         Whether to show the progress bar. By default, it is shown if standard error is a terminal.
 
@@ -48,7 +48,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self.show:
-            # rich is imported here because most programs never show a progress bar.
+            # rich is imported only here, because most programs never show a progress bar.
             from rich import progress
             from rich.console import Console
 
@@ -72,9 +72,9 @@ class Progress:
         Parameters
         ----------
         done : int
-            Amount of work done in total, not since the last call.
+            Total amount of work done so far, not since the last call.
         loss : float, optional
-            Recent loss. If None, the previous one is shown.
+            Recent loss. If None, the previous loss is shown.
 
         Examples
         --------

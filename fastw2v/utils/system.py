@@ -11,7 +11,7 @@ GROUP_LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
-"""Linux files with the memory limit and memory usage of a container, for cgroups versions 2 and 1."""
+"""Linux files that contain the memory limit and memory usage of a container, for cgroups version 2 and version 1."""
 
 
 def available_processors() -> int:
@@ -27,7 +27,7 @@ def available_processors() -> int:
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that this process can allocate without swapping or exceeding its limit.
+    """Return the number of bytes that this process can allocate without swapping or exceeding its memory limit.
 
     Examples
     --------
@@ -72,4 +72,4 @@ def _machine_memory() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return 2**63  # unknown; this value never rejects a run
+        return 2**63  # unknown, so that no run is rejected

@@ -109,14 +109,14 @@ def test_columns_of_integers(name: str):
 def test_rows_of_a_table_are_no_sentences():
     with pytest.raises(TypeError, match="sentence 0 is a row of a table with the columns 'text', 'label'"):
         Corpus.from_sentences([{"text": "a b", "label": 1}], 1)
-    with pytest.raises(TypeError, match="cannot make a corpus from dict; choose one of its values: 'train', 'test'"):
+    with pytest.raises(TypeError, match="from dict; pass the value of one of its keys: 'train', 'test'"):
         as_corpus({"train": [["a", "b"]], "test": [["a"]]}, 1)
 
 
 def test_splits_of_datasets_are_chosen_among():
     datasets = pytest.importorskip("datasets")
     splits = datasets.DatasetDict({"train": datasets.Dataset.from_dict({"text": LINES})})
-    with pytest.raises(TypeError, match="cannot make a corpus from DatasetDict; choose one of its values: 'train'"):
+    with pytest.raises(TypeError, match="from DatasetDict; pass the value of one of its keys: 'train'"):
         as_corpus(splits)
     assert words_of(as_corpus(splits["train"], 1)) == OF_LINES
 

@@ -128,7 +128,7 @@ def test_missing_empty_and_wrong_files(tmp_path: Path, monkeypatch: pytest.Monke
         Corpus.from_text(text_file(tmp_path, b" \n \n"))
     monkeypatch.setattr(sources, "BLOCK_BYTES", 10)
     monkeypatch.setattr(sources, "LONGEST_WORD", 100)
-    with pytest.raises(ValueError, match="no white space in the 108 bytes from byte 2 on"):
+    with pytest.raises(ValueError, match="no white space in the 108 bytes that start at byte 2"):
         Corpus.from_text(text_file(tmp_path, b"a " + b"x" * 1000))
 
 
@@ -212,7 +212,7 @@ def test_bad_ids(ids: Any, offsets: Any, error: type[Exception], message: str):
 
 @pytest.mark.parametrize("ids", [[5, 2_000_000_000], [2**33], np.array([2**63], dtype=np.uint64)])
 def test_sparse_ids_do_not_make_a_giant_vocabulary(ids: Any):
-    with pytest.raises(ValueError, match=r"renumber them first: .*np\.unique"):
+    with pytest.raises(ValueError, match=r"renumber the ids first: .*np\.unique"):
         Corpus.from_ids(np.array(ids))
 
 
@@ -392,7 +392,7 @@ def test_anything_that_holds_a_corpus(tmp_path: Path):
     ("text", "message"),
     [
         ("a b c d e f g h i j\n" * 200, "every word is one character long"),
-        ("one two three four " * 300, "all 1200 tokens are one sentence"),
+        ("one two three four " * 300, "all 1200 tokens are in one sentence"),
         ("\n".join(f"w{i} w{i + 1} w{i + 2}" for i in range(0, 3000, 3)), "hardly anything to learn"),
         ("one two \ufeffthree\n" * 5, "begin with a byte order mark"),
     ],

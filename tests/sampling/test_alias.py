@@ -46,7 +46,7 @@ def test_alias_table_is_the_distribution(weights):
 
 @pytest.mark.parametrize("weights", [[], [0, 0], [1, -1], [1, np.nan], [1, np.inf], [[1, 2]]])
 def test_alias_table_refuses_what_is_no_distribution(weights):
-    with pytest.raises(ValueError, match="non-negative weights with a positive sum"):
+    with pytest.raises(ValueError, match="non-negative numbers with a positive sum"):
         alias_table(np.asarray(weights, np.float64))
 
 
