@@ -1,4 +1,4 @@
-"""The application: the list of commands with the examples in their help, and the handling of errors."""
+"""The command-line application: the list of commands, the examples in their help, and the handling of errors."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def _without_type(help_option: Any) -> Any:
 
 
 def _examples(*lines: str) -> str:
-    """Return the last block of a help text. Older versions of Typer join lines without an empty line between them."""
+    """Return the examples at the end of a help text, with empty lines between them for older versions of Typer."""
     return "\n\n".join(["", "Examples:", *(f"  {line}" for line in lines)])
 
 
 def _add(panel: str, command: Callable[..., None], *examples: str, **settings: Any) -> None:
-    """Add a command to a panel of the help, with example lines for its own help."""
+    """Add a command to a panel of the main help, and examples to the help of the command."""
     app.command(cls=_Command, rich_help_panel=panel, epilog=_examples(*examples), **settings)(command)
 
 
@@ -83,7 +83,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# In the order of --help. A terminal of 80 columns wraps example lines of more than 76 characters.
+# In the order of --help. Example lines of more than 76 characters would wrap in a terminal of 80 columns.
 _add(
     "Training",
     train,
@@ -178,5 +178,5 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command-line application."""
     app()

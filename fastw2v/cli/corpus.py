@@ -1,4 +1,4 @@
-"""Commands that convert a text to another corpus: encode and phrases."""
+"""Commands that write a new corpus from a text: encode (word ids) and phrases (joined words)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def encode(
             "--output",
             "-o",
             metavar="FILE",
-            help="Encoded corpus to write (.w2v), which train accepts in place of the text.",
+            help="Encoded corpus to write (.w2v). The command train accepts it in place of the text.",
         ),
     ],
     min_count: options.MinCount = MIN_COUNT,
@@ -46,7 +46,7 @@ def encode(
     ] = None,
     workers: options.Workers = None,
 ) -> None:
-    """Convert a text to word ids once, for several training runs."""
+    """Convert a text to word ids once, for use in several training runs."""
     if output.suffix != ENCODED_SUFFIX:
         raise ValueError(f"{output}: the name of an encoded corpus must end in {ENCODED_SUFFIX}")
     check_output(output)
@@ -85,10 +85,15 @@ def phrases(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="File to write: an encoded corpus if it ends in .w2v, else text."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write: an encoded corpus if the name ends in .w2v, otherwise text.",
         ),
     ],
-    min_count: Annotated[int, typer.Option(help="Do not join pairs that occur fewer times than this.")] = MIN_COUNT,
+    min_count: Annotated[
+        int, typer.Option(help="Do not join pairs that occur fewer times than this number.")
+    ] = MIN_COUNT,
     threshold: Annotated[
         float | None,
         typer.Option(help="Join pairs whose score is above this value.", show_default="10, or 0.5 with npmi"),
@@ -97,11 +102,13 @@ def phrases(
         phrase_scores.Scoring,
         typer.Option(help="Score of Mikolov et al. (default), or normalised pointwise mutual information (npmi)."),
     ] = "default",
-    passes: Annotated[int, typer.Option(min=1, help="Number of passes. Two give phrases of up to four words.")] = 1,
+    passes: Annotated[
+        int, typer.Option(min=1, help="Number of passes. Two passes give phrases of up to four words.")
+    ] = 1,
     delimiter: Annotated[str, typer.Option(help="Text between the words of a phrase.")] = "_",
     connector_words: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File of words that may occur inside a phrase but not at its ends."),
+        typer.Option(metavar="FILE", help="File of words that may occur inside a phrase but not at its start or end."),
     ] = None,
     lower: options.Lower = False,
     errors: options.DecodingErrors = "strict",

@@ -53,7 +53,7 @@ def doctor() -> None:
 
 
 def installed() -> dict[str, str]:
-    """Return the version of each package that training uses, or the command that installs it."""
+    """Return, for each package that training uses, its version or the command that installs it."""
     from importlib import metadata
 
     machine = f"{platform.system()} {platform.machine()}, {available_processors()} cores"
@@ -66,7 +66,7 @@ def installed() -> dict[str, str]:
 
 
 def tiny_training(device: str, engine: EngineName) -> str | None:
-    """Train on two topics that never share a sentence. Return a description of any fault, or None."""
+    """Train on two topics that never share a sentence. Return a description of the fault, or None if there is none."""
     topics = [["sun", "moon", "star", "sky"], ["salt", "soup", "bread", "oil"]]
     random = np.random.default_rng(0)
     sentences = [list(random.choice(topics[i % 2], size=12)) for i in range(400)]

@@ -22,7 +22,7 @@ def evaluate(
     suite: Annotated[
         Literal["english", "korean"] | None,
         typer.Option(
-            help="Public evaluation sets of a language, which are downloaded once.",
+            help="Use the public evaluation sets of this language, which are downloaded once.",
             show_default="english, if no files are given",
         ),
     ] = None,
@@ -32,7 +32,7 @@ def evaluate(
     pairs: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="FILE", help="Word pairs with human scores, separated by spaces, or .csv. May be repeated."
+            metavar="FILE", help="Word pairs with human scores: .csv, or text separated by spaces. May be repeated."
         ),
     ] = None,
     data: Annotated[
@@ -42,7 +42,7 @@ def evaluate(
         ),
     ] = None,
     restrict_vocab: Annotated[
-        int, typer.Option(min=1, help="Use only this many of the most frequent words for analogies.")
+        int, typer.Option(min=1, help="Number of words to use for analogies, starting with the most frequent.")
     ] = 30_000,
     as_json: options.AsJson = False,
 ) -> None:
@@ -60,7 +60,7 @@ def evaluate(
     if suite is not None and (analogies is not None or pairs):
         raise ValueError("--suite cannot be combined with --analogies or --pairs")
     if data is not None and (analogies is not None or pairs):
-        raise ValueError("--data applies to the files of a suite; it cannot be combined with --analogies or --pairs")
+        raise ValueError("--data is the folder of a suite; it cannot be combined with --analogies or --pairs")
     vectors = WordVectors.load(file)
     pair_files = {str(path): path for path in pairs or ()}
     if analogies is None and not pairs:

@@ -70,7 +70,9 @@ def convert(
 
 def align(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Vectors to rotate.", show_default=False)],
-    onto: Annotated[Path, typer.Argument(metavar="ONTO", help="Vectors to align with.", show_default=False)],
+    onto: Annotated[
+        Path, typer.Argument(metavar="ONTO", help="Reference vectors, which are not rotated.", show_default=False)
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT", help="File to write the rotated vectors to.")
     ],
@@ -78,13 +80,13 @@ def align(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="File of words whose vectors determine the rotation.",
+            help="File with the words whose vectors determine the rotation.",
             show_default="all common words",
         ),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Rotate vectors onto those of another training run, so that words can be compared between the two."""
+    """Rotate vectors to match those of another training run, so that words can be compared across both."""
     check_vector_output(output)
     vectors, other = WordVectors.load(file), WordVectors.load(onto)
     aligned = vectors.align(other, None if words is None else to_keys(vectors, read_words(words)))

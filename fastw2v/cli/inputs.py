@@ -1,4 +1,4 @@
-"""Input of the commands: corpora, word lists, and words of the command line as keys."""
+"""Input of the commands: corpora, word lists, and conversion of words on the command line to keys."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def read_corpus(
     Parameters
     ----------
     sources : Sources
-        Text files, or one ``.w2v`` file.
+        Text files, or a single ``.w2v`` file.
     min_count, max_vocab, counts, lower, errors, workers
         See `Corpus.from_text`.
     include, exclude : Path, optional
-        Text files of words.
+        Text files with the words to keep and to ignore.
 
     Returns
     -------
@@ -47,8 +47,8 @@ def read_corpus(
     Raises
     ------
     OSError, ValueError
-        See `Corpus.from_text` and `Corpus.load`. Also raised if an encoded corpus is combined with other files or with
-        options that determine the vocabulary.
+        See `Corpus.from_text` and `Corpus.load`. ValueError is also raised if an encoded corpus is combined with other
+        files, or with options that determine the vocabulary.
     """
     typer.echo(f"reading {sources.name}", err=True)
     if any(path.suffix == ENCODED_SUFFIX for path in sources):
@@ -57,7 +57,7 @@ def read_corpus(
         chosen = (max_vocab, include, exclude, counts, lower, errors) != (None, None, None, None, False, "strict")
         if chosen or min_count not in (MIN_COUNT, 1):
             raise ValueError(
-                f"the vocabulary of {sources.name} is already fixed; pass options that change it to fastw2v encode"
+                f"the vocabulary of {sources.name} is fixed; to change it, run fastw2v encode with these options"
             )
         return Corpus.load(sources.paths[0])
     return Corpus.from_text(
@@ -79,7 +79,7 @@ def read_words(path: Path | None) -> list[str]:
 
 
 def to_keys(vectors: WordVectors, words: list[str]) -> list[Any]:
-    """Convert words of the command line to keys of the vectors, which can be integers."""
+    """Convert words on the command line to keys of the vectors, that is, to integers if the keys are integers."""
     if not isinstance(vectors.index_to_key[0], int):
         return list(words)
     return [int(word) if word.lstrip("-").isdecimal() else word for word in words]

@@ -1,6 +1,6 @@
 """Arguments and options shared by several commands: their types, choices and help texts.
 
-The signatures of the commands take the defaults of training options from `fastw2v.config.TrainingConfig`.
+The signatures of the commands set the defaults of training options, which come from `fastw2v.config.TrainingConfig`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ VectorOutput = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help=f"File to write: {VECTOR_FILES}. Only .safetensors and .npz store everything.",
+        help=f"File to write: {VECTOR_FILES}. Only .safetensors and .npz store all data.",
     ),
 ]
 
@@ -48,8 +48,8 @@ CorpusFiles = Annotated[
         show_default=False,
     ),
 ]
-MinCount = Annotated[int, typer.Option(help="Ignore words that occur fewer times than this.")]
-MaxVocab = Annotated[int | None, typer.Option(help="Use only this many of the most frequent words.")]
+MinCount = Annotated[int, typer.Option(help="Ignore words that occur fewer times than this number.")]
+MaxVocab = Annotated[int | None, typer.Option(help="Maximum size of the vocabulary. The most frequent words are kept.")]
 Include = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Keep the words in this file, however rare they are.")
 ]
@@ -61,7 +61,9 @@ Counts = Annotated[
 Lower = Annotated[bool, typer.Option("--lower", metavar="", help="Convert words to lower case.")]
 DecodingErrors = Annotated[
     sources.Errors,
-    typer.Option(help="How to handle bytes that are not UTF-8: fail, replace them with U+FFFD, or ignore them."),
+    typer.Option(
+        help="How to handle bytes that are not UTF-8: stop with an error, replace them with U+FFFD, or ignore them."
+    ),
 ]
 
 # Training
@@ -88,7 +90,9 @@ Sample = Annotated[
 ]
 Init = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Start from the vectors in this file. Words without a vector start at random."),
+    typer.Option(
+        metavar="FILE", help="File of initial vectors. Words that are not in this file start from random vectors."
+    ),
 ]
 Epochs = Annotated[int, typer.Option(help="Number of passes over the corpus.")]
 Alpha = Annotated[
@@ -107,7 +111,7 @@ CbowGrad = Annotated[
         show_default="balanced, or sum with --alpha",
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Random seed. It gives the same random numbers on every machine.")]
+Seed = Annotated[int, typer.Option(help="Random seed. The same seed gives the same random numbers on every machine.")]
 Workers = Annotated[int | None, typer.Option(help="Number of threads.", show_default="all cores")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N", help="Device to use; cuda:1 is the second GPU.")]
 Engine = Annotated[
@@ -119,7 +123,7 @@ Deterministic = Annotated[
     typer.Option(
         "--deterministic",
         metavar="",
-        help="Make repeated runs give identical files, with one thread on a CPU or the layers engine on a GPU.",
+        help="Make repeated runs write identical files, by using one thread on a CPU or the layers engine on a GPU.",
     ),
 ]
 

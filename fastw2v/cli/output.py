@@ -38,11 +38,12 @@ def print_table(
     columns : sequence of str
         Headings.
     rows : iterable of sequence
-        One value per column.
+        Each row has one value per column.
     text_columns : int
-        Number of columns, from the left, that contain text. They are left-aligned. The others are right-aligned.
+        Number of columns, from the left, that contain text. These columns are left-aligned, and the others are
+        right-aligned.
     total : sequence, optional
-        Last row, which is set apart by a blank line.
+        Last row, which is separated from the other rows by a blank line.
     """
     from rich import box
     from rich.console import Console
@@ -56,12 +57,12 @@ def print_table(
     if total is not None:
         table.add_section()
         table.add_row(*map(_literal, total))
-    # A pipe has no width, and rich's default of 80 columns would wrap words.
+    # A pipe has no width, and rich's default of 80 columns would break words.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def print_facts(facts: dict[str, str]) -> None:
-    """Print one name and value per line, with aligned values."""
+    """Print a name and its value on each line, with aligned values."""
     width = max(map(len, facts))
     for name, value in facts.items():
         typer.echo(f"{name:<{width}}  {value}")
@@ -82,7 +83,7 @@ def one_line(error: BaseException) -> str:
 
 
 def format_percent(share: float) -> str:
-    """Return a fraction in percent with one decimal, or a dash for NaN."""
+    """Return a fraction as a percentage with one decimal, or a dash for NaN."""
     return f"{100 * share:.1f}" if share == share else "-"
 
 
@@ -100,7 +101,7 @@ def format_duration(seconds: float) -> str:
 
 
 def nan_to_none(number: float) -> float | None:
-    """Return a number, or None for NaN, which JSON cannot represent."""
+    """Return a number unchanged, or None for NaN, which JSON cannot represent."""
     return number if number == number else None
 
 

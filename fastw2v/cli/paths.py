@@ -10,27 +10,27 @@ __all__ = ["check_not_input", "check_output", "check_vector_output"]
 
 
 def check_vector_output(path: Path, format: str | None = None) -> None:
-    """Check that word vectors can be written to a path, so that an error does not follow a long training run.
+    """Check that word vectors can be written to a path, so that an error is raised before a long run and not after it.
 
     Parameters
     ----------
     path : Path
     format : str, optional
-        One of `fastw2v.formats.FORMATS`. By default the suffix determines the format.
+        One of `fastw2v.formats.FORMATS`. By default, the suffix determines the format.
 
     Raises
     ------
     FormatError
         If the suffix or `format` is unknown, or the format can only be read.
     OSError
-        If the file cannot be written.
+        If `path` cannot be written, or if `path` already exists and the format is a folder.
     """
     from fastw2v import formats
 
     kind = formats.format_of(path, format)
     if kind == "gensim":
         raise formats.FormatError(
-            f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim reads, too"
+            f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim can read"
         )
     if kind == "static-embedding" and path.exists():
         raise FileExistsError(f"{path} already exists; choose the name of a new folder")
@@ -38,7 +38,7 @@ def check_vector_output(path: Path, format: str | None = None) -> None:
 
 
 def check_output(path: Path) -> None:
-    """Raise OSError if a file cannot be written to a path, because of the path or its folder."""
+    """Raise OSError if a path is a folder, or if its parent folder does not exist or is not writable."""
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; choose a file name")
     if not path.parent.is_dir():
@@ -53,15 +53,15 @@ def check_not_input(outputs: Iterable[Path | None], inputs: Iterable[Path | None
     Parameters
     ----------
     outputs : iterable of Path or None
-        Files to write. None, the value of an option that is not given, is ignored.
+        Files to write. None, which is the value of an option that was not given, is ignored.
     inputs : iterable of Path or None
-        Files to read, or folders whose files are all read. Missing files are ignored, because their readers raise more
-        specific errors.
+        Files to read, and folders from which all files are read. Missing files are ignored, because reading them raises
+        a more specific error. None is ignored as well.
 
     Raises
     ------
     FileExistsError
-        If an output is an input or lies in a folder of inputs.
+        If an output is one of the inputs or is in an input folder.
     """
     existing_inputs = [path for path in inputs if path is not None and path.exists()]
     for output in outputs:
@@ -70,5 +70,5 @@ def check_not_input(outputs: Iterable[Path | None], inputs: Iterable[Path | None
 
 
 def _contains(path: Path, file: Path) -> bool:
-    """Return whether `path` is `file`, or is a folder that contains it."""
+    """Return whether `path` is `file`, or is a folder that contains `file`."""
     return path.resolve() in file.resolve().parents if path.is_dir() else path.samefile(file)

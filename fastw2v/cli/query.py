@@ -22,13 +22,16 @@ __all__ = ["analogy", "most_similar", "plot"]
 TOPN = 10
 """Default of ``--topn``."""
 MAP_WORDS = 500
-"""Number of words that plot draws by default."""
+"""Number of words that the command plot draws by default."""
 
 
 def most_similar(
     file: options.VectorFile,
     words: Annotated[
-        list[str], typer.Argument(metavar="WORD", help="Words to look up, one column each.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="WORD", help="Words to look up. Each word has its own column in the result.", show_default=False
+        ),
     ],
     topn: options.TopN = TOPN,
     as_json: options.AsJson = False,
@@ -49,7 +52,7 @@ def analogy(
         list[str] | None,
         typer.Argument(
             metavar="A B C",
-            help="Three words, for example: man king woman. By default, they are read from standard input.",
+            help="Three words, for example: man king woman. By default, words are read from standard input.",
             show_default=False,
         ),
     ] = None,
@@ -58,8 +61,9 @@ def analogy(
 ) -> None:
     """Complete the analogy "A is to B as C is to ...".
 
-    The answers are the words nearest to B - A + C. Without A B C, analogies
-    are read from standard input, one per line, until an empty line or the end.
+    The answers are the words nearest to B - A + C. If no words are given,
+    analogies are read from standard input, one per line, until an empty line
+    or the end of the input.
     """
     vectors = WordVectors.load(file)
     if words:
@@ -93,7 +97,7 @@ def plot(
         int | None,
         typer.Option(
             min=3,
-            help="Draw this many of the most frequent words.",
+            help="Number of words to draw, starting with the most frequent.",
             show_default=f"{MAP_WORDS}, unless --words is given",
         ),
     ] = None,
@@ -102,7 +106,7 @@ def plot(
         typer.Option(help="Projection to two dimensions. umap requires umap-learn, and tsne requires scikit-learn."),
     ] = "pca",
 ) -> None:
-    """Draw a map of words on which words with similar vectors are close together."""
+    """Draw a map of words in which words with similar vectors are close together."""
     from fastw2v.plot import check_picture, write_map
 
     if words and top:

@@ -23,9 +23,9 @@ from fastw2v.word2vec import Word2Vec, check_init
 __all__ = ["demo", "plan", "train", "word2vec"]
 
 DEMO_NEIGHBOURS = ("list", "read", "encode", "min", "first", "true", "start", "float")
-"""Words whose neighbours demo lists."""
+"""Words whose neighbours the command demo lists."""
 DEMO_ANALOGY = ("read", "reader", "write")
-"""Analogy that demo completes."""
+"""Analogy that the command demo completes."""
 
 
 def train(
@@ -127,7 +127,7 @@ def word2vec(context: typer.Context) -> None:
 
     try:
         given = word2vec_c.parse(context.args or ["--help"])
-    except SystemExit:  # after the help
+    except SystemExit:  # raised after the help is printed
         typer.echo(context.command.epilog)
         raise
     for path in (given.output, given.save_vocab):
@@ -147,7 +147,7 @@ def word2vec(context: typer.Context) -> None:
         epochs=given.iter,
         workers=given.threads,
     )
-    # The C tool interprets this word in a text as the end of a line. In its vocabulary, the word counts the lines.
+    # The C tool interprets </s> as the end of a line, so the count of </s> in a vocabulary file is the number of lines.
     text = Corpus.from_text(sources, given.min_count, exclude=["</s>"], counts=given.read_vocab, workers=given.threads)
     words = text.vocabulary
     if given.save_vocab is not None:
@@ -216,7 +216,7 @@ def plan(
 
 
 def demo() -> None:
-    """Train on text that comes with Python and show the results. No download; about ten seconds."""
+    """Train on text that comes with Python and show the results, in about ten seconds and without a download."""
     from fastw2v.datasets import demo_corpus
 
     typer.echo(
@@ -252,7 +252,7 @@ def demo() -> None:
 
 
 def _fit(word2vec: Word2Vec, corpus: Corpus, init: WordVectors | None = None) -> float:
-    """Train, and return the time in seconds."""
+    """Train a model and return the time in seconds."""
     start = time.perf_counter()
     word2vec.fit(corpus, init=init)
     return time.perf_counter() - start
@@ -267,7 +267,7 @@ def _last_loss(word2vec: Word2Vec) -> str:
 
 
 def _save_vectors(vectors: WordVectors, path: Path, format: str | None = None) -> None:
-    """Write trained vectors. If the format cannot store a word, write a safetensors file instead of losing them."""
+    """Write trained vectors. If the format cannot store a word, write a safetensors file and raise FormatError."""
     from fastw2v.formats import FormatError
 
     try:

@@ -65,7 +65,7 @@ __all__ = [
 
 
 class _Config:
-    """The book's switch between NumPy and CuPy, which is always off, because arrays determine the device."""
+    """The book's switch between NumPy and CuPy. It is always off, because the arrays determine the device."""
 
     @property
     def GPU(self) -> bool:  # noqa: N802  the book's name
@@ -86,13 +86,13 @@ config = _Config()
 
 
 def to_cpu(array: Any) -> np.ndarray:
-    """Return `array` as a NumPy array, as `fastw2v.backend.to_host` does.
+    """Return `array` as a NumPy array. Equivalent to `fastw2v.backend.to_host`.
 
     Examples
     --------
     >>> import numpy as np
     >>> from fastw2v.compat.textbook import to_cpu
-    >>> word_vecs = np.array([[0.25, 0.5]], dtype=np.float32)  # of a model that may be on a GPU
+    >>> word_vecs = np.array([[0.25, 0.5]], dtype=np.float32)  # these could also be on a GPU
     >>> print(to_cpu(word_vecs).astype(np.float16))
     [[0.25 0.5 ]]
     """
@@ -100,7 +100,7 @@ def to_cpu(array: Any) -> np.ndarray:
 
 
 def to_gpu(array: Any) -> Any:
-    """Return `array` on the current CUDA device, as ``fastw2v.backend.to_device(array, "cuda")`` does.
+    """Move `array` to the current CUDA device. Equivalent to ``fastw2v.backend.to_device(array, "cuda")``.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def preprocess(text: str) -> tuple[np.ndarray, dict[str, int], dict[int, str]]:
     Returns
     -------
     corpus : int64 array, shape (T,)
-        Word ids, in order of first appearance.
+        Word ids, numbered in order of first appearance.
     word_to_id : dict of str to int
     id_to_word : dict of int to str
 
@@ -166,23 +166,24 @@ def preprocess(text: str) -> tuple[np.ndarray, dict[str, int], dict[int, str]]:
 
 
 def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]:
-    """Return the targets of a corpus and their contexts.
+    """Return the contexts and the targets of a corpus.
 
     The targets are all words that have `window_size` neighbours on each side.
 
     Parameters
     ----------
     corpus : integer array, shape (T,)
-        Word ids, in an array of any library.
+        Word ids, as an array of any array library.
     window_size : int
         Number of context words on each side.
 
     Returns
     -------
     contexts : integer array, shape (N, 2 * window_size)
-        Context words of each target, from left to right. N is T − 2 · window_size, or 0 if the corpus is shorter than
-        a window.
+        Ids of the context words of each target, from left to right. N is T − 2 · window_size, or 0 if the corpus is
+        shorter than a window.
     target : integer array, shape (N,)
+        Ids of the targets.
 
     Raises
     ------
@@ -227,7 +228,7 @@ class Trainer(nn.Trainer):
     Parameters
     ----------
     model, optimizer, seed, deterministic
-        As for `fastw2v.nn.Trainer`.
+        See `fastw2v.nn.Trainer`.
 
     Examples
     --------
@@ -243,7 +244,7 @@ class Trainer(nn.Trainer):
 
     @property
     def loss_list(self) -> list[float]:
-        """The losses of `loss_history`, without the numbers of epochs.
+        """The losses in `loss_history`, without the epochs.
 
         Examples
         --------
@@ -279,7 +280,7 @@ class Trainer(nn.Trainer):
         >>> from pathlib import Path
         >>> import matplotlib
         >>> from fastw2v.compat.textbook import CBOW, Adam, Trainer, create_contexts_target, preprocess
-        >>> matplotlib.use("agg")  # write files, and open no windows
+        >>> matplotlib.use("agg")  # write files without opening windows
         >>> corpus, word_to_id, id_to_word = preprocess("You say goodbye and I say hello.")
         >>> contexts, target = create_contexts_target(corpus, window_size=1)
         >>> trainer = Trainer(CBOW(len(word_to_id), 5, 1, corpus), Adam())
@@ -293,7 +294,7 @@ class Trainer(nn.Trainer):
         try:
             import matplotlib.pyplot as plt
         except ImportError:
-            raise ImportError("plots need matplotlib: pip install 'fastw2v[plot]'") from None
+            raise ImportError("plots need matplotlib. Install it with pip install 'fastw2v[plot]'") from None
         figure, axes = plt.subplots(figsize=FIGURE_SIZE, layout="constrained")
         draw_loss(axes, self.loss_history, "epochs")
         axes.set_title(f"{type(self.model).__name__} with {type(self.optimizer).__name__}")
@@ -345,7 +346,7 @@ def most_similar(
     Parameters
     ----------
     query : str
-        If the word is unknown, a message is printed and the result is empty.
+        Word to look up. If it is unknown, a message is printed and the result is empty.
     word_to_id : mapping of str to int
     id_to_word : mapping of int to str
     word_matrix : float array, shape (V, D)
@@ -399,8 +400,8 @@ def analogy(
     Parameters
     ----------
     a, b, c : str
-        For example "man", "king" and "woman". They are excluded from the answers. If a word is unknown, a message is
-        printed and the result is empty.
+        Words of the analogy, for example "man", "king" and "woman". They are excluded from the answers. If a word is
+        unknown, a message is printed and the result is empty.
     word_to_id : mapping of str to int
     id_to_word : mapping of int to str
     word_matrix : float array, shape (V, D)
@@ -416,8 +417,8 @@ def analogy(
 
     Notes
     -----
-    As in the book, the score of a word is the dot product of its vector with b − a + c scaled to unit length. The
-    vectors of the words themselves are not scaled. `WordVectors.analogy` scales all vectors to unit length.
+    As in the book, only the sum b − a + c is scaled to unit length. The score of a word is the dot product of this sum
+    and the unscaled vector of the word. By contrast, `WordVectors.analogy` scales all vectors to unit length.
 
     Examples
     --------
@@ -457,12 +458,12 @@ def save_params(
 ) -> None:
     """Write word vectors and both dictionaries to a safetensors file.
 
-    The book writes a pickle instead. `load_params` and `WordVectors.load` read the file.
+    The book writes a pickle instead. To read the file, use `load_params` or `WordVectors.load`.
 
     Parameters
     ----------
     path : str or path
-        The format is safetensors whatever the suffix.
+        The format is safetensors, whatever the suffix.
     word_vecs : float array, shape (V, D)
         Word vectors, stored as float16.
     word_to_id : mapping of str to int
@@ -472,7 +473,8 @@ def save_params(
     Raises
     ------
     ValueError
-        If the dictionaries are not inverse to each other, or `word_vecs` has another number of rows.
+        If the dictionaries are not inverses of each other, or the number of rows of `word_vecs` differs from the number
+        of words.
     FormatError
         If the absolute value of a number exceeds 65,504, the maximum of float16.
 
@@ -590,7 +592,7 @@ def load_textbook_pickle(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def _words_by_id(word_to_id: Mapping[Any, Any], id_to_word: Mapping[Any, Any], n_rows: int) -> list[str]:
-    """Return the words in the order of their ids after checking that the dictionaries are inverse to each other."""
+    """Return the words in the order of their ids after checking that the dictionaries are inverses of each other."""
     if not len(word_to_id) == len(id_to_word) == n_rows:
         raise ValueError(
             f"word_to_id has {len(word_to_id)} entries, id_to_word has {len(id_to_word)} entries and word_vecs has "

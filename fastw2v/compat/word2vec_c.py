@@ -18,7 +18,7 @@ _OPTIONS: list[tuple[str, type, object, str]] = [
     ("-output", Path, None, "file to write the vectors to"),
     ("-size", int, 100, "number of dimensions"),
     ("-window", int, 5, "maximum distance between a word and a context, on either side"),
-    ("-sample", float, 1e-3, "randomly drop words with a larger share of the text"),
+    ("-sample", float, 1e-3, "randomly drop words whose share of the text is above this threshold"),
     ("-hs", int, 0, "hierarchical softmax; only 0 is supported"),
     ("-negative", int, 5, "negative samples for each positive example"),
     ("-threads", int, None, "threads (default: all cores)"),
@@ -55,9 +55,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises
     ------
     ValueError
-        If an option is unknown, missing or not supported, or its value has the wrong type.
+        If an option is unknown or not supported, a required option is missing, or a value has the wrong type.
     SystemExit
-        If `arguments` contains ``--help``, after printing the help.
+        If `arguments` contains ``--help``. The help is printed first.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="fastw2v word2vec",
         description="Train with the options of word2vec.c.",
-        epilog="If -alpha is set, CBOW uses the gradient of word2vec.c, so that the rate has the same effect.",
+        epilog="If -alpha is given, CBOW uses the gradient of word2vec.c, so that -alpha means the same in both.",
         allow_abbrev=False,
     )
     for option, kind, default, text in _OPTIONS:

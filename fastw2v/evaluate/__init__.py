@@ -1,6 +1,7 @@
-"""Intrinsic evaluation: analogies, word similarity, and the stability of neighbours between models.
+"""Intrinsic evaluation: analogies, word similarity, and the stability of neighbours across models.
 
-Questions and pairs with unknown words are skipped and counted. Always interpret a score together with its coverage.
+Questions and pairs that contain unknown words are skipped. Each result gives the coverage, that is, the share that was
+not skipped. Always interpret a score together with its coverage.
 """
 
 from fastw2v.evaluate.analogies import AnalogyResult, SectionResult, analogies

@@ -1,4 +1,4 @@
-"""Analogies: questions "a is to b as c is to d", answered with 3CosAdd or 3CosMul and scored by section."""
+"""Analogy questions, "a is to b as c is to d", answered with 3CosAdd or 3CosMul and scored by section."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = [
 ]
 
 Method = Literal["3cosadd", "3cosmul"]
-"""Methods of answering a question; see `analogies`."""
-# Sections answered at a time. The work is bound by memory bandwidth, and two cores read faster than one.
+"""Methods for answering a question; see `analogies`."""
+# Number of sections answered at a time. Memory bandwidth is the bottleneck, and two cores read faster than one.
 _THREADS = 2
-# Cosines of the words in a section in memory at a time: 128 MB in single precision.
+# Maximum number of cosines in memory for a section: 128 MB in single precision.
 _COSINES = 2**25
-# Scores of questions at a time: 4 MB, so that they stay in the cache until the best answer is found.
+# Number of scores computed at a time: 4 MB, so that they stay in the cache until the best answers are found.
 _SCORES = 2**20
 
 
@@ -45,7 +45,7 @@ class SectionResult:
     correct : int
         Number of questions answered correctly.
     covered : int
-        Number of questions whose four words are known.
+        Number of questions whose four words are all known.
     total : int
         Number of questions.
     """
@@ -82,14 +82,14 @@ class SectionResult:
 
 @dataclass(frozen=True)
 class AnalogyResult:
-    """Scores of all sections of analogy questions, and their total.
+    """Scores of each section of analogy questions, and of all sections together.
 
     Attributes
     ----------
     sections : tuple of SectionResult
         One score for each section, in the given order.
     overall : SectionResult
-        Sums of the counts of all sections. Long sections therefore weigh more than short sections.
+        Counts summed over all sections, so long sections have more weight than short sections.
     """
 
     sections: tuple[SectionResult, ...]
@@ -112,13 +112,13 @@ def analogies(
     questions : dict of str to list of (str, str, str, str)
         Questions of each section, for example from `read_analogies`.
     restrict_vocab : int
-        Use only the first `restrict_vocab` words. Questions with other words are not covered.
+        Use only the first `restrict_vocab` words. Questions that contain any other word are not covered.
     lower : bool
-        If true, ignore case. If several words differ only in case, the first of them is used in questions, and any of
-        them is a correct answer.
+        If true, ignore case. If several words differ only in case, questions use the vector of the first one, and any
+        of them is accepted as an answer.
     method : {"3cosadd", "3cosmul"}
-        How to choose the answer. "3cosadd" returns the word nearest to b − a + c, with each vector scaled to unit
-        length. "3cosmul" multiplies and divides similarities; see `WordVectors.most_similar_cosmul`.
+        How to choose the answer. "3cosadd" returns the word nearest to b − a + c, where each vector is first scaled to
+        unit length. "3cosmul" multiplies and divides similarities; see `WordVectors.most_similar_cosmul`.
 
     Returns
     -------
@@ -131,8 +131,9 @@ def analogies(
 
     Notes
     -----
-    A word of the question is never an answer. If `lower` is true, its variants in other cases are excluded as well.
-    Scores are equal to those of gensim's ``evaluate_word_analogies(..., restrict_vocab, case_insensitive=lower)``.
+    The words a, b and c of a question are never answers. If `lower` is true, words that differ from them only in case
+    are excluded as well. Scores equal those of gensim's
+    ``evaluate_word_analogies(..., restrict_vocab, case_insensitive=lower)``.
 
     Examples
     --------
@@ -160,7 +161,7 @@ def analogies(
 
 
 def fold_case(word: Any, lower: bool) -> str:
-    """Return a word as a string for comparison with the words of an evaluation set, in lower case if `lower` is true.
+    """Return a word as a string, in lower case if `lower` is true, for comparison with the words of an evaluation set.
 
     Examples
     --------
@@ -210,17 +211,18 @@ def answer_questions(
     lower: bool,
     method: Method,
 ) -> dict[str, list[bool | None]]:
-    """Answer analogy questions, and return which answers are correct.
+    """Answer analogy questions and return whether each answer is correct.
 
     Parameters
     ----------
     vectors, questions, restrict_vocab, lower, method
-        The parameters of `analogies`.
+        See `analogies`.
 
     Returns
     -------
     dict of str to list of (bool or None)
-        For each section, one entry for each question. None if a word of the question is unknown.
+        A list for each section, with one entry for each question: whether the answer is correct, or None if a word of
+        the question is unknown.
 
     Raises
     ------
@@ -259,7 +261,7 @@ def answer_questions(
     if is_numpy(unit):
         with ThreadPoolExecutor(_THREADS) as pool:
             correct = list(pool.map(answered, range(len(rows))))
-    else:  # no threads, because the current GPU is a setting of each thread
+    else:  # no threads, because each thread has its own current GPU
         correct = list(map(answered, range(len(rows))))
     answers: dict[str, list[bool | None]] = {}
     for name, known, right in zip(questions, covered, correct, strict=True):
@@ -271,8 +273,8 @@ def answer_questions(
 def _correct(unit: Any, spelling_ids: np.ndarray, questions: np.ndarray, method: Method) -> np.ndarray:
     """Return whether each question is answered correctly: bool array, shape (N,).
 
-    The questions of a section share a few words. The cosines of these words with all words are computed once, and the
-    scores of a question are combined from three rows of cosines.
+    The questions of a section contain few distinct words, so the cosines of these words and all candidates are computed
+    once. The scores of a question are then combined from three rows of these cosines.
 
     Parameters
     ----------
@@ -310,11 +312,11 @@ def _correct(unit: Any, spelling_ids: np.ndarray, questions: np.ndarray, method:
 
 
 def _best_are_right(scores: Any, spelling_ids: np.ndarray, questions: np.ndarray) -> np.ndarray:
-    """Return whether the best answer that is not a word of the question is the expected answer."""
+    """Return, for each question, whether the best answer is d when the words a, b and c are excluded."""
     xp = get_namespace(scores)
     correct = np.zeros(len(questions), dtype=bool)
     pending, left_out = np.arange(len(questions)), questions[:, :3]
-    # Exclude the rows of the question first. If the best remaining answer is one of these words in another case,
+    # First exclude the rows of the question. If the best remaining answer differs from one of these words only in case,
     # exclude its row too, and try the next best answer.
     while len(pending):
         own = np.repeat(np.arange(len(pending)), left_out.shape[1])

@@ -19,7 +19,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
     Parameters
     ----------
     path : str or path
-        UTF-8 text. A line ``: section`` starts a section. Every other line is a question of four words.
+        UTF-8 text. A line of the form ``: section`` starts a section. Every other line is a question of four words.
 
     Returns
     -------
@@ -29,7 +29,8 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
     Raises
     ------
     ValueError
-        If a question does not have four words, with the line number, or the file has no questions.
+        If the file has no questions, or a question does not have four words. The message gives the number of the
+        invalid line.
     OSError
         If the file cannot be opened.
 
@@ -64,8 +65,8 @@ def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[
     Parameters
     ----------
     path : str or path
-        UTF-8 text with lines ``word1 word2 score``. Lines that start with ``#`` are comments. The first line of a
-        ``.csv`` file can be a header.
+        UTF-8 text with lines of the form ``word1 word2 score``. Lines that start with ``#`` are comments. The first
+        line of a ``.csv`` file can be a header.
     delimiter : str, optional
         Separator of the fields. By default, a comma in ``.csv`` files, and tabs or spaces in other files.
 
@@ -76,7 +77,8 @@ def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[
     Raises
     ------
     ValueError
-        If a line does not have two words and a finite number, with the line number, or the file has no pairs.
+        If the file has no pairs, or a line does not have two words and a finite number. The message gives the number of
+        the invalid line.
     OSError
         If the file cannot be opened.
 
@@ -115,7 +117,7 @@ def _lines(path: str | PathLike[str]) -> Iterable[tuple[int, str]]:
 
 
 def _names_columns(line: str, delimiter: str | None) -> bool:
-    """Return whether a line is a header, that is, has three fields of which the last is not a number."""
+    """Return whether a line is a header, that is, whether it has three fields and the last field is not a number."""
     parts = line.split(delimiter)
     try:
         float(parts[-1])

@@ -25,7 +25,7 @@ class StabilityResult:
     overlap : float
         Mean of `overlaps`.
     words : list of str or int
-        The n words compared.
+        The n words that were compared.
     overlaps : float array, shape (n,)
         For each word, the share of nearest neighbours that two models have in common, averaged over all pairs of
         models.
@@ -37,10 +37,10 @@ class StabilityResult:
 
 
 def neighbour_stability(models: Sequence[WordVectors], topn: int = 10, restrict_vocab: int = 10_000) -> StabilityResult:
-    """Measure how many nearest neighbours several models have in common.
+    """Measure the share of nearest neighbours that several models have in common.
 
-    Differences between models that were trained with different seeds are due to chance. Measure stability before
-    drawing conclusions from the neighbours of a word.
+    Models that were trained with different seeds differ only by chance, so compare several seeds before you draw
+    conclusions from the neighbours of a word.
 
     Parameters
     ----------

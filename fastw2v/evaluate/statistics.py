@@ -1,4 +1,4 @@
-"""Statistics: ranks, correlations and bootstrap intervals of rank correlations."""
+"""Statistics: ranks, correlations, and bootstrap intervals of rank correlations."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def bootstrap_interval(x: np.ndarray, y: np.ndarray, drawings: int = 1000) -> tu
     ----------
     x, y : float array, shape (N,)
     drawings : int
-        Number of resamples. Each is N pairs drawn with replacement, from a generator with seed 0.
+        Number of resamples. Each resample consists of N pairs, drawn with replacement. The random seed is always 0.
 
     Returns
     -------
     low, high : float
-        The 2.5th and 97.5th percentiles, or NaN if no resample has a correlation.
+        The 2.5th and 97.5th percentiles, or NaN if the correlation is undefined in all resamples.
 
     Examples
     --------
@@ -90,13 +90,13 @@ def bootstrap_interval(x: np.ndarray, y: np.ndarray, drawings: int = 1000) -> tu
         times = np.bincount(drawn.reshape(-1), minlength=size * n).reshape(size, n).astype(np.float64)
         found.append(_weighted_correlation(_weighted_ranks(x, times), _weighted_ranks(y, times), times))
     correlations = np.concatenate(found)
-    correlations = correlations[~np.isnan(correlations)]  # a resample of equal values has no correlation
+    correlations = correlations[~np.isnan(correlations)]  # the correlation is undefined if all values are equal
     low, high = np.quantile(correlations, (0.025, 0.975)) if len(correlations) else (math.nan, math.nan)
     return float(low), float(high)
 
 
 def _weighted_ranks(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return the ranks of values, shape (N,), in B resamples. `times` counts each value in each, shape (B, N)."""
+    """Return the ranks, shape (B, N), of N values in B resamples. Resample b contains value n ``times[b, n]`` times."""
     _, places, sizes = np.unique(values, return_inverse=True, return_counts=True)
     order = np.argsort(places, kind="stable")
     held = np.add.reduceat(times[:, order], np.cumsum(sizes) - sizes, axis=1)
@@ -105,7 +105,7 @@ def _weighted_ranks(values: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _weighted_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return Pearson's weighted correlation along the last axis, or NaN if a side is constant."""
+    """Return Pearson's weighted correlation along the last axis, or NaN where x or y is constant."""
     total = weights.sum(axis=1, keepdims=True)
     dx, dy = (side - (weights * side).sum(axis=1, keepdims=True) / total for side in (x, y))
     xx, yy, xy = ((weights * product).sum(axis=1) for product in (dx * dx, dy * dy, dx * dy))

@@ -1,4 +1,4 @@
-"""Suites: evaluation on all public sets of a language."""
+"""Evaluation suites: all public evaluation sets of a language."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def evaluate_suite(
     name : {"english", "korean"}
         Name of the suite; see `fastw2v.datasets.load_suite`.
     folder : str or path, optional
-        Folder with the files of the suite. By default, the folder named by ``FASTW2V_DATA`` is searched.
+        Folder in which to search for the files of the suite. By default, the folder in the environment variable
+        ``FASTW2V_DATA``.
     restrict_vocab : int
         Use only the first `restrict_vocab` words for analogies.
 
@@ -60,14 +61,14 @@ def evaluate_suite(
     Raises
     ------
     ValueError
-        If there is no suite `name`, a file is malformed, or `restrict_vocab` is below 1.
+        If no suite is called `name`, a file is malformed, or `restrict_vocab` is below 1.
     OSError
         If a file does not exist and cannot be downloaded.
 
     See Also
     --------
-    analogies : The score on analogies.
-    word_pairs : The score on word pairs.
+    analogies : Score word vectors on analogies.
+    word_pairs : Score word vectors on word pairs.
 
     Examples
     --------

@@ -28,7 +28,7 @@ class PairsResult:
     interval : (float, float)
         95% bootstrap interval of `spearman`. NaN if `spearman` is NaN.
     covered : int
-        Number of pairs whose words are both known.
+        Number of pairs in which both words are known.
     total : int
         Number of pairs.
     """
@@ -60,9 +60,9 @@ def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lo
     vectors : WordVectors
         Words in order of decreasing frequency.
     pairs : iterable of (str, str, float)
-        Two words and their judged similarity, for example from `read_pairs`.
+        Two words and their similarity according to human judges, for example from `read_pairs`.
     lower : bool
-        If true, ignore case. If several words differ only in case, the first of them is used.
+        If true, ignore case. If several words differ only in case, the first one is used.
 
     Returns
     -------
@@ -96,18 +96,18 @@ def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lo
 def pair_cosines(
     vectors: WordVectors, pairs: Sequence[tuple[str, str, float]], restrict_vocab: int, lower: bool
 ) -> np.ndarray:
-    """Return the cosine of each pair of words.
+    """Return the cosine of the vectors of each pair of words.
 
     Parameters
     ----------
     vectors : WordVectors
         Words in order of decreasing frequency.
     pairs : sequence of (str, str, float)
-        Two words and their judged similarity, for example from `read_pairs`.
+        Two words and their similarity according to human judges, for example from `read_pairs`.
     restrict_vocab : int
         Use only the first `restrict_vocab` words.
     lower : bool
-        If true, ignore case. If several words differ only in case, the first of them is used.
+        If true, ignore case. If several words differ only in case, the first one is used.
 
     Returns
     -------

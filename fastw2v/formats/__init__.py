@@ -1,7 +1,7 @@
 """Readers and writers of word-vector files. ``docs/reference/file_formats.md`` describes each format byte by byte.
 
 Files can come from untrusted sources. Readers therefore check the sizes in a header against the size of the file before
-they allocate memory, and they check that every row ends where it should.
+they allocate memory, and they check that every row ends at the expected position.
 """
 
 from fastw2v.formats.fileio import FormatError

@@ -1,7 +1,7 @@
-"""fastText models: the same word vectors as ``fasttext print-word-vectors`` prints.
+"""Reader of fastText models. It returns the word vectors that ``fasttext print-word-vectors`` prints.
 
-A word's vector is the mean of its own row and the rows of its character n-grams, which a hash function maps to rows.
-Vectors of out-of-vocabulary words are not computed. To get them, use the model in fastText.
+The vector of a word is the mean of its own row and the rows of its character n-grams. A hash function maps n-grams to
+rows. Vectors of out-of-vocabulary words are not computed. To get them, load the model in fastText.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from fastw2v.formats.fileio import FormatError
 __all__ = ["is_fasttext", "read_fasttext"]
 
 _MAGIC = struct.pack("<i", 793712314)
-# Magic number, version, 12 settings, t. Then, of the dictionary: entries, words, labels, tokens, pruned n-grams.
+# Magic number, version, 12 integer settings and the setting t; then the numbers of entries, words, labels, tokens and
+# pruned n-grams in the dictionary.
 _HEAD = struct.Struct("<14id iii q q")
 
 
 def is_fasttext(file: BinaryIO) -> bool:
-    """Return whether a file is a fastText model, and rewind it.
+    """Return whether a file is a fastText model. The file is rewound to its beginning.
 
     Examples
     --------
@@ -44,13 +45,13 @@ def read_fasttext(file: BinaryIO, path: Path, size: int, limit: int | None) -> t
     Parameters
     ----------
     file : binary file
-        It is mapped into memory.
+        Open file, which is mapped into memory.
     path : Path
         Used in error messages.
     size : int
         Size of the file in bytes.
     limit : int or None
-        Number of words to read, counted from the first. If None, all words are read.
+        Read only the first `limit` words. If None, read all words.
 
     Returns
     -------
@@ -62,7 +63,7 @@ def read_fasttext(file: BinaryIO, path: Path, size: int, limit: int | None) -> t
     Raises
     ------
     FormatError
-        If the file is damaged, quantised or of an unsupported version.
+        If the file is damaged, is quantised or has an unsupported version.
 
     Examples
     --------
@@ -95,10 +96,10 @@ def read_fasttext(file: BinaryIO, path: Path, size: int, limit: int | None) -> t
         longest = longest if version == 12 else 0 if settings[6] == 3 else longest
         end = at + 4 * n_rows * n_dims
         if width != n_dims or n_rows < n_words or end > size:
-            raise ValueError(f"its matrix of shape ({n_rows}, {width}) does not match its header or its size")
+            raise ValueError(f"its matrix of shape ({n_rows}, {width}) does not match the header or the file size")
         n_outputs, width = struct.unpack_from("<qq", data, end + 1)
         if data[end] != 0 or width != n_dims or n_outputs < 0 or end + 17 + 4 * n_outputs * n_dims != size:
-            raise ValueError("its second matrix does not end at the end of the file, which is truncated or damaged")
+            raise ValueError("its second matrix does not end at the end of the file; the file is truncated or damaged")
         if longest > 0 and (shortest < 1 or bucket < 1 or n_rows != n_words + bucket):
             raise ValueError(
                 f"its matrix has {n_rows} rows, but there are {n_words} words and {bucket} buckets for n-grams of "

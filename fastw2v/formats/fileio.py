@@ -1,4 +1,4 @@
-"""File access of all formats: optional gzip, atomic replacement, and conversion of words and values."""
+"""File access shared by all formats: optional gzip, atomic replacement, and conversion of words and values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SPACES = re.compile(rb"[\x00-\x20\x7f]")
 
 
 class FormatError(ValueError):
-    """An error in reading or writing a vector file, with its place and a remedy in the message."""
+    """Error while reading or writing a vector file. The message gives the position of the error and a remedy."""
 
 
 def is_gzipped(path: Path) -> bool:
@@ -44,7 +44,7 @@ def open_for_reading(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """Open a file for reading and decompress it if it is gzipped. Yield the file and its size.
 
     A gzipped file is recognised by its first bytes, not by its name. It is decompressed into an unnamed temporary file,
-    because readers map files into memory and check their headers against their sizes.
+    because readers map files into memory and check the header against the size of the file.
 
     Parameters
     ----------
@@ -94,12 +94,12 @@ def open_for_reading(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 @contextlib.contextmanager
 def open_for_writing(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that replaces `path` on success. It is compressed if the name ends in ``.gz``.
+    """Open a temporary file that replaces `path` on success. The file is compressed if the name ends in ``.gz``.
 
     Parameters
     ----------
     path : Path
-        After an error, an existing file of this name is unchanged.
+        If an error occurs, an existing file at this path is left unchanged.
 
     Yields
     ------
@@ -126,7 +126,7 @@ def open_for_writing(path: Path) -> Iterator[BinaryIO]:
         if not is_gzipped(path):
             yield file
             return
-        # Without name and time, equal vectors give equal files.
+        # Omit the name and the time, so that equal vectors give identical files.
         with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed:
             yield packed  # type: ignore[misc]
 
@@ -159,19 +159,19 @@ def decode_words(words: bytes, path: Path, errors: str) -> list[str]:
     ['sun', 'caf\udce9']
     """
     try:
-        # Equivalent to decoding each word, but much faster: a newline also ends an incomplete character.
+        # Because a newline ends an incomplete character, this is equivalent to decoding each word, but much faster.
         return words.decode("utf-8", errors).split("\n")
     except UnicodeDecodeError as error:
         row = words.count(b"\n", 0, error.start)
         word = words.split(b"\n")[row]
         raise FormatError(
             f"{path}: the word in row {row + 1}, {word[:30]!r}, is not UTF-8: "
-            f"{error.reason}. Read the file with errors='surrogateescape' to keep the bytes of such words, or 'replace'"
+            f"{error.reason}. Read the file with errors='surrogateescape', which keeps the bytes, or errors='replace'"
         ) from error
 
 
 def encode_words(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | None = _SPACES) -> list[bytes]:
-    """Encode words in UTF-8, integers as digits, and check that the format can store each word.
+    """Encode words as UTF-8 and integers as digits, and check that the format can store each word.
 
     Parameters
     ----------
@@ -179,8 +179,8 @@ def encode_words(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | No
     path : Path
         Used in error messages.
     unfit : pattern or None
-        Matches the bytes that a word must not contain: by default spaces and control characters. If None, any word is
-        accepted, including the empty word.
+        Pattern of the bytes that a word must not contain; by default, spaces and control characters. If None, any word
+        is accepted, including the empty word.
 
     Returns
     -------
@@ -212,14 +212,14 @@ def encode_words(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | No
             what = "the empty word" if word == "" else f"the word {word!r} contains a space or control character and"
             target = f"a {path.suffix} file" if path.suffix else "this format"
             raise FormatError(
-                f"{path}: {what} cannot be written to {target}, because no reader could tell where it ends. "
+                f"{path}: {what} cannot be written to {target}, because no reader could tell where the word ends. "
                 "Save as .safetensors, which stores any word, or rename the word"
             )
     return spelled
 
 
 def cast(matrix: np.ndarray, dtype: np.dtype, path: Path) -> np.ndarray:
-    """Return the matrix in C order and `dtype`, and check that no finite value becomes infinite.
+    """Convert a matrix to `dtype` and C order, and check that no finite value becomes infinite.
 
     Parameters
     ----------

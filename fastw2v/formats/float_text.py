@@ -11,7 +11,7 @@ import numpy as np
 __all__ = ["format_floats", "parse_floats"]
 
 _POWERS = 10.0 ** np.arange(23)  # all exact in double precision
-_SLOT = 16
+_SLOT = 16  # bytes reserved for the text of one number
 # The numbers 0 to 9999 as text of four digits, stored in the four bytes of an integer.
 _FOUR_DIGITS = np.array([b"%04d" % i for i in range(10_000)]).view("<u4")
 # Which bytes of a slot are used, by the number of decimals: 13 rows for positive numbers, then 13 for negative ones.
@@ -34,12 +34,12 @@ def parse_floats(raw: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple
     -------
     values : float32 array, shape (N,)
     odd : int array, shape (M,)
-        Indices of numbers that have another form, such as ``nan``. Their values are undefined.
+        Indices of numbers in any other form, such as ``nan``. Their values are undefined.
 
     Notes
     -----
-    The digits form an integer below 2⁵³, which is divided by a power of ten below 10²³. Both are exact in double
-    precision, so the quotient is the double nearest to the number, as in Python's ``float``.
+    The digits form an integer below 2⁵³, which is divided by a power of ten below 10²³. Both the integer and the power
+    are exact in double precision, so the quotient is the double nearest to the number, as in Python's ``float``.
 
     Examples
     --------
@@ -96,9 +96,9 @@ def format_floats(values: np.ndarray) -> tuple[bytes, np.ndarray]:
 
     Notes
     -----
-    The number of digits is found by trial, from eight upwards or downwards: the smallest number of digits that reads
-    back exactly is kept. The trial uses the reader's arithmetic, an integer divided by a power of ten in double
-    precision. Numbers with a magnitude up to 0.0001 or from 9.9 are formatted one by one.
+    The number of digits is found by trial. It starts at eight and is raised or lowered to the smallest number of digits
+    that reads back exactly. Each trial uses the arithmetic of `parse_floats`: an integer is divided by a power of ten
+    in double precision. Numbers whose magnitude is at most 0.0001 or at least 9.9 are formatted one by one.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def _spelled_alone(value: np.float32) -> bytes:
 
 
 def _eight_digits(octets: np.ndarray, n_digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number that the last `n_digits` of eight characters form, and whether they are all digits."""
+    """Return the number formed by the last `n_digits` of eight characters, and whether these are all digits."""
     # The first character is the lowest byte. Shifting right and left again replaces the leading characters with zeros.
     spare = (8 * (8 - n_digits)).astype(np.uint64)
     x = ((octets ^ np.uint64(0x3030303030303030)) >> spare) << spare

@@ -1,4 +1,4 @@
-"""gensim's own files: a pickled KeyedVectors object or Word2Vec model, with large arrays in separate files."""
+"""Reader of gensim's own files: pickled KeyedVectors or Word2Vec objects, with large arrays in separate files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _VECTORS = {
     "gensim.models.keyedvectors Word2VecKeyedVectors",
     "gensim.models.keyedvectors EuclideanKeyedVectors",
 }
-# Other names that occur in such files: the model around the vectors, and its state. None of these objects is created.
+# Names that occur in gensim's files: the vectors, the model that contains them, and its state. None of these objects is
+# created.
 _KNOWN = _VECTORS | {
     "gensim.models.word2vec Word2Vec",
     "gensim.models.word2vec Word2VecVocab",
@@ -33,7 +34,8 @@ _KNOWN = _VECTORS | {
     "numpy.random._pickle __bit_generator_ctor",
     "numpy.random._mt19937 MT19937",
 }
-# Upper bound of integer words. An attacker can choose larger keys with equal hashes, which make a dictionary very slow.
+# Upper bound for integer words. An attacker could choose larger keys that have equal hashes, which would make a
+# dictionary very slow.
 _LARGEST_KEY = 2**31
 
 
@@ -54,7 +56,7 @@ def read_gensim(path: Path) -> VectorRecord:
     Raises
     ------
     FormatError
-        If the file is not such a pickle, or refers to anything that these objects do not need.
+        If the file is not a pickle written by gensim, or refers to anything that word vectors do not need.
     OSError
         If the file cannot be opened.
 

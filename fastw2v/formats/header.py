@@ -13,7 +13,7 @@ _HEADER = re.compile(rb"\s*(\d{1,18})[ \t]+(\d{1,18})[ \t\r]*\n")
 
 
 def read_header(line: bytes, path: Path, size: int, least_word: int, least_value: int) -> tuple[int, int, int]:
-    r"""Parse the header line, and check that the file is large enough for the sizes in it.
+    r"""Parse the header line, and check that the file is large enough for all words and values.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def read_header(line: bytes, path: Path, size: int, least_word: int, least_value
     size : int
         Size of the file in bytes.
     least_word, least_value : int
-        Minimum number of bytes of a word, with its separator, and of a value.
+        Minimum sizes in bytes of a word, including its separator, and of a value.
 
     Returns
     -------
@@ -55,13 +55,15 @@ def read_header(line: bytes, path: Path, size: int, least_word: int, least_value
         if line.startswith(b"\x80"):
             hint = "this looks like a pickle; if gensim wrote it, use format='gensim'"
         elif re.match(rb"\S+( [-+0-9.e]+)+\s*$", line):
-            hint = "if this is a GloVe file, which has no such line, use format='glove'"
+            hint = "if this is a GloVe file, which has no header line, use format='glove'"
         raise FormatError(
             f"{path}: the first line is {line[:40]!r}, not the number of words and the number of dimensions; {hint}"
         )
     n_words, n_dims = int(found[1]), int(found[2])
     if n_words < 1 or n_dims < 1:
-        raise FormatError(f"{path}: the header is {n_words} words of {n_dims} dimensions; both must be at least 1")
+        raise FormatError(
+            f"{path}: the header gives {n_words} words of {n_dims} dimensions; both numbers must be at least 1"
+        )
     least, rest = n_words * (least_word + least_value * n_dims), size - found.end()
     if least > rest:
         raise FormatError(
@@ -72,21 +74,21 @@ def read_header(line: bytes, path: Path, size: int, least_word: int, least_value
 
 
 def check_rest(rest: bytes, path: Path, n_words: int) -> None:
-    r"""Check that only white space follows the last word.
+    r"""Check that only white space follows the last row.
 
     Parameters
     ----------
     rest : bytes
-        The 64 bytes after the last word, or fewer at the end of the file.
+        The 64 bytes after the last row, or fewer at the end of the file.
     path : Path
         Used in error messages.
     n_words : int
-        The number of words in the header.
+        The number of words according to the header.
 
     Raises
     ------
     FormatError
-        If anything else follows.
+        If anything other than white space follows.
 
     Examples
     --------
@@ -96,10 +98,10 @@ def check_rest(rest: bytes, path: Path, n_words: int) -> None:
     >>> check_rest(b"moon 0.5\n", Path("vectors.txt"), n_words=2)
     Traceback (most recent call last):
         ...
-    fastw2v.formats.fileio.FormatError: vectors.txt: more data follows the last word, b'moon 0.5...
+    fastw2v.formats.fileio.FormatError: vectors.txt: more data follows the last row, b'moon 0.5...
     """
     if rest.strip() or len(rest) == 64:
         raise FormatError(
-            f"{path}: more data follows the last word, {rest[:30]!r}. "
-            f"The header, which gives the number of words as {n_words}, is wrong or the file is damaged"
+            f"{path}: more data follows the last row, {rest[:30]!r}. "
+            f"The header, which gives the number of words as {n_words}, is wrong, or the file is damaged"
         )

@@ -1,4 +1,4 @@
-"""NumPy's ``.npz`` archive with the same arrays as in safetensors files. Pickles are neither written nor read."""
+"""NumPy ``.npz`` archives with the same arrays as safetensors files. Pickles are neither written nor read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_npz(path: Path) -> VectorRecord:
     >>> record, record.index_to_key, record.counts.tolist()
     (VectorRecord(vectors of shape (1, 2), float64), ['new york'], [7])
     """
-    path.open("rb").close()  # raise plain errors first: no such file, no permission, a folder
+    path.open("rb").close()  # raises the usual OSError if the file is missing or unreadable
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
@@ -69,7 +69,7 @@ def read_npz(path: Path) -> VectorRecord:
     keys = "integers" if arrays.pop("integer_words", np.False_).any() else "strings"
     settings = arrays.pop("settings", np.frombuffer(b"null", np.uint8)).tobytes().decode("utf-8", "replace")
     if words.dtype != np.uint8 or words.ndim != 1 or offsets.dtype != np.int64 or offsets.ndim != 1:
-        raise FormatError(f"{path}: words is not an array of bytes, or word_offsets is not one of 64-bit integers")
+        raise FormatError(f"{path}: words is not an array of bytes, or word_offsets is not an array of int64")
     if not len(offsets) or offsets[0] or offsets[-1] != len(words) or (offsets[1:] < offsets[:-1]).any():
         raise FormatError(f"{path}: word_offsets does not run from 0 to the length of words; the file is damaged")
     spelled = words_from_arrays(words, offsets, keys, path)
@@ -77,7 +77,7 @@ def read_npz(path: Path) -> VectorRecord:
 
 
 def write_npz(record: VectorRecord, path: Path) -> None:
-    """Write a complete record without loss.
+    """Write all data of a record to an ``.npz`` file without loss.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def write_npz(record: VectorRecord, path: Path) -> None:
     Raises
     ------
     FormatError
-        If a word is not valid Unicode, or the settings are not JSON.
+        If a word is not valid Unicode, or the settings cannot be represented in JSON.
     OSError
         If the file cannot be written.
 

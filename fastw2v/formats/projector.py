@@ -1,4 +1,4 @@
-"""Files of the TensorBoard Embedding Projector: one with tab-separated numbers and one with the words."""
+"""Files of the TensorBoard Embedding Projector: one file of tab-separated vectors and one file of words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 def metadata_path(path: Path) -> Path:
-    """Return the path of the file with the words: ``NAME.metadata.tsv`` for ``NAME.tsv``.
+    """Return the path of the file that contains the words: ``NAME.metadata.tsv`` for ``NAME.tsv``.
 
     Examples
     --------
@@ -34,19 +34,19 @@ def metadata_path(path: Path) -> Path:
 
 
 def read_projector(path: Path, errors: str) -> VectorRecord:
-    r"""Read the vectors from one file, and the words and counts from the other.
+    r"""Read vectors from one file, and their words and counts from a second file.
 
     Parameters
     ----------
     path : Path
-        The file with the vectors.
+        File of vectors. The words are in the file named by `metadata_path`.
     errors : str
         How to handle words that are not UTF-8, as in `bytes.decode`.
 
     Returns
     -------
     VectorRecord
-        The counts are None unless the words have a column ``count``.
+        Its counts are None unless the file of words has a column ``count``.
 
     Raises
     ------
@@ -72,11 +72,13 @@ def read_projector(path: Path, errors: str) -> VectorRecord:
             f"{path} or {metadata_path(path)} is truncated: the file is empty, or its last line has no newline"
         )
     counts: Any = None
-    if b"\t" in lines[0]:  # several columns have their names in the first line
+    if b"\t" in lines[0]:  # if there are several columns, the first line contains their names
         names, *lines = lines
         columns = [line.rstrip(b"\r").split(b"\t") for line in lines]
         if any(len(column) != names.count(b"\t") + 1 for column in columns):
-            raise FormatError(f"{metadata_path(path)}: the lines differ in their number of columns; it is damaged")
+            raise FormatError(
+                f"{metadata_path(path)}: the lines differ in their number of columns; the file is damaged"
+            )
         lines = [column[0] for column in columns]
         where = names.rstrip(b"\r").split(b"\t")
         if b"count" in where:
@@ -89,19 +91,19 @@ def read_projector(path: Path, errors: str) -> VectorRecord:
         )
         _, vectors = parse_rows(rows, n_dims)
     except IndexError as error:
-        raise FormatError(f"{path}: line {error.args[0] + 1} is not {n_dims} tab-separated numbers") from None
+        raise FormatError(f"{path}: line {error.args[0] + 1} does not contain {n_dims} tab-separated numbers") from None
     words = decode_words(b"\n".join(line.rstrip(b"\r") for line in lines), path, errors)
     return VectorRecord(words, vectors, counts)
 
 
 def write_projector(record: VectorRecord, path: Path) -> None:
-    r"""Write the vectors to one file, and the words and counts to the other.
+    r"""Write vectors to one file, and their words and counts to a second file.
 
     Parameters
     ----------
     record : VectorRecord
     path : Path
-        The file of the vectors; `metadata_path` gives that of the words.
+        File of vectors. The words are written to the file named by `metadata_path`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The content of a word-vector file as plain data."""
+"""The contents of a word-vector file as plain data."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ __all__ = ["VectorRecord", "check_record"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class VectorRecord:
-    """The words, vectors and further data of a file, as returned by readers and accepted by writers.
+    """The words, vectors and other data in a file, as returned by readers and accepted by writers.
 
-    The constructor checks nothing. `WordVectors` checks a record that was read, and `check_record` checks a record that
-    will be written.
+    The constructor performs no checks. Records are checked by `WordVectors` after reading, and by `check_record` before
+    writing.
 
     Parameters
     ----------
-    words : sequence of str or of int, or a function that returns one
+    words : sequence of str or int, or function that returns a sequence
         V words. A function is called when the words are first needed.
     vectors : float array, shape (V, D)
         An array of any array library.
     counts : integer array, shape (V,), optional
         Number of occurrences of each word in the corpus.
     context_vectors : float array, shape (V, D), optional
-        W_out, the output vectors of the model.
+        Output matrix of the model, W_out.
     settings : dict, optional
-        Training settings: any data that JSON can represent.
+        Training settings. Any data that JSON can represent is allowed.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class VectorRecord:
 
     @cached_property
     def index_to_key(self) -> list[Any]:
-        """The words, in the order of the rows.
+        """The words, in row order: list of str or int.
 
         Examples
         --------
@@ -63,7 +63,7 @@ class VectorRecord:
         return list(self.words() if callable(self.words) else self.words)
 
     def first(self, n: int) -> VectorRecord:
-        """Return a record of the first `n` words. If `words` is a function, it is not called yet.
+        """Return a record of the first `n` words. If `words` is a function, the function is not called yet.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class VectorRecord:
         Returns
         -------
         VectorRecord
-            Its arrays are views.
+            Record whose arrays are views of the arrays of this record.
 
         Raises
         ------
@@ -121,7 +121,7 @@ def check_record(record: VectorRecord) -> None:
     >>> check_record(VectorRecord(["sun", "moon"], np.ones((2, 3)), context_vectors=np.ones((2, 4))))
     Traceback (most recent call last):
         ...
-    ValueError: context_vectors has shape (2, 4); it must have the shape of vectors, (2, 3)
+    ValueError: context_vectors has shape (2, 4); it must have the same shape as vectors, (2, 3)
     """
     matrix = check_matrix("vectors", record.vectors)
     index_keys(check_keys(record.index_to_key, matrix.shape[0]))
@@ -132,7 +132,7 @@ def check_record(record: VectorRecord) -> None:
         and check_matrix("context_vectors", record.context_vectors).shape != matrix.shape
     ):
         raise ValueError(
-            f"context_vectors has shape {tuple(record.context_vectors.shape)}; it must have the shape of vectors, "
+            f"context_vectors has shape {tuple(record.context_vectors.shape)}; it must have the same shape as vectors, "
             f"{tuple(matrix.shape)}"
         )
 

@@ -1,4 +1,4 @@
-"""The registry of formats: inference from file names, and one function each to read and to write any format."""
+"""The supported formats: inference from file names, and functions that read and write files in any format."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GZIPPABLE = ("bin", "txt", "glove")
 
 
 def format_of(path: str | PathLike[str], format: str | None = None) -> str:
-    """Return the format of a file, from `format` if it is given and otherwise from the suffix.
+    """Return the format of a file: `format` if it is given, otherwise the format inferred from the path.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
     Raises
     ------
     FormatError
-        If the suffix or `format` is unknown, or the format cannot be compressed and the name ends in ``.gz``.
+        If the suffix or `format` is unknown, or the name ends in ``.gz`` but the format cannot be compressed.
 
     Examples
     --------
@@ -68,12 +68,12 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
             return "static-embedding"
         if format is None:
             raise FormatError(
-                f"{path}: unknown suffix {bare.suffix!r}. Supported are {', '.join(SUFFIXES)}; .gz after .bin, "
-                ".txt, .vec and .glove; and, for reading, .kv. For a file with any other name, specify the format: "
+                f"{path}: unknown suffix {bare.suffix!r}. Supported suffixes are {', '.join(SUFFIXES)}, .kv (only for "
+                "reading), and .gz after .bin, .txt, .vec or .glove. For any other suffix, specify the format: "
                 f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
             )
     if format not in FORMATS:
-        raise FormatError(f"format is {format!r}; supported are {', '.join(FORMATS)}")
+        raise FormatError(f"format is {format!r}; it must be one of {', '.join(FORMATS)}")
     if is_gzipped(path) and format not in _GZIPPABLE:
         raise FormatError(f"{path}: {format} files cannot be compressed with gzip; remove the .gz from the name")
     return format
@@ -89,27 +89,27 @@ def read(
     path : str or path
         A gzipped file is decompressed, whatever its name.
     format : str, optional
-        One of `FORMATS`. By default the suffix determines the format, and a folder is read as a StaticEmbedding. A
+        One of `FORMATS`. By default, the suffix determines the format, and a folder is read as a StaticEmbedding. A
         file whose suffix is ``.kv`` or unknown is recognised as safetensors by its first bytes. A ``.bin`` file can
         also be a fastText model, and a ``.txt`` or ``.vec`` file can also be a GloVe file, which has no header line.
     errors : {"strict", "surrogateescape", "replace", "ignore"}
-        How to handle words that are not UTF-8, as in `bytes.decode`. Old tools truncate words in the middle of a
-        character; "surrogateescape" preserves their bytes.
+        How to handle words that are not UTF-8, as in `bytes.decode`. Some old tools truncate words in the middle of a
+        character. "surrogateescape" preserves the bytes of these words.
     limit : int, optional
-        Number of words to keep, counted from the first. The rest of a ``.bin``, ``.txt``, ``.vec`` or ``.glove`` file
-        is not read.
+        Return only the first `limit` words. The rest of a ``.bin``, ``.txt``, ``.vec`` or ``.glove`` file is not read.
 
     Returns
     -------
     VectorRecord
-        Arrays on the host. Vectors are float32, but those of ``.safetensors``, ``.npz`` and gensim files have the type
-        in which they were saved. The vectors of a ``.safetensors`` file are mapped into memory: they are read-only and
-        are loaded from disk when they are used. Its words are decoded when they are first needed.
+        Record with NumPy arrays. Vectors are float32, except in ``.safetensors``, ``.npz`` and gensim files, whose
+        vectors keep their dtype. The vectors of a ``.safetensors`` file are mapped into memory: they are read-only and
+        are loaded from disk when they are used. The words of a ``.safetensors`` file are decoded when they are first
+        needed.
 
     Raises
     ------
     FormatError
-        If the suffix or `format` is unknown, or the file is truncated, damaged or of another format.
+        If the suffix or `format` is unknown, or the file is truncated, damaged or in a different format.
     OSError
         If the file cannot be opened.
     ValueError
@@ -160,12 +160,12 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
     Parameters
     ----------
     record : VectorRecord
-        ``.safetensors`` and ``.npz`` files store everything without loss. Other files store words as text, vectors as
-        float32 and, only in ``.tsv`` files, counts.
+        ``.safetensors`` and ``.npz`` files store all data without loss. The other formats store words as text and
+        vectors as float32. Of these, only ``.tsv`` files also store counts.
     path : str or path
-        A trailing ``.gz`` compresses the file.
+        If the name ends in ``.gz``, the file is compressed.
     format : str, optional
-        One of `FORMATS` other than "gensim". By default the suffix determines the format.
+        One of `FORMATS` other than "gensim". By default, the suffix determines the format.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
     path = Path(path)
     kind = format_of(path, format)
     if kind == "gensim":
-        raise FormatError(f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim reads, too")
+        raise FormatError(f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim can read")
     try:
         check_record(record)
     except (TypeError, ValueError) as error:

@@ -1,8 +1,8 @@
 """A reader of pickles that contain plain data. It never runs code from the file.
 
 A pickle is a program. This interpreter supports only the instructions that build dictionaries, lists, strings, numbers
-and arrays, and rejects all others. It never looks up names of classes and functions: a name that the caller allows
-becomes a `PickledObject`, which only records the state that the pickle gives, and any other name is rejected.
+and arrays, and rejects all others. It never looks up names of classes and functions. A name that the caller allows
+becomes a `PickledObject`, which only records the state given in the pickle. Any other name is rejected.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ARRAY_NAMES = {
 
 
 class PickledArray:
-    """An array in a pickle. Its `value` is None until the pickle has described it completely.
+    """An array in a pickle. Its `value` is None until all data of the array has been read.
 
     Examples
     --------
@@ -141,14 +141,15 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
     ----------
     data : bytes
     known : collection of str
-        Names of classes and functions, such as ``"collections defaultdict"``, that become `PickledObject`.
+        Names of classes and functions, such as ``"collections defaultdict"``, that may occur in the pickle. They are
+        returned as `PickledObject`.
     most : int, optional
-        Integer keys of dictionaries must be below this limit. By default, the length of `data`.
+        Exclusive upper bound for the integer keys of dictionaries. By default, the length of `data`.
 
     Returns
     -------
     object
-        Built from dictionaries, lists, tuples, strings, bytes, numbers, `PickledArray` and `PickledObject`.
+        Data built from dictionaries, lists, tuples, strings, bytes, numbers, `PickledArray` and `PickledObject`.
 
     Raises
     ------
@@ -173,7 +174,7 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
 
     def pop(n: int) -> list[Any]:
         if not 0 <= n <= len(stack):
-            raise ValueError("it removes more items from the stack than there are")
+            raise ValueError("it removes more items than the stack contains")
         taken = stack[len(stack) - n :]
         del stack[len(stack) - n :]
         return taken
@@ -183,7 +184,7 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
     frame_end: int | None = None
     for opcode, argument, position in pickletools.genops(data):
         name = opcode.name
-        # Since protocol 4, instructions are grouped in frames with a length, which reveals inserted or lost bytes.
+        # Since protocol 4, instructions are grouped in frames. The length of a frame reveals inserted or lost bytes.
         if frame_end is not None and position >= frame_end:
             if position > frame_end:
                 raise ValueError("an instruction extends beyond its frame")
@@ -244,7 +245,8 @@ def _set_items(target: Any, items: list[Any], limit: int) -> None:
     if type(target) is not dict or len(items) % 2:
         raise ValueError("it adds items to something other than a dictionary")
     for key, value in zip(items[::2], items[1::2], strict=True):
-        # Other keys and huge integers could be chosen to have equal hashes, which would make this loop extremely slow.
+        # An attacker could choose huge integers or other keys with equal hashes, which would make this loop extremely
+        # slow.
         if type(key) is not str and not (type(key) is int and 0 <= key < limit):
             raise ValueError("a dictionary key is neither a string nor an id")
         target[key] = value

@@ -1,7 +1,7 @@
 """The native format, safetensors. It stores everything without loss and opens immediately.
 
-A file is mapped into memory: rows are loaded from disk when they are used, and all words are decoded when the first one
-is needed.
+A file is mapped into memory. Rows are loaded from disk when they are used, and all words are decoded when the first
+word is needed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "U8": "u1", "I64": "<i8"}
 
 
 def is_safetensors(path: Path) -> bool:
-    """Return whether a file starts like a safetensors file: with the length of a JSON header and the header.
+    """Return whether a file starts like a safetensors file, that is, with the length of a JSON header and the header.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def read_safetensors(path: Path) -> VectorRecord:
     Returns
     -------
     VectorRecord
-        Its arrays are read-only and mapped into memory.
+        Record whose arrays are read-only and mapped into memory.
 
     Raises
     ------
@@ -97,14 +97,14 @@ def read_safetensors(path: Path) -> VectorRecord:
     """
     from safetensors import SafetensorError, safe_open
 
-    path.open("rb").close()  # raise plain errors first: no such file, no permission, a folder
+    path.open("rb").close()  # raises the usual OSError if the file is missing or unreadable
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             _check_tensors(file, metadata, path)
     except SafetensorError as error:
         raise FormatError(
-            f"{path}: not a complete safetensors file ({error}). It is truncated, damaged or of another format"
+            f"{path}: not a complete safetensors file ({error}). It is truncated, damaged or in a different format"
         ) from error
     tensors = _mapped(path)
     words, offsets = tensors.pop("words"), tensors.pop("word_offsets")
@@ -115,7 +115,7 @@ def read_safetensors(path: Path) -> VectorRecord:
 
 
 def write_safetensors(record: VectorRecord, path: Path) -> None:
-    """Write a complete record without loss.
+    """Write all data of a record to a safetensors file without loss.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def write_safetensors(record: VectorRecord, path: Path) -> None:
     Raises
     ------
     FormatError
-        If a word is not valid Unicode, or the settings are not JSON.
+        If a word is not valid Unicode, or the settings cannot be represented in JSON.
     OSError
         If the file cannot be written.
 
@@ -162,7 +162,7 @@ def write_safetensors(record: VectorRecord, path: Path) -> None:
 
 
 def words_to_arrays(record: VectorRecord, path: Path) -> dict[str, np.ndarray]:
-    """Return the words as arrays: ``words`` with their concatenated bytes, and ``word_offsets`` with their boundaries.
+    """Return the words as two arrays: their concatenated bytes and the offsets of their boundaries.
 
     Parameters
     ----------
@@ -173,7 +173,8 @@ def words_to_arrays(record: VectorRecord, path: Path) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to array
-        ``words`` is a uint8 array. Word i is ``words[word_offsets[i]:word_offsets[i + 1]]`` in UTF-8.
+        ``words`` (uint8) and ``word_offsets`` (int64). Word i, in UTF-8, is
+        ``words[word_offsets[i]:word_offsets[i + 1]]``.
 
     Raises
     ------
@@ -198,14 +199,14 @@ def words_to_arrays(record: VectorRecord, path: Path) -> dict[str, np.ndarray]:
 
 
 def words_from_arrays(words: np.ndarray, offsets: np.ndarray, keys: str, path: Path) -> list[Any]:
-    """Return the words stored in the arrays of `words_to_arrays`.
+    """Return the words in the arrays that `words_to_arrays` returned.
 
     Parameters
     ----------
     words : uint8 array
     offsets : int array, shape (V + 1,)
     keys : {"strings", "integers"}
-        Type of the words. Integers are stored as digits.
+        Type of the words. Integers are stored as decimal digits.
     path : Path
         Used in error messages.
 
@@ -216,7 +217,7 @@ def words_from_arrays(words: np.ndarray, offsets: np.ndarray, keys: str, path: P
     Raises
     ------
     FormatError
-        If a word is not of the given type, or occurs twice.
+        If a word does not have the given type, or occurs twice.
 
     Examples
     --------
@@ -249,7 +250,7 @@ def words_from_arrays(words: np.ndarray, offsets: np.ndarray, keys: str, path: P
 
 
 def settings_to_json(settings: Any, path: Path) -> str:
-    """Return the settings as JSON; raise `FormatError` if that is impossible.
+    """Return the settings as JSON text; raise `FormatError` if JSON cannot represent them.
 
     Examples
     --------
@@ -265,7 +266,7 @@ def settings_to_json(settings: Any, path: Path) -> str:
 
 
 def settings_from_json(text: str, path: Path) -> Any:
-    """Return the settings from JSON; raise `FormatError` if the text is not JSON.
+    """Return the settings in a JSON text; raise `FormatError` if the text is not valid JSON.
 
     Examples
     --------
@@ -284,11 +285,13 @@ def _check_offsets(words: np.ndarray, offsets: np.ndarray, n_words: int, path: P
     if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(words) or (offsets[1:] < offsets[:-1]).any():
         raise FormatError(f"{path}: word_offsets does not run from 0 to the length of words; the file is damaged")
     if len(offsets) != n_words + 1:
-        raise FormatError(f"{path}: vectors has {n_words} rows, but there are {len(offsets) - 1} words; it is damaged")
+        raise FormatError(
+            f"{path}: vectors has {n_words} rows, but there are {len(offsets) - 1} words; the file is damaged"
+        )
 
 
 def _mapped(path: Path) -> dict[str, np.ndarray]:
-    """Return the tensors of a valid file as views of the mapped file."""
+    """Map a valid file into memory and return its tensors as views of the mapping."""
     with path.open("rb") as file:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     length = int.from_bytes(data[:8], "little")
@@ -306,12 +309,12 @@ def _check_tensors(file: Any, metadata: Mapping[str, str], path: Path) -> None:
     names = sorted(file.keys())
     if metadata.get("format") != "fastw2v":
         raise FormatError(
-            f"{path}: this safetensors file does not contain word vectors of fastw2v; its tensors are {names[:8]}"
+            f"{path}: this safetensors file does not contain fastw2v word vectors; its tensors are {names[:8]}"
         )
     if metadata.get("version") != str(VERSION):
         raise FormatError(
-            f"{path}: the file has version {metadata.get('version')} of the fastw2v format, but this fastw2v reads "
-            f"version {VERSION}; upgrade fastw2v"
+            f"{path}: the file has version {metadata.get('version')} of the fastw2v format, but the installed fastw2v "
+            f"reads version {VERSION}; upgrade fastw2v"
         )
     if missing := {"vectors", "words", "word_offsets"}.difference(names):
         raise FormatError(f"{path}: the file has no {' and no '.join(sorted(missing))}, so it is damaged")

@@ -1,7 +1,7 @@
-"""Folders with a StaticEmbedding of sentence-transformers, whose sentence vectors are the means of word vectors.
+"""Folders that contain a StaticEmbedding, a sentence-transformers model that averages word vectors.
 
 The folder contains the vectors in ``model.safetensors``, the words in ``tokenizer.json`` and two small files that
-describe the model. Sentences are split at white space. Unknown words have a vector of zeros.
+describe the model. The model splits sentences at white space and uses a vector of zeros for unknown words.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SPACES = re.compile(
 
 
 def is_static_embedding(path: Path) -> bool:
-    """Return whether a path is a folder with a StaticEmbedding.
+    """Return whether a path is a folder that contains a StaticEmbedding.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def is_static_embedding(path: Path) -> bool:
 
 
 def read_static_embedding(path: Path) -> VectorRecord:
-    """Read the words, in the order of their ids, and their vectors.
+    """Read the words and vectors of a StaticEmbedding, in the order of the word ids.
 
     Parameters
     ----------
@@ -87,9 +87,7 @@ def read_static_embedding(path: Path) -> VectorRecord:
         by_id = dict(sorted(((int(i), str(word)) for word, i in pairs)))
         tensors = load_file(path / "model.safetensors")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
-        raise FormatError(
-            f"{path}: not a complete folder of a StaticEmbedding ({type(error).__name__}: {error})"
-        ) from error
+        raise FormatError(f"{path}: not a complete StaticEmbedding folder ({type(error).__name__}: {error})") from error
     names = [name for name in ("embedding.weight", "embeddings") if name in tensors]
     if not names:
         raise FormatError(f"{path}: model.safetensors has no embedding.weight; its tensors are {sorted(tensors)[:8]}")
@@ -103,13 +101,13 @@ def read_static_embedding(path: Path) -> VectorRecord:
 
 
 def write_static_embedding(record: VectorRecord, path: Path) -> None:
-    """Write a new folder.
+    """Write words and vectors as a StaticEmbedding to a new folder.
 
     Parameters
     ----------
     record : VectorRecord
     path : Path
-        Must not exist.
+        Folder to create. It must not exist yet.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from fastw2v.formats.record import VectorRecord
 
 __all__ = ["read_word2vec_bin", "write_word2vec_bin"]
 
-# Bytes read at a time. Rows of a window this small are still in the cache when they are copied.
+# Number of bytes read at a time. Rows of a window this small are still in the cache when they are copied.
 _WINDOW = 2**22
 # Neither the C tool nor gensim writes control characters into words, but a row read at a wrong offset is full of them.
 _CONTROL = re.compile(rb"[\x00-\x20\x7f]")
@@ -34,7 +34,7 @@ def read_word2vec_bin(file: BinaryIO, path: Path, size: int, limit: int | None) 
     size : int
         Size of the file in bytes.
     limit : int or None
-        Number of words to read, counted from the first. If None, all words are read.
+        Read only the first `limit` words. If None, read all words.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def read_word2vec_bin(file: BinaryIO, path: Path, size: int, limit: int | None) 
 
     Notes
     -----
-    Words vary in length, so a row can only be found from the end of the previous one. A regular expression finds all
+    Words vary in length, so a row can only be found from the end of the previous row. A regular expression finds all
     rows of a window in one call.
 
     Examples
@@ -69,8 +69,8 @@ def read_word2vec_bin(file: BinaryIO, path: Path, size: int, limit: int | None) 
     row_bytes = 4 * n_dims
     if row_bytes >= 2**31:
         raise FormatError(f"{path}: the header gives {n_dims} dimensions; at most {2**29 - 1:,} are supported")
-    # The C tools end each row with a newline, but gensim does not. The newline becomes part of the next word here.
-    # An incomplete row at the end of a window gives an empty match.
+    # The C tools end each row with a newline, but gensim does not. At this point, the newline is still part of the next
+    # word. An incomplete row at the end of a window gives an empty match.
     row_form = re.compile(rb"([^ ]*+ ).{%d}|.+" % row_bytes, re.DOTALL)
     vectors = np.empty((n_read, n_dims), dtype="<f4")
     windows = [bytearray(max(_WINDOW, 2 * row_bytes)) for _ in range(2)]
@@ -113,7 +113,7 @@ def read_word2vec_bin(file: BinaryIO, path: Path, size: int, limit: int | None) 
 
 
 def write_word2vec_bin(record: VectorRecord, path: Path) -> None:
-    r"""Write words and vectors like gensim, without a newline after each row.
+    r"""Write words and vectors in word2vec's binary format. Like gensim, write no newline after each row.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def write_word2vec_bin(record: VectorRecord, path: Path) -> None:
     """
     words = encode_words(record.index_to_key, path)
     matrix = to_host(record.vectors)
-    if matrix.dtype != np.dtype("<f4"):  # rows of this type are written without a copy of the matrix
+    if matrix.dtype != np.dtype("<f4"):  # a matrix of this type is written without being copied
         matrix = cast(matrix, np.dtype("<f4"), path)
     with open_for_writing(path) as file:
         file.write(b"%d %d\n" % matrix.shape)
@@ -163,7 +163,8 @@ def _checked_words(
 ) -> bytes:
     """Return the words, separated by newlines, and check that every row was read at the right offset.
 
-    In `found`, a space follows each word, and the newline of the previous row may precede each word but the first.
+    In `found`, each word is followed by a space, and each word except the first can be preceded by the newline of the
+    previous row.
     `suspects` are the rows that `_hides_a_space` must check.
     """
     octets = np.frombuffer(found, np.uint8)
@@ -193,7 +194,7 @@ def _checked_words(
     if len(unended):
         row = int(unended[0])
         where = f"does not end with a newline at byte {place(row + 1):,}"
-        # The end of a row takes precedence over the start of the next one.
+        # An error at the end of a row takes precedence over an error at the start of the next row.
         wrong.insert(0, (row, f"row {row + 1} of {n_words} {where}"))
     if wrong:
         _, what = min(wrong, key=lambda found: found[0])
@@ -221,8 +222,9 @@ def _are_words(lines: bytes, n_words: int, any_encoding: bool) -> bool:
 def _first_bad_word(words: list[bytes], any_encoding: bool) -> int | None:
     """Return the first row whose word is invalid, or None.
 
-    Only a row that was read at a wrong offset can start with such bytes. With `any_encoding`, words need not be UTF-8,
-    because rows that end with newlines have a more reliable check. The first row cannot be at a wrong offset.
+    A row starts with an invalid word only if it was read at a wrong offset. With `any_encoding`, words need not be
+    UTF-8, because the offsets of rows that end with newlines have a more reliable check. The first word need not be
+    UTF-8 either, because the first row cannot be at a wrong offset.
     """
     for row, word in enumerate(words):
         if not word or _CONTROL.search(word) or (row and not any_encoding and _is_garbled(word)):
@@ -231,7 +233,7 @@ def _first_bad_word(words: list[bytes], any_encoding: bool) -> int | None:
 
 
 def _rows_that_start_as_text(values: np.ndarray) -> list[int]:
-    """Return the rows that `_hides_a_space` must check: those that start with text and a space and vary widely."""
+    """Return the rows that `_hides_a_space` must check: those that start with text and vary widely."""
     octets = values.view("<u4")  # four bytes at a time
     rows, found = np.arange(len(values)), []
     for column in range(min(values.shape[1], 8)):
@@ -239,7 +241,7 @@ def _rows_that_start_as_text(values: np.ndarray) -> list[int]:
         # Set the highest bit of each byte below 33. Borrows can set more bits after the first (Hacker's Delight, 6-1).
         below = (x - np.uint32(0x21212121)) & ~x & np.uint32(0x80808080)
         first = below & (~below + np.uint32(1))
-        # Only the first such byte counts. A space ends a word, and any other byte belongs to a value.
+        # Only the first byte below 33 counts. A space ends a word, and any other byte belongs to a value.
         spaces = (x ^ np.uint32(0x20202020)) & ((first << np.uint32(1)) - (first >> np.uint32(7))) == 0
         found.append(rows[spaces & (first > (0 if column else 0x80))])
         rows = rows[first == 0]
@@ -259,9 +261,10 @@ def _is_garbled(word: bytes) -> bool:
 def _hides_a_space(values: bytes, following: bytes) -> bool:
     """Return whether the values start within a word that contains a space.
 
-    A reader interprets the second part of "new york" as values and is back in step one row later. The last bytes of the
-    values then appear at the start of the `following` word. The values vary less when they are read from after the
-    space. Values that start with text by chance do not.
+    A reader interprets the second part of "new york" as the first bytes of the values. The last bytes of the values
+    then appear at the start of the `following` word, and the row after that is read correctly again. If the values vary
+    less when they are read from after the space, the space belongs to the word. Values that start with text by chance
+    do not vary less.
     """
     text = _TEXT.match(values, 0, 256)
     if not text or (spread := _exponent_spread(values)) < 40:
@@ -271,7 +274,7 @@ def _hides_a_space(values: bytes, following: bytes) -> bool:
 
 
 def _exponent_spread(values: bytes) -> int:
-    """Return the number of powers of two between the smallest and the largest nonzero value."""
+    """Return the number of powers of two between the smallest and the largest nonzero magnitude."""
     return int(_exponent_spreads(np.frombuffer(values, dtype="<f4")[None, :])[0])
 
 

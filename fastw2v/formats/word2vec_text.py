@@ -26,9 +26,9 @@ from fastw2v.utils.system import available_processors
 
 __all__ = ["format_rows", "parse_rows", "read_word2vec_text", "write_word2vec_text"]
 
-# Bytes of text parsed at a time. The intermediate arrays of a chunk this small stay in the cache.
+# Number of bytes parsed at a time. The intermediate arrays of a chunk this small stay in the cache.
 _CHUNK = 2**18
-# Numbers formatted at a time, limited for the same reason.
+# Number of values formatted at a time, limited for the same reason.
 _FORMAT_BLOCK = 2**14
 _PAD = 16
 _GLOVE = re.compile(rb"\S+(?: -?\d+\.\d+(?:e[-+]?\d+)?)+[ \t\r]*\n")
@@ -43,16 +43,16 @@ def read_word2vec_text(
     Parameters
     ----------
     file : binary file
-        It is mapped into memory.
+        Open file, which is mapped into memory.
     path : Path
         Used in error messages.
     size : int
         Size of the file in bytes.
     limit : int or None
-        Number of words to read, counted from the first. If None, all words are read.
+        Read only the first `limit` words. If None, read all words.
     header : bool or None
-        Whether the first line contains the number of words and the number of dimensions. If None, a file whose first
-        line is a word and numbers with decimal points has no header.
+        Whether the first line is a header with the number of words and the number of dimensions. If None, the first
+        line is a header unless it consists of a word and numbers with decimal points.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def read_word2vec_text(
     Raises
     ------
     FormatError
-        If the file is truncated, damaged or of another format.
+        If the file is truncated, damaged or in a different format.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def read_word2vec_text(
     n_read = n_words if limit is None else min(limit, n_words)
     vectors = np.empty((n_read, n_dims), dtype=np.float32)
     words: list[bytes] = []
-    # NumPy releases the interpreter's lock, so threads run in parallel.
+    # NumPy releases the global interpreter lock, so threads run in parallel.
     with ThreadPoolExecutor(min(8, available_processors())) as pool:
         end = at
         chunks = list(_chunks(data, at, n_read))
@@ -98,7 +98,7 @@ def read_word2vec_text(
     if len(words) < n_read:
         raise FormatError(
             f"{path}: line {len(words) + 1 + (at > 0)} of {n_words + (at > 0)} is missing or does not end with a "
-            "newline. The file is truncated; fetch or write it again. If it is complete, add a newline at its end"
+            "newline. The file is truncated; fetch or write it again. If only the newline is missing, add it at the end"
         )
     if n_read == n_words:
         check_rest(data[end : end + 64], path, n_words)
@@ -166,7 +166,7 @@ def format_rows(matrix: np.ndarray) -> Iterator[bytes]:
     n_workers = min(8, available_processors())
     n_rows = max(1, _FORMAT_BLOCK // matrix.shape[1])
     with ThreadPoolExecutor(n_workers) as pool:
-        # Only a few blocks per thread at a time, because text that waits to be written takes memory.
+        # Format only a few blocks per thread at a time, because text that waits to be written takes memory.
         for start in range(0, len(matrix), 8 * n_workers * n_rows):
             stop = min(start + 8 * n_workers * n_rows, len(matrix))
             blocks = [matrix[at : min(at + n_rows, stop)] for at in range(start, stop, n_rows)]
@@ -177,7 +177,7 @@ def format_rows(matrix: np.ndarray) -> Iterator[bytes]:
 
 
 def parse_rows(text: bytes, n_dims: int) -> tuple[list[bytes], np.ndarray]:
-    r"""Parse complete lines of a word and D numbers.
+    r"""Parse complete lines, each consisting of a word and D numbers.
 
     Each line is parsed from its right end, so a word may contain spaces.
 
@@ -196,7 +196,7 @@ def parse_rows(text: bytes, n_dims: int) -> tuple[list[bytes], np.ndarray]:
     Raises
     ------
     IndexError
-        If a line is invalid. Its argument is the index of the first invalid line.
+        If a line is invalid. The argument of the exception is the index of the first invalid line.
 
     Examples
     --------
@@ -228,7 +228,7 @@ def parse_rows(text: bytes, n_dims: int) -> tuple[list[bytes], np.ndarray]:
     first, last = (line_starts - _PAD).tolist(), (gaps[:, 0] - _PAD).tolist()
     words = [text[start:end] for start, end in zip(first, last, strict=True)]
     for row in np.flatnonzero(ahead > n_dims).tolist():
-        # Otherwise, one number too many would become part of the word.
+        # Without this check, the first of too many numbers would become part of the word.
         if _NUMBER.fullmatch(words[row].rpartition(b" ")[2]):
             raise IndexError(row)
     if not all(words):
@@ -237,14 +237,14 @@ def parse_rows(text: bytes, n_dims: int) -> tuple[list[bytes], np.ndarray]:
 
 
 def _count_rows(data: mmap.mmap) -> int:
-    """Return the number of lines, without blank lines at the end. The last line need not end with a newline."""
+    """Return the number of lines, excluding blank lines at the end. The last line need not end with a newline."""
     whole = data[-(2**16) :].rstrip()
     end = len(data) - min(len(data), 2**16) + len(whole)
     return sum(data[start : min(start + 2**24, end)].count(b"\n") for start in range(0, end, 2**24)) + 1
 
 
 def _chunks(data: mmap.mmap, at: int, n_rows: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the start, the end and the first row of consecutive chunks of the next `n_rows` lines."""
+    """Split the next `n_rows` lines into chunks, and yield the start, the end and the first row of each chunk."""
     row = 0
     while row < n_rows:
         end = data.rfind(b"\n", at, at + _CHUNK) + 1
@@ -277,7 +277,7 @@ def _parse_chunk(
 
 
 def _without_trailing(raw: np.ndarray, line_starts: np.ndarray, line_ends: np.ndarray) -> np.ndarray:
-    """Return the ends of the lines without trailing spaces, tabs and carriage returns."""
+    """Return the end of each line, excluding trailing spaces, tabs and carriage returns."""
     stops = line_ends.copy()
     for _ in range(4):
         last = raw[stops - 1]
@@ -291,7 +291,7 @@ def _without_trailing(raw: np.ndarray, line_starts: np.ndarray, line_ends: np.nd
 
 
 def _odd_number(text: bytes, row: int) -> Any:
-    """Return a number in any form as float32; raise IndexError(row) if it is invalid or too large."""
+    """Parse a number in any form as float32; raise IndexError(row) if it is invalid or too large."""
     if not _NUMBER.fullmatch(text):
         raise IndexError(row)
     value = float(text)

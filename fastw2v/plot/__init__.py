@@ -1,6 +1,6 @@
-"""Plots: a map of words in the plane, as an image or an interactive HTML page, and the loss curve.
+"""Plots: maps of words, as images or interactive HTML pages, and loss curves.
 
-Images need matplotlib. The HTML page needs no other library, and it works without a network connection.
+Images need matplotlib. HTML pages need no other package, and they work without a network connection.
 """
 
 from fastw2v.plot.image import IMAGES, check_picture

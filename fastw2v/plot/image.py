@@ -18,7 +18,9 @@ IMAGES = (".png", ".svg", ".pdf")
 
 
 def check_picture(path: str | PathLike[str], page: bool = False) -> None:
-    """Raise an error if a picture cannot be written to `path`. Call this function before a long computation.
+    """Raise an error if the suffix of `path` is not supported or matplotlib is missing.
+
+    Call this function before a long computation whose result will be drawn.
 
     Parameters
     ----------
@@ -31,7 +33,7 @@ def check_picture(path: str | PathLike[str], page: bool = False) -> None:
     ValueError
         If the suffix is not supported.
     ImportError
-        If the suffix is that of an image and matplotlib is not installed.
+        If the suffix belongs to an image format and matplotlib is not installed.
 
     Examples
     --------

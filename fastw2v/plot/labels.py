@@ -66,7 +66,7 @@ def label_places(
 
 
 def _offsets(width: float, height: float, gap: float) -> np.ndarray:
-    """Return candidate corners of a label relative to its point, first next to the point, then on growing rings."""
+    """Return candidate corners of a label relative to its point: first beside the point, then on growing rings."""
     near = [
         (gap, -height / 2),
         (-gap - width, -height / 2),

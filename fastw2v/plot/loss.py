@@ -17,13 +17,14 @@ FIGURE_SIZE = (7.0, 4.2)
 
 
 def draw_loss(axes: Axes, history: Sequence[tuple[float, float]], x_label: str) -> None:
-    """Draw a loss curve into matplotlib axes.
+    """Draw a loss curve on matplotlib axes.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     history : sequence of (number, float)
-        Progress of training, and the mean loss since the previous entry. At least one entry.
+        Pairs of the training progress, such as the number of words, and the mean loss since the previous pair. There
+        must be at least one pair.
     x_label : str
         Label of the progress axis.
 
@@ -54,11 +55,12 @@ def write_loss(history: Sequence[tuple[float, float]], path: str | PathLike[str]
     Parameters
     ----------
     history : sequence of (number, float)
-        Progress of training, and the mean loss since the previous entry, as in `Word2Vec.loss_history`.
+        Pairs of the training progress, such as the number of words, and the mean loss since the previous pair, as in
+        `Word2Vec.loss_history`.
     path : str or path
-        File to write. The suffix is ``.png``, ``.svg`` or ``.pdf``.
+        File to write. The suffix must be ``.png``, ``.svg`` or ``.pdf``.
     x_label : str
-        Unit of progress.
+        Unit of the progress. The label of the axis is this unit followed by "trained".
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Projection of word vectors to the plane with PCA, UMAP or t-SNE."""
+"""Projection of word vectors to two dimensions with PCA, UMAP or t-SNE."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Method = Literal["pca", "umap", "tsne"]
 
 
 def plane(matrix: Any, method: Method = "pca", seed: int = 1) -> np.ndarray:
-    """Project the rows of a matrix, scaled to unit length, to the plane.
+    """Scale the rows of a matrix to unit length and project them to two dimensions.
 
     Parameters
     ----------
     matrix : float array, shape (n, D)
         At least three rows.
     method : {"pca", "umap", "tsne"}
-        Projection to use. "pca" is the linear projection that preserves the most variance. It is deterministic, and it
+        Projection to use. "pca" is the linear projection that preserves the most variance. It is deterministic and
         never increases a distance. "umap" and "tsne" preserve neighbourhoods but distort distances. They need the
         packages umap-learn and scikit-learn, respectively.
     seed : int
@@ -56,7 +56,7 @@ def plane(matrix: Any, method: Method = "pca", seed: int = 1) -> np.ndarray:
     if len(rows) < 3:
         raise ValueError(f"there are {len(rows)} words to draw; give at least three")
     if not np.isfinite(rows).all():
-        raise ValueError("some vectors contain NaN or infinity and cannot be projected; exclude those words")
+        raise ValueError("some vectors contain NaN or infinity and cannot be projected; exclude their words")
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
     if method == "umap":
         umap = _library("umap", "umap-learn", method)

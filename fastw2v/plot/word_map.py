@@ -1,4 +1,4 @@
-"""Maps of words in the plane, as images or as HTML pages with search and zoom."""
+"""Two-dimensional maps of words, as images or as HTML pages with search and zoom."""
 
 from __future__ import annotations
 
@@ -37,18 +37,19 @@ def write_map(
     ----------
     vectors : WordVectors
     path : str or path
-        File to write. The suffix is ``.png``, ``.svg``, ``.pdf`` or ``.html``. An HTML page is a single file without
-        external resources.
+        File to write. The suffix must be ``.png``, ``.svg``, ``.pdf`` or ``.html``. An HTML page is a single file
+        without external resources.
     words : sequence of str or int, optional
-        Words to draw, by default all words. Labels are placed in this order, so put the most important words first.
+        Words to draw. Labels are placed in this order, so put the most important words first. By default, all words are
+        drawn.
     method : {"pca", "umap", "tsne"}
         Projection to use; see `plane`.
 
     Returns
     -------
     int
-        Number of words with a label. In an image, words without room for a label are drawn as points. For an HTML page,
-        all words are counted, because more labels appear as the reader zooms in.
+        Number of words with a label. In an image, words whose labels do not fit are drawn as points only. For an HTML
+        page, all words are counted, because more labels appear as the reader zooms in.
 
     Raises
     ------
@@ -56,9 +57,9 @@ def write_map(
         If a word is not in the vocabulary.
     ValueError
         If the suffix or `method` is not supported, there are fewer than three words, a vector is not finite, or no
-        installed font has a character.
+        installed font has one of the characters.
     ImportError
-        If matplotlib or the package of the method is not installed.
+        If matplotlib, or the package that `method` needs, is not installed.
 
     Examples
     --------
@@ -132,7 +133,7 @@ def _printable(word: str) -> str:
 
 
 def _fonts(text: str) -> list[str]:
-    """Return installed fonts that together have every character of a text."""
+    """Return installed fonts that together cover all characters of a text."""
     from matplotlib import font_manager
 
     chosen = ["DejaVu Sans"]
@@ -148,7 +149,7 @@ def _fonts(text: str) -> list[str]:
                 missing -= covered
     if missing:
         shown = "".join(map(chr, sorted(missing)[:10]))
-        raise ValueError(f"no installed font has the characters {shown}; install a font, or write an .html page")
+        raise ValueError(f"no installed font has the characters {shown}; install one that does, or write an .html page")
     return chosen
 
 

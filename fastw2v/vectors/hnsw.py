@@ -1,8 +1,8 @@
 """Approximate nearest neighbours with the HNSW graphs of usearch or faiss.
 
-A hierarchical navigable small world (Malkov and Yashunin, 2016) links every word to a few nearby words. A search
-follows the links from word to word towards the query. It compares the query with a few hundred words instead of all
-words, so it can miss some neighbours. `HNSWIndex.recall` measures the share of neighbours that the index finds.
+A hierarchical navigable small world (HNSW) graph links every word to a few nearby words (Malkov and Yashunin, 2016). A
+search follows the links from word to word towards the query. It compares the query with a few hundred words instead of
+all words, so it can miss some neighbours. `HNSWIndex.recall` measures the share of neighbours that the index finds.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ class HNSWIndex:
     ef_construction : int
         Number of candidates to consider when a word is inserted. More candidates improve recall but cost build time.
     ef_search : int
-        Number of candidates to consider in a search. If a search returns more words than `ef_search`, it considers as
-        many candidates as it returns words.
+        Number of candidates to consider in a search, or the number of words to return if that number is larger.
 
     Attributes
     ----------
     vectors, backend
-        The arguments of the same names.
+        The constructor arguments of the same names.
     ef_search : int
-        Can be changed at any time. A larger value improves recall but makes searches slower.
+        Number of candidates to consider in a search, which can be changed at any time. A larger number improves recall
+        but makes searches slower.
 
     Raises
     ------
     ImportError
-        If the package is not installed.
+        If the package named by `backend` is not installed.
     ValueError
-        If `backend` is not supported, or a number is too small.
+        If `backend` is not supported, `M` is below 2, or `ef_construction` or `ef_search` is below 1.
 
     See Also
     --------
-    WordVectors.nearest : Exact search, which is faster if there are many queries at once.
+    WordVectors.nearest : Exact search, which is faster for many queries at once.
     """
 
     def __init__(
@@ -144,14 +144,14 @@ class HNSWIndex:
         topn : int
             Number of neighbours to search for.
         sample : int
-            Number of query words. They are drawn from the words that have a direction.
+            Number of query words, drawn at random from the words that have a direction.
         seed : int
-            Seed of the draw.
+            Random seed of the sample.
 
         Returns
         -------
         float
-            Recall, from 0 to 1. A word counts as a true neighbour if its cosine is at least that of the last exact
+            Recall, from 0 to 1. A word counts as a true neighbour if its cosine is at least that of the `topn`-th exact
             neighbour, with a tolerance of 1e-6.
 
         Raises
@@ -215,14 +215,14 @@ class HNSWIndex:
         ImportError
             If the package that built the graph is not installed.
         ValueError
-            If the file is damaged or is not an index, or the index was built from other vectors.
+            If the file is damaged or is not an index, or the index was built from different vectors.
         OSError
             If the file cannot be read.
 
         Notes
         -----
-        Load only files from a trusted source. Checksums detect damaged files and other vectors, but a malicious file
-        can have valid checksums, and usearch and faiss do not validate their input.
+        Load only files from a trusted source. Checksums detect damaged files and mismatched vectors. However, a
+        malicious file can have valid checksums, and usearch and faiss do not validate their input.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -240,7 +240,7 @@ class HNSWIndex:
         if _digest(graph, backend, ef_search) != metadata.get("graph"):
             raise ValueError(f"{path}: the index is damaged; rebuild it with WordVectors.index")
         if _digest(to_host(vectors.vectors)) != metadata.get("vectors"):
-            raise ValueError(f"{path}: the index was built from other vectors; build a new one with WordVectors.index")
+            raise ValueError(f"{path}: the index was built from different vectors; rebuild it with WordVectors.index")
         index = cls.__new__(cls)
         index.vectors, index.backend, index.ef_search = vectors, backend, int(ef_search)
         index._graph = _graph_kind(backend).from_bytes(graph)
@@ -263,7 +263,7 @@ class HNSWIndex:
         ]
 
     def _search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return up to k rows and cosines for each query, highest first. Missing rows are −1."""
+        """Return the rows and cosines of up to k words for each query, highest first. Missing rows are −1."""
         k = min(k, len(self.vectors))
         if not k or not len(queries):
             return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
@@ -271,7 +271,7 @@ class HNSWIndex:
 
 
 class _UsearchGraph:
-    """A graph in usearch."""
+    """An HNSW graph of the package usearch."""
 
     def __init__(self, graph: Any) -> None:
         self.graph = graph
@@ -281,7 +281,7 @@ class _UsearchGraph:
         """Build a graph of the rows of `unit`, a float32 array of shape (V, D)."""
         Index = _package("usearch", "usearch.index").Index
         graph = Index(ndim=unit.shape[1], metric="ip", dtype="f32", connectivity=M, expansion_add=ef_construction)
-        # One thread, because with several the graph differs between runs and occasionally leaves words unreachable.
+        # Use one thread. With several threads, the graph differs between runs, and some words can be unreachable.
         graph.add(np.arange(len(unit), dtype=np.uint64), unit, threads=1)
         return cls(graph)
 
@@ -298,7 +298,7 @@ class _UsearchGraph:
         return np.frombuffer(self.graph.save(None), np.uint8)
 
     def search(self, queries: np.ndarray, k: int, ef: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows and dot products, shape (n, k) each, highest first. Missing rows are −1."""
+        """Return rows and dot products, each of shape (n, k), highest product first. Missing rows are −1."""
         self.graph.expansion_search = ef
         found = self.graph.search(queries, k)
         shape = (len(queries), -1)
@@ -309,7 +309,7 @@ class _UsearchGraph:
 
 
 class _FaissGraph:
-    """A graph in faiss."""
+    """An HNSW graph of the package faiss."""
 
     def __init__(self, graph: Any) -> None:
         self.graph = graph
@@ -334,7 +334,7 @@ class _FaissGraph:
         return serialized
 
     def search(self, queries: np.ndarray, k: int, ef: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows and dot products, shape (n, k) each, highest first. Missing rows are −1."""
+        """Return rows and dot products, each of shape (n, k), highest product first. Missing rows are −1."""
         self.graph.hnsw.efSearch = ef
         products, rows = self.graph.search(queries, k)
         return rows, products

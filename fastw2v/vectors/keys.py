@@ -1,4 +1,4 @@
-"""Words as keys: the lookup of rows by strings or by integers."""
+"""Lookup of the row of a word, where words are strings or integers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class UnknownWordError(KeyError):
     ----------
     word : str or int
     vocabulary : collection of str or int
-        The known words, most frequent first. The message suggests similar spellings. They are searched only when the
-        message is read, so catching the error is cheap.
+        The known words, most frequent first. The message suggests known words with a similar spelling. The search for
+        suggestions runs only when the message is read, so catching the error is cheap.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class UnknownWordError(KeyError):
 
 
 def is_key(word: object, keys: Iterable[Key]) -> bool:
-    """Return whether `word` has the same type as the keys, that is, string or integer.
+    """Return whether `word` has the same type, string or integer, as the keys.
 
     Only the first key is inspected.
 
@@ -76,7 +76,7 @@ def find_row(word: Any, rows: Mapping[Any, int]) -> int:
     UnknownWordError
         If the word is not in the vocabulary.
     TypeError
-        If the words are strings and `word` is not a string, or the words are integers and `word` is not an integer.
+        If the type of `word`, string or integer, differs from that of the words in the vocabulary.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def find_row(word: Any, rows: Mapping[Any, int]) -> int:
 
 
 def _near_spellings(word: Key, vocabulary: Collection[Key]) -> list[str]:
-    """Return up to three of the most frequent 50,000 words that are spelled like `word`."""
+    """Return up to three suggestions: `word` in a different case, or similar words among the 50,000 most frequent."""
     if not isinstance(word, str) or len(word) > 60:
         return []
     near = [variant for variant in dict.fromkeys((word.lower(), word.title(), word.upper())) if variant in vocabulary]

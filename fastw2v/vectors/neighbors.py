@@ -19,13 +19,14 @@ from fastw2v.utils.system import available_processors
 
 __all__ = ["block_size", "nearest_rows", "ranked", "without"]
 
-# Scores in memory at a time: 128 MB in single precision. Larger blocks of queries make the matrix product faster.
+# Number of scores in memory at a time: 128 MB in single precision. The matrix product is faster for larger blocks.
 _SCORES = 2**25
-# Scores in a group. The first pass finds the largest score of each group, so the second pass reads few scores.
+# Number of scores in a group. The first pass finds the largest score of each group, so the second pass reads few
+# scores.
 _GROUP = 64
-# Numbers of multiplications and of queries above which the prefilter is faster. With fewer multiplications (about 0.2 s
-# of work), loading the compiled code takes as long as the search. With fewer queries, converting the rows to integers
-# takes as long.
+# Minimum numbers of multiplications and of queries for which the prefilter is faster. With fewer multiplications (about
+# 0.2 s of work), loading the compiled code takes as long as the search. With fewer queries, converting the rows to
+# integers takes as long as the search.
 PREFILTER_MIN_PRODUCTS = 2**33
 PREFILTER_MIN_QUERIES = 1000
 # Number of queries whose candidates are gathered and scored at a time.
@@ -45,7 +46,7 @@ def block_size(n_rows: int) -> int:
 
 
 def nearest_rows(unit: Any, queries: Any, k: int, left_out: np.ndarray | None = None) -> tuple[Any, Any]:
-    """Return the rows with the largest dot products with each query.
+    """Return, for each query, the rows with the largest dot products.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def nearest_rows(unit: Any, queries: Any, k: int, left_out: np.ndarray | None = 
     Returns
     -------
     rows : int64 array, shape (B, k)
-        Nearest rows first. Rows with equal scores are in ascending order.
+        Row numbers, highest score first. Rows with equal scores are in ascending order.
     scores : float array, shape (B, k)
 
     Examples
@@ -162,9 +163,9 @@ def _prefiltered(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[An
 def _best(
     unit: np.ndarray, queries: np.ndarray, k: int, candidates: np.ndarray, n_found: np.ndarray, pairs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k best of the first `n_found` candidates of each query. Places beyond `n_found` are arbitrary."""
+    """Return the k best of the first `n_found` candidates of each query. Results beyond `n_found` are arbitrary."""
     candidates = candidates[:, : max(k, n_found.max())]
-    # Unlike a matrix product, einsum rounds equal rows equally at every position, so ties are preserved.
+    # Unlike a matrix product, einsum gives equal rows exactly equal scores at every position, so ties are preserved.
     scores = np.einsum("bmd,bd->bm", unit[candidates], queries)
     scores[np.arange(candidates.shape[1]) >= n_found[:, None]] = -np.inf
     pair, place = np.nonzero(candidates[pairs[:, 0]] == pairs[:, 1:])
@@ -174,7 +175,7 @@ def _best(
 
 
 def _at_most_unit(unit: np.ndarray, queries: np.ndarray, length: float) -> bool:
-    """Return whether all rows and queries have at most the given length. NaN gives False."""
+    """Return whether no row and no query is longer than `length`. If a value is NaN, return False."""
     squares = [np.einsum("vd,vd->v", matrix, matrix).max(initial=0) for matrix in (unit, queries)]
     return bool(max(squares) <= length**2) and not any(np.isnan(squares))
 
@@ -212,8 +213,8 @@ def without(scores: Any, pairs: np.ndarray) -> Any:
 def _largest(scores: Any, k: int) -> tuple[Any, Any]:
     """Return the columns and values of the k largest scores in each row.
 
-    The columns are split into groups. The k groups with the largest maxima contain the k largest scores, because each
-    score in another group is at most as large as all k maxima.
+    The columns are split into groups. The k groups with the largest maxima contain the k largest scores, because no
+    score in any other group exceeds any of these k maxima.
     """
     xp, device = get_namespace(scores), get_device(scores)
     n_queries, n_rows = scores.shape
@@ -245,7 +246,7 @@ def ranked(
     Parameters
     ----------
     scores : float array, shape (V,)
-        NaN excludes a word.
+        A word whose score is NaN is excluded.
     id_to_word : sequence of str, or dict of int to str
     left_out : set of int
         Ids of words to exclude.

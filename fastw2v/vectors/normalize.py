@@ -1,4 +1,4 @@
-"""Rows of a matrix: scaling to unit length, conversion to single precision and selection."""
+"""Rows of a matrix: scaling to unit length, conversion to at least single precision, and selection."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def unit_rows(matrix: Any) -> Any:
 
     Notes
     -----
-    Rows are first divided by their largest absolute value, so that squares neither overflow nor underflow. They are
-    processed in blocks to avoid a temporary copy of the whole matrix.
+    Each row is first divided by its largest absolute value, so that squares neither overflow nor underflow. The rows
+    are processed in blocks to avoid a temporary copy of the whole matrix.
 
     Examples
     --------

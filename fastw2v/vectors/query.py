@@ -1,6 +1,6 @@
-"""Queries: conversion of the words and vectors of a query to unit vectors.
+"""Conversion of the words and vectors in a query to unit vectors.
 
-In a sum, words are scaled to unit length, but vectors are used unscaled.
+In a sum of terms, the vectors of words are scaled to unit length, but vectors that the caller passes are used unscaled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["VectorTable", "query_matrix", "term_vector", "unit_queries", "weight
 
 
 class VectorTable(Protocol):
-    """The interface of `WordVectors` that queries need."""
+    """The attributes of `WordVectors` that queries need."""
 
     def __len__(self) -> int: ...
 
@@ -55,9 +55,10 @@ def term_vector(table: VectorTable, term: Any) -> tuple[Any, list[int]]:
     Returns
     -------
     vector : float array, shape (D,)
-        The unit vector of a word, or the given vector. It has the array library and the device of the word vectors.
+        The unit vector of a word, or the given vector, converted to the array library, dtype and device of the unit
+        vectors.
     rows : list of int
-        The row of a word. Empty for a vector.
+        A list with the row of a word, or an empty list for a vector.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def weighted_terms(table: VectorTable, given: Any, weight: float) -> tuple[list[
     given : word, vector, list of words and vectors, or None
         In a list, a pair ``(word or vector, weight)`` sets the weight of a term.
     weight : float
-        Weight of terms without a weight.
+        Weight of the terms that are given without a weight.
 
     Returns
     -------
@@ -168,7 +169,7 @@ def weighted_sum(table: VectorTable, positive: Any, negative: Any) -> tuple[Any,
 
 
 def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.ndarray]:
-    """Return many queries as a matrix of unit vectors, and the rows of the queries that are words.
+    """Return many queries as a matrix of unit vectors, and the row of each query that is a word.
 
     Parameters
     ----------

@@ -36,10 +36,10 @@ class WordVectors:
     ----------
     words : sequence of str or int, or callable that returns a sequence
         V distinct words, by convention in order of decreasing frequency. Integers, such as node ids of a graph, are
-        supported as well. A callable is called when the words are first needed, and the words are checked then.
+        supported as well. A callable is called, and its result is checked, when the words are first needed.
     vectors : float array, shape (V, D)
-        Array of any array library, used without copying. The first query caches the unit vectors, so call
-        `forget_unit_vectors` after changing the array in place.
+        Array of any array library, used without copying. The first query caches the unit vectors. If you change the
+        array in place, call `forget_unit_vectors` afterwards.
     counts : integer array, shape (V,), optional
         Number of occurrences of each word in the corpus.
     context_vectors : float array, shape (V, D), optional
@@ -50,7 +50,7 @@ class WordVectors:
     Attributes
     ----------
     vectors, context_vectors, settings
-        The arguments of the same names.
+        The constructor arguments of the same names.
     counts : int64 array, shape (V,), or None
         Word counts, always a NumPy array.
     index_to_key : list of str or int
@@ -69,11 +69,11 @@ class WordVectors:
 
     Notes
     -----
-    Similarity is the cosine. A row of zeros, or a row that contains NaN or infinity, has no direction. The similarity
-    of such a row to any word is 0, and a query that has no direction raises ValueError.
+    Similarity is the cosine. Rows of zeros, and rows that contain NaN or infinity, have no direction. Their similarity
+    to every word is 0. A query without a direction raises ValueError.
 
-    An integer is a word only if all words are integers. Otherwise, an integer raises TypeError. Integers are never
-    interpreted as row numbers.
+    Integers are never interpreted as row numbers. If the words are integers, an integer is looked up as a word. If the
+    words are strings, an integer raises TypeError.
 
     Examples
     --------
@@ -106,7 +106,7 @@ class WordVectors:
             if context_vectors.shape != vectors.shape:
                 raise ValueError(
                     f"context_vectors has shape {tuple(context_vectors.shape)}; "
-                    f"it must have the shape of vectors, {tuple(vectors.shape)}"
+                    f"it must have the same shape as vectors, {tuple(vectors.shape)}"
                 )
         self.counts = None if counts is None else check_counts(counts, len(self))
         self.settings = settings
@@ -128,7 +128,7 @@ class WordVectors:
         'cat'
         """
         words = self._words() if callable(self._words) else self._words
-        self._words = ()  # drop the reference, so that the memory of its owner can be freed
+        self._words = ()  # drop the reference, so that the memory held by a callable can be freed
         return check_keys(words, len(self))
 
     @cached_property
@@ -163,7 +163,7 @@ class WordVectors:
     def unit_vectors(self) -> Any:
         """The vectors scaled to unit length, in at least single precision: array, shape (V, D).
 
-        They are computed when first needed and then cached.
+        The unit vectors are computed when they are first needed and then cached.
 
         Examples
         --------
@@ -211,12 +211,12 @@ class WordVectors:
         return f"{type(self).__name__}({len(self):,} words, {self.vector_size} dimensions, {self.vectors.dtype})"
 
     def __getitem__(self, words: Any) -> Any:
-        """Return the vector of a word, the vectors of several words, or the `WordVectors` of a slice of rows.
+        """Return the vector of a word, the vectors of several words, or a slice of rows as `WordVectors`.
 
         Parameters
         ----------
         words : word, iterable of n words, or slice
-            A slice selects rows. For example, ``wv[:1000]`` returns the first thousand words with their vectors.
+            A slice selects rows. For example, ``wv[:1000]`` contains the first thousand words and their vectors.
 
         Returns
         -------
@@ -227,7 +227,7 @@ class WordVectors:
         UnknownWordError
             If a word is not in the vocabulary.
         TypeError
-            If a key is not a word.
+            If the type of a word, string or integer, differs from that of the words in the vocabulary.
         ValueError
             If the slice is empty.
 
@@ -266,10 +266,10 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If the word is not in the vocabulary.
         TypeError
-            If the words are strings and `word` is not a string, or the words are integers and `word` is not an
-            integer. An integer is never interpreted as a row number.
+            If the type of `word`, string or integer, differs from that of the words in the vocabulary. An integer is
+            never interpreted as a row number.
 
         Examples
         --------
@@ -298,7 +298,8 @@ class WordVectors:
         UnknownWordError
             If the word is not in the vocabulary and `default` is None.
         TypeError
-            If `default` is None and the type of `word` differs from that of the words.
+            If `default` is None and the type of `word`, string or integer, differs from that of the words in the
+            vocabulary.
 
         Examples
         --------
@@ -328,13 +329,14 @@ class WordVectors:
         Parameters
         ----------
         positive, negative : word, vector, or list of words and vectors
-            Terms to add and to subtract. Words are scaled to unit length and excluded from the result. Vectors, shape
-            (D,), are used unscaled. In a list, a pair ``(word or vector, weight)`` sets the weight of a term. The
-            weight has its own sign, so ``("king", -2.0)`` subtracts twice the vector in either list.
+            Terms to add and to subtract. The vectors of words are scaled to unit length, and the words are excluded
+            from the result. Vectors, shape (D,), are used unscaled. In a list, a pair ``(word or vector, weight)``
+            replaces the default weight, which is 1 in `positive` and −1 in `negative`. For example, ``("king", -2.0)``
+            subtracts twice the vector in either list.
         topn : int or None
             Maximum number of words to return. If None, the cosines of all searched rows are returned.
         clip_start, clip_end : int
-            Search only the rows from `clip_start` up to but excluding `clip_end`.
+            Search only the rows ``clip_start:clip_end``. By default, search all rows.
         restrict_vocab : int, optional
             Search only the first `restrict_vocab` words. Overrides `clip_start` and `clip_end`.
 
@@ -380,7 +382,7 @@ class WordVectors:
         Parameters
         ----------
         positive, negative : word, vector, or list of words and vectors
-            All terms are scaled to unit length. Words are excluded from the result.
+            Words and vectors without weights. All are scaled to unit length, and words are excluded from the result.
         topn : int or None
             Maximum number of words to return. If None, the scores of all searched rows are returned.
         restrict_vocab : int, optional
@@ -396,8 +398,8 @@ class WordVectors:
         UnknownWordError
             If a word is not in the vocabulary.
         ValueError
-            If `positive` is empty, a term has a weight, a vector has the wrong shape, a term has no direction, or
-            `topn` or `restrict_vocab` is negative.
+            If `positive` is empty, a weight is given, a vector has the wrong shape, a term has no direction, or `topn`
+            or `restrict_vocab` is negative.
 
         References
         ----------
@@ -430,7 +432,8 @@ class WordVectors:
     def nearest(self, queries: Any, topn: int = 10, restrict_vocab: int | None = None) -> list[list[tuple[Any, float]]]:
         """Return the words nearest to each of many queries.
 
-        The results are those of `most_similar` for each query, but one call for many queries is many times faster.
+        The results equal those of `most_similar`, but one call with many queries is many times faster than one call per
+        query.
 
         Parameters
         ----------
@@ -457,7 +460,7 @@ class WordVectors:
 
         See Also
         --------
-        nearest_neighbours : Nearest neighbours of the whole vocabulary, as arrays.
+        nearest_neighbours : Return the nearest neighbours of every word as arrays.
 
         Examples
         --------
@@ -480,11 +483,11 @@ class WordVectors:
         words = map(self.index_to_key.__getitem__, to_host(rows).ravel().tolist())
         pairs = list(zip(words, to_host(cosines).ravel().tolist(), strict=True))
         found = [pairs[start : start + k] for start in range(0, len(pairs), k)]
-        # Excluded words score −inf. They come last, and only if too few other words exist.
+        # Excluded words score −inf, so they come last. They appear only if fewer than k other words exist.
         return [one if one[-1][1] > -math.inf else [pair for pair in one if pair[1] > -math.inf] for one in found]
 
     def nearest_neighbours(self, topn: int = 10) -> tuple[Any, Any]:
-        """Return the nearest neighbours of every word, that is, the k-nearest-neighbour graph of the vocabulary.
+        """Return the nearest neighbours of every word as arrays: the k-nearest-neighbour graph of the vocabulary.
 
         Parameters
         ----------
@@ -528,19 +531,21 @@ class WordVectors:
             Package that builds and searches the index. Install it with ``pip install 'fastw2v[usearch]'`` or
             ``pip install 'fastw2v[faiss]'``.
         M, ef_construction, ef_search : int
-            Number of links of each word, and numbers of candidates when building and when searching. See `HNSWIndex`.
+            Number of links of each word, number of candidates considered while the index is built, and number of
+            candidates considered in a search. See `HNSWIndex`.
 
         Returns
         -------
         HNSWIndex
-            Answers `most_similar` and `nearest` approximately. `recall` measures the share of true neighbours found.
+            Index with approximate versions of `most_similar` and `nearest`. Its method `recall` measures the share of
+            true neighbours that it finds.
 
         Raises
         ------
         ImportError
-            If the package is not installed.
+            If the package named by `backend` is not installed.
         ValueError
-            If `backend` is not supported, or a number is too small.
+            If `backend` is not supported, `M` is below 2, or `ef_construction` or `ef_search` is below 1.
         """
         return HNSWIndex(self, backend, M, ef_construction, ef_search)
 
@@ -549,12 +554,12 @@ class WordVectors:
     ) -> list[tuple[Any, float]]:
         """Answer the analogy "`a` is to `b` as `c` is to …" with 3CosAdd.
 
-        The answers are the words nearest to b − a + c, with each vector scaled to unit length.
+        The answers are the words nearest to b − a + c, where each vector is first scaled to unit length.
 
         Parameters
         ----------
         a, b, c : str or int
-            For example "man", "king" and "woman". They are excluded from the result.
+            Words of the analogy, for example "man", "king" and "woman". They are excluded from the result.
         topn : int
             Maximum number of words to return.
         restrict_vocab : int, optional
@@ -579,7 +584,7 @@ class WordVectors:
         >>> wv.analogy("man", "king", "woman", topn=1)
         [('queen', 0.924...)]
         """
-        self._rows((a, b, c))  # raises for anything but known words, because most_similar accepts vectors as well
+        self._rows((a, b, c))  # rejects everything but known words, because most_similar accepts vectors as well
         found: list[tuple[Any, float]] = self.most_similar(
             positive=[b, c], negative=[a], topn=_checked_topn(topn), restrict_vocab=restrict_vocab
         )
@@ -661,7 +666,7 @@ class WordVectors:
         return max(-1.0, min(cosine, 1.0))  # a cosine rounded above 1 would give a negative distance
 
     def distance(self, a: Key, b: Key) -> float:
-        """Return the cosine distance of two words, 1 − `similarity`.
+        """Return the cosine distance between two words, 1 − `similarity`.
 
         Parameters
         ----------
@@ -689,7 +694,7 @@ class WordVectors:
         ----------
         word_or_vector : str, int, or float array, shape (D,)
         other_words : iterable of n words
-            By default, all words in row order.
+            Words to compare with. By default, all words, in row order.
 
         Returns
         -------
@@ -720,7 +725,7 @@ class WordVectors:
     def n_similarity(self, words: Iterable[Key], others: Iterable[Key]) -> float:
         """Return the cosine of the mean vectors of two lists of words.
 
-        The vectors are averaged without scaling. Unknown words are ignored.
+        The vectors are not scaled before they are averaged. Unknown words are ignored.
 
         Parameters
         ----------
@@ -729,7 +734,7 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If no word of a list is in the vocabulary.
+            If one of the lists contains no known word.
 
         Examples
         --------
@@ -744,7 +749,7 @@ class WordVectors:
         for given in (words, others):
             known = self._rows(word for word in _listed("n_similarity", given) if word in self)
             if not known:
-                raise ValueError("n_similarity: one of the lists has no word in the vocabulary")
+                raise ValueError("n_similarity: one of the lists contains no word that is in the vocabulary")
             means.append(xp.mean(at_least_single(take_rows(self.vectors, known)), axis=0))
         unit = unit_rows(xp.stack(means))
         return float(xp.sum(unit[0, :] * unit[1, :]))
@@ -757,7 +762,7 @@ class WordVectors:
         post_normalize: bool = False,
         ignore_missing: bool = True,
     ) -> Any:
-        """Return the weighted mean of words and vectors.
+        """Return the weighted mean of the vectors of words and of any other vectors.
 
         Parameters
         ----------
@@ -765,7 +770,7 @@ class WordVectors:
         weights : iterable of float, optional
             One weight for each key. The weighted sum is divided by the sum of the absolute weights.
         pre_normalize : bool
-            If true, scale the vectors of words to unit length first. Vectors among `keys` are never scaled.
+            If true, first scale the vectors of words to unit length. Vectors in `keys` are never scaled.
         post_normalize : bool
             If true, scale the mean to unit length.
         ignore_missing : bool
@@ -774,14 +779,14 @@ class WordVectors:
         Returns
         -------
         float array, shape (D,)
-            Zeros if all words are unknown.
+            All zeros if no word is known.
 
         Raises
         ------
         UnknownWordError
             If a word is not in the vocabulary and `ignore_missing` is false.
         ValueError
-            If `keys` is empty, the number of weights differs from that of keys, or a vector has the wrong shape.
+            If `keys` is empty, the numbers of keys and weights differ, or a vector has the wrong shape.
 
         Examples
         --------
@@ -815,14 +820,14 @@ class WordVectors:
         return unit_rows(mean[None, :])[0, :] if post_normalize else mean
 
     def rank_by_centrality(self, words: Iterable[Key], use_norm: bool = True) -> list[tuple[float, Any]]:
-        """Return words with their similarity to the mean of all the words, the most similar first.
+        """Rank words by their similarity to the mean of their vectors, most similar first.
 
         Parameters
         ----------
         words : iterable of str or int
-            Unknown words are ignored, and a warning is logged.
+            Unknown words are ignored, and a warning lists them in the log.
         use_norm : bool
-            If true, scale the vectors of the words to unit length first.
+            If true, first scale the vectors of the words to unit length.
 
         Returns
         -------
@@ -832,7 +837,7 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If no word is in the vocabulary.
+            If none of the words is in the vocabulary.
 
         Examples
         --------
@@ -855,17 +860,17 @@ class WordVectors:
         return sorted(zip(scores, known, strict=True), reverse=True)
 
     def doesnt_match(self, words: Iterable[Key]) -> Any:
-        """Return the odd one out, that is, the word farthest from the mean of all the words.
+        """Return the odd one out, that is, the word least similar to the mean of the given words.
 
         Parameters
         ----------
         words : iterable of str or int
-            Unknown words are ignored, and a warning is logged.
+            Unknown words are ignored, and a warning lists them in the log.
 
         Raises
         ------
         ValueError
-            If no word is in the vocabulary.
+            If none of the words is in the vocabulary.
 
         Examples
         --------
@@ -880,7 +885,7 @@ class WordVectors:
     # New word vectors derived from these
 
     def vectors_for_all(self, keys: Iterable[Key]) -> Self:
-        """Return the `WordVectors` of the known words among `keys`, in that order and without duplicates.
+        """Return only the known words in `keys`, with their vectors, in the order of `keys` and without duplicates.
 
         Parameters
         ----------
@@ -889,7 +894,7 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If no word is in the vocabulary.
+            If none of the words is in the vocabulary.
 
         Examples
         --------
@@ -902,7 +907,7 @@ class WordVectors:
         return self._with_rows(self._rows(key for key in dict.fromkeys(keys) if key in self))
 
     def __and__(self, words: Collection[Key]) -> Self:
-        """Return the `WordVectors` of the words that are also in `words`, a collection or other word vectors.
+        """Return only the words that are also in `words`, with their vectors. `words` can also be a `WordVectors`.
 
         Examples
         --------
@@ -918,7 +923,7 @@ class WordVectors:
         return self._with_rows([row for row, word in enumerate(self) if word in kept])
 
     def __sub__(self, words: Collection[Key]) -> Self:
-        """Return the `WordVectors` of the words that are not in `words`, a collection or other word vectors.
+        """Return only the words that are not in `words`, with their vectors. `words` can also be a `WordVectors`.
 
         Examples
         --------
@@ -934,10 +939,10 @@ class WordVectors:
         return self._with_rows([row for row, word in enumerate(self) if word not in dropped])
 
     def __or__(self, other: WordVectors) -> Self:
-        """Return these words and vectors, followed by the words that only `other` has.
+        """Return these words and vectors, followed by the words that only `other` contains and their vectors.
 
         Counts and context vectors are kept if both operands have them. Vectors of different models are comparable only
-        after one model is aligned to the other with `align`.
+        after one model has been aligned to the other with `align`.
 
         Raises
         ------
@@ -973,10 +978,10 @@ class WordVectors:
         return type(self)(self.index_to_key + added.index_to_key, vectors, counts, context)
 
     def align(self, other: WordVectors, words: Iterable[Key] | None = None) -> Self:
-        """Return these vectors rotated as close as possible to `other` (orthogonal Procrustes).
+        """Rotate these vectors to match those of `other` as closely as possible (orthogonal Procrustes).
 
-        The axes of a trained model are arbitrary, so vectors trained with different seeds, years or corpora are
-        comparable only after alignment. The rotation may include a reflection. It preserves all similarities within
+        The axes of a trained model are arbitrary, so vectors trained with different seeds, or on different corpora, are
+        comparable only after alignment. The rotation can include a reflection. It preserves all similarities within
         the model.
 
         Parameters
@@ -984,8 +989,8 @@ class WordVectors:
         other : WordVectors
             Vectors with the same number of dimensions.
         words : iterable of str or int, optional
-            Words whose vectors, scaled to unit length, are matched. All of them must be in both vocabularies. By
-            default, all common words are used.
+            Words whose unit vectors are matched. All of them must be in both vocabularies. By default, all common
+            words are used.
 
         Returns
         -------
@@ -997,7 +1002,7 @@ class WordVectors:
         UnknownWordError
             If one of `words` is missing from either vocabulary.
         ValueError
-            If the numbers of dimensions differ or there are no common words.
+            If the numbers of dimensions differ, or the vocabularies have no words in common.
 
         Examples
         --------
@@ -1034,7 +1039,7 @@ class WordVectors:
         Parameters
         ----------
         path : str or path
-            A trailing ``.gz`` compresses the file.
+            If the name ends in ``.gz``, the file is compressed.
         format : str, optional
             One of `fastw2v.formats.FORMATS`. By default, a known suffix determines the format, and any other
             suffix, such as ``.kv``, selects safetensors.
@@ -1091,8 +1096,8 @@ class WordVectors:
         Returns
         -------
         WordVectors
-            Vectors as a NumPy array. The vectors of a ``.safetensors`` file are memory-mapped and read-only, and the
-            words are decoded when they are first needed.
+            Word vectors in a NumPy array. For a ``.safetensors`` file, the array is memory-mapped and read-only, and
+            the words are decoded when they are first needed.
 
         Raises
         ------
@@ -1163,7 +1168,7 @@ class WordVectors:
         stop = len(self) if clip_end is None else operator.index(clip_end)
         start = operator.index(clip_start)
         if start < 0 or stop < 0:
-            raise ValueError(f"the rows to search are {start} to {stop}; both must be 0 or more")
+            raise ValueError(f"the rows to search are {start} to {stop}; both bounds must be 0 or more")
         return min(start, len(self)), min(stop, len(self))
 
     def _ranked_rows(self, query: Any, left_out: list[int], topn: int | None, start: int, stop: int) -> Any:

@@ -30,7 +30,7 @@ LINES = sorted({line for lines in EXAMPLES.values() for line in lines})
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with small files of the names that the examples use."""
+    """A folder with small files that have the names used in the examples."""
     folder = tmp_path_factory.mktemp("examples")
     random = np.random.default_rng(0)
     topics = ["the cat and the dog sat on a mat", "a man and a woman meet the king and the queen"]
@@ -61,7 +61,7 @@ def test_examples_of_the_help_run(
         pytest.importorskip("matplotlib")
     folder = shutil.copytree(prepared, tmp_path / "examples")
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("FASTW2V_DATA", str(folder / "suite"))  # in place of a download
+    monkeypatch.setenv("FASTW2V_DATA", str(folder / "suite"))  # instead of a download
     monkeypatch.setattr(datasets, "demo_corpus", lambda: [["list", "tuple", "read", "write", "min", "max"]] * 100)
     monkeypatch.setattr("sys.stdin", io.StringIO("man king woman\n"))
     result = run(*shlex.split(line)[1:])

@@ -1,4 +1,4 @@
-"""Reading corpora and words: errors, standard input, and each file once."""
+"""Reading corpora and words: errors, standard input, and reading each file only once."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_integer_words_are_asked_for_by_their_digits(run: Any, tmp_path: Path):
 
 @pytest.fixture
 def accesses(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often folders are searched, patterns are matched, and each file is opened."""
+    """Counts of searched folders, of matched patterns, and of the times each file is opened."""
     counts: Counter[str] = Counter()
 
     def counted(owner: Any, name: str, key: Callable[..., str]) -> None:

@@ -45,7 +45,7 @@ def test_training_options_have_the_defaults_of_the_estimator(command: Callable[.
 
 def test_train_has_an_option_for_each_parameter_of_the_estimator():
     assert set(parameters(Word2Vec)) - set(parameters(train)) == {"shrink_windows", "callbacks"}
-    assert parameters(train)["vector_size"].default is None  # TrainingConfig's, or that of --init: see test_train
+    assert parameters(train)["vector_size"].default is None  # from TrainingConfig or --init; see test_train
 
 
 @pytest.mark.parametrize("command", [train, plan, encode])

@@ -166,7 +166,7 @@ def test_demo_shows_neighbours_and_what_to_do_next(run: Any, monkeypatch: pytest
 def test_demo_learns_in_a_minute(run: Any):
     start = time.perf_counter()
     result = run("demo")
-    assert time.perf_counter() - start < 120  # far more than promised, for a busy machine
+    assert time.perf_counter() - start < 120  # far more than promised, to allow for a busy machine
     rows = [line.replace(",", "").split() for line in result.out.splitlines()]
     neighbours = {row[0]: row[1:] for row in rows if row and row[0] in DEMO_NEIGHBOURS}
     assert "decode" in neighbours["encode"]

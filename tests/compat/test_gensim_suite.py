@@ -1,7 +1,7 @@
 """gensim's own tests of `Word2Vec` and `KeyedVectors`, run on the classes of `fastw2v.compat.gensim`.
 
-The tests are those of the gensim that is installed. Here are the names of those that cannot pass, with the reason for
-each; `docs/migrate/gensim.md` tells the differences to users.
+The tests are those of the installed version of gensim. This file lists the tests that cannot pass, with the reason for
+each of them. `docs/migrate/gensim.md` describes the differences for users.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fastw2v.compat.gensim import KeyedVectors, Word2Vec
 PAGE = Path(__file__).parents[2] / "docs" / "migrate" / "gensim.md"
 
 pytestmark = [
-    # gensim leaves files open, and so do its tests.
+    # gensim and its tests leave files open.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
@@ -98,13 +98,13 @@ DIFFERENT = {
     "an integer is never a row": {"test_predict_output_word"},
 }
 CHANCE = {
-    "test_evaluate_word_analogies",  # takes vectors that learned nothing to answer alike by 3CosAdd and 3CosMul
+    "test_evaluate_word_analogies",  # expects untrained vectors to give the same answers with 3CosAdd and 3CosMul
 }
 
 
 @pytest.fixture
 def modules(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """gensim's test modules, with our classes for theirs."""
+    """gensim's test modules, with fastw2v's classes in place of gensim's."""
     gensim = pytest.importorskip("gensim")
     if "testfixtures" not in sys.modules:  # two tests of warnings need it
         fake = types.ModuleType("testfixtures")
@@ -123,13 +123,13 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Any:
     for place in (gensim.models, keyedvectors):
         monkeypatch.setattr(place, "KeyedVectors", KeyedVectors)
     monkeypatch.setattr(keyedvectors, "_load_word2vec_format", load_in_chunks)
-    # gensim's bounds were found by trials; now and then, threads that race end beyond them.
+    # gensim's bounds were found by trial and error, and results of several threads sometimes exceed them.
     monkeypatch.setattr(Word2Vec, "_n_workers", lambda self: 1)
     return test_keyedvectors, test_word2vec
 
 
 def assert_same_model(case: unittest.TestCase, one: Any, other: Any) -> None:
-    """Compare as gensim's helper does, which takes the counts from an internal."""
+    """Compare two models like gensim's helper, which reads the counts from a private attribute."""
     assert one.wv.index_to_key == other.wv.index_to_key
     assert np.allclose(one.wv.vectors, other.wv.vectors)
     assert np.allclose(one.syn1neg, other.syn1neg)
@@ -137,7 +137,7 @@ def assert_same_model(case: unittest.TestCase, one: Any, other: Any) -> None:
 
 
 def load_in_chunks(cls: Any, fname: str, binary: bool, limit: int | None, binary_chunk_size: int) -> Any:
-    """Read as gensim's internal does, but at once."""
+    """Read a file like gensim's private function, but not in chunks."""
     return cls.load_word2vec_format(fname, binary=binary, limit=limit)
 
 
@@ -165,7 +165,7 @@ def test_those_of_gensim_s_own_tests_pass_that_should(modules: Any) -> None:
 
 
 def tables_of_the_page() -> dict[str, list[tuple[set[str], str]]]:
-    """Return for each of gensim's classes the names and the verdict of each row."""
+    """Return the names and the verdict of each row, for each of gensim's classes."""
     text = PAGE.read_text(encoding="utf-8")
     tables: dict[str, list[tuple[set[str], str]]] = {}
     for heading, body in re.findall(

@@ -1,4 +1,4 @@
-"""`fastw2v.compat.gensim.Word2Vec`: programs written for gensim run with their import changed."""
+"""`fastw2v.compat.gensim.Word2Vec`: programs written for gensim run after only their import is changed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ rank = 0 < kv.rank(key1="t0w0", key2="t1w0") < len(kv)
 
 
 def results_of(program, sentences, folder):
-    """Run a program on sentences and an empty folder, and return what it leaves in its variables."""
+    """Run a program with sentences and an empty folder, and return the values of its variables."""
     folder.mkdir()
     (folder / "corpus.txt").write_text("\n".join(map(" ".join, sentences)), encoding="utf-8")
     names = {"sentences": sentences, "folder": str(folder)}
@@ -75,7 +75,7 @@ def results_of(program, sentences, folder):
     return {name: names[name] for name in ("settings", "counts", "sizes", "same", "predicted", "shapes", "rank")}
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")  # of gensim
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")  # warnings of gensim
 def test_a_program_changes_its_import_only(tmp_path):
     pytest.importorskip("gensim")
     imports = "from gensim.models import KeyedVectors, Word2Vec\nfrom gensim.models.callbacks import CallbackAny2Vec\n"
@@ -88,7 +88,7 @@ def test_a_program_changes_its_import_only(tmp_path):
 
 
 def parameters(function):
-    """Return the parameters that a function takes by position and by name, in their order."""
+    """Return the parameters that a function accepts by position or by name, in order."""
     either = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return [one for one in inspect.signature(function).parameters.values() if one.kind is either]
 
@@ -111,7 +111,7 @@ def test_methods_take_gensims_parameters_in_gensims_order(ours):
 
 @pytest.mark.parametrize("kind", [KeyedVectors, Word2Vec])
 def test_files_take_gensims_parameters(kind, tmp_path):
-    """Both classes of gensim pass them on to `SaveLoad`."""
+    """Both classes of gensim pass these parameters on to `SaveLoad`."""
     utils = pytest.importorskip("gensim.utils")
     for name in ("save", "load"):
         assert set(inspect.signature(getattr(utils.SaveLoad, name)).parameters) <= set(
@@ -231,7 +231,7 @@ def test_build_vocab_and_train_are_fit():
     assert model.build_vocab(themes(100)) is None
     untrained = model.wv.vectors.copy()
     assert abs(untrained).max() <= 0.5 / 8
-    model.wv.most_similar("common0")  # computes what training must not leave behind
+    model.wv.most_similar("common0")  # fills a cache, which training must invalidate
     trained, seen = model.train(themes(100), total_examples=model.corpus_count, epochs=model.epochs)
     assert trained == seen == 3 * model.corpus_total_words
     whole = Word2Vec(**settings).fit(themes(100))
@@ -281,13 +281,13 @@ def test_save_and_load_go_on_where_they_were(tmp_path):
     assert fastw2v.Word2Vec.load(tmp_path / "a.model").model == "skipgram"
     model.wv.context_vectors = None
     model.wv.save(tmp_path / "vectors.safetensors")
-    with pytest.raises(ValueError, match="holds vectors, not a model"):
+    with pytest.raises(ValueError, match="contains vectors, not a model"):
         Word2Vec.load(tmp_path / "vectors.safetensors")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_training_again_draws_anew(engine):
-    """Otherwise every call of train would leave out the same words, and show the same negatives."""
+    """A second call of train drops different words and draws different negatives."""
     settings = {"vector_size": 8, "workers": 1, "epochs": 1, "engine": engine}
     goes_on = Word2Vec(themes(100), **settings)
     begins = Word2Vec(**settings)
@@ -427,7 +427,7 @@ def test_in_scikit_learn():
 
     model = Word2Vec(vector_size=8, window=3, epochs=1, workers=1, callbacks=[CallbackAny2Vec()])
     assert base.clone(model.set_params(callbacks=())).get_params() == model.get_params()
-    base.clone(model.fit(themes(50))).fit(themes(50))  # a clone is not fitted, and can be
+    base.clone(model.fit(themes(50))).fit(themes(50))  # a clone is unfitted and can be fitted
     assert not hasattr(base.clone(model), "wv")
     texts = [" ".join(sentence) for sentence in themes(50)]
     steps = make_pipeline(FunctionTransformer(lambda lines: [line.split() for line in lines]), base.clone(model))
@@ -451,5 +451,5 @@ def test_rates_are_refused_by_gensim_s_names():
 
 
 def test_what_is_no_callback_is_refused():
-    with pytest.raises(TypeError, match="lacks methods of CallbackAny2Vec; derive callbacks from it"):
+    with pytest.raises(TypeError, match="lacks methods of CallbackAny2Vec; make it a subclass"):
         Word2Vec(callbacks=[print])

@@ -1,4 +1,4 @@
-"""`KeyedVectors`, against gensim's."""
+"""`KeyedVectors`, compared with gensim's."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_class_is_one_of_word_vectors(kv: KeyedVectors) -> None:
     assert type(kv.vectors_for_all(WORDS[:3])) is KeyedVectors
 
 
-@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")  # by gensim itself
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")  # warnings of gensim itself
 @pytest.mark.parametrize(
     ("name", "arguments", "options"),
     [
@@ -88,7 +88,7 @@ def test_answers_as_gensim(kv: KeyedVectors, peer: Any, name: str, arguments: An
 
 
 def plain(answer: Any) -> Any:
-    """Return an answer as an array, or as lists of words and of numbers."""
+    """Convert an answer to an array, or to lists of words and numbers."""
     if isinstance(answer, list) and answer and isinstance(answer[0], tuple):
         return [plain(list(column)) for column in zip(*answer, strict=True)]
     if isinstance(answer, list):
@@ -109,7 +109,7 @@ def assert_same_answer(ours: Any, theirs: Any) -> None:
         assert ours == theirs
 
 
-@pytest.mark.filterwarnings("ignore:Call to deprecated `(init_sims|words_closer_than)`")  # gensim's
+@pytest.mark.filterwarnings("ignore:Call to deprecated `(init_sims|words_closer_than)`")  # warnings of gensim
 @pytest.mark.parametrize(
     ("name", "options"),
     [

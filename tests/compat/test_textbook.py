@@ -1,4 +1,4 @@
-"""The book's chapter, called as its scripts call it."""
+"""The classes and functions of the book's chapter, called as in the book's scripts."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_plot_is_written_with_labels(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_penn_treebank_in_one_epoch():
-    # The book's settings. Its loss falls from 6 log 2 = 4.16; below 2.45 in the first epoch is what the book reaches.
+    # With the book's settings, the loss falls from 6 log 2 = 4.16 to below 2.45 in the first epoch, as in the book.
     if not os.environ.get("FASTW2V_DATA"):
         pytest.skip("FASTW2V_DATA names no folder with the Penn Treebank")
     corpus, word_to_id, id_to_word = ptb.load_data("train")

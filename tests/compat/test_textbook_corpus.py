@@ -1,4 +1,4 @@
-"""The textbook's functions for its corpus: ids of a text, contexts and targets row by row, and copies of arrays."""
+"""The textbook's corpus functions: ids of a text, contexts and targets row by row, and copies of arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The textbook's parameters: as safetensors, and as the book's own pickle, of which nothing is run."""
+"""The textbook's parameters as safetensors and as the book's own pickle, which is read without running its code."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_params_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, A
 
 
 def other_numpy(data: bytes) -> bytes:
-    """Make of a pickle from one major version of NumPy one from the other, short strings and lines alike."""
+    """Convert a pickle from one major version of NumPy to the other, in short strings and in lines."""
     old, new = b"numpy.core.", b"numpy._core."
     here, there = (new, old) if new in data else (old, new)
     for module in (b"multiarray", b"numeric"):
@@ -62,7 +62,7 @@ def other_numpy(data: bytes) -> bytes:
         data = data.replace(b"c" + was + b"\n", b"c" + becomes + b"\n")
     assert there in data
     assert here not in data
-    if data[2:3] == b"\x95":  # the frame, of which the length has changed
+    if data[2:3] == b"\x95":  # the length of the frame has changed
         data = data[:3] + struct.pack("<Q", len(data) - 11) + data[11:]
     return data
 
@@ -87,7 +87,7 @@ def test_other_floats_in_a_pickle_are_read(tmp_path: Path) -> None:
 
 
 class Calls:
-    """Pickles as a call of a function."""
+    """An object that is pickled as a call of a function."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = (function, arguments)
@@ -164,16 +164,16 @@ def test_pickles_of_anything_else_are_refused(tmp_path: Path, protocol: int, wha
         b"hello",
         b"cos\nsystem\n(S'true'\ntR.",
         b"(S'true'\nios\nsystem\n.",
-        b"\x80\x02cnumpy\nndarray\n(K\x01tR.",  # the array's class called
-        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n}\x8c\x08__code__K\x01sb.",  # the state of a function set
+        b"\x80\x02cnumpy\nndarray\n(K\x01tR.",  # calls the class of the array
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n}\x8c\x08__code__K\x01sb.",  # sets the state of a function
         b"\x80\x04\x8c\x05numpy\x8c\x0ccore.os.path\x93.",
         b"\x80\x04\x8c\x0bnumpy dtype\x8c\x00\x93.",
         b"\x80\x02\x82\x01.",  # a name from the extension registry
         b"\x80\x04Phello\n.",  # a persistent id
-        b"\x80\x05\x97.",  # a buffer from elsewhere
-        b"\x80\x04\x8e" + b"\xff" * 7 + b"\x0f.",  # bytes of absurd length
+        b"\x80\x05\x97.",  # an out-of-band buffer
+        b"\x80\x04\x8e" + b"\xff" * 7 + b"\x0f.",  # bytes with an absurd length
         b"\x80\x05\x96" + b"\xff" * 7 + b"\x0f.",
-        b"\x80\x04K\x01r\xff\xff\xff\xff.",  # a memo of absurd size
+        b"\x80\x04K\x01r\xff\xff\xff\xff.",  # a memo with an absurd size
         b"\x80\x04(((t(00.",
         b"\x80\x04(1(K\x01((u.",
     ],

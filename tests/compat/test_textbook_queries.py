@@ -1,4 +1,4 @@
-"""The textbook's queries, against the textbook's loops."""
+"""The textbook's queries, compared with the textbook's loops."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_textbook_helpers_with_half_precision_zeros_and_nan() -> None:
     assert dict(half)["w5"] == 0.0
     matrix[6] = np.nan
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # some NumPy builds warn of NaN in a product
+        warnings.simplefilter("ignore", RuntimeWarning)  # some builds of NumPy warn about NaN in a product
         for pairs in (
             analogy("w1", "w2", "w3", WORD_TO_ID, ID_TO_WORD, matrix, top=30),
             most_similar("w1", WORD_TO_ID, ID_TO_WORD, matrix, top=30),

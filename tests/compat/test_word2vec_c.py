@@ -62,7 +62,7 @@ def test_the_defaults_are_those_of_the_c_tool():
 def test_every_option_verbatim(run: Any, corpus: Path, tmp_path: Path, cbow: int, binary: int):
     from gensim.models import KeyedVectors
 
-    output = tmp_path / "vectors"  # -binary tells the format, not the name
+    output = tmp_path / "vectors"  # the format is given by -binary, not by the name
     line = f"-train {corpus} -output {output} -cbow {cbow} -size 12 -window 3 -negative 4 -hs 0 -sample 1e-2 -threads 1"
     line += f" -binary {binary} -iter 2 -min-count 2 -alpha 0.05 -classes 0 -debug 2 -save-vocab {tmp_path / 'words'}"
     status, out, err = run(*line.split())
@@ -81,7 +81,7 @@ def test_vocabularies_are_the_c_tools(run: Any, corpus: Path, tmp_path: Path):
     words, output = tmp_path / "words", tmp_path / "vectors.txt"
     assert run("-train", corpus, "-save-vocab", words)[0] == 0
     lines = words.read_text().splitlines()
-    assert lines[0] == "</s> 300"  # where the C tool takes any other word for the end of a line
+    assert lines[0] == "</s> 300"  # the C tool treats the first word, whatever it is, as the end of a line
     text = corpus.read_text().split()
     assert {line.split()[0]: int(line.split()[1]) for line in lines[1:]} == {word: text.count(word) for word in text}
     words.write_text("</s> 300\nword1 9\nword2 8\nword3 7\nrare 1\n")

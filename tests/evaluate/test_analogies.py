@@ -1,4 +1,4 @@
-"""Analogies, against gensim and the formulas."""
+"""Analogies, compared with gensim and the formulas."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_analogies_score_as_gensim(tmp_path: Path, cased: bool, lower: bool, res
     vectors, questions = parallelograms(20, noise=0.4, cased=cased)
     path = write_questions(tmp_path / "questions.txt", questions)
     peer = keyed_vectors(vectors)
-    # gensim slices by its limit but takes all rows for granted in one place: give it no more than there are.
+    # The limit must not exceed the number of rows, because one place in gensim assumes that all these rows exist.
     limit = min(restrict_vocab, len(vectors))
     score, sections = peer.evaluate_word_analogies(
         str(path), restrict_vocab=limit, case_insensitive=lower, dummy4unknown=False
@@ -39,7 +39,7 @@ def test_analogies_score_as_gensim(tmp_path: Path, cased: bool, lower: bool, res
 
 
 def test_analogies_are_neither_all_right_nor_all_wrong() -> None:
-    """The comparison with gensim would mean little otherwise."""
+    """Otherwise, the comparison with gensim would show little."""
     vectors, questions = parallelograms(20, noise=0.4, cased=True)
     overall = analogies(vectors, questions).overall
     assert 0.1 < overall.accuracy < 0.9
@@ -48,7 +48,7 @@ def test_analogies_are_neither_all_right_nor_all_wrong() -> None:
 
 def test_analogies_do_not_depend_on_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, questions = parallelograms(12, noise=0.4, cased=True)
-    module = importlib.import_module("fastw2v.evaluate.analogies")  # the package's attribute is the function
+    module = importlib.import_module("fastw2v.evaluate.analogies")  # because the package's attribute is the function
     whole = analogies(vectors, questions)
     for scores, cosines in [(1, 2**26), (7 * len(vectors), 2**26), (2**20, 1), (2**20, 9 * len(vectors))]:
         monkeypatch.setattr(module, "_SCORES", scores)

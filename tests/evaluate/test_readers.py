@@ -1,4 +1,4 @@
-"""Files of questions and of word pairs, as published and malformed."""
+"""Files of questions and word pairs, both as published and malformed."""
 
 from __future__ import annotations
 

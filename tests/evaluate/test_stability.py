@@ -1,4 +1,4 @@
-"""Stability of neighbours, against sets."""
+"""Stability of neighbours, compared with a computation by sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranks, correlations and intervals, against SciPy."""
+"""Ranks, correlations and intervals, compared with SciPy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastw2v.evaluate import statistics
 
 
 def test_bootstrap_interval_against_scipy() -> None:
-    """SciPy draws anew; so the bounds agree to what a thousand drawings can tell."""
+    """SciPy uses different random draws, so the bounds agree only to the precision of a thousand draws."""
     from scipy import stats
 
     rng = np.random.default_rng(0)

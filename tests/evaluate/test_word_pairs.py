@@ -1,4 +1,4 @@
-"""Word pairs, against gensim."""
+"""Word pairs, compared with gensim."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_pairs_correlate_as_gensim(tmp_path: Path, lower: bool) -> None:
     words = [f"w{i}" for i in range(40)] + [f"W{i}" for i in range(20)]
     vectors = random_vectors(words)
     path = tmp_path / "pairs.tsv"
-    # No word is paired with itself: its cosine is 1 up to rounding, and whose is larger would be chance.
+    # No word is paired with itself, because its cosine is 1 only up to rounding, so ranks would be arbitrary.
     drawn = [rng.choice(40, size=2, replace=False) for _ in range(80)]
     pairs = [(f"W{a}", f"w{b}", int(rng.integers(0, 11)) / 2) for a, b in drawn]
     path.write_text("# a comment\n" + "".join(f"{a}\t{b}\t{s}\n" for a, b, s in [*pairs, ("none", "w1", 3)]))

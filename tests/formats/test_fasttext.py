@@ -1,4 +1,4 @@
-"""fastText's models and vectors, against gensim and fastText."""
+"""fastText's models and vectors, compared with gensim and fastText."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_packed_files(tmp_path: Path, name: str) -> None:
     some_vectors().save(tmp_path / f"{name}.gz")
     assert (tmp_path / f"{name}.gz").read_bytes() == packed  # equal vectors, equal bytes
     (tmp_path / name).write_bytes(packed)
-    assert_same(WordVectors.load(tmp_path / name), WORDS, MATRIX)  # whatever the name says
+    assert_same(WordVectors.load(tmp_path / name), WORDS, MATRIX)  # whatever the name suggests
     for length in range(2, len(packed)):
         (tmp_path / f"{name}.gz").write_bytes(packed[:length])
         with pytest.raises(FormatError, match="not a complete gzip file"):

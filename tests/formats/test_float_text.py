@@ -1,4 +1,4 @@
-"""Numbers as text: against NumPy's own spelling, one number at a time, and against Python's float."""
+"""Numbers as text, compared with NumPy's formatting of single numbers and with Python's float."""
 
 from __future__ import annotations
 

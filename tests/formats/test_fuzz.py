@@ -1,4 +1,4 @@
-"""Damaged files of every format: an error or an answer in step, never a crash, a hang or a giant allocation."""
+"""Damaged files of every format: either an error or a consistent result, never a crash, a hang or a huge allocation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MATRIX = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
 
 
 def make_files(folder: Path) -> dict[str, list[Path]]:
-    """Write a sound file of each format, and return those of each that are to be damaged."""
+    """Write a valid file of each format, and return the files of each format to damage."""
     vectors = WordVectors(WORDS, MATRIX, counts=range(7, 0, -1), context_vectors=MATRIX * 2, settings={"window": 5})
     for name in ("a.bin", "a.txt", "a.glove", "a.bin.gz", "a.vec.gz", "a.safetensors", "a.npz", "a.tsv"):
         vectors.save(folder / name)
@@ -60,7 +60,7 @@ def keyed_vectors() -> Any:
 
 
 def fasttext_model() -> bytes:
-    """Return a fastText model without n-grams, byte by byte."""
+    """Build the bytes of a fastText model without n-grams."""
     head = np.array([793712314, 12, 5, 5, 5, 1, 5, 1, 2, 1, 0, 0, 0, 100], dtype="<i4").tobytes()
     head += np.array([1e-4]).tobytes() + np.array([7, 7, 0], dtype="<i4").tobytes()
     head += np.array([28, -1], dtype="<i8").tobytes()
@@ -77,7 +77,7 @@ EDITS = st.lists(
         st.tuples(st.just("delete"), st.floats(0, 1, exclude_max=True), st.integers(1, 30)),
         st.tuples(st.just("cut"), st.floats(0, 1, exclude_max=True), st.none()),
         st.tuples(st.just("copy"), st.floats(0, 1), st.floats(0, 1)),
-        # Counts, sizes and offsets, where small numbers stand: text, and integers of 4 and 8 bytes.
+        # Values for counts, sizes and offsets, as text and as integers of 4 and 8 bytes.
         st.tuples(st.just("digits"), st.integers(0, 20), st.sampled_from([b"-1", b"0", b"8", b"99999999", b"9" * 18])),
         st.tuples(
             st.just("number"),
@@ -119,7 +119,7 @@ def damaged(data: bytes, edits: list[tuple[str, Any, Any]]) -> bytes:
 
 
 def check(reader: Callable[[], WordVectors], hold_rows: bool) -> None:
-    """Hold the answer, if there is one, to its promises; with `hold_rows`, at most two rows may differ."""
+    """Check that the result, if there is one, is consistent. With `hold_rows`, at most two rows may differ."""
     start = time.perf_counter()
     tracemalloc.start()
     try:
@@ -130,7 +130,7 @@ def check(reader: Callable[[], WordVectors], hold_rows: bool) -> None:
         assert back.counts is None or len(back.counts) == len(words)
         if back.vector_size == 5:
             kept = [word for word in words if word in WORDS]
-            with np.errstate(invalid="ignore"):  # a number that was made a NaN of another kind
+            with np.errstate(invalid="ignore"):  # a number that became a signalling NaN
                 same = [back[word].astype("f4").tobytes() == MATRIX[WORDS.index(word)].tobytes() for word in kept]
             assert not hold_rows or same.count(False) <= 2
     except (FormatError, FileNotFoundError):
@@ -164,13 +164,13 @@ def fuzz(files: list[Path], which: int, edits: list[tuple[str, Any, Any]]) -> No
         copies = [Path(shutil.copy(path, folder)) for path in files]
         target = Path(folder) / victim.name
         data = victim.read_bytes()
-        # A flipped bit in packed data is found by its checksum: damage what is inside it too.
+        # The checksum of compressed data detects a flipped bit, so the data inside it is damaged as well.
         inner = target.suffix == ".gz" and which % 2
         target.write_bytes(gzip.compress(damaged(gzip.decompress(data), edits)) if inner else damaged(data, edits))
         path = Path(folder) if files[0].name == "tokenizer.json" else copies[0]
         reader = (lambda: read_textbook(path)) if path.suffix == ".pkl" else (lambda: WordVectors.load(path))
-        # Two edits can make up for each other, as when a byte is lost in one row of a matrix and another won later;
-        # and one bit of a pickle says in which order the bytes of all numbers come.
+        # Two edits can compensate for each other, for example if a byte is removed from one row and another is inserted
+        # later. One bit of a pickle determines the byte order of all numbers.
         lasting = path.suffix in (".pkl", ".kv") and edits[0][0] in ("set", "flip", "number", "digits")
         check(reader, hold_rows=len(edits) == 1 and not lasting)
 
@@ -205,7 +205,7 @@ BODY = st.lists(st.sampled_from([b"a", b"bc", b" ", b"\n", b"\0", b"\xc3\xa9", b
 
 
 def read_plainly(body: bytes, n_words: int, n_dims: int) -> list[tuple[bytes, bytes]]:
-    """Read rows one after another, as the C tools do."""
+    """Read rows one after another, like the C tools."""
     rows = []
     for _ in range(n_words):
         word, _, body = body.partition(b" ")
@@ -231,7 +231,7 @@ def test_small_binary_files_are_read_as_a_plain_reader_does_or_refused(n_words: 
         assert rows == read_plainly(body, n_words, n_dims)
 
 
-# Words that are hard to keep
+# Words that are hard to store
 
 HOSTILE = [
     "new york",

@@ -1,4 +1,4 @@
-"""gensim's own files, as gensim writes them, and pickles of anything else."""
+"""Files written by gensim, and pickles of other objects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_gensims_keyed_vectors(tmp_path: Path, sep_limit: int, protocol: int) ->
     assert (tmp_path / "x.kv.vectors.npy").exists() == (sep_limit == 0)
     ours = WordVectors.load(path)
     assert_same(ours, WORDS, MATRIX)
-    if sep_limit:  # else gensim's own way of keeping the counts varies
+    if sep_limit:  # otherwise, gensim stores the counts in various ways
         assert ours.counts.tolist() == list(range(10, 3, -1))
     assert_same(WordVectors.load(path)[:2], WORDS[:2], MATRIX[:2])
 

@@ -47,7 +47,7 @@ def test_npz_of_another_kind(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", vectors=MATRIX, words=np.full(7, 97, "u1"), word_offsets=offsets)
     with pytest.raises(FormatError, match="occurs twice"):
         WordVectors.load(tmp_path / "x.npz")
-    # An array that claims a size which the archive cannot hold.
+    # The header of the array has a size that does not fit the archive.
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": "<f4", "fortran_order": False, "shape": (10**9, 300)})
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:

@@ -1,4 +1,4 @@
-"""Records: what `formats.read` returns and `formats.write` takes."""
+"""Records, which `formats.read` returns and `formats.write` accepts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_record_comes_back(tmp_path: Path, name: str) -> None:
     assert back.counts is None or back.counts.tolist() == list(range(7))
     copy = tmp_path / f"copy-{name}"
     formats.write(back, copy)
-    if name != "x.safetensors":  # its header holds the metadata in any order
+    if name != "x.safetensors":  # its header may have the metadata in any order
         assert copy.read_bytes() == path.read_bytes()
     assert formats.read(copy).index_to_key == WORDS
 
@@ -67,7 +67,7 @@ def test_integer_words_and_counts_of_any_type(tmp_path: Path) -> None:
         (VectorRecord(WORDS, MATRIX.astype(np.int32)), "vectors is of type int32"),
         (VectorRecord(WORDS, MATRIX, counts=np.arange(6)), r"counts has shape \(6,\)"),
         (VectorRecord(WORDS, MATRIX, counts=np.full(7, 1.5)), "counts is of type float64"),
-        (VectorRecord(WORDS, MATRIX, counts=np.arange(-1, 6)), "counts holds -1"),
+        (VectorRecord(WORDS, MATRIX, counts=np.arange(-1, 6)), "counts contains -1"),
         (VectorRecord(WORDS, MATRIX, context_vectors=MATRIX[:6]), "context_vectors has shape"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Every format: which one a name means, and what holds for all of them."""
+"""The names of formats, and properties that all formats share."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def test_every_array_library_is_written(xp, tmp_path: Path) -> None:
 
 
 def test_format_is_chosen_by_suffix_or_by_name(tmp_path: Path) -> None:
-    for format in ("safetensors", "bin", "txt"):  # the last one does not say by its bytes what it is
+    for format in ("safetensors", "bin", "txt"):  # the last cannot be recognised by its bytes
         some_vectors().save(tmp_path / "model", format=format)
         assert_same(WordVectors.load(tmp_path / "model", format=format), WORDS, MATRIX)
     for name in ("model", "model.npy", "model.gz"):
-        with pytest.raises(FormatError, match=r"Supported are \.safetensors, \.bin, \.txt, \.vec"):
+        with pytest.raises(FormatError, match=r"Supported suffixes are \.safetensors, \.bin, \.txt, \.vec"):
             write(some_record(), tmp_path / name)
-        with pytest.raises(FormatError, match=r"Supported are \.safetensors, \.bin, \.txt, \.vec"):
+        with pytest.raises(FormatError, match=r"Supported suffixes are \.safetensors, \.bin, \.txt, \.vec"):
             WordVectors.load(tmp_path / name)
     with pytest.raises(FormatError, match="format is 'npy'"):
         some_vectors().save(tmp_path / "model.bin", format="npy")

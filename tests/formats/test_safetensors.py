@@ -1,4 +1,4 @@
-"""safetensors: everything is kept, mapped and checked."""
+"""safetensors: all data is preserved, memory-mapped and checked."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def tensors(**changes: Any) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize(
     ("changes", "metadata", "message"),
     [
-        ({}, {"format": "pt"}, "does not contain word vectors of fastw2v; its tensors are .*'vectors'"),
-        ({}, None, "does not contain word vectors"),
+        ({}, {"format": "pt"}, "does not contain fastw2v word vectors; its tensors are .*'vectors'"),
+        ({}, None, "does not contain fastw2v word vectors"),
         ({}, {"version": "2"}, "version 2 .* upgrade"),
         ({}, {"settings": "{"}, "settings are not valid JSON"),
         ({"words": None}, {}, "the file has no words"),
@@ -69,7 +69,7 @@ def tensors(**changes: Any) -> dict[str, np.ndarray]:
         ({"word_offsets": np.array([0, 1, 3], dtype=np.int32)}, {}, "word_offsets has type I32"),
         ({"words": np.frombuffer(b"aa", np.uint8), "word_offsets": np.array([0, 1, 2])}, {}, "'a' occurs twice"),
         ({"counts": np.array([1, 2, 3])}, {}, "counts has shape"),
-        ({"counts": np.array([1, -2])}, {}, "counts holds -2"),
+        ({"counts": np.array([1, -2])}, {}, "counts contains -2"),
         ({"context_vectors": MATRIX[:3]}, {}, "context_vectors has shape"),
     ],
 )
@@ -85,7 +85,7 @@ def test_wrong_safetensors_are_refused(
 
 
 def test_the_safetensors_layout_is_fixed(tmp_path: Path) -> None:
-    """What another program would rely on."""
+    """Other programs rely on this layout."""
     from safetensors import safe_open
 
     WordVectors(["a", "日"], MATRIX[:2], [5, 3], MATRIX[2:4], {"window": 5}).save(tmp_path / "x.safetensors")
@@ -108,6 +108,6 @@ def test_safetensors_is_mapped_and_its_words_wait(tmp_path: Path) -> None:
     assert back.most_similar("the", topn=1) == some_vectors().most_similar("the", topn=1)
     again = pickle.loads(pickle.dumps(WordVectors.load(path)))
     assert_same(again, WORDS, MATRIX)
-    back.save(path)  # over the file that is mapped
+    back.save(path)  # overwrites the file that is mapped
     assert_same(back, WORDS, MATRIX)
     assert_same(WordVectors.load(path), WORDS, MATRIX)

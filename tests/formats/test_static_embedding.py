@@ -1,4 +1,4 @@
-"""StaticEmbedding, against sentence-transformers."""
+"""StaticEmbedding, compared with sentence-transformers."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def test_static_embedding_folders(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="new folder"):
         some_vectors().save(folder, format="static-embedding")
     with pytest.raises(FormatError, match="cannot be written"):
-        some_vectors().save(tmp_path / "other", format="static-embedding")  # a no-break space splits
+        some_vectors().save(tmp_path / "other", format="static-embedding")  # a no-break space splits words
     with pytest.raises(FormatError, match="reserves the word"):
         WordVectors(["[UNK]"], MATRIX[:1]).save(tmp_path / "other", format="static-embedding")
     assert [path.name for path in tmp_path.iterdir()] == ["static"]
-    save_file({"embeddings": MATRIX[:4]}, folder / "model.safetensors")  # the other name in use
+    save_file({"embeddings": MATRIX[:4]}, folder / "model.safetensors")  # the other name that is in use
     assert_same(WordVectors.load(folder), [*words, "[UNK]"], MATRIX[:4])
     save_file({"weights": MATRIX[:4]}, folder / "model.safetensors")
     with pytest.raises(FormatError, match=r"has no embedding\.weight"):
         WordVectors.load(folder)
 
 
-@pytest.mark.filterwarnings("ignore")  # of the libraries themselves
+@pytest.mark.filterwarnings("ignore")  # warnings of the libraries themselves
 def test_sentence_transformers_opens_the_folder(tmp_path: Path) -> None:
     peer = pytest.importorskip("sentence_transformers")
     words = ["the", "naïve", "日本"]
@@ -54,7 +54,7 @@ def test_sentence_transformers_opens_the_folder(tmp_path: Path) -> None:
     ours.save(tmp_path / "static", format="static-embedding")
     model = peer.SentenceTransformer(str(tmp_path / "static"), device="cpu")
     assert model.encode(words).tobytes() == MATRIX[:3].tobytes()
-    expected = np.stack([(MATRIX[0] + MATRIX[2]) / 2, MATRIX[1] / 2])  # a word that is not there counts as zeros
+    expected = np.stack([(MATRIX[0] + MATRIX[2]) / 2, MATRIX[1] / 2])  # an unknown word counts as zeros
     np.testing.assert_allclose(model.encode(["the 日本", "naïve nowhere"]), expected, rtol=1e-6)
     model.save(str(tmp_path / "again"))
     assert_same(WordVectors.load(tmp_path / "again"), words, MATRIX[:3])

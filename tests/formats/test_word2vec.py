@@ -1,4 +1,4 @@
-"""word2vec's two formats: byte for byte, against gensim, and everything that can be wrong with a file."""
+"""word2vec's two formats: equality with gensim's bytes, and everything that can be wrong with a file."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_bad_headers_cost_nothing(tmp_path: Path, suffix: str, header: str) -> N
         ("x.bin", b"\xba\x16\x4f\x2f\x0c\0\0\0 model", "cannot read this fastText model"),
         ("x.bin", pickle.dumps({}), "looks like a pickle"),
         ("x.txt", b"the 1 -2e-3 0.3\nof 1 2 3\n", "GloVe"),
-        ("x.bin", BIN_GENSIM + b"more", "more data follows the last word, b'more'"),
+        ("x.bin", BIN_GENSIM + b"more", "more data follows the last row, b'more'"),
         ("x.txt", TXT + b"b 1 2\n", "more data follows"),
         ("x.bin", BIN_C.replace(b"\n\xc3", b"\n\n\xc3"), "row 2 of 2, at byte .* not a word"),
         ("x.bin", BIN_C.replace(b"2 2", b"1 2"), "more data follows"),

@@ -1,4 +1,4 @@
-"""The binary format: rows found in windows, and words with spaces."""
+"""The binary format: rows that are found in windows of the file, and words with spaces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.formats.common import MATRIX, WORDS, assert_same
 
 
 def test_newline_bytes_inside_values_are_no_row_ends(tmp_path: Path) -> None:
-    """Values that hold the bytes of spaces and newlines."""
+    """The bytes of values may be those of spaces and newlines."""
     matrix = np.frombuffer(b"\n\n\n\n    \n \n ", dtype="<f4").reshape(1, 3).repeat(4, axis=0).astype(np.float32)
     for end in (b"", b"\n"):
         rows = (b"w%d " % i + matrix[i].tobytes() + end for i in range(4))
@@ -25,7 +25,7 @@ def test_newline_bytes_inside_values_are_no_row_ends(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("phrase", ["new york", "a b", "new yor", "of the people"])
 def test_a_binary_file_with_a_spaced_word_is_refused_not_shifted(tmp_path: Path, phrase: str) -> None:
-    """The reader of such a file takes the first word's tail for values and finds its feet a row later."""
+    """A reader would interpret the rest of the word as values and be back in step one row later."""
     from gensim.models import KeyedVectors
 
     words = [*WORDS, phrase, "after", "this", phrase + "er", "again"]
@@ -42,7 +42,7 @@ def test_a_binary_file_with_a_spaced_word_is_refused_not_shifted(tmp_path: Path,
 @pytest.mark.parametrize("tail", ["b", "of", "yor", "york", "b c", "ét", "people of the year"])
 @pytest.mark.parametrize("scale", [0.005, 0.3, 10])
 def test_a_single_spaced_word_is_found(tmp_path: Path, tail: str, scale: float, rounds: int) -> None:
-    """Also where the bytes that the next word gains happen to be text."""
+    """The word is found even if the bytes that are added to the next word happen to be text."""
     rng = np.random.default_rng(7)
     for _ in range(rounds):
         matrix = (rng.normal(size=(3, 16)) * scale).astype(np.float32)
@@ -69,7 +69,7 @@ def test_values_that_look_like_text_are_no_spaced_word(tmp_path: Path) -> None:
 
 
 def test_words_in_another_encoding(tmp_path: Path) -> None:
-    """The C tool writes whatever bytes it read."""
+    """The C tool writes the bytes that it has read, in any encoding."""
     rows = [word.encode("latin-1") + b" " + struct.pack("<f", 1) + b"\n" for word in ("</s>", "été", "ça")]
     (tmp_path / "x.bin").write_bytes(b"3 1\n" + b"".join(rows))
     with pytest.raises(FormatError, match=r"row 2, .* is not UTF-8"):
@@ -83,7 +83,7 @@ def test_words_in_another_encoding(tmp_path: Path) -> None:
 def test_binary_does_not_depend_on_the_window(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int, end: bytes
 ) -> None:
-    """Nor on how a row, or a word longer than a window, lies in it."""
+    """The result also does not depend on the position of a row, or of a word longer than a window, in the window."""
     monkeypatch.setattr(word2vec_bin, "_WINDOW", window)
     words = [*WORDS[:4], "x" * 500, *WORDS[5:]]
     rows = [word.encode() + b" " + row.tobytes() + end for word, row in zip(words, MATRIX, strict=True)]
@@ -110,6 +110,6 @@ def test_binary_does_not_depend_on_the_window(
 def test_more_dimensions_than_can_be_read(tmp_path: Path) -> None:
     with (tmp_path / "x.bin").open("wb") as file:
         file.write(b"1 600000000\na ")
-        file.truncate(2_400_000_100)  # a hole, which takes no room
+        file.truncate(2_400_000_100)  # a hole, which takes no space on disk
     with pytest.raises(FormatError, match="600000000 dimensions; at most 536,870,911"):
         WordVectors.load(tmp_path / "x.bin")

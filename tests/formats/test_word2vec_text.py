@@ -1,4 +1,4 @@
-"""The text format, fastText's and GloVe's: lines and numbers in every form."""
+"""The text formats of word2vec, fastText and GloVe: lines and numbers in every form."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_text_is_parsed_from_the_right(tmp_path: Path) -> None:
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=8))
 def test_text_keeps_every_float32(tmp_path_factory: pytest.TempPathFactory, bits: list[int]) -> None:
     matrix = np.array([bits], dtype=np.uint32).view(np.float32)
-    matrix[np.isnan(matrix)] = np.nan  # a NaN's spare bits have no text
+    matrix[np.isnan(matrix)] = np.nan  # the payload of a NaN is not written as text
     path = tmp_path_factory.getbasetemp() / "floats.txt"
     WordVectors(["w"], matrix).save(path)
     assert WordVectors.load(path).vectors.tobytes() == matrix.tobytes()
@@ -54,7 +54,7 @@ def test_glove_files(tmp_path: Path) -> None:
 
 
 def test_no_first_line_is_taken_for_another(tmp_path: Path) -> None:
-    """A header whose numbers are damaged must not pass for the first row of a file without one."""
+    """A damaged header must not be read as the first row of a file without a header."""
     for header in (b"2 2 2", b"2.0 2", b"2 2.0 x", b"-2 2"):
         (tmp_path / "x.txt").write_bytes(header + b"\na 1.0 2.0\nb 3.0 4.0\n")
         with pytest.raises(FormatError):
@@ -109,7 +109,7 @@ def test_what_is_no_number_is_refused(number: str) -> None:
 
 
 def test_millions_of_numbers_as_python(tmp_path: Path) -> None:
-    """Of every size, as different programs write them."""
+    """Numbers of every size are parsed as Python parses them, as written by different programs."""
     rng = np.random.default_rng(1)
     matrix = (rng.normal(size=(400, 50)) * 10.0 ** rng.uniform(-9, 3, size=(400, 50))).astype(np.float32)
     for form in ("{}", "{:.6f}", "{:.5g}", "{:.9e}", "{:.17f}"):

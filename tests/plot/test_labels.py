@@ -1,4 +1,4 @@
-"""Labels cover neither each other nor any point."""
+"""Labels overlap neither each other nor any point."""
 
 from __future__ import annotations
 

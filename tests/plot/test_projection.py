@@ -1,4 +1,4 @@
-"""Projections: PCA against the covariance, and the libraries of UMAP and t-SNE."""
+"""Projections: PCA compared with the covariance, and the libraries for UMAP and t-SNE."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastw2v.plot.projection import plane
 def test_the_plane_is_that_of_the_largest_variances():
     rows = np.random.default_rng(0).normal(size=(50, 6)) * [9, 5, 1, 1, 0.5, 0.1] + 1
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    values, axes = np.linalg.eigh(np.cov(unit.T))  # by the covariance; ours goes by the singular values
+    values, axes = np.linalg.eigh(np.cov(unit.T))  # from the covariance, whereas fastw2v uses singular values
     expected = (unit - unit.mean(axis=0)) @ axes[:, [-1, -2]]
     coordinates = plane(rows)
     np.testing.assert_allclose(np.abs(coordinates), np.abs(expected), atol=1e-12)

@@ -1,4 +1,4 @@
-"""Word maps: images whose labels never overlap, and a page that works and loads nothing from elsewhere."""
+"""Word maps: images whose labels never overlap, and a page that works without loading other files."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_characters_that_no_font_has_are_an_error(tmp_path):
 
 
 class Page(html.parser.HTMLParser):
-    """Which elements a page has, and what is in its scripts."""
+    """The elements of a page, and the content of its scripts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ def test_the_page_works(vectors, tmp_path):
 
 
 def test_the_page_labels_every_word_where_there_is_room(tmp_path):
-    """Seven words so near each other that labels must stand above and below as well, and none covers a point."""
+    """Seven words are so close together that labels must also be above and below them, and no label covers a point."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("there is no node to run the page's script")

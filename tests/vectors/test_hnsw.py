@@ -1,4 +1,4 @@
-"""Approximate search, against the exact one."""
+"""Approximate search, compared with exact search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MATRIX[17] = 0
 
 @pytest.fixture(params=["usearch", "faiss"])
 def backend(request: Any) -> str:
-    with warnings.catch_warnings():  # of the packages' own making
+    with warnings.catch_warnings():  # warnings of the packages themselves
         warnings.simplefilter("ignore")
         pytest.importorskip(request.param)
     return str(request.param)
@@ -39,7 +39,7 @@ def assert_same(ours: list[tuple[Any, float]], exact: list[tuple[Any, float]]) -
 
 
 def test_looking_at_all_words_finds_what_the_exact_search_finds(wv: WordVectors, backend: str) -> None:
-    """With `ef_search` as large as the vocabulary nothing is missed."""
+    """With `ef_search` as large as the vocabulary, no neighbour is missed."""
     index = wv.index(backend, ef_search=800)
     vector = to_host(wv["w3"]) * 2 + 1
     for positive, negative in [("w3", ()), (["w1", "w2"], "w4"), ([("w1", 2.0), vector], ["w5"]), (vector, ())]:
@@ -57,7 +57,7 @@ def test_looking_at_all_words_finds_what_the_exact_search_finds(wv: WordVectors,
 
 
 def test_recall_is_the_share_that_is_found(backend: str) -> None:
-    """A narrow search of many random vectors misses some; counted here by hand, it is the share that recall tells."""
+    """A narrow search of random vectors misses some neighbours. The recall is the share found, counted by hand."""
     matrix = np.random.default_rng(0).normal(size=(3000, 40)).astype(np.float32)
     wv = WordVectors(list(range(3000)), matrix)
     index = wv.index(backend, M=4, ef_construction=8, ef_search=8)
@@ -91,7 +91,7 @@ def test_files_that_do_not_fit_are_refused(backend: str, tmp_path: Path) -> None
     whole = path.read_bytes()
     other = MATRIX.copy()
     other[700, 3] += 1e-6
-    with pytest.raises(ValueError, match="built from other vectors"):
+    with pytest.raises(ValueError, match="built from different vectors"):
         HNSWIndex.load(path, WordVectors(WORDS, other))
     for place in np.random.default_rng(0).integers(0, len(whole), 60).tolist():
         damaged = bytearray(whole)

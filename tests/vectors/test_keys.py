@@ -1,4 +1,4 @@
-"""Words as keys: strings or integers, and what is no word."""
+"""Words as keys: strings or integers, and invalid words."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_near_spellings_are_bounded() -> None:
         error = UnknownWordError(unknown, words)
         start = time.perf_counter()
         str(error)
-        assert time.perf_counter() - start < 5  # seconds; without bounds it is a minute
+        assert time.perf_counter() - start < 5  # seconds; without bounds it takes a minute
 
 
 def test_integers_as_words(xp) -> None:
@@ -80,7 +80,7 @@ def test_integers_as_words(xp) -> None:
     assert wv.most_similar([(5, 2.0), 3], topn=1)[0][0] == 0
     for node, found in zip([5, 0, 3], wv.nearest([5, 0, 3], topn=1), strict=True):
         [(other, score)] = wv.most_similar(node, topn=1)
-        assert found == [(other, pytest.approx(score, abs=1e-6))]  # a product of matrices rounds in its own way
+        assert found == [(other, pytest.approx(score, abs=1e-6))]  # a matrix product rounds differently
     for missing in (1, 2, -1):
         assert missing not in wv
         with pytest.raises(UnknownWordError, match=f"{missing} is not in the vocabulary"):

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours, against a sort."""
+"""Exact nearest neighbours, compared with a sort."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastw2v.vectors.word_vectors import WordVectors
 @pytest.mark.parametrize("k", [0, 1, 3, 10, 300])
 @pytest.mark.parametrize("rows", [300, 4096, 5003])
 def test_search_equals_a_sort(xp, monkeypatch: pytest.MonkeyPatch, k: int, rows: int) -> None:
-    """With many equal scores, whose order is that of the rows, and in blocks of three queries."""
+    """Many scores are equal, and ordered by row. Queries are in blocks of three."""
     rng = np.random.default_rng(k)
     unit = (
         rng.integers(-2, 3, size=(rows, 3)).astype(np.float32) if k == 10 else rng.random((rows, 3), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Queries, against brute force and gensim."""
+"""Queries, compared with brute force and gensim."""
 
 from __future__ import annotations
 
@@ -113,10 +113,10 @@ def test_malformed_queries(wv: WordVectors) -> None:
         (ValueError, "no words", {"words": []}),
         (ValueError, r"vectors has 3 rows, but there are 2 words", {"words": ["a", "b"]}),
         (TypeError, "single string", {"words": "abc"}),
-        (TypeError, "holds 0 of type int", {"words": ["a", 0, 1]}),
-        (TypeError, "holds True of type bool", {"words": [True, 2, 3]}),
-        (TypeError, "holds 0.0 of type float", {"words": [0.0, 1.0, 2.0]}),
-        (TypeError, "holds None of type NoneType", {"words": [None, "a", "b"]}),
+        (TypeError, "contains 0 of type int", {"words": ["a", 0, 1]}),
+        (TypeError, "contains True of type bool", {"words": [True, 2, 3]}),
+        (TypeError, "contains 0.0 of type float", {"words": [0.0, 1.0, 2.0]}),
+        (TypeError, "contains None of type NoneType", {"words": [None, "a", "b"]}),
         (ValueError, "the word 7 occurs twice, in rows 0 and 2", {"words": [7, 1, 7]}),
         (ValueError, "1 dimensions; it must have 2", {"vectors": np.ones(3)}),
         (ValueError, "no dimensions; give at least one", {"vectors": np.ones((3, 0))}),
@@ -125,7 +125,7 @@ def test_malformed_queries(wv: WordVectors) -> None:
         (ValueError, "context_vectors has shape", {"context_vectors": np.ones((3, 3))}),
         (ValueError, "counts has shape", {"counts": [1, 2]}),
         (TypeError, "counts is of type float64", {"counts": [1.0, 2.0, 3.0]}),
-        (ValueError, "counts holds -1", {"counts": [1, -1, 3]}),
+        (ValueError, "counts contains -1", {"counts": [1, -1, 3]}),
     ],
 )
 def test_malformed_construction(error: type[Exception], message: str, arguments: dict[str, Any]) -> None:
@@ -155,13 +155,13 @@ RANKED = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")  # by gensim itself
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")  # warnings of gensim itself
 @pytest.mark.parametrize(("name", "arguments", "options"), RANKED)
 def test_rankings_as_gensim(wv: WordVectors, peer: Any, name: str, arguments: Any, options: Any) -> None:
     assert_same_ranking(getattr(wv, name)(*arguments, **options), getattr(peer, name)(*arguments, **options))
 
 
-@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")  # by gensim itself
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")  # warnings of gensim itself
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [

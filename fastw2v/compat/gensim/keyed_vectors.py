@@ -38,8 +38,8 @@ class KeyedVectors(WordVectors):
     Parameters
     ----------
     words, vectors, counts, context_vectors, settings
-        As for `WordVectors`. gensim's ``KeyedVectors(vector_size)``, an empty object to which vectors are added, is
-        not supported.
+        See `WordVectors`. gensim's ``KeyedVectors(vector_size)``, which creates an empty object to which vectors are
+        added, is not supported.
 
     Examples
     --------
@@ -125,7 +125,7 @@ class KeyedVectors(WordVectors):
         return int(self.counts[row])
 
     def get_normed_vectors(self) -> Any:
-        """Return the vectors scaled to unit length, as `unit_vectors` does: array, shape (V, D).
+        """Return `unit_vectors`, the vectors scaled to unit length: array, shape (V, D).
 
         Examples
         --------
@@ -142,13 +142,13 @@ class KeyedVectors(WordVectors):
     def fill_norms(self, force: bool = False) -> None:
         """Compute and cache `unit_vectors`.
 
-        Queries compute them when they are first needed. Call this method with ``force=True`` after changing `vectors`
-        in place.
+        Queries compute the unit vectors when they are first needed, so a call is required only after `vectors` has been
+        changed in place. In this case, use ``force=True``.
 
         Parameters
         ----------
         force : bool
-            If true, compute them again even if they are cached.
+            If true, compute the unit vectors again even if they are cached.
 
         Examples
         --------
@@ -165,7 +165,7 @@ class KeyedVectors(WordVectors):
         _ = self.unit_vectors
 
     def init_sims(self, replace: bool = False) -> None:
-        """Compute and cache `unit_vectors`, and replace `vectors` with them if `replace` is true.
+        """Compute and cache `unit_vectors`. If `replace` is true, also replace `vectors` with the unit vectors.
 
         Examples
         --------
@@ -195,7 +195,7 @@ class KeyedVectors(WordVectors):
         self.init_sims(replace=True)
 
     def vectors_for_all(self, keys: Iterable[Key], allow_inference: bool = True, copy_vecattrs: bool = False) -> Self:
-        """Return the `KeyedVectors` of the known words among `keys`, in that order and without duplicates.
+        """Return only the known words in `keys`, with their vectors, in the order of `keys` and without duplicates.
 
         Parameters
         ----------
@@ -212,7 +212,7 @@ class KeyedVectors(WordVectors):
         Raises
         ------
         ValueError
-            If no word is in the vocabulary.
+            If none of the words is in the vocabulary.
 
         Examples
         --------
@@ -244,21 +244,21 @@ class KeyedVectors(WordVectors):
         Parameters
         ----------
         positive, negative, topn, clip_start, clip_end, restrict_vocab
-            As for `WordVectors.most_similar`.
+            See `WordVectors.most_similar`.
         indexer
             Must be None. For approximate search, use `index`.
 
         Returns
         -------
         list of (str or int, float), or array
-            As for `WordVectors.most_similar`.
+            See `WordVectors.most_similar`.
 
         Raises
         ------
         UnknownWordError
             If a word is not in the vocabulary.
         ValueError
-            If `indexer` is given, or for the reasons listed in `WordVectors.most_similar`.
+            If `indexer` is not None, or for the reasons listed in `WordVectors.most_similar`.
 
         Examples
         --------
@@ -292,7 +292,7 @@ class KeyedVectors(WordVectors):
         return super().most_similar_cosmul(positive, negative, topn, restrict_vocab)
 
     def similar_by_word(self, word: Key, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
-        """Return the words nearest to a word, as `most_similar` does.
+        """Return the words nearest to a word. Equivalent to ``most_similar([word])``.
 
         Examples
         --------
@@ -305,7 +305,7 @@ class KeyedVectors(WordVectors):
         return self.most_similar([word], topn=topn, restrict_vocab=restrict_vocab)
 
     def similar_by_key(self, key: Key, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
-        """Return the words nearest to a word, as `most_similar` does.
+        """Return the words nearest to a word. Equivalent to ``most_similar([key])``.
 
         Examples
         --------
@@ -318,7 +318,7 @@ class KeyedVectors(WordVectors):
         return self.most_similar([key], topn=topn, restrict_vocab=restrict_vocab)
 
     def similar_by_vector(self, vector: Any, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
-        """Return the words nearest to a vector of shape (D,), as `most_similar` does.
+        """Return the words nearest to a vector of shape (D,). Equivalent to ``most_similar([vector])``.
 
         Examples
         --------
@@ -344,7 +344,7 @@ class KeyedVectors(WordVectors):
         return super().closer_than(key1, key2)
 
     def words_closer_than(self, word1: Key, word2: Key) -> list[Any]:
-        """Return the words that are closer to `word1` than `word2` is, as `closer_than` does.
+        """Return the words that are closer to `word1` than `word2` is. Equivalent to `closer_than`.
 
         Examples
         --------
@@ -412,7 +412,7 @@ class KeyedVectors(WordVectors):
         return super().similarity(w1, w2)
 
     def distance(self, w1: Key, w2: Key) -> float:
-        """Return the cosine distance of two words, 1 − `similarity`.
+        """Return the cosine distance between two words, 1 − `similarity`.
 
         Examples
         --------
@@ -439,7 +439,7 @@ class KeyedVectors(WordVectors):
 
     @staticmethod
     def cosine_similarities(vector_1: Any, vectors_all: Any) -> Any:
-        """Return the cosine of a vector and each row of a matrix.
+        """Return the cosine between a vector and each row of a matrix.
 
         Parameters
         ----------
@@ -460,7 +460,7 @@ class KeyedVectors(WordVectors):
         return unit_rows(vectors_all) @ unit_rows(vector_1[None, :])[0, :]
 
     def relative_cosine_similarity(self, wa: Key, wb: Key, topn: int = 10) -> float:
-        """Return the cosine of two words relative to the sum of the cosines of `wa` and its `topn` nearest words.
+        """Return the cosine of `wa` and `wb`, divided by the sum of the cosines of `wa` and its `topn` nearest words.
 
         With ``topn=10``, a value above 0.10 indicates that `wb` is closer to `wa` than an arbitrary related word [1]_.
         If the sum is 0, the result is 0.0.
@@ -484,7 +484,7 @@ class KeyedVectors(WordVectors):
 
         Examples
         --------
-        The cosines of "cat" with its two neighbours are 0.8 and 0.6:
+        The cosines between "cat" and its two nearest words are 0.8 and 0.6, so the result is 0.8 / (0.8 + 0.6):
 
         >>> import numpy as np
         >>> from fastw2v.compat.gensim import KeyedVectors
@@ -514,7 +514,7 @@ class KeyedVectors(WordVectors):
         Parameters
         ----------
         fname_or_handle : str or path
-            Open files are not supported.
+            File to write. Open file objects are not supported.
         format : str, optional
             One of `fastw2v.formats.FORMATS`. By default, a known suffix determines the format, and any other
             suffix, such as ``.kv``, selects safetensors.
@@ -567,7 +567,7 @@ class KeyedVectors(WordVectors):
         mmap
             Ignored. The vectors of a safetensors file are always memory-mapped and read-only.
         format, errors, limit
-            As for `WordVectors.load`. For files written by gensim, use ``format="gensim"`` or the suffix ``.kv``.
+            See `WordVectors.load`. For files written by gensim, use ``format="gensim"`` or the suffix ``.kv``.
 
         Returns
         -------
@@ -611,16 +611,16 @@ class KeyedVectors(WordVectors):
         Parameters
         ----------
         fname : str or path
-            A trailing ``.gz`` compresses the file.
+            If the name ends in ``.gz``, the file is compressed.
         fvocab : str or path, optional
             File to write the words and their counts to.
         binary : bool
             If true, write the binary format. Otherwise, write the text format.
         total_vec : int, optional
-            Must be the number of words.
+            Must be the number of words, because all vectors are written.
         write_header : bool
-            Whether the first line of a text file has the numbers of words and dimensions. A binary file always has a
-            header.
+            Whether to write a first line with the number of words and the number of dimensions. A binary file always
+            has this header.
         prefix : str
             Text to write before each word.
         append : bool
@@ -661,7 +661,7 @@ class KeyedVectors(WordVectors):
         words, vectors, counts = self.index_to_key, self.vectors, self.counts if sort_attr == "count" else None
         if fvocab is not None and counts is None:
             raise ValueError(
-                f"there are no counts to write to fvocab: sort_attr is {sort_attr!r}; counts are written only if the "
+                f"there are no counts to write to fvocab (sort_attr is {sort_attr!r}); counts are written only if the "
                 'vectors have counts and sort_attr is "count"'
             )
         if prefix:
@@ -750,14 +750,14 @@ class KeyedVectors(WordVectors):
         dummy4unknown: bool = False,
         similarity_function: str = "most_similar",
     ) -> tuple[float, list[dict[str, Any]]]:
-        r"""Score the vectors on the analogy questions of a file.
+        r"""Score the vectors on the analogy questions in a file.
 
         Parameters
         ----------
         analogies : str or path
             File in the format of ``questions-words.txt``.
         restrict_vocab : int
-            Use only the first `restrict_vocab` words. Questions with other words count as unknown.
+            Use only the first `restrict_vocab` words. All other words count as unknown.
         case_insensitive : bool
             If true, ignore case.
         dummy4unknown : bool
@@ -770,13 +770,13 @@ class KeyedVectors(WordVectors):
         score : float
             Share of questions answered correctly.
         sections : list of dict
-            One dictionary for each section, and one for the total. The keys are ``section``, its name, and
-            ``correct`` and ``incorrect``, lists of questions.
+            One dictionary for each section, followed by one for the total. The keys are ``section`` (the name of the
+            section), ``correct`` and ``incorrect`` (lists of questions).
 
         Raises
         ------
         ValueError
-            If a line is not a question, or `similarity_function` is not supported.
+            If a line is neither a question nor a section, or `similarity_function` is not supported.
         OSError
             If the file cannot be opened.
 
@@ -837,15 +837,15 @@ class KeyedVectors(WordVectors):
         pairs : str or path
             File with two words and a number on each line. Lines that start with ``#`` are comments.
         delimiter : str
-            Separator of the words and the number.
+            Separator between the fields of a line.
         encoding : str
             Must be UTF-8.
         restrict_vocab : int
-            Use only the first `restrict_vocab` words. Pairs with other words count as unknown.
+            Use only the first `restrict_vocab` words. All other words count as unknown.
         case_insensitive : bool
             If true, ignore case.
         dummy4unknown : bool
-            If true, pairs with unknown words have the similarity 0. Otherwise, they are skipped.
+            If true, the similarity of pairs with unknown words is set to 0. Otherwise, these pairs are skipped.
 
         Returns
         -------

@@ -29,7 +29,7 @@ _TRIM_RULE = (
 
 
 class CallbackAny2Vec:
-    """Base class of callbacks, whose methods `Word2Vec` calls during training.
+    """Base class for callbacks. `Word2Vec` calls their methods during training.
 
     Override the methods that you need.
 
@@ -88,7 +88,7 @@ class CallbackAny2Vec:
     def on_epoch_end(self, model: Word2Vec) -> None:
         """Run after each epoch.
 
-        ``model.wv`` and ``model.get_latest_training_loss()`` include the epoch.
+        At this point, ``model.wv`` and ``model.get_latest_training_loss()`` include the epoch that has just ended.
 
         Examples
         --------
@@ -108,45 +108,46 @@ class CallbackAny2Vec:
 class Word2Vec(Estimator):
     """Word2vec estimator with gensim's constructor: CBOW or skip-gram with negative sampling.
 
-    Parameters have the names, the order and the meaning of gensim's. Values that would change the result but are not
+    Parameters have the same names, order and meaning as in gensim. Values that would change the result but are not
     supported raise ValueError.
 
     Parameters
     ----------
     sentences : optional
-        Corpus, as for `fit`. If a corpus is given, the constructor trains on it.
+        Any corpus that `fit` accepts. If a corpus is given, the constructor trains on it.
     corpus_file : path, optional
-        Text file to train on, with one sentence per line, instead of `sentences`.
+        Text file to train on instead of `sentences`, with one sentence per line.
     sg : {0, 1}
-        0 selects CBOW, 1 selects skip-gram.
+        0 selects CBOW, and 1 selects skip-gram.
     max_final_vocab : int, optional
         Maximum size of the vocabulary. The most frequent words are kept.
     alpha : float, optional
-        Initial learning rate. By default, the rate and the CBOW gradient of `fastw2v.Word2Vec`, rather than gensim's
-        0.025. If `alpha` is set, CBOW uses gensim's gradient, unless `cbow_grad` is set as well.
+        Initial learning rate. By default, the learning rate and the CBOW gradient are those of `fastw2v.Word2Vec`, and
+        gensim's rate of 0.025 is not used. If `alpha` is set, CBOW uses gensim's gradient, unless `cbow_grad` is set as
+        well.
     vector_size, window, min_count, sample, seed, workers, min_alpha, negative, ns_exponent, epochs, shrink_windows
-        As for `fastw2v.Word2Vec`.
+        See `fastw2v.Word2Vec`.
     callbacks : sequence of CallbackAny2Vec
-        Callbacks of gensim and other objects with the same four methods are accepted as well.
+        Objects with the same four methods, such as gensim's callbacks, are accepted as well.
     hs, null_word : {0}
         Hierarchical softmax and null words are not supported.
     cbow_mean, sorted_vocab : {1}
         The contexts are always averaged, and the words are always sorted by descending count.
     max_vocab_size, trim_rule
-        Must be None, because words are counted exactly. `max_final_vocab` limits the vocabulary.
+        Must be None, because words are counted exactly. To limit the vocabulary, use `max_final_vocab`.
     hashfxn, batch_words, compute_loss, comment
         Ignored. The loss is always computed.
     cbow_grad, device, engine, deterministic
-        As for `fastw2v.Word2Vec`.
+        See `fastw2v.Word2Vec`.
 
     Attributes
     ----------
     wv : KeyedVectors
-        The vectors: trained after `fit` or `train`, random after `build_vocab`.
+        The word vectors. They are random after `build_vocab`, and trained after `fit` or `train`.
     syn1neg : array, shape (V, D)
         Output matrix of the model, W_out.
     loss_history, trained_epochs, corpus_count, corpus_total_words, known_words_, device_, engine_, report_, seed_
-        As for `fastw2v.Word2Vec`.
+        See `fastw2v.Word2Vec`.
 
     Raises
     ------
@@ -243,7 +244,7 @@ class Word2Vec(Estimator):
         if sentences is not None or corpus_file is not None:
             self.fit(sentences if corpus_file is None else corpus_file)
 
-    # Parameters under the names of the base class, whose constructor sets both.
+    # The constructor of the base class sets `model` and `max_vocab`, its own names for `sg` and `max_final_vocab`.
 
     @property
     def model(self) -> Model:
@@ -264,7 +265,7 @@ class Word2Vec(Estimator):
 
     @property
     def max_vocab(self) -> int | None:
-        """`max_final_vocab` under the name used by `fastw2v.Word2Vec`.
+        """The value of `max_final_vocab`, under the name that `fastw2v.Word2Vec` uses.
 
         Examples
         --------
@@ -307,7 +308,7 @@ class Word2Vec(Estimator):
         for callback in self.callbacks:
             if not all(callable(getattr(callback, f"on_{event}", None)) for event in events):
                 raise TypeError(
-                    f"callbacks contains {callback!r}, which lacks methods of CallbackAny2Vec; derive callbacks from it"
+                    f"callbacks contains {callback!r}, which lacks methods of CallbackAny2Vec; make it a subclass"
                 )
 
     @classmethod
@@ -334,9 +335,9 @@ class Word2Vec(Estimator):
         Parameters
         ----------
         corpus_iterable : optional
-            Corpus, as for `fit`.
+            Any corpus that `fit` accepts.
         corpus_file : path, optional
-            Text file with one sentence per line, instead of `corpus_iterable`.
+            Text file to use instead of `corpus_iterable`, with one sentence per line.
         update : bool
             If True, add the words of the corpus to the existing vocabulary, as in `fastw2v.Word2Vec.build_vocab`.
         trim_rule
@@ -391,24 +392,25 @@ class Word2Vec(Estimator):
         Parameters
         ----------
         corpus_iterable : optional
-            Corpus, as for `fit`. Words outside the vocabulary are left out.
+            Any corpus that `fit` accepts. Words outside the vocabulary are ignored.
         corpus_file : path, optional
-            Text file with one sentence per line, instead of `corpus_iterable`.
+            Text file to use instead of `corpus_iterable`, with one sentence per line.
         epochs : int, optional
+            Number of passes over the corpus. By default, the number in the model.
         start_alpha, end_alpha : float, optional
-            Initial and final learning rate. By default, those of the model.
+            Initial and final learning rate. By default, the rates in the model.
         callbacks : sequence of CallbackAny2Vec
-            If not empty, these replace the callbacks of the model.
+            If not empty, they replace the callbacks of the model.
         total_examples, total_words, word_count, queue_factor, report_delay, compute_loss
             Ignored. Sentences and words are counted when the corpus is read, and the loss is always computed.
         progress : callable, optional
-            As for `fit`.
+            See `fit`.
 
         Returns
         -------
         trained_word_count, raw_word_count : int
-            Number of words of the vocabulary in the corpus, times the number of epochs. Both numbers are equal, unlike
-            in gensim.
+            Number of words in the corpus that belong to the vocabulary, times the number of epochs. Unlike in gensim,
+            the two numbers are always equal.
 
         Raises
         ------
@@ -421,7 +423,7 @@ class Word2Vec(Estimator):
 
         Examples
         --------
-        Continue with sentences that have a new word, which is left out:
+        Continue training with sentences that contain a new word, "c". It is ignored, so 2 × 20 words are trained:
 
         >>> from fastw2v.compat.gensim import Word2Vec
         >>> model = Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1, epochs=5)
@@ -442,7 +444,7 @@ class Word2Vec(Estimator):
 
     @property
     def syn1neg(self) -> Any:
-        """Output matrix of the model, W_out, also available as ``wv.context_vectors``: array, shape (V, D).
+        """The output matrix of the model, W_out, which is also ``wv.context_vectors``: array, shape (V, D).
 
         Examples
         --------
@@ -454,21 +456,21 @@ class Word2Vec(Estimator):
         return self.wv.context_vectors
 
     def predict_output_word(self, context_words_list: Iterable[str], topn: int = 10) -> list[tuple[Any, float]] | None:
-        """Return the most probable words in the middle of a context.
+        """Return the words that are most likely to occur in the middle of a context.
 
         The probabilities are the softmax of the scores of all words in the vocabulary.
 
         Parameters
         ----------
         context_words_list : iterable of str
-            Unknown words are ignored.
+            Words of the context. Unknown words are ignored.
         topn : int
             Maximum number of words to return.
 
         Returns
         -------
         list of (str, float), or None
-            Words and probabilities, the most probable first. None if no word of the context is in the vocabulary.
+            Words and probabilities, most probable first. None if no word of the context is in the vocabulary.
 
         Raises
         ------
@@ -498,9 +500,9 @@ class Word2Vec(Estimator):
         return [(self.wv.index_to_key[row], float(probability[row])) for row in best]
 
     def get_latest_training_loss(self) -> float:
-        """Return the mean loss per target since the previous entry of `loss_history`.
+        """Return the latest loss in `loss_history`: the mean loss per target since the previous entry.
 
-        gensim returns a running sum instead.
+        By contrast, gensim returns a running sum.
 
         Raises
         ------
@@ -532,7 +534,7 @@ class Word2Vec(Estimator):
         Parameters
         ----------
         fname_or_handle : str or path
-            The format is safetensors whatever the suffix. Open files are not supported.
+            File to write. The format is safetensors, whatever the suffix. Open file objects are not supported.
         separately, sep_limit, pickle_protocol
             Ignored. The model is written to a single file, which is not a pickle.
         ignore
@@ -559,8 +561,8 @@ class Word2Vec(Estimator):
     def load(cls, fname: str | os.PathLike[str], mmap: str | None = None, *, rethrow: bool = False) -> Self:
         """Read a model written by `save`.
 
-        `train` continues from its weights. Models written by gensim cannot be read, but `KeyedVectors.load` reads
-        their vectors.
+        To continue training from the weights, call `train`. Models written by gensim cannot be read, but
+        `KeyedVectors.load` reads their vectors.
 
         Parameters
         ----------
@@ -571,7 +573,7 @@ class Word2Vec(Estimator):
         Raises
         ------
         ValueError
-            If the file holds vectors but no model.
+            If the file contains vectors but not a complete model.
         FormatError
             If the file is damaged, or was not written by `save`.
 
@@ -588,7 +590,7 @@ class Word2Vec(Estimator):
 
 
 def _one_of(corpus_iterable: Any, corpus_file: str | os.PathLike[str] | None) -> Any:
-    """Return the corpus that is given; raise an error unless exactly one is given."""
+    """Return whichever corpus is given; raise TypeError unless exactly one of the two is given."""
     if (corpus_iterable is None) == (corpus_file is None):
         raise TypeError("give either corpus_iterable or corpus_file, but not both")
     return corpus_iterable if corpus_file is None else corpus_file
