@@ -1,4 +1,4 @@
-"""The interface of an engine, the weight tables, and the report of loss and progress."""
+"""The interface of engines, the weight tables, and the reporting of loss and progress."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fastw2v.corpus.corpus import Corpus
 __all__ = ["Engine", "ProgressFunction", "Tables", "TrainingReport"]
 
 ProgressFunction = Callable[[int, float, float], None]
-"""A function that receives the words done, the mean loss per target since its last call, and the learning rate."""
+"""A function of the words trained so far, the mean loss per target since its last call, and the learning rate."""
 REPORT_INTERVAL = 0.2
 """Maximum time between two calls of the progress function, in seconds."""
 MIN_REPORTS = 20
-"""Minimum number of calls of the progress function in a run with as many steps, so that a loss curve has points."""
+"""Minimum number of calls of the progress function, given enough steps, so that even a short run has a loss curve."""
 
 
 class Tables(NamedTuple):
@@ -31,7 +31,7 @@ class Tables(NamedTuple):
 
 
 class Engine(Protocol):
-    """The interface of an engine. An engine is a module with these three functions."""
+    """The interface of an engine, which is a module with these three functions."""
 
     def unavailable_reason(self, device: str) -> str | None:
         """Return why the engine cannot be used on a device, or None if it can.
@@ -43,7 +43,7 @@ class Engine(Protocol):
         """
 
     def allocate(self, shape: tuple[int, int], device: str) -> Tables:
-        """Return float32 tables of zeros on a device, in the memory layout that `train` uses without a copy.
+        """Return float32 tables of zeros on a device, in the memory layout that `train` uses without copying.
 
         Parameters
         ----------
@@ -72,10 +72,10 @@ class Engine(Protocol):
             A corpus whose vocabulary has one word for each row of the tables.
         config : TrainingConfig
         workers : int, optional
-            Number of threads or blocks that train at the same time.
+            Number of threads (on a CPU) or blocks (on a GPU) that train at the same time.
         on_progress : ProgressFunction, optional
-            Function that is called in the calling thread about every 0.2 s, at least about 20 times, and at the end.
-            An exception in the function ends the training, as Ctrl-C does.
+            Function that is called in the calling thread about every 0.2 s, at least about 20 times in total, and at
+            the end. An exception in the function stops the training, as does Ctrl-C.
 
         Returns
         -------
@@ -92,9 +92,9 @@ class Engine(Protocol):
 
 
 class TrainingReport:
-    """The losses and the learning rate of a run, and the calls of its progress function.
+    """The losses and the learning rate of a run, and the reports to its progress function.
 
-    An engine adds the loss and the number of the targets it has trained to `losses` and `targets`.
+    An engine adds the loss of the targets that it has trained to `losses`, and their number to `targets`.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class TrainingReport:
         self._time = time.monotonic()
 
     def rate(self, words: int) -> float:
-        """Return the learning rate after a number of words of all epochs.
+        """Return the learning rate after `words` words, counted over all epochs.
 
         Examples
         --------
@@ -153,7 +153,7 @@ class TrainingReport:
         return self._alpha - self.slope * words
 
     def is_due(self, words: int) -> bool:
-        """Return whether a report is due, by the number of words or by the time since the last report.
+        """Return whether a report is due because of the words trained or the time since the last report.
 
         Examples
         --------
@@ -168,9 +168,9 @@ class TrainingReport:
         return self._due_by_words(words) or time.monotonic() - self._time > REPORT_INTERVAL
 
     def totals_if_due(self, words: int) -> tuple[int, float, int] | None:
-        """Return the argument of `report` if a report is due by the number of words, and None otherwise.
+        """Return the argument for `report` if the number of words makes a report due, and None otherwise.
 
-        The next report is then due one step later.
+        A call that returns an argument also postpones the next report by one step.
 
         Examples
         --------
@@ -191,7 +191,7 @@ class TrainingReport:
         return self.totals(words)
 
     def totals(self, words: int) -> tuple[int, float, int]:
-        """Return the argument of `report`: the words done, the summed loss and the number of targets.
+        """Return the argument for `report`: the words trained, the summed loss and the number of targets.
 
         Examples
         --------
@@ -253,9 +253,9 @@ class TrainingReport:
         return self.losses / np.maximum(self.targets, 1)
 
     def _postpone(self, words: int) -> None:
-        """Make the next report due at the first step after a number of words."""
+        """Make the next report due at the first step after `words` words."""
         self._due = max(self._due, (words // self._step + 1) * self._step)
 
     def _due_by_words(self, words: int) -> bool:
-        """Return whether a report is due by the number of words."""
+        """Return whether the number of words makes a report due."""
         return self._on_progress is not None and words >= self._due

@@ -1,6 +1,6 @@
 """The fused CPU engine, whose threads train chunks of the corpus with compiled kernels.
 
-`docs/concepts/kernels.md` describes the kernels. Numba and the kernels are imported by `train`, not by this module.
+`docs/concepts/kernels.md` describes the kernels. Importing this module imports neither Numba nor the kernels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ logger = logging.getLogger("fastw2v")
 ROW = 16
 """Rows are padded to a multiple of this many numbers."""
 CACHE_LINE = 64
-"""Size of a cache line in bytes. Rows start at a cache line, so that no vector register and no two rows share one."""
+"""Size of a cache line in bytes. Rows are aligned to it, so that vectors do not cross lines and rows share none."""
 MAX_TILE = 4
 """Maximum number of targets in a tile, because the kernels score four targets together."""
 
@@ -79,7 +79,7 @@ def allocate(shape: tuple[int, int], device: str = "cpu") -> Tables:
 
 
 def aligned_zeros(shape: tuple[int, int], dtype: Any = np.float32) -> np.ndarray:
-    """Return zeros with padded and aligned rows, which `train` uses without a copy.
+    """Return zeros with padded and aligned rows, which `train` uses without copying.
 
     Parameters
     ----------
@@ -131,8 +131,8 @@ def train(
         Number of threads, by default 1. One thread gives the same bytes in every run. Several threads update shared
         rows without locks, so their results vary.
     concurrency : int, optional
-        Number of workers for which the steps of frequent words are scaled down (`fastw2v.engines.staleness`). By
-        default, it equals `workers`.
+        Number of workers to assume when scaling down the steps of frequent words (see
+        `fastw2v.engines.staleness`). By default, `workers`.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def train(
     Raises
     ------
     ValueError
-        If the tables, the corpus and the settings do not match, or a value is outside its range.
+        If the tables, the corpus and the settings do not match, or if a value is outside its range.
     FloatingPointError
         If the loss becomes infinite or NaN.
     RuntimeError
@@ -223,12 +223,12 @@ def _run_in_threads(
     workers: int,
     report: TrainingReport,
 ) -> None:
-    """Train all chunks in threads, each of which trains one chunk after another without a pause between epochs."""
+    """Train all chunks in threads. Each thread trains one chunk after another and does not wait between epochs."""
     changed = threading.Condition()
     stop = threading.Event()
     errors: list[BaseException] = []
     done = busy = 0
-    pending: list[tuple[int, float, int]] = []  # totals that the calling thread must report
+    pending: list[tuple[int, float, int]] = []  # totals for the calling thread to report
 
     def worker() -> None:
         nonlocal done, busy
@@ -248,7 +248,7 @@ def _run_in_threads(
                     if (totals := report.totals_if_due(done)) is not None:
                         pending.append(totals)
                         changed.notify()
-        except BaseException as error:  # the calling thread raises it again
+        except BaseException as error:  # raised again in the calling thread
             errors.append(error)
             stop.set()
         finally:
@@ -281,24 +281,26 @@ def _run_in_threads(
 
 
 def _keys(seed: int, epoch: int) -> np.ndarray:
-    """Return the keys of an epoch's random choices: uint64 array, shape (3,)."""
+    """Return the keys of the random streams of an epoch: uint64 array, shape (3,)."""
     streams = (rng.KEEP, rng.WINDOW, rng.NEGATIVES)
     return np.array([rng.stream_key(seed, stream, epoch) for stream in streams], np.uint64)
 
 
 def _to_the_last_below(max_rates: np.ndarray, highest: float) -> np.ndarray:
-    """Drop the limits after the last one below `highest`. The others, of a few frequent words, fit in the cache."""
+    """Drop the limits after the last one below `highest`. The rest, of a few frequent words, fit in the cache."""
     return max_rates[: np.flatnonzero(max_rates < highest).max(initial=-1) + 1]
 
 
 def _compile(run: Callable[[int, int, int, int], Any]) -> None:
     """Compile the kernel, or load it from the cache, by running it on an empty range. Log a message if this is slow.
 
-    The kernel is compiled in a separate thread, because Ctrl-C is raised in the main thread and calls from LLVM would
-    lose it.
+    The kernel is compiled in a separate thread, because Ctrl-C raises an exception in the main thread, and an
+    exception is lost if it occurs in a call from LLVM.
     """
     notice = threading.Timer(
-        1.0, logger.info, ["compiling the training kernel for this processor; this takes some seconds and happens once"]
+        1.0,
+        logger.info,
+        ["compiling the training kernel for this processor, which takes a few seconds and happens only once"],
     )
     notice.daemon = True
     notice.start()
@@ -310,7 +312,7 @@ def _compile(run: Callable[[int, int, int, int], Any]) -> None:
 
 
 def _padded(W: np.ndarray) -> np.ndarray:
-    """Return W with its padding if it has the layout of `aligned_zeros`, or a padded copy."""
+    """Return W with its padding if W has the layout of `aligned_zeros`, and a padded copy otherwise."""
     V, D = W.shape
     width = -(-D // ROW) * ROW
     owner = W if W.base is None else W.base

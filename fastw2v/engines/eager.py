@@ -1,4 +1,4 @@
-"""The engine made of layers, which trains in batches on any array library and device."""
+"""The layers engine, which trains in batches with any array library and on any device."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from fastw2v.utils.loss import require_finite_loss
 
 __all__ = ["allocate", "train", "unavailable_reason"]
 
-# The schedule of this engine. The schedule of the fused engines is in `fastw2v.config`. With matrix products over 256
-# tokens or more, OpenBLAS would start threads for products that are too small to gain from them.
+# The schedule of this engine. (`fastw2v.config` has the schedule of the fused engines.) With 256 or more tokens in a
+# pool, OpenBLAS would start threads for matrix products that are too small to benefit from them.
 BATCH_POOL_TOKENS = 64
 """L: tokens of the corpus that share a pool of negatives."""
 MIN_BATCH_POOL_SIZE = 16
-"""Minimum of P, the negatives in a pool. P is 3 * `negative` if that is larger."""
+"""Minimum of P, the number of negatives in a pool. P is 3 * `negative` if this product is larger."""
 GROUPS = 16
 """Pools in one batch. Larger batches are barely faster on NumPy and increase staleness."""
 GPU_GROUPS = 256
 """Pools in one batch on a GPU, where each batch needs over a hundred kernel launches regardless of its size."""
 MAX_ROW_STEP = 1.6
-"""Largest norm of the update of one row in one batch at the initial rate. Half or twice as much gives worse vectors."""
+"""Maximum norm of a row's update in one batch at the initial rate. Half or twice this value gives worse vectors."""
 
 
 def unavailable_reason(device: str) -> str | None:
@@ -97,7 +97,7 @@ def train(
         See `Engine.train`. ``config.pool_size``, ``config.pool_tokens`` and ``config.tile`` are not used, because this
         engine has a different schedule.
     workers : int, optional
-        Not used. The array library sets the number of threads.
+        Not used. The array library determines the number of threads.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def train(
     Notes
     -----
     The host waits for the device only to read the loss, about every 0.2 s, and to read the sizes of the batches, once
-    per 2**20 tokens. With ``config.deterministic``, repeated runs give the same bytes on a GPU too (see
+    per 2**20 tokens. With ``config.deterministic``, repeated runs give the same bytes on a GPU as well (see
     `RowSparseGradient.coalesce`).
 
     Examples
@@ -142,7 +142,7 @@ def train(
     report = TrainingReport(config, N, on_progress)
 
     def read_loss(epoch: int, total: Any, words: int) -> None:
-        """Read the loss of an epoch so far and report it. This waits for the device."""
+        """Read the loss of the current epoch so far, which waits for the device, and report it."""
         report.losses[epoch] = float(to_host(total))
         where = f"epoch {epoch + 1} of {config.epochs}, after {words} words"
         require_finite_loss(report.losses[epoch], where, f"a lower alpha (now {config.alpha})")
@@ -171,7 +171,7 @@ def train(
             ):
                 optimizer.lr = linear_rate(config.alpha, config.min_alpha, (epoch * N + words) / (config.epochs * N))
                 loss = network.forward(batch.contexts, batch.target, batch.pool)
-                # The gradient of the sum over the targets, so that each target takes a full step as in word2vec.c.
+                # Use the gradient of the sum over the targets, so that each target takes a full step, as in word2vec.c.
                 network.backward(batch.targets)
                 grads = coalesce_in_order(network.grads) if config.deterministic else network.grads
                 optimizer.update(network.params, grads)

@@ -1,8 +1,8 @@
 """The fused GPU engine, whose blocks train chunks of the corpus with the kernels in `kernels/word2vec.cu`.
 
 This engine has not been run on a GPU yet. Its kernels were compiled for every architecture and compared with the
-reference implementation on a CPU (`docs/concepts/gpu.md`). CuPy, which compiles the kernels, is imported by the
-functions that need it, not by this module.
+reference implementation on a CPU (`docs/concepts/gpu.md`). CuPy, which compiles the kernels, is imported only by
+the functions that need it.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ LAUNCH_SECONDS = 0.25
 MAX_SHUFFLE_BLOCK = SHUFFLE_BLOCK_TOKENS + CHUNK_TOKENS
 """Maximum number of tokens in a shuffle block, including the last chunk, which may extend beyond the block.
 
-If the corpus does not fit on the device, the device stores two shuffle blocks. One is trained while the next is copied.
+If the corpus does not fit on the device, the device stores two shuffle blocks. Training uses one while the next is
+copied.
 """
 RESERVED_BYTES = 64 << 20
-"""Bytes of the device's memory that stay free."""
+"""Number of bytes of device memory that are left free."""
 
 
 class Items(NamedTuple):
@@ -55,7 +56,7 @@ class Items(NamedTuple):
     stop: np.ndarray
     """Index after the last token of each chunk."""
     done: np.ndarray
-    """Number of tokens of all epochs that are trained before each chunk."""
+    """Number of tokens, counted over all epochs, that are trained before each chunk."""
 
 
 def unavailable_reason(device: str = "cuda") -> str | None:
@@ -70,7 +71,7 @@ def unavailable_reason(device: str = "cuda") -> str | None:
 
 
 def allocate(shape: tuple[int, int], device: str = "cuda", dtype: Any = np.float32) -> Tables:
-    """Return tables of zeros on a device, with padded rows, which `train` uses without a copy.
+    """Return tables of zeros with padded rows on a device, which `train` uses without copying.
 
     Parameters
     ----------
@@ -88,8 +89,8 @@ def allocate(shape: tuple[int, int], device: str = "cuda", dtype: Any = np.float
     Raises
     ------
     MemoryError
-        If the tables and the other arrays of training do not fit in the device's memory. The message has sizes that
-        fit.
+        If the tables and the other arrays of training do not fit in the device's memory. The message suggests
+        sizes that fit.
     """
     import cupy
 
@@ -117,17 +118,17 @@ def train(
         CuPy arrays of float32 or float64. Arrays from `allocate` are trained without a copy. Other arrays are copied
         before training, and the result is copied back.
     corpus : Corpus
-        The corpus may be mapped from a file. It is copied to the device as a whole if it fits, and otherwise one
+        The corpus, which may be memory-mapped. It is copied to the device as a whole if it fits, and otherwise one
         shuffle block at a time.
     config : TrainingConfig
         ``config.deterministic`` is not used, because the order of additions to a row is not fixed.
     workers : int, optional
-        Number of blocks. By default, the number that the device runs at the same time, but at most the number of chunks
-        in an epoch. The result of one block equals that of the reference implementation up to rounding. Several blocks
-        update shared rows without locks, so their results vary.
+        Number of blocks. By default, the number of blocks that the device runs at the same time, but at most the number
+        of chunks in an epoch. With one block, the result equals that of the reference implementation up to rounding.
+        Several blocks update shared rows without locks, so their results vary.
     concurrency : int, optional
-        Number of blocks for which the steps of frequent words are scaled down (`fastw2v.engines.staleness`). By
-        default, it equals the number of blocks.
+        Number of blocks to assume when scaling down the steps of frequent words (see `fastw2v.engines.staleness`).
+        By default, the actual number of blocks.
     on_progress : ProgressFunction, optional
         Function that is called between launches, which take about `LAUNCH_SECONDS` each.
 
@@ -140,9 +141,9 @@ def train(
     ------
     ValueError
         If the tables, the corpus and the settings do not match, a value is outside its range, or a block needs more
-        shared memory than the device has.
+        shared memory than is available on the device.
     MemoryError
-        If the device has too little free memory. This is checked before training starts.
+        If the device has too little free memory, which is checked before training starts.
     FloatingPointError
         If the loss becomes infinite or NaN.
     RuntimeError
@@ -242,7 +243,7 @@ def mark_sentence_ends(ids: Any, offsets: np.ndarray, start: int, stop: int) -> 
     offsets : int array, shape (n_sentences + 1,)
         Sentence ``s`` is ``ids[offsets[s] : offsets[s + 1]]``.
     start, stop : int
-        The tokens to return.
+        Bounds of the tokens to return.
 
     Returns
     -------
@@ -265,12 +266,12 @@ def mark_sentence_ends(ids: Any, offsets: np.ndarray, start: int, stop: int) -> 
 
 
 def require_memory(free: int, V: int, D: int, double: bool) -> None:
-    """Raise an error if training needs more memory than the device has free.
+    """Raise an error if training needs more memory than is free on the device.
 
     Parameters
     ----------
     free : int
-        Bytes of free device memory.
+        Free device memory, in bytes.
     V, D : int
         Shape of the tables.
     double : bool
@@ -279,7 +280,7 @@ def require_memory(free: int, V: int, D: int, double: bool) -> None:
     Raises
     ------
     MemoryError
-        If the memory is too small. The message has sizes that fit.
+        If training needs more memory. The message suggests sizes that fit.
 
     Examples
     --------
@@ -304,7 +305,7 @@ def require_memory(free: int, V: int, D: int, double: bool) -> None:
 
 
 def table_bytes(V: int, D: int, double: bool) -> int:
-    """Return the bytes of a table with padded rows.
+    """Return the size in bytes of a table with padded rows.
 
     Parameters
     ----------
@@ -330,7 +331,7 @@ def device_tokens(free: int, tokens: int) -> int:
     Parameters
     ----------
     free : int
-        Bytes of device memory that are available for the corpus.
+        Device memory that is available for the corpus, in bytes.
     tokens : int
         Tokens in the corpus.
 
@@ -361,7 +362,7 @@ def pool_sync_interval(config: TrainingConfig, alone: bool) -> int:
     ----------
     config : TrainingConfig
     alone : bool
-        Whether only one block trains. This block keeps a pool for all of the pool's tokens.
+        Whether only one block trains. A single block keeps each pool for all of the pool's tokens.
 
     Returns
     -------
@@ -381,12 +382,12 @@ def pool_sync_interval(config: TrainingConfig, alone: bool) -> int:
 
 
 def _other_bytes(V: int, n_items: int, blocks: int) -> int:
-    """Return the bytes of device memory needed in addition to the tables and the corpus."""
+    """Return the device memory in bytes that is needed in addition to the tables and the corpus."""
     return 36 * V + 36 * n_items + 20 * CHUNK_TOKENS * blocks + RESERVED_BYTES
 
 
 def _padded_width(D: int) -> int:
-    """Return the numbers in a padded row."""
+    """Return the number of columns of a padded row."""
     return -(-D // ROW) * ROW
 
 
@@ -483,7 +484,7 @@ def _run(
 
 
 def _padded(W: Any) -> Any:
-    """Return W with its padding if it has the layout of `allocate`, or a padded copy."""
+    """Return W with its padding if W has the layout of `allocate`, and a padded copy otherwise."""
     import cupy
 
     V, D = W.shape
@@ -513,8 +514,8 @@ def _check_devices(tables: Tables) -> None:
     W_in, W_out = tables
     if not (is_cupy(W_in) and is_cupy(W_out)):
         raise ValueError(
-            f"W_in is a {type(W_in).__name__} and W_out is a {type(W_out).__name__}; they must be arrays of one CUDA "
-            "device. Copy them with fastw2v.backend.to_device"
+            f"W_in is a {type(W_in).__name__} and W_out is a {type(W_out).__name__}; they must be CuPy arrays on the "
+            "same device. Copy them with fastw2v.backend.to_device"
         )
     if W_in.device.id != W_out.device.id:
-        raise ValueError(f"W_in is on device {W_in.device.id} and W_out on {W_out.device.id}; use one device")
+        raise ValueError(f"W_in is on device {W_in.device.id} and W_out on {W_out.device.id}; copy them to one device")

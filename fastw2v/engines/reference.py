@@ -1,7 +1,7 @@
-"""The reference implementation, which composes the schedule of the fused kernels from layers, for one worker.
+"""The reference implementation: the schedule of the fused kernels for one worker, composed of layers.
 
-It is the specification of the Numba and CUDA kernels, which are tested against it in float32 and float64. Each epoch
-trains the chunks of the corpus in a new random order. A chunk is trained from left to right, in tiles of T targets:
+This module specifies the Numba and CUDA kernels, which are tested against it in float32 and float64. Each epoch trains
+the chunks of the corpus in a new random order. A chunk is trained from left to right, in tiles of T targets:
 
 * The rows of contexts are *streamed*. They are rows of ``W_in`` for CBOW and of ``W_out`` for skip-gram. A token's row
   is read once, when the token is `window` tokens ahead of the tile. Its gradients accumulate until the token is
@@ -10,7 +10,7 @@ trains the chunks of the corpus in a new random order. A chunk is trained from l
 
 The steps of contexts, and of skip-gram's targets, are clipped to the norm `fastw2v.config.MAX_STEP_NORM`.
 
-To simulate one of many workers, the steps of heavily shared rows are scaled down (`fastw2v.engines.staleness`). The
+To simulate one of many workers, the steps of heavily shared rows are scaled down (see `fastw2v.engines.staleness`). The
 steps of the pool's rows are scaled when the pool is written back, and all other steps when they are taken.
 
 A tile ends at the end of its pool's tokens, but not at the end of a sentence, so short lines are trained together.
@@ -98,7 +98,7 @@ def train(
     pool_sync_interval: int | None = None,
     on_progress: ProgressFunction | None = None,
 ) -> np.ndarray:
-    """Train both tables in place, with the results of a fused engine with one worker.
+    """Train both tables in place, with the same results as a fused engine with one worker.
 
     Parameters
     ----------
@@ -109,8 +109,8 @@ def train(
     workers : int, optional
         Not used. There is always one worker.
     concurrency : int
-        Number of workers for which the steps of frequent words are scaled down (`fastw2v.engines.staleness`). The other
-        workers are not simulated.
+        Number of workers to assume when scaling down the steps of frequent words (see `fastw2v.engines.staleness`). The
+        other workers are not simulated.
     pool_sync_interval : int, optional
         Tiles between write-backs of a pool. If None, a pool is kept for all of its tokens.
 
@@ -185,7 +185,8 @@ class Pool:
     W : float array, shape (V, D)
         Output rows.
     max_rate : float array, shape (V,)
-        Learning rate of each row above which its updates are scaled down; see `fastw2v.engines.staleness.max_rates`.
+        For each row, the learning rate above which its updates are scaled down; see
+        `fastw2v.engines.staleness.max_rates`.
 
     Attributes
     ----------
@@ -244,7 +245,7 @@ class Pool:
         self.snapshot = self.W[self.damped]
 
     def write(self) -> None:
-        """Scale down the updates of heavily shared rows since `read`.
+        """Scale down the updates that heavily shared rows have received since `read`.
 
         Examples
         --------
@@ -268,7 +269,7 @@ class Pool:
     def step(self, gradients: list[RowSparseGradient]) -> None:
         """Take a step of SGD.
 
-        Steps of rows outside the pool are scaled down here. Those of the pool's rows are scaled down by `write`.
+        Steps of rows outside the pool are scaled down here. Steps of the pool's rows are scaled down by `write`.
 
         Parameters
         ----------
@@ -298,21 +299,22 @@ class Pool:
 
 
 class Stream:
-    """The rows of the contexts of a chunk, which are read once, and written once with their accumulated steps.
+    """The context rows of a chunk, each of which is read once, and written once with its accumulated steps.
 
     Parameters
     ----------
     W : float array, shape (V, D)
         Table of the contexts.
     max_rate : float array, shape (V,)
-        Learning rate of each row above which its steps are scaled down; see `fastw2v.engines.staleness.max_rates`.
+        For each row, the learning rate above which its steps are scaled down; see
+        `fastw2v.engines.staleness.max_rates`.
     word : integer array, shape (n,)
         Words of the chunk, in order.
 
     Attributes
     ----------
     held : float array, shape (n, D)
-        The row of each token, as it was read.
+        The row of each token, as read by `enter`.
     steps : float array, shape (n, D)
         The accumulated steps of each token's row.
 
@@ -396,8 +398,8 @@ class Stream:
         end : int
             Position in the chunk.
         pool : Pool
-            The current pool, whose learning rate is used. If it is a pool of the same table, the steps of its words are
-            not scaled down here, because `Pool.write` does so.
+            The current pool, which supplies the learning rate. If the pool belongs to the same table, the steps of its
+            words are not scaled down here, because `Pool.write` scales them down.
 
         Examples
         --------
@@ -455,8 +457,8 @@ def cbow_ns(
 
     Examples
     --------
-    Train word 1 of the chunk 0 1 2, with word 0 as the negative. The contexts have the mean h = 2 and all scores are 0,
-    so the loss is 2 · log 2 = 1.3863. At rate 0.5, the steps of W_out are 0.5 · h / 2 and −0.5 · h / 2:
+    Train word 1 of the chunk 0 1 2, with word 0 as the negative. The context mean is h = 2 and all scores are 0, so
+    the loss is 2 · log 2 = 1.3863. At rate 0.5, the steps of W_out are 0.5 · h / 2 and −0.5 · h / 2:
 
     >>> import numpy as np
     >>> from fastw2v.engines.reference import Pool, Stream, cbow_ns
@@ -497,7 +499,7 @@ def skipgram_ns(
     W_in : float array, shape (V, D)
         Input rows, which are changed in place.
     max_rate : float array, shape (V,)
-        Learning rate of each row of W_in above which its steps are scaled down.
+        For each row of W_in, the learning rate above which its steps are scaled down.
     pool : Pool
         Pool of rows of W_out.
     stream : Stream
@@ -547,7 +549,7 @@ def skipgram_ns(
 
 
 def clip_step(steps: np.ndarray) -> np.ndarray:
-    """Return the steps of rows, each clipped to the norm `fastw2v.config.MAX_STEP_NORM`.
+    """Return the steps of rows, each clipped to a norm of at most `fastw2v.config.MAX_STEP_NORM`.
 
     Parameters
     ----------
@@ -579,7 +581,7 @@ def _damping(max_rate: np.ndarray, rate: float) -> np.ndarray:
 def _subsample(
     ids: np.ndarray, offsets: np.ndarray, token: np.ndarray, keep: np.ndarray, seed: int, epoch: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the tokens that subsampling keeps, except those alone in their sentence, and the sentence of each."""
+    """Return the tokens that subsampling keeps, except those left alone in their sentence, and the sentence of each."""
     token = token[keep_tokens(ids[token], token, keep, seed, epoch)]
     sentence = np.searchsorted(offsets, token, side="right")
     sentence_sizes = np.bincount(sentence)[sentence] if len(token) else sentence

@@ -24,13 +24,13 @@ class Selection(NamedTuple):
     name: str
     """ "fused" or "layers"."""
     reason: str
-    """Why they were chosen."""
+    """The reason for the choice."""
 
 
 def select_engine(
     engine: EngineName = "auto", device: str = "auto", deterministic: bool = TrainingConfig.deterministic
 ) -> Selection:
-    """Return the engine and the device that a run uses, and the reason for the choice.
+    """Choose the engine and the device of a training run.
 
     Parameters
     ----------
@@ -45,11 +45,12 @@ def select_engine(
     Returns
     -------
     Selection
+        The choice, and the reason for it.
 
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If `engine` or `device` is not one of these names.
     RuntimeError
         If the requested device or engine cannot be used. The message gives the reason.
 
@@ -88,7 +89,7 @@ def find_engine(name: str, device: str) -> Engine:
     ----------
     name : {"fused", "layers"}
     device : str
-        "cpu", "cuda" or "cuda:N". It decides between the two fused engines.
+        "cpu", "cuda" or "cuda:N". For "fused", it determines which of the two fused engines is returned.
 
     Returns
     -------

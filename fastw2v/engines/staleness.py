@@ -1,11 +1,11 @@
-"""The damping of stale updates, which limits the steps of a row when many workers train at the same time.
+"""Damping of stale updates: the steps of a row are limited when many workers train at the same time.
 
 Workers do not see each other's updates of a row until the row is written. If n workers update a row at the same time,
 all from the same old values, their steps add up to n times the step. The curvature of the logistic loss is at most
 |h|² / 4, so more than 8 / (rate · |h|²) concurrent updates diverge. On a GPU with hundreds of blocks, this affects
 about a hundred frequent words. On a CPU with many threads, it affects words that are in several pools at the same time.
-These rows receive more updates than they need, so their steps can be scaled down. `docs/concepts/gpu.md` has the
-measurements.
+The rows of these words receive more updates than they need, so their steps can be scaled down. `docs/concepts/gpu.md`
+has the measurements.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastw2v.config import TrainingConfig, cbow_grad_exponent
 __all__ = ["MAX_STALENESS", "max_rates"]
 
 MAX_STALENESS = 2.0
-"""Largest product of a row's concurrent updates and the learning rate for which its steps are not scaled down."""
+"""Product of the learning rate and a row's concurrent updates above which the steps of the row are scaled down."""
 
 
 def max_rates(
@@ -29,7 +29,7 @@ def max_rates(
     concurrency: int,
     pool_sync_interval: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the learning rate of each row above which its steps are scaled down.
+    """Return, for each row, the learning rate above which its steps are scaled down.
 
     At a higher rate, a step of the row is multiplied by max_rate / rate.
 
@@ -45,20 +45,20 @@ def max_rates(
     concurrency : int
         Number of workers that train at the same time.
     pool_sync_interval : int, optional
-        Tiles between write-backs of a pool. If None, a pool is written when all of its tokens are trained.
+        Tiles between write-backs of a pool. If None, a pool is written after all of its tokens have been trained.
 
     Returns
     -------
     W_in, W_out : float64 array, shape (V,)
-        The learning rates for the rows of each table. They are infinite for a single worker, and for rows that are
-        never updated.
+        The learning rates for the rows of each table. They are infinite if there is a single worker, and for rows that
+        are never updated.
 
     Notes
     -----
     A worker delays its updates of a streamed row for the tokens of two windows and a tile, its updates of a target's
     own row for a tile, and its updates of a pool's row until the pool is written. A pool's row may converge within this
-    time. The scale of its step is therefore at least 1 / n, where n is the expected number of workers that have the row
-    in their pool. This averages the results of these workers.
+    time. Its step is therefore scaled by at least 1 / n, where n is the expected number of workers that have the row in
+    their pool. A factor of 1 / n averages the results of these workers.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def max_rates(
     kept = counts * (keep / 2.0**32)
     share = kept / max(kept.sum(), 1)
     drawn = noise / noise.sum()
-    contexts = 2.0 * np.arange(1 if config.shrink_windows else window, window + 1)  # possible numbers for a target
+    contexts = 2.0 * np.arange(1 if config.shrink_windows else window, window + 1)  # possible numbers of contexts
     reach = 2 * window + tile
     held = config.pool_tokens * float(kept.sum() / max(counts.sum(), 1))  # targets between two writes of a pool
     held = held if pool_sync_interval is None else min(pool_sync_interval * tile, held)

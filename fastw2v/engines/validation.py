@@ -1,4 +1,4 @@
-"""The validation of the tables, the corpus and the settings, which both fused engines share."""
+"""Validation of the tables, the corpus and the settings for both fused engines."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["check_arrays"]
 
 
 def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_memory: bool) -> None:
-    """Raise an error unless the tables, the corpus and the settings are valid and match.
+    """Raise an error unless the tables, the corpus and the settings are valid and fit together.
 
     Parameters
     ----------
     tables : Tables
-        Arrays of NumPy or CuPy.
+        NumPy or CuPy arrays.
     corpus : Corpus
     config : TrainingConfig
     share_memory : bool

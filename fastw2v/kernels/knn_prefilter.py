@@ -1,8 +1,8 @@
-"""Prefilter for nearest neighbours: find the few rows that can be among the k nearest, with 16-bit integer products.
+"""Prefilter for nearest neighbours: use 16-bit integer products to find the few rows that can be among the k nearest.
 
-A processor multiplies and adds twice as many 16-bit integers as float32 numbers per instruction, and scores that are
-compared in registers are not written to memory. All rows are therefore scored in integers first. The caller then scores
-only the remaining candidates in floating point. The following bound guarantees that no nearest neighbour is lost.
+An instruction multiplies and adds twice as many 16-bit integers as float32 numbers, and scores that are compared in
+registers need not be written to memory. All rows are therefore scored in integers first. The caller then scores only
+the remaining candidates in floating point. The following bound guarantees that no nearest neighbour is lost.
 
 Let x be a row and y a query, both of length at most L (1 plus a margin for rounding). Let X and Y be the integer
 vectors nearest to S·x and S·y, with S = `SCALE`. Each component is rounded by at most 0.51 (0.5 plus the rounding error
@@ -49,12 +49,12 @@ ROOM = 64
 """Maximum number of candidates of a query in addition to 2 k."""
 
 GROUPS = 4
-"""Number of groups of 16 rows in a tile."""
+"""Number of groups in a tile. A group has 16 rows."""
 QUERIES = 6
 """Number of queries in a tile. The 24 sums of a tile and their factors fit in the 32 registers of AVX-512."""
 TILE = GROUPS * LANES
 BLOCK = 42 * QUERIES
-"""Number of queries that a thread processes at a time. With a tile of rows, they fit in the second-level cache."""
+"""Number of queries that a thread processes at a time. They and a tile of rows fit in the second-level cache."""
 BATCH = 64 * BLOCK
 """Number of queries whose candidates are stored at a time."""
 SLAB = 2**24
@@ -66,7 +66,7 @@ _ALWAYS = np.int32(-(2**31))
 
 
 def unavailable_reason() -> str | None:
-    """Return why the prefilter cannot be used on this processor, or None if it can be used.
+    """Return why the prefilter cannot be used on this processor, or None if it can.
 
     Examples
     --------
@@ -105,12 +105,12 @@ def candidates(
     rows : int32 array, shape (b, 2 * k + ROOM)
         Candidates of the b queries from `start` on. Only the first `found` candidates of a query are valid.
     found : int64 array, shape (b,)
-        Number of candidates of each query, at least k, or −1 if the query has too many candidates.
+        Number of candidates of each query, which is at least k, or −1 if the query has too many candidates.
     """
     V, D = unit.shape
     slack = _slack(D)
     slab = max(TILE, SLAB // (D + D % 2) // TILE * TILE)
-    held = -1  # first row of the slab in `tiles`; often there is only one slab
+    held = -1  # first row of the slab in `tiles`, which is often the only slab
     with ThreadPoolExecutor(workers, "fastw2v") as pool:
         # The first chunk is short, so that the caller can stop early if all of its queries are abandoned.
         for start, stop in itertools.pairwise([0, *range(workers * BLOCK, len(queries), BATCH), len(queries)]):
@@ -272,8 +272,8 @@ def _broadcast(builder: Any, value: Any, lanes: Any) -> Any:
 def _multiplied_pairs(builder: Any, a: Any, b: Any, wide: bool) -> Any:
     """Multiply 16 pairs of 16-bit integers, each stored in 32 bits, and return the sum of the products of each pair.
 
-    LLVM does not generate this instruction from a multiplication of extended integers, so it is called explicitly.
-    LLVM does combine it with the following addition if the processor supports VNNI.
+    LLVM does not generate the instruction ``pmaddwd`` from a multiplication of extended integers, so its intrinsic is
+    called explicitly. LLVM combines the instruction with the following addition if the processor supports VNNI.
     """
     parts = [list(range(LANES))] if wide else [list(range(8)), list(range(8, LANES))]
     name = "llvm.x86.avx512.pmaddw.d.512" if wide else "llvm.x86.avx2.pmadd.wd"

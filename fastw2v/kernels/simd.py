@@ -9,7 +9,7 @@ AVX-512 register, two AVX2 registers or four NEON registers. A loop that needs a
 Array elements are addressed by their offset from the start of the data, regardless of the number of dimensions. Bounds
 are not checked.
 
-Numba's cache of a compiled kernel depends only on the file of the kernel. After changing this file, touch
+Numba recompiles a cached kernel only if the file of the kernel has changed. After changing this file, touch
 ``word2vec_numba.py``.
 """
 
@@ -31,7 +31,7 @@ LANES = 16
 
 
 def target() -> tuple[str, set[str]]:
-    """Return the target triple and the processor features for which Numba compiles, as in the key of its cache."""
+    """Return the target triple and the processor features for which Numba compiles, as in the keys of Numba's cache."""
     triple, _, features = cpu_target.target_context.codegen().magic_tuple()
     return triple, {feature[1:] for feature in features.split(",") if feature.startswith("+")}
 
@@ -46,7 +46,7 @@ def _registers(triple: str, features: set[str]) -> tuple[int, int]:
 
 
 COLUMNS, REGISTERS = _registers(*target())
-"""Number of elements in a short vector, which fits in one register, and the number of registers."""
+"""Number of elements in a short vector, which fits in one register, and number of vector registers."""
 _INT32 = ir.IntType(32)
 
 
@@ -54,7 +54,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function, and cache its machine code next to its file or in the user's cache folder."""
     try:
         return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither location is writable, so compile in every process
+    except RuntimeError:  # neither location is writable, so every process compiles
         return njit(nogil=True)(function)
 
 
@@ -111,7 +111,7 @@ def _loading(size: int) -> Any:
 
 
 load, load_columns = _loading(LANES), _loading(COLUMNS)
-"""``load(array, index)`` returns `LANES` elements from offset `index` on; `load_columns` returns `COLUMNS`."""
+"""``load(array, index)`` returns `LANES` elements from offset `index` on; `load_columns` returns `COLUMNS` elements."""
 
 
 @intrinsic
@@ -198,7 +198,10 @@ def hadd(typing: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def hadd_groups(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Return the element-wise sums of the groups of four in each vector: four for a, then four each for b, c and d."""
+    """Return the element-wise sum of the groups of four in each vector.
+
+    The result has the four sums for `a`, followed by those for `b`, `c` and `d`.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vectors, groups = list(args), a.size // 4
@@ -338,7 +341,7 @@ def _power_of_two(typing: Any, n: Any) -> Any:
 
 @intrinsic
 def _exponent(typing: Any, x: Any) -> Any:
-    """Return n such that ``x = m * 2**n``, with m from sqrt(1/2) to sqrt(2), for normal, positive float32 x."""
+    """Return n such that ``x = m * 2**n``, with m between sqrt(1/2) and sqrt(2), for normal, positive float32 x."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         integer = _integers(x)
@@ -367,7 +370,7 @@ def _exp_minus(x: Any) -> Any:
 
 
 def log(x: Any) -> Any:
-    """Return the natural logarithm of x >= 1, with an error of at most 2 ulp or 1e-7; NaN is propagated."""
+    """Return the natural logarithm of x >= 1, with a relative error of 2 ulp or an absolute error of 1e-7 at most."""
     raise NotImplementedError("log can be called only from compiled functions")
 
 

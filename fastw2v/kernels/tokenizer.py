@@ -1,7 +1,7 @@
 """Compiled tokenizer: split text at white space and assign ids to words in one pass over the bytes.
 
 White space is detected in blocks of 64 bytes, as a mask with one bit per byte. Words begin and end where adjacent bits
-differ. Words are looked up in a hash table with open addressing. Each slot consists of four 64-bit integers, which is
+differ. Words are looked up in a hash table with open addressing. Each slot consists of four 64-bit integers and fills
 half a cache line:
 
 - the first eight bytes of the word,
@@ -9,12 +9,11 @@ half a cache line:
 - the id and a tag, which consists of 27 bits of the hash and the length,
 - the count.
 
-Words of up to 16 bytes, which are nearly all words of a text, are therefore compared and counted without reading memory
-outside the slot. For longer words, the hash replaces the second eight bytes, and words with equal slots are compared
-byte by byte.
+Nearly all words of a text have at most 16 bytes, so they are compared and counted without reading memory outside the
+slot. For longer words, the hash replaces the second eight bytes, and words with equal slots are compared byte by byte.
 
-The words of a table are stored consecutively, each followed by a line feed, so they form a text. Two tables are merged
-by tokenizing the words of one table with the other.
+The words of a table are stored consecutively, each followed by a line feed, so they are a text themselves. To merge two
+tables, this text of one table is tokenized with the other table.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -35,7 +34,7 @@ SLOT = 4
 """Number of 64-bit integers in a slot."""
 _HEAD, _SECOND, _ENTRY, _COUNT = range(SLOT)
 BATCH = 64
-"""Approximate number of words that are found before they are looked up, so that their slots can be prefetched."""
+"""Approximate number of words that are found before any of them is looked up, so that slots can be prefetched."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _ONE = np.uint64(1)
 _IN_SLOT = 16
@@ -137,7 +136,10 @@ def _hash_of_long(hashed: Any, data: Any, begin: Any, length: Any) -> Any:
 
 @njit
 def _slot_shift(slots: Any) -> Any:
-    """Return the right shift from a hash to its slot. The highest bits are used, so a larger table keeps the order."""
+    """Return the right shift that turns a hash into a slot.
+
+    The slot is given by the highest bits of the hash, so a larger table has its words in the same order.
+    """
     return np.uint64(64 - _count_trailing_zeros(np.uint64(len(slots) // SLOT)))
 
 
@@ -146,7 +148,7 @@ def _equal(text: Any, start: Any, stop: Any, data: Any, begin: Any, length: Any)
     """Return whether a word of the table equals a word of the text with the same first eight bytes."""
     if stop - start != length:
         return False
-    for j in range(8, length):  # noqa: SIM110  # Numba compiles no all()
+    for j in range(8, length):  # noqa: SIM110  # Numba does not support all()
         if text[start + j] != data[begin + j]:
             return False
     return True
@@ -189,10 +191,11 @@ def tokenize(
     tokens : int32 array
         Receives the ids of the words. Its size must be at least half of `end`, rounded up.
     breaks : int64 array
-        Receives the indices of the tokens that start a new line, without repeats. Must have one element more than
+        Receives the indices of the tokens that start a new line, without repeats. Must have one more element than
         `tokens`.
     state : int64 array, shape (5,)
-        Position in the block, and numbers of words in the table, bytes in `text`, tokens and breaks. Updated in place.
+        Position in the block, followed by the numbers of words in the table, bytes in `text`, tokens and breaks.
+        Updated in place.
 
     Returns
     -------
@@ -312,12 +315,12 @@ def tokenize(
 def copy_slots(slots: Any, larger: Any) -> None:
     """Copy the slots of a table to a larger table.
 
-    The slots have the same order in both tables, so both are traversed from front to back.
+    Words have the same order in both tables, so both tables are traversed from front to back.
 
     Parameters
     ----------
     slots, larger : uint64 array
-        See `tokenize`. `larger` must be zero.
+        See `tokenize`. `larger` must be filled with zeros.
 
     Examples
     --------

@@ -14,7 +14,7 @@
 // the tables with atomic additions and without locks, so their results vary. Word ids must lie in 0..V-1, which is not
 // checked. The padding of the rows stays zero.
 //
-// Division of work. Warp w processes the targets w, w + WARPS, ... of a tile: it averages or scores their contexts and
+// Division of work. Warp w processes the targets w, w + WARPS, ... of a tile. It averages or scores their contexts and
 // sums their gradients. Each warp scores its part of the pool against all targets of the tile and updates this part.
 // The warps also divide the reading of rows that enter the windows and the writing of rows that leave them. A warp
 // processes whole rows, four columns per lane at a time. It reduces 32 scores at once, one per lane (`Reduce`).
@@ -84,7 +84,7 @@ struct Arguments {
   // tables
   Real *W_in, *W_out;            // (V, D)
   const Real *max_rate_in;       // (V,): learning rate above which the steps of a row of W_in are scaled down
-  const Real *max_rate_out;      // (V,): the same for W_out (engines/staleness.py)
+  const Real *max_rate_out;      // (V,): the corresponding learning rate for W_out (engines/staleness.py)
   long long words;               // V
 
   // corpus
@@ -92,21 +92,21 @@ struct Arguments {
   long long first_token;         // index in the corpus of ids[0]
   const long long *chunk_start;  // (N,): index in the corpus of the first token of each item
   const long long *chunk_stop;   // (N,): index after the last token of each item
-  const long long *chunk_done;   // (N,): tokens of all epochs that are trained before each item
+  const long long *chunk_done;   // (N,): tokens, over all epochs, that are trained before each item
   long long chunks_per_epoch;    // C
   long long stop_item;           // index after the last item of the launch
 
   // sampling
-  const Bits *keep;              // (V,): threshold of `bernoulli` for keeping a token of each word
+  const Bits *keep;              // (V,): subsampling threshold of each word, for `bernoulli`
   const Bits *threshold;         // (V,): thresholds of the alias table of the noise distribution
-  const int *alias;              // (V,): aliases of this table
+  const int *alias;              // (V,): aliases of the alias table
   Bits seed;
   int shrink_windows;            // whether the width of a window is random
 
   // schedule
   int pool_sync_interval;        // tiles between write-backs of a pool, with POOL_HELD
   long long pool_tokens;         // tokens of the corpus that share a pool
-  const Real *cbow_grad_scale;   // (2 * WINDOW + 1,): factor of a context's gradient, by the number of contexts
+  const Real *cbow_grad_scale;   // (2 * WINDOW + 1,): factor of a context's gradient, by number of contexts
   double negative;               // negative samples per positive
   double alpha;                  // initial learning rate
   double slope;                  // decrease of the learning rate per token
@@ -288,8 +288,8 @@ template <bool CBOW> struct Block {
   Real *ring;               // (RING_ROWS, D): rows of the stream
   Real *target_ring;        // (RING_ROWS, D): CBOW: gradients of the targets; skip-gram: their hidden vectors
   Real *hidden;             // (PADDED_TILE, D): CBOW: hidden vectors of the targets
-  Real *partial_grads;      // (WARPS + 1, PADDED_TILE, D): parts of the targets' gradients, from the pool rows of each
-                            // warp and, last, from the positives
+  Real *partial_grads;      // (WARPS + 1, PADDED_TILE, D): parts of the targets' gradients: one from the pool rows of
+                            // each warp and, last, one from the positives
   Real *pool;               // (POOL_SIZE, D)
   Real *pool_update;        // (POOL_SIZE, D): with POOL_HELD: updates of the pool since it was read
   Real *multiplicity;       // (POOL_SIZE,): how often the word was drawn, or 0 if an earlier row has the word

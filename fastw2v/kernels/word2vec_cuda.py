@@ -105,7 +105,7 @@ class Kernel(NamedTuple):
     def shared_bytes(self) -> int:
         """Return the bytes of shared memory that a block needs.
 
-        The constructor of `Block` in the source has the layout.
+        The constructor of `Block` in the source defines the layout.
 
         Examples
         --------
@@ -131,7 +131,7 @@ class Arguments(NamedTuple):
 
     Shapes use V for the number of words, N for the number of items and B for the number of blocks. An item is a chunk
     in an epoch, and items are numbered in the order of training. Arrays are CuPy arrays. The caller must keep them
-    alive until the kernel has ended, because `as_struct` stores only their addresses.
+    alive until the kernel has finished, because `as_struct` stores only their addresses.
     """
 
     W_in: Any
@@ -139,7 +139,7 @@ class Arguments(NamedTuple):
     """Float arrays, shape (V, width)."""
     max_rate_in: Any
     max_rate_out: Any
-    """Float arrays, shape (V,): learning rate of each row above which its steps are scaled down."""
+    """Float arrays, shape (V,): for each row, the learning rate above which its steps are scaled down."""
     words: int
     """V."""
 
@@ -151,13 +151,13 @@ class Arguments(NamedTuple):
     chunk_stop: Any
     """int64 arrays, shape (N,): index of the first token of each item in the corpus, and index after the last token."""
     chunk_done: Any
-    """int64 array, shape (N,): number of tokens of all epochs that are trained before each item."""
+    """int64 array, shape (N,): number of tokens, over all epochs, trained before each item."""
     chunks_per_epoch: int
     stop_item: int
     """Index after the last item of the launch."""
 
     keep: Any
-    """uint64 array, shape (V,): threshold of `rng.bernoulli` for keeping a token of each word."""
+    """uint64 array, shape (V,): subsampling threshold of each word, for `rng.bernoulli`."""
     threshold: Any
     alias: Any
     """uint64 and int32 arrays, shape (V,): the alias table of the noise distribution."""
@@ -169,7 +169,7 @@ class Arguments(NamedTuple):
     """Tiles between write-backs of a pool. Not used if the kernel does not hold pools."""
     pool_tokens: int
     cbow_grad_scale: Any
-    """Float array, shape (2 * window + 1,): for CBOW, the factor of a context's gradient, by the number of contexts."""
+    """Float array, shape (2 * window + 1,): CBOW's factor of a context's gradient, by number of contexts."""
     negative: float
     alpha: float
     slope: float
@@ -237,7 +237,7 @@ def choose_kernel(
 ) -> Kernel:
     """Return a kernel that fits in the shared memory of a device.
 
-    If the requested kernel does not fit, the kernel does not hold its pool. If this does not fit either, it has fewer
+    If the requested kernel does not fit, a kernel that does not hold its pool is tried, and then kernels with fewer
     warps.
 
     Parameters
@@ -264,7 +264,7 @@ def choose_kernel(
 
     Examples
     --------
-    With 227 KiB of shared memory, the pool is held. With 99 KiB, it is not held and the block has only two warps:
+    With 227 KiB of shared memory, the kernel holds its pool. With 99 KiB, it does not, and a block has only two warps:
 
     >>> from fastw2v.kernels.word2vec_cuda import choose_kernel
     >>> for limit in (227 << 10, 99 << 10):
@@ -279,8 +279,8 @@ def choose_kernel(
             return kernel
     raise ValueError(
         f"a block of the fused GPU engine needs {kernel.shared_bytes():,} bytes of shared memory for vector_size "
-        f"{width}, window {window}, pool_size {pool_size} and tile {tile}, and this device has {limit:,}: lower one "
-        "of them, or train with engine='layers'"
+        f"{width}, window {window}, pool_size {pool_size} and tile {tile}, but this device has only {limit:,}: "
+        "lower one of these settings, or train with engine='layers'"
     )
 
 

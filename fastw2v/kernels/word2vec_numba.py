@@ -72,7 +72,7 @@ class Sampling(NamedTuple):
     """The tables and keys of the random choices in an epoch."""
 
     keep: Any
-    """uint64 array, shape (V,): threshold of `rng.bernoulli` for keeping a token of each word."""
+    """uint64 array, shape (V,): subsampling threshold of each word, for `rng.bernoulli`."""
     threshold: Any
     alias: Any
     """uint64 and int32 arrays, shape (V,): the alias table of the noise distribution."""
@@ -86,11 +86,11 @@ class Schedule(NamedTuple):
     """The learning rate, the sizes of pools and tiles, and the scaling of gradients and steps."""
 
     cbow_grad_scale: Any
-    """Float array, shape (2 * window + 1,): for CBOW, the factor of a context's gradient, by the number of contexts."""
+    """Float array, shape (2 * window + 1,): CBOW's factor of a context's gradient, by number of contexts."""
     max_rate_in: Any
     max_rate_out: Any
-    """Float arrays: learning rate of each row above which its steps are scaled down. The arrays end after the last row
-    that is ever affected."""
+    """Float arrays: for each row, the learning rate above which its steps are scaled down. The arrays end after the
+    last row whose steps are ever scaled down."""
     negative: float
     pool_tokens: int
     """L."""
@@ -138,7 +138,7 @@ def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any
         Index in `word` of the first token of each window, and index after its last token. A window includes its target.
     """
     keep, keys, window = sampling.keep, sampling.keys, sampling.window
-    # The arrays have one more element, because a token is written before the kernel knows whether it is kept.
+    # The arrays have one extra element, because each token is written before it is known whether it is kept.
     word = np.empty(stop - start + 1, np.int32)
     position = np.empty(stop - start + 1, np.int64)
     window_start = np.empty(stop - start + 1, np.int32)
@@ -153,7 +153,7 @@ def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any
             word[n] = ids[i]
             position[n] = i
             n += (_bits(keys[0], i) & _LOW) < keep[ids[i]]
-        if n - begin < 2:  # a word that is alone in its sentence has no context
+        if n - begin < 2:  # a word left alone in its sentence has no context
             n = begin
         for t in range(begin, n):
             width = window
@@ -212,14 +212,13 @@ def _prefetch_row(W: Any, row: Any, width: Any) -> None:
 def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, draw_counts: Any, bias: Any) -> Any:
     """Copy the rows of a pool of negatives in blocks of four, and return the number of blocks.
 
-    The first half of `pool` has the rows to train, and the second half has a snapshot of the same rows. The copy is
-    private to this thread while the pool is in use. Frequent words are in nearly every pool, and a row that several
-    threads change at every tile moves between the processors' caches each time, which can halve the speed of two
-    threads.
+    The first half of `pool` receives the rows to train, and the second half a snapshot of the same rows. This copy is
+    private to the thread, because frequent words are in nearly every pool. If several threads changed the same row in
+    every tile, the row would move between the processors' caches each time, which can halve the speed of two threads.
 
     A word that is drawn several times has one row and a count, because a second row would not receive the updates of
-    the first. `draw_counts` and `bias` have one number for each pair of target and row, in the order of the lanes of
-    the scores.
+    the first. `draw_counts` and `bias` have one number for each pair of a target and a row, in the order of the lanes
+    of the scores.
     """
     n = 0
     for word in words:
@@ -281,7 +280,7 @@ def _find_in_pool(ids: Any, size: Any, word: Any) -> Any:
 
 @njit
 def _scores(h: Any, width: Any, W: Any, rows: Any, blocks: Any, bias: Any, scores: Any) -> None:
-    """Score four targets against each block of four rows. Lane ``4 * target + row`` of a block has one score."""
+    """Score four targets against each block of four rows. Lane ``4 * target + row`` of a block is the pair's score."""
     for q in range(blocks):
         a, b, c, d = rows[4 * q], rows[4 * q + 1], rows[4 * q + 2], rows[4 * q + 3]
         if REGISTERS > 16:
@@ -454,7 +453,7 @@ def _add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any,
 
 @njit
 def _ring_size(size: Any) -> Any:
-    """Return the size of a ring buffer, the smallest power of two ≥ `size`. Token i has row ``i & (ring - 1)``."""
+    """Return the smallest power of two ≥ `size` as the size of a ring buffer. Token i has row ``i & (ring - 1)``."""
     ring = 1
     while ring < size:
         ring *= 2
@@ -487,7 +486,7 @@ def cbow_ns(
 
     For a target t with contexts c and negatives n, the loss is
     ``-log sigmoid(h @ W_out[t]) - sum(weight * log sigmoid(-h @ W_out[n]))``, where h is the mean of the rows
-    ``W_in[c]``. The schedule is that of `fastw2v.engines.reference`.
+    ``W_in[c]``. `fastw2v.engines.reference` specifies the schedule.
 
     Parameters
     ----------
@@ -550,8 +549,8 @@ def cbow_ns(
     row_sums = _zeros(ring * width, W_in)
     at = np.zeros((BLOCK, 3), np.int64)  # ring offsets of each target's row and of its window's start and end
     scale = _zeros(BLOCK, W_in)
-    # The row of each token, until the token is the target. Then the negated gradient of the target, because a target is
-    # not one of its own contexts.
+    # Each row is that of a token until the token is the target, and then the negated gradient of the target, because a
+    # target is not one of its own contexts.
     context_rows = _zeros((ring + 1) * width, W_in)
     gradient_diff = _zeros((ring + 1) * width, W_in)
     gradient_sum = _zeros(width, W_in)
@@ -721,7 +720,7 @@ def skipgram_ns(
     The parallel axis and the contract are those of `cbow_ns`.
 
     A ring buffer stores the output rows of the tokens that windows can still reach. They are scored like a second pool,
-    in which the pairs of a target and a row outside its window are masked.
+    in which pairs of a target and a row outside the target's window are masked.
     """
     window, slope = sampling.window, schedule.slope
     negative, tile = schedule.negative, schedule.tile

@@ -1,10 +1,10 @@
 """Layers, models, optimisers and a training loop, written in plain array code that follows the equations.
 
-Everything runs on NumPy, CuPy or another array library, and on the device of its inputs.
+Everything runs on NumPy, CuPy or another library that follows the array API standard, on the device of its inputs.
 
 Examples
 --------
-Train CBOW on a cycle of five words, in which the contexts of a word are its two neighbours:
+Train CBOW on a cycle of five words. The contexts of a word are its two neighbours:
 
 >>> import numpy as np
 >>> from fastw2v.nn import CBOW, SGD, Trainer

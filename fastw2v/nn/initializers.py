@@ -14,11 +14,11 @@ from fastw2v.sampling import rng
 log = logging.getLogger("fastw2v")
 
 _BLOCK = 1024
-"""Rows that are initialised at once."""
+"""Number of rows that are initialised at a time."""
 
 
 class PretrainedVectors(Protocol):
-    """The interface of the vectors that `copy_known_rows` copies. `fastw2v.WordVectors` implements it."""
+    """The interface that `copy_known_rows` requires of pretrained vectors. `fastw2v.WordVectors` implements it."""
 
     @property
     def index_to_key(self) -> Sequence[Any]:
@@ -38,9 +38,9 @@ class PretrainedVectors(Protocol):
 
 
 def uniform_weights(W: Any, seed: int) -> None:
-    """Fill a table with random numbers, uniform between −0.5/D and 0.5/D as in word2vec.c.
+    """Fill a table with random numbers drawn uniformly between −0.5/D and 0.5/D, as in word2vec.c.
 
-    Each number depends only on the seed and on its row and column.
+    Each number depends only on the seed and on its position (row and column).
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def uniform_weights(W: Any, seed: int) -> None:
     V, D = W.shape
     key = rng.stream_key(seed, rng.WEIGHTS, 0)
     with on_device_of(W):
-        for first in range(0, V, _BLOCK):  # the random integers of all rows would need several times the memory of W
+        for first in range(0, V, _BLOCK):  # random integers for all rows would take several times the memory of W
             rows = rng.bits(key, xp.arange(first, min(first + _BLOCK, V), device=get_device(W)))
             columns = xp.arange(D, device=get_device(W))
             W[first : min(first + _BLOCK, V), ...] = (
@@ -75,7 +75,7 @@ def uniform_weights(W: Any, seed: int) -> None:
 def normal_weights(xp: Any, shape: tuple[int, int], seed: int, stream: int, scale: float = 0.01) -> Any:
     """Return normally distributed initial weights, as in textbooks.
 
-    Each number depends only on the seed, the stream, and its row and column.
+    Each number depends only on the seed, the stream and its position (row and column).
 
     Parameters
     ----------
@@ -85,7 +85,8 @@ def normal_weights(xp: Any, shape: tuple[int, int], seed: int, stream: int, scal
         V and D.
     seed : int
     stream : int
-        Number of the table within the model, so that tables with the same seed differ: 0 for W_in, 1 for W_out.
+        Number of the table within the model: 0 for W_in, 1 for W_out. Tables with the same seed but different streams
+        differ.
     scale : float
         Standard deviation.
 
@@ -101,7 +102,7 @@ def normal_weights(xp: Any, shape: tuple[int, int], seed: int, stream: int, scal
     >>> W.shape, round(float(W.std()), 3)
     ((1000, 100), 0.01)
     """
-    # The Box–Muller transform of two uniform numbers.
+    # Box–Muller transform of two uniform numbers
     rows = rng.bits(rng.stream_key(seed, rng.WEIGHTS, stream), xp.arange(shape[0]))[:, None]
     columns = xp.arange(shape[1])[None, :]
     radius = xp.sqrt(-2 * xp.log(1 - rng.uniform(rng.bits(rows, 2 * columns), xp.float64)))
@@ -110,32 +111,32 @@ def normal_weights(xp: Any, shape: tuple[int, int], seed: int, stream: int, scal
 
 
 def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: PretrainedVectors, device: str) -> int:
-    """Copy pretrained vectors into the rows of the words that they contain.
+    """Copy pretrained vectors into the rows of the words that `init` contains.
 
     Parameters
     ----------
     W_in, W_out : float array, shape (V, D)
-        Tables, which are changed in place. W_out does not change if `init` has no output rows.
+        Tables, which are changed in place. W_out is left unchanged if `init` has no output rows.
     words : sequence of str
         The word of each row.
     init : PretrainedVectors
-        Vectors with D dimensions.
+        Pretrained vectors with D dimensions.
     device : str
         Device of the tables.
 
     Returns
     -------
     int
-        Number of words that were found in `init`.
+        Number of words found in `init`.
 
     Raises
     ------
     ValueError
-        If `init` contains none of the words, or a vector to be copied contains infinite or NaN values.
+        If `init` contains none of the words, or if a vector to be copied contains infinite or NaN values.
 
     Examples
     --------
-    "dog" has no pretrained vector, so its row does not change:
+    "dog" has no pretrained vector, so its row stays zero:
 
     >>> import numpy as np
     >>> from fastw2v import WordVectors

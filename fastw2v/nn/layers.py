@@ -1,12 +1,12 @@
 """The layers of word2vec, each with a `forward` and a `backward` pass.
 
-The layers are the specification of word2vec: every fused kernel is tested against them. They run on the array library
-and the device of their inputs. A layer with weights lists them in `params` and, after `backward`, lists their gradients
-in `grads` in the same order.
+The layers specify word2vec, and every fused kernel is tested against them. They run on the array library and the device
+of their inputs. A layer with weights stores them in the list `params` and, after `backward`, their gradients in the
+list `grads` in the same order.
 
 Shapes use V for the size of the vocabulary, D for the dimension of a vector, B for the size of a batch, C for the
-number of contexts and K for the number of negatives. With shared negatives, G groups have L targets and a pool of P
-negatives each. `docs/concepts/mathematics.md` derives the equations.
+number of contexts and K for the number of negatives. With shared negatives, each of G groups has L targets and a pool
+of P negatives. `docs/concepts/mathematics.md` derives the equations.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from fastw2v.sampling.negatives import UnigramSampler
 
 
 class Embedding:
-    """A table of row vectors and their lookup, ``out[i] = W[ids[i]]``.
+    """Lookup of rows in a table, ``out[i] = W[ids[i]]``.
 
-    In the backward pass, ``dW[v] = Σ dout[i]`` over all i with ``ids[i] = v``. The rows that were not looked up have
-    gradient zero, so the gradient is stored as a `RowSparseGradient`.
+    In the backward pass, ``dW[v] = Σ dout[i]`` over all i with ``ids[i] = v``. Rows that were not looked up have
+    a gradient of zero, so the gradient is stored as a `RowSparseGradient`.
 
     Parameters
     ----------
     W : float array, shape (V, D)
-        The table. The layer refers to this array and does not copy it.
+        The table. The layer keeps a reference to this array, not a copy.
 
     Examples
     --------
-    Row 2 is looked up twice, so its two gradients add up:
+    Row 2 is looked up twice, so its two gradients are added:
 
     >>> import numpy as np
     >>> from fastw2v.nn import Embedding
@@ -60,7 +60,7 @@ class Embedding:
         Parameters
         ----------
         ids : int array, any shape
-            Negative ids are padding. They return row 0, which a later layer must mask.
+            Negative ids are padding. Their result is row 0, which a later layer must mask.
 
         Returns
         -------
@@ -68,7 +68,7 @@ class Embedding:
 
         Examples
         --------
-        The result has the shape of `ids` and one more axis. The padding returns row 0:
+        The result has the shape of `ids` plus one axis. Here, the second id is padding and gives row 0:
 
         >>> import numpy as np
         >>> from fastw2v.nn import Embedding
@@ -88,7 +88,7 @@ class Embedding:
         Parameters
         ----------
         dout : float array, shape (*ids.shape, D)
-            Gradient of the output. It must be zero at padding.
+            Gradient of the output, which must be zero at padding.
 
         Examples
         --------
@@ -106,7 +106,7 @@ class Embedding:
 
 
 class EmbeddingDot:
-    """Dot products of hidden vectors with the rows of chosen words, ``score[b, k] = h[b] · W[ids[b, k]]``.
+    """Dot products of hidden vectors with the rows of given words, ``score[b, k] = h[b] · W[ids[b, k]]``.
 
     In the backward pass, ``dh[b] = Σ_k dscore[b, k] · W[ids[b, k]]``, and ``dW[v] = Σ dscore[b, k] · h[b]`` over all
     b and k with ``ids[b, k] = v``.
@@ -114,7 +114,7 @@ class EmbeddingDot:
     Parameters
     ----------
     W : float array, shape (V, D)
-        The table of word vectors. The layer refers to this array and does not copy it.
+        The table of word vectors. The layer keeps a reference to this array, not a copy.
 
     Examples
     --------
@@ -149,7 +149,7 @@ class EmbeddingDot:
         h : float array, shape (..., D)
             Hidden vectors.
         ids : int array, shape (...) or (..., K)
-            One word or K words for each hidden vector. Negative ids are padding, which is scored as word 0.
+            One word or K words for each hidden vector. Negative ids are padding and are scored as word 0.
 
         Returns
         -------
@@ -177,7 +177,7 @@ class EmbeddingDot:
         Parameters
         ----------
         dscore : float array, shape of the scores
-            Gradient of the scores. It must be zero at padding.
+            Gradient of the scores, which must be zero at padding.
 
         Returns
         -------
@@ -199,16 +199,16 @@ class EmbeddingDot:
 
 
 class SharedNegativesDot:
-    """Dot products of a group of hidden vectors with one pool of words, ``score[g, l, p] = h[g, l] · W[pool[g, p]]``.
+    """Dot products of groups of hidden vectors with shared words, ``score[g, l, p] = h[g, l] · W[pool[g, p]]``.
 
-    For each group this is a matrix product, ``h[g] @ W[pool[g]].T``. In the backward pass,
+    For each group, this is the matrix product ``h[g] @ W[pool[g]].T``. In the backward pass,
     ``dh[g] = dscore[g] @ W[pool[g]]``, and the rows ``dscore[g].T @ h[g]`` are added to the gradients of the pool's
     words.
 
     Parameters
     ----------
     W : float array, shape (V, D)
-        The table of word vectors. The layer refers to this array and does not copy it.
+        The table of word vectors. The layer keeps a reference to this array, not a copy.
 
     Examples
     --------
@@ -245,7 +245,7 @@ class SharedNegativesDot:
         h : float array, shape (G, L, D)
             Hidden vectors.
         pool : int array, shape (G, P)
-            Words of each group's pool.
+            The words that the hidden vectors of each group share.
 
         Returns
         -------
@@ -294,19 +294,19 @@ class SharedNegativesDot:
 class ContextMean:
     """The CBOW hidden vector, which is the mean of the context rows: ``h = (1 / C) Σ rows[c]``.
 
-    C is the number of contexts that are present, so padding does not count. In the backward pass,
-    ``drows[c] = dh / C^p``, where p depends on `cbow_grad`.
+    C is the number of contexts, not counting padding. In the backward pass, ``drows[c] = dh / C^p``, where p depends on
+    `cbow_grad`.
 
     Parameters
     ----------
     cbow_grad : {"mean", "balanced", "sum"}
-        Exponent p of the divisor. "mean" is p = 1, which gives the exact gradient of the mean. "sum" is p = 0, the
-        choice of word2vec.c, gensim and fastText. "balanced" is p = 3/4, which lies between the two.
+        Exponent p of the divisor. "mean" is p = 1, which gives the exact gradient of the mean. "sum" is p = 0, as in
+        word2vec.c, gensim and fastText. "balanced" is p = 3/4, a compromise between the two.
 
     Raises
     ------
     ValueError
-        If `cbow_grad` is none of these names.
+        If `cbow_grad` has any other value.
 
     Examples
     --------
@@ -373,7 +373,7 @@ class ContextMean:
         Returns
         -------
         float array, shape (..., C, D)
-            Zero at padding.
+            The gradient, which is zero at padding.
 
         Examples
         --------
@@ -494,16 +494,16 @@ class NegativeSamplingLoss:
         − Σ_c log σ(h · W[c])  −  Σ_n weight_n log σ(−h · W[n])
 
     Its gradients are ``dh = Σ_c (σ(h · W[c]) − 1) W[c] + Σ_n weight_n σ(h · W[n]) W[n]``,
-    ``dW[c] = (σ(h · W[c]) − 1) h`` and ``dW[n] = weight_n σ(h · W[n]) h``. The negatives are drawn from the noise
-    distribution. They are drawn separately for each target, with weight 1, or given as a pool that a group of targets
-    shares.
+    ``dW[c] = (σ(h · W[c]) − 1) h`` and ``dW[n] = weight_n σ(h · W[n]) h``. By default, the negatives are
+    drawn from the noise distribution, separately for each target and with weight 1. Alternatively, a pool of negatives,
+    which a group of targets shares, can be passed to `forward`.
 
     Parameters
     ----------
     W : float array, shape (V, D)
         Output rows, often called W_out.
     corpus : int array, shape (N,), optional
-        Word ids whose counts define the noise distribution. Required unless every call of `forward` has a `pool`.
+        Word ids, whose counts define the noise distribution. Required unless every call of `forward` is given a `pool`.
     power : float
         Exponent of the counts in the noise distribution.
     sample_size : int
@@ -560,7 +560,7 @@ class NegativeSamplingLoss:
         target : int array, shape (B,), or (G, L, C) with a pool
             The positives. With a pool, −1 is padding, and a target whose positives are all padding is ignored.
         pool : int array, shape (G, P), optional
-            Negatives that the L targets of a group share. By default, the sampler draws negatives for each target.
+            Negatives that the L targets of a group share. By default, negatives are drawn separately for each target.
 
         Returns
         -------
@@ -569,11 +569,11 @@ class NegativeSamplingLoss:
         Raises
         ------
         ValueError
-            If there is neither a pool nor a sampler.
+            If `pool` is None and the layer was created without a corpus.
 
         Notes
         -----
-        A negative of a pool has weight ``sample_size · positives / P``, so the expected gradient is that of
+        Each negative of a pool has weight ``sample_size · positives / P``, so the expected gradient is that of
         `sample_size` independent draws for each positive. A negative that is one of the target's own positives has
         weight 0.
 
@@ -606,7 +606,7 @@ class NegativeSamplingLoss:
     def _forward_sampled(self, h: Any, target: Any) -> Any:
         if self.sampler is None:
             raise ValueError(
-                "NegativeSamplingLoss was made without a corpus, so it cannot draw negatives: pass corpus= to the "
+                "NegativeSamplingLoss was created without a corpus, so it cannot draw negatives: pass corpus= to the "
                 "constructor, or pool= to forward()"
             )
         self.pooled = False
@@ -621,8 +621,8 @@ class NegativeSamplingLoss:
         Parameters
         ----------
         dout : float
-            Gradient of the mean loss. The default gives the gradients of the mean over the targets. The number of
-            targets gives the gradients of the sum.
+            Gradient of the mean loss. The default gives the gradients of the mean over the targets. To get the
+            gradients of the sum, pass the number of targets.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The models CBOW and skip-gram, composed of layers.
+"""CBOW and skip-gram models, composed of layers.
 
 Both models have the attributes ``params`` (W_in and W_out), ``grads`` and ``word_vecs``, and the methods ``forward``
 and ``backward``. There are two ways to supply the negatives:
@@ -56,16 +56,16 @@ class _Model:
         Parameters
         ----------
         W_in, W_out : float array, shape (V, D)
-            The weights. The model refers to these arrays and does not copy them.
+            The weights. The model keeps references to these arrays, not copies.
         negative : int
-            Negatives per positive. The weights of a pool's negatives add up to this number for each positive.
+            Negatives per positive. For each positive, the weights of a pool's negatives add up to this number.
         **settings
-            For CBOW, ``cbow_grad`` of `ContextMean`.
+            For CBOW, `cbow_grad` can be set; see `ContextMean`.
 
         Returns
         -------
         CBOW or SkipGram
-            It has no sampler, so `forward` requires a pool.
+            The model, which cannot draw negatives itself. Its `forward` requires a pool.
 
         Examples
         --------
@@ -136,7 +136,7 @@ class CBOW(_Model):
     TypeError
         If `corpus` is not an integer array.
     ValueError
-        If a size is below 1, an id does not lie in 0..V − 1, or `corpus` has fewer than two different words.
+        If a size is below 1, an id does not lie in 0..V − 1, or `corpus` has fewer than two distinct words.
 
     References
     ----------
@@ -182,7 +182,7 @@ class CBOW(_Model):
         target : int array, shape (B,), or (G, L) with a pool
             Word ids. With a pool, −1 is padding, and a target without contexts is ignored.
         pool : int array, shape (G, P), optional
-            Negatives that the L targets of a group share. By default, the sampler draws negatives for each target.
+            Negatives that the L targets of a group share. By default, negatives are drawn separately for each target.
 
         Returns
         -------
@@ -190,7 +190,7 @@ class CBOW(_Model):
 
         Examples
         --------
-        Before training, all scores are close to 0. Each target costs about 6 · log 2 = 4.16 with its 5 negatives:
+        Before training, all scores are close to 0, so each target and its 5 negatives cost about 6 · log 2 = 4.16:
 
         >>> import numpy as np
         >>> from fastw2v.nn import CBOW
@@ -212,8 +212,8 @@ class CBOW(_Model):
         Parameters
         ----------
         dout : float
-            Gradient of the mean loss. The default gives the gradients of the mean over the targets. The number of
-            targets gives the gradients of the sum.
+            Gradient of the mean loss. The default gives the gradients of the mean over the targets. To get the
+            gradients of the sum, pass the number of targets.
 
         Examples
         --------
@@ -273,7 +273,7 @@ class SkipGram(_Model):
     """
 
     def forward(self, contexts: Any, target: Any, pool: Any = None) -> Any:
-        """Return the mean over the targets of the loss, which is summed over the contexts of each target.
+        """Return the mean loss per target. The loss of a target is the sum over its contexts.
 
         Parameters
         ----------
@@ -282,7 +282,7 @@ class SkipGram(_Model):
         target : int array, shape (B,), or (G, L) with a pool
             Word ids. With a pool, −1 is padding, and a target without contexts is ignored.
         pool : int array, shape (G, P), optional
-            Negatives that the L targets of a group share. By default, the sampler draws negatives for each context.
+            Negatives that the L targets of a group share. By default, negatives are drawn separately for each context.
 
         Returns
         -------
@@ -290,7 +290,7 @@ class SkipGram(_Model):
 
         Examples
         --------
-        Before training, all scores are close to 0. Each of the two contexts costs about 6 · log 2 with its 5 negatives:
+        Before training, all scores are close to 0. Each of the two contexts and its 5 negatives cost about 6 · log 2:
 
         >>> import numpy as np
         >>> from fastw2v.nn import SkipGram
@@ -306,7 +306,7 @@ class SkipGram(_Model):
         xp = get_namespace(h)
         self._contexts = contexts.shape[-1]
         repeated = xp.reshape(xp.broadcast_to(h[:, None, :], (*contexts.shape, h.shape[-1])), (-1, h.shape[-1]))
-        # The loss layer returns the mean over B · C pairs. The model's loss is the mean over B of the sum over C.
+        # The loss layer returns the mean over B · C pairs, but the model's loss is the mean over B of the sum over C.
         return self.loss_layer.forward(repeated, xp.reshape(contexts, (-1,))) * self._contexts
 
     def backward(self, dout: float = 1.0) -> None:

@@ -1,6 +1,6 @@
 """Optimisers for row-sparse gradients, and the learning-rate schedule.
 
-The method ``update(params, grads)`` of an optimiser changes the weights in place. Gradients are row-sparse
+An optimiser's method ``update(params, grads)`` changes the weights in place. Gradients are row-sparse
 (`RowSparseGradient`) or dense. With row-sparse gradients, only the rows that occur in the batch change. The attribute
 ``lr`` can be set between steps, for example to the value of `linear_rate`.
 """
@@ -22,14 +22,14 @@ class SGD:
     lr : float
         Learning rate.
     max_row_norm : float, optional
-        Largest norm of one row's gradient in one step. A longer gradient is scaled down to this norm. If None,
+        Maximum norm of one row's gradient in one step. A longer gradient is scaled down to this norm. If None,
         gradients are not scaled. Dense gradients are never scaled.
 
     Notes
     -----
-    In a batch, the gradients of hundreds of targets add up in the row of a frequent word, all computed from the same
-    weights. At the usual learning rates of word2vec, such a step overshoots and training diverges. `max_row_norm`
-    prevents this.
+    In one batch, hundreds of targets may contribute to the gradient of a frequent word's row, all computed from the
+    same weights. At the usual learning rates of word2vec, the summed step overshoots and training diverges.
+    `max_row_norm` prevents this.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class SGD:
 
         Examples
         --------
-        The gradient (3, 4) has norm 5, which is scaled down to norm 1:
+        The gradient (3, 4) has norm 5, so it is scaled down to norm 1:
 
         >>> import numpy as np
         >>> from fastw2v.nn import SGD, RowSparseGradient
@@ -83,7 +83,7 @@ class SGD:
 
 
 class AdaGrad:
-    """AdaGrad, which divides the step of each weight by the root of its summed squared gradients.
+    """AdaGrad, which divides the step of each weight by the square root of the sum of its squared gradients.
 
     The update is ``s += dW²;  W −= lr · dW / (√s + eps)``.
 
@@ -96,8 +96,8 @@ class AdaGrad:
 
     Notes
     -----
-    A row that does not occur in the batch has gradient zero, and AdaGrad then changes neither the row nor its ``s``. So
-    the result with row-sparse gradients equals the result with dense ones.
+    A row that does not occur in the batch has a gradient of zero, so AdaGrad changes neither the row nor its ``s``.
+    Row-sparse and dense gradients therefore give the same result.
 
     References
     ----------
@@ -152,7 +152,7 @@ class AdaGrad:
 
 
 class Adam:
-    """Adam, which divides a running mean of the gradients by the root of a running mean of their squares.
+    """Adam, which divides a running mean of the gradients by the square root of a running mean of their squares.
 
     The update at step t is::
 
@@ -175,12 +175,12 @@ class Adam:
     -----
     When a row has no gradient, dense Adam still decays its ``m`` and ``v`` and moves the row along ``m``. Lazy Adam
     leaves the row, ``m`` and ``v`` unchanged until the row occurs again. The step number t counts all steps, including
-    those without the row. If every step has a gradient for every row, lazy and dense Adam are equal.
+    those in which the row does not occur. If every row occurs in every step, lazy and dense Adam are equivalent.
 
     References
     ----------
-    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1 (with the step size of the
-    last paragraph of its section 2).
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1 (with the step size from the
+    last paragraph of section 2).
 
     Examples
     --------
@@ -238,7 +238,7 @@ class Adam:
 
 
 def linear_rate(alpha: float, min_alpha: float, progress: float) -> float:
-    """Return the learning rate, which falls linearly from `alpha` to `min_alpha`.
+    """Return the learning rate of a schedule that falls linearly from `alpha` to `min_alpha`.
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ def linear_rate(alpha: float, min_alpha: float, progress: float) -> float:
     min_alpha : float
         Final learning rate.
     progress : float
-        Fraction of the training that is done. Values outside 0..1 are clipped.
+        Fraction of the training that has been completed. Values outside 0..1 are clipped.
 
     Returns
     -------
@@ -270,7 +270,7 @@ def _clip_rows(rows: Any, max_norm: float) -> Any:
 
 
 def _zeros(params: Sequence[Any]) -> list[Any]:
-    """Return an array of zeros like each weight."""
+    """Return a list of zero arrays, one per weight, with the same shape and dtype."""
     return [get_namespace(W).zeros_like(W) for W in params]
 
 
@@ -284,7 +284,7 @@ def _touched(tables: Sequence[Any], grad: Any) -> tuple[list[Any], Any, Any]:
 
 
 def _store(tables: Sequence[Any], rows: Sequence[Any], ids: Any) -> None:
-    """Write rows back to the tables that `_touched` copied them from."""
+    """Write rows back to the tables from which `_touched` copied them."""
     for table, new in zip(tables, rows, strict=True):
         if ids is None:
             table[...] = new

@@ -1,4 +1,4 @@
-"""Row-sparse gradients, which are the result of the backward pass of an embedding."""
+"""Row-sparse gradients, which the backward pass of an embedding produces."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from fastw2v.backend import get_device, get_namespace, is_numpy, scatter_add, un
 
 @dataclass(frozen=True)
 class RowSparseGradient:
-    """The gradient of a table, which is zero except in some rows.
+    """The gradient of a table, stored as the rows that may be non-zero.
 
-    The dense gradient has shape (V, D). It is zero before ``rows[i]`` is added to row ``ids[i]`` for each i.
+    The dense gradient has shape (V, D). It is obtained from zeros by adding ``rows[i]`` to row ``ids[i]`` for each i.
 
     Parameters
     ----------
     ids : int array, shape (N,)
-        Indices of rows. The rows of a repeated index add up.
+        Row indices. If an index is repeated, its rows are added.
     rows : float array, shape (N, D)
-        Gradients of these rows.
+        The gradient to add to each of these rows.
 
     Examples
     --------
@@ -38,22 +38,22 @@ class RowSparseGradient:
     rows: Any
 
     def __add__(self, other: RowSparseGradient) -> RowSparseGradient:
-        """Return the sum of two gradients of one table."""
+        """Return the sum of two gradients of the same table."""
         xp = get_namespace(self.rows)
         return RowSparseGradient(xp.concat([self.ids, other.ids]), xp.concat([self.rows, other.rows], axis=0))
 
     def coalesce(self, in_order: bool = False) -> RowSparseGradient:
-        """Return the same gradient with sorted ids and the rows of each id summed.
+        """Return an equal gradient with sorted ids, in which the rows of each id are summed.
 
-        On NumPy each id then occurs once. On other libraries the number of rows does not change: the first row of an id
-        is the sum, and its other rows are zero.
+        On NumPy, each id then occurs once. On other array libraries, the number of rows does not change. The first row
+        of each id is the sum, and its other rows are zero.
 
         Parameters
         ----------
         in_order : bool
-            Whether to sum in a fixed order, so that equal gradients give the same bytes. On a GPU, the order of
-            `scatter_add` is not fixed, and the fixed order takes log2 N passes over the rows instead of one. NumPy
-            always sums in a fixed order.
+            Whether to sum in a fixed order, so that equal gradients give the same bytes. On a GPU, `scatter_add` has no
+            fixed order, and summing in a fixed order takes log2 N passes over the rows instead of one. NumPy always
+            sums in a fixed order.
 
         Returns
         -------
@@ -73,10 +73,10 @@ class RowSparseGradient:
         return self._coalesce(in_order)[0]
 
     def row_sums(self) -> tuple[Any, Any]:
-        """Return sorted ids and the summed row of each entry, for assignment to a table.
+        """Return sorted ids and, for each of them, the sum of its rows, for assignment to a table.
 
-        On NumPy each id occurs once. On other libraries an id that occurs n times has its sum n times, so assigning the
-        rows in any order gives the same table.
+        On NumPy, each id occurs once. On other array libraries, an id that occurs n times is returned n times, each
+        time with the complete sum. The rows can therefore be assigned in any order.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class RowSparseGradient:
         Parameters
         ----------
         like : float array, shape (V, D)
-            The table, or another array with its shape and dtype.
+            The table, or any array with the same shape and dtype.
 
         Returns
         -------
@@ -142,12 +142,12 @@ class RowSparseGradient:
 
 
 def add_gradients(a: Any, b: Any) -> Any:
-    """Return the sum of two gradients of one weight.
+    """Return the sum of two gradients of the same weight.
 
     Parameters
     ----------
     a, b : RowSparseGradient or float array
-        Two row-sparse gradients, or two dense ones.
+        Two row-sparse gradients, or two dense gradients.
 
     Returns
     -------
@@ -171,17 +171,18 @@ def add_gradients(a: Any, b: Any) -> Any:
     """
     if isinstance(a, RowSparseGradient) != isinstance(b, RowSparseGradient):
         raise TypeError(
-            "one gradient of a shared weight is row-sparse and the other dense; layers that share a weight must have "
-            "row-sparse gradients in all of them, or dense ones in all"
+            "one gradient of a shared weight is row-sparse and the other is dense; the gradients of all layers that "
+            "share a weight must be of the same kind"
         )
     return a + b
 
 
 def coalesce_in_order(grads: Sequence[Any]) -> list[Any]:
-    """Return the same gradients in a form that gives the same bytes in repeated runs, even on a GPU.
+    """Return equal gradients, prepared so that updates give the same bytes in every run, even on a GPU.
 
-    Row-sparse gradients are coalesced with ``in_order=True``. Each row then receives one sum and zeros, so the order of
-    the additions does not matter. Dense gradients, and row-sparse gradients on NumPy, are returned unchanged.
+    Row-sparse gradients are coalesced with ``in_order=True``. Only one sum and zeros are then added to each row of the
+    table, so the order of the additions does not matter. Dense gradients, and row-sparse gradients on NumPy, are
+    returned unchanged.
 
     Parameters
     ----------
@@ -209,11 +210,11 @@ def coalesce_in_order(grads: Sequence[Any]) -> list[Any]:
 
 
 def _segmented_suffix_sums(ids: Any, rows: Any) -> Any:
-    """Return, for each row, the sum of the row and of all later rows with the same id. The ids are sorted.
+    """Return, for each row, the sum of the row and all later rows with the same id. The ids must be sorted.
 
     Round k adds to each row the partial sum of the row 2^k entries later, if that row has the same id. This is the
-    segmented scan of Hillis and Steele ("Data parallel algorithms", 1986). A cumulative sum over all rows would need
-    fewer operations, but its differences lose precision because the sum mixes the rows of all ids.
+    segmented scan of Hillis and Steele ("Data parallel algorithms", 1986). Differences of a cumulative
+    sum over all rows would need fewer operations, but lose precision, because that sum mixes the rows of all ids.
     """
     xp = get_namespace(rows)
     step = 1

@@ -23,20 +23,20 @@ class Trainer:
     optimizer : object
         An optimiser with the method ``update(params, grads)``, such as `SGD` or `Adam`.
     seed : int
-        Seed of the order of the examples.
+        Seed of the random order of the examples.
     deterministic : bool
-        Whether repeated runs must give the same bytes on a GPU too, which takes longer (see
-        `RowSparseGradient.coalesce`). On a CPU they always do.
+        Whether repeated runs give the same bytes on a GPU as well, which takes longer (see
+        `RowSparseGradient.coalesce`). On a CPU, they always give the same bytes.
 
     Attributes
     ----------
     loss_history : list of (float, float)
-        The number of epochs done, including the fraction of the current epoch, and the mean loss per target since the
-        previous entry.
+        Each entry has the number of epochs completed, including a fraction for the current epoch, and the mean loss per
+        target since the previous entry.
 
     Examples
     --------
-    Train skip-gram on a cycle of five words. The two neighbours of a word are its contexts:
+    Train skip-gram on a cycle of five words. The contexts of a word are its two neighbours:
 
     >>> import numpy as np
     >>> from fastw2v.nn import Adam, SkipGram, Trainer
@@ -80,8 +80,8 @@ class Trainer:
         batch_size : int
             Examples in a batch. The last batch of an epoch may be smaller.
         max_grad : float, optional
-            Largest joint norm of all gradients. Longer gradients are scaled down to it. If None, gradients are not
-            scaled.
+            Maximum joint norm of all gradients. If the norm is larger, all gradients are scaled down. If None,
+            gradients are not scaled.
         eval_interval : int
             Batches between entries of `loss_history`. Each epoch also adds an entry at its end.
         show : bool, optional
@@ -102,7 +102,7 @@ class Trainer:
 
         Examples
         --------
-        A second call continues at epoch 2:
+        The second call continues after epoch 2:
 
         >>> import numpy as np
         >>> from fastw2v.nn import CBOW, SGD, Trainer
@@ -120,7 +120,7 @@ class Trainer:
         if contexts.shape[0] != size or not size:
             raise ValueError(
                 f"contexts has {contexts.shape[0]} rows and target has {size} elements; the numbers must be equal and "
-                "above 0"
+                "at least 1"
             )
         xp = get_namespace(contexts, target)
         device = get_device(target)
@@ -146,7 +146,7 @@ class Trainer:
         return self
 
     def _step(self, contexts: Any, target: Any, max_grad: float | None) -> Any:
-        """Train one batch and return its loss."""
+        """Train on one batch and return its loss."""
         loss = self.model.forward(contexts, target)
         self.model.backward()
         params, grads = merge_shared(self.model.params, self.model.grads)
@@ -171,8 +171,8 @@ class Trainer:
 def merge_shared(params: Sequence[Any], grads: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Return each distinct weight once, with the sum of its gradients.
 
-    Each layer that shares a weight has a part of its gradient. Optimisers such as Adam need the whole gradient, because
-    they would count each part as a separate step.
+    If several layers share a weight, each has only a part of the gradient. Optimisers such as Adam need the whole
+    gradient, because they would treat each part as a separate step.
 
     Parameters
     ----------
@@ -210,13 +210,13 @@ def merge_shared(params: Sequence[Any], grads: Sequence[Any]) -> tuple[list[Any]
 
 
 def clip_gradients(grads: Sequence[Any], max_norm: float) -> list[Any]:
-    """Return the gradients, all scaled by one factor if their joint norm exceeds `max_norm`.
+    """Return the gradients, all scaled down by the same factor if their joint norm exceeds `max_norm`.
 
     Parameters
     ----------
     grads : sequence of float array or RowSparseGradient
     max_norm : float
-        Largest norm of all gradients together.
+        Maximum joint norm of the gradients.
 
     Returns
     -------

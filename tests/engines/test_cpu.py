@@ -1,4 +1,4 @@
-"""The fused CPU engine against the reference, the reference against a dense gradient, and the threads."""
+"""The fused CPU engine compared with the reference, the reference with a dense gradient, and threads."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ QUICK = {"defaults", "odd", "one number", "long sentence", "damped"}
 """Cases that are run in float32 by default, too."""
 
 
-# float64 tells mistakes from rounding; float32, which is what trains, is another compilation of the same text.
+# float64 separates mistakes from rounding. float32, which is used in training, is a separate compilation.
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
 @pytest.mark.parametrize(
     ("case", "dtype"),
@@ -60,7 +60,7 @@ def test_one_worker_equals_the_reference(case, model, dtype):
     ours, theirs = copies(start), copies(start)
     loss = train(cpu, ours, corpus, **settings)
     expected = train(reference, theirs, corpus, **settings)
-    # Rounding grows about as a random walk does; CBOW's running sums carry it from one token to the next.
+    # Rounding errors grow like a random walk, and CBOW's running sums carry them from one token to the next.
     tolerance = 1e-10 if dtype == np.float64 else 32 * np.finfo(dtype).eps * n**0.5
     np.testing.assert_allclose(loss, expected, rtol=tolerance)
     for W, E, S in zip(ours, theirs, start, strict=True):
@@ -89,7 +89,7 @@ def test_a_walk_on_a_small_graph_with_a_wide_window_stays_sound(model):
     alpha = {"cbow": 0.2, "skipgram": 0.04}[model]
     settings = {"model": model, "window": 15, "sample": 0, "alpha": alpha, "epochs": 10}
     loss = train(cpu, tables, corpus_of(ids, [0, 50_000], 30), **settings)
-    # Untrained, it is log 2 for each of six pairs, and for skip-gram for each of about sixteen contexts: 4.2 and 67.
+    # Before training, a pair costs log 2. With six pairs, and about sixteen contexts for skip-gram, that is 4.2 and 67.
     assert loss[-1] < {"cbow": 1.5, "skipgram": 20}[model]
     assert np.abs(tables.W_in).max() < 10
 
@@ -109,7 +109,7 @@ def test_the_reference_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, 
     settings |= {"cbow_grad": cbow_grad, "pool_tokens": L, "pool_size": P, "alpha": rate, "min_alpha": rate}
     loss = train(reference, moved, corpus, model=model, **settings)
 
-    # The same loss written down pair by pair, with nothing but the random choices in common.
+    # The same loss, computed pair by pair. Only the random choices are shared with the reference.
     place = np.arange(len(ids))
     kept = subsampling.keep_tokens(ids, place, subsampling.keep_threshold(counts, 0.2), seed, 0)
     width = batches.window_widths(place, window, seed, 0)
@@ -119,7 +119,7 @@ def test_the_reference_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, 
     total, targets = 0.0, 0
 
     def add_pair(h, word, label, weight):
-        """Add the pair's loss and gradient of W_out; return that of h."""
+        """Add the loss of a pair and its gradient of W_out; return its gradient of h."""
         nonlocal total
         p = 1 / (1 + np.exp(-h @ W_out[word]))
         total -= weight * np.log(p if label else 1 - p)
@@ -140,7 +140,7 @@ def test_the_reference_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, 
             weight = negative * len(positives) / P
             dh = dh + sum(add_pair(h, word, 0, weight) for word in pools[t] if word not in positives)
             if model == "cbow":
-                np.add.at(dW_in, words, dh / len(words) ** power)  # of the mean, the gradient; else as it is divided
+                np.add.at(dW_in, words, dh / len(words) ** power)  # the gradient of the mean if power is 1
             else:
                 dW_in[ids[t]] += dh
 
@@ -207,7 +207,7 @@ def small():
 
 
 def start(V: int = 500, D: int = 20) -> Tables:
-    """Return tables as training starts from them."""
+    """Return tables with the initial weights of training."""
     tables = cpu.allocate((V, D))
     tables.W_in[...] = (np.random.default_rng(1).random((V, D)) - 0.5) / D
     return tables
@@ -284,7 +284,7 @@ def test_an_exception_in_the_callback_ends_the_training(small, monkeypatch):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
 def test_ctrl_c_ends_the_training_promptly(small):
-    train(cpu, start(), small, epochs=1)  # compiled before the clock starts
+    train(cpu, start(), small, epochs=1)  # compiles the kernel before the clock starts
     timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
     timer.start()
     began = time.monotonic()
@@ -430,7 +430,7 @@ def test_limits_end_at_the_last_that_is_exceeded():
     [("x86_64", "+avx512f", "16 32"), ("x86_64", "+avx", "8 16"), ("x86_64", "", "4 16"), ("arm64", "", "4 32")],
 )
 def test_loops_for_other_processors_equal_the_reference(triple, features, registers, tmp_path):
-    """LLVM compiles vectors of any length for this processor, so that those meant for others can be tested here."""
+    """LLVM compiles vectors of any length for this processor, so the loops for other processors can be tested here."""
     code = """
 import sys
 import numpy as np

@@ -1,4 +1,4 @@
-"""The layers engine: that it leaves a device to itself while it trains, and repeats itself when asked to."""
+"""The layers engine: training does not wait for the device, and is deterministic on request."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ READS = ("__bool__", "__complex__", "__float__", "__index__", "__int__", "__arra
 
 
 class Device:
-    """A device that is far away: array-api-strict's, with the little added that CuPy has beyond the standard.
+    """A simulated GPU: arrays of array-api-strict, with the few functions that CuPy has beyond the standard.
 
-    Whatever would bring its numbers to the host, or have a size that depends on them, is refused but in
-    `backend.to_host` and `backend.boolean_mask`, which are counted.
+    Operations that copy data to the host, or whose result has a size that depends on the data, raise an error, except
+    in `backend.to_host` and `backend.boolean_mask`, whose calls are counted.
     """
 
     def __init__(self, monkeypatch):
@@ -79,7 +79,7 @@ class Device:
         return self.array(values._array[mask._array])
 
     def _scatter_add(self, target, ids, rows):
-        order = self.rng.permutation(len(ids._array))  # of atomic operations
+        order = self.rng.permutation(len(ids._array))  # like atomic operations
         np.add.at(target._array, ids._array[order], rows._array[order])
 
     def _set_rows(self, target, ids, rows):
@@ -98,7 +98,7 @@ def start(V=60, D=8):
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
 def test_batches_do_not_wait_for_the_device(model, monkeypatch):
     for name in ("GROUPS", "GPU_GROUPS"):
-        monkeypatch.setattr(eager, name, 2)  # 32 batches an epoch
+        monkeypatch.setattr(eager, name, 2)  # 32 batches per epoch
     monkeypatch.setattr("fastw2v.engines.base.REPORT_INTERVAL", 3600)
     host = start()
     expected = train(eager, host, corpus(), model=model, epochs=2)
@@ -106,7 +106,7 @@ def test_batches_do_not_wait_for_the_device(model, monkeypatch):
     with far.flags:
         there = Tables(*map(far.array, start()))
         losses = train(eager, there, corpus(), model=model, epochs=2)
-    # An epoch is one chunk: its offsets and its sizes are read, and its loss at the end.
+    # An epoch is one chunk. The host reads its offsets, the sizes of its batches and, at the end, its loss.
     assert (far.to_host, far.masked) == (2 * 3, 2)
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
     for ours, theirs in zip(there, host, strict=True):
@@ -144,7 +144,7 @@ def test_deterministic_repeats_the_bytes(model, monkeypatch):
             losses = train(eager, there, corpus(), model=model, epochs=1, deterministic=deterministic)
         return W_in._array.tobytes() + W_out._array.tobytes() + losses.tobytes()
 
-    assert run(False) != run(False)  # or else the test shows nothing
+    assert run(False) != run(False)  # otherwise the test would prove nothing
     assert run(True) == run(True)
 
 
@@ -192,8 +192,8 @@ class TestOnAGpu:
             monkeypatch.setattr(f"fastw2v.{module}.to_host", allowing(backend.to_host))
         monkeypatch.setattr("fastw2v.sampling.batches.boolean_mask", allowing(backend.boolean_mask))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it is deprecated, as it does not see all
-            train(eager, Tables(*map(cupy.asarray, start())), corpus(), model=model, epochs=1)  # compiles
+            warnings.simplefilter("ignore")  # allow_synchronize is deprecated, because it does not detect everything
+            train(eager, Tables(*map(cupy.asarray, start())), corpus(), model=model, epochs=1)  # compile first
             with cupyx.allow_synchronize(False):
                 train(eager, Tables(*map(cupy.asarray, start())), corpus(), model=model, epochs=1)
 

@@ -1,4 +1,4 @@
-"""The fused GPU engine: without a GPU, its CUDA source emulated and compiled for every architecture; with one, run."""
+"""The fused GPU engine. Without a GPU, its source is emulated and compiled for all architectures. With one, it runs."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def device(
     folder: Path, vector: bool = False, order: int = 0, free: int = 1 << 34, architecture: int | None = None
 ) -> Iterator[None]:
-    """Replace CuPy by the fake, whose kernels the emulator runs with its fibers in an order.
+    """Replace CuPy by a fake whose kernels run in the emulator, with fibers in the given order.
 
-    With an architecture, the emulator runs the PTX that NVIDIA's compiler makes of the source for it.
+    If `architecture` is given, the emulator runs the PTX into which NVIDIA's compiler translates the source for it.
     """
 
     def compiled(options: tuple[str, ...]) -> ctypes.CDLL:
@@ -103,7 +103,7 @@ def set_chunk_tokens(monkeypatch: pytest.MonkeyPatch, tokens: int) -> None:
         monkeypatch.setattr(module, "CHUNK_TOKENS", tokens)
 
 
-# The cases of the CPU engine, with fewer tokens: words, dimensions, tokens, longest sentence.
+# The cases of the CPU engine with fewer tokens. The numbers are words, dimensions, tokens and the longest sentence.
 CASES = {
     "defaults": ((120, 100, 700, 30), {"sample": 0.01}),
     "odd": ((50, 129, 500, 17), {"tile": 3, "pool_tokens": 10, "pool_size": 7, "window": 3}),
@@ -121,7 +121,7 @@ CASES = {
     "long tiles": ((90, 64, 600, 25), {"tile": 16, "pool_tokens": 64}),
     "damped": ((120, 40, 700, 30), {"concurrency": 50, "alpha": 0.2, "pool_tokens": 64}),
 }
-# Variants of the kernel and the emulator that change nothing but rounding.
+# Variants of the kernel and the emulator that change only rounding.
 VARIANTS = {
     "held": {},
     "synchronised": {"pool_sync_interval": 3, "vector": True, "order": 1},
@@ -131,7 +131,7 @@ VARIANTS = {
     "sixteen warps": {"warps": 16, "pool_sync_interval": 2},
     "by shuffle block": {"by_shuffle_block": True, "shuffle_block_tokens": 240, "chunk_tokens": 100},
 }
-# What is run by default; all of it is run with the slow tests.
+# Combinations that run by default. The slow tests run all combinations.
 QUICK = {
     ("defaults", "synchronised", np.float32), ("odd", "held", np.float64), ("one word", "one warp", np.float64),
     ("short lines", "not held", np.float32), ("wide rows", "held", np.float32),
@@ -147,7 +147,7 @@ QUICK = {
     [
         pytest.param(*which, marks=[] if which in QUICK else pytest.mark.slow)
         for which in itertools.product(CASES, VARIANTS, [np.float64, np.float32])
-        # Steps that long multiply rounding, too, with every tile; the longest, by shuffle block, beyond 1e-10.
+        # Long steps amplify rounding errors in every tile, and the longest, by shuffle block, to more than 1e-10.
         if "long steps" not in which[0] or which[2] == np.float64
         if which[:2] != ("long steps", "by shuffle block")
     ],
@@ -171,7 +171,7 @@ def check_against_reference(case, variant, model, dtype, folder, monkeypatch, ar
         how.pop("vector", None)
     loss = emulate(folder, ours, corpus, architecture=architecture, **settings | how)
     expected = train(reference, theirs, corpus, pool_sync_interval=how.get("pool_sync_interval"), **settings)
-    # Rounding grows about as a random walk does.
+    # Rounding errors grow like a random walk.
     tolerance = 1e-10 if dtype == np.float64 else 32 * np.finfo(dtype).eps * n**0.5
     np.testing.assert_allclose(loss, expected, rtol=tolerance)
     for W, E, S in zip(ours, theirs, start, strict=True):
@@ -179,7 +179,7 @@ def check_against_reference(case, variant, model, dtype, folder, monkeypatch, ar
         np.testing.assert_allclose(W, E, rtol=0, atol=tolerance)
 
 
-# Those for which the source, or NVIDIA's compiler, differs.
+# Architectures for which the source or NVIDIA's compiler differs.
 PTX_ARCHITECTURES = [75, 80, 90, 120]
 QUICK_PTX = {
     ("defaults", "synchronised", np.float32, 90), ("odd", "held", np.float64, 75),
@@ -205,7 +205,7 @@ def test_ptx_equals_the_reference(case, variant, model, dtype, architecture, fol
 @needs_compiler
 @nvrtc.needs_nvrtc
 def test_ptx_that_does_not_wait_for_its_copies_is_noticed(folder, monkeypatch):
-    """A test of the test: rows that are read before they have arrived differ."""
+    """A check of the test itself: results differ if rows are read before their copies have finished."""
     compile_source = nvrtc.compile_source
 
     def without_waiting(*given: Any) -> tuple[str, str]:
@@ -266,14 +266,14 @@ def test_many_blocks_train_every_chunk_and_learn_as_one_does(model, folder, monk
 
 
 def topics(sentences: int) -> Corpus:
-    """Return a corpus of sentences that each keep to one of five topics of eight words."""
+    """Return a corpus in which each sentence uses the words of one of five topics of eight words."""
     random = np.random.default_rng(0)
     ids = (8 * random.integers(0, 5, (sentences, 1)) + random.integers(0, 8, (sentences, 12))).astype(np.int32)
     return corpus_of(ids.ravel(), np.arange(0, ids.size + 1, 12), 40)
 
 
 def share_of_topic_neighbors(W: np.ndarray) -> float:
-    """Return how many of each word's eight nearest, itself included, are of its topic."""
+    """Return the share of words of the same topic among the eight nearest words, including the word itself."""
     unit = W / np.linalg.norm(W, axis=1, keepdims=True)
     near = np.argsort(-unit @ unit.T, axis=1)[:, :8]
     return float((near // 8 == np.arange(40)[:, None] // 8).mean())
@@ -282,7 +282,7 @@ def share_of_topic_neighbors(W: np.ndarray) -> float:
 @needs_compiler
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
 def test_tables_of_more_than_two_to_the_31_numbers(model, folder, tmp_path):
-    # The rows that are used lie at the end of 2.2 million; the others are a hole in a file.
+    # Only the last of 2.2 million rows are used. The others are a hole in a sparse file.
     V, D, used = 2_200_000, 1024, 7
     small = zipf_corpus(used, 40, 20)
     corpus = corpus_of(small.ids + np.int32(V - used), small.offsets, V)
@@ -304,7 +304,7 @@ def test_tables_of_more_than_two_to_the_31_numbers(model, folder, tmp_path):
 @needs_compiler
 @pytest.mark.parametrize("model", [0, 1])
 def test_only_declared_races(model, folder):
-    """ThreadSanitizer reports nothing of a block whose threads are the system's, and something without a barrier."""
+    """ThreadSanitizer reports no race in a block of system threads, but reports one if a barrier is removed."""
     kernel = word2vec_cuda.Kernel("cbow", False, 12, 3, 4, 8, True, 2)
     options = ["-O1", "-g", "-fsanitize=thread", "-DOS_THREADS", "-DVECTOR_ATOMICS=1"]
     program = build(folder, kernel.macros(), *options)
@@ -339,7 +339,7 @@ KERNELS = {
 
 
 def resources(kernel: word2vec_cuda.Kernel, architecture: int) -> dict[str, dict[str, int]]:
-    """Compile the source; return the registers of each function, and its bytes of local memory, spilled and whole."""
+    """Compile the source; return each function's registers, spilled bytes and total bytes of local memory."""
     log, _ = nvrtc.compile_source(word2vec_cuda.SOURCE, f"sm_{architecture}", kernel.macros(), "--ptxas-options=-v")
     found = re.findall(
         r"Function properties for (\w+).*?(\d+) bytes stack frame, (\d+) bytes spill stores.*?Used (\d+) registers",
@@ -363,7 +363,7 @@ def test_the_source_compiles_for_every_architecture(case):
         for model, (name, used) in zip(("cbow", "skipgram"), sorted(found.items()), strict=True):
             kernel = KERNELS[case]._replace(model=model)
             assert name == kernel.name
-            # Registers leave room for as many blocks as shared memory does, or for sixteen warps.
+            # Registers allow as many blocks as shared memory does, or sixteen warps.
             blocks = min(shared * 1024 // (kernel.shared_bytes() + 1024), max(1, 16 // kernel.warps))
             assert blocks * 32 * kernel.warps * used["registers"] <= 1 << 16, (architecture, name, used, blocks)
             assert used["spilled"] <= 64, (architecture, name, used)
@@ -383,7 +383,7 @@ def test_sentence_ends_are_signs():
 @needs_compiler
 @pytest.mark.parametrize("model", ["cbow", pytest.param("skipgram", marks=pytest.mark.slow)])
 def test_many_blocks_do_not_overshoot_as_steps_are_scaled_down(model, folder, monkeypatch):
-    """Blocks in lockstep, which all read what none of them has written, are the worst case."""
+    """Blocks in lockstep are the worst case, because they all read rows before any of them writes its updates."""
     set_chunk_tokens(monkeypatch, 64)
     losses = []
     for blocks, concurrency in ((1, None), (60, None), (60, 1)):
@@ -404,7 +404,7 @@ def test_kernels_are_chosen_by_the_shared_memory_they_need():
     assert (small.held, small.warps) == (False, 2)
     for kernel in (whole, small):
         assert word2vec_cuda.choose_kernel(*sizes, kernel.held, kernel.shared_bytes()) == kernel
-    with pytest.raises(ValueError, match=r"needs [\d,]+ bytes .* vector_size 300, window 5.* this device has 49,152"):
+    with pytest.raises(ValueError, match=r"needs [\d,]+ bytes .* vector_size 300, window 5.* has only 49,152"):
         word2vec_cuda.choose_kernel(*sizes, True, 49_152)
 
 
@@ -440,7 +440,7 @@ def test_a_block_alone_keeps_a_pool_for_all_of_its_tokens():
 
 @needs_compiler
 class TestTraining:
-    """What `gpu.train` does around the kernels, with the fake CuPy."""
+    """The parts of `gpu.train` outside the kernels, with the fake CuPy."""
 
     def start(self) -> Tables:
         tables = gpu.allocate((40, 10), "cuda:0")
@@ -491,7 +491,7 @@ class TestTraining:
         words = [state[0] for state in seen]
         assert words == sorted(words)
         assert words[-1] == 2 * len(corpus)
-        assert len(words) == -(-2 * 720 // 60) // 2  # twelve chunks of five sentences an epoch, two in a launch
+        assert len(words) == -(-2 * 720 // 60) // 2  # twelve chunks of five sentences per epoch, two per launch
         for done, loss, rate in seen:
             assert 0 < loss < 6
             assert rate == pytest.approx(0.1 - 0.09 * done / words[-1])
@@ -523,7 +523,7 @@ class TestTraining:
             ({"offsets": np.array([0, 5])}, "offsets must not decrease"),
             ({"counts": np.ones(3, int)}, "3 words, but the tables have 40 rows"),
             ({"vector_size": 9}, "vector_size is 9"),
-            ({"W_out": np.zeros((40, 10), np.float32)}, "must be arrays of one CUDA device"),
+            ({"W_out": np.zeros((40, 10), np.float32)}, "must be CuPy arrays on the same device"),
             ({"W_out": fake_cupy.zeros((40, 11), np.float32)}, "the same shape"),
             ({"W_in": fake_cupy.zeros((40, 9), int), "W_out": fake_cupy.zeros((40, 9), int)}, "float32 or float64"),
         ],
@@ -549,7 +549,7 @@ def test_without_cupy_the_engine_says_so(monkeypatch):
 
 @pytest.mark.gpu
 class TestOnAGpu:
-    # Each case with each interval is compiled anew, in some seconds.
+    # Each combination of case and interval is compiled separately, which takes a few seconds.
     @pytest.mark.parametrize("model", ["cbow", "skipgram"])
     @pytest.mark.parametrize(
         ("case", "interval", "dtype"),

@@ -1,4 +1,4 @@
-"""Which engine and device are chosen, and what is said about it."""
+"""The choice of an engine and a device, and the reasons that are given."""
 
 from __future__ import annotations
 

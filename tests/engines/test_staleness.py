@@ -1,4 +1,4 @@
-"""How far steps of shared rows are scaled down, worked out by hand."""
+"""The scaling of the steps of shared rows, compared with calculations by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from fastw2v.config import TrainingConfig
 from fastw2v.engines.staleness import MAX_STALENESS, max_rates
 
-# All tokens are kept; of the words, the second and the third are 0.45 of them, and the first is half of the noise.
+# All tokens are kept. The second and third words are 0.45 of the tokens each, and the first is half of the noise.
 COUNTS, KEEP, NOISE = np.array([10, 45, 45]), np.full(3, 1 << 32), np.array([2.0, 1.0, 1.0])
 SETTINGS = {
     "concurrency": 100, "window": 3, "shrink_windows": True, "negative": 5, "cbow_grad": "mean", "alpha": 1e-4,
@@ -17,7 +17,7 @@ SETTINGS = {
 
 
 def rates(counts=COUNTS, keep=KEEP, noise=NOISE, **changes):
-    """Return the rates up to which rows take whole steps."""
+    """Return the rates up to which steps are not scaled down."""
     settings = SETTINGS | changes
     arguments = {name: settings.pop(name) for name in ("concurrency", "pool_sync_interval")}
     return max_rates(counts, keep, noise, TrainingConfig(**settings), **arguments)
@@ -25,16 +25,16 @@ def rates(counts=COUNTS, keep=KEEP, noise=NOISE, **changes):
 
 def test_of_cbow():
     W_in, W_out = rates(model="cbow")
-    # A block holds back 2 · 3 + 4 tokens, each of which is that word with its share.
+    # A block delays the updates of 2 · 3 + 4 tokens, each of which is the word with the probability of its share.
     np.testing.assert_allclose(W_in, MAX_STALENESS / (100 * 10 * np.array([0.1, 0.45, 0.45])))
-    # It holds back a tile of four targets: one of them is that word, and it draws five negatives for each.
+    # It delays a tile of four targets, each of which may be the word, and the five negatives of each target.
     np.testing.assert_allclose(W_out, MAX_STALENESS / (100 * np.array([4 * 0.1 + 20 * 0.5, 4 * 0.45 + 20 * 0.25, 6.8])))
 
 
 @pytest.mark.parametrize(("cbow_grad", "power"), [("sum", 1), ("balanced", 0.25)])
 def test_of_larger_gradients(cbow_grad, power):
     W_in, _ = rates(model="cbow", cbow_grad=cbow_grad)
-    # Each of 2, 4 or 6 contexts gets a whole step, or as many parts of one as their fourth root.
+    # Together, 2, 4 or 6 contexts get as many whole steps, or the fourth root of this number.
     updated = (2**power + 4**power + 6**power) / 3
     assert W_in[1] == pytest.approx(MAX_STALENESS / (100 * 4.5 * updated))
 
@@ -49,7 +49,7 @@ def test_subsampling_and_pools_that_are_kept():
     keep = np.array([1 << 32, 1 << 31, 1 << 31])
     long, short = ({"pool_sync_interval": interval, "pool_tokens": 200} for interval in (None, 7))
     _, W_out = rates(keep=keep, model="cbow", **long)
-    # Of 200 tokens 110 are kept, of those 10 / 55 the first word.
+    # Of 200 tokens, 110 are kept, and the first word is 10 / 55 of these.
     assert W_out[0] == pytest.approx(MAX_STALENESS / (100 * (4 * 10 / 55 + 110 * 5 * 0.5)))
     _, W_out = rates(keep=keep, model="cbow", **short)
     assert W_out[0] == pytest.approx(MAX_STALENESS / (100 * (4 * 10 / 55 + 7 * 4 * 5 * 0.5)))
@@ -58,7 +58,7 @@ def test_subsampling_and_pools_that_are_kept():
 def test_workers_that_have_converged_on_a_row_only_need_to_agree():
     settings = {"alpha": 10.0, "pool_size": 1, "pool_sync_interval": None}
     _, W_out = rates(np.array([0, 1, 1]), model="cbow", **settings)
-    # One in two of them holds the first word's row: at the highest rate, fifty take a fiftieth of what they want.
+    # Half of the 100 workers have the first word's row in their pool. At the highest rate, each takes 1 / 50 of a step.
     assert W_out[0] / 10 == pytest.approx(1 / 50)
 
 

@@ -1,4 +1,4 @@
-"""The prefilter of integers: nothing that is among the nearest is lost, whatever the sizes."""
+"""The integer prefilter: none of the nearest neighbours is lost, for any sizes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def unit_rows(n: int, D: int, seed: int = 0, dtype: Any = np.float32) -> np.ndar
 
 
 def ranked(unit: np.ndarray, queries: np.ndarray, k: int, left_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows and scores of a full sort in float64; of equal scores, the earlier row first."""
+    """Return rows and scores from a full sort in float64, in which earlier rows come first among equal scores."""
     scores = queries.astype(np.float64) @ unit.astype(np.float64).T
     scores[left_out[:, 0], left_out[:, 1]] = -np.inf
     rows = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -35,7 +35,7 @@ def ranked(unit: np.ndarray, queries: np.ndarray, k: int, left_out: np.ndarray) 
 
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prefilter every search, in many small parts; whatever is left to the whole product is an error."""
+    """Prefilter every search, in many small parts, and fail if a search computes all scores instead."""
     monkeypatch.setattr(neighbors, "PREFILTER_MIN_PRODUCTS", 0)
     monkeypatch.setattr(neighbors, "PREFILTER_MIN_QUERIES", 0)
     monkeypatch.setattr(neighbors, "PREFILTER_RESCORE_BLOCK", 5)
@@ -70,11 +70,11 @@ def test_search_equals_a_sort(V: int, D: int, B: int, k: int, dtype: Any) -> Non
     expected, expected_scores = ranked(unit, queries, k, left_out)
     tolerance = 1e-6 if dtype == np.float32 else 1e-14
     np.testing.assert_allclose(scores, expected_scores, atol=tolerance)
-    assert (rows == expected).mean() > 0.99  # neighbours may be a rounding apart
+    assert (rows == expected).mean() > 0.99  # neighbours may differ only by rounding
 
 
 def test_integers_are_no_farther_off_than_the_bound() -> None:
-    """Random rows, and rows whose every component is rounded by nearly a half, each in the worst direction."""
+    """The rows are random, or have components that are all rounded by nearly a half in the worst direction."""
     for D in (1, 2, 3, 10, 100, 301, 4000):
         half = np.full(D, np.floor(knn_prefilter.SCALE / D**0.5) - 0.501) / knn_prefilter.SCALE
         unit = np.concatenate([unit_rows(50, D), [half, -half, half - 0.998 / knn_prefilter.SCALE]]).astype(np.float32)
@@ -83,13 +83,13 @@ def test_integers_are_no_farther_off_than_the_bound() -> None:
         exact = knn_prefilter.SCALE**2 * (unit.astype(np.float64) @ unit.astype(np.float64).T)
         error = np.abs((integers @ integers.T) - exact).max()
         assert error <= knn_prefilter._slack(D) / 2
-        assert error > knn_prefilter._slack(D) / 5  # nor is the bound idle
+        assert error > knn_prefilter._slack(D) / 5  # the bound is not far too large
         assert np.abs(integers @ integers.T).max() < 2**31
 
 
 @pytest.mark.usefixtures("always")
 def test_neighbours_a_hair_apart_are_told_apart() -> None:
-    """Cosines that differ by a hundredth of what the integers resolve: all of these must reach the exact scores."""
+    """If cosines differ by a hundredth of the resolution of the integers, all of these rows must be scored exactly."""
     rng = np.random.default_rng(0)
     query, other = np.eye(40)[0], np.eye(40)[1]
     angles = 0.5 + 3e-6 * rng.permutation(60)
@@ -102,7 +102,7 @@ def test_neighbours_a_hair_apart_are_told_apart() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_too_many_equals_are_scored_in_full(monkeypatch: pytest.MonkeyPatch, dtype: Any) -> None:
-    """A hundred equal rows leave no doubt that cannot be kept; thousands are left to the whole product."""
+    """A hundred equal rows fit among the candidates. Thousands do not, so all scores are computed."""
     monkeypatch.setattr(neighbors, "PREFILTER_MIN_PRODUCTS", 0)
     monkeypatch.setattr(neighbors, "PREFILTER_MIN_QUERIES", 0)
     whole = neighbors._scored

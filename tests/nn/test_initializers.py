@@ -21,7 +21,7 @@ def test_uniform_weights_are_small_and_belong_to_their_row(xp):
     assert np.abs(W).max() <= 0.5 / 20
     assert np.abs(W).max() > 0.499 / 20
     assert abs(W.mean()) < 3e-4
-    assert np.array_equal(weights(50), W[:50])  # a larger vocabulary starts the same rows alike
+    assert np.array_equal(weights(50), W[:50])  # a larger table begins with the same rows
     assert not np.array_equal(weights(50, seed=2), W[:50])
     np.testing.assert_allclose(weights(50, dtype="float64"), W[:50], rtol=1e-7)
 

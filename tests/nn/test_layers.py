@@ -1,4 +1,4 @@
-"""Layers: every backward against finite differences in float64, every forward against a plain loop."""
+"""Layers: each `backward` is compared with finite differences in float64, and each `forward` with a plain loop."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_negative_sampling_loss_with_the_sampler(xp, rng):
 
 
 def pooled_loss(W, h, target, pool, negative):
-    """Return the mean loss per target and the number of targets, by plain loops."""
+    """Return the mean loss per target, computed with plain loops."""
     total, targets = 0.0, 0
     for g, b in np.ndindex(target.shape[:2]):
         positives = [c for c in target[g, b] if c >= 0]
@@ -196,7 +196,7 @@ TARGETS = {
 
 @pytest.mark.parametrize("model", TARGETS)
 def test_negative_sampling_loss_with_pools(xp, rng, model):
-    target, pool = TARGETS[model], np.array([[0, 3, 3, 5], [6, 2, 0, 1]])  # own positives among the pool, and repeats
+    target, pool = TARGETS[model], np.array([[0, 3, 3, 5], [6, 2, 0, 1]])  # positives and repeats in the pool
     W, h = rng.normal(size=(V, D)), rng.normal(size=(2, 3, D))
     layer = NegativeSamplingLoss(xp.asarray(W), sample_size=5)
     loss = float(layer.forward(xp.asarray(h), xp.asarray(target), xp.asarray(pool)))
@@ -209,7 +209,7 @@ def test_negative_sampling_loss_with_pools(xp, rng, model):
 
 
 def test_pools_are_unbiased():
-    # The weighted pool's expected loss is that of `negative` fresh draws per target.
+    # The expected loss of a weighted pool equals that of `negative` independent draws per target.
     rng = np.random.default_rng(1)
     W, h = rng.normal(size=(V, D)), rng.normal(size=(1, 1, D))
     layer, target = NegativeSamplingLoss(W, sample_size=5), np.array([[[2]]])
@@ -226,7 +226,7 @@ def test_a_group_of_nothing_costs_nothing(xp):
 
 
 def test_without_corpus_or_pool_there_are_no_negatives():
-    with pytest.raises(ValueError, match="made without a corpus"):
+    with pytest.raises(ValueError, match="created without a corpus"):
         NegativeSamplingLoss(np.ones((V, D))).forward(np.ones((1, D)), np.array([1]))
 
 
@@ -234,5 +234,5 @@ def test_gradients_of_a_shared_weight_add_up():
     a, b = RowSparseGradient(np.array([1]), np.ones((1, 2))), RowSparseGradient(np.array([1, 0]), np.ones((2, 2)))
     assert add_gradients(a, b).dense(np.zeros((3, 2))).tolist() == [[1, 1], [2, 2], [0, 0]]
     assert add_gradients(np.ones(2), np.ones(2)).tolist() == [2, 2]
-    with pytest.raises(TypeError, match="row-sparse gradients in all of them"):
+    with pytest.raises(TypeError, match="must be of the same kind"):
         add_gradients(a, np.ones((3, 2)))

@@ -1,4 +1,4 @@
-"""Models: whole-model finite differences, and the textbook's behaviour."""
+"""Models: gradients compared with finite differences, and the behaviour of the textbook's models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TARGET = np.array([3, 8, 0])
 
 
 def in_double(model, xp):
-    """Give a model float64 weights with some size, so that differences are not lost in rounding."""
+    """Give a model large enough float64 weights that differences are not lost in rounding."""
     rng = np.random.default_rng(2)
     return type(model).from_weights(*(xp.asarray(rng.normal(size=(V, D))) for _ in range(2)), negative=3)
 
@@ -59,7 +59,7 @@ def test_gradients_with_the_sampler(xp, Model):
 
 @pytest.mark.parametrize("Model", [CBOW, SkipGram])
 def test_a_new_model_knows_nothing(Model):
-    # All scores are near 0: every positive and every negative costs log 2.
+    # All scores are near 0, so every positive and every negative costs log 2.
     model = Model(V, D, 2, CORPUS)
     pairs = 1 if Model is CBOW else 4
     assert float(model.forward(CONTEXTS, TARGET)) == pytest.approx(6 * pairs * np.log(2), rel=1e-3)

@@ -1,4 +1,4 @@
-"""Optimisers: row-sparse steps against plain dense formulas."""
+"""Optimisers: row-sparse steps, compared with plain dense formulas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row-sparse gradients: sums in any order and in a fixed one, against np.add.at."""
+"""Row-sparse gradients: sums in any order and in a fixed order, compared with np.add.at."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_coalesce_equals_add_at(xp, ids, in_order, dtype):
     first = np.searchsorted(rising, np.unique(rising))
     rows = to_host(coalesced.rows)
     np.testing.assert_allclose(rows[first], want[np.unique(ids).astype(int)], atol=100 * np.finfo(dtype).eps)
-    assert not np.delete(rows, first, axis=0).any()  # so that it may be coalesced again
+    assert not np.delete(rows, first, axis=0).any()  # so that the result can be coalesced again
     np.testing.assert_allclose(to_host(coalesced.dense(xp.asarray(want))), want, atol=100 * np.finfo(dtype).eps)
 
 
@@ -48,11 +48,11 @@ def test_row_sums_stand_at_every_entry_of_an_id(xp, ids):
     assert set(rising.tolist()) == set(ids)
     np.testing.assert_allclose(rows, want[rising], atol=1e-13)
     for i in np.unique(rising):
-        assert len({row.tobytes() for row in rows[rising == i]}) == 1  # whichever is written last
+        assert len({row.tobytes() for row in rows[rising == i]}) == 1  # so any of them may be written last
 
 
 def test_sums_in_order_lose_no_precision():
-    # Differences of one running sum would be wrong by about 1e8 · 1e-7.
+    # Differences of a running sum would have an error of about 1e8 · 1e-7.
     strict = pytest.importorskip("array_api_strict")
     rows = np.array([[1e8], [1e-3], [2e-3], [-1e8], [3e-3]], np.float32)
     grad = RowSparseGradient(strict.asarray(np.array([0, 1, 1, 0, 1])), strict.asarray(rows)).coalesce(in_order=True)
@@ -60,7 +60,7 @@ def test_sums_in_order_lose_no_precision():
 
 
 def test_a_fixed_order_leaves_nothing_to_the_order_of_additions(monkeypatch):
-    # Additions in a new order each time, as atomic operations of a GPU's threads make them.
+    # Additions are made in a new order each time, like atomic operations on a GPU.
     strict = pytest.importorskip("array_api_strict")
     rng = np.random.default_rng(2)
 

@@ -1,4 +1,4 @@
-"""Trainer: learning, bookkeeping, determinism, and errors that name the remedy."""
+"""Trainer: learning, bookkeeping, determinism, and errors that suggest a remedy."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def test_same_seed_same_bytes():
 
 
 class Recorder:
-    """A model that learns nothing and remembers what it was given."""
+    """A model that learns nothing and records its inputs."""
 
     def __init__(self, loss=1.0):
         self.params, self.grads, self.seen, self.loss = [np.zeros((1, 1))], [np.zeros((1, 1))], [], loss
 
     def forward(self, contexts, target):
-        assert np.array_equal(contexts[:, 0], target * 10)  # rows stay together
+        assert np.array_equal(contexts[:, 0], target * 10)  # contexts and targets stay together
         self.seen.append(target.tolist())
         return np.float64(self.loss)
 
@@ -102,7 +102,7 @@ def test_sizes_below_one(arguments):
 
 @pytest.mark.parametrize(("contexts", "target"), [((2, 1), (3,)), ((0, 1), (0,))])
 def test_examples_that_do_not_match(contexts, target):
-    with pytest.raises(ValueError, match="must be equal and above 0"):
+    with pytest.raises(ValueError, match="must be equal and at least 1"):
         Trainer(Recorder(), SGD()).fit(np.zeros(contexts, int), np.zeros(target, int))
 
 
@@ -114,7 +114,7 @@ def test_a_shared_weight_is_updated_once_with_the_sum():
     assert params[0] is W
     assert sums[0].dense(W).tolist() == [[2, 2], [1, 1]]
     other = np.zeros((2, 2))
-    assert len(merge_shared([W, other], grads)[0]) == 2  # equal is not the same
+    assert len(merge_shared([W, other], grads)[0]) == 2  # equal arrays are not the same object
 
 
 def test_clip_gradients(xp):
