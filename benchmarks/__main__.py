@@ -27,7 +27,7 @@ SECTIONS = ("operations", "layers", "queries", "training", "pipeline", "costs")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
-    The status is 0, or 1 if a result is wrong, 2 after an error, and 130 after Ctrl-C.
+    The status is 0 on success, 1 if a result is wrong, 2 after an error, and 130 after Ctrl-C.
     """
     parser = _parser()
     given = parser.parse_args(arguments)
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(options: Options, sections: Sequence[str], path: Path, show: Callable[[str], Any] = print) -> Results:
-    """Run sections, show each group of rows when it is measured, and write all results so far to a file."""
+    """Run sections, show each group of rows once it is measured, and save all results so far to a file."""
     given = {name: value.name if isinstance(value, Path) else value for name, value in vars(options).items()}
     del given["folder"]
     more = {"devices": list(options.devices), "sections": list(sections), "others": {}}
@@ -110,7 +110,7 @@ def _warn(show: Callable[[str], Any], when: str, share: float | None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="use smaller sizes: all sections take about five minutes")
+    parser.add_argument("--quick", action="store_true", help="use smaller sizes, for about five minutes in total")
     parser.add_argument(
         "--only", nargs="+", choices=SECTIONS, metavar="SECTION",
         help=f"sections to run: {', '.join(SECTIONS)} (default: all)",
@@ -135,14 +135,14 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--report", action="store_true",
-        help="measure nothing; generate benchmarks/results/REPORT.md, its plots and README's table from the JSON files",
+        help="do not measure; update benchmarks/results/REPORT.md, its plots and the README from the JSON files",
     )  # fmt: skip
     return parser
 
 
 def _options(given: argparse.Namespace, folder: Path) -> Options:
     if given.data is not None and given.corpus is None:
-        raise ValueError("--data is given without a text; name the text with --corpus")
+        raise ValueError("--data was given without --corpus; set --corpus to the text to train on")
     if given.corpus is not None and given.data is None and "FASTW2V_DATA" in os.environ:
         given.data = Path(os.environ["FASTW2V_DATA"])
     for name, wanted in (("corpus", Path.is_file), ("data", Path.is_dir), ("word2vec", Path.is_file)):
@@ -153,7 +153,7 @@ def _options(given: argparse.Namespace, folder: Path) -> Options:
         number = getattr(given, name)
         if number is not None and number < 1:
             raise ValueError(f"--{name} is {number}; it must be at least 1")
-    given.json.parent.mkdir(parents=True, exist_ok=True)  # raises an error now rather than after the measurements
+    given.json.parent.mkdir(parents=True, exist_ok=True)  # raises an error before the measurements and not after them
     on_path = shutil.which("word2vec")
     program = given.word2vec or (Path(on_path) if on_path else None)
     return Options(

@@ -1,8 +1,8 @@
 """Counts that do not depend on the machine: ``python -m benchmarks.counts``.
 
-Unlike speeds, these counts are the same on a busy machine. They are the rows of the tables that are read and written,
-the calls of the array library (kernel launches on a GPU), the allocated arrays, and the compiled versions of the
-kernels. `tests/benchmarks/test_counts.py` has a bound for each count.
+Unlike speeds, the counts are the same on a busy machine. They comprise the rows of the tables that are read and
+written, the calls of the array library (kernel launches on a GPU), the allocated arrays, and the compiled versions of
+the kernels. `tests/benchmarks/test_counts.py` has a bound for each count.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ class RowTraffic:
     added: float
 
     def bytes_per_target(self, vector_size: int) -> float:
-        """Return the bytes moved per target in float32, without any cache."""
+        """Return the bytes moved per target in float32 if nothing is cached."""
         return 4 * vector_size * (self.read + self.added)
 
 
 @dataclass(frozen=True)
 class LayerCalls:
-    """Calls of the array library by the layers engine, with the batch size of a GPU."""
+    """Calls of the array library by the layers engine, with the batch size used on a GPU."""
 
     calls: int
-    """Calls in a batch that compute or copy. Each call is at least one kernel launch."""
+    """Calls per batch that compute or copy. Each call is at least one kernel launch."""
     waits: int
-    """Reads of device data by the host in an epoch."""
+    """Number of times per epoch that the host reads data from the device."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Tally:
 
 
 VIEWS = ("reshape", "matrix_transpose", "permute_dims", "broadcast_to", "expand_dims", "squeeze")
-"""Functions that return a view of the same data. They are not counted."""
+"""Functions that return a view of the same data, which are not counted."""
 
 
 class Namespace:

@@ -42,9 +42,9 @@ from fastw2v.vectors.word_vectors import WordVectors
 from fastw2v.word2vec import Word2Vec
 
 SECONDS = 465.0
-"""Time limit of all stages together. The report names everything that is left out."""
+"""Time limit for all stages together. The report lists everything that is left out."""
 WORDS, TYPES = 100_000_000, 500_000
-"""Number of words and of distinct words in the generated corpus, whose word ids follow Zipf's law."""
+"""Number of words and of distinct words in the generated corpus, whose words follow Zipf's law."""
 DIM, WINDOW, NEGATIVE, SAMPLE = 128, 5, 5, 1e-3
 RATES: dict[Model, float] = {"cbow": 0.2, "skipgram": 0.04}
 WARPS = (4, 8, 2, 16)
@@ -97,7 +97,7 @@ def in_a_process(name: str, words: int, seconds: float) -> Result:
         command = [sys.executable, "-m", "benchmarks.gpu_check", "--stage", name, str(seconds)]
         problem = None
         try:
-            # A measurement that is running when the time is up may finish.
+            # A measurement that is still running at the time limit may finish.
             done = subprocess.run(
                 [*command, "--output", output, "--words", str(words)], capture_output=True, text=True,
                 timeout=seconds + 20, check=False,
@@ -162,7 +162,7 @@ def tests(words: int, deadline: float) -> Iterator[Result]:
         output.seek(0)
         text = output.read().strip()
         output.close()
-        if status != 5:  # 5: no test of the file is marked gpu
+        if status != 5:  # 5: the file has no tests marked gpu
             rows.append({"file": name, "exit status": status, "summary": text.splitlines()[-1] if text else ""})
         if status not in (0, 5):
             faults.append(f"==== {name}\n{text[-4000:]}")
@@ -220,9 +220,9 @@ def generated(words: int) -> Corpus:
 
 
 def sweep(words: int, deadline: float) -> Iterator[Result]:
-    """Try numbers of warps, intervals and bounds of staleness, and report the speed and quality of each on wiki8.
+    """Try several numbers of warps, pool sync intervals and staleness bounds, and report the results on wiki8.
 
-    Without wiki8, the words are generated, and only speed and loss are reported.
+    The results are speed and quality. Without wiki8, the words are generated, and the results are speed and loss.
     """
     text = data("wiki8.txt*")
     corpus = Corpus.from_text(text, 5) if text else generated(words // 5)
@@ -331,7 +331,7 @@ def beginning(corpus: Corpus, tokens: int) -> Corpus:
 
 
 def layers(words: int, deadline: float) -> Iterator[Result]:
-    """Time the layers on the GPU by batch size, with and without a fixed order of additions."""
+    """Time the layers on the GPU for each batch size, with and without a fixed order of additions."""
     corpus = generated(max(1000, words // 10))
     results: list[Result] = []
     for deterministic in (False, True):
@@ -389,7 +389,7 @@ STAGES: dict[str, tuple[Callable[[int, float], Iterator[Result]], float]] = {
     "layers": (layers, 50),
     "quality": (quality, 60),
 }
-"""Stages, with the seconds after which each stage starts no new measurement."""
+"""Stages, each with the number of seconds after which it starts no new measurement."""
 
 
 def write(output: Path, report: Result) -> None:

@@ -1,6 +1,6 @@
 """Time of each phase of ``fastw2v train``: ``python -m benchmarks.phases corpus.txt --epochs 5``.
 
-The phases run in the same order as in the command. Each phase is measured in wall-clock seconds and in processor
+The phases run in the same order as in ``fastw2v train``. Each phase is measured in wall-clock seconds and in processor
 seconds. For the start of the interpreter, only processor seconds are known.
 """
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--model", choices=("cbow", "skipgram"), default="cbow")
     given = parser.parse_args()
-    logging.getLogger("fastw2v").setLevel(logging.ERROR)  # the small corpus for warming up causes warnings
+    logging.getLogger("fastw2v").setLevel(logging.ERROR)  # the small warm-up corpus causes warnings
     rows: list[tuple[str, float, float]] = []
 
     def timed(name: str, phase: Callable[[], Any]) -> Any:

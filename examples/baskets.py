@@ -1,9 +1,10 @@
-"""Item vectors from shopping baskets: what is bought together, and what replaces what.
+"""Train item vectors on shopping baskets, list items that are bought together, and complete a basket.
 
     python examples/baskets.py                        # generated baskets
     python examples/baskets.py --orders orders.csv    # a CSV file with the columns order_id and item
 
-A basket is a sentence and an item is a word ("item2vec"). A basket has no order, so the window covers all of it.
+Each basket is treated as a sentence and each item as a word ("item2vec"). The items of a basket have no order, so the
+window covers the whole basket.
 
 Reference: Barkan and Koenigstein, "Item2Vec: neural item embedding for collaborative filtering", 2016.
 """
@@ -28,7 +29,7 @@ MEALS = {
 
 
 def generated_baskets(n: int, rng: random.Random) -> list[list[str]]:
-    """Return `n` baskets: most of the items belong to one meal, and some come from anywhere."""
+    """Return `n` random baskets. Most items of a basket belong to one meal, and up to two are chosen from all items."""
     everything = [item for items in MEALS.values() for item in items]
     baskets = []
     for _ in range(n):
@@ -52,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     baskets = read_baskets(options.orders) if options.orders else generated_baskets(20_000, random.Random(1))
 
-    # An item is a string and may contain spaces. Baskets are given as lists, so nothing is split.
+    # Items may contain spaces, because lists of strings are not split into words.
     corpus = Corpus.from_sentences(baskets, min_count=5)
     longest = max(map(len, baskets))
     model = Word2Vec(
@@ -70,7 +71,7 @@ def main() -> None:
     for item in vectors.index_to_key[:5]:
         print(f"  {item}: " + ", ".join(other for other, _ in vectors.most_similar(item, topn=4)))
 
-    # A basket's vector is the mean of its items' vectors. The items nearest to it complete it.
+    # The vector of a basket is the mean of the vectors of its items. The nearest other items are suggested.
     basket = baskets[0][:3]
     mean = vectors.get_mean_vector(basket)
     suggestions = [item for item, _ in vectors.most_similar(mean, topn=8) if item not in basket][:4]

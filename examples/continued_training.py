@@ -3,8 +3,8 @@
     python examples/continued_training.py
     python examples/continued_training.py --first 2024.txt --second 2025.txt
 
-Without files, the first text is the documentation of Python's standard library, and the second one is generated: it
-uses a word that the first one lacks, "squeue", wherever "queue" could stand.
+By default, the first text is the documentation of Python's standard library. The second text consists of the sentences
+of the first that contain "queue", with "queue" replaced by the new word "squeue".
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from fastw2v.datasets import demo_corpus
 
 
 def built_in_texts() -> tuple[Any, Any]:
-    """Return two corpora as lists of sentences."""
+    """Return the two default texts as lists of sentences."""
     sentences = demo_corpus()
     renamed = [["squeue" if word == "queue" else word for word in sentence] for sentence in sentences]
     return sentences, [sentence for sentence in renamed if "squeue" in sentence]
 
 
 def show(model: Word2Vec, words: list[str]) -> None:
-    """Print the nearest words of each word."""
+    """Print the nearest neighbours of each word."""
     for word in words:
         if word in model.wv:
             print(f"  {word}: " + ", ".join(other for other, _ in model.wv.most_similar(word, topn=5)))
@@ -46,12 +46,12 @@ def main() -> None:
     print(f"after the first text, {len(model.wv):,} words:")
     show(model, options.words)
 
-    # A saved model holds both matrices, the counts and the settings, so training can go on from it.
+    # The file contains both weight matrices, the counts and the settings, so that training can continue.
     model.save("model.safetensors")
     model = Word2Vec.load("model.safetensors")
 
-    # update=True adds the new words; words of the first text keep their vectors. A rate below the default, with the
-    # default gradient, changes known words less.
+    # update=True adds the new words, and the words of the first text keep their vectors. With a learning rate below the
+    # default, known words change less. cbow_grad is set, because its default depends on whether alpha is given.
     model.set_params(cbow_grad="balanced")
     model.build_vocab(second, update=True)
     model.train(second, epochs=5, alpha=0.05)

@@ -2,8 +2,9 @@
 
     python examples/graph_walks.py
 
-A walk is a sentence and a node is a word, so nodes that share neighbours get similar vectors. This graph is random but
-has known communities, so the result can be checked: the nearest nodes of a node should belong to its own community.
+Each walk is treated as a sentence and each node as a word, so nodes that share neighbours get similar vectors. The
+graph is random but has known communities, so the result can be checked: the nodes nearest to a node should belong to
+the same community.
 
 Reference: Perozzi, Al-Rfou and Skiena, "DeepWalk: online learning of social representations", KDD 2014.
 """
@@ -20,16 +21,16 @@ from fastw2v import Corpus, Word2Vec
 def random_graph(
     n_nodes: int, n_communities: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the community of each node, and the graph as (neighbours, starts): node i's neighbours are a slice.
+    """Return the community of each node, and the graph as two arrays, `neighbours` and `starts`.
 
-    Two nodes of one community are linked with a probability ten times that of other pairs. A node has about ten
-    links within its community.
+    The neighbours of node i are ``neighbours[starts[i] : starts[i + 1]]``. Two nodes of the same community are linked
+    with ten times the probability of other pairs. A node has about ten links within its community.
     """
     community = np.arange(n_nodes) % n_communities
     p_inside = min(1.0, 10 * n_communities / n_nodes)
     p = np.where(community[:, None] == community[None, :], p_inside, p_inside / 10)
     linked = np.triu(rng.random((n_nodes, n_nodes)) < p, k=1)
-    linked |= np.roll(np.eye(n_nodes, dtype=bool), n_communities, axis=1)  # a cycle in each community: no isolated node
+    linked |= np.roll(np.eye(n_nodes, dtype=bool), n_communities, axis=1)  # a cycle, so that no node is isolated
     sources, neighbours = np.nonzero(linked | linked.T)
     return community, neighbours, np.searchsorted(sources, np.arange(n_nodes + 1))
 
@@ -37,12 +38,12 @@ def random_graph(
 def random_walks(
     neighbours: np.ndarray, starts: np.ndarray, n_walks: int, length: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return walks as rows of node ids, `n_walks` from each node: int array, shape (nodes * n_walks, length)."""
+    """Return `n_walks` random walks from each node as rows of node ids: int array, shape (nodes * n_walks, length)."""
     n_nodes = len(starts) - 1
     walks = np.empty((n_nodes * n_walks, length), dtype=np.int64)
     walks[:, 0] = np.tile(np.arange(n_nodes), n_walks)
     degree = np.diff(starts)
-    for step in range(1, length):  # all walks take a step at once
+    for step in range(1, length):  # all walks take each step together
         here = walks[:, step - 1]
         walks[:, step] = neighbours[starts[here] + rng.integers(0, degree[here])]
     return walks
@@ -58,7 +59,7 @@ def main() -> None:
     community, neighbours, starts = random_graph(options.nodes, options.communities, rng)
     walks = random_walks(neighbours, starts, n_walks=20, length=40, rng=rng)
 
-    # sample=0 keeps every occurrence: a graph has no function words. The word of node 7 is the string "7".
+    # sample=0 keeps every occurrence, because a graph has no function words. Node 7 becomes the word "7".
     corpus = Corpus.from_walks(walks)
     vectors = Word2Vec(model="skipgram", vector_size=32, window=5, sample=0, epochs=3, seed=1).fit(corpus).wv
     print(f"{len(corpus):,} tokens of {corpus.n_sentences:,} walks; {vectors}")

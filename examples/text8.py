@@ -1,4 +1,4 @@
-"""Train word vectors on text8, save them, score them and look at neighbours.
+"""Train word vectors on text8, save them, print nearest neighbours, and score the vectors on analogies.
 
     python examples/text8.py                      # downloads text8 once (31 MB), then trains for about half a minute
     python examples/text8.py --corpus my-text.txt
@@ -19,12 +19,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train word vectors on text8.")
     parser.add_argument("--corpus", help="a text file to use instead of text8")
     parser.add_argument(
-        "--analogies", help="a file of analogy questions; by default the public set of Google is downloaded"
+        "--analogies", help="a file of analogy questions to use instead of Google's public set, which is downloaded"
     )
     parser.add_argument("--output", default="text8.safetensors")
     options = parser.parse_args()
 
-    # The corpus is read once: words are counted, and the text is stored as integer ids.
+    # The text is read once. Its words are counted, and the corpus is stored as integer ids.
     corpus = Corpus.from_text(options.corpus or load_text8(), min_count=5)
     print(corpus)
 
@@ -39,8 +39,8 @@ def main() -> None:
             neighbours = ", ".join(f"{other} {cosine:.2f}" for other, cosine in vectors.most_similar(word, topn=5))
             print(f"{word:>10}: {neighbours}")
 
-    # "Athens is to Greece as Oslo is to ...": questions with words that the vectors lack are skipped, so read the
-    # accuracy beside the coverage.
+    # A question is, for example, "Athens is to Greece as Oslo is to ...". Questions with unknown words are skipped, so
+    # accuracy must be read together with coverage.
     questions = read_analogies(options.analogies or load_questions_words())
     overall = analogies(vectors, questions).overall
     print(f"analogies: {overall.accuracy:.1%} correct, {overall.coverage:.1%} covered")

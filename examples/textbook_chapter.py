@@ -4,7 +4,7 @@
     python examples/textbook_chapter.py --corpus my-text.txt
     python examples/textbook_chapter.py --device cuda          # the same code on CuPy arrays
 
-The names are the book's, and so is the program. Ten epochs of the Penn Treebank take about two minutes on two cores.
+The program and its names are those of the book. Ten epochs of the Penn Treebank take about two minutes on two cores.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
         corpus, word_to_id, id_to_word = ptb.load_data("train")
     contexts, target = create_contexts_target(corpus, WINDOW_SIZE)
 
-    # A model is created where its corpus is. All arrays go to the GPU, or none.
+    # The model is created on the device of its corpus. All arrays must be on the same device.
     if options.device == "cuda":
         corpus, contexts, target = to_gpu(corpus), to_gpu(contexts), to_gpu(target)
 
@@ -62,7 +62,7 @@ def main() -> None:
     if all(word in word_to_id for word in ("king", "man", "queen")):
         analogy("king", "man", "queen", word_to_id, id_to_word, word_vecs)
 
-    # The book pickles these three. This file holds the same values, and loading it runs no code.
+    # The book pickles these three objects. This file contains the same values, and loading it runs no code.
     save_params(options.output, word_vecs, word_to_id, id_to_word)
     print(f"saved to {options.output}")
 

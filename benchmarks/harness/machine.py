@@ -45,7 +45,7 @@ def describe() -> dict[str, Any]:
 
 
 class Usage(NamedTuple):
-    """Processor seconds so far: in total, used by all programs, and used by this process and its children."""
+    """Processor seconds so far: available, used by all programs, and used by this process and its children."""
 
     capacity: float
     everyone: float
@@ -57,7 +57,7 @@ def usage() -> Usage | None:
     try:
         import resource
 
-        with open("/proc/stat", encoding="ascii") as file:  # noqa: PTH123  faster, and read often
+        with open("/proc/stat", encoding="ascii") as file:  # noqa: PTH123  faster, because it is read often
             ticks = [int(count) for count in file.readline().split()[1:9]]
     except (ImportError, OSError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""Measurements: results are checked first, then timed in interleaved repetitions after a warm-up."""
+"""Measurements. A result is checked before it is timed, in interleaved repetitions after a warm-up."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Options:
     devices: tuple[str, ...] = ("cpu",)
     """Devices to measure: "cpu", and "cuda" if there is a CUDA device."""
     word2vec: Path | None = None
-    """Path of the word2vec.c program."""
+    """Path of the program word2vec.c."""
 
 
 def interleave(runs: dict[str, Callable[[], T]], repeats: int) -> dict[str, list[T]]:
@@ -117,9 +117,9 @@ def interleave(runs: dict[str, Callable[[], T]], repeats: int) -> dict[str, list
 
 
 def seconds(f: Callable[[], Any], *, device: str = "cpu", least: float = 0.05) -> float:
-    """Return the mean time of a call, after a warm-up call, over as many calls as take `least` seconds.
+    """Return the mean time of a call in seconds, over enough calls to take at least `least` seconds, after a warm-up.
 
-    If the first call on a CPU takes more than half a second, it is the measurement, and there is no warm-up.
+    If the first call on a CPU takes more than half a second, this call is the measurement, and there is no warm-up.
     """
     if device == "cpu":
         return _seconds_on_cpu(f, least)
@@ -186,7 +186,7 @@ def race(
     problem : function
         Function that returns what is wrong with a result, or None.
     baseline : str
-        Key of the baseline in `ways`, or "".
+        Key of the baseline in `ways`, or "" if there is no baseline.
     """
     right: dict[str, Callable[[], float]] = {}
     for what, way in ways.items():
@@ -210,6 +210,6 @@ def differs(expected: np.ndarray, found: Any, tolerance: float = 1e-5) -> str | 
 
 
 def ratios(row: Row, baseline: Row) -> list[float]:
-    """Return the ratio of the speeds of a row and its baseline in each repetition. For memory, the ratio of sizes."""
+    """Return the speed of a row relative to its baseline in each repetition. For memory, return the ratio of sizes."""
     pairs = list(zip(row.values, baseline.values, strict=False))
     return [b / a if row.unit == "s" else a / b for a, b in pairs]

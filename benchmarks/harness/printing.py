@@ -44,7 +44,7 @@ def lines(group: Sequence[Row], before: dict[str, int | float | str]) -> list[st
 
 
 def left_out(result: Skipped | Wrong) -> str:
-    """Return a line with the reason why there is no measurement."""
+    """Return a line that says why there is no measurement."""
     if isinstance(result, Skipped):
         return f"  skipped: {result.what}: {result.reason}"
     return f"! WRONG: {result.what}: {result.reason}"
@@ -108,7 +108,7 @@ def times(row: Row, rows: Sequence[Row]) -> str:
 
 
 def changes(old: Results, new: Results) -> str:
-    """Return text about the measurements that changed by more than the spread of both runs."""
+    """Return a text that lists the measurements that changed by more than the spread of both runs."""
     lines = ["", f"Since {old.machine.get('date')}, commit {str(old.machine.get('commit'))[:12]}:"]
     lines += [
         f"! different {name}: {old.machine.get(name)}, now {new.machine.get(name)}"

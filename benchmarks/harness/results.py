@@ -14,7 +14,7 @@ SCHEMA = 1
 """Version of the JSON schema, increased when the meaning of the JSON changes."""
 
 ALONE = 0.1
-"""Relative spread, in either direction, assumed for a row with one repetition."""
+"""Relative spread, in either direction, that is assumed for a row with one repetition."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read(path: Path) -> Results:
     OSError
         If the file cannot be read.
     ValueError
-        If the file is not JSON, has another schema, or has missing, unknown or invalid fields.
+        If the file is not JSON, has a different schema, or has missing, unknown or invalid fields.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -96,7 +96,7 @@ class Change:
 
     @property
     def ratio(self) -> float:
-        """How many times as fast the new run is. Below 1, the new run is slower."""
+        """Factor of improvement. Below 1, the new run is slower or needs more memory."""
         ratio = self.new.median / self.old.median
         return ratio if self.new.larger_is_better else 1 / ratio
 
@@ -107,7 +107,7 @@ def key(row: Row) -> tuple[Any, ...]:
 
 
 def compare(old: Results, new: Results) -> list[Change]:
-    """Return the measurements whose ranges in the two runs do not overlap, largest slowdown first."""
+    """Return the measurements whose ranges in the two runs do not overlap, with the largest slowdown first."""
     before = {key(row): row for row in old.rows}
     pairs = [Change(before[key(row)], row) for row in new.rows if key(row) in before]
     apart = [change for change in pairs if not _overlap(_range(change.old), _range(change.new))]

@@ -1,8 +1,9 @@
-"""A model of the cost of training, fitted to measurements and checked by a run ten times as large.
+"""A model of the cost of training, fitted to measurements and checked against a run ten times as large.
 
-Time is a sum of terms, each the product of a count and a cost (`TIME_TERMS`). Memory is a sum of terms as well
-(`MEMORY_TERMS`), with the counts of `fastw2v.estimate`. The fit finds the non-negative costs with the least squared
-relative error. ``python -m benchmarks.suites.costs FILE.json`` fits the speeds of the fused engine in a results file.
+Time is modelled as a sum of terms, each the product of a count and a cost (`TIME_TERMS`). Memory is modelled in the
+same way (`MEMORY_TERMS`), with counts from `fastw2v.estimate`. The fit finds the non-negative costs with the least
+squared relative error. ``python -m benchmarks.suites.costs FILE.json`` fits the speeds of the fused engine in a results
+file.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SAMPLE = 1e-3
 LINE_OF_NUMBERS = 16
 """Number of values that the kernels process at once. On a CPU, rows are padded to a multiple of this number."""
 LARGER = 10
-"""Size of the run that checks the model, relative to the runs that the model is fitted to."""
+"""Size of the run that checks the model, relative to the runs to which the model is fitted."""
 MODELS: dict[str, Model] = {"CBOW": "cbow", "skip-gram": "skipgram"}
 TIME_TERMS = {
     "target": "random numbers, windows and other work that does not depend on the size",
@@ -155,7 +156,7 @@ def second_cache(device: str = "cpu") -> int:
 
 
 def fit_times(rows: Sequence[Row]) -> tuple[Fit, list[Row]]:
-    """Fit the speeds of the fused engine among the rows; return the fit and the rows used."""
+    """Fit the time model to the speeds of the fused engine among the rows; return the fit and the rows used."""
     needed = {"model", "dim", "window", "negative", "vocabulary", "words", "kept", "workers"}
     used = [row for row in rows if row.unit == "words/s" and needed <= set(row.settings)]
     counts = [time_counts(row.settings, second_cache(str(row.settings.get("device", "cpu")))) for row in used]
@@ -168,7 +169,7 @@ def _thread_seconds(row: Row) -> float:
 
 
 def run(options: Options) -> Iterator[Result]:
-    """Yield the memory bandwidth, and the models of time and memory with their checks."""
+    """Yield the memory bandwidth, the fitted costs of time and memory, and the checks of both models."""
     for device in options.devices:
         try:
             select_engine("fused", device)
@@ -184,7 +185,7 @@ def run(options: Options) -> Iterator[Result]:
 
 
 def grid(options: Options, model: str, device: str) -> list[dict[str, Any]]:
-    """Return the settings to measure for the fit: default settings with up to two values changed."""
+    """Return the settings to measure for the fit: the default settings with up to two values changed."""
     base = {"model": model, "dim": 100, "window": 5, "pool": 24, "vocabulary": 70_000, "workers": 1, "device": device}
     if options.tiny:
         base["vocabulary"] = 5000
@@ -239,7 +240,7 @@ def times(options: Options, model: str, device: str) -> Iterator[Result]:
 
 
 def shares(rows: Sequence[Row], copied: float) -> Iterator[Row]:
-    """Yield the data rate of the words' rows, and its share of the data rate of copying."""
+    """Yield the rate at which the rows of words are read and written, with its share of the rate of copying memory."""
     for row in rows:
         moved = bytes_per_word(int(row.settings["dim"]), float(row.settings["kept"])) / 1e9
         rates = [moved * value for value in row.values]
@@ -308,7 +309,7 @@ def _train(corpus: Corpus, settings: Mapping[str, Any]) -> float:
     )  # fmt: skip
     tables = engine.allocate((len(corpus.vocabulary), config.vector_size), device)
     uniform_weights(tables.W_in, 1)
-    tables.W_out[...] = 0  # makes the system allocate the memory before the measurement
+    tables.W_out[...] = 0  # makes the operating system allocate the memory before the measurement
     began = time.perf_counter()
     loss = engine.train(tables, corpus, config, workers=settings["workers"] if device == "cpu" else None)
     passed = time.perf_counter() - began
@@ -318,7 +319,7 @@ def _train(corpus: Corpus, settings: Mapping[str, Any]) -> float:
 
 
 def memory(options: Options) -> Iterator[Result]:
-    """Yield the peak memory of whole processes on generated text, the costs fitted to it, and the check."""
+    """Yield the peak memory of whole training processes on generated text, the costs fitted to it, and the check."""
     sizes = [
         (1_000_000, 10_000, 50), (1_000_000, 10_000, 300), (1_000_000, 100_000, 50), (1_000_000, 300_000, 100),
         (2_000_000, 10_000, 50), (2_000_000, 100_000, 100),
@@ -357,7 +358,7 @@ def _peak(options: Options, words: int, vocabulary: int, dim: int) -> tuple[dict
 
 
 def memory_counts(estimate: Estimate) -> dict[str, float]:
-    """Return the estimated bytes of each term. Ids count twice if provisional ids are in memory as well."""
+    """Return the estimated bytes of each term. Ids are counted twice if provisional ids are in memory as well."""
     of = {item.name: float(item.bytes) for item in estimate.items}
     return {
         "runtime": 1.0,

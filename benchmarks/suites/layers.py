@@ -1,8 +1,8 @@
-"""The layers of `fastw2v.nn`: targets per second by batch size and optimiser, compared with the textbook's loop.
+"""The layers of `fastw2v.nn`: targets per second by batch size and optimiser, compared with the loop of a textbook.
 
 The model is CBOW with window 5, 100 dimensions and 5 negatives. It is trained on the demo corpus, which needs no
-download. Each row states the loss on held-out text, because larger batches take fewer steps and therefore learn less
-from the same targets.
+download. Each row states the loss on held-out text, because with larger batches there are fewer steps, so less is
+learnt from the same targets.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPTIMISERS: dict[str, Callable[[int], Any]] = {
     "AdaGrad": lambda batch: AdaGrad(0.2),
     "SGD": lambda batch: SGD(0.2 * batch, max_row_norm=8 / batch),
 }
-"""Constructors of optimisers for a batch size, with the best of a few learning rates on this text.
+"""Functions that create an optimiser for a batch size, with the best of a few learning rates on this text.
 
 The rate of SGD is proportional to the batch size, because the loss is a mean over the batch. No row moves by more than
 1.6 in a step.
@@ -80,7 +80,7 @@ def rows(
     held_out: tuple[Any, Any],
     counts: np.ndarray,
 ) -> Iterator[Row | Wrong]:
-    """Interleave the runs; yield a row with the held-out loss of each run, or what is wrong with the run."""
+    """Interleave the runs; for each run, yield a row with the held-out loss, or the reason why the result is wrong."""
     chance = (1 + NEGATIVE) * np.log(2)
     results = interleave(runs, repeats)
     for what in sorted(results, key=lambda what: what != baseline):
@@ -106,13 +106,13 @@ def fit(
     trainer = Trainer(model, make(batch))
     start = time.perf_counter()
     trainer.fit(contexts, target, 1, batch, eval_interval=max(1, len(target) // batch), show=False)
-    passed = time.perf_counter() - start  # a GPU has finished, because the last loss has been read
+    passed = time.perf_counter() - start  # a GPU has finished by now, because the last loss has been read
     W_in, W_out = (to_host(W) for W in model.params)
     return len(target) / passed, len(target), (W_in, W_out)
 
 
 def held_out_loss(W_in: Any, W_out: Any, contexts: Any, target: Any, counts: np.ndarray) -> float:
-    """Return the mean loss in float64, with the expectation over all noise words instead of samples."""
+    """Return the mean loss per target in float64, with the expectation over all noise words instead of samples."""
     p = counts**0.75
     p = p / p.sum()
     h = W_in.astype(np.float64)[contexts].mean(axis=1)
@@ -219,7 +219,7 @@ def textbook_problem(ids: np.ndarray, contexts: np.ndarray, target: np.ndarray) 
         W[...] = other
     loss = float(model.forward(contexts, target))
     model.backward()
-    negative = UnigramSampler(ids, 0.75, NEGATIVE).get_negative_sample(target)  # the samples of the model
+    negative = UnigramSampler(ids, 0.75, NEGATIVE).get_negative_sample(target)  # the same samples as the model's
     other_loss = loop.gradients(contexts, target, negative)
     if abs(loss - other_loss) > 1e-5 * loss:
         return f"its loss is {other_loss}, but the loss of the layers is {loss}"

@@ -100,12 +100,12 @@ def gathers(options: Options, compare: Callable[..., Iterator[Result]], n: int) 
 
 
 def add_at_rows(W: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
-    """Call `np.add.at` with whole rows."""
+    """Add whole rows with `np.add.at`."""
     np.add.at(W, ids, rows)
 
 
 def sort_and_reduceat(W: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
-    """Sort the rows by id, and add the sum of the rows of each id."""
+    """Sort the rows by id, and add one sum per id to the table."""
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
     starts = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1])))
@@ -113,7 +113,7 @@ def sort_and_reduceat(W: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
 
 
 def sparse_product(W: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
-    """Sum the rows of each id by multiplying them with a sparse matrix of ones."""
+    """Sum the rows of each id by multiplication with a sparse matrix of ones."""
     from scipy.sparse import csr_matrix
 
     unique, inverse = np.unique(ids, return_inverse=True)
@@ -177,7 +177,7 @@ def noise_draws(options: Options, compare: Callable[..., Iterator[Result]]) -> I
 
     def problem(drawn: Any) -> str | None:
         counts = np.bincount(to_host(drawn), minlength=V)
-        frequent = n * p > 25  # their counts are nearly normally distributed
+        frequent = n * p > 25  # the counts of these words are nearly normally distributed
         deviation = np.abs((counts - n * p) / np.sqrt(n * p * (1 - p)))[frequent].max()
         if len(counts) != V or counts.sum() != n:
             return "the number of draws is wrong, or ids are out of range"
@@ -284,7 +284,7 @@ def passes(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterat
     if not options.quick:
         changes += [{"P": 16}, {"P": 32}, {"P": 64}, {"T": 1}, {"T": 2}]
     rates: dict[Model, float] = {"cbow": 0.1, "skipgram": 0.025}
-    positives = {"cbow": 1, "skipgram": 6}  # upper bounds of the mean number per target
+    positives = {"cbow": 1, "skipgram": 6}  # upper bounds of the mean number of positives per target
 
     def one_pass(config: TrainingConfig, tables: Tables) -> float:
         losses = cpu.train(tables, corpus, config)
@@ -316,7 +316,7 @@ def passes(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterat
 
 
 def touches(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterator[Result]:
-    """Read and write both rows of each kept word. This is the memory traffic of a fused pass, without arithmetic."""
+    """Read and write both rows of each kept word: the memory traffic of a fused pass without its arithmetic."""
     if problem := cpu.unavailable_reason():
         yield Skipped("operations", "touching both rows of each word", problem)
         return

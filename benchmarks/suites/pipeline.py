@@ -1,4 +1,4 @@
-"""Text to vectors: whole processes of all systems, interleaved, including start-up and files.
+"""Text to vectors: interleaved runs of all systems as whole processes, including start-up and file access.
 
 The processes also report how long training alone takes, for `benchmarks.suites.training`.
 """
@@ -28,7 +28,7 @@ LONG = 5_000_000
 
 @dataclass(frozen=True)
 class Comparison:
-    """A training run that several systems repeat, interleaved, and the number of repetitions of each system."""
+    """A training run that several systems repeat in turn, and the number of repetitions of each system."""
 
     model: Model
     epochs: int
@@ -36,7 +36,7 @@ class Comparison:
     vector_size: int = 100
     window: int = 5
     tenths: int = 10
-    """Tenths of the text to train on."""
+    """Number of tenths of the text to train on."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Finished:
     quality: dict[str, float]
     """Means over the repetitions."""
     reason: str = ""
-    """Reason why there is no result. Empty if there is one."""
+    """Reason why there is no result, or empty if there is a result."""
 
 
 def comparisons(options: Options) -> list[Comparison]:
@@ -83,7 +83,7 @@ def _on_gpu(repetitions: int) -> dict[str, int]:
 
 @cache
 def run_comparison(options: Options, index: int) -> dict[str, Finished]:
-    """Run a comparison in the order a b c, a b c; return the results of each available system."""
+    """Run the systems of a comparison in the order a b c, a b c; return the results of each available system."""
     comparison = comparisons(options)[index]
     available = {name: system for name, system in find(options)[0].items() if name in comparison.repetitions}
     output = options.folder / "vectors.bin"
@@ -93,7 +93,7 @@ def run_comparison(options: Options, index: int) -> dict[str, Finished]:
         epochs=comparison.epochs, workers=options.workers,
     )  # fmt: skip
     for name in available:
-        if name.startswith(OURS):  # compile and cache the kernels; the other systems are compiled already
+        if name.startswith(OURS):  # compile and cache the kernels, because the other systems are already compiled
             with contextlib.suppress(FailedError, OSError):  # a failure recurs below, where it is reported
                 available[name].train(replace(settings, text=head_of(options, 1).path, epochs=1))
     finished = {name: Finished(system, [], {}) for name, system in available.items()}

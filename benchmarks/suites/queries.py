@@ -1,4 +1,4 @@
-"""Nearest neighbours, reading and writing files, and analogies, compared with gensim on CPU and GPU."""
+"""Nearest neighbours, reading and writing files, and analogies, on a CPU and a GPU, compared with gensim."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(options: Options) -> Iterator[Result]:
 
 
 def directions(V: int) -> np.ndarray:
-    """Return vectors in which every four consecutive words form an analogy: a, b, c, and nearly b − a + c."""
+    """Return vectors in which every four consecutive words form an analogy: a, b, c, and approximately b − a + c."""
     rows = np.random.default_rng(0).normal(size=(V, D)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     noise = 0.4 * np.random.default_rng(1).normal(size=rows[3::4].shape).astype(np.float32)
@@ -147,7 +147,7 @@ def files(
 def questions(
     options: Options, compare: Callable[..., Iterator[Result]], words: list[str], rows: np.ndarray, other: Any
 ) -> Iterator[Result]:
-    """Answer analogy questions, about half of which have the expected answer."""
+    """Answer analogy questions with generated vectors that give the correct answer to about half of them."""
     restrict = min(len(words), 30_000) // 4 * 4
     asked = np.random.default_rng(2).permutation(restrict // 4)[: 50 if options.tiny else 400]
     path = options.folder / "questions.txt"
@@ -166,7 +166,7 @@ def questions(
         return analogies(vectors, read_analogies(path), restrict).overall.accuracy
 
     def problem(accuracy: float) -> str | None:
-        if abs(accuracy - expected) > 1.5 / len(asked):  # ties
+        if abs(accuracy - expected) > 1.5 / len(asked):  # allows for ties
             return f"the accuracy is {accuracy:.4f}, but {expected:.4f} by brute force"
         return None
 

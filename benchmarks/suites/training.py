@@ -1,4 +1,4 @@
-"""Training alone: words per second before subsampling and quality, compared with the baselines and by setting."""
+"""Training alone: words per second (before subsampling) and quality, compared with the baselines and by setting."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fastw2v.word2vec import Word2Vec
 SECTION = "training"
 SAMPLE = 1e-3
 WORDS = 5_000_000
-"""Number of words below which a corpus is trained for more than one epoch, up to five."""
+"""A corpus with fewer words is trained for more than one epoch, but not for more than five."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Trial:
     workers: int = 1
     min_count: int = 5
     tenths: int = 10
-    """Tenths of the corpus to train on."""
+    """Number of tenths of the corpus to train on."""
     epochs: int = 1
     device: str = "cpu"
 
 
 def trials(options: Options, model: Model, device: str) -> list[Trial]:
-    """Return trials with the default settings and with one setting changed."""
+    """Return a trial with the default settings, and trials with one setting changed."""
     epochs = min(5, 1 + WORDS // len(corpus_of(options)))
     base: dict[str, Any] = {"model": model, "workers": options.workers, "device": device, "epochs": epochs}
     if options.tiny:
@@ -110,7 +110,7 @@ def by_setting(options: Options) -> Iterator[Result]:
 
 
 def conditions(options: Options, trial: Trial) -> dict[str, int | float | str]:
-    """Return the settings of a trial for its row, with the sizes that determine the cost."""
+    """Return the settings of a trial for its row, including the sizes that determine the cost."""
     corpus = _corpus_of(options, trial)
     return {
         "model": pipeline.MODELS[trial.model], "dim": trial.dim, "window": trial.window, "negative": trial.negative,

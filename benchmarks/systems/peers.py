@@ -1,8 +1,8 @@
 """fastw2v and the baselines. Each system trains on a text file in a separate process.
 
-A small launcher starts each process, so that the peak memory is that of the process and not of the benchmarks. gensim
-and word2vec.c use the better of their usual learning rates, which is 0.05 for CBOW and 0.025 for skip-gram. fastText
-uses 0.05. Lines must have at most 1,000 words, because word2vec.c splits longer lines and gensim drops words after the
+A small launcher starts each process, so that the peak memory is that of the system and not that of the benchmarks.
+gensim and word2vec.c use the better of the usual learning rates: 0.05 for CBOW and 0.025 for skip-gram. fastText uses
+0.05. Lines must have at most 1,000 words, because word2vec.c splits longer lines and gensim drops words after the
 10,000th.
 """
 
@@ -106,9 +106,9 @@ class Trained:
     seconds: float
     """Time from the start of the process to its end."""
     alone: float | None
-    """Time of training without reading and writing. None if the output of the system does not show it."""
+    """Time of training, excluding reading and writing, or None if the output of the system does not show it."""
     peak: int
-    """Peak memory in bytes. If the process starts others, the peak of the largest process."""
+    """Peak memory in bytes. If the process starts other processes, the peak of the largest of them."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ class System:
 
 
 class FailedError(RuntimeError):
-    """Error of a system that failed. The message gives the reason."""
+    """Error for a system that failed. The message gives the reason."""
 
 
 def find(options: Options) -> tuple[dict[str, System], dict[str, str]]:
-    """Return the available systems, and the reason why each other system is missing."""
+    """Return the available systems, and the reasons why the other systems are missing."""
     available: dict[str, System] = {}
     missing: dict[str, str] = {}
     engines: tuple[Literal["fused", "layers"], ...] = ("fused", "layers")
@@ -241,7 +241,7 @@ def pytorch(settings: Settings, device: str = "cpu") -> Trained:
 
 
 def _classic_alpha(settings: Settings) -> float:
-    """Return the best learning rate in gensim and word2vec.c. gensim's default is 0.025 for both models."""
+    """Return the better learning rate for gensim and word2vec.c. gensim's default is 0.025 for both models."""
     return 0.05 if settings.model == "cbow" else 0.025
 
 

@@ -21,11 +21,11 @@ from fastw2v.sampling.alias import noise_weights
 from fastw2v.vectors.word_vectors import WordVectors
 
 BATCH = 1024
-"""Targets in a step. Larger batches are no faster on a CPU, and batches of 4,096 diverge at these learning rates."""
+"""Targets per step. Larger batches are no faster on a CPU, and batches of 4,096 diverge at these learning rates."""
 RATE = {"cbow": 0.2, "skipgram": 0.025}
 """Initial learning rate for the summed loss. The rate decreases linearly."""
 CHUNK_TOKENS = 1 << 20
-"""Tokens whose windows are created at once."""
+"""Number of tokens whose windows are created at a time."""
 
 
 def main() -> None:

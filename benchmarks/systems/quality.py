@@ -16,7 +16,7 @@ from fastw2v import evaluate
 from fastw2v.vectors.word_vectors import WordVectors
 
 RESTRICT = 30_000
-"""Analogies use only this many of the most frequent words."""
+"""Analogies use only this number of the most frequent words."""
 FEWEST_PAIRS = 100
 """A set of word pairs counts only if more than this many pairs are covered, because smaller sets are too noisy."""
 REACH = 5
@@ -34,16 +34,20 @@ class NothingLearntError(ValueError):
 
 
 def of_file(path: Path, options: Options) -> dict[str, float]:
-    """Return the quality of the vectors in a file in word2vec's binary format. See `of_vectors`."""
+    """Return the quality of the vectors in a file in word2vec's binary format; see `of_vectors`."""
     return of_vectors(WordVectors.load(path, format="bin"), options)
 
 
 def of_vectors(vectors: WordVectors, options: Options) -> dict[str, float]:
     """Return the quality measures of vectors.
 
-    With evaluation sets, the measures are "analogy %", the percentage of questions-words answered correctly among the
-    30,000 most frequent words, "pairs", the mean rank correlation over the sets of word pairs, and the correlation of
-    each set. Without evaluation sets, the measure is "neighbours %". See `neighbours`.
+    With evaluation sets, the measures are:
+
+    - "analogy %": the percentage of questions-words answered correctly among the 30,000 most frequent words,
+    - "pairs": the mean rank correlation over the sets of word pairs,
+    - the rank correlation of each set of word pairs, by its name.
+
+    Without evaluation sets, the only measure is "neighbours %", which `neighbours` computes.
 
     Raises
     ------
@@ -88,12 +92,12 @@ def neighbours(vectors: WordVectors, held_out: Sequence[str]) -> tuple[float, fl
     percent : float
         Percentage of positions at which the neighbours are closer to the word at the position.
     chance : float
-        Percentage that chance exceeds once in 30,000 trials.
+        Percentage that is exceeded by chance once in 30,000 trials.
     """
     rows = np.asarray(vectors.vectors, np.float32)
     unit = np.vstack([rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-12), np.zeros_like(rows[:1])])
     row = {word: i for i, word in enumerate(vectors.index_to_key)}
-    ends = [-1] * REACH  # the last row, all zeros, stands for unknown words and ends of lines
+    ends = [-1] * REACH  # the last row, all zeros, represents unknown words and ends of lines
     ids = np.array([i for line in held_out for i in (*ends, *(row.get(w, -1) for w in line.split()), *ends)])
     random = np.random.default_rng(0)
     positions = random.permutation(np.flatnonzero(ids >= COMMON))[:POSITIONS]

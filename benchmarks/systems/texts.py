@@ -20,13 +20,13 @@ from fastw2v.datasets.demo import demo_corpus
 from fastw2v.sampling.subsampling import keep_threshold
 
 LINE = 1000
-"""Maximum number of words in a line. word2vec.c splits longer lines, and gensim drops words after the 10,000th."""
+"""Maximum words in a line, because word2vec.c splits longer lines, and gensim drops words after the 10,000th."""
 QUICK_WORDS = 1_000_000
 TINY_WORDS = 150_000
 HELD_OUT = 50
 """Without evaluation sets, one line in this many is held out to measure quality."""
 BLOCK_CHARACTERS = 1 << 24
-"""Number of characters to read at once."""
+"""Number of characters to read at a time."""
 
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
 
@@ -70,7 +70,7 @@ def text_of(options: Options) -> Text:
 
 @cache
 def head_of(options: Options, tenths: int) -> Text:
-    """Write the first tenths of the text to another file."""
+    """Write the first `tenths` tenths of the text to a separate file."""
     whole = text_of(options)
     if tenths == 10:
         return whole
@@ -121,7 +121,7 @@ def kept_share(counts: np.ndarray, sample: float) -> float:
 
 
 def _sentences(path: Path) -> Iterator[list[str]]:
-    """Yield the words of each line, and of each part of a very long line."""
+    """Yield the words of each line. A very long line is divided into parts."""
     with _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8", errors="replace") as file:
         rest = ""
         while block := file.read(BLOCK_CHARACTERS):

@@ -1,4 +1,4 @@
-"""The benchmark suite: that every section runs, refuses what is wrong, and that tables come from results."""
+"""The benchmark suite: every section runs, wrong results are rejected, and tables are generated from results."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def row(what: str, values: list[float], analogies: float = 34.0, pairs: float = 
 
 
 def example() -> Results:
-    """Return results of the shape of a full run, with made-up numbers."""
+    """Return results that look like those of a full run, with made-up numbers."""
     found = Results(MACHINE, {"sections": ["training", "pipeline", "layers", "costs"], "others": {"before": 0.02}})
     for result in [
         row("fastw2v, fused", [15e6, 14e6, 16e6], 36.1, 0.526),
@@ -101,7 +101,7 @@ def test_imports_run_downward():
                 assert f"benchmarks.{above}" not in re.sub(r'""".*?"""', "", path.read_text("utf-8"), flags=re.DOTALL)
 
 
-# What a measurement is.
+# Measurements.
 
 
 @pytest.mark.parametrize("values", [[], [0.0], [1.0, math.nan], [-1.0], [math.inf]])
@@ -145,7 +145,7 @@ def test_ratios_are_of_each_repetition():
     assert ratios(much, little) == [1.5]
 
 
-# The sections, on sizes whose speeds mean nothing.
+# The sections, with sizes that are too small for meaningful speeds.
 
 
 @pytest.fixture(scope="module")
@@ -187,11 +187,11 @@ def test_every_section_of_training_runs(tmp_path):
     for section in ("training", "pipeline"):
         assert {"fastw2v, fused", "gensim"} <= {row.what for row in found.rows if row.section == section}
     assert all(row.quality for row in found.rows)
-    assert len(report.comparisons(found)) == 3  # words a second, seconds, memory
+    assert len(report.comparisons(found)) == 3  # words per second, seconds, memory
 
 
 class Event:
-    """A stand-in for CuPy's: it notes the time when it is recorded."""
+    """A substitute for CuPy's event, which stores the time at which it is recorded."""
 
     def record(self) -> None:
         self.at = time.perf_counter()
@@ -226,7 +226,7 @@ def test_a_section_that_fails_is_said_to_be_wrong_and_the_others_run(tmp_path, m
 
 def test_a_broken_operation_is_noticed(tmp_path, monkeypatch):
     def forgetful(W, ids, rows):
-        W[ids] += rows  # of repeated ids only the last counts
+        W[ids] += rows  # applies only the last row of a repeated id
 
     monkeypatch.setattr(operations, "scatter_add", forgetful)
     compare = partial(race, "operations", repeats=1, least=0.0)
@@ -266,7 +266,7 @@ def test_settings_are_printed_where_they_change():
     assert headings == ["rows 1, dim 2:", "rows 3:", "dim 2:"]
 
 
-# JSON, and what changed.
+# JSON files and changes between runs.
 
 
 def test_json_is_read_as_it_was_written(tmp_path):
@@ -305,9 +305,9 @@ def test_json_that_is_no_result_is_refused(tmp_path, change, message):
 def test_compare_tells_what_left_the_spread():
     old, new = example(), example()
     new.rows[0] = replace(old.rows[0], values=[7e6, 7.5e6, 8e6])  # was 14 to 16 M
-    new.rows[1] = replace(old.rows[1], values=[1.7e6, 1.8e6, 1.9e6])  # was 1.8 to 2.0 M: the ranges meet
+    new.rows[1] = replace(old.rows[1], values=[1.7e6, 1.8e6, 1.9e6])  # was 1.8 to 2.0 M, so the ranges overlap
     new.rows[2] = replace(old.rows[2], values=[2.2e6])  # was 1.1 M
-    new.rows[3] = replace(old.rows[3], values=[0.55e6])  # was 0.6 M, once: no spread is known
+    new.rows[3] = replace(old.rows[3], values=[0.55e6])  # was 0.6 M in one repetition, so the spread is unknown
     memory = next(i for i, found in enumerate(old.rows) if found.unit == "MB")
     new.rows[memory] = replace(old.rows[memory], values=[170.0])  # was 340
     new.rows.append(row("another", [1.0]))
@@ -343,7 +343,7 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     assert "old" not in text
     assert "(benchmarks/results/box-speed-quality.png)" in text
     assert "| CBOW | 6.5× (7, 6) | 8.5 s | 55 s | 36.1 (34.4) | 0.526 (0.487) | 340 MB (200 MB) |" in text
-    assert text.count("\n| ") == 3  # skip-gram was not measured from text to vectors
+    assert text.count("\n| ") == 3  # skip-gram was not measured in the pipeline section
     words = " ".join(text.split())
     assert "A chip, 2 cores; 2026-01-02, commit 0123456789ab; other programs used up to 2% of the machine." in words
     page = (tmp_path / "REPORT.md").read_text()
@@ -356,7 +356,7 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     assert "| CBOW, text to vectors | 8.5 (8..9) s | 6.5 times (7, 6) |" in comparison
     assert "| CBOW, peak memory | 340 MB | 1.7 times |" in comparison
     assert "| word2vec.c | 600 k words/s | 33.8 |" in comparison
-    assert "PyTorch" not in comparison  # it ran one epoch, and the others five
+    assert "PyTorch" not in comparison  # because it ran one epoch and the others five
     assert "![box-scaling](box-scaling.png)" in page
     assert "Skipped: fastText on a GPU (training): there is none" in page
     assert all(row.what in page for row in example().rows)
@@ -365,7 +365,7 @@ def test_report_and_readme_come_from_the_json(tmp_path):
         "an older box": replace(example(), rows=example().rows[:2]),
         "without baselines": replace(example(), rows=[]),
     }
-    assert report.with_table(text, older | report.read_all(tmp_path)) == text  # README tells of one run
+    assert report.with_table(text, older | report.read_all(tmp_path)) == text  # the README shows one run
     assert "Wrong" not in text
     wrong = replace(example(), wrong=[Wrong("training", "PyTorch, skip-gram", "its vectors are not finite")])
     assert "Wrong results, omitted: PyTorch, skip-gram." in report.summary("box", wrong)
@@ -383,7 +383,7 @@ def test_a_report_without_matplotlib_says_how_to_get_it(tmp_path, monkeypatch, c
 def test_readme_without_marks_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match="once each"):
         report.with_table("no marks", {})
-    with pytest.raises(FileNotFoundError, match="holds no results"):
+    with pytest.raises(FileNotFoundError, match="contains no results"):
         report.write_all(tmp_path, tmp_path / "README.md")
 
 
@@ -394,7 +394,7 @@ def test_readme_is_what_the_committed_results_generate():
     assert report.with_table(readme, report.read_all()) == readme
 
 
-# The machine, and the command.
+# The machine and the command line.
 
 
 def test_the_machine_is_described():
@@ -418,7 +418,7 @@ def test_others_are_what_is_not_ours():
     [
         (["--corpus", "nowhere.txt"], "there is no such file"),
         (["--corpus", __file__, "--data", "nowhere"], "there is no such folder"),
-        (["--data", "nowhere"], "name the text with --corpus"),
+        (["--data", "nowhere"], "set --corpus to the text"),
         (["--word2vec", "nowhere"], "there is no such file"),
         (["--compare", "nowhere.json"], "nowhere.json"),
         (["--repeats", "0"], "at least 1"),

@@ -1,4 +1,4 @@
-"""The cost model: its counts by hand, its fit on costs that are known, and a small run of the section."""
+"""The cost model: its counts compared with counts by hand, its fit to known costs, and a small run of the section."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class TestFit:
         assert min(fitted.costs.values()) >= 0
         predicted = np.array([fitted.predict(count) for count in counted])
         np.testing.assert_allclose(fitted.errors, predicted / measured - 1, atol=1e-12)
-        for term in counted[0]:  # no other costs fit better
+        for term in counted[0]:  # changed costs do not fit better
             for factor in (0.99, 1.01):
                 moved = fitted.costs | {term: fitted.costs[term] * factor}
                 other = np.array([sum(moved[t] * n for t, n in count.items()) for count in counted]) / measured - 1
-                # But for rounding: a cost that is nearly zero hardly moves the sum.
+                # Allow for rounding, because a cost of nearly zero hardly changes the sum.
                 assert (other**2).sum() >= (fitted.errors**2).sum() * (1 - 1e-12)
 
     def test_too_few_measurements(self):
@@ -76,12 +76,12 @@ class TestFit:
 class TestCounts:
     def test_of_time(self):
         found = costs.time_counts(SETTINGS, cache_bytes=1 << 40)
-        # 100 numbers are 7 times 16; 24 negatives and the word itself are scored.
+        # 100 numbers fill 7 groups of 16. 24 negatives and the word itself are scored.
         assert list(found.values()) == [1, 7, 7 * 25, 25, 0, 1, 2 * 1000 / 40_000]
         found = costs.time_counts(
             SETTINGS | {"model": "skip-gram", "pool": 30, "dim": 32, "workers": 1, "epochs": 5}, 0
         )
-        # Four targets with windows of 5 reach 13 words, 16 by fours; four crossings of rows of two lines of cache.
+        # Four targets with windows of 5 reach 13 words, rounded up to 16. Rows of two cache lines are moved four times.
         assert list(found.values()) == [1, 2, 2 * 46, 46, 4 * 2, 0, 1000 / 200_000]
         assert list(found) == list(costs.TIME_TERMS)
 
@@ -95,7 +95,7 @@ class TestCounts:
     @pytest.mark.parametrize("model", counts.MODELS)
     def test_of_bytes_are_those_of_the_schedule(self, model):
         traffic = counts.row_traffic(model)
-        pool = traffic.read - 2  # whose rows stay in the cache
+        pool = traffic.read - 2  # the rows of the pool stay in the cache
         without_pool = counts.RowTraffic(traffic.read - pool, traffic.added - pool)
         assert costs.bytes_per_word(112, 1) == pytest.approx(4 + without_pool.bytes_per_target(112))
         assert costs.bytes_per_word(100, 0.5) == 4 + 0.5 * 4 * 4 * 112

@@ -1,6 +1,6 @@
-"""Counts that hold on any machine, each with its bound: what grew is named when one is exceeded.
+"""Counts that are the same on any machine, each with a bound. The message of a failure names the count that grew.
 
-A bound that a change beats is lowered with it.
+If a change reduces a count, lower its bound in the same change.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def test_rows_that_move(model):
         targets += len(position)
         per_pool = np.unique(position // POOL_TOKENS, return_counts=True)[1]
         tiles += int((-(-per_pool // TILE)).sum())
-    # The row that streams and the target's own, once for each target; the pool's, once for each tile.
+    # For each target, its own row and one row of the stream. For each tile, the rows of the pool.
     expected = 2 + MIN_POOL_SIZE[model] * tiles / targets
     traffic = counts.row_traffic(model)
     assert traffic.read == pytest.approx(expected), f"{model}: rows read for each target, {expected:.3f} before"
@@ -73,7 +73,7 @@ def test_one_version_of_each_kernel():
 
 
 class TestTheCounters:
-    """Held to what can be counted by hand."""
+    """The counters, compared with counts by hand."""
 
     def test_of_arrays(self):
         pytest.importorskip("array_api_strict")

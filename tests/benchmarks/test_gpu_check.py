@@ -1,4 +1,4 @@
-"""The check of a machine with a GPU, as far as it runs without one: reports, time limits and measurements."""
+"""The parts of the GPU check that run without a GPU: reports, time limits and measurements."""
 
 from __future__ import annotations
 

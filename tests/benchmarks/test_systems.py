@@ -1,4 +1,4 @@
-"""How the benchmarks run systems and judge what they made: processes, texts, quality, refusals."""
+"""Running systems in the benchmarks and judging their vectors: processes, texts, quality and rejections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def options(folder, **others) -> Options:
 
 class TestProcesses:
     def test_time_and_memory_are_the_process_own(self, tmp_path):
-        big = np.ones(100_000_000, np.uint8)  # of this process, and not of the one that is measured
+        big = np.ones(100_000_000, np.uint8)  # memory of this process, not of the measured process
         script = (
             "import time; b = bytearray(b'x') * 50_000_000; print('BEGIN', flush=True); time.sleep(.2);"
             "print('END', flush=True); time.sleep(.1)"
@@ -80,7 +80,7 @@ class TestProcesses:
 class TestTexts:
     def test_lines_are_folded_and_some_held_back(self, tmp_path, monkeypatch):
         monkeypatch.setattr(texts, "TINY_WORDS", 100)
-        monkeypatch.setattr(texts, "BLOCK_CHARACTERS", 700)  # characters: the second line is longer than two blocks
+        monkeypatch.setattr(texts, "BLOCK_CHARACTERS", 700)  # characters: the second line exceeds two blocks
         words = [f"w{i}" for i in range(60_000)]
         source = tmp_path / "corpus.txt.xz"
         with lzma.open(source, "wt", encoding="utf-8") as file:
@@ -114,7 +114,7 @@ class TestTexts:
 
 
 def topics(V=400, D=8, n=3000):
-    """Return vectors of which every fourth are alike, and lines that each take words of one such kind."""
+    """Return vectors of four kinds, in which every fourth word is similar, and lines with words of one kind each."""
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(4, D))
     vectors = WordVectors([f"w{i}" for i in range(V)], directions[np.arange(V) % 4] + 0.1 * rng.normal(size=(V, D)))
@@ -125,12 +125,12 @@ def topics(V=400, D=8, n=3000):
 
 class TestQuality:
     def test_neighbours_by_hand(self):
-        # Words beyond the common ones, and one that is not in the vocabulary; a is near b, and c is away from both.
+        # a, b and c are not among the most common words. a is near b, and c is far from both.
         words = [f"x{i}" for i in range(quality.COMMON)] + ["a", "b", "c"]
         rows = np.zeros((len(words), 2), np.float32)
         rows[-3:] = [[1, 0], [1, 0], [0, 1]]
         found, _ = quality.neighbours(WordVectors(words, rows), ["a b a unknown b"] * 50 + ["c c c c"] * 50)
-        # Right where a word meets one of the other kind, and half where it meets one of its own, or itself.
+        # A comparison with a word of the other kind is right. One with a word of the same kind counts as half right.
         assert found == pytest.approx(75, abs=3)
 
     def test_kinds_of_words_are_told_apart_and_noise_is_chance(self):
@@ -162,7 +162,7 @@ class TestQuality:
         (tmp_path / "sub").mkdir()
         questions = [f"w{a} w{a + 30} w{b} w{b + 30}" for a in range(9) for b in range(10, 19)]
         (tmp_path / "sub" / "questions-words.txt").write_text(": section\n" + "\n".join(questions) + "\n")
-        # Of different words: that a word's cosine with itself is 1 is true to rounding only, which would break ties.
+        # The words of a pair differ, because the cosine of a word with itself is 1 only up to rounding, so ties break.
         pairs = [(*rng.choice(60, size=2, replace=False), round(rng.random(), 3)) for _ in range(300)]
         (tmp_path / "EN-A.txt").write_text("".join(f"w{a}\tw{b}\t{score}\n" for a, b, score in pairs))
         (tmp_path / "EN-FEW.txt").write_text("w1 w2 3\nw2 w3 4\n")
