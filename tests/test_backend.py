@@ -1,4 +1,4 @@
-"""The backend: scatter-add against np.add.at, top-k against a sort, and arrays that stay on their device."""
+"""The backend: scatter-add compared with np.add.at, top-k with a sort, and arrays that stay on their device."""
 
 from __future__ import annotations
 

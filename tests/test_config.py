@@ -1,4 +1,4 @@
-"""The settings of training: defaults, derived defaults, checks, and that no default is written twice."""
+"""The settings of training: defaults, derived defaults, checks, and that each default is defined only once."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_estimator_has_the_defaults_of_the_settings():
 
 
 def test_no_default_of_a_setting_is_written_twice():
-    """Where training is set up, config.py alone gives settings their defaults; layers and compat have others."""
+    """Only config.py defines the defaults of training. Layers and compat have different defaults."""
     names = {field.name for field in dataclasses.fields(TrainingConfig)} | {"min_count"}
     paths = [PACKAGE / "word2vec.py", PACKAGE / "estimate.py", PACKAGE / "corpus" / "corpus.py"]
     for room in ("engines", "kernels", "cli"):

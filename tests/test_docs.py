@@ -58,12 +58,12 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.rel
 
 
 def python_of(page: Path) -> list[str]:
-    """Return the blocks of Python in a page."""
+    """Return the Python code blocks of a page."""
     return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
 def look_up(name: str) -> Any:
-    """Return what a dotted name of the package stands for; raise ImportError or AttributeError if it is nothing."""
+    """Return the object with a dotted name in the package. Raise ImportError or AttributeError if it does not exist."""
     module, parts = importlib.import_module("fastw2v"), name.split(".")[1:]
     while parts and hasattr(module, "__path__") and importlib.util.find_spec(f"{module.__name__}.{parts[0]}"):
         module = importlib.import_module(f"{module.__name__}.{parts.pop(0)}")

@@ -1,4 +1,4 @@
-"""The estimate says what training takes, and a training that cannot fit does not begin."""
+"""The estimate of time and memory, and the refusal to start training that does not fit in memory."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_training_that_cannot_fit_does_not_begin(corpus: Corpus, monkeypatch: 
         MemoryError, match=r"needs .* kB .* 500 kB are free.* vector_size=\d+, .*max_vocab=\d+"
     ) as error:
         model.fit(corpus)
-    # The settings that are named do fit.
+    # The settings suggested by the message fit.
     message = str(error.value)
     fitting = int(message.split("vector_size=")[1].split(",")[0])
     assert 16 <= fitting < 100

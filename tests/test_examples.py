@@ -1,4 +1,4 @@
-"""The example scripts run on small inputs and print what they promise."""
+"""The example scripts run on small inputs and print the expected results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def animals(tmp_path):
-    """Return a text in which cats and dogs do the same things, and cars and trucks do other things."""
+    """Return a text in which cats and dogs do the same things, and cars and trucks do different things."""
     rng = random.Random(1)
     kinds = [(["cat", "dog"], ["sleeps", "eats", "purrs"]), (["car", "truck"], ["drives", "brakes", "turns"])]
     lines = []

@@ -1,4 +1,4 @@
-"""Import rules: each room imports only those below it, without cycles, and nothing optional is loaded at import."""
+"""Import rules: a package imports only packages below it, without cycles, and no optional library at import."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def sources() -> dict[str, str]:
 def imports(text: str, modules: set[str]) -> tuple[set[str], set[str]]:
     """Return the modules of this package, and the top-level names of all others, that a text imports anywhere.
 
-    Imports for types alone count, too.
+    Imports for type checking count as well.
     """
     inside, outside = set(), set()
     for node in ast.walk(ast.parse(text)):

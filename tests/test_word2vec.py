@@ -1,4 +1,4 @@
-"""Word2Vec: what it learns, with each engine; what it refuses; what it promises about seeds."""
+"""Word2Vec: learning with each engine, rejected settings, and reproducibility with seeds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENGINES = ["layers", pytest.param("fused", marks=needs_numba)]
 
 
 def themes(n_sentences=600, seed=0):
-    """Return sentences that each keep to one of four themes of eight words, and share some common words."""
+    """Return sentences that each use one of four themes of eight words, and some common words."""
     rng = np.random.default_rng(seed)
     sentences = []
     for _ in range(n_sentences):
@@ -144,7 +144,7 @@ def test_the_metadata_of_the_fused_engine_has_the_whole_schedule():
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("sentences", [8000, 20])
 def test_a_short_run_has_a_curve_all_the_same(engine, sentences):
-    """Of a run of less than a second, some twenty points; of one with fewer steps, one at least."""
+    """A run of less than a second has about twenty points, and a run with fewer steps has at least one."""
     corpus = Corpus.from_sentences(themes(sentences))
     calls = []
     Word2Vec(vector_size=4, engine=engine, epochs=2, workers=1).fit(corpus, progress=lambda *call: calls.append(call))
@@ -169,7 +169,7 @@ def test_a_short_run_has_a_curve_all_the_same(engine, sentences):
     ({"sg": 1}, TypeError, "unexpected keyword argument 'sg'"),
 ])  # fmt: skip
 def test_settings_out_of_range(settings, error, message):
-    """`tests/test_config.py` has the others."""
+    """`tests/test_config.py` tests the other settings."""
     with pytest.raises(error, match=message):
         Word2Vec(**settings)
 
@@ -201,7 +201,7 @@ def test_build_vocab_and_train_are_fit():
     assert model.build_vocab(themes(100)) is model
     untrained = model.wv.vectors.copy()
     assert abs(untrained).max() <= 0.5 / 8
-    model.wv.most_similar("common0")  # computes what training must not leave behind
+    model.wv.most_similar("common0")  # fills a cache, which training must invalidate
     assert model.train(themes(100)) is model
     assert (model.trained_epochs, model.loss_history[-1][0]) == (3, 3 * model.corpus_total_words)
     whole = Word2Vec(**settings).fit(themes(100))
@@ -252,7 +252,7 @@ def test_a_model_of_gensim_s_is_not_loaded_but_told_how_to_be_read(tmp_path):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_training_again_draws_anew(engine):
-    """Otherwise every call of train would leave out the same words, and show the same negatives."""
+    """A second call of train drops different words and draws different negatives."""
     settings = {"vector_size": 8, "workers": 1, "epochs": 1, "engine": engine}
     goes_on = Word2Vec(**settings).fit(themes(100))
     begins = Word2Vec(**settings)
@@ -295,7 +295,7 @@ def test_words_are_added_to_a_trained_model(engine, tmp_path):
 def test_training_starts_from_pretrained_vectors(engine):
     settings = {"vector_size": 8, "workers": 1, "engine": engine, "min_count": 1}
     old = Word2Vec(epochs=3, **settings).fit(themes(300))
-    # A rate too low to change anything shows what the training began with.
+    # A rate that is too low to change anything shows the initial weights of training.
     still = {"epochs": 1, "alpha": 1e-9, "min_alpha": 1e-9}
     text = [[*sentence, "unheard-of"] for sentence in themes(50)]
     new = Word2Vec(**still, **settings).fit(text, init=old.wv)
@@ -305,11 +305,11 @@ def test_training_starts_from_pretrained_vectors(engine):
         ours, theirs = new.wv.get_index(word), old.wv.get_index(word)
         np.testing.assert_allclose(new.wv.context_vectors[ours], old.wv.context_vectors[theirs], atol=1e-6)
     assert np.abs(new.wv["unheard-of"]).max() <= 0.5 / 8 + 1e-6
-    alone = WordVectors(old.wv.index_to_key, np.asarray(old.wv.vectors, np.float16))  # no output side, half the bits
+    alone = WordVectors(old.wv.index_to_key, np.asarray(old.wv.vectors, np.float16))  # no output rows, half precision
     started = Word2Vec(**still, **settings).fit(text, init=alone)
     np.testing.assert_allclose(started.wv["common0"], old.wv["common0"], atol=1e-2)
     assert np.abs(started.wv.context_vectors).max() < 1e-5
-    # What was learnt is not lost: the first loss is near the last one of before.
+    # Training continues from the earlier result, so the first loss is near the last loss of the earlier training.
     settings |= {"epochs": 1, "sample": 0}
     again, anew = (Word2Vec(**settings).fit(themes(300), init=init).loss_history[0][1] for init in (old.wv, None))
     assert again < 0.9 * anew
@@ -433,7 +433,7 @@ def test_in_scikit_learn():
 
     model = Word2Vec(vector_size=8, window=3, epochs=1, workers=1, callbacks=[lambda event, model: None])
     assert base.clone(model.set_params(callbacks=())).get_params() == model.get_params()
-    base.clone(model.fit(themes(50))).fit(themes(50))  # a clone is not fitted, and can be
+    base.clone(model.fit(themes(50))).fit(themes(50))  # a clone is unfitted and can be fitted
     assert not hasattr(base.clone(model), "wv")
     texts = [" ".join(sentence) for sentence in themes(50)]
     steps = make_pipeline(FunctionTransformer(lambda lines: [line.split() for line in lines]), base.clone(model))
@@ -451,7 +451,7 @@ def test_in_scikit_learn():
 
 
 def test_without_numba_and_cupy_everything_still_works():
-    # In a process of its own, in which both cannot be imported: this is the whole library on NumPy alone.
+    # Run the library on NumPy alone, in a separate process in which neither can be imported.
     script = """
 import random, sys
 sys.modules["numba"] = sys.modules["cupy"] = None
@@ -475,7 +475,7 @@ def test_on_a_gpu_the_layers_learn_the_same(monkeypatch):
 
     if problem := cuda_problem():
         pytest.skip(problem)
-    monkeypatch.setattr(eager, "GPU_GROUPS", 16)  # as on a processor
+    monkeypatch.setattr(eager, "GPU_GROUPS", 16)  # as on a CPU
     settings = {"vector_size": 16, "epochs": 3, "engine": "layers"}
     host, device = (Word2Vec(device=device, **settings).fit(themes()) for device in ("cpu", "cuda"))
     assert device.loss_history[-1][1] == pytest.approx(host.loss_history[-1][1], rel=0.02)

@@ -1,4 +1,4 @@
-"""Columns of pandas, polars, Arrow and Hugging Face datasets as those make them, and arrays of a stand-in for CuPy."""
+"""Columns of pandas, polars, Arrow and Hugging Face datasets, and arrays of a substitute for CuPy."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def words_of(corpus: Corpus) -> list[list[str]]:
 
 
 def tables(name: str, library: Any, values: list[Any]) -> tuple[Any, Any]:
-    """Return a table of one column, and one of two."""
+    """Return a table with one column, and a table with two."""
     make = {
         "pandas": lambda columns: library.DataFrame(columns),
         "polars": lambda columns: library.DataFrame(columns),
@@ -129,7 +129,7 @@ def test_a_model_is_fitted_on_a_column():
 
 
 class CuPyArray:
-    """As an array of CuPy: it goes to the host when asked by name, and never by itself."""
+    """Like an array of CuPy: `get` copies it to the host, and implicit conversion is an error."""
 
     __module__ = "cupy"
 

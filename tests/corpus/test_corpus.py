@@ -1,4 +1,4 @@
-"""Text, token lists and arrays become the same corpus; bad input is named."""
+"""Text, token lists and arrays give the same corpus, and errors name the invalid input."""
 
 from __future__ import annotations
 
@@ -314,7 +314,7 @@ def test_walks_of_the_wrong_kind(walks: Any, error: type[Exception], message: st
 
 
 class NAType:
-    """The missing value of pandas: its comparisons have no truth value."""
+    """Like the missing value of pandas, whose comparisons have no truth value."""
 
     def __ne__(self, other: object) -> Any:
         return self
@@ -326,7 +326,7 @@ class NAType:
 
 
 class Column:
-    """What columns of Arrow, pandas and others have in common with a list, and what they have not."""
+    """A column with only the list methods that Arrow, pandas and others have in common."""
 
     def __init__(self, values: list[Any]) -> None:
         self.values = values

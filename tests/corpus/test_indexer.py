@@ -1,4 +1,4 @@
-"""Compiled code and a dictionary index words alike, whatever the threads, blocks and sizes of tables."""
+"""Compiled code and a dictionary give the same ids, for any numbers of threads and any sizes of blocks and tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fastw2v.corpus.sources import PADDING, TextBlock
 
 compiled = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="Numba is not installed")
 
-# All white space of str.split, its neighbours in UTF-8, word characters of one to four bytes, and things that hurt.
+# All white space of str.split, its neighbours in UTF-8, word characters of one to four bytes, and difficult cases.
 SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
@@ -33,7 +33,7 @@ LETTERS += "Σ\u03c3\u03c2\u1681\u167f\u200b\u1fff\u202a\u2030\u2060\u3001\u2fff
 
 
 def cut(data: bytes, at: int) -> Iterator[TextBlock]:
-    """Cut a text behind white space of one byte, in blocks of about `at` bytes."""
+    """Cut a text after single-byte white space, into blocks of about `at` bytes."""
     start = 0
     while start < len(data):
         found = re.compile(rb"[ \t\n]").search(data, min(start + at, len(data)))
@@ -43,7 +43,7 @@ def cut(data: bytes, at: int) -> Iterator[TextBlock]:
 
 
 def expected(text: str, lower: bool, min_count: int) -> tuple[list[str], list[int], list[list[str]]]:
-    """Ten lines of Python: words by falling count and first appearance, counts, and sentences of these words."""
+    """Return, with ten lines of Python, words by decreasing count and first appearance, counts, and sentences."""
     if lower:
         text = text.lower()
     counts = Counter(text.split())
@@ -71,7 +71,7 @@ def found(indexed: IndexedText, min_count: int, workers: int) -> tuple[list[str]
 def check(
     text: str, block: int, *, lower: bool = False, min_count: int = 1, workers: int = 2, memory: int = 1 << 27
 ) -> None:
-    """Compare both ways of indexing, in memory or on disk, with the ten lines of Python."""
+    """Compare both ways of indexing, in memory and on disk, with `expected`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spill_buffer, "IN_MEMORY", memory)
         ways = [1 << 60, -1] if importlib.util.find_spec("numba") else [1 << 60]
@@ -101,7 +101,7 @@ def test_words_that_differ_by_little(words: list[str], workers: int):
 
 
 def test_threads_that_overtake_each_other_change_nothing():
-    """A table that sees a later block before an earlier one would take a word's second position for its first."""
+    """A table that receives a later block before an earlier one must store the first position of a word."""
     before = sys.getswitchinterval()
     random = np.random.default_rng(0)
     words = [f"w{i}" for i in random.zipf(1.3, 5000) % 3000]
@@ -134,7 +134,7 @@ def test_every_white_space_character_and_no_other():
 
 @compiled
 def test_words_with_equal_slots_and_tags_are_told_apart():
-    # The hash of `fastw2v.kernels.tokenizer` for words of 24 bytes, in NumPy, is undone for the last eight of them.
+    # Invert the hash of `fastw2v.kernels.tokenizer` in NumPy, to choose the last eight bytes of words of 24 bytes.
     def mix(z: np.ndarray) -> np.ndarray:
         z = (z ^ (z >> np.uint64(32))) * golden
         return z ^ (z >> np.uint64(29))

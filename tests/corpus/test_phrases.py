@@ -1,4 +1,4 @@
-"""Phrases equal gensim's, to the last bit of every score."""
+"""Phrases equal those of gensim, with exactly equal scores."""
 
 from __future__ import annotations
 

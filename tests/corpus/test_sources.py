@@ -1,4 +1,4 @@
-"""Text is read in blocks that end at white space, from files of every kind, each once, and its bytes are checked."""
+"""Text is read in blocks that end at white space, from files of every kind, each opened once, and is checked."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def test_files_folders_patterns_and_lists(tmp_path: Path, monkeypatch: pytest.Mo
         expand_source([tmp_path / "a.txt", tmp_path / "nowhere.txt"])
     with pytest.raises(FileNotFoundError, match="empty list"):
         expand_source([])
-    # The end of a file is the end of a line, and each may begin with a byte order mark.
+    # The end of a file ends a line, and each file may begin with a byte order mark.
     assert content([tmp_path / "b.txt", tmp_path / "a.txt"]) == b"b.txt\na.txt\n"
 
 
 class FileAccess:
-    """Counts the searches of folders and patterns, and how often each file is opened."""
+    """Counts of searched folders and patterns, and of the times each file is opened."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.searches: list[str] = []

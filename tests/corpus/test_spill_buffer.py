@@ -1,4 +1,4 @@
-"""A buffer holds the same values in memory and on disk, and a full disk is explained."""
+"""A buffer has the same values in memory and on disk, and the error for a full disk says what to do."""
 
 from __future__ import annotations
 

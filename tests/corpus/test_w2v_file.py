@@ -1,4 +1,4 @@
-"""The encoded corpus: read back what was written, and never take anything else for one."""
+"""Files of encoded corpora: a corpus is read back as it was written, and all other files are rejected."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_round_trip(corpus: Corpus, tmp_path: Path):
     corpus.save(path)
     loaded = Corpus.load(path)
     same(loaded, corpus)
-    assert loaded.ids.flags.writeable  # as an array in memory, so that kernels need not be compiled twice
-    loaded.save(path)  # over the file that it lies in
+    assert loaded.ids.flags.writeable  # like an array in memory, so that kernels are not compiled a second time
+    loaded.save(path)  # overwrites the file that is mapped
     same(Corpus.load(path), corpus)
     assert [file.name for file in tmp_path.iterdir()] == ["corpus.w2v"]
 
@@ -111,7 +111,7 @@ def test_a_word_that_cannot_be_written_leaves_the_old_file(corpus: Corpus, tmp_p
 
 
 def test_more_than_2_to_the_31_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A sparse file of 12 GB that takes a few kilobytes of disk."""
+    """Read a sparse file of 12 GB, which takes a few kilobytes on disk."""
     n = 3 * 2**30
     counts, words = np.array([n], "<i8").tobytes(), b"word\n"
     offsets = np.array([0, 2**31 + 5, n], "<i8").tobytes()
@@ -124,7 +124,7 @@ def test_more_than_2_to_the_31_tokens(tmp_path: Path, monkeypatch: pytest.Monkey
             file.write(offsets + counts + words)
         except OSError as error:
             pytest.skip(f"no sparse file of 12 GB: {error}")
-    monkeypatch.setattr(w2v_file, "_checksum", lambda mapped, start, length: 0)  # it would read 12 GB of zeros
+    monkeypatch.setattr(w2v_file, "_checksum", lambda mapped, start, length: 0)  # which would read 12 GB of zeros
     corpus = Corpus.load(path)
     assert len(corpus) == n
     assert corpus.offsets.tolist() == [0, 2**31 + 5, n]

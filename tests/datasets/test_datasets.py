@@ -27,7 +27,7 @@ VALID = " dog sat \n"
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder, and no folder of the user's own."""
+    """An empty cache folder, without a data folder set by the user."""
     monkeypatch.delenv("FASTW2V_DATA", raising=False)
     monkeypatch.setattr(download, "_cache", lambda: tmp_path / "cache")
     return tmp_path / "cache"
@@ -35,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path:
-    """A folder named by FASTW2V_DATA, and no network."""
+    """A folder named by FASTW2V_DATA, without network access."""
     folder = tmp_path / "data"
     folder.mkdir()
     monkeypatch.setenv("FASTW2V_DATA", str(folder))
@@ -45,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[Path]:
-    """The folder of a web server on this machine that stands for the sources."""
+    """The folder of a local web server that replaces the sources."""
     root = tmp_path / "server"
     root.mkdir()
 
@@ -66,7 +66,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iter
 
 
 def serve(root: Path, name: str, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a file on the server and its checksum into the list."""
+    """Put a file on the server, and its checksum into the list."""
     (root / name).write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
     sources = {url: sha256 if url.endswith(f"/{name}") else old for url, old in download.SOURCES.items()}
@@ -173,7 +173,7 @@ def test_a_suite_is_downloaded_and_names_what_it_takes(server: Path, cache: Path
 
 
 def test_an_address_that_does_not_answer_is_told_in_few_words(cache: Path, monkeypatch: pytest.MonkeyPatch):
-    url = "http://127.0.0.1:9/questions-words.txt"  # discard: nobody listens there
+    url = "http://127.0.0.1:9/questions-words.txt"  # the discard port, on which nothing listens
     monkeypatch.setattr(download, "SOURCES", {url: "0" * 64})
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(OSError, match=r"questions-words.txt failed: .*refused\. Put the file"):

@@ -13,7 +13,7 @@ RNG = np.random.default_rng(5)
 
 
 def table_probabilities(table: AliasTable) -> np.ndarray:
-    """Return the distribution that an alias table draws from, added up slot by slot."""
+    """Return the distribution of an alias table, added up slot by slot."""
     p = np.zeros(len(table.alias))
     for i, (threshold, alias) in enumerate(zip(table.threshold, table.alias, strict=True)):
         p[i] += int(threshold) / 2**32 / len(p)

@@ -59,7 +59,7 @@ def test_batches_equal_a_plain_loop(xp, shrink, sample, chunk_tokens):
             rows.append((target[g, row], around[around >= 0].tolist(), pool[g].tolist()))
         found.append((rows, batch.done))
         targets += batch.targets
-    # The batches of a chunk are shuffled, and each holds the tokens of three pools.
+    # The batches of a chunk are shuffled, and each consists of the tokens of three pools.
     expected, done = [], 0
     for start, stop in chunk_bounds(offsets, chunk_tokens):
         firsts = range(start // L, -(-stop // L), 3)

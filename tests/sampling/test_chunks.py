@@ -26,7 +26,7 @@ def test_chunks_are_shuffled_within_their_block():
     np.testing.assert_array_equal(np.sort(order), np.arange(len(starts)))
     np.testing.assert_array_equal(starts[order] // 1000, starts // 1000)
     within = order[starts // 1000 == 4]
-    assert abs(np.corrcoef(within, np.arange(len(within)))[0, 1]) < 0.25  # of 143 numbers: three standard deviations
+    assert abs(np.corrcoef(within, np.arange(len(within)))[0, 1]) < 0.25  # three standard deviations for 143 numbers
     assert (order != shuffle_order(starts, 1000, 3, 2)).any()
     assert (order != shuffle_order(starts, 1000, 4, 1)).any()
     np.testing.assert_array_equal(shuffle_order(starts, 1000, 3, 1), order)

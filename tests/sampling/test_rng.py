@@ -1,4 +1,4 @@
-"""Random numbers: known answers, the same integers on every backend, and the distributions they claim."""
+"""Random numbers: known answers, the same integers on every backend, and correct distributions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_key_is_the_same_arithmetic_in_python_integers():
 
 
 def test_known_answer_of_a_full_path(xp):
-    # Held fixed for ever: a change here changes every trained vector of every user.
+    # These numbers must never change, because a change would change the vectors that every user trains.
     key = rng.stream_key(1, rng.NEGATIVES, 0)
     pools = rng.bits(rng.bits(key, xp.arange(2))[:, None], xp.arange(3))
     assert to_host(rng.randint(pools, 1000)).tolist() == [[215, 332, 876], [827, 850, 484]]

@@ -13,4 +13,4 @@ def test_keep_threshold_is_the_formula():
     want = np.minimum(1, np.sqrt(1e-3 / f) + 1e-3 / f)
     np.testing.assert_allclose(keep_threshold(counts, 1e-3) / 2**32, want, atol=1e-9)
     assert (keep_threshold(counts, 0) == 2**32).all()
-    assert keep_threshold(np.array([5, 0]), 1e-3)[1] == 2**32  # a word that never occurs: no division by zero
+    assert keep_threshold(np.array([5, 0]), 1e-3)[1] == 2**32  # a word that never occurs causes no division by zero

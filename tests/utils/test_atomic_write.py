@@ -1,4 +1,4 @@
-"""A file appears under its name when it is complete, and what killed processes leave does not pile up."""
+"""A file appears under its name only when it is complete, and leftovers of killed processes do not accumulate."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_only_what_was_left_long_ago_is_removed(tmp_path: Path):
 
 
 def killed(command: list[str], seconds: float) -> None:
-    """Run a command in a process of its own, and kill it after so many seconds, if it still runs."""
+    """Run a command in a separate process, and kill the process if it still runs after `seconds`."""
     process = subprocess.Popen(
         [sys.executable, "-m", "fastw2v", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -96,7 +96,7 @@ def killed(command: list[str], seconds: float) -> None:
 
 
 def check_killed_commands(tmp_path: Path, words: int, kills: int) -> None:
-    """Kill `encode` and `train` at moments from their start to their end; what they wrote is whole or not there."""
+    """Kill `encode` and `train` at various moments, and check that their output is complete or does not exist."""
     folder = tmp_path / "text"
     folder.mkdir()
     corpus = folder / "corpus.txt"
@@ -115,7 +115,7 @@ def check_killed_commands(tmp_path: Path, words: int, kills: int) -> None:
         path.unlink()
         for i in range(kills):
             killed(command, whole * (0.2 + 0.9 * moments.random() if i else 0.95))
-            # Now and then it was in time.
+            # Sometimes the command finishes before it is killed.
             if path == encoded and path.exists():
                 again = Corpus.load(path)
                 np.testing.assert_array_equal(again.ids, expected.ids)
@@ -125,7 +125,7 @@ def check_killed_commands(tmp_path: Path, words: int, kills: int) -> None:
                 assert trained.index_to_key == expected.vocabulary.words
                 assert np.isfinite(trained.vectors).all()
             path.unlink(missing_ok=True)
-        # What was left is neither taken for a text nor in the way of the next run, which takes it away once it is old.
+        # Leftovers are not read as text and do not disturb the next run, which removes them if they are old.
         assert len(Corpus.from_text(folder, min_count=1)) == len(expected)
         for left in folder.glob(f"{PREFIX}*/*"):
             os.utime(left, (0, 0))

@@ -1,4 +1,4 @@
-"""The check of a loss."""
+"""The check that a loss is finite."""
 
 from __future__ import annotations
 

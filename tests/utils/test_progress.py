@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 
 
 def pretend_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    # Not a fixture: pytest puts its own stream back between setting up and calling a test.
+    # This is not a fixture, because pytest restores its own stream between setup and call of a test.
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
@@ -74,7 +74,7 @@ def test_update_is_cheap(monkeypatch: pytest.MonkeyPatch):
         for done in range(100_000):
             progress.update(done, loss=1.0)
         seconds = time.perf_counter() - start
-    assert seconds < 2  # 20 microseconds each even on a busy machine
+    assert seconds < 2  # 20 microseconds per call, even on a busy machine
 
 
 def test_without_a_terminal_rich_is_not_imported():
