@@ -118,8 +118,8 @@ def summary(name: str, found: Results) -> str:
         lines.append("| " + " | ".join(cells) + " |")
     if found.wrong:
         lines += ["", f"Wrong results, omitted: {'; '.join(dict.fromkeys(wrong.what for wrong in found.wrong))}."]
-    text = f"Text: {usual['corpus']}, {usual['words']:,} words. The table shows medians; brackets after a speed-up give each repetition. "
-    text += f"Machine: {machine_line(found)}"
+    text = f"Text: {usual['corpus']}, {usual['words']:,} words. The table shows medians. "
+    text += f"Brackets after a speed-up give the value of each repetition. Machine: {machine_line(found)}"
     return "\n".join([*lines, "", textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)])
 
 
