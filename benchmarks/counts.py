@@ -40,7 +40,7 @@ class RowTraffic:
 
 @dataclass(frozen=True)
 class LayerCalls:
-    """Calls of the array library by the layers engine, with the batch size used on a GPU."""
+    """Calls that the layers engine makes to the array library, with the batch size used on a GPU."""
 
     calls: int
     """Calls per batch that compute or copy. Each call is at least one kernel launch."""

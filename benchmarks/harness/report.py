@@ -207,7 +207,7 @@ def _every_system(rows: list[Row], measures: list[str]) -> list[str]:
 
 
 def machine_line(found: Results) -> str:
-    """Return a sentence with the machine, the date, the commit and the load by other programs."""
+    """Return a sentence that states the machine, the date, the commit and the load from other programs."""
     machine = found.machine
     gpu = "" if isinstance(machine["GPU"], str) else f", {machine['GPU']['name']}"
     busy = f"; other programs used up to {found.disturbed:.0%} of the machine" if found.disturbed else ""
@@ -386,7 +386,9 @@ def scaling(found: Results) -> Any:
 
 
 def memory_limit(found: Results) -> Any:
-    """Return a bar chart of the bytes per second that training must move and the speed of copying, or None."""
+    """Return a bar chart that compares the bytes per second that training must move with the speed of copying.
+
+    Return None if either was not measured."""
     rows = [row for row in found.rows if row.section == "costs" and row.what.startswith(ROWS_MOVED)]
     limits = [row for row in found.rows if row.section == "costs" and row.what == COPYING]
     if not rows or not limits:

@@ -164,7 +164,7 @@ def fit_times(rows: Sequence[Row]) -> tuple[Fit, list[Row]]:
 
 
 def _thread_seconds(row: Row) -> float:
-    """Return the thread-seconds per target in the fastest repetition, which other load affected least."""
+    """Return the thread-seconds per target in the fastest repetition, the one least affected by other load."""
     return float(row.settings["workers"]) / (max(row.values) * float(row.settings["kept"]))
 
 

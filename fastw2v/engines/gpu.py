@@ -497,7 +497,7 @@ def _padded(W: Any) -> Any:
 
 
 def _is_padded(W: Any) -> bool:
-    """Return whether a table has the layout of `allocate`, which is trained without a copy."""
+    """Return whether a table has the layout that `allocate` produces. Such a table is trained without a copy."""
     width = _padded_width(W.shape[1])
     whole = W if width == W.shape[1] else W.base
     return (

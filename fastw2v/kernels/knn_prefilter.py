@@ -1,7 +1,7 @@
 """Prefilter for nearest neighbours: use 16-bit integer products to find the few rows that can be among the k nearest.
 
-An instruction multiplies and adds twice as many 16-bit integers as float32 numbers, and scores that are compared in
-registers need not be written to memory. All rows are therefore scored in integers first. The caller then scores only
+One instruction can multiply and add twice as many 16-bit integers as float32 numbers.
+Also, scores need not be written to memory if they are compared in registers. All rows are therefore scored in integers first. The caller then scores only
 the remaining candidates in floating point. The following bound guarantees that no nearest neighbour is lost.
 
 Let x be a row and y a query, both of length at most L (1 plus a margin for rounding). Let X and Y be the integer

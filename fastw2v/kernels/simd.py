@@ -198,7 +198,7 @@ def hadd(typing: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def hadd_groups(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Return the element-wise sum of the groups of four in each vector.
+    """Split each vector into groups of four elements, and add the groups element-wise.
 
     The result has the four sums for `a`, followed by those for `b`, `c` and `d`.
     """

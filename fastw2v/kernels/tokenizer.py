@@ -12,8 +12,8 @@ half a cache line:
 Nearly all words of a text have at most 16 bytes, so they are compared and counted without reading memory outside the
 slot. For longer words, the hash replaces the second eight bytes, and words with equal slots are compared byte by byte.
 
-The words of a table are stored consecutively, each followed by a line feed, so they are a text themselves. To merge two
-tables, this text of one table is tokenized with the other table.
+The words of a table are stored consecutively, each followed by a line feed, so together they form a text. Two tables
+are merged by tokenizing the text of one table into the other.
 """
 
 # mypy: disable-error-code="untyped-decorator"

@@ -258,7 +258,7 @@ def _damping(max_rate: Any, word: Any, alpha: Any) -> Any:
 
 @njit
 def _write_back_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any, max_rate: Any, alpha: Any) -> None:
-    """Add the updates of a pool's rows since `_fill_pool` to the rows of W, scaled by `_damping`."""
+    """Scale the updates that a pool's rows have received since `_fill_pool`, and add them to the rows of W."""
     for m in range(size):
         if ids[m] >= 0:
             row = np.int64(ids[m]) * width
