@@ -388,7 +388,8 @@ def scaling(found: Results) -> Any:
 def memory_limit(found: Results) -> Any:
     """Return a bar chart that compares the bytes per second that training must move with the speed of copying.
 
-    Return None if either was not measured."""
+    Return None if either was not measured.
+    """
     rows = [row for row in found.rows if row.section == "costs" and row.what.startswith(ROWS_MOVED)]
     limits = [row for row in found.rows if row.section == "costs" and row.what == COPYING]
     if not rows or not limits:

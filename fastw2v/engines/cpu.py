@@ -287,7 +287,10 @@ def _keys(seed: int, epoch: int) -> np.ndarray:
 
 
 def _to_the_last_below(max_rates: np.ndarray, highest: float) -> np.ndarray:
-    """Keep the limits up to the last one below `highest`. They belong to a few frequent words, so they fit in the cache."""
+    """Keep the limits up to the last one below `highest`.
+
+    They belong to a few frequent words, so they fit in the cache.
+    """
     return max_rates[: np.flatnonzero(max_rates < highest).max(initial=-1) + 1]
 
 

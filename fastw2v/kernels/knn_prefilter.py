@@ -1,8 +1,8 @@
 """Prefilter for nearest neighbours: use 16-bit integer products to find the few rows that can be among the k nearest.
 
-One instruction can multiply and add twice as many 16-bit integers as float32 numbers.
-Also, scores need not be written to memory if they are compared in registers. All rows are therefore scored in integers first. The caller then scores only
-the remaining candidates in floating point. The following bound guarantees that no nearest neighbour is lost.
+One instruction can multiply and add twice as many 16-bit integers as float32 numbers. Also, scores need not be written
+to memory if they are compared in registers. All rows are therefore scored in integers first. The caller then scores
+only the remaining candidates in floating point. The following bound guarantees that no nearest neighbour is lost.
 
 Let x be a row and y a query, both of length at most L (1 plus a margin for rounding). Let X and Y be the integer
 vectors nearest to S·x and S·y, with S = `SCALE`. Each component is rounded by at most 0.51 (0.5 plus the rounding error
