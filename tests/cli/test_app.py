@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import fastw2v
 
@@ -39,6 +42,7 @@ def test_unknown_choices_are_usage_errors(run: Any, corpus: Path, tmp_path: Path
     assert "skipgram" in result.err
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
 def test_interruption_ends_with_130_and_leaves_nothing(tmp_path: Path):
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("\n".join("one two three four five six seven eight nine ten" for _ in range(20_000)))

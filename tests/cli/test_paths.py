@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.cli.helpers import failed
 
@@ -16,6 +19,7 @@ def test_train_fails_before_training_when_the_output_cannot_be_written(run: Any,
     failed(run("train", corpus, "-o", tmp_path / "folder.bin"), "is a folder")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
 def test_what_is_read_is_not_written_over(run: Any, corpus: Path, tmp_path: Path):
     before = corpus.read_bytes()
     (tmp_path / "texts").mkdir()

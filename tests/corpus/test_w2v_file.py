@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import struct
 import subprocess
 import sys
@@ -149,7 +148,7 @@ def test_killed_at_any_point_leaves_a_whole_file_or_none(tmp_path: Path):
         assert process.stdout is not None
         process.stdout.readline()
         time.sleep(0.013 * i)
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
         process.stdout.close()
         if path.exists():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -91,7 +90,7 @@ def killed(command: list[str], seconds: float) -> None:
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
-        process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+        process.kill()
         process.wait()
 
 
