@@ -61,6 +61,15 @@ class HNSWIndex:
     See Also
     --------
     WordVectors.nearest : Exact search, which is faster for many queries at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.vectors import HNSWIndex
+    >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]))
+    >>> HNSWIndex(wv, ef_search=64)
+    HNSWIndex(WordVectors(3 words, 2 dimensions, float64), 'usearch', ef_search=64)
     """
 
     def __init__(
@@ -103,6 +112,14 @@ class HNSWIndex:
             If a word is not in the vocabulary.
         ValueError
             If no terms are given, a vector has the wrong shape, `topn` is negative, or the sum is zero or not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]))
+        >>> [(word, round(cosine, 2)) for word, cosine in wv.index().most_similar("cat")]
+        [('dog', 0.8), ('car', 0.0)]
         """
         query, rows = weighted_sum(self.vectors, positive, negative)
         return self._found(query, np.array([(0, row) for row in rows], dtype=np.int64).reshape(-1, 2), topn)[0]
@@ -132,6 +149,14 @@ class HNSWIndex:
             If `queries` is a single word.
         ValueError
             If a vector has the wrong shape, a query has no direction, or `topn` is negative.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]))
+        >>> [[word for word, _ in found] for found in wv.index().nearest(["cat", "car"], topn=1)]
+        [['dog'], ['dog']]
         """
         matrix, left_out = query_matrix(self.vectors, queries)
         return self._found(matrix, left_out, topn)
@@ -158,6 +183,16 @@ class HNSWIndex:
         ------
         ValueError
             If `topn` or `sample` is below 1, or fewer than two words have a direction.
+
+        Examples
+        --------
+        In a small vocabulary, the index finds all neighbours:
+
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> vectors = np.random.default_rng(0).normal(size=(100, 8))
+        >>> WordVectors([f"w{i}" for i in range(100)], vectors).index().recall(topn=5)
+        1.0
         """
         if min(topn, sample) < 1:
             raise ValueError(f"topn is {topn} and sample is {sample}; both must be at least 1")
@@ -186,6 +221,16 @@ class HNSWIndex:
         ------
         OSError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> from fastw2v.vectors import HNSWIndex
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]))
+        >>> wv.index().save("words.index")
+        >>> HNSWIndex.load("words.index", wv).most_similar("car", topn=1)[0][0]
+        'dog'
         """
         from safetensors.numpy import save_file
 
@@ -223,6 +268,20 @@ class HNSWIndex:
         -----
         Load only files from a trusted source. Checksums detect damaged files and mismatched vectors. However, a
         malicious file can have valid checksums, and usearch and faiss do not validate their input.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> from fastw2v.vectors import HNSWIndex
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]))
+        >>> wv.index().save("words.index")
+        >>> HNSWIndex.load("words.index", wv)
+        HNSWIndex(WordVectors(3 words, 2 dimensions, float64), 'usearch', ef_search=128)
+        >>> HNSWIndex.load("words.index", wv - ["car"])
+        Traceback (most recent call last):
+            ...
+        ValueError: words.index: the index was built from different vectors; rebuild it with WordVectors.index
         """
         from safetensors import SafetensorError, safe_open
 

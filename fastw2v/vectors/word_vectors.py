@@ -546,6 +546,14 @@ class WordVectors:
             If the package named by `backend` is not installed.
         ValueError
             If `backend` is not supported, `M` is below 2, or `ef_construction` or `ef_search` is below 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]))
+        >>> [word for word, cosine in wv.index().most_similar("cat")]
+        ['dog', 'car']
         """
         return HNSWIndex(self, backend, M, ef_construction, ef_search)
 
