@@ -224,7 +224,9 @@ def test_the_citation_has_the_version_of_the_package():
 REFERENCE = sorted((ROOT / "docs" / "reference").glob("*.md"))
 
 
-@pytest.mark.parametrize("page", [page for page in REFERENCE if "\n::: " in page.read_text(encoding="utf-8")])
+@pytest.mark.parametrize(
+    "page", [page for page in REFERENCE if "\n::: " in page.read_text(encoding="utf-8")], ids=lambda page: page.name
+)
 def test_the_reference_lists_the_public_names(page):
     text = page.read_text(encoding="utf-8")
     (module,) = re.findall(r"^::: (\S+)$", text, re.MULTILINE)
