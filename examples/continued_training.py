@@ -51,8 +51,7 @@ def main() -> None:
     model = Word2Vec.load("model.safetensors")
 
     # update=True adds the new words, and the words of the first text keep their vectors. With a learning rate below the
-    # default, known words change less. cbow_grad is set, because its default depends on whether alpha is given.
-    model.set_params(cbow_grad="balanced")
+    # default, known words change less. A loaded model keeps the CBOW gradient that it was trained with.
     model.build_vocab(second, update=True)
     model.train(second, epochs=5, alpha=0.05)
     print(f"after the second text, {len(model.wv):,} words:")

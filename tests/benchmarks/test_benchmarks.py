@@ -337,7 +337,7 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     assert {path.name for path in written} >= {
         "box-speed-quality.png", "box-scaling.png", "box-memory-limit.png", "REPORT.md", "README.md",
     }  # fmt: skip
-    text = readme.read_text()
+    text = readme.read_text(encoding="utf-8")
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
@@ -346,7 +346,7 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     assert text.count("\n| ") == 3  # skip-gram was not measured in the pipeline section
     words = " ".join(text.split())
     assert "A chip, 2 cores; 2026-01-02, commit 0123456789ab; other programs used up to 2% of the machine." in words
-    page = (tmp_path / "REPORT.md").read_text()
+    page = (tmp_path / "REPORT.md").read_text(encoding="utf-8")
     comparison = page[page.index("### Comparison") : page.index("### Training")]
     assert (
         "| CBOW, training alone | 15 (14..16) M words/s | 7.89 times (7.89, 7, 8.89) | 36.1 (34.4) | 0.526 (0.487) |"

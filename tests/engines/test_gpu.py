@@ -9,6 +9,7 @@ import itertools
 import re
 import shutil
 import subprocess
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +29,9 @@ from tests.cuda_emulator import fake_cupy, nvrtc, ptx
 from tests.engines.cases import copies, corpus_of, random_tables, train, zipf_corpus
 
 EMULATOR = Path(__file__).parents[1] / "cuda_emulator" / "emulator.cpp"
-needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="the emulator needs g++")
+needs_compiler = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("g++") is None, reason="the emulator needs g++ and Linux"
+)
 
 
 def build(folder: Path, macros: Sequence[str], *options: str, source: Path = word2vec_cuda.SOURCE) -> Path:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastw2v.evaluate import statistics
@@ -41,6 +41,7 @@ def test_weighted_ranks_are_the_ranks_of_repeated_values(table: list[tuple[int, 
     assert all(ranks[i] == expected[values[i]] for i in range(len(values)) if times[i])
 
 
+@settings(deadline=None)  # the first example imports SciPy
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(-3, 3)), min_size=3, max_size=40))
 def test_rank_correlation_as_scipy(table: list[tuple[int, float]]) -> None:
     from scipy.stats import rankdata, spearmanr
