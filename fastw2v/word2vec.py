@@ -549,7 +549,8 @@ class Word2Vec:
             return estimate
         trial = type(self)(**self.get_params() | {"callbacks": ()})
         trial._prepare(corpus)  # once, so that the time to initialise the weights is not measured
-        config = trial.config(epochs=1)
+        # A tiny learning rate cannot overflow. The gradient is kept, because its default depends on `alpha`.
+        config = trial.config(epochs=1, alpha=1e-4, min_alpha=1e-4, cbow_grad=trial.config().cbow_grad)
 
         def train(tokens: int) -> None:
             trial._train(corpus_head(corpus, tokens), config, progress=lambda words, loss, alpha: None)

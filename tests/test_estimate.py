@@ -98,8 +98,15 @@ def test_the_speed_excludes_the_initialisation_of_the_weights(corpus: Corpus, mo
     assert configs[-1][0] == len(corpus)
     for _, config in configs:
         assert config.epochs == 1
-        assert (config.alpha, config.cbow_grad) == (model.config().alpha, model.config().cbow_grad)
+        assert config.cbow_grad == model.config().cbow_grad == "balanced"
     assert not hasattr(model, "wv")
+
+
+def test_a_rate_that_diverges_does_not_stop_an_estimate(corpus: Corpus):
+    model = Word2Vec(vector_size=16, alpha=1e30, engine="layers")
+    with pytest.raises(FloatingPointError):
+        model.fit(corpus, progress=lambda words, loss, alpha: None)
+    assert model.estimate(corpus).seconds is not None
 
 
 def test_callbacks_are_not_called_by_an_estimate(corpus: Corpus):
