@@ -85,20 +85,18 @@ def with_table(readme: str, every: dict[str, Results]) -> str:
 
 
 def summary(name: str, found: Results) -> str:
-    """Return the summary of a run for the README, or "" if the run has no baselines.
+    """Return the summary of a run for the README, or "" if no whole process was compared with a baseline.
 
     The summary consists of the plot of speed and quality, and of a table that compares whole processes, from text to
     vectors, on the whole text. The report contains all other results.
     """
-    beside = _with_baselines(found)
-    if not beside:
-        return ""
-    usual = beside[0][0].settings
-    whole = [rows for rows in beside if rows[0].settings["words"] == usual["words"]]
+    whole, measures = _on_the_whole_text(found)
     timed = [rows for rows in whole if rows[0].unit == "s"]
+    if not timed:
+        return ""
     memory = {tuple(rows[0].settings.items()): rows for rows in whole if rows[0].unit == "MB"}
-    baseline = next(row.baseline for row in beside[0] if row.baseline)
-    measures = [measure for measure in QUALITY_NAMES if measure in beside[0][0].quality]
+    usual = whole[0][0].settings
+    baseline = next(row.baseline for row in timed[0] if row.baseline)
     lines = []
     if _first_in_training(found):
         image = f"benchmarks/results/{name}-speed-quality.png"
@@ -107,14 +105,12 @@ def summary(name: str, found: Results) -> str:
     columns.append(f"memory ({baseline})")
     lines += ["| Text to vectors | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
     for rows in timed:
-        row = next(row for row in rows if row.what.startswith(OUR_NAME))
-        other = printing.baseline_of(row, rows)
-        if other is None:
-            continue
-        speed_up = printing.times(row, [other]).replace(f" times {baseline}", "×")
+        row, other = _ours_and_baseline(rows)
+        speed_up = printing.times(row, rows).replace(f" times {baseline}", "×")
         cells = [_model(row, usual), speed_up, _median(row), _median(other)]
         cells += [f"{_score(row.quality[measure])} ({_score(other.quality[measure])})" for measure in measures]
-        cells.append(" ".join(_memory(memory.get(tuple(row.settings.items()), []))))
+        both = memory.get(tuple(row.settings.items()))
+        cells.append("{} ({})".format(*map(_median, _ours_and_baseline(both))) if both else "")
         lines.append("| " + " | ".join(cells) + " |")
     if found.wrong:
         lines += ["", f"Wrong results, omitted: {'; '.join(dict.fromkeys(wrong.what for wrong in found.wrong))}."]
@@ -125,23 +121,35 @@ def summary(name: str, found: Results) -> str:
 
 def comparison_tables(found: Results) -> str:
     """Return two tables: fastw2v and the baseline in every comparison, and all systems in one training comparison."""
-    beside = _with_baselines(found)
-    if not beside:
+    whole, measures = _on_the_whole_text(found)
+    if not whole:
         return ""
-    usual = beside[0][0].settings
-    measures = [measure for measure in QUALITY_NAMES if measure in beside[0][0].quality]
-    whole = [rows for rows in beside if rows[0].settings["words"] == usual["words"]]
-    lines = [*_ours_beside_baseline(whole, measures, usual), ""]
+    lines = [*_ours_beside_baseline(whole, measures, whole[0][0].settings), ""]
     # A comparison of two systems is already in the table above.
-    several = [rows for rows in beside if rows[0].section == "training" and len(rows) > 2]
+    several = [rows for rows in whole if rows[0].section == "training" and len(rows) > 2]
     for rows in several[:1]:
         lines += [*_every_system(rows, measures), ""]
     return "\n".join(lines)
 
 
-def _with_baselines(found: Results) -> list[list[Row]]:
-    """Return the comparisons that include a baseline."""
-    return [rows for rows in comparisons(found) if any(printing.baseline_of(row, rows) for row in rows)]
+def _on_the_whole_text(found: Results) -> tuple[list[list[Row]], list[str]]:
+    """Return the comparisons of fastw2v with a baseline on the whole text, and the measures of quality they have."""
+    beside = [
+        rows
+        for rows in comparisons(found)
+        if any(row.what.startswith(OUR_NAME) and printing.baseline_of(row, rows) for row in rows)
+    ]
+    whole = [rows for rows in beside if rows[0].settings["words"] == beside[0][0].settings["words"]]
+    return whole, [measure for measure in QUALITY_NAMES if whole and measure in whole[0][0].quality]
+
+
+def _ours_and_baseline(rows: Sequence[Row]) -> tuple[Row, Row]:
+    """Return the first row of fastw2v that has a baseline, and this baseline."""
+    return next(
+        (row, other)
+        for row in rows
+        if row.what.startswith(OUR_NAME) and (other := printing.baseline_of(row, rows)) is not None
+    )
 
 
 def _model(row: Row, usual: dict[str, Any]) -> str:
@@ -158,15 +166,6 @@ def _median(row: Row) -> str:
 def _score(value: float) -> str:
     """Return a percentage with one decimal, or a correlation with three."""
     return f"{value:.1f}" if value >= 1 else f"{value:.3f}"
-
-
-def _memory(rows: Sequence[Row]) -> list[str]:
-    """Return the peak memory of fastw2v, followed by that of the baseline in brackets."""
-    for row in rows:
-        other = printing.baseline_of(row, rows)
-        if other is not None and row.what.startswith(OUR_NAME):
-            return [_median(row), f"({_median(other)})"]
-    return []
 
 
 def _ours_beside_baseline(groups: list[list[Row]], measures: list[str], usual: dict[str, Any]) -> list[str]:

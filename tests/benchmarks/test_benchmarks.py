@@ -366,6 +366,7 @@ def test_report_and_readme_come_from_the_json(tmp_path):
         "without baselines": replace(example(), rows=[]),
     }
     assert report.with_table(text, older | report.read_all(tmp_path)) == text  # the README shows one run
+    assert report.summary("box", older["an older box"]) == ""  # no whole processes were measured
     assert "Wrong" not in text
     wrong = replace(example(), wrong=[Wrong("training", "PyTorch, skip-gram", "its vectors are not finite")])
     assert "Wrong results, omitted: PyTorch, skip-gram." in report.summary("box", wrong)
