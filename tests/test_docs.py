@@ -55,6 +55,7 @@ OPTIONAL = {
     "fastw2v.vectors.word_vectors.WordVectors.index": "usearch",
 }
 """Packages that examples need: the examples of these modules and methods run only if the package is installed."""
+DEFINITIONS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -103,19 +104,30 @@ def test_the_python_of_the_readme_prints_what_it_says(tmp_path, monkeypatch, cap
     assert capsys.readouterr().out.splitlines() == promised
 
 
-def docstrings(module: str) -> dict[str, str]:
-    """Return the docstrings of a module and of all its functions, classes and methods, by dotted name."""
-    found = {}
+@cache
+def definitions(module: str) -> dict[str, ast.AST]:
+    """Return a module and its functions, classes and methods at any depth, by dotted name."""
+    found: dict[str, ast.AST] = {}
 
-    def visit(node: ast.Module | ast.ClassDef | ast.FunctionDef, name: str) -> None:
-        # The docstrings come from the source, because `doctest` does not find those of cached properties.
-        found[name] = ast.get_docstring(node) or ""
-        for inner in node.body:
-            if isinstance(inner, ast.ClassDef | ast.FunctionDef):
-                visit(inner, f"{name}.{inner.name}")
+    def visit(node: ast.AST, name: str) -> None:
+        if isinstance(node, DEFINITIONS):
+            name = name if isinstance(node, ast.Module) else f"{name}.{node.name}"
+            # Of a property, the getter comes first and has the docstring.
+            found.setdefault(name, node)
+        for inner in ast.iter_child_nodes(node):
+            visit(inner, name)
 
     visit(ast.parse(MODULES[module].read_text(encoding="utf-8")), module)
     return found
+
+
+def examples(node: ast.AST) -> list[doctest.Example]:
+    """Return the examples in a docstring that run code: comments and skipped examples do not count.
+
+    The docstring comes from the source, because `doctest` does not find those of cached properties.
+    """
+    found = doctest.DocTestParser().get_examples(ast.get_docstring(node) or "")
+    return [one for one in found if not one.options.get(doctest.SKIP) and ast.parse(one.source).body]
 
 
 def listed(name: str, names: Iterable[str]) -> str | None:
@@ -129,8 +141,8 @@ def test_examples_in_docstrings(module, tmp_path, monkeypatch):
     names = vars(importlib.import_module(module))
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     missing = set()
-    for number, (name, text) in enumerate(docstrings(module).items()):
-        if ">>> " not in text:
+    for number, (name, node) in enumerate(definitions(module).items()):
+        if not examples(node):
             continue
         if (key := listed(name, OPTIONAL)) and not importlib.util.find_spec(OPTIONAL[key]):
             missing.add(OPTIONAL[key])
@@ -138,6 +150,7 @@ def test_examples_in_docstrings(module, tmp_path, monkeypatch):
         folder = tmp_path / str(number)
         folder.mkdir()
         monkeypatch.chdir(folder)
+        text = ast.get_docstring(node)
         runner.run(doctest.DocTestParser().get_doctest(text, dict(names), name, str(MODULES[module]), 0))
     assert not runner.failures
     if missing:
@@ -145,38 +158,30 @@ def test_examples_in_docstrings(module, tmp_path, monkeypatch):
     assert runner.tries
 
 
-def public_functions(module: str, path: Path) -> dict[str, str]:
-    """Return the docstrings of a module's public functions, methods, properties and classes with a constructor."""
-    found = {}
+def public_functions(module: str) -> dict[str, ast.AST]:
+    """Return a module's public functions, methods, properties and classes with a constructor, by dotted name."""
+    found = definitions(module)
+    functions = {name for name, node in found.items() if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
-    def visit(nodes: list[ast.stmt], prefix: str) -> None:
-        for node in nodes:
-            if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
-                continue
-            name = f"{prefix}.{node.name}"
-            if isinstance(node, ast.ClassDef):
-                visit(node.body, name)
-                if not any(isinstance(one, ast.FunctionDef) and one.name == "__init__" for one in node.body):
-                    continue
-            elif any(ast.unparse(one).endswith(".setter") for one in node.decorator_list):
-                continue
-            found[name] = ast.get_docstring(node) or ""
+    def is_public(name: str) -> bool:
+        within = name.removeprefix(module).split(".")[1:]
+        is_local = any(name.startswith(f"{one}.") for one in functions)
+        is_callable = name in functions or f"{name}.__init__" in functions
+        return bool(within) and is_callable and not is_local and not any(part.startswith("_") for part in within)
 
-    visit(ast.parse(path.read_text(encoding="utf-8")).body, module)
-    return found
+    return {name: node for name, node in found.items() if is_public(name)}
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_public_function_has_an_example(module):
-    documented = public_functions(module, MODULES[module])
-    missing = [name for name, text in documented.items() if ">>> " not in text and not listed(name, WITHOUT_EXAMPLES)]
-    assert not missing
+    documented = public_functions(module)
+    assert not [name for name, node in documented.items() if not examples(node) and not listed(name, WITHOUT_EXAMPLES)]
 
 
 def test_exceptions_to_the_examples_are_needed():
-    documented = {name for module, path in MODULES.items() for name in public_functions(module, path)}
+    missing = {name for module in MODULES for name, node in public_functions(module).items() if not examples(node)}
     for one in WITHOUT_EXAMPLES:
-        assert any(listed(name, [one]) for name in documented), one
+        assert any(listed(name, [one]) for name in missing), one
 
 
 @each_page
