@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -209,6 +210,55 @@ def test_names_of_the_package_exist(page):
             if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "fastw2v":
                 for alias in node.names:
                     look_up(f"{node.module}.{alias.name}")
+
+
+@cache
+def members() -> dict[str, set[str]]:
+    """Return the attributes of each class of the package, by the name of the class; inherited ones included."""
+    found: dict[str, set[str]] = {}
+    for module in MODULES:
+        for one in vars(importlib.import_module(module)).values() if module != "fastw2v.__main__" else ():
+            if isinstance(one, type) and one.__module__.startswith("fastw2v"):
+                names = found.setdefault(one.__name__, set())
+                for base in one.__mro__:
+                    names |= set(vars(base)) | set(vars(base).get("__annotations__", ()))
+                    if base.__module__ in MODULES:
+                        names |= set(re.findall(r"self\.(\w+)", MODULES[base.__module__].read_text(encoding="utf-8")))
+    return found
+
+
+@each_page
+def test_attributes_of_classes_exist(page):
+    for name, attribute in re.findall(r"`([A-Z]\w+)\.(\w+)", page.read_text(encoding="utf-8")):
+        if name in members():
+            assert attribute in members()[name], f"{name}.{attribute}"
+
+
+@cache
+def known_options() -> set[str]:
+    """Return the options of the commands, of the benchmarks, of the examples and of other programs in the pages."""
+    command = typer.main.get_command(importlib.import_module("fastw2v.cli.app").app)
+    found = {option for one in [command, *command.commands.values()] for item in one.params for option in item.opts}
+    for path in [
+        *(ROOT / "benchmarks").rglob("*.py"),
+        *(ROOT / "examples").glob("*.py"),
+        ROOT / "tests/prose_sample.py",
+    ]:
+        found |= set(re.findall(r'"(--[\w-]+)"', path.read_text(encoding="utf-8")))
+    return found | {"--help", "--hook-type", "--tool", "--device-as-default-execution-space"}
+
+
+@each_page
+def test_options_exist(page):
+    options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", re.sub(r"<!--.*?-->", "", page.read_text(encoding="utf-8"))))
+    assert options <= known_options(), options - known_options()
+
+
+@each_page
+def test_targets_of_make_exist(page):
+    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z][\w-]*)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named <= targets, named - targets
 
 
 @each_page
