@@ -41,8 +41,11 @@ def generated_baskets(n: int, rng: random.Random) -> list[list[str]]:
 def read_baskets(path: str) -> list[list[str]]:
     """Return the baskets of a CSV file with the columns ``order_id`` and ``item``."""
     baskets: dict[str, list[str]] = defaultdict(list)
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a byte order mark
+        rows = csv.DictReader(file)
+        if not {"order_id", "item"} <= set(rows.fieldnames or ()):
+            raise SystemExit(f"{path} has the columns {rows.fieldnames}; the columns order_id and item are needed")
+        for row in rows:
             baskets[row["order_id"]].append(row["item"])
     return list(baskets.values())
 

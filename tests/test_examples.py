@@ -76,13 +76,27 @@ def test_baskets_of_a_file(run, tmp_path):
         kind = kinds[order % len(kinds)]
         rows += [f'{order},"{kind} {number}"' for number in rng.sample(range(10), 6)]
     path = tmp_path / "orders.csv"
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8-sig")  # as spreadsheets write it
     printed = run("baskets.py", "--orders", str(path))
     lines = re.findall(r"^  (.*) \d: (.*)$", printed, re.MULTILINE)
     assert len(lines) == 5
     same = [other == kind for kind, others in lines for other in re.findall("|".join(kinds), others)]
     assert len(same) == 20
     assert sum(same) >= 14  # of 20; by chance 2
+
+
+def test_baskets_without_the_columns(run, tmp_path):
+    (tmp_path / "orders.csv").write_text("order,product\n1,tea\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"\['order', 'product'\]; the columns order_id and item are needed"):
+        run("baskets.py", "--orders", "orders.csv")
+
+
+@pytest.mark.parametrize("sizes", [("0", "1"), ("20", "0"), ("5", "2")])
+def test_graphs_that_are_too_small(run, capsys, sizes):
+    with pytest.raises(SystemExit) as stopped:
+        run("graph_walks.py", "--nodes", sizes[0], "--communities", sizes[1])
+    assert stopped.value.code == 2
+    assert "four times as large" in capsys.readouterr().err
 
 
 def test_continued_training(run, animals, tmp_path):
