@@ -54,8 +54,8 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--communities", type=int, default=10)
     options = parser.parse_args()
-    if not 1 <= options.communities <= options.nodes // 4:
-        parser.error("--communities must be at least 1, and --nodes at least four times as large")
+    if options.communities < 1 or options.nodes < max(20, 4 * options.communities):
+        parser.error("--communities must be at least 1, and --nodes at least 20 and four times as large")
 
     rng = np.random.default_rng(1)
     community, neighbours, starts = random_graph(options.nodes, options.communities, rng)

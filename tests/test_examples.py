@@ -91,7 +91,7 @@ def test_baskets_without_the_columns(run, tmp_path):
         run("baskets.py", "--orders", "orders.csv")
 
 
-@pytest.mark.parametrize("sizes", [("0", "1"), ("20", "0"), ("5", "2")])
+@pytest.mark.parametrize("sizes", [("0", "1"), ("20", "0"), ("19", "1"), ("20", "6")])
 def test_graphs_that_are_too_small(run, capsys, sizes):
     with pytest.raises(SystemExit) as stopped:
         run("graph_walks.py", "--nodes", sizes[0], "--communities", sizes[1])
