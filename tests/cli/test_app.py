@@ -43,6 +43,9 @@ def test_unknown_choices_are_usage_errors(run: Any, corpus: Path, tmp_path: Path
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="SIGINT is ignored, as in background jobs"
+)
 def test_interruption_ends_with_130_and_leaves_nothing(tmp_path: Path):
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("\n".join("one two three four five six seven eight nine ten" for _ in range(20_000)))

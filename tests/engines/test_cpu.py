@@ -283,6 +283,9 @@ def test_an_exception_in_the_callback_ends_the_training(small, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="SIGINT is ignored, as in background jobs"
+)
 def test_ctrl_c_ends_the_training_promptly(small):
     train(cpu, start(), small, epochs=1)  # compiles the kernel before the clock starts
     timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
