@@ -21,7 +21,7 @@ from fastw2v.engines.validation import check_arrays
 from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import alias_table, noise_weights
-from fastw2v.sampling.chunks import Chunk, iter_chunks
+from fastw2v.sampling.chunks import Chunk, iter_chunks, window_reach
 from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.loss import require_finite_loss
 
@@ -176,7 +176,7 @@ def train(
     ids = np.ascontiguousarray(corpus.ids, dtype=np.int32)
     offsets = np.ascontiguousarray(corpus.offsets, dtype=np.int64)
     keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
-    noise = alias_table(weights)
+    noise, reach = alias_table(weights), window_reach(config.window, offsets)
     padded = [_padded(W) for W in tables]
     report = TrainingReport(config, len(ids), on_progress)
     keys = [_keys(config.seed, epoch) for epoch in range(config.epochs)]
@@ -186,12 +186,13 @@ def train(
         alias=noise.alias.astype(np.int32),
         keys=keys[0],
         window=config.window,
+        reach=reach,
         shrink_windows=bool(config.shrink_windows),
     )
-    limits = max_rates(counts, keep, weights, config, concurrency=concurrency or workers)
+    limits = max_rates(counts, keep, weights, config, reach, concurrency=concurrency or workers)
     max_rate_in, max_rate_out = (_to_the_last_below(rates, config.alpha).astype(dtype) for rates in limits)
     schedule = word2vec_numba.Schedule(
-        cbow_grad_scale=cbow_grad_scale(config.cbow_grad, 2 * config.window).astype(dtype),
+        cbow_grad_scale=cbow_grad_scale(config.cbow_grad, 2 * reach).astype(dtype),
         max_rate_in=max_rate_in,
         max_rate_out=max_rate_out,
         negative=float(config.negative),

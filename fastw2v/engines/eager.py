@@ -22,6 +22,7 @@ from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import coalesce_in_order
 from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
 from fastw2v.sampling.batches import batches
+from fastw2v.sampling.chunks import window_reach
 from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.loss import require_finite_loss
 
@@ -37,6 +38,8 @@ GROUPS = 16
 """Pools in one batch. Larger batches are barely faster on NumPy and increase staleness."""
 GPU_GROUPS = 256
 """Pools in one batch on a GPU, where each batch needs over a hundred kernel launches regardless of its size."""
+MAX_GROUP_NUMBERS = 1 << 21
+"""Maximum size of the context rows of a batch, divided by `GROUPS` or `GPU_GROUPS`. Wide windows get smaller batches."""
 MAX_ROW_STEP = 1.6
 """Maximum norm of a row's update in one batch at the initial rate. Half or twice this value gives worse vectors."""
 
@@ -139,6 +142,11 @@ def train(
     )
     optimizer = SGD(config.alpha, max_row_norm=MAX_ROW_STEP / config.alpha)
     N, counts = len(corpus), corpus.vocabulary.counts
+    groups = GROUPS if is_numpy(W_in) else GPU_GROUPS
+    row_numbers = 2 * window_reach(config.window, corpus.offsets) * config.vector_size
+    targets = max(1, groups * MAX_GROUP_NUMBERS // row_numbers)  # that fit in a batch
+    pool_tokens = min(BATCH_POOL_TOKENS, targets)
+    groups = min(groups, targets // pool_tokens)
     report = TrainingReport(config, N, on_progress)
 
     def read_loss(epoch: int, total: Any, words: int) -> None:
@@ -162,9 +170,9 @@ def train(
                 keep,
                 noise,
                 window=config.window,
-                pool_tokens=BATCH_POOL_TOKENS,
+                pool_tokens=pool_tokens,
                 pool_size=max(MIN_BATCH_POOL_SIZE, 3 * config.negative),
-                groups=GROUPS if is_numpy(W_in) else GPU_GROUPS,
+                groups=groups,
                 seed=config.seed,
                 epoch=epoch,
                 shrink_windows=config.shrink_windows,

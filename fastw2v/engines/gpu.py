@@ -24,7 +24,7 @@ from fastw2v.engines.validation import check_arrays
 from fastw2v.kernels import word2vec_cuda
 from fastw2v.kernels.word2vec_cuda import Arguments, Kernel
 from fastw2v.sampling.alias import alias_table, noise_weights
-from fastw2v.sampling.chunks import iter_chunks
+from fastw2v.sampling.chunks import iter_chunks, window_reach
 from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.loss import require_finite_loss
 
@@ -166,9 +166,10 @@ def train(
         items = Items(*np.array(list(chunks), np.int64).T[1:].copy())
         n_items = len(items.start)
         chunks_per_epoch = n_items // config.epochs
+        reach = window_reach(config.window, offsets)
         interval = pool_sync_interval(config, alone=workers == 1 or chunks_per_epoch == 1)
         kernel, function = word2vec_cuda.compile_kernel(
-            config.model, double, _padded_width(D), config.window, config.tile, config.pool_size, interval > 1
+            config.model, double, _padded_width(D), reach, config.tile, config.pool_size, interval > 1
         )
         blocks = workers or min(word2vec_cuda.resident_blocks(kernel, function), chunks_per_epoch)
         copied = sum(not _is_padded(W) for W in tables)
@@ -183,7 +184,7 @@ def train(
         keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
         noise = alias_table(weights)
         limits = max_rates(
-            counts, keep, weights, config, concurrency=concurrency or blocks, pool_sync_interval=interval
+            counts, keep, weights, config, reach, concurrency=concurrency or blocks, pool_sync_interval=interval
         )
         padded = [_padded(W) for W in tables]
         report = TrainingReport(config, N, on_progress)
@@ -204,10 +205,11 @@ def train(
             threshold=cupy.asarray(noise.threshold),
             alias=cupy.asarray(noise.alias.astype(np.int32)),
             seed=config.seed % (1 << 64),
+            window=config.window,
             shrink_windows=bool(config.shrink_windows),
             pool_sync_interval=interval,
             pool_tokens=config.pool_tokens,
-            cbow_grad_scale=cupy.asarray(cbow_grad_scale(config.cbow_grad, 2 * config.window).astype(dtype)),
+            cbow_grad_scale=cupy.asarray(cbow_grad_scale(config.cbow_grad, 2 * reach).astype(dtype)),
             negative=float(config.negative),
             alpha=float(config.alpha),
             slope=report.slope,

@@ -4,8 +4,9 @@ This module specifies the Numba and CUDA kernels, which are tested against it in
 the chunks of the corpus in a new random order. A chunk is trained from left to right, in tiles of T targets:
 
 * The rows of contexts are *streamed*. They are rows of ``W_in`` for CBOW and of ``W_out`` for skip-gram. A token's row
-  is read once, when the token is `window` tokens ahead of the tile. Its gradients accumulate until the token is
-  `window` tokens behind the tile. Then the row is written once.
+  is read once, when the token is `reach` tokens ahead of the tile. Its gradients accumulate until the token is
+  `reach` tokens behind the tile. Then the row is written once. `reach` is the window, or less if all sentences are
+  shorter (`fastw2v.sampling.chunks.window_reach`).
 * All other rows, which are those of the targets and of the pool, take a step of SGD after each tile.
 
 The steps of contexts, and of skip-gram's targets, are clipped to the norm `fastw2v.config.MAX_STEP_NORM`.
@@ -40,7 +41,7 @@ from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import RowSparseGradient
 from fastw2v.sampling.alias import alias_table, noise_weights
 from fastw2v.sampling.batches import window_widths
-from fastw2v.sampling.chunks import iter_chunks
+from fastw2v.sampling.chunks import iter_chunks, window_reach
 from fastw2v.sampling.negatives import negative_pools
 from fastw2v.sampling.subsampling import keep_threshold, keep_tokens
 
@@ -138,9 +139,9 @@ def train(
     seed, window, negative = config.seed, config.window, config.negative
     keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
     noise = alias_table(weights)
-    N = len(ids)
+    N, reach = len(ids), window_reach(window, offsets)
     max_rate_in, max_rate_out = max_rates(
-        counts, keep, weights, config, concurrency=concurrency, pool_sync_interval=pool_sync_interval
+        counts, keep, weights, config, reach, concurrency=concurrency, pool_sync_interval=pool_sync_interval
     )
     report = TrainingReport(config, N, on_progress)
     for epoch, start, stop, done in iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, seed, config.epochs):
@@ -158,14 +159,14 @@ def train(
             tiles_since_sync += 1
             progress = (done + kept[first] - start) / (config.epochs * N)
             pool.rate = linear_rate(config.alpha, config.min_alpha, progress)
-            stream.enter(end + window)
-            context_index = _context_indices(sentence, width, first, end, window)
+            stream.enter(end + reach)
+            context_index = _context_indices(sentence, width, first, end, reach)
             if config.model == "cbow":
                 loss = cbow_ns(pool, stream, word[first:end], context_index, negative, config.cbow_grad)
             else:
                 loss = skipgram_ns(W_in, max_rate_in, pool, stream, word[first:end], context_index, negative)
             report.losses[epoch] += loss
-            stream.leave(end - window if end < len(word) else end, pool)
+            stream.leave(end - reach if end < len(word) else end, pool)
         pool.write()
         report.targets[epoch] += len(word)
         if report.is_due(done + stop - start):
@@ -597,10 +598,10 @@ def _tiles(pool: np.ndarray, tile: int) -> Iterator[tuple[int, int]]:
         first = end
 
 
-def _context_indices(sentence: np.ndarray, width: np.ndarray, first: int, end: int, window: int) -> np.ndarray:
-    """Return the positions of the contexts of targets `first` to `end`, shape (T, 2 · window), with −1 as padding."""
+def _context_indices(sentence: np.ndarray, width: np.ndarray, first: int, end: int, reach: int) -> np.ndarray:
+    """Return the positions of the contexts of targets `first` to `end`, shape (T, 2 · reach), with −1 as padding."""
     target = np.arange(first, end)[:, None]
-    position = target + np.delete(np.arange(-window, window + 1), window)
+    position = target + np.delete(np.arange(-reach, reach + 1), reach)
     inside = (position >= 0) & (position < len(sentence)) & (np.abs(position - target) <= width[target])
     position = np.where(inside, position, 0)
     return np.where(inside & (sentence[position] == sentence[target]), position, -1)

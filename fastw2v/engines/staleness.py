@@ -25,6 +25,7 @@ def max_rates(
     keep: np.ndarray,
     noise: np.ndarray,
     config: TrainingConfig,
+    reach: int,
     *,
     concurrency: int,
     pool_sync_interval: int | None = None,
@@ -42,6 +43,8 @@ def max_rates(
     noise : float array, shape (V,)
         Weights of the words in the noise distribution.
     config : TrainingConfig
+    reach : int
+        Largest distance between a target and a context (`fastw2v.sampling.chunks.window_reach`).
     concurrency : int
         Number of workers that train at the same time.
     pool_sync_interval : int, optional
@@ -55,7 +58,7 @@ def max_rates(
 
     Notes
     -----
-    A worker delays its updates of a streamed row for the tokens of two windows and a tile, its updates of a target's
+    A worker delays its updates of a streamed row for the tokens of twice the reach and a tile, its updates of a target's
     own row for a tile, and its updates of a pool's row until the pool is written. A pool's row may converge within this
     time. Its step is therefore scaled by at least 1 / n, where n is the expected number of workers that have the row in
     their pool. A factor of 1 / n averages the results of these workers.
@@ -68,27 +71,30 @@ def max_rates(
     >>> from fastw2v.config import TrainingConfig
     >>> from fastw2v.engines.staleness import max_rates
     >>> counts, keep = np.array([10_000, 100, *[10] * 20_000]), np.full(20_002, 1 << 32, np.uint64)
-    >>> W_in, W_out = max_rates(counts, keep, counts**0.75, TrainingConfig(), concurrency=64)
+    >>> W_in, W_out = max_rates(counts, keep, counts**0.75, TrainingConfig(), reach=5, concurrency=64)
     >>> (W_in[:2] < 0.2).tolist()
     [True, False]
     """
     if concurrency <= 1:
         return np.full(len(counts), np.inf), np.full(len(counts), np.inf)
-    window, negative, tile = config.window, config.negative, config.tile
+    negative, tile = config.negative, config.tile
     kept = counts * (keep / 2.0**32)
     share = kept / max(kept.sum(), 1)
     drawn = noise / noise.sum()
-    contexts = 2.0 * np.arange(1 if config.shrink_windows else window, window + 1)  # possible numbers of contexts
-    reach = 2 * window + tile
+    # The possible numbers of contexts and their probabilities. Windows wider than the reach have as many as the reach.
+    contexts = 2.0 * np.arange(1, reach + 1)
+    probability = np.full(reach, 1 / config.window if config.shrink_windows else 0.0)
+    probability[-1] = 1 - probability[:-1].sum()
+    delay = 2 * reach + tile
     held = config.pool_tokens * float(kept.sum() / max(counts.sum(), 1))  # targets between two writes of a pool
     held = held if pool_sync_interval is None else min(pool_sync_interval * tile, held)
     if config.model == "cbow":
-        W_in = reach * float((contexts ** (1 - cbow_grad_exponent(config.cbow_grad))).mean()) * share
+        W_in = delay * float(probability @ contexts ** (1 - cbow_grad_exponent(config.cbow_grad))) * share
         W_out = tile * share
         pooled = held * negative * drawn
     else:
-        positives = float(contexts.mean())
-        W_in, W_out = tile * positives * share, reach * positives * share
+        positives = float(probability @ contexts)
+        W_in, W_out = tile * positives * share, delay * positives * share
         pooled = held * negative * positives * drawn
     holding = 1 - (1 - drawn) ** config.pool_size
     W_out = W_out + np.minimum(pooled, MAX_STALENESS * holding / max(config.alpha, 1e-30))

@@ -32,8 +32,9 @@
 // (`fetch_row`), and a warp issues all of them before it waits. They bypass the first-level cache, which does not see
 // the writes of other blocks. Sums over a window read WINDOW_GROUP rows at a time and multiply rows outside by zero.
 //
-// Macros. The host defines DIM (width of a row, a multiple of 4), WINDOW, TILE, POOL_SIZE, POOL_HELD, WARPS,
-// CHUNK_TOKENS and MAX_STEP_NORM, and DOUBLE for float64. There is no #include, because NVRTC needs no headers.
+// Macros. The host defines DIM (width of a row, a multiple of 4), REACH (largest distance between a target
+// and a context), TILE, POOL_SIZE, POOL_HELD, WARPS, CHUNK_TOKENS and MAX_STEP_NORM, and DOUBLE for float64. There is
+// no #include, because NVRTC needs no headers.
 
 #ifdef DOUBLE
 typedef double Real;
@@ -64,8 +65,8 @@ typedef unsigned long long Bits;
 
 #define FULL_MASK 0xffffffffu
 constexpr int THREADS = 32 * WARPS;
-constexpr int RING_ROWS = 2 * WINDOW + TILE;                     // rows that the windows of a tile can reach
-constexpr int BAND = 2 * WINDOW + 1;                             // tokens that the window of a target can reach
+constexpr int RING_ROWS = 2 * REACH + TILE;                      // rows that the windows of a tile can reach
+constexpr int BAND = 2 * REACH + 1;                              // tokens that the window of a target can reach
 constexpr int ROW_STEPS = (DIM + 127) / 128;                     // steps of a warp along a row, each of 128 columns
 constexpr int TARGET_GROUP = TILE >= 3 ? 4 : TILE;               // targets that are scored together
 constexpr int PADDED_TILE = (TILE + TARGET_GROUP - 1) / TARGET_GROUP * TARGET_GROUP;
@@ -101,12 +102,13 @@ struct Arguments {
   const Bits *threshold;         // (V,): thresholds of the alias table of the noise distribution
   const int *alias;              // (V,): aliases of the alias table
   Bits seed;
+  int window;                    // maximum distance between a target and a context, at least REACH
   int shrink_windows;            // whether the width of a window is random
 
   // schedule
   int pool_sync_interval;        // tiles between write-backs of a pool, with POOL_HELD
   long long pool_tokens;         // tokens of the corpus that share a pool
-  const Real *cbow_grad_scale;   // (2 * WINDOW + 1,): factor of a context's gradient, by number of contexts
+  const Real *cbow_grad_scale;   // (2 * REACH + 1,): factor of a context's gradient, by number of contexts
   double negative;               // negative samples per positive
   double alpha;                  // initial learning rate
   double slope;                  // decrease of the learning rate per token
@@ -296,7 +298,7 @@ template <bool CBOW> struct Block {
   Real *pool_row_max_rate;  // (POOL_SIZE,): pool_max_rate of the word
   Real *pool_coefficient;   // (POOL_SIZE, PADDED_TILE): coefficient of each pool row and target
   Real *coefficient;        // CBOW: (PADDED_TILE,): coefficient of each target and its own row
-                            // skip-gram: (RING_ROWS, BAND): of target t and context i, in column i - t + WINDOW
+                            // skip-gram: (RING_ROWS, BAND): of target t and context i, in column i - t + REACH
   int *pool_word;           // (POOL_SIZE,): word id
   int *target_word;         // (PADDED_TILE,): CBOW: word id of the target, or ~id if its row is in the pool
   int *ring_word;           // (RING_ROWS,): skip-gram: word id of the row in `ring`
@@ -360,7 +362,7 @@ template <bool CBOW> struct Block {
 
   // Subsample the tokens from `start` to `stop`, set their windows, and return n. `ids` is indexed like the corpus.
   __device__ int subsample(const int *ids, long long start, long long stop, const Bits *keep, Bits keep_key,
-                           Bits window_key, bool shrink_windows) {
+                           Bits window_key, int window, bool shrink_windows) {
     int kept = 0, sentences = 0;
 #pragma unroll 1
     for (long long base = start; base < stop; base += THREADS) {
@@ -392,7 +394,7 @@ template <bool CBOW> struct Block {
     }
 #pragma unroll 1
     for (int t = thread; t < n; t += THREADS) {
-      int width = shrink_windows ? (int)randint(bits(window_key, start + position[t]), WINDOW) + 1 : WINDOW;
+      int width = shrink_windows ? (int)randint(bits(window_key, start + position[t]), window) + 1 : window;
       int begin = t, end = t + 1;
       while (begin > 0 && t - begin < width && sentence[begin - 1] == sentence[t]) --begin;
       while (end < n && end - t <= width && sentence[end] == sentence[t]) ++end;
@@ -540,7 +542,7 @@ template <bool CBOW> struct Block {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k, begin = window_begin[t], end = window_end[t];
-      Real *of_context = coefficient + t % RING_ROWS * BAND - t + WINDOW;
+      Real *of_context = coefficient + t % RING_ROWS * BAND - t + REACH;
       for (int base = begin; base < end; base += N) {
         Real scores[N] = {};
 #pragma unroll 1
@@ -716,9 +718,9 @@ template <bool CBOW> struct Block {
       for (int q = 0; q < ROW_STEPS; ++q) steps[q] = zero();
       Real damped = damping(stream_max_rate[word[i]]);  // read early, because of the latency
 #pragma unroll 1
-      for (int base = i - WINDOW; base <= i + WINDOW; base += 32) {  // each lane examines one target
+      for (int base = i - REACH; base <= i + REACH; base += 32) {  // each lane examines one target
         int t = base + lane;
-        bool near = t >= 0 && t <= i + WINDOW && t < seen && t != i;
+        bool near = t >= 0 && t <= i + REACH && t < seen && t != i;
         int begin = near ? window_begin[t] : 0, end = near ? window_end[t] : 0;
         unsigned reaching = __ballot_sync(FULL_MASK, begin <= i && i < end);
 #pragma unroll 1
@@ -726,7 +728,7 @@ template <bool CBOW> struct Block {
 #pragma unroll
           for (int j = 0; j < WINDOW_GROUP; ++j) {
             int slot = (t + j + RING_ROWS) % RING_ROWS;
-            Real g = !(reaching >> j & 1) ? Real(0) : CBOW ? Real(1) : coefficient[slot * BAND + i - t - j + WINDOW];
+            Real g = !(reaching >> j & 1) ? Real(0) : CBOW ? Real(1) : coefficient[slot * BAND + i - t - j + REACH];
 #pragma unroll
             for (int q = 0; q < ROW_STEPS; ++q) add(steps[q], g, load(target_ring + slot * DIM, q, lane));
           }
@@ -785,7 +787,7 @@ template <bool CBOW> struct Block {
       count = end - first;
       rate = (Real)(arguments.alpha - arguments.slope * (double)(done + position[first]));
 
-      int reach = end + WINDOW < n ? end + WINDOW : n;
+      int reach = end + REACH < n ? end + REACH : n;
       enter(entered, reach, n);
       read_targets(n);
       entered = reach;
@@ -805,7 +807,7 @@ template <bool CBOW> struct Block {
       } else {
         update_targets();
       }
-      int out = end == n ? n : end - WINDOW;
+      int out = end == n ? n : end - REACH;
       leave(left, out, end);
       left = out > left ? out : left;
       __syncthreads();
@@ -839,7 +841,7 @@ template <bool CBOW> struct Block {
       long long epoch = item / arguments.chunks_per_epoch, start = arguments.chunk_start[item];
       Bits keep_key = bits(bits(arguments.seed, 1), epoch), window_key = bits(bits(arguments.seed, 2), epoch);
       int n = subsample(arguments.ids - arguments.first_token, start, arguments.chunk_stop[item], arguments.keep,
-                        keep_key, window_key, arguments.shrink_windows);
+                        keep_key, window_key, arguments.window, arguments.shrink_windows);
       loss = 0;
       train(n, start, bits(bits(arguments.seed, 3), epoch), arguments.chunk_done[item], arguments);
       double *sums = (double *)partial_grads;

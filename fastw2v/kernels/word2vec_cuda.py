@@ -59,7 +59,8 @@ class Kernel(NamedTuple):
     """Whether numbers are float64 instead of float32."""
     width: int
     """Numbers in a row, including padding."""
-    window: int
+    reach: int
+    """Largest distance between a target and a context in the corpus."""
     tile: int
     pool_size: int
     held: bool
@@ -74,7 +75,7 @@ class Kernel(NamedTuple):
         Examples
         --------
         >>> from fastw2v.kernels.word2vec_cuda import Kernel
-        >>> kernel = Kernel("cbow", double=False, width=100, window=5, tile=4, pool_size=24, held=False)
+        >>> kernel = Kernel("cbow", double=False, width=100, reach=5, tile=4, pool_size=24, held=False)
         >>> kernel.name
         'cbow_ns'
         """
@@ -86,13 +87,13 @@ class Kernel(NamedTuple):
         Examples
         --------
         >>> from fastw2v.kernels.word2vec_cuda import Kernel
-        >>> kernel = Kernel("cbow", double=False, width=100, window=5, tile=4, pool_size=24, held=False)
+        >>> kernel = Kernel("cbow", double=False, width=100, reach=5, tile=4, pool_size=24, held=False)
         >>> kernel.macros()[:4]
-        ('-DDIM=100', '-DWINDOW=5', '-DTILE=4', '-DPOOL_SIZE=24')
+        ('-DDIM=100', '-DREACH=5', '-DTILE=4', '-DPOOL_SIZE=24')
         """
         sizes = {
             "DIM": self.width,
-            "WINDOW": self.window,
+            "REACH": self.reach,
             "TILE": self.tile,
             "POOL_SIZE": self.pool_size,
             "POOL_HELD": int(self.held),
@@ -112,16 +113,16 @@ class Kernel(NamedTuple):
         Holding the pool needs a second array of pool_size · width numbers for its updates:
 
         >>> from fastw2v.kernels.word2vec_cuda import Kernel
-        >>> kernel = Kernel("cbow", double=False, width=100, window=5, tile=4, pool_size=24, held=False)
+        >>> kernel = Kernel("cbow", double=False, width=100, reach=5, tile=4, pool_size=24, held=False)
         >>> kernel._replace(held=True).shared_bytes() - kernel.shared_bytes()  # 24 · 100 · 4
         9600
         """
         group = 4 if self.tile >= 3 else self.tile
         padded_tile = -(-self.tile // group) * group
-        ring = 2 * self.window + self.tile
+        ring = 2 * self.reach + self.tile
         cbow = self.model == "cbow"
         rows = 2 * ring + cbow * padded_tile + (self.warps + 1) * padded_tile + self.pool_size * (1 + self.held)
-        numbers = self.pool_size * (2 + padded_tile) + (padded_tile if cbow else ring * (2 * self.window + 1))
+        numbers = self.pool_size * (2 + padded_tile) + (padded_tile if cbow else ring * (2 * self.reach + 1))
         integers = self.pool_size + (padded_tile if cbow else ring) + 2 * self.warps
         return (8 if self.double else 4) * (rows * self.width + numbers) + 4 * integers
 
@@ -163,13 +164,15 @@ class Arguments(NamedTuple):
     """uint64 and int32 arrays, shape (V,): the alias table of the noise distribution."""
     seed: int
     """Modulo 2**64."""
+    window: int
+    """At least the `reach` of the kernel."""
     shrink_windows: bool
 
     pool_sync_interval: int
     """Tiles between write-backs of a pool. Not used if the kernel does not hold pools."""
     pool_tokens: int
     cbow_grad_scale: Any
-    """Float array, shape (2 * window + 1,): CBOW's factor of a context's gradient, by number of contexts."""
+    """Float array, shape (2 * reach + 1,): CBOW's factor of a context's gradient, by number of contexts."""
     negative: float
     alpha: float
     slope: float
@@ -195,6 +198,7 @@ SCALARS: dict[str, Any] = {
     "chunks_per_epoch": np.int64,
     "stop_item": np.int64,
     "seed": np.uint64,
+    "window": np.int32,
     "shrink_windows": np.int32,
     "pool_sync_interval": np.int32,
     "pool_tokens": np.int64,
@@ -208,13 +212,13 @@ ARGUMENTS = np.dtype([(name, SCALARS.get(name, np.uint64)) for name in Arguments
 
 
 def compile_kernel(
-    model: Model, double: bool, width: int, window: int, tile: int, pool_size: int, hold: bool
+    model: Model, double: bool, width: int, reach: int, tile: int, pool_size: int, hold: bool
 ) -> tuple[Kernel, Any]:
     """Compile the kernel that `choose_kernel` returns for the current device, or load it from CuPy's cache.
 
     Parameters
     ----------
-    model, double, width, window, tile, pool_size, hold
+    model, double, width, reach, tile, pool_size, hold
         See `choose_kernel`.
 
     Returns
@@ -225,7 +229,7 @@ def compile_kernel(
     import cupy
 
     limit = cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]
-    kernel = choose_kernel(model, double, width, window, tile, pool_size, hold, limit)
+    kernel = choose_kernel(model, double, width, reach, tile, pool_size, hold, limit)
     module = cupy.RawModule(code=SOURCE.read_text(encoding="utf-8"), options=("-std=c++17", *kernel.macros()))
     function = module.get_function(kernel.name)
     function.max_dynamic_shared_size_bytes = kernel.shared_bytes()
@@ -233,7 +237,7 @@ def compile_kernel(
 
 
 def choose_kernel(
-    model: Model, double: bool, width: int, window: int, tile: int, pool_size: int, hold: bool, limit: int
+    model: Model, double: bool, width: int, reach: int, tile: int, pool_size: int, hold: bool, limit: int
 ) -> Kernel:
     """Return a kernel that fits in the shared memory of a device.
 
@@ -247,7 +251,7 @@ def choose_kernel(
         Whether numbers are float64 instead of float32.
     width : int
         Numbers in a row, including padding.
-    window, tile, pool_size : int
+    reach, tile, pool_size : int
     hold : bool
         Whether a pool should stay in shared memory for several tiles.
     limit : int
@@ -268,18 +272,18 @@ def choose_kernel(
 
     >>> from fastw2v.kernels.word2vec_cuda import choose_kernel
     >>> for limit in (227 << 10, 99 << 10):
-    ...     kernel = choose_kernel("cbow", False, 300, window=5, tile=4, pool_size=32, hold=True, limit=limit)
+    ...     kernel = choose_kernel("cbow", False, 300, reach=5, tile=4, pool_size=32, hold=True, limit=limit)
     ...     print(kernel.held, kernel.warps)
     True 4
     False 2
     """
     for held, warps in ((hold, WARPS), (False, WARPS), (False, 2), (False, 1)):
-        kernel = Kernel(model, double, width, window, tile, pool_size, held, warps)
+        kernel = Kernel(model, double, width, reach, tile, pool_size, held, warps)
         if kernel.shared_bytes() <= limit:
             return kernel
     raise ValueError(
         f"a block of the fused GPU engine needs {kernel.shared_bytes():,} bytes of shared memory for vector_size "
-        f"{width}, window {window}, pool_size {pool_size} and tile {tile}, but this device has only {limit:,}: "
+        f"{width}, window {reach}, pool_size {pool_size} and tile {tile}, but this device has only {limit:,}: "
         "lower one of these settings, or train with engine='layers'"
     )
 

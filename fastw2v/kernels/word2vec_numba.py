@@ -79,6 +79,8 @@ class Sampling(NamedTuple):
     keys: Any
     """uint64 array, shape (3,): keys of the streams KEEP, WINDOW and NEGATIVES in this epoch."""
     window: int
+    reach: int
+    """Largest distance between a target and a context in the corpus."""
     shrink_windows: bool
 
 
@@ -86,7 +88,7 @@ class Schedule(NamedTuple):
     """The learning rate, the sizes of pools and tiles, and the scaling of gradients and steps."""
 
     cbow_grad_scale: Any
-    """Float array, shape (2 * window + 1,): CBOW's factor of a context's gradient, by number of contexts."""
+    """Float array, shape (2 * reach + 1,): CBOW's factor of a context's gradient, by number of contexts."""
     max_rate_in: Any
     max_rate_out: Any
     """Float arrays: for each row, the learning rate above which its steps are scaled down. The arrays end after the
@@ -522,7 +524,7 @@ def cbow_ns(
     the start of its window and subtracted at the end, and a running sum gives the total gradient of each row when the
     row leaves the windows.
     """
-    window, slope = sampling.window, schedule.slope
+    reach, slope = sampling.reach, schedule.slope
     negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
     max_rate_in, max_rate_out = schedule.max_rate_in, schedule.max_rate_out
@@ -544,7 +546,7 @@ def cbow_ns(
     scores = _zeros(LANES * max_blocks, W_in)
     weight = _zeros(LANES, W_in)
     positive_scores = _zeros(LANES, W_in)
-    ring = _ring_size(2 * min(window, n) + tile + 1)
+    ring = _ring_size(2 * min(reach, n) + tile + 1)
     mask = ring - 1
     row_sums = _zeros(ring * width, W_in)
     at = np.zeros((BLOCK, 3), np.int64)  # ring offsets of each target's row and of its window's start and end
@@ -586,7 +588,7 @@ def cbow_ns(
                 for p in range(BLOCK):
                     weight[BLOCK * k + p] = negative / pool_size if k < targets else 0.0
 
-        for i in range(entered, min(n, end + window)):
+        for i in range(entered, min(n, end + reach)):
             row = np.int64(word[i]) * width
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
@@ -596,7 +598,7 @@ def cbow_ns(
                 x = load(W_in, row + j)
                 store(context_rows, a + j, x)
                 store(row_sums, b + j, load(row_sums, a + j) + x)
-        entered = min(n, end + window)
+        entered = min(n, end + reach)
 
         for k in range(BLOCK):
             i = min(t + k, end - 1)
@@ -666,7 +668,7 @@ def cbow_ns(
                 factor = _damping(max_rate_out, word[t + k], alpha)
                 _update_positive_row(W_out, np.int64(word[t + k]) * width, positive_scores, k, h, width, factor)
 
-        out = n if end == n else end - window
+        out = n if end == n else end - reach
         for i in range(left, out):
             row = np.int64(word[i]) * width
             a = (i & mask) * width
@@ -722,7 +724,7 @@ def skipgram_ns(
     A ring buffer stores the output rows of the tokens that windows can still reach. They are scored like a second pool,
     in which pairs of a target and a row outside the target's window are masked.
     """
-    window, slope = sampling.window, schedule.slope
+    reach, slope = sampling.reach, schedule.slope
     negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
     max_rate_in, max_rate_out = schedule.max_rate_in, schedule.max_rate_out
@@ -742,9 +744,9 @@ def skipgram_ns(
     bias = _zeros(LANES * max_blocks, W_in)
     scores = _zeros(LANES * max_blocks, W_in)
     weight = _zeros(LANES, W_in)
-    ring = _ring_size(2 * min(window, n) + tile)
+    ring = _ring_size(2 * min(reach, n) + tile)
     mask = ring - 1
-    max_blocks = (2 * min(window, n) + tile + BLOCK - 1) // BLOCK
+    max_blocks = (2 * min(reach, n) + tile + BLOCK - 1) // BLOCK
     positive_rows = np.zeros(BLOCK * max_blocks, np.int64)
     positive_bias = _zeros(LANES * max_blocks, W_in)
     positive_scores = _zeros(LANES * max_blocks, W_in)
@@ -778,7 +780,7 @@ def skipgram_ns(
             end -= 1
         alpha = alpha_intercept - slope * position[t]
 
-        for i in range(entered, min(n, end + window)):
+        for i in range(entered, min(n, end + reach)):
             pool_slot[i] = _find_in_pool(pool_ids, BLOCK * blocks, word[i])
             a = (i & mask) * width
             _prefetch_row(W_out, np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width, width)
@@ -786,7 +788,7 @@ def skipgram_ns(
                 _copy_row(pool, pool_slot[i] * width, output_rows, a, width)
             else:
                 _copy_row(W_out, np.int64(word[i]) * width, output_rows, a, width)
-        entered = min(n, end + window)
+        entered = min(n, end + reach)
 
         first = window_start[t]
         last = window_end[t]
@@ -841,7 +843,7 @@ def skipgram_ns(
                 square = fma(load(dh, j), load(dh, j), square)
             _add_clipped(W_in, row, dh, k * width, width, square, _damping(max_rate_in, word[t + k], alpha))
 
-        out = n if end == n else end - window
+        out = n if end == n else end - reach
         for i in range(left, out):
             a = (i & mask) * width
             square = zero

@@ -10,7 +10,7 @@ import numpy as np
 from fastw2v.backend import boolean_mask, get_device, get_namespace, to_host
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import AliasTable
-from fastw2v.sampling.chunks import chunk_bounds, shuffle_order
+from fastw2v.sampling.chunks import chunk_bounds, shuffle_order, window_reach
 from fastw2v.sampling.negatives import negative_pools
 from fastw2v.sampling.subsampling import keep_tokens
 
@@ -105,9 +105,11 @@ def batches(
     """
     xp = get_namespace(ids)
     device = get_device(ids)
-    reach = xp.concat([xp.arange(-window, 0, device=device), xp.arange(1, window + 1, device=device)])
+    sentences = to_host(offsets)
+    reach = window_reach(window, sentences)
+    distance = xp.concat([xp.arange(-reach, 0, device=device), xp.arange(1, reach + 1, device=device)])
     done = 0
-    for start, stop in chunk_bounds(offsets, chunk_tokens):
+    for start, stop in chunk_bounds(sentences, chunk_tokens):
         token = xp.arange(start, stop, device=device)
         kept = boolean_mask(token, keep_tokens(ids[start:stop], token, keep, seed, epoch))
         words = xp.take(ids, kept)
@@ -128,7 +130,7 @@ def batches(
                 continue
             index = begin[part, None] + xp.arange(int(sizes[part].max()), device=device)[None, :]
             valid = index < end[part, None]
-            target, contexts = _windows(words, sentence, width, xp.where(valid, index, 0), reach)
+            target, contexts = _windows(words, sentence, width, xp.where(valid, index, 0), distance)
             valid = valid & xp.any(contexts >= 0, axis=-1)  # a word without contexts has no gradient
             yield Batch(
                 xp.where(valid[..., None], contexts, -1),
@@ -178,16 +180,16 @@ def _count_with_neighbours(sentence: Any, begin: Any, end: Any) -> Any:
     return xp.take(before, end) - xp.take(before, begin)
 
 
-def _windows(words: Any, sentence: Any, width: Any, index: Any, reach: Any) -> tuple[Any, Any]:
+def _windows(words: Any, sentence: Any, width: Any, index: Any, distance: Any) -> tuple[Any, Any]:
     """Return the words at `index`, shape (G, L), and the words in their windows, shape (G, L, C), padded with −1."""
     xp = get_namespace(words)
 
     def at(values: Any, where: Any) -> Any:
         return xp.reshape(xp.take(values, xp.reshape(where, (-1,))), where.shape)
 
-    neighbour = index[..., None] + reach
+    neighbour = index[..., None] + distance
     inside = (neighbour >= 0) & (neighbour < words.shape[0])
     neighbour = xp.where(inside, neighbour, 0)
-    inside = inside & (xp.abs(reach) <= at(width, index)[..., None])
+    inside = inside & (xp.abs(distance) <= at(width, index)[..., None])
     inside = inside & (at(sentence, neighbour) == at(sentence, index)[..., None])
     return at(words, index), xp.where(inside, at(words, neighbour), -1)

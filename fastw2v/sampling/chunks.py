@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastw2v.backend import to_host
+from fastw2v.config import CHUNK_TOKENS
 from fastw2v.sampling import rng
 
-__all__ = ["Chunk", "chunk_bounds", "iter_chunks", "shuffle_order"]
+__all__ = ["Chunk", "chunk_bounds", "iter_chunks", "mean_contexts", "shuffle_order", "window_reach"]
 
 
 class Chunk(NamedTuple):
@@ -127,3 +128,88 @@ def shuffle_order(starts: Any, shuffle_block: int, seed: int, epoch: int) -> np.
     """
     starts = np.asarray(starts, np.int64)
     return np.lexsort((rng.bits(rng.stream_key(seed, rng.ORDER, epoch), starts), starts // shuffle_block))
+
+
+def window_reach(window: int, offsets: Any) -> int:
+    """Return the largest distance between a target and a context in a corpus.
+
+    This is the window, or less if all sentences are shorter than the window. A window does not leave its chunk, so a
+    sentence of more than `CHUNK_TOKENS` tokens counts as one of `CHUNK_TOKENS`.
+
+    Parameters
+    ----------
+    window : int
+        Maximum distance between a target and a context, on either side.
+    offsets : int array, shape (n_sentences + 1,)
+        Start of each sentence, followed by the number of tokens.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    The longest sentence has four words, so a context is at most three words away:
+
+    >>> import numpy as np
+    >>> from fastw2v.sampling.chunks import window_reach
+    >>> [window_reach(window, np.array([0, 3, 7])) for window in (2, 5, 1_000_000_000)]
+    [2, 3, 3]
+    """
+    longest = int(np.flatnonzero(_length_counts(offsets)).max(initial=1))
+    return max(1, min(window, longest - 1))
+
+
+def mean_contexts(window: int, offsets: Any, shrink_windows: bool = True) -> float:
+    """Return the expected number of contexts of a token, before subsampling.
+
+    Parameters
+    ----------
+    window : int
+        Maximum distance between a target and a context, on either side.
+    offsets : int array, shape (n_sentences + 1,)
+        Start of each sentence, followed by the number of tokens.
+    shrink_windows : bool
+        Whether the width of a window is drawn uniformly from 1 to `window`, or is always `window`.
+
+    Returns
+    -------
+    float
+        The mean over all tokens, or 0 if there are none.
+
+    Notes
+    -----
+    In a sentence of n tokens, windows of width w < n have w (2n − 1 − w) contexts in total. Wider windows have
+    n (n − 1) contexts.
+
+    Examples
+    --------
+    In a sentence of three words, the middle word has two contexts and the others have one:
+
+    >>> import numpy as np
+    >>> from fastw2v.sampling.chunks import mean_contexts
+    >>> round(mean_contexts(1, np.array([0, 3])), 3)
+    1.333
+    >>> mean_contexts(1_000_000_000, np.array([0, 3]), shrink_windows=False)  # each word has two contexts
+    2.0
+    """
+    sentences = _length_counts(offsets)
+    n = np.arange(len(sentences), dtype=np.float64)
+    m = np.minimum(window, np.maximum(n - 1, 0))  # widths above m have the same contexts as m
+    if shrink_windows:
+        total = (2 * n - 1) * m * (m + 1) / 2 - m * (m + 1) * (2 * m + 1) / 6  # sum over the widths 1 to m
+        total = (total + (window - m) * n * (n - 1)) / window
+    else:
+        total = m * (2 * n - 1 - m)
+    return float(sentences @ total / max(sentences @ n, 1))
+
+
+def _length_counts(offsets: Any) -> np.ndarray:
+    """Return the number of sentences of each length, shape (CHUNK_TOKENS + 1,). Longer sentences count as the last."""
+    offsets = to_host(offsets)
+    counts = np.zeros(CHUNK_TOKENS + 1, np.int64)
+    for first in range(0, len(offsets) - 1, 1 << 20):  # in blocks, because there may be hundreds of millions
+        lengths = np.diff(offsets[first : first + (1 << 20) + 1])
+        counts += np.bincount(np.minimum(lengths, CHUNK_TOKENS), minlength=CHUNK_TOKENS + 1)
+    return counts

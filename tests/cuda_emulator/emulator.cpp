@@ -252,7 +252,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < tokens; ++i) ids[i] = random() % V | (i % 16 == 15 ? 1u << 31 : 0);
   for (int i = 0; i < V; ++i) alias[i] = i;
   std::vector<long long> chunk_start = {64, 0}, chunk_stop = {tokens, 64}, chunk_done = {0, 32};
-  std::vector<float> cbow_grad_scale(2 * WINDOW + 1, 0.3f), max_rates(V, 0.05f);
+  std::vector<float> cbow_grad_scale(2 * REACH + 1, 0.3f), max_rates(V, 0.05f);
   std::vector<Bits> keep(V, 1ull << 32), threshold(V, 1ull << 32);
   std::vector<double> losses(2);
   Bits next_item = 0;
@@ -270,6 +270,7 @@ int main(int argc, char **argv) {
   arguments.threshold = threshold.data();
   arguments.alias = alias.data();
   arguments.seed = 1;
+  arguments.window = REACH;
   arguments.shrink_windows = 1;
   arguments.pool_sync_interval = 3;
   arguments.pool_tokens = 40;

@@ -20,7 +20,7 @@ from fastw2v import kernels
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Vocabulary
-from fastw2v.engines import cpu, reference
+from fastw2v.engines import cpu, eager, reference
 from fastw2v.engines.base import Tables
 from fastw2v.sampling import alias, batches, negatives, rng, subsampling
 from tests.engines.cases import copies, corpus_of, random_tables, train, zipf_corpus
@@ -66,6 +66,19 @@ def test_one_worker_equals_the_reference(case, model, dtype):
     for W, E, S in zip(ours, theirs, start, strict=True):
         assert np.abs(E - S).max() > 1e-3
         np.testing.assert_allclose(W, E, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_a_huge_window_is_the_whole_sentence(model):
+    """Windows of random width up to 10⁹ reach the ends of all sentences, like windows of the longest sentence's length."""
+    corpus = zipf_corpus(40, 3000, 12)
+    for engine in (cpu, reference, eager):
+        wide, whole = (random_tables(40, 16, np.float64) for _ in range(2))
+        settings = {"model": model, "alpha": 0.02, "epochs": 2, "sample": 0}
+        train(engine, wide, corpus, window=1_000_000_000, **settings)
+        train(engine, whole, corpus, window=11, shrink_windows=False, **settings)
+        for ours, theirs in zip(wide, whole, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
@@ -157,7 +170,7 @@ def test_the_random_choices_are_those_of_sampling():
     keys = np.array([rng.stream_key(5, stream, 2) for stream in (rng.KEEP, rng.WINDOW, rng.NEGATIVES)], np.uint64)
     threshold = subsampling.keep_threshold(counts, 0.05)
     noise = alias.alias_table(alias.noise_weights(counts))
-    sampling = word2vec_numba.Sampling(threshold, noise.threshold, noise.alias.astype(np.int32), keys, 6, True)
+    sampling = word2vec_numba.Sampling(threshold, noise.threshold, noise.alias.astype(np.int32), keys, 6, 6, True)
     word, place, low, high = word2vec_numba.subsample_chunk(ids, offsets, 1000, 2500, sampling)
     token = np.arange(1000, 2500)
     token = token[subsampling.keep_tokens(ids[token], token, threshold, 5, 2)]

@@ -123,6 +123,7 @@ CASES = {
     "wide rows": ((90, 300, 300, 25), {"tile": 8, "pool_size": 16}),
     "long tiles": ((90, 64, 600, 25), {"tile": 16, "pool_tokens": 64}),
     "damped": ((120, 40, 700, 30), {"concurrency": 50, "alpha": 0.2, "pool_tokens": 64}),
+    "huge window": ((60, 20, 400, 9), {"window": 1_000_000_000, "concurrency": 9}),
 }
 # Variants of the kernel and the emulator that change only rounding.
 VARIANTS = {
@@ -139,7 +140,7 @@ QUICK = {
     ("defaults", "synchronised", np.float32), ("odd", "held", np.float64), ("one word", "one warp", np.float64),
     ("short lines", "not held", np.float32), ("wide rows", "held", np.float32),
     ("odd", "sixteen warps", np.float32), ("damped", "synchronised", np.float32),
-    ("defaults", "by shuffle block", np.float64),
+    ("defaults", "by shuffle block", np.float64), ("huge window", "held", np.float64),
 }  # fmt: skip
 
 

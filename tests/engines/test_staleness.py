@@ -16,11 +16,11 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def rates(counts=COUNTS, keep=KEEP, noise=NOISE, **changes):
+def rates(counts=COUNTS, keep=KEEP, noise=NOISE, *, reach=3, **changes):
     """Return the rates up to which steps are not scaled down."""
     settings = SETTINGS | changes
     arguments = {name: settings.pop(name) for name in ("concurrency", "pool_sync_interval")}
-    return max_rates(counts, keep, noise, TrainingConfig(**settings), **arguments)
+    return max_rates(counts, keep, noise, TrainingConfig(**settings), reach, **arguments)
 
 
 def test_of_cbow():
@@ -43,6 +43,16 @@ def test_of_skip_gram():
     W_in, W_out = rates(model="skipgram", shrink_windows=False)
     np.testing.assert_allclose(W_in, MAX_STALENESS / (100 * 4 * 6 * np.array([0.1, 0.45, 0.45])))
     np.testing.assert_allclose(W_out[0], MAX_STALENESS / (100 * 6 * (10 * 0.1 + 20 * 0.5)))
+
+
+def test_of_windows_wider_than_the_sentences():
+    """In sentences of four words, windows of width 3 or more have up to six contexts, and narrower ones two or four."""
+    W_in, W_out = rates(model="skipgram", window=30, reach=3)
+    positives = 2 / 30 + 4 / 30 + 6 * 28 / 30
+    np.testing.assert_allclose(W_in, MAX_STALENESS / (100 * 4 * positives * np.array([0.1, 0.45, 0.45])))
+    np.testing.assert_allclose(W_out[0], MAX_STALENESS / (100 * positives * (10 * 0.1 + 20 * 0.5)))
+    wide = rates(model="skipgram", window=1_000_000_000, reach=3)
+    np.testing.assert_allclose(wide, rates(model="skipgram", shrink_windows=False), rtol=1e-6)
 
 
 def test_subsampling_and_pools_that_are_kept():

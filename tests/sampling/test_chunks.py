@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
-from fastw2v.sampling.chunks import chunk_bounds, iter_chunks, shuffle_order
+from fastw2v.config import CHUNK_TOKENS
+from fastw2v.sampling.chunks import chunk_bounds, iter_chunks, mean_contexts, shuffle_order, window_reach
 
 
 @pytest.mark.parametrize(("offsets", "chunk_tokens", "want"), [
@@ -18,6 +21,30 @@ from fastw2v.sampling.chunks import chunk_bounds, iter_chunks, shuffle_order
 ])  # fmt: skip
 def test_chunk_bounds(offsets, chunk_tokens, want):
     assert list(chunk_bounds(np.array(offsets), chunk_tokens)) == want
+
+
+@pytest.mark.parametrize("shrink_windows", [True, False])
+@pytest.mark.parametrize("window", [1, 2, 3, 7, 40])
+@pytest.mark.parametrize("lengths", [[1], [2], [5], [3, 0, 1, 8], [30, 2, 2], [0]])
+def test_reach_and_mean_contexts_are_those_of_all_windows(lengths, window, shrink_windows):
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    widths = range(1, window + 1) if shrink_windows else [window]
+    distances, contexts = [1], []  # the reach is at least 1
+    for n in lengths:
+        for target in range(n):
+            inside = [[abs(i - target) for i in range(n) if 0 < abs(i - target) <= width] for width in widths]
+            contexts.append(np.mean([len(distance) for distance in inside]))
+            distances += itertools.chain(*inside)
+    assert window_reach(window, offsets) == max(distances)
+    assert mean_contexts(window, offsets, shrink_windows) == pytest.approx(np.mean(contexts) if contexts else 0)
+
+
+def test_a_huge_window_reaches_as_far_as_a_chunk():
+    offsets = np.array([0, 3, 10 * CHUNK_TOKENS])
+    assert window_reach(1_000_000_000, offsets) == CHUNK_TOKENS - 1
+    assert mean_contexts(1_000_000_000, offsets) == pytest.approx(CHUNK_TOKENS - 1, rel=1e-3)
+    assert window_reach(5, offsets) == 5
+    assert mean_contexts(5, offsets) == pytest.approx(6, rel=0.01)  # the mean width is 3
 
 
 def test_chunks_are_shuffled_within_their_block():
