@@ -499,4 +499,4 @@ def check_device(device: str) -> None:
     """
     kind, _, index = str(device).partition(":")
     if device not in ("cpu", "cuda") and not (kind == "cuda" and index.isdecimal()):
-        raise ValueError(f"device is {device!r}; it must be 'cpu', 'cuda' or 'cuda:N' with a device number N")
+        raise ValueError(f"device is {device!r:.80}; it must be 'cpu', 'cuda' or 'cuda:N' with a device number N")

@@ -6,10 +6,14 @@ implementation specifies (`fastw2v.engines.reference`). Changing any constant ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 import numpy as np
+
+from fastw2v.utils.quote import quote
 
 __all__ = [
     "CHUNK_TOKENS",
@@ -143,6 +147,10 @@ class TrainingConfig:
     tile: int = TILE
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.generic):  # np.int8 would overflow, and JSON has no NumPy numbers
+                object.__setattr__(self, field.name, value.item())
         check_choice("model", self.model, get_args(Model))
         cbow_grad = default_cbow_grad(self.alpha) if self.cbow_grad is None else self.cbow_grad
         self._set_default("cbow_grad", cbow_grad)
@@ -158,6 +166,8 @@ class TrainingConfig:
         check_range("sample", self.sample, 0.0, 1.0)
         check_range("min_alpha", self.min_alpha, 0.0, 100.0)
         check_range("alpha", self.alpha, MIN_RATE, 100.0)
+        for name in ("shrink_windows", "deterministic"):
+            check_flag(name, getattr(self, name))
         if self.alpha < self.min_alpha:
             raise ValueError(
                 f"alpha is {self.alpha} and min_alpha is {self.min_alpha}; alpha must not be below min_alpha"
@@ -265,13 +275,15 @@ def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
         ...
     ValueError: model is 'glove'; it must be 'cbow' or 'skipgram'
     """
-    if value not in choices:
+    if not isinstance(value, (str, Integral)) or value not in choices:  # an array has no truth value
         *others, last = map(repr, choices)
-        raise ValueError(f"{name} is {value!r}; it must be {', '.join(others)} or {last}")
+        raise ValueError(f"{name} is {quote(value)}; it must be {', '.join(others)} or {last}")
 
 
 def check_integer(name: str, value: Any, minimum: int | None = None) -> None:
     """Raise TypeError unless `value` is an integer, and ValueError if it is below `minimum`.
+
+    NumPy integers are accepted, but bools are not.
 
     Examples
     --------
@@ -281,22 +293,46 @@ def check_integer(name: str, value: Any, minimum: int | None = None) -> None:
         ...
     ValueError: window is 0; it must be at least 1
     """
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} is {value!r} of type {type(value).__name__}; it must be a whole number")
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} is {quote(value)} of type {type(value).__name__}; it must be a whole number")
     if minimum is not None and value < minimum:
-        raise ValueError(f"{name} is {value}; it must be at least {minimum}")
+        raise ValueError(f"{name} is {quote(value)}; it must be at least {minimum}")
 
 
-def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise ValueError unless ``low <= value <= high``.
+def check_range(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> None:
+    """Raise TypeError unless `value` is a number, and ValueError unless it is finite and ``low <= value <= high``.
+
+    NumPy numbers are accepted, but bools are not.
 
     Examples
     --------
     >>> from fastw2v.config import check_range
+    >>> check_range("alpha", "0.05", 0.0, 1.0)
+    Traceback (most recent call last):
+        ...
+    TypeError: alpha is '0.05' of type str; it must be a number
     >>> check_range("sample", 1.5, 0.0, 1.0)
     Traceback (most recent call last):
         ...
     ValueError: sample is 1.5; it must lie between 0.0 and 1.0
     """
-    if not low <= value <= high:
-        raise ValueError(f"{name} is {value}; it must lie between {low} and {high}")
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {quote(value)} of type {type(value).__name__}; it must be a number")
+    if not low <= value <= high or abs(value) == math.inf:  # type: ignore[operator]
+        allowed = "it must be finite" if low == -math.inf else f"it must lie between {low} and {high}"
+        raise ValueError(f"{name} is {quote(value)}; {allowed}")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise TypeError unless `value` is True or False.
+
+    Examples
+    --------
+    >>> from fastw2v.config import check_flag
+    >>> check_flag("deterministic", "no")
+    Traceback (most recent call last):
+        ...
+    TypeError: deterministic is 'no' of type str; it must be True or False
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {quote(value)} of type {type(value).__name__}; it must be True or False")

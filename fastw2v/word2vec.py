@@ -9,7 +9,7 @@ import inspect
 import logging
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -25,7 +25,9 @@ from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, words_per_second
 from fastw2v.nn.initializers import copy_known_rows, uniform_weights
 from fastw2v.sampling import rng
+from fastw2v.utils.checks import check_items, explain_arguments, unknown_parameter
 from fastw2v.utils.progress import Progress
+from fastw2v.utils.quote import quote
 from fastw2v.utils.system import available_processors
 from fastw2v.vectors.word_vectors import WordVectors
 
@@ -33,6 +35,28 @@ __all__ = ["Callback", "Word2Vec", "check_init"]
 
 log = logging.getLogger("fastw2v")
 
+INSTEAD = {
+    **dict.fromkeys(
+        ("sentences", "corpus", "corpus_file", "corpus_iterable"), "pass the corpus to fit: Word2Vec(...).fit(corpus)"
+    ),
+    **dict.fromkeys(("size", "dim", "embedding_size", "n_components"), "use vector_size"),
+    **dict.fromkeys(("iter", "n_epochs", "n_iter", "max_iter"), "use epochs"),
+    **dict.fromkeys(("lr", "learning_rate", "start_alpha"), "use alpha"),
+    **dict.fromkeys(("max_final_vocab", "max_vocab_size"), "use max_vocab"),
+    **dict.fromkeys(("threads", "n_jobs", "num_workers"), "use workers"),
+    "end_alpha": "use min_alpha",
+    "random_state": "use seed",
+    "sg": "use model='skipgram' for sg=1, or model='cbow' for sg=0",
+    "hs": "omit it, because hierarchical softmax is not supported; negative sampling is always used",
+    "cbow_mean": "omit it, because the contexts are always averaged; cbow_grad selects the scale of the gradient",
+    "compute_loss": "omit it, because the loss is always computed; read loss_history after training",
+    "trim_rule": "use Corpus.from_sentences, which has the parameters include and exclude",
+    **dict.fromkeys(
+        ("hashfxn", "null_word", "sorted_vocab", "batch_words", "comment"),
+        "omit it, or use fastw2v.compat.gensim.Word2Vec, which accepts gensim's parameters",
+    ),
+}
+"""What to use instead of the parameter names of gensim and of other libraries."""
 Callback = Callable[[str, Any], None]
 """Function called as ``callback(event, model)``; event is "train_begin", "epoch_begin", "epoch_end" or "train_end"."""
 
@@ -138,6 +162,7 @@ class Word2Vec:
     """
 
     wv: WordVectors
+    alpha: float | None
     corpus_count: int
     corpus_total_words: int
     known_words_: int
@@ -147,7 +172,9 @@ class Word2Vec:
     seed_: int
 
     _vectors_class: type[WordVectors] = WordVectors
+    _instead: Mapping[str, str] = INSTEAD
 
+    @explain_arguments("Word2Vec", INSTEAD)
     def __init__(
         self,
         *,
@@ -169,7 +196,7 @@ class Word2Vec:
         device: str = "auto",
         engine: EngineName = "auto",
         deterministic: bool = TrainingConfig.deterministic,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | None = (),
     ) -> None:
         self.model = model
         self.vector_size = vector_size
@@ -204,18 +231,20 @@ class Word2Vec:
         check_choice("engine", self.engine, get_args(EngineName))
         if self.device != "auto":
             check_device(self.device)
-        self._check_callbacks()
+        if self.callbacks is not None:
+            self._check_callbacks(self.callbacks)
         if self.deterministic and (self.workers or 1) > 1:
             raise ValueError(
                 f"deterministic is True, but workers is {self.workers}; several workers update shared rows without "
                 "locks. Omit workers or set it to 1"
             )
 
-    def _check_callbacks(self) -> None:
-        for callback in self.callbacks:
+    def _check_callbacks(self, callbacks: Any) -> None:
+        check_items("callbacks", callbacks, "a list of functions that accept an event and a model")
+        for callback in callbacks:
             if not callable(callback):
                 raise TypeError(
-                    f"callbacks contains {callback!r}, which is not callable; pass functions that accept an event "
+                    f"callbacks contains {quote(callback)}, which is not callable; pass functions that accept an event "
                     "and a model. fastw2v.compat.gensim.Word2Vec accepts gensim's callbacks"
                 )
 
@@ -463,7 +492,9 @@ class Word2Vec:
         if problem := self._estimate(corpus).problem():
             raise MemoryError(problem)
         words = corpus.vocabulary.words
-        W_in, W_out = find_engine(self.engine_, self.device_).allocate((len(words), self.vector_size), self.device_)
+        W_in, W_out = find_engine(self.engine_, self.device_).allocate(
+            (len(words), int(self.vector_size)), self.device_
+        )
         uniform_weights(W_in, self.seed_)
         self.known_words_ = 0 if init is None else copy_known_rows(W_in, W_out, words, init, self.device_)
         self.corpus_count = corpus.n_sentences
@@ -507,7 +538,7 @@ class Word2Vec:
 
     def _n_workers(self) -> int | None:
         """Return the number of threads. On a GPU, return 1 if `workers` is 1, otherwise None."""
-        threads = self.workers or (1 if self.deterministic else available_processors())
+        threads = int(self.workers or 0) or (1 if self.deterministic else available_processors())
         return threads if self.device_ == "cpu" or self.workers == 1 else None
 
     def _run_seed(self) -> int:
@@ -515,7 +546,7 @@ class Word2Vec:
         return rng.stream_key(self.seed_, rng.CONTINUED, self.trained_epochs) if self.trained_epochs else self.seed_
 
     def _notify(self, event: str) -> None:
-        for callback in self.callbacks:
+        for callback in self.callbacks or ():
             callback(event, self)
 
     def estimate(self, corpus: Any, *, measure: bool = True) -> Estimate:
@@ -559,7 +590,7 @@ class Word2Vec:
 
     def _estimate(self, corpus: Corpus) -> Estimate:
         return estimate_memory(
-            corpus, vector_size=self.vector_size, epochs=self.epochs, device=self.device_, engine=self.engine_
+            corpus, vector_size=int(self.vector_size), epochs=int(self.epochs), device=self.device_, engine=self.engine_
         )
 
     def _settings(self) -> dict[str, Any]:
@@ -569,7 +600,7 @@ class Word2Vec:
             for name in ("pool_tokens", "pool_size", "tile"):
                 del settings[name]
         return settings | {
-            "min_count": self.min_count,
+            "min_count": int(self.min_count),
             "device": self.device_,
             "engine": self.engine_,
             "trained_epochs": self.trained_epochs,
@@ -710,9 +741,10 @@ class Word2Vec:
         Word2Vec(model='skipgram', window=3)
         """
         known = self._parameter_names()
-        for name, value in parameters.items():
+        for name in parameters:
             if name not in known:
-                raise ValueError(f"{name!r} is not a parameter; valid parameters are {', '.join(known)}")
+                raise ValueError(unknown_parameter(name, known, "Word2Vec", self._instead))
+        for name, value in parameters.items():
             setattr(self, name, value)
         self._check()
         return self

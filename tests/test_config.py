@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastw2v
@@ -49,6 +50,20 @@ def test_derived_defaults(settings, completed):
     ({"vector_size": "100"}, TypeError, "vector_size is '100' of type str"),
     ({"negative": True}, TypeError, "negative is True of type bool"),
     ({"seed": "1"}, TypeError, "seed is '1' of type str; it must be a whole number"),
+    ({"window": np.True_}, TypeError, "window is True of type bool"),
+    ({"window": np.array([1, 2])}, TypeError, "window is array\\(\\[1, 2\\]\\) of type ndarray; it must be a whole"),
+    ({"vector_size": None}, TypeError, "vector_size is None of type NoneType; it must be a whole number"),
+    ({"sample": None}, TypeError, "sample is None of type NoneType; it must be a number"),
+    ({"sample": True}, TypeError, "sample is True of type bool; it must be a number"),
+    ({"min_alpha": None}, TypeError, "min_alpha is None of type NoneType; it must be a number"),
+    ({"alpha": "0.05"}, TypeError, "alpha is '0.05' of type str; it must be a number"),
+    ({"alpha": 1j}, TypeError, "alpha is 1j of type complex; it must be a number"),
+    ({"alpha": np.float32("nan")}, ValueError, "alpha is nan"),
+    ({"alpha": 10**400}, ValueError, "alpha is 1000.*; it must lie between"),
+    ({"ns_exponent": "x" * 1_000_000}, TypeError, "^ns_exponent is 'x{38}...x{37}' of type str; it must be a number$"),
+    ({"shrink_windows": None}, TypeError, "shrink_windows is None of type NoneType; it must be True or False"),
+    ({"deterministic": "no"}, TypeError, "deterministic is 'no' of type str; it must be True or False"),
+    ({"model": np.array(["cbow", "cbow"])}, ValueError, "model is array.*; it must be 'cbow' or 'skipgram'"),
     ({"ns_exponent": 1.5}, ValueError, "ns_exponent is 1.5; it must lie between -1.0 and 1.0"),
     ({"sample": -1e-3}, ValueError, "sample is -0.001"),
     ({"sample": float("nan")}, ValueError, "sample is nan"),

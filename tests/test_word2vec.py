@@ -17,6 +17,7 @@ from fastw2v.nn import CBOW, SkipGram
 from fastw2v.sampling.alias import alias_table, noise_weights
 from fastw2v.sampling.batches import batches
 from fastw2v.sampling.subsampling import keep_threshold
+from fastw2v.word2vec import INSTEAD
 
 needs_numba = pytest.mark.skipif(cpu.unavailable_reason() is not None, reason=str(cpu.unavailable_reason()))
 ENGINES = ["layers", pytest.param("fused", marks=needs_numba)]
@@ -166,7 +167,12 @@ def test_a_short_run_has_a_curve_all_the_same(engine, sentences):
     ({"engine": "numba"}, ValueError, "must be 'auto', 'fused' or 'layers'"),
     ({"device": "gpu"}, ValueError, "device is 'gpu'; it must be 'cpu', 'cuda' or 'cuda:N'"),
     ({"callbacks": [object()]}, TypeError, "which is not callable; pass functions .* accepts gensim's"),
-    ({"sg": 1}, TypeError, "unexpected keyword argument 'sg'"),
+    ({"callbacks": print}, TypeError, "callbacks is <built-in function print> .*; pass a list of functions"),
+    ({"sg": 1}, TypeError, "sg is not a parameter of Word2Vec; use model='skipgram' for sg=1"),
+    ({"size": 50}, TypeError, "size is not a parameter of Word2Vec; use vector_size"),
+    ({"iter": 3}, TypeError, "iter is not a parameter of Word2Vec; use epochs"),
+    ({"sentences": []}, TypeError, "sentences is not a parameter of Word2Vec; pass the corpus to fit"),
+    ({"windows": 3}, TypeError, "windows is not a parameter of Word2Vec; use window"),
 ])  # fmt: skip
 def test_settings_out_of_range(settings, error, message):
     """`tests/test_config.py` tests the other settings."""
@@ -175,8 +181,48 @@ def test_settings_out_of_range(settings, error, message):
 
 
 def test_the_parameters_are_keywords():
-    with pytest.raises(TypeError, match="positional"):
+    with pytest.raises(TypeError, match=r"keyword arguments only, .* pass the corpus to fit"):
         Word2Vec(themes(5))
+    with pytest.raises(ValueError, match="size is not a parameter of Word2Vec; use vector_size"):
+        Word2Vec().set_params(size=3)
+
+
+def test_every_name_for_which_another_is_proposed_does_not_exist():
+    assert not set(INSTEAD) & set(Word2Vec().get_params())
+
+
+def test_no_callbacks_can_be_none():
+    model = Word2Vec(vector_size=4, engine="layers", callbacks=None).fit(themes(50))
+    again = Word2Vec(vector_size=4, engine="layers").fit(themes(50))
+    np.testing.assert_array_equal(model.wv.vectors, again.wv.vectors)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("name", "value"), {
+    "vector_size": np.int8(100),  # 4 * 100 does not fit into 8 bits
+    "window": np.int8(100),
+    "min_count": np.int64(2),
+    "max_vocab": np.int8(100),
+    "negative": np.int8(3),
+    "ns_exponent": np.float32(0.75),
+    "sample": np.float16(0.01),
+    "alpha": np.float32(0.05),
+    "min_alpha": np.float16(1e-3),
+    "epochs": np.int8(3),
+    "shrink_windows": np.bool_(False),
+    "seed": np.uint8(200),
+    "workers": np.int8(1),
+    "deterministic": np.bool_(True),
+}.items())  # fmt: skip
+def test_numpy_scalars_are_numbers(engine, name, value, tmp_path):
+    """`np.arange` and grids of parameters contain them."""
+    corpus = themes(50)
+    settings = {"vector_size": 4, "workers": 1, "engine": engine, "sample": 0}
+    model = Word2Vec(**settings | {name: value}).fit(corpus)
+    plain = Word2Vec(**settings | {name: value.item()}).fit(corpus)
+    np.testing.assert_array_equal(model.wv.vectors, plain.wv.vectors)
+    model.save(tmp_path / "model.safetensors")
+    assert WordVectors.load(tmp_path / "model.safetensors").settings == plain.wv.settings
 
 
 @pytest.mark.parametrize(("corpus", "error", "message"), [
@@ -417,7 +463,7 @@ def test_parameters_as_scikit_learn_has_them():
     assert same.get_params() == model.get_params()
     assert same.set_params(window=7) is same
     assert same.window == 7
-    with pytest.raises(ValueError, match="'windw' is not a parameter"):
+    with pytest.raises(ValueError, match="windw is not a parameter"):
         same.set_params(windw=7)
     with pytest.raises(ValueError, match="window is 0"):
         same.set_params(window=0)

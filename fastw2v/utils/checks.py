@@ -1,16 +1,146 @@
-"""Checks of words, vectors and counts, shared by `WordVectors` and the file formats."""
+"""Checks of arguments: types, parameter names, words, vectors and counts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from fastw2v.backend import get_namespace, to_host
+from fastw2v.utils.quote import quote, shorten
 
-__all__ = ["check_counts", "check_keys", "check_matrix", "index_keys"]
+__all__ = [
+    "check_counts",
+    "check_items",
+    "check_keys",
+    "check_matrix",
+    "check_type",
+    "explain_arguments",
+    "index_keys",
+    "unknown_parameter",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def check_type(name: str, value: Any, kind: type | tuple[type, ...], remedy: str) -> None:
+    """Raise TypeError unless `value` is an instance of `kind`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter.
+    value : object
+        Its value.
+    kind : type or tuple of type
+    remedy : str
+        What to pass instead, such as "a path".
+
+    Examples
+    --------
+    >>> from fastw2v.utils.checks import check_type
+    >>> check_type("delimiter", 7, str, "a string")
+    Traceback (most recent call last):
+        ...
+    TypeError: delimiter is 7 of type int; pass a string
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is {quote(value)} of type {type(value).__name__}; pass {remedy}")
+
+
+def check_items(name: str, value: Any, remedy: str) -> None:
+    """Raise TypeError unless `value` can be iterated over and is not a string, which is an iterable of characters.
+
+    Examples
+    --------
+    >>> from fastw2v.utils.checks import check_items
+    >>> check_items("words", "cat", "a list of words")
+    Traceback (most recent call last):
+        ...
+    TypeError: words is 'cat' of type str; pass a list of words
+    """
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} is {quote(value)} of type {type(value).__name__}; pass {remedy}")
+
+
+def explain_arguments(owner: str, instead: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator for a method, whose errors about unknown parameters say what to use instead.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the class in messages.
+    instead : mapping of str to str
+        Names that other libraries use for a parameter, and what to use instead. If all parameters of the method are
+        keyword-only, the entry for "sentences" also explains what to do with a positional argument.
+
+    Examples
+    --------
+    >>> from fastw2v.utils.checks import explain_arguments
+    >>> class Model:
+    ...     @explain_arguments("Model", {"size": "use vector_size"})
+    ...     def __init__(self, *, vector_size=100):
+    ...         self.vector_size = vector_size
+    >>> Model(size=50)
+    Traceback (most recent call last):
+        ...
+    TypeError: size is not a parameter of Model; use vector_size
+    """
+
+    def decorate(method: Callable[P, R]) -> Callable[P, R]:
+        _, *parameters = inspect.signature(method).parameters.values()
+        names = [parameter.name for parameter in parameters]
+        keyword_only = all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters)
+
+        @functools.wraps(method)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if keyword_only and len(args) > 1:
+                raise TypeError(
+                    f"{owner} takes keyword arguments only, but {quote(args[1])} has no name; {instead['sentences']}"
+                )
+            for name in kwargs:
+                if name not in names:
+                    raise TypeError(unknown_parameter(name, names, owner, instead))
+            return method(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def unknown_parameter(name: str, known: Sequence[str], owner: str, instead: Mapping[str, str]) -> str:
+    """Return the message for a parameter that does not exist.
+
+    Parameters
+    ----------
+    name : str
+        The unknown parameter.
+    known : sequence of str
+        Names of the parameters that exist.
+    owner, instead
+        See `explain_arguments`.
+
+    Examples
+    --------
+    >>> from fastw2v.utils.checks import unknown_parameter
+    >>> unknown_parameter("windows", ["window", "epochs"], "Word2Vec", {})
+    'windows is not a parameter of Word2Vec; use window'
+    >>> unknown_parameter("colour", ["window", "epochs"], "Word2Vec", {})
+    'colour is not a parameter of Word2Vec; see help(Word2Vec)'
+    """
+    if name in instead:
+        remedy = instead[name]
+    elif similar := difflib.get_close_matches(name, known, n=1):
+        remedy = f"use {similar[0]}"
+    else:
+        remedy = f"see help({owner})"
+    return f"{shorten(name)} is not a parameter of {owner}; {remedy}"
 
 
 def check_keys(words: Sequence[Any], n_rows: int) -> list[Any]:
@@ -37,8 +167,7 @@ def check_keys(words: Sequence[Any], n_rows: int) -> list[Any]:
     >>> check_keys(np.array([20, 10, 30]), 3)
     [20, 10, 30]
     """
-    if isinstance(words, str):
-        raise TypeError("words is a single string; pass a sequence of words, one for each row of vectors")
+    check_items("words", words, "a sequence of words, one for each row of vectors")
     keys = list(words)
     if not keys:
         raise ValueError("there are no words; at least one is needed")
@@ -50,7 +179,9 @@ def check_keys(words: Sequence[Any], n_rows: int) -> list[Any]:
     if all(issubclass(kind, Integral) for kind in kinds) and bool not in kinds:
         return [int(key) for key in keys]
     odd = next(key for key in keys if not isinstance(key, str))
-    raise TypeError(f"words contains {odd!r} of type {type(odd).__name__}; words must be all strings or all integers")
+    raise TypeError(
+        f"words contains {quote(odd)} of type {type(odd).__name__}; words must be all strings or all integers"
+    )
 
 
 def index_keys(keys: list[Any]) -> dict[Any, int]:
@@ -69,7 +200,9 @@ def index_keys(keys: list[Any]) -> dict[Any, int]:
     rows = dict(zip(keys, range(len(keys)), strict=True))
     if len(rows) < len(keys):
         first, again = next((i, rows[key]) for i, key in enumerate(keys) if rows[key] != i)
-        raise ValueError(f"the word {keys[first]!r} occurs twice, in rows {first} and {again}; words must be distinct")
+        raise ValueError(
+            f"the word {quote(keys[first])} occurs twice, in rows {first} and {again}; words must be distinct"
+        )
     return rows
 
 

@@ -413,7 +413,7 @@ def test_parameters_as_scikit_learn_has_them():
     assert again.set_params(window=7, sg=0) is again
     assert (again.window, again.model) == (7, "cbow")
     for name in ("windw", "model", "max_vocab", "sentences"):
-        with pytest.raises(ValueError, match=f"'{name}' is not a parameter"):
+        with pytest.raises(ValueError, match=f"{name} is not a parameter"):
             again.set_params(**{name: 7})
 
 
@@ -442,6 +442,39 @@ def test_in_scikit_learn():
     check_is_fitted(fitted[-1])
     with pytest.raises(NotFittedError):
         check_is_fitted(base.clone(model))
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"size": 3}, "size is not a parameter of Word2Vec; use vector_size, its name since gensim 4"),
+    ({"iter": 3}, "iter is not a parameter of Word2Vec; use epochs, its name since gensim 4"),
+    ({"model": "skipgram"}, "model is not a parameter of Word2Vec; use sg=1"),
+    ({"max_vocab": 3}, "max_vocab is not a parameter of Word2Vec; use max_final_vocab"),
+    ({"callbacks": print}, "callbacks is .*; pass a list of CallbackAny2Vec objects"),
+])  # fmt: skip
+def test_names_that_gensim_4_does_not_have_are_refused(settings, message):
+    with pytest.raises(TypeError, match=message):
+        Word2Vec(**settings)
+
+
+def test_a_program_can_lower_the_rate_that_it_did_not_set():
+    model = Word2Vec(vector_size=4)
+    model.build_vocab(themes(50))
+    rates = []
+    for _ in range(3):
+        rates.append(round(model.alpha, 6))
+        model.train(themes(50), total_examples=model.corpus_count, epochs=1)
+        model.alpha -= 0.002
+        model.min_alpha = model.alpha
+    assert rates == [0.025, 0.023, 0.021]  # as in gensim
+    assert model.wv.settings["alpha"] == pytest.approx(0.021)
+    assert model.wv.settings["cbow_grad"] == "sum"
+
+
+def test_the_rate_that_was_not_set_stays_that_of_the_estimator():
+    model = Word2Vec()
+    assert model.alpha == 0.025
+    assert model.config() == Word2Vec(**model.get_params()).config() == fastw2v.Word2Vec().config()
+    assert repr(model) == "Word2Vec()"
 
 
 def test_rates_are_refused_by_gensim_s_names():

@@ -17,6 +17,8 @@ from fastw2v.compat.gensim.keyed_vectors import KeyedVectors
 from fastw2v.config import MIN_COUNT, CbowGrad, Model, TrainingConfig, check_choice, check_integer
 from fastw2v.engines.base import ProgressFunction
 from fastw2v.engines.selection import EngineName
+from fastw2v.utils.checks import check_items, explain_arguments
+from fastw2v.utils.quote import quote
 from fastw2v.word2vec import Word2Vec as Estimator
 
 __all__ = ["CallbackAny2Vec", "Word2Vec"]
@@ -26,6 +28,16 @@ log = logging.getLogger("fastw2v")
 _TRIM_RULE = (
     "trim rules are not supported; use Corpus.from_sentences, which has the parameters include, exclude and counts"
 )
+
+GENSIM_ALPHA = 0.025
+"""gensim's default learning rate, the value of `Word2Vec.alpha` if no rate was set."""
+_INSTEAD = {
+    "size": "use vector_size, its name since gensim 4",
+    "iter": "use epochs, its name since gensim 4",
+    "model": "use sg=1 for model='skipgram', or sg=0 for model='cbow'",
+    "max_vocab": "use max_final_vocab",
+}
+"""What to use instead of the parameter names of gensim 3 and of `fastw2v.Word2Vec`."""
 
 
 class CallbackAny2Vec:
@@ -123,8 +135,8 @@ class Word2Vec(Estimator):
         Maximum size of the vocabulary. The most frequent words are kept.
     alpha : float, optional
         Initial learning rate. By default, the learning rate and the CBOW gradient are those of `fastw2v.Word2Vec`, and
-        gensim's rate of 0.025 is not used. If `alpha` is set, CBOW uses gensim's gradient, unless `cbow_grad` is set as
-        well.
+        gensim's rate of 0.025 is not used, although the attribute `alpha` then has that value. If `alpha` is set, CBOW
+        uses gensim's gradient, unless `cbow_grad` is set as well.
     vector_size, window, min_count, sample, seed, workers, min_alpha, negative, ns_exponent, epochs, shrink_windows
         See `fastw2v.Word2Vec`.
     callbacks : sequence of CallbackAny2Vec
@@ -170,7 +182,9 @@ class Word2Vec(Estimator):
     wv: KeyedVectors
 
     _vectors_class = KeyedVectors
+    _instead = _INSTEAD
 
+    @explain_arguments("Word2Vec", _INSTEAD)
     def __init__(
         self,
         sentences: Any = None,
@@ -196,7 +210,7 @@ class Word2Vec(Estimator):
         sorted_vocab: int = 1,
         batch_words: int = 10_000,
         compute_loss: bool = False,
-        callbacks: Sequence[Any] = (),
+        callbacks: Sequence[Any] | None = (),
         comment: str | None = None,
         max_final_vocab: int | None = None,
         shrink_windows: bool = TrainingConfig.shrink_windows,
@@ -243,6 +257,53 @@ class Word2Vec(Estimator):
             raise TypeError("sentences and corpus_file are both given; give one of them")
         if sentences is not None or corpus_file is not None:
             self.fit(sentences if corpus_file is None else corpus_file)
+
+    @property
+    def alpha(self) -> float:
+        """The initial learning rate: the one that was set, or 0.025, gensim's default.
+
+        If no rate is set, training uses the default rate of `fastw2v.Word2Vec`, which suits its own default gradient.
+        Assigning a rate also selects gensim's gradient, so a program that lowers `alpha` between calls of `train` uses
+        the same rates as with gensim.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> model = Word2Vec(vector_size=4, negative=1)
+        >>> model.build_vocab([["a", "b"]] * 20)
+        >>> for epoch in range(3):
+        ...     _ = model.train([["a", "b"]] * 20, total_examples=model.corpus_count, epochs=1)
+        ...     model.alpha -= 0.002
+        >>> round(model.alpha, 3)
+        0.019
+        """
+        return GENSIM_ALPHA if self._alpha is None else self._alpha
+
+    @alpha.setter
+    def alpha(self, alpha: float | None) -> None:
+        self._alpha = alpha
+
+    def config(self, **changes: Any) -> TrainingConfig:
+        """Return the checked training settings, as `fastw2v.Word2Vec.config` does.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> Word2Vec().config().alpha, Word2Vec(alpha=0.03).config().alpha
+        (0.2, 0.03)
+        """
+        return super().config(**{"alpha": self._alpha} | changes)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters as a dictionary; `alpha` is None if it was not set.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> print(Word2Vec().get_params()["alpha"])
+        None
+        """
+        return super().get_params(deep) | {"alpha": self._alpha}
 
     # The constructor of the base class sets `model` and `max_vocab`, its own names for `sg` and `max_final_vocab`.
 
@@ -294,21 +355,22 @@ class Word2Vec(Estimator):
             ("sorted_vocab", self.sorted_vocab, "words are always sorted by descending count; use sorted_vocab=1"),
         ):
             if not is_offered:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, but {instead}")
+                raise ValueError(f"{name} is {quote(getattr(self, name))}, but {instead}")
         if self.max_final_vocab is not None:
             check_integer("max_final_vocab", self.max_final_vocab, minimum=1)
         super()._check()
 
     def _notify(self, event: str) -> None:
-        for callback in self.callbacks:
+        for callback in self.callbacks or ():
             getattr(callback, f"on_{event}")(self)
 
-    def _check_callbacks(self) -> None:
+    def _check_callbacks(self, callbacks: Any) -> None:
+        check_items("callbacks", callbacks, "a list of CallbackAny2Vec objects")
         events = ("train_begin", "epoch_begin", "epoch_end", "train_end")
-        for callback in self.callbacks:
+        for callback in callbacks:
             if not all(callable(getattr(callback, f"on_{event}", None)) for event in events):
                 raise TypeError(
-                    f"callbacks contains {callback!r}, which lacks methods of CallbackAny2Vec; make it a subclass"
+                    f"callbacks contains {quote(callback)}, which lacks methods of CallbackAny2Vec; make it a subclass"
                 )
 
     @classmethod
@@ -365,7 +427,7 @@ class Word2Vec(Estimator):
         >>> _ = model.train(sentences, total_examples=model.corpus_count, epochs=model.epochs)
         """
         if trim_rule is not None:
-            raise ValueError(f"trim_rule is {trim_rule!r}, but {_TRIM_RULE}")
+            raise ValueError(f"trim_rule is {quote(trim_rule)}, but {_TRIM_RULE}")
         super().build_vocab(_one_of(corpus_iterable, corpus_file), update=update)
 
     def train(  # type: ignore[override]  # gensim's parameters and result
@@ -381,7 +443,7 @@ class Word2Vec(Estimator):
         queue_factor: int = 2,
         report_delay: float = 1.0,
         compute_loss: bool = False,
-        callbacks: Sequence[Any] = (),
+        callbacks: Sequence[Any] | None = (),
         *,
         progress: ProgressFunction | None = None,
     ) -> tuple[int, int]:
@@ -438,7 +500,9 @@ class Word2Vec(Estimator):
             raise ValueError(f"start_alpha is {start} and end_alpha is {end}; start_alpha must not be below end_alpha")
         corpus = self._encode(_one_of(corpus_iterable, corpus_file))
         epochs = self.epochs if epochs is None else epochs
-        self.callbacks = callbacks or self.callbacks
+        if callbacks:
+            self._check_callbacks(callbacks)
+            self.callbacks = callbacks
         super().train(corpus, epochs=epochs, alpha=start_alpha, min_alpha=end_alpha, progress=progress)
         return epochs * len(corpus), epochs * len(corpus)
 
