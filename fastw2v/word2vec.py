@@ -506,7 +506,7 @@ class Word2Vec:
     def _train(self, corpus: Corpus, config: TrainingConfig, progress: ProgressFunction | None) -> None:
         """Train the weights in place and discard the cached unit vectors."""
         engine = find_engine(self.engine_, self.device_)
-        tables = Tables(self.wv.vectors, self.wv.context_vectors)
+        tables = Tables(*self.wv._writable_tables())
         trained = self.loss_history[-1][0] if self.loss_history else 0
         self._notify("train_begin")
         with Progress("training", config.epochs * len(corpus), show=None if progress is None else False) as bar:

@@ -303,7 +303,7 @@ def test_training_again_draws_anew(engine):
     goes_on = Word2Vec(**settings).fit(themes(100))
     begins = Word2Vec(**settings)
     begins.build_vocab(themes(100))
-    begins.wv.vectors[...], begins.wv.context_vectors[...] = goes_on.wv.vectors, goes_on.wv.context_vectors
+    begins.wv.vectors, begins.wv.context_vectors = goes_on.wv.vectors, goes_on.wv.context_vectors
     for model in (goes_on, begins):
         model.train(themes(100), epochs=1)
     assert (goes_on.trained_epochs, begins.trained_epochs) == (2, 1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import operator
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastw2v.backend import to_host
+from fastw2v.config import check_integer
 from fastw2v.utils.atomic_write import atomic_write
 from fastw2v.vectors.neighbors import nearest_rows
 from fastw2v.vectors.query import VectorTable, query_matrix, weighted_sum
@@ -55,8 +55,15 @@ class HNSWIndex:
     ------
     ImportError
         If the package named by `backend` is not installed.
+    TypeError
+        If `M`, `ef_construction` or `ef_search` is not an integer.
     ValueError
         If `backend` is not supported, `M` is below 2, or `ef_construction` or `ef_search` is below 1.
+
+    Notes
+    -----
+    If the vectors change after the index was built, for example because training continues, the index is outdated.
+    Its searches and `save` then raise RuntimeError.
 
     See Also
     --------
@@ -80,11 +87,14 @@ class HNSWIndex:
         ef_construction: int = 128,
         ef_search: int = 128,
     ) -> None:
-        _check_numbers(M, ef_construction, ef_search)
+        check_integer("M", M, minimum=2)
+        check_integer("ef_construction", ef_construction, minimum=1)
+        check_integer("ef_search", ef_search, minimum=1)
         self.vectors = vectors
         self.backend = backend
         self.ef_search = ef_search
-        self._graph = _graph_kind(backend).built(_single(vectors.unit_vectors), M, ef_construction)
+        self._unit_vectors = vectors.unit_vectors
+        self._graph = _graph_kind(backend).built(_single(self._unit_vectors), M, ef_construction)
 
     def __repr__(self) -> str:
         return f"HNSWIndex({self.vectors!r}, {self.backend!r}, ef_search={self.ef_search})"
@@ -194,8 +204,8 @@ class HNSWIndex:
         >>> WordVectors([f"w{i}" for i in range(100)], vectors).index().recall(topn=5)
         1.0
         """
-        if min(topn, sample) < 1:
-            raise ValueError(f"topn is {topn} and sample is {sample}; both must be at least 1")
+        check_integer("topn", topn, minimum=1)
+        check_integer("sample", sample, minimum=1)
         unit = _single(self.vectors.unit_vectors)
         known = np.flatnonzero(unit.any(axis=1))
         if len(known) < 2:
@@ -234,6 +244,7 @@ class HNSWIndex:
         """
         from safetensors.numpy import save_file
 
+        self._check_current()
         graph = self._graph.to_bytes()
         metadata = {
             "format": "fastw2v index",
@@ -302,13 +313,13 @@ class HNSWIndex:
             raise ValueError(f"{path}: the index was built from different vectors; rebuild it with WordVectors.index")
         index = cls.__new__(cls)
         index.vectors, index.backend, index.ef_search = vectors, backend, int(ef_search)
+        index._unit_vectors = vectors.unit_vectors
         index._graph = _graph_kind(backend).from_bytes(graph)
         return index
 
     def _found(self, queries: Any, left_out: np.ndarray, topn: int) -> list[list[tuple[Any, float]]]:
         """Return the words and cosines of each query. `left_out` holds (query, row) pairs to exclude."""
-        if operator.index(topn) < 0:
-            raise ValueError(f"topn is {topn}; it must be 0 or more")
+        check_integer("topn", topn, minimum=0)
         queries = _single(queries)
         most = int(np.bincount(left_out[:, 0]).max(initial=0))
         rows, cosines = self._search(queries, topn + most if topn else 0)
@@ -321,8 +332,18 @@ class HNSWIndex:
             for *pair, own in zip(rows.tolist(), cosines.tolist(), hidden, strict=True)
         ]
 
+    def _check_current(self) -> None:
+        """Raise RuntimeError if the vectors were replaced or trained after the index was built."""
+        if self.vectors.unit_vectors is not self._unit_vectors:
+            raise RuntimeError(
+                "the vectors have changed since the index was built, for example by training; rebuild the index with "
+                "WordVectors.index"
+            )
+
     def _search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows and cosines of up to k words for each query, highest first. Missing rows are −1."""
+        check_integer("ef_search", self.ef_search, minimum=1)
+        self._check_current()
         k = min(k, len(self.vectors))
         if not k or not len(queries):
             return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
@@ -415,13 +436,6 @@ def _package(extra: str, module: str) -> Any:
             f"the package {extra} cannot be imported ({error}). Install it with pip install 'fastw2v[{extra}]', "
             "or use the exact WordVectors.most_similar and WordVectors.nearest, which need no extra package"
         ) from error
-
-
-def _check_numbers(M: int, ef_construction: int, ef_search: int) -> None:
-    if M < 2:
-        raise ValueError(f"M is {M}; it must be at least 2")
-    if min(ef_construction, ef_search) < 1:
-        raise ValueError(f"ef_construction is {ef_construction} and ef_search is {ef_search}; both must be at least 1")
 
 
 def _single(matrix: Any) -> np.ndarray:

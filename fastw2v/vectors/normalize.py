@@ -1,13 +1,13 @@
-"""Rows of a matrix: scaling to unit length, conversion to at least single precision, and selection."""
+"""Rows of a matrix: scaling to unit length, conversion to at least single precision, selection, and protection."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from fastw2v.backend import get_device, get_namespace
+from fastw2v.backend import get_device, get_namespace, is_numpy
 
-__all__ = ["at_least_single", "take_rows", "unit_rows"]
+__all__ = ["at_least_single", "protected_row", "read_only", "take_rows", "unit_rows"]
 
 
 def unit_rows(matrix: Any) -> Any:
@@ -79,3 +79,43 @@ def take_rows(matrix: Any, rows: Sequence[int]) -> Any:
     """
     xp = get_namespace(matrix)
     return xp.take(matrix, xp.asarray(rows, dtype=xp.int64, device=get_device(matrix)), axis=0)
+
+
+def read_only(matrix: Any) -> Any:
+    """Return a read-only view of a NumPy array. Arrays of other libraries have no such views and are returned as is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.vectors.normalize import read_only
+    >>> view = read_only(np.ones((2, 3)))
+    >>> view[0, 0] = 5.0
+    Traceback (most recent call last):
+        ...
+    ValueError: assignment destination is read-only
+    """
+    if not is_numpy(matrix):
+        return matrix
+    view = matrix.view()
+    view.setflags(write=False)
+    return view
+
+
+def protected_row(matrix: Any, row: int) -> Any:
+    """Return a row through which the matrix cannot be changed: a read-only view of a NumPy array, otherwise a copy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.vectors.normalize import protected_row
+    >>> row = protected_row(np.array([[1.0, 2], [3, 4]]), 1)
+    >>> row
+    array([3., 4.])
+    >>> row *= 2
+    Traceback (most recent call last):
+        ...
+    ValueError: output array is read-only
+    """
+    if is_numpy(matrix):
+        return read_only(matrix[row])
+    return get_namespace(matrix).asarray(matrix[row, :], copy=True)

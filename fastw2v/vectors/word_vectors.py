@@ -16,12 +16,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
+from fastw2v.config import check_integer
 from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_keys
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
 from fastw2v.vectors.keys import Key, find_row, is_key
 from fastw2v.vectors.neighbors import nearest_rows, ranked
-from fastw2v.vectors.normalize import at_least_single, take_rows, unit_rows
+from fastw2v.vectors.normalize import at_least_single, protected_row, read_only, take_rows, unit_rows
 from fastw2v.vectors.query import query_matrix, term_vector, unit_queries, weighted_sum, weighted_terms
 
 __all__ = ["WordVectors"]
@@ -38,8 +39,8 @@ class WordVectors:
         V distinct words, by convention in order of decreasing frequency. Integers, such as node ids of a graph, are
         supported as well. A callable is called, and its result is checked, when the words are first needed.
     vectors : float array, shape (V, D)
-        Array of any array library, used without copying. The first query caches the unit vectors. If you change the
-        array in place, call `forget_unit_vectors` afterwards.
+        Array of any array library, used without copying. The first query caches the unit vectors. If you keep the
+        array and change it in place, call `forget_unit_vectors` afterwards.
     counts : integer array, shape (V,), optional
         Number of occurrences of each word in the corpus.
     context_vectors : float array, shape (V, D), optional
@@ -49,10 +50,12 @@ class WordVectors:
 
     Attributes
     ----------
-    vectors, context_vectors, settings
-        The constructor arguments of the same names.
+    settings : dict or None
+        The constructor argument of the same name.
     counts : int64 array, shape (V,), or None
-        Word counts, always a NumPy array.
+        Word counts, always a NumPy array, which is read-only.
+    vectors, context_vectors : float array, shape (V, D)
+        The constructor arguments of the same names. NumPy arrays are read-only.
     index_to_key : list of str or int
         The words, in row order.
     key_to_index : dict of str or int to int
@@ -69,6 +72,12 @@ class WordVectors:
 
     Notes
     -----
+    The words and vectors cannot be changed by accident. Vectors that belong to the object, such as ``wv["cat"]``,
+    `vectors` and `unit_vectors`, are read-only NumPy arrays; call ``.copy()`` before you change one. Results that are
+    computed, such as ``wv[["cat", "dog"]]`` and means, are new arrays. Arrays of other libraries, such as CuPy, cannot
+    be read-only. There, ``wv["cat"]`` is a copy, and only `vectors`, `context_vectors` and `unit_vectors` share memory
+    with the object. To replace all vectors, assign a matrix to `vectors`.
+
     Similarity is the cosine. Rows of zeros, and rows that contain NaN or infinity, have no direction. Their similarity
     to every word is 0. A query without a direction raises ValueError.
 
@@ -96,24 +105,76 @@ class WordVectors:
         context_vectors: Any = None,
         settings: dict[str, Any] | None = None,
     ) -> None:
-        self.vectors = check_matrix("vectors", vectors)
+        self._vectors = check_matrix("vectors", vectors)
         if min(vectors.shape) < 1:
             nothing = "no words" if vectors.shape[0] < 1 else "no dimensions"
             raise ValueError(f"vectors has shape {tuple(vectors.shape)}, so there are {nothing}; give at least one")
-        self.context_vectors = None
-        if context_vectors is not None:
-            self.context_vectors = check_matrix("context_vectors", context_vectors)
-            if context_vectors.shape != vectors.shape:
-                raise ValueError(
-                    f"context_vectors has shape {tuple(context_vectors.shape)}; "
-                    f"it must have the same shape as vectors, {tuple(vectors.shape)}"
-                )
-        self.counts = None if counts is None else check_counts(counts, len(self))
-        self.settings = settings
         self._unit_vectors: Any = None
+        self.context_vectors = context_vectors
+        self.counts = None if counts is None else read_only(check_counts(counts, len(self)))
+        self.settings = settings
         self._words = words
         if not callable(words):
             _ = self.key_to_index
+
+    @property
+    def vectors(self) -> Any:
+        """The vectors: array, shape (V, D). A NumPy array is read-only.
+
+        Assign a matrix with one row for each word to replace all vectors. The matrix is used without copying, and the
+        cached `unit_vectors` are discarded.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> wv.vectors = wv.vectors - wv.vectors.mean(axis=0)
+        >>> wv.vectors.sum(axis=0).round(6) + 0.0
+        array([0., 0.])
+        """
+        return read_only(self._vectors)
+
+    @vectors.setter
+    def vectors(self, vectors: Any) -> None:
+        check_matrix("vectors", vectors)
+        if vectors.shape[0] != len(self) or vectors.shape[1] < 1:
+            raise ValueError(
+                f"vectors has shape {tuple(vectors.shape)}; it must have {len(self)} rows, one for each word. For "
+                f"other words, make a new object with {type(self).__name__}(words, vectors)"
+            )
+        if self._context_vectors is not None and self._context_vectors.shape != vectors.shape:
+            raise ValueError(
+                f"vectors has shape {tuple(vectors.shape)}; it must have the same shape as context_vectors, "
+                f"{tuple(self._context_vectors.shape)}. To drop those, first set context_vectors to None"
+            )
+        self._vectors = vectors
+        self.forget_unit_vectors()
+
+    @property
+    def context_vectors(self) -> Any:
+        """The output matrix of the model, W_out: array, shape (V, D), or None. A NumPy array is read-only.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog"], np.eye(2), context_vectors=np.ones((2, 2)))
+        >>> wv.context_vectors.tolist()
+        [[1.0, 1.0], [1.0, 1.0]]
+        """
+        return None if self._context_vectors is None else read_only(self._context_vectors)
+
+    @context_vectors.setter
+    def context_vectors(self, context_vectors: Any) -> None:
+        if context_vectors is not None:
+            check_matrix("context_vectors", context_vectors)
+            if context_vectors.shape != self._vectors.shape:
+                raise ValueError(
+                    f"context_vectors has shape {tuple(context_vectors.shape)}; "
+                    f"it must have the same shape as vectors, {tuple(self._vectors.shape)}"
+                )
+        self._context_vectors = context_vectors
 
     @cached_property
     def index_to_key(self) -> list[Any]:
@@ -157,13 +218,13 @@ class WordVectors:
         >>> wv.vector_size
         2
         """
-        return int(self.vectors.shape[1])
+        return int(self._vectors.shape[1])
 
     @property
     def unit_vectors(self) -> Any:
         """The vectors scaled to unit length, in at least single precision: array, shape (V, D).
 
-        The unit vectors are computed when they are first needed and then cached.
+        The unit vectors are computed when they are first needed and then cached. A NumPy array is read-only.
 
         Examples
         --------
@@ -176,30 +237,50 @@ class WordVectors:
                [0. , 1. ]])
         """
         if self._unit_vectors is None:
-            self._unit_vectors = unit_rows(self.vectors)
+            self._unit_vectors = read_only(unit_rows(self._vectors))
         return self._unit_vectors
 
     def forget_unit_vectors(self) -> None:
-        """Discard the cached `unit_vectors`. Call this method after changing `vectors` in place.
+        """Discard the cached `unit_vectors`.
+
+        Call this method after changing the array that was passed to the constructor, or CuPy's `vectors`, in place.
 
         Examples
         --------
         >>> import numpy as np
         >>> from fastw2v import WordVectors
-        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> matrix = np.array([[1.0, 0], [4, 3], [0, 1]])
+        >>> wv = WordVectors(["cat", "dog", "car"], matrix)
         >>> wv.similarity("cat", "dog")
         0.8
-        >>> wv.vectors[1] = [3, 4]
+        >>> matrix[1] = [3, 4]
         >>> wv.forget_unit_vectors()
         >>> wv.similarity("cat", "dog")
         0.6
         """
         self._unit_vectors = None
 
+    def _writable_tables(self) -> tuple[Any, Any]:
+        """Return the arrays behind `vectors` and `context_vectors`, for training in place. Read-only ones are copied.
+
+        Call `forget_unit_vectors` after changing them.
+        """
+        if is_numpy(self._vectors) and not self._vectors.flags.writeable:
+            self._vectors = self._vectors.copy()
+        if is_numpy(self._context_vectors) and not self._context_vectors.flags.writeable:
+            self._context_vectors = self._context_vectors.copy()
+        return self._vectors, self._context_vectors
+
+    def __getstate__(self) -> dict[str, Any]:
+        _ = self.index_to_key  # a callable that returns the words may refer to an open file
+        state = self.__dict__ | {"_unit_vectors": None}  # the caches are computed again when they are needed
+        state.pop("key_to_index", None)
+        return state
+
     # Words and their vectors
 
     def __len__(self) -> int:
-        return int(self.vectors.shape[0])
+        return int(self._vectors.shape[0])
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.index_to_key)
@@ -208,7 +289,7 @@ class WordVectors:
         return is_key(word, self.index_to_key) and word in self.key_to_index
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self):,} words, {self.vector_size} dimensions, {self.vectors.dtype})"
+        return f"{type(self).__name__}({len(self):,} words, {self.vector_size} dimensions, {self._vectors.dtype})"
 
     def __getitem__(self, words: Any) -> Any:
         """Return the vector of a word, the vectors of several words, or a slice of rows as `WordVectors`.
@@ -221,6 +302,8 @@ class WordVectors:
         Returns
         -------
         array, shape (D,) or (n, D), or WordVectors
+            The vector of one word is a read-only view, or a copy if the vectors are not a NumPy array. The vectors of
+            several words, and the vectors of a slice, are copies. A slice of a memory-mapped file is not copied.
 
         Raises
         ------
@@ -248,7 +331,7 @@ class WordVectors:
             return self._sliced(words)
         if isinstance(words, str) or not isinstance(words, Iterable):
             return self.get_vector(words)
-        return take_rows(self.vectors, self._rows(words))
+        return take_rows(self._vectors, self._rows(words))
 
     def get_vector(self, word: Key, norm: bool = False) -> Any:
         """Return the vector of a word.
@@ -262,6 +345,7 @@ class WordVectors:
         Returns
         -------
         array, shape (D,)
+            A read-only view, or a copy if the vectors are not a NumPy array.
 
         Raises
         ------
@@ -282,7 +366,7 @@ class WordVectors:
         array([0.8, 0.6])
         """
         row = find_row(word, self.key_to_index)
-        return (self.unit_vectors if norm else self.vectors)[row, :]
+        return protected_row(self.unit_vectors if norm else self._vectors, row)
 
     def get_index(self, word: Key, default: int | None = None) -> int:
         """Return the row of a word, or `default` if the word is unknown.
@@ -414,7 +498,7 @@ class WordVectors:
         >>> wv.most_similar_cosmul(positive=["king", "woman"], negative=["man"], topn=1)
         [('queen', 1.311...)]
         """
-        xp = get_namespace(self.vectors)
+        xp = get_namespace(self._vectors)
         terms, rows = weighted_terms(self, positive, 1.0)
         divisors, more_rows = weighted_terms(self, negative, -1.0)
         if not terms:
@@ -618,7 +702,7 @@ class WordVectors:
         >>> wv.closer_than("cat", "car")
         ['dog']
         """
-        xp = get_namespace(self.vectors)
+        xp = get_namespace(self._vectors)
         row, other_row = self._rows((word, other))
         cosines = self.unit_vectors @ self.unit_vectors[row, :]
         closer = to_host(xp.nonzero(cosines > cosines[other_row])[0]).tolist()
@@ -668,7 +752,7 @@ class WordVectors:
         >>> wv.similarity("cat", "dog")
         0.8
         """
-        xp = get_namespace(self.vectors)
+        xp = get_namespace(self._vectors)
         row_a, row_b = self._rows((a, b))
         cosine = float(xp.sum(self.unit_vectors[row_a, :] * self.unit_vectors[row_b, :]))
         return max(-1.0, min(cosine, 1.0))  # a cosine rounded above 1 would give a negative distance
@@ -752,13 +836,13 @@ class WordVectors:
         >>> wv.n_similarity(["cat", "unknown"], ["dog", "car"])
         0.707...
         """
-        xp = get_namespace(self.vectors)
+        xp = get_namespace(self._vectors)
         means = []
         for given in (words, others):
             known = self._rows(word for word in _listed("n_similarity", given) if word in self)
             if not known:
                 raise ValueError("n_similarity: one of the lists contains no word that is in the vocabulary")
-            means.append(xp.mean(at_least_single(take_rows(self.vectors, known)), axis=0))
+            means.append(xp.mean(at_least_single(take_rows(self._vectors, known)), axis=0))
         unit = unit_rows(xp.stack(means))
         return float(xp.sum(unit[0, :] * unit[1, :]))
 
@@ -806,14 +890,14 @@ class WordVectors:
         >>> wv.get_mean_vector(["cat", "car"], weights=[3, 1])
         array([0.75, 0.25])
         """
-        xp = get_namespace(self.vectors)
+        xp = get_namespace(self._vectors)
         given = _listed("get_mean_vector", keys)
         factors = [1.0] * len(given) if weights is None else [float(weight) for weight in weights]
         if not given:
             raise ValueError("get_mean_vector: keys is empty; give at least one word or vector")
         if len(factors) != len(given):
             raise ValueError(f"get_mean_vector: keys has length {len(given)}, but weights has length {len(factors)}")
-        mean = xp.zeros(self.vector_size, dtype=self.unit_vectors.dtype, device=get_device(self.vectors))
+        mean = xp.zeros(self.vector_size, dtype=self.unit_vectors.dtype, device=get_device(self._vectors))
         total = 0.0
         for key, factor in zip(given, factors, strict=True):
             if getattr(key, "ndim", 0) != 0:
@@ -861,7 +945,7 @@ class WordVectors:
             log.warning("ignored unknown words: %s", [word for word in given if word not in self])
         if not known:
             raise ValueError("none of the words is in the vocabulary")
-        vectors = take_rows(self.unit_vectors if use_norm else self.vectors, self._rows(known))
+        vectors = take_rows(self.unit_vectors if use_norm else self._vectors, self._rows(known))
         vectors = at_least_single(vectors)
         mean = get_namespace(vectors).mean(vectors, axis=0)
         scores = to_host(vectors @ unit_rows(mean[None, :])[0, :]).tolist()
@@ -976,13 +1060,13 @@ class WordVectors:
         if not rows:
             return self
         added = other._with_rows(rows)
-        xp = get_namespace(self.vectors)
+        xp = get_namespace(self._vectors)
         counts = context = None
         if self.counts is not None and added.counts is not None:
             counts = np.concatenate([self.counts, added.counts])
-        if self.context_vectors is not None and added.context_vectors is not None:
-            context = xp.concat([self.context_vectors, added.context_vectors], axis=0)
-        vectors = xp.concat([self.vectors, added.vectors], axis=0)
+        if self._context_vectors is not None and added._context_vectors is not None:
+            context = xp.concat([self._context_vectors, added._context_vectors], axis=0)
+        vectors = xp.concat([self._vectors, added._vectors], axis=0)
         return type(self)(self.index_to_key + added.index_to_key, vectors, counts, context)
 
     def align(self, other: WordVectors, words: Iterable[Key] | None = None) -> Self:
@@ -1028,7 +1112,7 @@ class WordVectors:
         anchors = [word for word in self if word in other] if words is None else _listed("align", words)
         if not anchors:
             raise ValueError("align: the two vocabularies have no word in common")
-        xp, device = get_namespace(self.vectors), get_device(self.vectors)
+        xp, device = get_namespace(self._vectors), get_device(self._vectors)
         here = to_host(take_rows(self.unit_vectors, self._rows(anchors)))
         there = to_host(take_rows(other.unit_vectors, other._rows(anchors)))
         left, _, right = np.linalg.svd(here.astype(np.float64).T @ there.astype(np.float64))
@@ -1036,8 +1120,8 @@ class WordVectors:
         def turned(matrix: Any) -> Any:
             return matrix @ xp.asarray(left @ right, dtype=matrix.dtype, device=device)
 
-        context = None if self.context_vectors is None else turned(self.context_vectors)
-        return type(self)(self.index_to_key, turned(self.vectors), self.counts, context, self.settings)
+        context = None if self._context_vectors is None else turned(self._context_vectors)
+        return type(self)(self.index_to_key, turned(self._vectors), self.counts, context, self.settings)
 
     # Files
 
@@ -1080,7 +1164,9 @@ class WordVectors:
 
         if format is None and Path(path).suffix.lower() not in {*formats.SUFFIXES, ".gz"}:
             format = "safetensors"
-        record = formats.VectorRecord(self.index_to_key, self.vectors, self.counts, self.context_vectors, self.settings)
+        record = formats.VectorRecord(
+            self.index_to_key, self._vectors, self.counts, self._context_vectors, self.settings
+        )
         formats.write(record, path, format)
 
     @classmethod
@@ -1149,9 +1235,9 @@ class WordVectors:
             raise ValueError("the result has no words; WordVectors must have at least one word")
         return type(self)(
             [self.index_to_key[row] for row in rows],
-            take_rows(self.vectors, rows),
+            take_rows(self._vectors, rows),
             None if self.counts is None else self.counts[rows],
-            None if self.context_vectors is None else take_rows(self.context_vectors, rows),
+            None if self._context_vectors is None else take_rows(self._context_vectors, rows),
             self.settings,
         )
 
@@ -1163,21 +1249,22 @@ class WordVectors:
             raise ValueError(f"{rows} of {len(self):,} words is empty; WordVectors must have at least one word")
         return type(self)(
             self.index_to_key[start:stop],
-            self.vectors[start:stop, :],
+            _independent(self._vectors[start:stop, :]),
             None if self.counts is None else self.counts[start:stop],
-            None if self.context_vectors is None else self.context_vectors[start:stop, :],
+            None if self._context_vectors is None else _independent(self._context_vectors[start:stop, :]),
             self.settings,
         )
 
     def _searched(self, clip_start: int, clip_end: int | None, restrict_vocab: int | None) -> tuple[int, int]:
         """Return the first row to search and the row after the last."""
         if restrict_vocab is not None:
-            clip_start, clip_end = 0, restrict_vocab
-        stop = len(self) if clip_end is None else operator.index(clip_end)
-        start = operator.index(clip_start)
-        if start < 0 or stop < 0:
-            raise ValueError(f"the rows to search are {start} to {stop}; both bounds must be 0 or more")
-        return min(start, len(self)), min(stop, len(self))
+            check_integer("restrict_vocab", restrict_vocab, minimum=0)
+            return 0, min(restrict_vocab, len(self))
+        check_integer("clip_start", clip_start, minimum=0)
+        if clip_end is None:
+            return min(clip_start, len(self)), len(self)
+        check_integer("clip_end", clip_end, minimum=0)
+        return min(clip_start, len(self)), min(clip_end, len(self))
 
     def _ranked_rows(self, query: Any, left_out: list[int], topn: int | None, start: int, stop: int) -> Any:
         """Return the words nearest to one query, shape (1, D), among the rows ``start:stop``."""
@@ -1194,9 +1281,15 @@ class WordVectors:
         return [(self.index_to_key[start + row], cosine) for row, cosine in found]
 
 
+def _independent(rows: Any) -> Any:
+    """Return a copy of rows that training could change. Rows of a memory-mapped file are returned as they are."""
+    if is_numpy(rows) and not rows.flags.writeable:
+        return rows
+    return get_namespace(rows).asarray(rows, copy=True)
+
+
 def _checked_topn(topn: int) -> int:
-    if operator.index(topn) < 0:
-        raise ValueError(f"topn is {topn}; it must be 0 or more")
+    check_integer("topn", topn, minimum=0)
     return operator.index(topn)
 
 

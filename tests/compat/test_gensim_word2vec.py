@@ -292,7 +292,7 @@ def test_training_again_draws_anew(engine):
     goes_on = Word2Vec(themes(100), **settings)
     begins = Word2Vec(**settings)
     begins.build_vocab(themes(100))
-    begins.wv.vectors[...], begins.syn1neg[...] = goes_on.wv.vectors, goes_on.syn1neg
+    begins.wv.vectors, begins.wv.context_vectors = goes_on.wv.vectors, goes_on.syn1neg
     for model in (goes_on, begins):
         model.train(themes(100), epochs=1)
     assert (goes_on.trained_epochs, begins.trained_epochs) == (2, 1)

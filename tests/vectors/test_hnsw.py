@@ -133,10 +133,34 @@ def test_malformed_indexes() -> None:
     wv = WordVectors(WORDS, MATRIX)
     with pytest.raises(ValueError, match="must be 'usearch' or 'faiss'"):
         wv.index("annoy")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="M is 1"):
-        wv.index(M=1)
-    with pytest.raises(ValueError, match="ef_search is 0"):
-        wv.index(ef_search=0)
+    for name, least in (("M", 2), ("ef_construction", 1), ("ef_search", 1)):
+        with pytest.raises(ValueError, match=f"{name} is {least - 1}; it must be at least {least}"):
+            wv.index(**{name: least - 1})  # type: ignore[arg-type]
+        for value in (2.5, "16", None, True):
+            with pytest.raises(TypeError, match=f"{name} is {value!r} of type .*; it must be a whole number"):
+                wv.index(**{name: value})  # type: ignore[arg-type]
+
+
+def test_an_index_does_not_outlive_its_vectors(backend: str, tmp_path: Path) -> None:
+    matrix = MATRIX.copy()
+    wv = WordVectors(WORDS, matrix)
+    index = wv.index(backend)
+    index.save(tmp_path / "words.index")
+    loaded = HNSWIndex.load(tmp_path / "words.index", wv)
+    assert loaded.most_similar("w1") == index.most_similar("w1")
+    index.ef_search = 2.5  # type: ignore[assignment]
+    with pytest.raises(TypeError, match=r"ef_search is 2\.5"):
+        index.most_similar("w1")
+    index.ef_search = 64
+    wv.vectors = matrix[::-1]
+    for old in (index, loaded):
+        for use in (lambda old: old.most_similar("w1"), lambda old: old.nearest(["w1"]), lambda old: old.recall()):
+            with pytest.raises(RuntimeError, match="vectors have changed since the index was built"):
+                use(old)
+        with pytest.raises(RuntimeError, match="vectors have changed"):
+            old.save(tmp_path / "new.index")
+    assert not (tmp_path / "new.index").exists()
+    assert_same(wv.index(backend, ef_search=800).most_similar("w1"), wv.most_similar("w1"))
 
 
 @pytest.mark.parametrize("backend", ["usearch", "faiss"])

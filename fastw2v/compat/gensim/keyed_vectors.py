@@ -125,7 +125,7 @@ class KeyedVectors(WordVectors):
         return int(self.counts[row])
 
     def get_normed_vectors(self) -> Any:
-        """Return `unit_vectors`, the vectors scaled to unit length: array, shape (V, D).
+        """Return `unit_vectors`, the vectors scaled to unit length: array, shape (V, D). A NumPy array is read-only.
 
         Examples
         --------
@@ -142,8 +142,9 @@ class KeyedVectors(WordVectors):
     def fill_norms(self, force: bool = False) -> None:
         """Compute and cache `unit_vectors`.
 
-        Queries compute the unit vectors when they are first needed, so a call is required only after `vectors` has been
-        changed in place. In this case, use ``force=True``.
+        Queries compute the unit vectors when they are first needed, and again after a matrix has been assigned to
+        `vectors`. A call is required only after the array that was passed to the constructor has been changed in place.
+        In this case, use ``force=True``.
 
         Parameters
         ----------
@@ -154,8 +155,9 @@ class KeyedVectors(WordVectors):
         --------
         >>> import numpy as np
         >>> from fastw2v.compat.gensim import KeyedVectors
-        >>> kv = KeyedVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
-        >>> kv.vectors[2] = [3, 4]
+        >>> matrix = np.array([[1.0, 0], [4, 3], [0, 1]])
+        >>> kv = KeyedVectors(["cat", "dog", "car"], matrix)
+        >>> matrix[2] = [3, 4]
         >>> kv.fill_norms(force=True)
         >>> kv.similarity("cat", "car")
         0.6
@@ -176,9 +178,10 @@ class KeyedVectors(WordVectors):
         >>> kv["dog"]
         array([0.8, 0.6])
         """
-        self.fill_norms()
+        unit = self.unit_vectors
         if replace:
-            self.vectors = self.unit_vectors
+            self.vectors = unit
+            self._unit_vectors = unit  # the same array, because scaling it again changes nothing
 
     def unit_normalize_all(self) -> None:
         """Replace `vectors` with `unit_vectors`.
