@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import itertools
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+from fastw2v.utils.quote import quote
 
 __all__ = ["Key", "UnknownWordError", "find_row", "is_key"]
 
 Key: TypeAlias = str | int
+
+FORMS: tuple[Literal["NFC"], Literal["NFD"], Literal["NFKC"], Literal["NFKD"]] = ("NFC", "NFD", "NFKC", "NFKD")
+"""Unicode normalisation forms."""
+SEARCHED = 50_000
+"""Number of words, most frequent first, that are searched for similar spellings."""
+LONGEST = 60
+"""Length of the longest word for which similar spellings are searched."""
 
 
 class UnknownWordError(KeyError):
@@ -19,8 +30,18 @@ class UnknownWordError(KeyError):
     ----------
     word : str or int
     vocabulary : collection of str or int
-        The known words, most frequent first. The message suggests known words with a similar spelling. The search for
-        suggestions runs only when the message is read, so catching the error is cheap.
+        The known words, most frequent first. The message suggests known words with a similar spelling, and says if the
+        same word is known in another case or another Unicode form.
+
+    Attributes
+    ----------
+    word : str or int
+        The constructor argument of the same name.
+
+    Notes
+    -----
+    The search for suggestions runs only when the message is read, so catching the error is cheap. After the search, the
+    error no longer refers to the vocabulary. A pickle of the error contains the message but not the vocabulary.
 
     Examples
     --------
@@ -31,19 +52,25 @@ class UnknownWordError(KeyError):
     ...     wv["paris"]
     ... except UnknownWordError as error:
     ...     print(error)
-    'paris' is not in the vocabulary of 3 words. Similar spellings: 'Paris'.
+    'paris' is not in the vocabulary of 3 words. Similar spellings: 'Paris' (same word in another case).
     """
 
     def __init__(self, word: Key, vocabulary: Collection[Key] = ()) -> None:
         super().__init__(word)
         self.word = word
-        self.vocabulary = vocabulary
+        self._vocabulary = vocabulary
+        self._message = ""
 
     def __str__(self) -> str:
-        message = f"{self.word!r} is not in the vocabulary of {len(self.vocabulary):,} words."
-        if near := _near_spellings(self.word, self.vocabulary):
-            message += f" Similar spellings: {', '.join(map(repr, near))}."
-        return message
+        if not self._message:
+            self._message = f"{quote(self.word)} is not in the vocabulary of {len(self._vocabulary):,} words."
+            if near := _near_spellings(self.word, self._vocabulary):
+                self._message += f" Similar spellings: {', '.join(near)}."
+            self._vocabulary = ()
+        return self._message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.word,), self.__dict__ | {"_message": str(self), "_vocabulary": ()}
 
 
 def is_key(word: object, keys: Iterable[Key]) -> bool:
@@ -92,8 +119,8 @@ def find_row(word: Any, rows: Mapping[Any, int]) -> int:
         return row
     if not is_key(word, rows):
         kind = "strings" if isinstance(next(iter(rows)), str) else "integers"
-        remedy = f". For row {word}, use .vectors[{word}]" if isinstance(word, Integral) else ""
-        raise TypeError(f"{word!r} is not a word: words are {kind}{remedy}")
+        remedy = f". For row {word}, use .vectors[{word}]" if isinstance(word, Integral) and kind == "strings" else ""
+        raise TypeError(f"{quote(word)} is not a word: words are {kind}{remedy}")
     try:
         return rows[word]
     except KeyError:
@@ -101,12 +128,31 @@ def find_row(word: Any, rows: Mapping[Any, int]) -> int:
 
 
 def _near_spellings(word: Key, vocabulary: Collection[Key]) -> list[str]:
-    """Return up to three suggestions: `word` in a different case, or similar words among the 50,000 most frequent."""
-    if not isinstance(word, str) or len(word) > 60:
+    """Return up to three quoted suggestions: the same word in another form, then similar words."""
+    if not isinstance(word, str) or len(word) > LONGEST:
         return []
-    near = [variant for variant in dict.fromkeys((word.lower(), word.title(), word.upper())) if variant in vocabulary]
-    candidates = []
-    for known, _ in zip(vocabulary, range(50_000), strict=False):
-        if isinstance(known, str) and abs(len(known) - len(word)) <= 2 and known not in near:
-            candidates.append(known)
-    return (near + difflib.get_close_matches(word, candidates, n=3))[:3]
+    frequent = [key for key in itertools.islice(vocabulary, SEARCHED) if isinstance(key, str) and len(key) <= LONGEST]
+    cases = (word, word.lower(), word.title(), word.upper())
+    variants = (unicodedata.normalize(form, case) for form in FORMS for case in cases)
+    same = [variant for variant in variants if variant in vocabulary]  # finds rare words as well
+    same = list(dict.fromkeys(same + [key for key in frequent if _folded(key) == _folded(word)]))
+    similar = [key for key in frequent if abs(len(key) - len(word)) <= 2 and key not in same]
+    suggestions = [f"{key!r} (same word in {_form(key, word)})" for key in same]
+    return (suggestions + list(map(repr, difflib.get_close_matches(word, similar, n=3))))[:3]
+
+
+def _folded(word: str) -> str:
+    """Return the form that is equal for words that differ only in case or Unicode form."""
+    return unicodedata.normalize("NFKC", word).casefold()
+
+
+def _form(key: str, word: str) -> str:
+    """Describe the form in which a known word differs from a word that was asked for."""
+    for form in FORMS:
+        if unicodedata.normalize(form, word) == key:
+            return f"the Unicode form {form}"
+    if key.casefold() == word.casefold():
+        return "another case"
+    if unicodedata.normalize("NFKC", key) == unicodedata.normalize("NFKC", word):
+        return "another Unicode form, such as full-width characters"
+    return "another case and Unicode form"

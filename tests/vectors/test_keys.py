@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import multiprocessing
 import pickle
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -54,7 +58,90 @@ def test_unknown_words_are_told_with_near_spellings() -> None:
             wv.similarity(wrong, "queen")
     with pytest.raises(KeyError, match=r"vocabulary of 5 words\.$"):
         wv["zzzzzz"]
-    assert str(pickle.loads(pickle.dumps(UnknownWordError("x", ["xy"])))) == str(UnknownWordError("x", ["xy"]))
+
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "form"),
+    [
+        ("Paris", "paris", "another case"),
+        ("paris", "PARIS", "another case"),
+        ("stra\u00dfe", "STRASSE", "another case"),
+        ("iPhone", "iphone", "another case"),
+        (NFC, NFD, "the Unicode form NFC"),
+        (NFD, NFC, "the Unicode form NFD"),
+        (NFC.upper(), NFD, "another case and Unicode form"),
+        ("\ud55c\uad6d", "\u1112\u1161\u11ab\u1100\u116e\u11a8", "the Unicode form NFC"),
+        ("cat", "\uff43\uff41\uff54", "the Unicode form NFKC"),
+        ("\uff43\uff41\uff54", "cat", "another Unicode form, such as full-width characters"),
+        ("\uff23at", "cat", "another case and Unicode form"),
+    ],
+)
+@pytest.mark.parametrize("n_words", [3, 60_000])
+def test_a_word_that_is_known_in_another_form_is_named(known: str, asked: str, form: str, n_words: int) -> None:
+    words = [f"{i:05d}" for i in range(n_words)]
+    if "full-width" in form or "and" in form or known in ("iPhone", "stra\u00dfe"):
+        words.insert(0, known)  # these are found among the frequent words only
+    else:
+        words.append(known)
+    with pytest.raises(UnknownWordError) as caught:
+        WordVectors(words, np.ones((len(words), 1)))[asked]
+    assert f"Similar spellings: {known!r} (same word in {form})" in str(caught.value)
+
+
+def failures(wv: WordVectors) -> dict[str, Callable[[], Any]]:
+    return {
+        "item": lambda: wv["nobody"],
+        "list": lambda: wv[["w1", "nobody"]],
+        "get_vector": lambda: wv.get_vector("nobody"),
+        "get_index": lambda: wv.get_index("nobody"),
+        "most_similar": lambda: wv.most_similar("nobody"),
+        "nearest": lambda: wv.nearest(["nobody"]),
+        "similarity": lambda: wv.similarity("w1", "nobody"),
+        "integer": lambda: wv[3],
+        "object": lambda: wv[object()],
+        "slice": lambda: wv[5:2],
+        "get_mean_vector": lambda: wv.get_mean_vector([]),
+        "n_similarity": lambda: wv.n_similarity(["nobody"], ["w1"]),
+        "align": lambda: wv.align(WordVectors(["other"], np.ones((1, wv.vector_size)))),
+        "vectors": lambda: setattr(wv, "vectors", np.ones((2, 2))),
+    }
+
+
+@pytest.mark.parametrize("name", failures(WordVectors(["w1"], np.ones((1, 1)))))
+def test_errors_carry_no_vocabulary(name: str) -> None:
+    words = [f"w{i}" for i in range(100_000)]
+    wv = WordVectors(words, np.ones((100_000, 2), np.float32))
+    with pytest.raises((KeyError, TypeError, ValueError)) as caught:
+        failures(wv)[name]()
+    error = caught.value
+    pickled = pickle.dumps(error)
+    assert len(pickled) < 2000
+    for again in (pickle.loads(pickled), copy.copy(error)):
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        assert again.args == error.args
+    assert len(repr(error.args)) < 500
+    if isinstance(error, UnknownWordError):
+        assert pickle.loads(pickled).word == "nobody"
+        assert all(len(value) < 500 for value in vars(error).values())  # once the message has been read
+
+
+def test_an_error_returns_from_another_process() -> None:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        error = pool.submit(ask, "kimg").exception()
+    assert isinstance(error, UnknownWordError)
+    assert str(error) == "'kimg' is not in the vocabulary of 2 words. Similar spellings: 'king'."
+
+
+def ask(word: str) -> Any:
+    return WordVectors(["king", "queen"], np.eye(2))[word]
+
+
+def test_a_long_word_makes_no_long_message() -> None:
+    assert len(str(UnknownWordError("x" * 1_000_000, ["xy"]))) < 200
 
 
 def test_near_spellings_are_bounded() -> None:
