@@ -24,6 +24,7 @@ from fastw2v.vectors.keys import Key, find_row, is_key
 from fastw2v.vectors.neighbors import nearest_rows, ranked
 from fastw2v.vectors.normalize import at_least_single, protected_row, read_only, take_rows, unit_rows
 from fastw2v.vectors.query import query_matrix, term_vector, unit_queries, weighted_sum, weighted_terms
+from fastw2v.vectors.sentences import SentenceMethod, sentence_vectors
 
 __all__ = ["WordVectors"]
 
@@ -910,6 +911,58 @@ class WordVectors:
             total += abs(factor)
         mean = mean / total if total else mean
         return unit_rows(mean[None, :])[0, :] if post_normalize else mean
+
+    def sentence_vectors(self, texts: Iterable[Any], method: SentenceMethod = "mean") -> Any:
+        """Return one vector for each text, computed from the vectors of its words.
+
+        Parameters
+        ----------
+        texts : iterable of n strings, or of n lists of words
+            A string is split at white space. Unknown words are ignored.
+        method : {"mean", "sif"}
+            "mean" averages the vectors of the words. "sif", smooth inverse frequency [1]_, gives frequent words less
+            weight and removes what all texts have in common. It needs the counts of the words.
+
+        Returns
+        -------
+        float array, shape (n, D)
+            An array of the library of the vectors, in at least single precision. The vector of a text without known
+            words is zeros, and the number of such texts is logged as a warning.
+
+        Raises
+        ------
+        TypeError
+            If `texts` is a single string, a text is neither a string nor a list of words, or a word has the wrong type.
+        ValueError
+            If `method` is not supported. With "sif", also if the vectors have no counts, or fewer than two texts have a
+            known word.
+
+        Notes
+        -----
+        The vectors of words are not scaled to unit length first. With "sif", the vector of a text s is
+
+            v_s = 1/|s| Σ_w a / (a + p(w)) v_w,    v_s ← v_s − u uᵀ v_s,
+
+        where the sum runs over the known words of the text, p(w) is the share of a word in all counts, a is 0.001, and
+        u is the first right singular vector of the matrix of all v_s. Because u depends on all texts, pass texts that
+        you want to compare in one call.
+
+        References
+        ----------
+        .. [1] Arora, Liang and Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]), counts=[5, 4, 1])
+        >>> wv.sentence_vectors(["cat car unknown", ["dog", "dog"]])
+        array([[0.5, 0.5],
+               [4. , 3. ]])
+        >>> wv.sentence_vectors(["cat car", "dog car", "cat dog"], method="sif").shape
+        (3, 2)
+        """
+        return sentence_vectors(self, self.counts, texts, method)
 
     def rank_by_centrality(self, words: Iterable[Key], use_norm: bool = True) -> list[tuple[float, Any]]:
         """Rank words by their similarity to the mean of their vectors, most similar first.
