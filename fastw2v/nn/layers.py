@@ -1,8 +1,13 @@
 """The layers of word2vec, each with a `forward` and a `backward` pass.
 
 The layers specify word2vec, and every fused kernel is tested against them. They run on the array library and the device
-of their inputs. A layer with weights stores them in the list `params` and, after `backward`, their gradients in the
-list `grads` in the same order.
+of their inputs.
+
+Every layer has two lists, `params` and `grads`. ``grads[i]`` is the gradient of the weight ``params[i]``. It exists and
+is zero from the start, and `backward` fills it in place. A model can therefore collect the lists of its layers once, in
+its constructor, and several layers can share a weight. The gradients of the layers below are `RowSparseGradient`
+objects, which can be used like dense arrays. `Trainer` and the optimisers accept dense gradients as well.
+``docs/migrate/textbook.md`` shows how to write a layer and a model.
 
 Shapes use V for the size of the vocabulary, D for the dimension of a vector, B for the size of a batch, C for the
 number of contexts and K for the number of negatives. With shared negatives, each of G groups has L targets and a pool
@@ -13,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastw2v.backend import get_namespace
+from fastw2v.backend import get_device, get_namespace, is_numpy
 from fastw2v.config import CbowGrad, cbow_grad_exponent
 from fastw2v.nn.sparse import RowSparseGradient
 from fastw2v.sampling.negatives import UnigramSampler
@@ -29,6 +34,20 @@ class Embedding:
     ----------
     W : float array, shape (V, D)
         The table. The layer keeps a reference to this array, not a copy.
+
+    Attributes
+    ----------
+    params : list of float array
+        The table.
+    grads : list of RowSparseGradient
+        The gradient of the table.
+
+    Raises
+    ------
+    TypeError
+        If W is not an array of floats.
+    ValueError
+        If W does not have two dimensions.
 
     Examples
     --------
@@ -50,8 +69,12 @@ class Embedding:
     """
 
     def __init__(self, W: Any) -> None:
+        if not get_namespace(W).isdtype(W.dtype, "real floating"):
+            raise TypeError(f"W is an array of {W.dtype}; the table of a layer must be an array of floats")
+        if W.ndim != 2:
+            raise ValueError(f"W has shape {W.shape}; the table of a layer must have shape (V, D)")
         self.params = [W]
-        self.grads: list[Any] = [None]
+        self.grads = [RowSparseGradient.zeros_like(W)]
         self._ids: Any = None
 
     def forward(self, ids: Any) -> Any:
@@ -60,7 +83,7 @@ class Embedding:
         Parameters
         ----------
         ids : int array, any shape
-            Negative ids are padding. Their result is row 0, which a later layer must mask.
+            Negative ids are padding. Their result is zero.
 
         Returns
         -------
@@ -68,19 +91,26 @@ class Embedding:
 
         Examples
         --------
-        The result has the shape of `ids` plus one axis. Here, the second id is padding and gives row 0:
+        The result has the shape of `ids` plus one axis. Here, the second id is padding:
 
         >>> import numpy as np
         >>> from fastw2v.nn import Embedding
         >>> layer = Embedding(np.array([[1.0, 2.0], [3.0, 4.0]]))
         >>> layer.forward(np.array([[1, -1]]))
         array([[[3., 4.],
-                [1., 2.]]])
+                [0., 0.]]])
         """
-        xp = get_namespace(ids)
-        flat = xp.reshape(ids, (-1,))
-        self._ids = xp.where(flat < 0, 0, flat)
-        return xp.reshape(xp.take(self.params[0], self._ids, axis=0), (*ids.shape, self.params[0].shape[-1]))
+        xp = get_namespace(self.params[0])
+        if not hasattr(ids, "shape"):
+            ids = xp.asarray(ids, device=get_device(self.params[0]))
+        self._ids = xp.reshape(xp.asarray(ids, copy=True), (-1,))
+        padding = self._ids < 0
+        rows = xp.take(self.params[0], xp.where(padding, 0, self._ids), axis=0)
+        if not is_numpy(rows):
+            rows = xp.where(padding[:, None], 0.0, rows)
+        elif padding.any():
+            rows[padding] = 0
+        return xp.reshape(rows, (*ids.shape, self.params[0].shape[-1]))
 
     def backward(self, dout: Any) -> None:
         """Set the gradient of W.
@@ -88,7 +118,7 @@ class Embedding:
         Parameters
         ----------
         dout : float array, shape (*ids.shape, D)
-            Gradient of the output, which must be zero at padding.
+            Gradient of the output, which is ignored at padding. The layer copies it, so it can be changed afterwards.
 
         Examples
         --------
@@ -101,8 +131,22 @@ class Embedding:
         array([[0. , 0. ],
                [1.5, 2. ]])
         """
+        self._backward(get_namespace(dout).asarray(dout, copy=True))
+
+    def _backward(self, dout: Any) -> None:
+        """Set the gradient of W without copying `dout`, which no one else may change afterwards."""
         xp = get_namespace(dout)
-        self.grads[0] = RowSparseGradient(self._ids, xp.reshape(dout, (self._ids.shape[0], dout.shape[-1])))
+        ids, rows = self._ids, xp.reshape(dout, (self._ids.shape[0], dout.shape[-1]))
+        padding = ids < 0
+        # Padding must not add the id of an absent word, because lazy Adam moves all rows of a gradient.
+        if is_numpy(ids):
+            if padding.any():
+                ids, rows = ids[~padding], rows[~padding]
+        elif ids.shape[0]:  # on a GPU, the sizes of arrays must not depend on the data
+            highest = xp.max(ids)
+            ids = xp.where(padding, xp.where(highest < 0, 0, highest), ids)
+            rows = xp.where(padding[:, None], 0.0, rows)
+        self.grads[0].assign(ids, rows)
 
 
 class EmbeddingDot:
@@ -149,7 +193,7 @@ class EmbeddingDot:
         h : float array, shape (..., D)
             Hidden vectors.
         ids : int array, shape (...) or (..., K)
-            One word or K words for each hidden vector. Negative ids are padding and are scored as word 0.
+            One word or K words for each hidden vector. Negative ids are padding, whose score is 0.
 
         Returns
         -------
@@ -177,7 +221,7 @@ class EmbeddingDot:
         Parameters
         ----------
         dscore : float array, shape of the scores
-            Gradient of the scores, which must be zero at padding.
+            Gradient of the scores, which is ignored at padding.
 
         Returns
         -------
@@ -194,7 +238,7 @@ class EmbeddingDot:
         """
         xp = get_namespace(dscore)
         dscore = xp.reshape(dscore, self._rows.shape[:-1])[..., None]  # (..., K, 1)
-        self.embed.backward(dscore * self._h[..., None, :])
+        self.embed._backward(dscore * self._h[..., None, :])
         return xp.matmul(xp.matrix_transpose(dscore), self._rows)[..., 0, :]
 
 
@@ -287,7 +331,7 @@ class SharedNegativesDot:
         array([[[1. , 2.5]]])
         """
         xp = get_namespace(dscore)
-        self.embed.backward(xp.matmul(xp.matrix_transpose(dscore), self._h))
+        self.embed._backward(xp.matmul(xp.matrix_transpose(dscore), self._h))
         return xp.matmul(dscore, self._rows)
 
 
@@ -327,6 +371,8 @@ class ContextMean:
 
     def __init__(self, cbow_grad: CbowGrad = "mean") -> None:
         self.exponent = cbow_grad_exponent(cbow_grad)
+        self.params: list[Any] = []
+        self.grads: list[Any] = []
         self._share: Any = None
 
     def forward(self, rows: Any, present: Any) -> Any:
@@ -547,7 +593,7 @@ class NegativeSamplingLoss:
         self.positive_loss = SigmoidWithLoss()
         self.negative_loss = SigmoidWithLoss()
         self.params = [W]
-        self.grads: list[Any] = [None]
+        self.grads = [RowSparseGradient.zeros_like(W)]
         self.pooled = False
 
     def forward(self, h: Any, target: Any, pool: Any = None) -> Any:
@@ -558,7 +604,7 @@ class NegativeSamplingLoss:
         h : float array, shape (B, D), or (G, L, D) with a pool
             Hidden vectors.
         target : int array, shape (B,), or (G, L, C) with a pool
-            The positives. With a pool, −1 is padding, and a target whose positives are all padding is ignored.
+            The positives. −1 is padding. A target whose positives are all padding is ignored.
         pool : int array, shape (G, P), optional
             Negatives that the L targets of a group share. By default, negatives are drawn separately for each target.
 
@@ -610,9 +656,15 @@ class NegativeSamplingLoss:
                 "constructor, or pool= to forward()"
             )
         self.pooled = False
-        negative = self.sampler.get_negative_sample(target)
-        return self.positive_loss.forward(self.positive.forward(h, target), 1) + self.negative_loss.forward(
-            self.negative.forward(h, negative), 0
+        xp = get_namespace(h)
+        present = xp.astype(target >= 0, h.dtype)
+        targets = xp.sum(present)
+        weight = present / xp.where(targets == 0, 1.0, targets)
+        # Padding gets negatives as well, so that the number of draws does not depend on the data.
+        negative = self.sampler.get_negative_sample(xp.where(target < 0, 0, target))
+        negative = xp.where(target[:, None] < 0, -1, negative)
+        return self.positive_loss.forward(self.positive.forward(h, target), 1, weight) + self.negative_loss.forward(
+            self.negative.forward(h, negative), 0, weight[:, None]
         )
 
     def backward(self, dout: float = 1.0) -> Any:
@@ -642,5 +694,6 @@ class NegativeSamplingLoss:
         dh = self.positive.backward(self.positive_loss.backward(dout))
         noise: EmbeddingDot | SharedNegativesDot = self.pool if self.pooled else self.negative
         dh = dh + noise.backward(self.negative_loss.backward(dout))
-        self.grads[0] = self.positive.grads[0] + noise.grads[0]
+        total = self.positive.grads[0] + noise.grads[0]
+        self.grads[0].assign(total.ids, total.rows)
         return dh

@@ -83,8 +83,8 @@ class _Model:
     def _compose(self, W_in: Any, loss: NegativeSamplingLoss) -> None:
         self.in_layer = Embedding(W_in)
         self.loss_layer = loss
-        self.params = [W_in, loss.params[0]]
-        self.grads: list[Any] = [None, None]
+        self.params = self.in_layer.params + loss.params
+        self.grads = self.in_layer.grads + loss.grads
 
     @property
     def word_vecs(self) -> Any:
@@ -99,9 +99,6 @@ class _Model:
         (3, 8)
         """
         return self.params[0]
-
-    def _collect(self) -> None:
-        self.grads[:] = [self.in_layer.grads[0], self.loss_layer.grads[0]]
 
 
 class CBOW(_Model):
@@ -180,7 +177,7 @@ class CBOW(_Model):
         contexts : int array, shape (B, C), or (G, L, C) with a pool
             Word ids. −1 is padding.
         target : int array, shape (B,), or (G, L) with a pool
-            Word ids. With a pool, −1 is padding, and a target without contexts is ignored.
+            Word ids. −1 is padding. A target without contexts is ignored.
         pool : int array, shape (G, P), optional
             Negatives that the L targets of a group share. By default, negatives are drawn separately for each target.
 
@@ -202,9 +199,8 @@ class CBOW(_Model):
         xp = get_namespace(contexts)
         present = contexts >= 0
         h = self.mean.forward(self.in_layer.forward(contexts), present)
-        if pool is not None:
-            target = xp.where(xp.any(present, axis=-1), target, -1)[..., None]
-        return self.loss_layer.forward(h, target, pool)
+        target = xp.where(xp.any(present, axis=-1), target, -1)
+        return self.loss_layer.forward(h, target if pool is None else target[..., None], pool)
 
     def backward(self, dout: float = 1.0) -> None:
         """Set the gradients of W_in and W_out.
@@ -227,8 +223,7 @@ class CBOW(_Model):
         >>> model.grads[0].ids
         array([0, 2])
         """
-        self.in_layer.backward(self.mean.backward(self.loss_layer.backward(dout)))
-        self._collect()
+        self.in_layer._backward(self.mean.backward(self.loss_layer.backward(dout)))
 
 
 class SkipGram(_Model):
@@ -278,9 +273,9 @@ class SkipGram(_Model):
         Parameters
         ----------
         contexts : int array, shape (B, C), or (G, L, C) with a pool
-            Word ids. With a pool, −1 is padding.
+            Word ids. −1 is padding.
         target : int array, shape (B,), or (G, L) with a pool
-            Word ids. With a pool, −1 is padding, and a target without contexts is ignored.
+            Word ids. −1 is padding. A target without contexts is ignored.
         pool : int array, shape (G, P), optional
             Negatives that the L targets of a group share. By default, negatives are drawn separately for each context.
 
@@ -300,14 +295,17 @@ class SkipGram(_Model):
         8.32
         """
         h = self.in_layer.forward(target)
-        if pool is not None:
-            xp = get_namespace(contexts)
-            return self.loss_layer.forward(h, xp.where(target[..., None] >= 0, contexts, -1), pool)
         xp = get_namespace(h)
-        self._contexts = contexts.shape[-1]
+        contexts = xp.where(target[..., None] >= 0, contexts, -1)
+        if pool is not None:
+            return self.loss_layer.forward(h, contexts, pool)
         repeated = xp.reshape(xp.broadcast_to(h[:, None, :], (*contexts.shape, h.shape[-1])), (-1, h.shape[-1]))
-        # The loss layer returns the mean over B · C pairs, but the model's loss is the mean over B of the sum over C.
-        return self.loss_layer.forward(repeated, xp.reshape(contexts, (-1,))) * self._contexts
+        # The loss layer returns the mean over pairs, but the model's loss is the mean over targets of the sum over C.
+        present = contexts >= 0
+        targets = xp.sum(xp.astype(xp.any(present, axis=-1), h.dtype))
+        self._shape = contexts.shape
+        self._pairs_per_target = xp.sum(xp.astype(present, h.dtype)) / xp.where(targets == 0, 1.0, targets)
+        return self.loss_layer.forward(repeated, xp.reshape(contexts, (-1,))) * self._pairs_per_target
 
     def backward(self, dout: float = 1.0) -> None:
         """Set the gradients of W_in and W_out.
@@ -330,9 +328,8 @@ class SkipGram(_Model):
         array([1])
         """
         pooled = self.loss_layer.pooled
-        dh = self.loss_layer.backward(dout if pooled else dout * self._contexts)
+        dh = self.loss_layer.backward(dout if pooled else dout * self._pairs_per_target)
         if not pooled:
             xp = get_namespace(dh)
-            dh = xp.sum(xp.reshape(dh, (-1, self._contexts, dh.shape[-1])), axis=1)
-        self.in_layer.backward(dh)
-        self._collect()
+            dh = xp.sum(xp.reshape(dh, (*self._shape, dh.shape[-1])), axis=1)
+        self.in_layer._backward(dh)

@@ -2,18 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
 
-from fastw2v.backend import get_device, get_namespace, is_numpy, scatter_add, unique_inverse
+import numpy as np
+
+from fastw2v.backend import (
+    get_device,
+    get_namespace,
+    is_cupy,
+    is_numpy,
+    on_device_of,
+    scatter_add,
+    to_host,
+    unique_inverse,
+)
 
 
-@dataclass(frozen=True)
+def _operators(operate: Callable[[Any, Any], Any]) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """Return an operator of dense arrays as two methods of `RowSparseGradient`: for its left and its right operand."""
+    return (
+        lambda self, other: operate(self.dense(), _as_dense(other)),
+        lambda self, other: operate(_as_dense(other), self.dense()),
+    )
+
+
+def _in_place(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return an operator of dense arrays as a method of `RowSparseGradient` that changes the gradient."""
+
+    def change(self: RowSparseGradient, other: Any) -> RowSparseGradient:
+        if operate in (operator.mul, operator.truediv) and getattr(other, "ndim", 0) == 0:
+            self.assign(self.ids, operate(self.rows, other))  # a number scales the rows, so the others stay zero
+        else:
+            self[...] = operate(self.dense(), _as_dense(other))
+        return self
+
+    return change
+
+
 class RowSparseGradient:
     """The gradient of a table, stored as the rows that may be non-zero.
 
     The dense gradient has shape (V, D). It is obtained from zeros by adding ``rows[i]`` to row ``ids[i]`` for each i.
+
+    The gradients of layers have a `shape` and can be used like the dense array. Operators, NumPy functions, indexing
+    and the methods of arrays read the gradient, and return dense arrays. The sum of two row-sparse gradients is
+    row-sparse. Assignments and operators such as ``+=`` and ``*=`` change the gradient in place. ``np.asarray(grad)``
+    and, on a GPU, ``cupy.asarray(grad)`` equal ``grad.dense()``.
 
     Parameters
     ----------
@@ -21,26 +57,185 @@ class RowSparseGradient:
         Row indices. If an index is repeated, its rows are added.
     rows : float array, shape (N, D)
         The gradient to add to each of these rows.
+    shape : (int, int), optional
+        Shape (V, D) of the table. Without it, the gradient cannot be used like a dense array.
+
+    Attributes
+    ----------
+    ids, rows, shape
+        As passed.
 
     Examples
     --------
     >>> import numpy as np
     >>> from fastw2v.nn import RowSparseGradient
-    >>> grad = RowSparseGradient(np.array([2, 0, 2]), np.array([[1.0, 2.0], [5.0, 5.0], [3.0, 4.0]]))
-    >>> grad.dense(np.zeros((4, 2)))
+    >>> rows = np.array([[1.0, 2.0], [5.0, 5.0], [3.0, 4.0]])
+    >>> grad = RowSparseGradient(np.array([2, 0, 2]), rows, shape=(4, 2))
+    >>> grad.dense()
     array([[5., 5.],
            [0., 0.],
            [4., 6.],
            [0., 0.]])
+
+    The gradient in calculations with arrays:
+
+    >>> W = np.zeros((4, 2))
+    >>> W -= 0.5 * grad
+    >>> W[2], float(np.sum(grad**2))
+    (array([-2., -3.]), 102.0)
+    >>> grad *= 0.1
+    >>> grad
+    RowSparseGradient(3 rows, shape=(4, 2), dtype=float64)
     """
 
-    ids: Any
-    rows: Any
+    def __init__(self, ids: Any, rows: Any, shape: tuple[int, ...] | None = None) -> None:
+        self.ids, self.rows = ids, rows
+        self.shape = shape
+        self._is_dense = False  # whether `ids` are 0 to V − 1, so that `rows` is the dense array
 
-    def __add__(self, other: RowSparseGradient) -> RowSparseGradient:
-        """Return the sum of two gradients of the same table."""
+    @classmethod
+    def zeros_like(cls, W: Any) -> Self:
+        """Return a gradient of zero, which a layer creates in its constructor and fills in `backward`.
+
+        Parameters
+        ----------
+        W : float array, shape (V, D)
+            The table.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> grad = RowSparseGradient.zeros_like(np.ones((2, 3)))
+        >>> np.asarray(grad)
+        array([[0., 0., 0.],
+               [0., 0., 0.]])
+        """
+        xp, device = get_namespace(W), get_device(W)
+        with on_device_of(W):
+            ids = xp.zeros((0,), dtype=xp.int64, device=device)
+            return cls(ids, xp.zeros((0, W.shape[1]), dtype=W.dtype, device=device), W.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """The data type of the rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> RowSparseGradient.zeros_like(np.zeros((2, 3), np.float32)).dtype
+        dtype('float32')
+        """
+        return self.rows.dtype
+
+    def assign(self, ids: Any, rows: Any) -> None:
+        """Replace the gradient in place. Lists that contain the gradient then contain the new one.
+
+        Parameters
+        ----------
+        ids : int array, shape (N,)
+        rows : float array, shape (N, D)
+            Converted to the dtype of the gradient. The gradient keeps a reference to an array of this dtype, not a
+            copy.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> grads = [RowSparseGradient.zeros_like(np.zeros((3, 1)))]
+        >>> collected = [] + grads
+        >>> grads[0].assign(np.array([1, 1]), np.array([[2.0], [3.0]]))
+        >>> np.asarray(collected[0]).tolist()
+        [[0.0], [5.0], [0.0]]
+        """
+        self.ids, self.rows = ids, get_namespace(self.rows).astype(rows, self.rows.dtype, copy=False)
+        self._is_dense = False
+
+    def scatter_add(self, ids: Any, rows: Any) -> None:
+        """Add rows in place. ``np.add.at(grad, ids, rows)`` calls this method.
+
+        Parameters
+        ----------
+        ids : int array, any shape
+            Negative ids count from the last row, as in NumPy.
+        rows : float array, shape (*ids.shape, D)
+            Arrays that can be broadcast to this shape are accepted.
+
+        Raises
+        ------
+        IndexError
+            If an id lies outside the table. This is not checked on a GPU.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> grad = RowSparseGradient.zeros_like(np.zeros((3, 2)))
+        >>> np.add.at(grad, [1, -1, 1], np.array([[1.0, 2.0], [5.0, 5.0], [3.0, 4.0]]))
+        >>> np.asarray(grad)
+        array([[0., 0.],
+               [4., 6.],
+               [5., 5.]])
+        """
+        V, D = self._known_shape()
         xp = get_namespace(self.rows)
-        return RowSparseGradient(xp.concat([self.ids, other.ids]), xp.concat([self.rows, other.rows], axis=0))
+        if isinstance(ids, (int, np.integer, list)):
+            ids = xp.asarray(ids, device=get_device(self.rows))
+        if not hasattr(ids, "dtype") or not xp.isdtype(ids.dtype, "integral"):  # slices, tuples and masks
+            full = self.dense()
+            np.add.at(full, ids, _as_dense(rows))
+            self[...] = full
+            return
+        if is_numpy(ids) and ids.size and not -V <= ids.min() <= ids.max() < V:
+            raise IndexError(f"ids from {ids.min()} to {ids.max()} do not all lie in a table of {V} rows")
+        rows = xp.astype(xp.asarray(_as_dense(rows)), self.dtype, copy=False)
+        rows = xp.reshape(xp.broadcast_to(rows, (*ids.shape, D)), (-1, D))
+        ids = xp.reshape(xp.where(ids < 0, ids + V, ids), (-1,))
+        self.assign(xp.concat([self.ids, ids]), xp.concat([self.rows, rows], axis=0))
+
+    def dense(self, like: Any = None) -> Any:
+        """Return the gradient as a new dense array.
+
+        Parameters
+        ----------
+        like : float array, shape (V, D), optional
+            The table, or any array with the same shape and dtype. Required if the gradient has no shape.
+
+        Returns
+        -------
+        float array, shape (V, D)
+
+        Raises
+        ------
+        ValueError
+            If the gradient has no shape and `like` is not passed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> RowSparseGradient(np.array([1, 1]), np.array([[1.0, 2.0], [3.0, 4.0]])).dense(np.zeros((3, 2)))
+        array([[0., 0.],
+               [4., 6.],
+               [0., 0.]])
+        """
+        if like is None:
+            xp, shape = get_namespace(self.rows), self._known_shape()
+            with on_device_of(self.rows):
+                full = xp.zeros(shape, dtype=self.dtype, device=get_device(self.rows))
+        else:
+            full = get_namespace(like).zeros_like(like)
+        scatter_add(full, self.ids, self.rows)
+        return full
+
+    def _known_shape(self) -> tuple[int, ...]:
+        if self.shape is None:
+            raise ValueError(
+                "this RowSparseGradient has no shape, so it cannot be used like a dense array; create it with "
+                "shape=W.shape, or call its method dense(W)"
+            )
+        return self.shape
 
     def coalesce(self, in_order: bool = False) -> RowSparseGradient:
         """Return an equal gradient with sorted ids, in which the rows of each id are summed.
@@ -103,60 +298,156 @@ class RowSparseGradient:
             ids, inverse = unique_inverse(self.ids)
             rows = xp.zeros((ids.shape[0], self.rows.shape[1]), dtype=self.rows.dtype, device=get_device(self.rows))
             scatter_add(rows, inverse, self.rows)
-            return RowSparseGradient(ids, rows), None
+            return RowSparseGradient(ids, rows, self.shape), None
         order = xp.argsort(self.ids, stable=True)
         ids, rows = xp.take(self.ids, order), xp.take(self.rows, order, axis=0)
         first = xp.searchsorted(ids, ids)
         if in_order:
             is_first = first == xp.arange(ids.shape[0], device=get_device(ids))
-            return RowSparseGradient(ids, xp.where(is_first[:, None], _segmented_suffix_sums(ids, rows), 0.0)), first
+            rows = xp.where(is_first[:, None], _segmented_suffix_sums(ids, rows), 0.0)
+            return RowSparseGradient(ids, rows, self.shape), first
         sums = xp.zeros_like(rows)
         scatter_add(sums, first, rows)
-        return RowSparseGradient(ids, sums), first
+        return RowSparseGradient(ids, sums, self.shape), first
 
-    def dense(self, like: Any) -> Any:
-        """Return the gradient as a dense array.
+    # The interface of arrays
 
-        Parameters
-        ----------
-        like : float array, shape (V, D)
-            The table, or any array with the same shape and dtype.
+    __sub__, __rsub__ = _operators(operator.sub)
+    __mul__, __rmul__ = _operators(operator.mul)
+    __truediv__, __rtruediv__ = _operators(operator.truediv)
+    __pow__, __rpow__ = _operators(operator.pow)
+    __matmul__, __rmatmul__ = _operators(operator.matmul)
+    __lt__, __gt__ = _operators(operator.lt)
+    __le__, __ge__ = _operators(operator.le)
+    __isub__ = _in_place(operator.sub)
+    __imul__ = _in_place(operator.mul)
+    __itruediv__ = _in_place(operator.truediv)
+    __ipow__ = _in_place(operator.pow)
 
-        Returns
-        -------
-        float array, shape (V, D)
+    def __add__(self, other: Any) -> Any:
+        """Return the sum, which is row-sparse if both gradients are row-sparse."""
+        if not isinstance(other, RowSparseGradient):
+            return self.dense() + other
+        if None not in (self.shape, other.shape) and self.shape != other.shape:
+            raise ValueError(f"cannot add gradients of tables of shapes {self.shape} and {other.shape}")
+        xp = get_namespace(self.rows)
+        rows = xp.concat([self.rows, other.rows], axis=0)
+        return RowSparseGradient(xp.concat([self.ids, other.ids]), rows, self.shape or other.shape)
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from fastw2v.nn import RowSparseGradient
-        >>> RowSparseGradient(np.array([1, 1]), np.array([[1.0, 2.0], [3.0, 4.0]])).dense(np.zeros((3, 2)))
-        array([[0., 0.],
-               [4., 6.],
-               [0., 0.]])
-        """
-        xp = get_namespace(like)
-        full = xp.zeros_like(like)
-        scatter_add(full, self.ids, self.rows)
-        return full
+    def __radd__(self, other: Any) -> Any:
+        return other + self.dense()
+
+    def __iadd__(self, other: Any) -> Self:
+        total = self + other
+        if isinstance(total, RowSparseGradient):
+            self.assign(total.ids, total.rows)
+        else:
+            self[...] = total
+        return self
+
+    def __neg__(self) -> Any:
+        return -self.dense()
+
+    def __abs__(self) -> Any:
+        return abs(self.dense())
+
+    def __eq__(self, other: object) -> Any:
+        """Compare the elements, as arrays do."""
+        return self.dense() == _as_dense(other)
+
+    def __ne__(self, other: object) -> Any:
+        return self.dense() != _as_dense(other)
+
+    __hash__ = None  # type: ignore[assignment]  # like arrays, whose contents can change
+
+    def __len__(self) -> int:
+        return self._known_shape()[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.dense())
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return elements of the dense array. They are a copy, unless single elements have been assigned before."""
+        return (self.rows if self._is_dense else self.dense())[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        everything = key is Ellipsis or key == slice(None) if isinstance(key, (slice, type(Ellipsis))) else False
+        xp = get_namespace(self.rows)
+        if everything and isinstance(value, (int, float, np.number)) and value == 0:
+            self.assign(xp.asarray(self.ids[:0], copy=True), xp.asarray(self.rows[:0, :], copy=True))
+        elif everything and isinstance(value, RowSparseGradient):
+            self.assign(value.ids, xp.asarray(value.rows, copy=True))
+        else:
+            if not self._is_dense:
+                full = self.dense()
+                self.assign(xp.arange(full.shape[0], device=get_device(full)), full)
+                self._is_dense = True
+            self.rows[key] = _as_dense(value)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the dense array, such as `T`, `size` or `sum`."""
+        if name.startswith("_") or name in ("ids", "rows", "shape"):  # absent while an object is being unpickled
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        full = self.dense()
+        if is_numpy(full):
+            full.flags.writeable = False  # so that methods such as `sort` raise instead of changing a copy
+        return getattr(full, name)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return the gradient as a dense NumPy array, for `numpy.asarray`."""
+        if is_cupy(self.rows):
+            raise TypeError("this gradient is on a GPU; grad.dense().get() converts it to a NumPy array")
+        if copy is False:
+            raise ValueError("a RowSparseGradient cannot be converted to an array without a copy")
+        return np.asarray(to_host(self.dense()), dtype=dtype)
+
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: Any, out: tuple[Any, ...] = (), **kwargs: Any
+    ) -> Any:
+        """Apply a NumPy function to the dense arrays."""
+        if method == "at" and isinstance(target := inputs[0], RowSparseGradient):
+            if ufunc is np.add:
+                target.scatter_add(*inputs[1:])
+            else:
+                full = target.dense()
+                ufunc.at(full, *map(_as_dense, inputs[1:]))
+                target[...] = full
+            return None
+        if out and not any(isinstance(array, RowSparseGradient) for array in out):
+            kwargs["out"] = out
+        result = getattr(ufunc, method)(*map(_as_dense, inputs), **kwargs)
+        if out and "out" not in kwargs:
+            out[0][...] = result
+            return out[0]
+        return result
+
+    @property
+    def __cupy_get_ndarray__(self) -> Callable[[], Any]:
+        """The method that CuPy calls to convert other objects to its arrays."""
+        if not is_cupy(self.rows):
+            raise AttributeError("this gradient is not on a GPU")
+        return self.dense
+
+    def __repr__(self) -> str:
+        return f"RowSparseGradient({self.ids.shape[0]} rows, shape={self.shape}, dtype={self.dtype})"
+
+
+def _as_dense(value: Any) -> Any:
+    """Return a row-sparse gradient as a dense array, and anything else unchanged."""
+    return value.dense() if isinstance(value, RowSparseGradient) else value
 
 
 def add_gradients(a: Any, b: Any) -> Any:
-    """Return the sum of two gradients of the same weight.
+    """Return the sum of two gradients of the same weight, without changing either.
 
     Parameters
     ----------
     a, b : RowSparseGradient or float array
-        Two row-sparse gradients, or two dense gradients.
 
     Returns
     -------
     RowSparseGradient or float array
-
-    Raises
-    ------
-    TypeError
-        If one gradient is row-sparse and the other is dense.
+        Row-sparse if both gradients are row-sparse, otherwise dense.
 
     Examples
     --------
@@ -165,15 +456,19 @@ def add_gradients(a: Any, b: Any) -> Any:
     >>> from fastw2v.nn.sparse import add_gradients
     >>> a = RowSparseGradient(np.array([0]), np.array([[1.0, 2.0]]))
     >>> b = RowSparseGradient(np.array([1]), np.array([[3.0, 4.0]]))
-    >>> add_gradients(a, b).dense(np.zeros((2, 2)))
+    >>> add_gradients(a, b).dense(np.zeros((3, 2)))
     array([[1., 2.],
-           [3., 4.]])
+           [3., 4.],
+           [0., 0.]])
+    >>> add_gradients(a, np.ones((3, 2)))
+    array([[2., 3.],
+           [1., 1.],
+           [1., 1.]])
     """
-    if isinstance(a, RowSparseGradient) != isinstance(b, RowSparseGradient):
-        raise TypeError(
-            "one gradient of a shared weight is row-sparse and the other is dense; the gradients of all layers that "
-            "share a weight must be of the same kind"
-        )
+    if isinstance(a, RowSparseGradient) and not isinstance(b, RowSparseGradient):
+        return a.dense(b) + b
+    if isinstance(b, RowSparseGradient) and not isinstance(a, RowSparseGradient):
+        return a + b.dense(a)
     return a + b
 
 

@@ -234,5 +234,6 @@ def test_gradients_of_a_shared_weight_add_up():
     a, b = RowSparseGradient(np.array([1]), np.ones((1, 2))), RowSparseGradient(np.array([1, 0]), np.ones((2, 2)))
     assert add_gradients(a, b).dense(np.zeros((3, 2))).tolist() == [[1, 1], [2, 2], [0, 0]]
     assert add_gradients(np.ones(2), np.ones(2)).tolist() == [2, 2]
-    with pytest.raises(TypeError, match="must be of the same kind"):
-        add_gradients(a, np.ones((3, 2)))
+    assert add_gradients(a, np.ones((3, 2))).tolist() == [[1, 1], [2, 2], [1, 1]]
+    assert add_gradients(np.ones((3, 2)), b).tolist() == [[2, 2], [2, 2], [1, 1]]
+    assert a.rows.tolist() == [[1, 1]]  # unchanged
