@@ -1,5 +1,8 @@
 """The functions and classes of "Deep Learning from Scratch 2", chapter 4, under the book's names.
 
+The functions of chapters 2 and 3 that prepare a corpus are included as well. The layers keep the book's contract, so
+models, layers and optimisers of your own can be combined with them.
+
 To run a script of the chapter, replace its imports::
 
     from fastw2v.compat.textbook import CBOW, Adam, Trainer, config, create_contexts_target, ptb, to_cpu, to_gpu
@@ -49,11 +52,14 @@ __all__ = [
     "UnigramSampler",
     "analogy",
     "config",
+    "convert_one_hot",
     "cos_similarity",
+    "create_co_matrix",
     "create_contexts_target",
     "load_params",
     "load_textbook_pickle",
     "most_similar",
+    "ppmi",
     "preprocess",
     "ptb",
     "save_params",
@@ -217,6 +223,134 @@ def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]
     offsets = [i for i in range(2 * window_size + 1) if i != window_size]
     contexts = xp.stack([corpus[i : i + n] for i in offsets], axis=1)
     return contexts, xp.asarray(corpus[window_size : window_size + n], copy=True)
+
+
+def convert_one_hot(corpus: Any, vocab_size: int) -> Any:
+    """Return one-hot vectors of word ids, as the models of chapter 3 need them.
+
+    Parameters
+    ----------
+    corpus : integer array, any shape
+        Word ids.
+    vocab_size : int
+        Number of words, V.
+
+    Returns
+    -------
+    int32 array, shape (*corpus.shape, V)
+
+    Raises
+    ------
+    ValueError
+        If an id does not lie in 0..V − 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.compat.textbook import convert_one_hot
+    >>> print(convert_one_hot(np.array([2, 0]), vocab_size=3))
+    [[0 0 1]
+     [1 0 0]]
+    """
+    xp = get_namespace(corpus)
+    _require_ids(corpus, vocab_size)
+    return xp.astype(corpus[..., None] == xp.arange(vocab_size, device=get_device(corpus)), xp.int32)
+
+
+def create_co_matrix(corpus: Any, vocab_size: int, window_size: int = 1) -> np.ndarray:
+    """Return the co-occurrence matrix of a corpus, as in chapter 2.
+
+    Parameters
+    ----------
+    corpus : integer array, shape (T,)
+        Word ids.
+    vocab_size : int
+        Number of words, V.
+    window_size : int
+        Number of context words on each side.
+
+    Returns
+    -------
+    int32 array, shape (V, V)
+        Element (i, j) is the number of times that word j occurs in the context of word i.
+
+    Raises
+    ------
+    ValueError
+        If an id does not lie in 0..V − 1, or `window_size` is below 1.
+
+    Examples
+    --------
+    >>> from fastw2v.compat.textbook import create_co_matrix, preprocess
+    >>> corpus, word_to_id, id_to_word = preprocess("You say goodbye and I say hello.")
+    >>> print(create_co_matrix(corpus, len(word_to_id)))
+    [[0 1 0 0 0 0 0]
+     [1 0 1 0 1 1 0]
+     [0 1 0 1 0 0 0]
+     [0 0 1 0 1 0 0]
+     [0 1 0 1 0 0 0]
+     [0 1 0 0 0 0 1]
+     [0 0 0 0 0 1 0]]
+    """
+    if window_size < 1:
+        raise ValueError(f"window_size is {window_size}; it must be at least 1")
+    _require_ids(corpus, vocab_size)
+    ids = to_host(corpus)
+    counts = np.zeros((vocab_size, vocab_size), np.int32)
+    for distance in range(1, min(window_size, len(ids) - 1) + 1):
+        left, right = ids[:-distance], ids[distance:]
+        np.add.at(counts, (left, right), 1)
+        np.add.at(counts, (right, left), 1)
+    return counts
+
+
+def ppmi(C: Any, verbose: bool = False, eps: float = 1e-8) -> np.ndarray:
+    """Return the positive pointwise mutual information of a co-occurrence matrix, as in chapter 2.
+
+    Element (i, j) is ``max(0, log2(C[i, j] · N / (S[i] · S[j]) + eps))``. S contains the sums of the columns of C, and
+    N is the sum of S.
+
+    Parameters
+    ----------
+    C : array, shape (V, V)
+        Co-occurrence matrix.
+    verbose : bool
+        Not used. The book prints the progress.
+    eps : float
+        Small number that avoids the logarithm of zero.
+
+    Returns
+    -------
+    float32 array, shape (V, V)
+        The rows and columns of words that do not occur are zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.compat.textbook import create_co_matrix, ppmi, preprocess
+    >>> corpus, word_to_id, id_to_word = preprocess("You say goodbye and I say hello.")
+    >>> W = ppmi(create_co_matrix(corpus, len(word_to_id)))
+    >>> print(W[0].round(3))
+    [0.    1.807 0.    0.    0.    0.    0.   ]
+    """
+    counts = to_host(C)
+    S = counts.sum(axis=0, dtype=np.float64)
+    expected = np.where(S > 0, S, np.inf)  # so that words that do not occur give 0 rather than 0 / 0
+    M = np.zeros(counts.shape, np.float32)
+    for i in range(len(counts)):  # one row at a time, because a matrix of float64 would take several times the memory
+        M[i] = np.maximum(0, np.log2(counts[i] * S.sum() / (expected[i] * expected) + eps))
+    return M
+
+
+def _require_ids(corpus: Any, vocab_size: int) -> None:
+    """Raise ValueError unless all ids lie in 0..V − 1."""
+    xp = get_namespace(corpus)
+    low, high = (int(xp.min(corpus)), int(xp.max(corpus))) if 0 not in corpus.shape else (0, -1)
+    if low < 0 or high >= vocab_size:
+        raise ValueError(
+            f"corpus has word ids from {low} to {high}; with vocab_size={vocab_size} they must lie in "
+            f"0..{vocab_size - 1}"
+        )
 
 
 # Training

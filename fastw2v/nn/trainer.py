@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
-from fastw2v.backend import get_device, get_namespace, on_device_of, to_host
+from fastw2v.backend import get_device, get_namespace, is_cupy, is_numpy, on_device_of, to_host
 from fastw2v.nn.sparse import RowSparseGradient, add_gradients, coalesce_in_order
 from fastw2v.sampling import rng
 from fastw2v.utils.loss import require_finite_loss
@@ -18,10 +19,13 @@ class Trainer:
     Parameters
     ----------
     model : object
-        A model with the methods ``forward(contexts, target)`` and ``backward()`` and the attributes ``params`` and
-        ``grads``, such as `CBOW` or `SkipGram`.
+        A model such as `CBOW` or `SkipGram`, or one of your own. ``forward(contexts, target)`` returns the mean loss,
+        ``backward()`` sets the gradients, and the lists ``params`` and ``grads`` contain the weights and their
+        gradients in the same order (see `fastw2v.nn.layers`). A weight that several layers share is listed once for
+        each layer.
     optimizer : object
-        An optimiser with the method ``update(params, grads)``, such as `SGD` or `Adam`.
+        An optimiser such as `SGD` or `Adam`, or one of your own. ``update(params, grads)`` changes the weights in
+        place. It gets each shared weight once, with the sum of its gradients.
     seed : int
         Seed of the random order of the examples.
     deterministic : bool
@@ -56,6 +60,7 @@ class Trainer:
         self.deterministic = deterministic
         self.loss_history: list[tuple[float, float]] = []
         self._epochs_done = 0
+        self._zero_so_far: set[int] | None = None  # the gradients that were zero in every batch
 
     def fit(
         self,
@@ -64,7 +69,7 @@ class Trainer:
         max_epoch: int = 10,
         batch_size: int = 32,
         max_grad: float | None = None,
-        eval_interval: int = 20,
+        eval_interval: int | None = 20,
         show: bool | None = None,
     ) -> Self:
         """Train for a number of epochs, each in a new random order. A second call continues the training.
@@ -72,9 +77,9 @@ class Trainer:
         Parameters
         ----------
         contexts : int array, shape (N, C)
-            Context words of each example, on the device of the model.
+            Context words of each example, on the device of the model. Models of your own can use any shape (N, …).
         target : int array, shape (N,)
-            Target word of each example, on the device of the model.
+            Target word of each example, on the device of the model. Models of your own can use any shape (N, …).
         max_epoch : int
             Number of epochs.
         batch_size : int
@@ -82,8 +87,9 @@ class Trainer:
         max_grad : float, optional
             Maximum joint norm of all gradients. If the norm is larger, all gradients are scaled down. If None,
             gradients are not scaled.
-        eval_interval : int
-            Batches between entries of `loss_history`. Each epoch also adds an entry at its end.
+        eval_interval : int, optional
+            Batches between entries of `loss_history`. Each epoch also adds an entry at its end. If None, only these
+            entries are added.
         show : bool, optional
             Whether to show a progress bar. If None, it is shown if standard error is a terminal.
 
@@ -96,9 +102,18 @@ class Trainer:
         ------
         ValueError
             If `max_epoch`, `batch_size` or `eval_interval` is below 1, or if `contexts` and `target` are empty or
-            differ in length.
+            differ in length. Also if the model has more or fewer gradients than weights, or the shapes of a gradient
+            and its weight differ.
+        TypeError
+            If a weight or a gradient of the model is not an array of floats, or `forward` does not return a number.
         FloatingPointError
             If the loss becomes infinite or NaN.
+
+        Warns
+        -----
+        UserWarning
+            If a gradient is zero in all batches of the first epoch, so that its weight is not trained. Also if a weight
+            equals the transpose of another but does not share its memory.
 
         Examples
         --------
@@ -114,7 +129,7 @@ class Trainer:
         [1.0, 2.0, 3.0]
         """
         for name, value in (("max_epoch", max_epoch), ("batch_size", batch_size), ("eval_interval", eval_interval)):
-            if value < 1:
+            if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
         size = target.shape[0]
         if contexts.shape[0] != size or not size:
@@ -133,29 +148,55 @@ class Trainer:
                 total, since = xp.zeros((), dtype=xp.float64, device=device), 0
                 for step, first in enumerate(range(0, size, batch_size), start=1):
                     chosen = order[first : min(first + batch_size, size)]
-                    loss = self._step(xp.take(contexts, chosen, axis=0), xp.take(target, chosen), max_grad)
+                    loss = self._step(xp.take(contexts, chosen, axis=0), xp.take(target, chosen, axis=0), max_grad)
                     # The sum stays on the device, because reading the loss of each batch would wait for a GPU.
-                    total = total + xp.astype(loss, xp.float64) * chosen.shape[0]
+                    total = total + xp.asarray(loss, dtype=xp.float64) * chosen.shape[0]
                     since += chosen.shape[0]
                     done += chosen.shape[0]
-                    if step % eval_interval == 0 or first + batch_size >= size:
+                    if (eval_interval and step % eval_interval == 0) or first + batch_size >= size:
                         mean = self._record(float(to_host(total)) / since, (first + chosen.shape[0]) / size, step)
                         progress.update(done, mean)
                         total, since = total * 0, 0
                 self._epochs_done += 1
+                if self._zero_so_far:
+                    self._warn_of_zero_gradients()
         return self
 
     def _step(self, contexts: Any, target: Any, max_grad: float | None) -> Any:
         """Train on one batch and return its loss."""
         loss = self.model.forward(contexts, target)
+        if not isinstance(loss, (int, float)) and getattr(loss, "shape", None) != ():
+            what = f"an array of shape {loss.shape}" if hasattr(loss, "shape") else type(loss).__name__
+            raise TypeError(
+                f"{type(self.model).__name__}.forward() returned {what}; it must return the mean loss of the batch, as "
+                "a number or an array of shape ()"
+            )
         self.model.backward()
-        params, grads = merge_shared(self.model.params, self.model.grads)
+        params, grads = self.model.params, self.model.grads
+        check_gradients(params, grads)
+        if self._zero_so_far is None:
+            self._zero_so_far = set(range(len(grads)))
+            _warn_of_copied_transposes(params)
+        if self._zero_so_far:
+            self._zero_so_far = {i for i in self._zero_so_far if not _has_nonzero(grads[i])}
+        params, grads = merge_shared(params, grads)
         if self.deterministic:
             grads = coalesce_in_order(grads)
         if max_grad is not None:
             grads = clip_gradients(grads, max_grad)
         self.optimizer.update(params, grads)
         return loss
+
+    def _warn_of_zero_gradients(self) -> None:
+        """Warn of the weights that have not been trained, once."""
+        names = ", ".join(f"model.grads[{i}]" for i in sorted(self._zero_so_far or ())[:5])
+        self._zero_so_far = set()
+        warnings.warn(
+            f"{names} stayed zero in the whole epoch, so the weights of the same index in model.params are not "
+            "trained. If the backward() of a layer replaces its array in grads, the model's list still contains the "
+            "old one; write the gradient into the array instead: self.grads[0][...] = dW",
+            stacklevel=3,
+        )
 
     def _record(self, mean: float, part: float, step: int) -> float:
         """Add a loss to the history after checking that it is finite, and return it."""
@@ -168,6 +209,60 @@ class Trainer:
         return mean
 
 
+def check_gradients(params: Any, grads: Any) -> None:
+    """Raise an error unless a model has one gradient for each weight, with the same shape.
+
+    Parameters
+    ----------
+    params, grads : sequence
+        The lists of a model after its backward pass.
+
+    Raises
+    ------
+    TypeError
+        If one of the lists is None, a weight is not an array of floats, or a gradient is not an array.
+    ValueError
+        If the lengths of the lists differ, or the shapes of a gradient and its weight differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.nn.trainer import check_gradients
+    >>> check_gradients([np.zeros((3, 2))], [np.zeros((3, 2))])
+    >>> check_gradients([np.zeros((3, 2))], [np.zeros((2, 3))])
+    Traceback (most recent call last):
+        ...
+    ValueError: model.grads[0] has shape (2, 3), but its weight model.params[0] has shape (3, 2)
+    """
+    if params is None or grads is None:
+        name = "params" if params is None else "grads"
+        raise TypeError(f"model.{name} is None; it must be a list, collected from the layers of the model")
+    if len(params) != len(grads):
+        raise ValueError(
+            f"model.params contains {len(params)} weights, but model.grads contains {len(grads)} gradients; add both "
+            "lists of each layer, in the same order: self.params += layer.params and self.grads += layer.grads"
+        )
+    for i, (param, grad) in enumerate(zip(params, grads, strict=True)):
+        if not hasattr(param, "dtype") or getattr(param.dtype, "kind", "f") not in "fc":
+            what = f"an array of {param.dtype}" if hasattr(param, "dtype") else f"of type {type(param).__name__}"
+            raise TypeError(f"model.params[{i}] is {what}; a weight must be an array of floats")
+        if not hasattr(grad, "dtype"):
+            what = "None" if grad is None else f"of type {type(grad).__name__}"
+            raise TypeError(
+                f"model.grads[{i}], the gradient of model.params[{i}] with shape {tuple(param.shape)}, is {what} after "
+                "backward(); a layer must create its gradient in its constructor, for example with "
+                "self.grads = [np.zeros_like(W)], and fill it in backward() with self.grads[0][...] = dW"
+            )
+        shape = grad.shape
+        if shape is None:  # a row-sparse gradient without a shape
+            shape = (param.shape[0], *grad.rows.shape[1:])
+        if tuple(shape) != tuple(param.shape):
+            raise ValueError(
+                f"model.grads[{i}] has shape {tuple(shape)}, but its weight model.params[{i}] has shape "
+                f"{tuple(param.shape)}"
+            )
+
+
 def merge_shared(params: Sequence[Any], grads: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Return each distinct weight once, with the sum of its gradients.
 
@@ -177,9 +272,10 @@ def merge_shared(params: Sequence[Any], grads: Sequence[Any]) -> tuple[list[Any]
     Parameters
     ----------
     params : sequence of float array
-        Weights. Repetitions of the same object are merged.
+        Weights. Arrays with the same memory are merged, also if one of them is the transpose of the other. Equal arrays
+        with different memory are different weights.
     grads : sequence of float array or RowSparseGradient
-        The gradient of each weight.
+        The gradient of each weight. A gradient that is listed twice for the same weight is counted once.
 
     Returns
     -------
@@ -195,18 +291,59 @@ def merge_shared(params: Sequence[Any], grads: Sequence[Any]) -> tuple[list[Any]
     >>> len(params), grads
     (2, [array([4., 6.]), array([5., 5.])])
     """
-    position: dict[int, int] = {}
+    position: dict[Any, int] = {}
     distinct: list[Any] = []
     sums: list[Any] = []
+    counted: set[tuple[int, int]] = set()
     for param, grad in zip(params, grads, strict=True):
-        if id(param) in position:
-            at = position[id(param)]
+        memory, transposed = _memory(param), _memory(param.T if param.ndim == 2 else param)
+        if memory not in position and transposed in position:
+            memory, grad = transposed, grad.T
+        elif (position.get(memory, -1), id(grad)) in counted:
+            continue
+        if memory in position:
+            at = position[memory]
             sums[at] = add_gradients(sums[at], grad)
         else:
-            position[id(param)] = len(distinct)
+            position[memory] = len(distinct)
             distinct.append(param)
             sums.append(grad)
+        counted.add((position[memory], id(grad)))
     return distinct, sums
+
+
+def _memory(array: Any) -> Any:
+    """Return a key that is equal for arrays with the same elements in the same memory."""
+    if is_numpy(array):
+        return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
+    if is_cupy(array):
+        return array.data.ptr, array.shape, array.strides, array.dtype
+    return id(array)
+
+
+def _warn_of_copied_transposes(params: Sequence[Any]) -> None:
+    """Warn if two weights equal each other's transpose but do not share memory, as after pickling tied weights."""
+    for j, second in enumerate(params):
+        for i, first in enumerate(params[:j]):
+            if (
+                first.ndim == second.ndim == 2
+                and first.shape == second.shape[::-1]
+                and _memory(first) not in (_memory(second), _memory(second.T))
+                and _has_nonzero(first)
+                and not _has_nonzero(first - second.T)
+            ):
+                warnings.warn(
+                    f"model.params[{j}] equals the transpose of model.params[{i}], but does not share its memory, so "
+                    "they are trained as two weights. If they are meant to be one, pass W and W.T of the same array "
+                    "to the layers. Pickling and copying a model make separate arrays of them",
+                    stacklevel=4,
+                )
+
+
+def _has_nonzero(grad: Any) -> bool:
+    """Return whether a gradient has an element other than zero."""
+    values = grad.rows if isinstance(grad, RowSparseGradient) else grad
+    return bool(get_namespace(values).any(values != 0))
 
 
 def clip_gradients(grads: Sequence[Any], max_norm: float) -> list[Any]:
@@ -237,6 +374,8 @@ def clip_gradients(grads: Sequence[Any], max_norm: float) -> list[Any]:
     norm = xp.sqrt(sum(xp.sum(value * value) for value in values))
     rate = xp.where(norm > max_norm, max_norm / (norm + 1e-6), xp.ones_like(norm))
     return [
-        RowSparseGradient(grad.ids, grad.rows * rate) if isinstance(grad, RowSparseGradient) else grad * rate
+        RowSparseGradient(grad.ids, grad.rows * rate, grad.shape)
+        if isinstance(grad, RowSparseGradient)
+        else grad * rate
         for grad in grads
     ]
