@@ -69,6 +69,48 @@ def test_embedding_gradient_has_only_the_rows_used(rng):
     assert coalesced.rows.tolist() == [[2, 2], [1, 1]]
 
 
+def test_padding_gives_zero_and_gets_no_gradient(xp, rng):
+    W, ids = rng.normal(size=(V, D)), np.array([[2, -1], [-1, 5]])
+    layer = Embedding(xp.asarray(W))
+    want = W[ids] * (ids >= 0)[..., None]
+    close(layer.forward(xp.asarray(ids)), want)
+    layer.backward(xp.ones((2, 2, D)))
+    want = np.zeros((V, D))
+    want[[2, 5]] = 1
+    close(layer.grads[0].dense(), want)
+    dot = EmbeddingDot(xp.asarray(W))
+    h = rng.normal(size=(2, D))
+    scores = np.array([[W[2] @ h[0], 0], [0, W[5] @ h[1]]])
+    close(dot.forward(xp.asarray(h), xp.asarray(ids)), scores)
+    close(dot.backward(xp.ones((2, 2))), W[[2, 5]])
+
+
+def test_ids_as_lists_and_numbers(rng):
+    W = rng.normal(size=(V, D))
+    layer = Embedding(W)
+    close(layer.forward([1, 6]), W[[1, 6]])
+    close(layer.forward(3), W[3])
+    layer.backward(np.ones(D))
+    assert layer.grads[0].dense().sum(axis=1).tolist() == [0, 0, 0, D, 0, 0, 0]
+
+
+def test_tables_that_cannot_be_trained(xp):
+    with pytest.raises(TypeError, match="must be an array of floats"):
+        Embedding(xp.zeros((V, D), dtype=xp.int32))
+    with pytest.raises(ValueError, match=r"shape \(7,\); the table of a layer must have shape \(V, D\)"):
+        Embedding(xp.zeros(V))
+
+
+def test_every_layer_has_both_lists():
+    layers = [ContextMean(), SigmoidWithLoss()]
+    assert all(layer.params == layer.grads == [] for layer in layers)
+    W = np.ones((V, D))
+    for Layer in (Embedding, EmbeddingDot, SharedNegativesDot, NegativeSamplingLoss):
+        layer = Layer(W)
+        assert layer.params[0] is W
+        assert np.array_equal(layer.grads[0], np.zeros((V, D)))
+
+
 def test_embedding_of_no_ids(xp):
     layer = Embedding(xp.ones((V, D)))
     assert layer.forward(xp.asarray(np.zeros((0, 3), np.int64))).shape == (0, 3, D)

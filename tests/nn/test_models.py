@@ -7,6 +7,7 @@ import pytest
 
 from fastw2v.backend import to_host
 from fastw2v.nn.models import CBOW, SkipGram
+from fastw2v.nn.optim import Adam
 
 V, D = 9, 4
 CORPUS = np.random.default_rng(0).integers(0, V, 60)
@@ -55,6 +56,99 @@ def test_gradients_with_the_sampler(xp, Model):
         return model.forward(contexts, target)
 
     check_gradients(model, xp, forward)
+
+
+def padded_loss(model, contexts, target, negatives):
+    """Return the mean loss per target with separate negatives, computed with plain loops. −1 is padding."""
+    W_in, W_out = (to_host(W) for W in model.params)
+    pairs, targets = [], 0
+    for b in range(len(target)):
+        present = [c for c in contexts[b] if c >= 0]
+        if target[b] < 0 or not present:
+            continue
+        targets += 1
+        if isinstance(model, CBOW):
+            pairs.append((W_in[present].mean(axis=0), target[b], negatives[b]))
+        else:
+            pairs += [
+                (W_in[target[b]], c, negatives[b * len(contexts[b]) + i]) for i, c in enumerate(contexts[b]) if c >= 0
+            ]
+    total = sum(
+        np.log1p(np.exp(-h @ W_out[word])) + sum(np.log1p(np.exp(h @ W_out[n])) for n in chosen)
+        for h, word, chosen in pairs
+    )
+    return total / max(1, targets)
+
+
+PADDED = np.array([[1, -1, 4, 5], [-1, -1, -1, -1], [3, 3, -1, -1], [6, 7, 8, 1], [0, 2, 2, 2]])
+PADDED_TARGET = np.array([3, 8, 6, -1, 5])
+
+
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_padding_never_counts(xp, Model):
+    model = Model(V, D, 2, xp.asarray(CORPUS), sample_size=3)
+    sampler = model.loss_layer.sampler
+    model = in_double(model, xp)
+    model.loss_layer.sampler = sampler
+    contexts, target = xp.asarray(PADDED), xp.asarray(PADDED_TARGET)
+    words = PADDED_TARGET if Model is CBOW else np.where(PADDED_TARGET[:, None] < 0, -1, PADDED).reshape(-1)
+    if Model is CBOW:
+        words = np.where((PADDED < 0).all(axis=1), -1, words)
+    negatives = to_host(sampler.get_negative_sample(xp.asarray(np.maximum(words, 0))))
+
+    def forward():
+        sampler._drawn = 0  # the same negatives each time
+        return model.forward(contexts, target)
+
+    assert float(forward()) == pytest.approx(padded_loss(model, PADDED, PADDED_TARGET, negatives), rel=1e-12)
+    check_gradients(model, xp, forward)
+
+
+@pytest.mark.parametrize("pool", [None, [[1, 2]]])
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_adam_does_not_move_word_0_because_of_padding(xp, Model, pool):
+    # With momentum, Adam moves each row of a gradient, even if the row is zero.
+    model, optimizer = Model(V, D, 2, xp.asarray(CORPUS), sample_size=2), Adam(0.1)
+
+    def step(contexts, target):
+        contexts, target = xp.asarray(contexts), xp.asarray(target)
+        if pool is None:
+            model.loss_layer.sampler.get_negative_sample = lambda target: xp.asarray([[1, 2]] * target.shape[0])
+            model.forward(contexts, target)
+        else:
+            model.forward(contexts[None, ...], target[None, ...], xp.asarray(pool))
+        model.backward()
+        optimizer.update(model.params, model.grads)
+        return [to_host(W).copy() for W in model.params]
+
+    before = step([[0, 0, 3, 3], [3, 3, 3, 3]], [3, 0])
+    after = step([[4, -1, -1, 3], [-1, -1, -1, -1]], [3, -1])
+    for W, W_new in zip(before, after, strict=True):
+        assert np.array_equal(W[0], W_new[0])
+        assert not np.array_equal(W[3], W_new[3])
+
+
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_a_batch_of_padding_costs_nothing_and_trains_nothing(xp, Model):
+    model = Model(V, D, 2, xp.asarray(CORPUS))
+    padding = xp.full((3, 4), -1, dtype=xp.int64)
+    assert float(model.forward(padding, xp.asarray([1, 2, -1]))) == 0
+    model.backward()
+    for grad in model.grads:
+        assert not to_host(grad.dense()).any()
+
+
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_gradients_are_collected_once(xp, Model):
+    model = Model(V, D, 2, xp.asarray(CORPUS))
+    collected = [*model.grads]
+    assert [tuple(grad.shape) for grad in collected] == [(V, D), (V, D)]
+    assert not any(to_host(grad.dense()).any() for grad in collected)
+    model.forward(xp.asarray(CONTEXTS), xp.asarray(TARGET))
+    model.backward()
+    for before, now in zip(collected, model.grads, strict=True):
+        assert before is now
+        assert to_host(before.dense()).any()
 
 
 @pytest.mark.parametrize("Model", [CBOW, SkipGram])

@@ -126,3 +126,137 @@ def test_clip_gradients(xp):
     np.testing.assert_allclose([to_host(g.rows)[0].tolist() for g in clipped], [[0.6, 0], [0, 0.8]], rtol=1e-5)
     same = clip_gradients(grads, 10.0)
     assert to_host(same[1].rows).tolist() == [[0, 4]]
+
+
+class Linear:
+    """A model of two weights in the manner of a textbook: loss = Σ (a + b) x, with gradients x for both."""
+
+    def __init__(self, n=1):
+        self.params = [np.zeros((1, n)), np.zeros((1, n))]
+        self.grads = [np.zeros_like(W) for W in self.params]
+
+    def forward(self, contexts, target):
+        self.x = contexts
+        return float(((self.params[0] + self.params[1]) * contexts).mean())
+
+    def backward(self):
+        for grad in self.grads:
+            grad[...] = self.x.mean(axis=0)
+
+
+def fit(model, **arguments):
+    x = np.arange(1.0, 5.0)[:, None]
+    return Trainer(model, SGD(1.0)).fit(x, np.arange(4), **{"max_epoch": 1, "batch_size": 2, **arguments})
+
+
+def test_a_model_of_dense_layers():
+    model = Linear()
+    fit(model, max_epoch=2)
+    assert [W.tolist() for W in model.params] == [[[-10.0]], [[-10.0]]]
+
+
+CONTRACTS = {
+    "no gradient": (
+        lambda m: m.grads.__setitem__(1, None),
+        TypeError,
+        r"model.grads\[1\].*shape \(1, 1\), is None after",
+    ),
+    "a list": (
+        lambda m: m.grads.__setitem__(0, [[1.0]]),
+        TypeError,
+        r"model.grads\[0\].*is of type list.*np.zeros_like",
+    ),
+    "too few": (lambda m: m.grads.pop(), ValueError, "2 weights, but model.grads contains 1 gradients"),
+    "too many": (lambda m: m.grads.append(m.grads[0]), ValueError, "2 weights, but model.grads contains 3 gradients"),
+    "a shape": (
+        lambda m: m.grads.__setitem__(1, np.zeros((1, 3))),
+        ValueError,
+        r"model.grads\[1\] has shape \(1, 3\), but its weight model.params\[1\] has shape \(1, 1\)",
+    ),
+    "a sparse shape": (
+        lambda m: m.grads.__setitem__(0, RowSparseGradient(np.array([0]), np.zeros((1, 3)))),
+        ValueError,
+        r"model.grads\[0\] has shape \(1, 3\)",
+    ),
+    "an integer weight": (
+        lambda m: m.params.__setitem__(0, np.zeros((1, 1), np.int64)),
+        TypeError,
+        r"model.params\[0\] is an array of int64; a weight must be an array of floats",
+    ),
+    "a list as a weight": (lambda m: m.params.__setitem__(0, [0.0]), TypeError, r"model.params\[0\] is of type list"),
+    "no lists": (lambda m: setattr(m, "grads", None), TypeError, "model.grads is None"),
+}
+
+
+@pytest.mark.parametrize(("breach", "error", "message"), CONTRACTS.values(), ids=CONTRACTS)
+def test_a_model_that_breaks_the_contract(breach, error, message):
+    model = Linear()
+    model.backward = lambda: None
+    breach(model)
+    with pytest.raises(error, match=message):
+        fit(model)
+
+
+@pytest.mark.parametrize(("loss", "message"), [(None, "returned NoneType"), (np.ones(2), r"array of shape \(2,\)")])
+def test_a_loss_that_is_not_a_number(loss, message):
+    model = Linear()
+    model.forward = lambda contexts, target: loss
+    with pytest.raises(TypeError, match=message + ".*must return the mean loss"):
+        fit(model)
+
+
+@pytest.mark.parametrize("loss", [1, 1.0, np.float32(1), np.ones(()), np.ones((), np.float32)])
+def test_losses_of_any_type(loss):
+    model = Linear()
+    model.forward = lambda contexts, target: setattr(model, "x", contexts) or loss
+    assert fit(model).loss_history[-1] == (1.0, 1.0)
+
+
+def test_a_layer_that_replaces_its_gradient_is_noticed():
+    class Replacing(Linear):
+        def __init__(self):
+            super().__init__()
+            self.layer_grads = [self.grads[1]]
+
+        def backward(self):
+            self.grads[0][...] = self.x.mean(axis=0)
+            self.layer_grads[0] = self.x.mean(axis=0)  # the model's list still contains the old array
+
+    model = Replacing()
+    with pytest.warns(UserWarning, match=r"model.grads\[1\] stayed zero.*self.grads\[0\]\[...\] = dW") as warned:
+        trainer = fit(model)
+    trainer.fit(np.ones((4, 1)), np.arange(4), max_epoch=1)  # warns once
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
+
+
+def test_a_gradient_that_is_zero_at_first_is_no_problem():
+    # If W_out is zero, the first gradient of W_in is zero.
+    model, contexts, target = textbook(np)
+    model.params[1][...] = 0
+    Trainer(model, SGD(0.1)).fit(contexts, target, max_epoch=1)
+
+
+def test_transposes_and_views_share_a_weight():
+    W, grad = np.zeros((2, 3)), np.arange(6.0).reshape(2, 3)
+    params, sums = merge_shared([W, W.T, W[:], W[:1]], [grad, 10 * grad.T, 100 * grad, grad[:1]])
+    assert len(params) == 2
+    assert params[0] is W
+    assert sums[0].tolist() == (111 * grad).tolist()
+    params, sums = merge_shared([W.T, W], [grad.T, RowSparseGradient(np.array([1]), np.ones((1, 3)), (2, 3))])
+    assert len(params) == 1
+    assert sums[0].T.tolist() == [[0, 1, 2], [4, 5, 6]]
+    equal, other = np.zeros((2, 2)), np.zeros((2, 2))
+    assert len(merge_shared([equal, other], [equal, equal])[0]) == 2  # equal values, different weights
+
+
+def test_a_gradient_listed_twice_counts_once():
+    W, grad = np.zeros((2, 3)), np.ones((2, 3))
+    assert merge_shared([W, W], [grad, grad])[1][0].tolist() == grad.tolist()
+    sparse = RowSparseGradient(np.array([1]), np.ones((1, 3)), (2, 3))
+    assert merge_shared([W, W, W], [sparse, grad, sparse])[1][0].tolist() == [[1, 1, 1], [2, 2, 2]]
+    assert grad.tolist() == np.ones((2, 3)).tolist()
+
+
+def test_entries_only_at_the_ends_of_epochs():
+    assert len(fit(Linear(), max_epoch=3, batch_size=1, eval_interval=None).loss_history) == 3
