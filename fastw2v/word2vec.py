@@ -300,8 +300,8 @@ class Word2Vec:
             vocabulary.
         progress : callable, optional
             Function called as ``progress(words_done, loss, alpha)`` several times a second. It is called at least
-            twenty times if training has at least twenty steps. By default, a progress bar is shown if standard error is
-            a terminal.
+            twenty times if training has at least twenty steps. By default, a progress bar is shown on a terminal and in
+            a Jupyter notebook. Otherwise, the logger ``fastw2v`` gets a message of level INFO every ten seconds.
 
         Returns
         -------
@@ -523,6 +523,7 @@ class Word2Vec:
                 run = replace(run, seed=self._run_seed())
                 engine.train(tables, corpus, run, workers=self._n_workers(), on_progress=report)
                 done += run.epochs * len(corpus)
+                bar.update(done)
                 self.trained_epochs += run.epochs
                 self.wv.forget_unit_vectors()
                 self._notify("epoch_end")

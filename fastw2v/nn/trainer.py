@@ -91,7 +91,8 @@ class Trainer:
             Batches between entries of `loss_history`. Each epoch also adds an entry at its end. If None, only these
             entries are added.
         show : bool, optional
-            Whether to show a progress bar. If None, it is shown if standard error is a terminal.
+            Whether to show a progress bar. If None, it is shown on a terminal and in a Jupyter notebook. Otherwise, the
+            logger ``fastw2v`` gets a message of level INFO every ten seconds.
 
         Returns
         -------

@@ -1,20 +1,70 @@
-"""A terminal progress bar with percentage, speed, loss and remaining time."""
+"""Progress of long tasks: a bar on a terminal, a line of text in a notebook, and log messages anywhere else."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sys
 import time
+from collections.abc import Iterator
+from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import NamedTuple, Protocol, Self
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "waiting"]
+
+log = logging.getLogger("fastw2v")
 
 _INTERVAL = 0.1
-"""Minimum number of seconds between two updates of the display."""
+"""Minimum number of seconds between two updates of the bar or the line of a notebook."""
+_LOG_INTERVAL = 10.0
+"""Minimum number of seconds between two log messages."""
+_LINE_WIDTH = 30
+"""Number of characters of the bar in a notebook."""
+_now = time.monotonic
+_running: list[Progress] = []
+"""The progress of the tasks that are running, innermost last."""
+
+
+class _State(NamedTuple):
+    """The values that a display shows. Texts are empty if a value is not known."""
+
+    description: str
+    done: int
+    total: int | None
+    unit: str
+    percent: str
+    speed: str
+    loss: str
+    elapsed: float
+    """Seconds since the start of the task, without the time that it waited."""
+    time: str
+    """The remaining time or, at the end, the elapsed time."""
+    note: str
+    """Why the task waits."""
+
+    def values(self) -> list[str]:
+        """Return the texts that are not empty. A note replaces the speed and the loss."""
+        middle = [self.note] if self.note else [self.speed, self.loss]
+        return [text for text in (self.percent, *middle, self.time) if text]
+
+
+class _Display(Protocol):
+    """Shows the progress of a task."""
+
+    interval: float
+    """Minimum number of seconds between two calls of `draw`."""
+
+    def draw(self, state: _State) -> None: ...
+
+    def finish(self, state: _State) -> None: ...
 
 
 class Progress:
-    """Context manager that shows a progress bar on standard error.
+    """Context manager that shows the progress of a task: percentage, speed, loss and remaining time.
+
+    On a terminal, a progress bar is shown on standard error. In a Jupyter notebook, a line of text is updated in the
+    output of the cell. Otherwise, the logger ``fastw2v`` gets a message of level INFO every ten seconds and at the end.
 
     Parameters
     ----------
@@ -25,7 +75,9 @@ class Progress:
     unit : str
         Unit of work. For "words", the speed is shown in "words/s".
     show : bool, optional
-        Whether to show the progress bar. By default, it is shown if standard error is a terminal.
+        If True, show the progress bar even if standard error is not a terminal. If False, show and log nothing.
+    delay : float
+        Number of seconds after which the display starts. Nothing is shown or logged for a shorter task.
 
     Examples
     --------
@@ -35,39 +87,29 @@ class Progress:
     ...         progress.update(done, loss=0.5)
     """
 
-    def __init__(self, description: str, total: int | None, unit: str = "words", show: bool | None = None) -> None:
+    def __init__(
+        self, description: str, total: int | None, unit: str = "words", show: bool | None = None, delay: float = 0.0
+    ) -> None:
         self.description = description
         self.total = total
         self.unit = unit
-        self.show = sys.stderr is not None and sys.stderr.isatty() if show is None else show
-        self._display: Any = None
-        self._task: Any = None
+        self.show = show
+        self.delay = delay
+        self._display: _Display | None = None
         self._started = self._shown = 0.0
         self._done = 0
         self._loss: float | None = None
+        self._note = ""
 
     def __enter__(self) -> Self:
-        if self.show:
-            # rich is imported only here, because most programs never show a progress bar.
-            from rich import progress
-            from rich.console import Console
-
-            self._display = progress.Progress(
-                progress.TextColumn("{task.description}"),
-                progress.BarColumn(),
-                progress.TaskProgressColumn(),
-                progress.TextColumn("{task.fields[speed]}"),
-                progress.TextColumn("{task.fields[loss]}"),
-                progress.TimeRemainingColumn(elapsed_when_finished=True),
-                console=Console(stderr=True),
-            )
-            self._task = self._display.add_task(self.description, total=self.total, speed="", loss="")
-            self._display.start()
-            self._started = self._shown = time.monotonic()
+        self._started = self._shown = _now()
+        if not self.delay:
+            self._start()
+        _running.append(self)
         return self
 
     def update(self, done: int, loss: float | None = None) -> None:
-        """Update the progress bar. The display is refreshed at most ten times a second.
+        """Record progress, and refresh the display if it is due.
 
         Parameters
         ----------
@@ -83,31 +125,189 @@ class Progress:
         ...     for number, line in enumerate(["the cat", "the dog"], 1):
         ...         progress.update(number)
         """
-        if self._display is None:
+        if self.show is False:
             return
         self._done = done
         self._loss = self._loss if loss is None else loss
-        now = time.monotonic()
-        if now - self._shown >= _INTERVAL:
+        self._note = ""
+        now = _now()
+        if self._display is None:
+            if now - self._started < self.delay:
+                return
+            self._start()
+        if self._display is not None and now - self._shown >= self._display.interval:
             self._shown = now
-            self._draw(now)
+            self._display.draw(self._state(now))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._display is None:
-            return
-        try:
-            self._draw(time.monotonic())
-        finally:  # restore the cursor even if Ctrl-C is pressed a second time
-            self._display.stop()
-            self._display = None
+        _running.remove(self)
+        if self._display is not None:
+            display, self._display = self._display, None
+            state = self._state(_now())
+            display.finish(state._replace(time=_clock(state.elapsed)))
 
-    def _draw(self, now: float) -> None:
+    def _start(self) -> None:
+        if self.show is not False:
+            self._display = _choose_display(self.show)
+
+    def _state(self, now: float) -> _State:
         elapsed = now - self._started
-        speed = f"{_short(self._done / elapsed)} {self.unit}/s" if self._done and elapsed > 0 else ""
-        loss = "" if self._loss is None else f"loss {self._loss:.3f}"
-        self._display.update(self._task, completed=self._done, speed=speed, loss=loss)
+        known = self._done > 0 and elapsed > 0
+        left = max(0.0, elapsed * (self.total / self._done - 1)) if known and self.total else None
+        return _State(
+            self.description,
+            self._done,
+            self.total,
+            self.unit,
+            percent=f"{min(100, 100 * self._done // self.total)}%" if self.total else "",
+            speed=f"{_short(self._done / elapsed)} {self.unit}/s" if known else "",
+            loss="" if self._loss is None else f"loss {self._loss:.3f}",
+            elapsed=elapsed,
+            time="" if left is None else f"{_clock(left)} left",
+            note=self._note,
+        )
+
+    def _wait(self, reason: str) -> None:
+        """Show why the task waits, or log the reason if this task shows nothing."""
+        if self._display is None:
+            self._start()
+        if self._display is None:
+            log.info(reason)
+        else:
+            self._note = reason
+            self._display.draw(self._state(_now()))
+
+    def _resume(self, waited: float) -> None:
+        """Exclude the time that the task waited from its speed and its remaining time."""
+        self._started += waited
+        self._shown += waited
+
+
+@contextlib.contextmanager
+def waiting(reason: str) -> Iterator[None]:
+    """Show why the running tasks wait, and exclude the time from their speeds and remaining times.
+
+    The reason is shown by the innermost `Progress`, or by a new one if none is running.
+
+    Parameters
+    ----------
+    reason : str
+        What the tasks wait for, such as "compiling the kernel".
+
+    Examples
+    --------
+    >>> import time
+    >>> from fastw2v.utils.progress import Progress, waiting
+    >>> with Progress("training", 100, show=False) as progress:
+    ...     with waiting("compiling the kernel"):
+    ...         time.sleep(0.01)
+    ...     progress.update(50)
+    """
+    tasks, start = _running.copy(), _now()
+    if not tasks:
+        with Progress("", None) as task:
+            task._wait(reason)
+            yield
+        return
+    tasks[-1]._wait(reason)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task._resume(_now() - start)
+
+
+def _choose_display(show: bool | None) -> _Display:
+    if _in_notebook():
+        return _NotebookLine()
+    if show or (sys.stderr is not None and sys.stderr.isatty()):
+        return _Bar()
+    return _LogMessages()
+
+
+def _in_notebook() -> bool:
+    """Return whether this process is the kernel of a Jupyter notebook, in which case IPython is imported already."""
+    get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = None if get_shell is None else get_shell()
+    # The shell of Google Colab, for example, is a subclass.
+    return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
+
+
+class _Bar:
+    """A progress bar on standard error."""
+
+    interval = _INTERVAL
+
+    def __init__(self) -> None:
+        # rich is imported only here, because most programs never show a progress bar.
+        from rich import progress
+        from rich.console import Console
+
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[values]}"),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task("", total=None, values="")
+        self._bar.start()
+
+    def draw(self, state: _State) -> None:
+        values = "  ".join(state.values())
+        self._bar.update(
+            self._task, description=state.description, total=state.total, completed=state.done, values=values
+        )
+
+    def finish(self, state: _State) -> None:
+        try:
+            self.draw(state)
+        finally:  # restore the cursor even if Ctrl-C is pressed a second time
+            self._bar.stop()
+
+
+class _NotebookLine:
+    """A line of text in the output of a notebook cell. Unlike the widgets of rich, it needs no other package."""
+
+    interval = _INTERVAL
+
+    def __init__(self) -> None:
+        from IPython.display import display
+
+        self._handle = display({"text/plain": ""}, raw=True, display_id=True)
+
+    def draw(self, state: _State) -> None:
+        done = _LINE_WIDTH * min(1.0, state.done / state.total) if state.total else 0
+        bar = ("█" * int(done)).ljust(_LINE_WIDTH, "░") if state.total else ""
+        line = "  ".join(text for text in (state.description, bar, *state.values()) if text)
+        self._handle.update({"text/plain": line}, raw=True)
+
+    def finish(self, state: _State) -> None:
+        self.draw(state)
+
+
+class _LogMessages:
+    """Messages of the logger ``fastw2v``."""
+
+    interval = _LOG_INTERVAL
+
+    def draw(self, state: _State) -> None:
+        amount = [] if state.total else [f"{state.done:,} {state.unit}"]
+        self._log(state, state.note or ", ".join(amount + state.values()))
+
+    def finish(self, state: _State) -> None:
+        if state.done:
+            amount = f"{state.done:,} {state.unit} in {state.elapsed:.1f} s"
+            self._log(state, ", ".join(filter(None, [state.percent, amount, state.speed, state.loss])))
+
+    def _log(self, state: _State, text: str) -> None:
+        log.info("%s", f"{state.description}: {text}" if state.description else text)
+
+
+def _clock(seconds: float) -> str:
+    """Return a duration in hours, minutes and seconds, such as "0:01:23"."""
+    return str(timedelta(seconds=round(seconds)))
 
 
 def _short(number: float) -> str:

@@ -1,15 +1,19 @@
-"""The progress display shows what it should on a terminal, and nothing elsewhere."""
+"""The progress display suits its place: a terminal, a notebook, or neither."""
 
 from __future__ import annotations
 
 import io
+import logging
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from fastw2v.utils.progress import Progress, _short
+from fastw2v.utils import progress as module
+from fastw2v.utils.progress import Progress, _clock, _short, waiting
 
 
 class Terminal(io.StringIO):
@@ -53,10 +57,212 @@ def test_show_false_writes_nothing_on_a_terminal(monkeypatch: pytest.MonkeyPatch
     assert terminal.getvalue() == ""
 
 
-def test_elsewhere_nothing_is_written(capsys: pytest.CaptureFixture[str]):
-    with Progress("training", 10) as progress:
+@pytest.mark.parametrize("silent", [False, None])
+def test_elsewhere_nothing_is_written(capsys: pytest.CaptureFixture[str], silent: bool | None):
+    with Progress("training", 10, show=silent) as progress:
         progress.update(5, loss=1.0)
     assert capsys.readouterr() == ("", "")
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    time = 100.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "_now", clock)
+    return clock
+
+
+@pytest.fixture
+def messages(caplog: pytest.LogCaptureFixture, clock: Clock) -> Any:
+    """Return the log messages since the last call, each with the time since the start of the test in seconds."""
+    caplog.set_level(logging.INFO, logger="fastw2v")
+
+    def since_last() -> list[str]:
+        found = [record.getMessage() for record in caplog.records if record.name == "fastw2v"]
+        caplog.clear()
+        return found
+
+    return since_last
+
+
+def test_without_a_terminal_progress_is_logged_every_ten_seconds_and_at_the_end(clock: Clock, messages: Any):
+    with Progress("training", 400_000) as progress:
+        said = {}
+        for second in range(1, 40):
+            clock.time = 100 + second
+            progress.update(10_000 * second, loss=5 - second / 10)
+            if new := messages():
+                said[second] = new
+        clock.time = 140
+        progress.update(400_000)
+    assert said == {
+        10: ["training: 25%, 10.0k words/s, loss 4.000, 0:00:30 left"],
+        20: ["training: 50%, 10.0k words/s, loss 3.000, 0:00:20 left"],
+        30: ["training: 75%, 10.0k words/s, loss 2.000, 0:00:10 left"],
+    }
+    assert messages() == [
+        "training: 100%, 10.0k words/s, loss 1.100, 0:00:00 left",
+        "training: 100%, 400,000 words in 40.0 s, 10.0k words/s, loss 1.100",
+    ]
+
+
+def test_an_unknown_total_is_logged_as_an_amount(clock: Clock, messages: Any):
+    with Progress("reading", None, unit="lines") as progress:
+        clock.time += 20
+        progress.update(5000)
+        assert messages() == ["reading: 5,000 lines, 250 lines/s"]
+    assert messages() == ["reading: 5,000 lines in 20.0 s, 250 lines/s"]
+
+
+def test_an_interrupted_task_logs_how_far_it_came(clock: Clock, messages: Any):
+    def interrupted() -> None:
+        with Progress("training", 100) as progress:
+            clock.time += 5
+            progress.update(30, loss=1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert messages() == ["training: 30%, 30 words in 5.0 s, 6.00 words/s, loss 1.000"]
+
+
+def test_a_delayed_display_ignores_short_tasks(clock: Clock, messages: Any):
+    for seconds, n_messages in ((0.5, 0), (2, 1)):
+        with Progress("reading", 100, unit="bytes", delay=1) as progress:
+            clock.time += seconds
+            progress.update(100)
+        assert len(messages()) == n_messages
+
+
+def test_show_false_logs_nothing(clock: Clock, messages: Any):
+    with Progress("training", 100, show=False) as progress:
+        clock.time += 100
+        progress.update(50)
+    assert messages() == []
+
+
+def test_a_bar_is_not_logged(monkeypatch: pytest.MonkeyPatch, clock: Clock, messages: Any):
+    terminal = pretend_terminal(monkeypatch)
+    with Progress("training", 100) as progress:
+        clock.time += 100
+        progress.update(50)
+    assert "50%" in terminal.getvalue()
+    assert messages() == []
+
+
+def test_the_time_of_waiting_counts_neither_in_the_speed_nor_in_the_time_left(clock: Clock, messages: Any):
+    with Progress("training", 400) as progress:
+        with waiting("compiling the kernel"):
+            assert messages() == ["training: compiling the kernel"]
+            clock.time += 7
+        clock.time += 10
+        progress.update(100)
+        assert messages() == ["training: 25%, 10.0 words/s, 0:00:30 left"]
+    assert messages() == ["training: 25%, 100 words in 10.0 s, 10.0 words/s"]
+
+
+def test_the_bar_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch, clock: Clock, messages: Any):
+    terminal = pretend_terminal(monkeypatch)
+    with Progress("training", 400) as progress:
+        with waiting("compiling the kernel"):
+            clock.time += 7
+            progress._display._bar.refresh()
+            assert "compiling the kernel" in terminal.getvalue()
+        terminal.truncate(0)
+        clock.time += 10
+        progress.update(100)
+    assert "compiling" not in terminal.getvalue()
+    assert "10.0 words/s" in terminal.getvalue()
+    assert messages() == []
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_waiting_is_shown_or_logged_without_a_display(
+    monkeypatch: pytest.MonkeyPatch, messages: Any, clock: Clock, running: bool
+):
+    def wait() -> None:
+        with waiting("compiling the kernel"):
+            clock.time += 7
+
+    if running:
+        with Progress("training", 10, show=False):
+            wait()
+    else:
+        wait()
+    assert messages() == ["compiling the kernel"]
+    if not running:
+        terminal = pretend_terminal(monkeypatch)
+        wait()
+        assert "compiling the kernel" in terminal.getvalue()
+        assert "0:00:07" in terminal.getvalue()
+        assert messages() == []
+
+
+class FakeNotebook:
+    """A Jupyter kernel's IPython, which records the text of each display."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, shell: type) -> None:
+        self.texts: list[str] = []
+        ipython = SimpleNamespace(get_ipython=shell)
+        monkeypatch.setitem(sys.modules, "IPython", ipython)
+        monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=self.display))
+
+    def display(self, data: dict[str, str], *, raw: bool, display_id: bool) -> FakeNotebook:
+        assert raw
+        assert display_id
+        self.texts.append(data["text/plain"])
+        return self
+
+    def update(self, data: dict[str, str], *, raw: bool) -> None:
+        assert raw
+        self.texts[-1] = data["text/plain"]
+
+
+class ZMQInteractiveShell:
+    pass
+
+
+class ColabShell(ZMQInteractiveShell):
+    pass
+
+
+class TerminalInteractiveShell:
+    pass
+
+
+@pytest.mark.parametrize("shell", [ZMQInteractiveShell, ColabShell])
+def test_a_notebook_gets_a_line_that_is_updated(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, messages: Any, capsys: pytest.CaptureFixture[str], shell: type
+):
+    notebook = FakeNotebook(monkeypatch, shell)
+    with Progress("training", 400) as progress:
+        with waiting("compiling the kernel"):
+            assert "compiling the kernel" in notebook.texts[0]
+            clock.time += 7
+        clock.time += 10
+        progress.update(100, loss=2.5)
+        assert notebook.texts == ["training  " + "█" * 7 + "░" * 23 + "  25%  10.0 words/s  loss 2.500  0:00:30 left"]
+        clock.time += 30
+        progress.update(400)
+    assert notebook.texts == ["training  " + "█" * 30 + "  100%  10.0 words/s  loss 2.500  0:00:40"]
+    assert messages() == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_ipython_on_a_terminal_is_not_a_notebook(monkeypatch: pytest.MonkeyPatch):
+    FakeNotebook(monkeypatch, TerminalInteractiveShell)
+    terminal = pretend_terminal(monkeypatch)
+    with Progress("training", 10) as progress:
+        progress.update(5)
+    assert "50%" in terminal.getvalue()
 
 
 def test_an_interruption_passes_through_and_gives_the_cursor_back(monkeypatch: pytest.MonkeyPatch):
@@ -84,6 +290,11 @@ def test_without_a_terminal_rich_is_not_imported():
         "assert 'rich' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stderr=subprocess.PIPE)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00:00"), (83, "0:01:23"), (7384, "2:03:04")])
+def test_times(seconds: float, text: str):
+    assert _clock(seconds) == text
 
 
 @pytest.mark.parametrize(
