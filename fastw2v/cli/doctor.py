@@ -11,7 +11,8 @@ import fastw2v
 from fastw2v.backend import cuda_problem
 from fastw2v.cli.output import one_line, print_facts, print_table
 from fastw2v.engines.selection import EngineName, select_engine
-from fastw2v.utils.system import available_processors
+from fastw2v.kernels import numba_unavailable_reason
+from fastw2v.utils.system import available_processors, format_bytes
 from fastw2v.word2vec import Word2Vec
 
 __all__ = ["doctor", "installed", "tiny_training"]
@@ -29,6 +30,7 @@ ENGINES: list[tuple[str, EngineName]] = [("cpu", "layers"), ("cpu", "fused"), ("
 def doctor() -> None:
     """Show the installed packages and the engine that training would use, and test every engine."""
     facts = installed()
+    facts["compiled kernels"] = _kept_kernels()
     facts["CUDA"] = cuda_problem() or "available"
     selection = select_engine("auto", "auto")
     facts["training would use"] = f"{selection.name} on {selection.device}: {selection.reason}"
@@ -83,6 +85,19 @@ def tiny_training(device: str, engine: EngineName) -> str | None:
             if nearest != set(topic) - {word}:
                 return f"wrong: the neighbours of {word!r} are {sorted(nearest)}"
     return None
+
+
+def _kept_kernels() -> str:
+    """Return the folder that keeps the compiled CPU kernels, or why there is none."""
+    if numba_unavailable_reason():
+        return "none without Numba"
+    from fastw2v.kernels.compilation import cache_folder, cache_folders
+
+    if folder := cache_folder():
+        sizes = [file.stat().st_size for file in folder.iterdir() if file.is_file()]
+        return f"{len(sizes)} files, {format_bytes(sum(sizes))} in {folder}"
+    tried = ", ".join(map(str, cache_folders()))
+    return f"not kept, so each process compiles them; set NUMBA_CACHE_DIR to a folder of your own (tried {tried})"
 
 
 def _installed_version(package: str) -> str | None:

@@ -470,7 +470,10 @@ def _enlarged(array: np.ndarray, n: int) -> np.ndarray:
 
 def _index_compiled(blocks: Iterator[TextBlock], lower: bool, errors: Errors, workers: int) -> IndexedText:
     tables = [WordTable() for _ in range(workers)]
-    tables[0].add(PADDING, 0)  # compile the code or load it from the cache before the threads start
+    # Compile the code or load it from the cache before the threads start. Ctrl-C raises an exception in the main
+    # thread, where it would be lost if it occurred in a call from LLVM.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(tables[0].add, PADDING, 0).result()
 
     def index_block(item: tuple[int, TextBlock]) -> tuple[np.ndarray, np.ndarray, int]:
         i, block = item

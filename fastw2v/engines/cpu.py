@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +25,6 @@ from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.loss import require_finite_loss
 
 __all__ = ["aligned_zeros", "allocate", "train", "unavailable_reason"]
-
-logger = logging.getLogger("fastw2v")
 
 ROW = 16
 """Rows are padded to a multiple of this many numbers."""
@@ -296,23 +293,13 @@ def _to_the_last_below(max_rates: np.ndarray, highest: float) -> np.ndarray:
 
 
 def _compile(run: Callable[[int, int, int, int], Any]) -> None:
-    """Compile the kernel, or load it from the cache, by running it on an empty range. Log a message if this is slow.
+    """Compile the kernel, or load it from the cache, by running it on an empty range.
 
     The kernel is compiled in a separate thread, because Ctrl-C raises an exception in the main thread, and an
     exception is lost if it occurs in a call from LLVM.
     """
-    notice = threading.Timer(
-        1.0,
-        logger.info,
-        ["compiling the training kernel for this processor, which takes a few seconds and happens only once"],
-    )
-    notice.daemon = True
-    notice.start()
-    try:
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(run, 0, 0, 0, 0).result()
-    finally:
-        notice.cancel()
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(run, 0, 0, 0, 0).result()
 
 
 def _padded(W: np.ndarray) -> np.ndarray:

@@ -35,7 +35,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastw2v.kernels.simd import LANES, compiled, target
+from fastw2v.kernels.compilation import compiled
+from fastw2v.kernels.simd import LANES, target
 
 __all__ = ["MAX_LENGTH", "MAX_NEIGHBORS", "candidates", "unavailable_reason"]
 

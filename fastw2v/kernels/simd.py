@@ -8,16 +8,12 @@ AVX-512 register, two AVX2 registers or four NEON registers. A loop that needs a
 
 Array elements are addressed by their offset from the start of the data, regardless of the number of dimensions. Bounds
 are not checked.
-
-Numba recompiles a cached kernel only if the file of the kernel has changed. After changing this file, touch
-``word2vec_numba.py``.
 """
 
 # mypy: disable-error-code="untyped-decorator,misc"
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -48,14 +44,6 @@ def _registers(triple: str, features: set[str]) -> tuple[int, int]:
 COLUMNS, REGISTERS = _registers(*target())
 """Number of elements in a short vector, which fits in one register, and number of vector registers."""
 _INT32 = ir.IntType(32)
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function, and cache its machine code next to its file or in the user's cache folder."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither location is writable, so every process compiles
-        return njit(nogil=True)(function)
 
 
 class Lanes(types.Type):

@@ -26,7 +26,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastw2v.kernels.simd import compiled, prefetch
+from fastw2v.kernels.compilation import compiled
+from fastw2v.kernels.simd import prefetch
 
 POSITION, WORDS, BYTES, TOKENS, BREAKS = range(5)
 """Indices into the `state` array of `tokenize`."""

@@ -27,6 +27,7 @@ import numpy as np
 from numba import njit
 
 from fastw2v.config import MAX_STEP_NORM
+from fastw2v.kernels.compilation import compiled
 from fastw2v.kernels.simd import (
     COLUMNS,
     LANES,
@@ -34,7 +35,6 @@ from fastw2v.kernels.simd import (
     absolute,
     broadcast_load,
     broadcast_load_columns,
-    compiled,
     exp_minus,
     fma,
     hadd,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,15 @@ def test_doctor(run: Any):
         assert part.split()[0] in result.out
         assert part.split()[-1] in result.out
     assert ["cpu", "layers", "correct"] in [line.split() for line in result.out.splitlines()]
+
+
+def test_doctor_shows_where_the_compiled_kernels_are_kept(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    compilation = pytest.importorskip("fastw2v.kernels.compilation")
+    (tmp_path / "a.kernel").write_bytes(bytes(2000))
+    for folder, text in ((tmp_path, f"1 files, 2.0 kB in {tmp_path}"), (None, "set NUMBA_CACHE_DIR")):
+        monkeypatch.setattr(compilation, "cache_folder", lambda folder=folder: folder)
+        (line,) = [line for line in run("doctor").out.splitlines() if line.startswith("compiled kernels")]
+        assert text in line
 
 
 def test_doctor_reports_an_engine_that_computes_wrongly(run: Any, monkeypatch: pytest.MonkeyPatch):

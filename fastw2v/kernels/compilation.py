@@ -1,0 +1,232 @@
+"""Compilation of the CPU kernels by Numba, and the folder that keeps their machine code for later processes.
+
+Numba's own cache identifies a function by the path of its file, so each environment of a user would compile the
+kernels again, and it recompiles a function only if that file changes, but not if a module that it imports does. The
+files of this cache are identified by a hash of everything that the machine code depends on.
+
+The files are pickles, which can run any code when they are loaded. The folder is therefore used only if it belongs to
+the user and no one else can write to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import logging
+import os
+import pickle
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core import caching, event
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+from numba.misc.appdirs import AppDirs
+
+from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.progress import waiting
+
+__all__ = ["SOURCES", "cache_folder", "cache_folders", "compiled"]
+
+log = logging.getLogger("fastw2v")
+
+SOURCES = (
+    *("kernels/compilation.py", "kernels/knn_prefilter.py", "kernels/simd.py", "kernels/tokenizer.py"),
+    *("kernels/word2vec_numba.py", "sampling/rng.py", "config.py"),
+)
+"""Files of the package on which the machine code depends."""
+MAX_FILES = 64
+"""Maximum number of files in the cache. A kernel is a file of 50 to 400 kB; the files used last are kept."""
+_SUFFIX = ".kernel"
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function with Numba when it is first called. The machine code of the kernels is kept in `cache_folder`.
+
+    Parameters
+    ----------
+    function : callable
+        A function without a closure. If it is in one of the `SOURCES`, its machine code is kept.
+
+    Examples
+    --------
+    >>> from fastw2v.kernels.compilation import compiled
+    >>> @compiled
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(21)
+    42
+    """
+    dispatcher = numba.njit(nogil=True)(function)
+    if function.__module__.startswith("fastw2v.kernels."):
+        dispatcher._cache = _Cache(function)
+    _kernels.add(dispatcher)
+    return dispatcher
+
+
+def cache_folders() -> list[Path]:
+    """Return the folders that can keep the machine code, in the order in which they are tried.
+
+    Examples
+    --------
+    >>> from fastw2v.kernels.compilation import cache_folders
+    >>> cache_folders()[-1].parent.name
+    '__pycache__'
+    """
+    chosen = [Path(numba.config.CACHE_DIR, "fastw2v")] if numba.config.CACHE_DIR else []
+    own = Path(AppDirs("fastw2v").user_cache_dir, "kernels")
+    return [*chosen, own, Path(__file__).parent / "__pycache__" / "kernels"]
+
+
+@functools.cache
+def cache_folder() -> Path | None:
+    """Return the folder that keeps the machine code, or None if there is none.
+
+    The folder is the first of `cache_folders` that belongs to the user and that only the user can write to. It is
+    created if necessary.
+
+    Examples
+    --------
+    >>> from fastw2v.kernels.compilation import cache_folder
+    >>> folder = cache_folder()
+    >>> folder is None or folder.is_dir()
+    True
+    """
+    return next(filter(_is_private, cache_folders()), None)
+
+
+def _is_private(folder: Path) -> bool:
+    """Return whether this user, and no other user, can write to a folder, which is created if necessary."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if hasattr(os, "getuid"):  # on Windows, the user's folder is private by default
+            status = folder.stat()
+            if status.st_uid != os.getuid() or status.st_mode & 0o022:
+                return False
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+class _Cache(caching._Cache):  # type: ignore[misc]
+    """The machine code of one function for any number of signatures and processors, with one file for each.
+
+    Unlike the index files of Numba's cache, these files can be written by several processes at the same time.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    @property
+    def cache_path(self) -> str | None:
+        folder = cache_folder()
+        return None if folder is None else str(folder)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return a compiled signature, or None if it is not in the cache."""
+        target_context.refresh()
+        path = self._path(sig, target_context.codegen())
+        if path is None:
+            return None
+        try:
+            with path.open("rb") as file:
+                compiled = CompileResult._rebuild(target_context, *pickle.load(file))
+            os.utime(path)  # the time of the last use
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # a damaged file can raise anything
+            log.warning("%s cannot be loaded (%s: %s); the kernel is compiled", path, type(error).__name__, error)
+            return None
+        return compiled
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep a compiled signature. If the folder cannot be written to, the next process compiles it again."""
+        path = self._path(sig, data.codegen)
+        if path is None:
+            return
+        with contextlib.suppress(OSError):
+            with atomic_write(path) as temporary:
+                temporary.write_bytes(dumps(data._reduce()))
+            _remove_oldest(path.parent)
+
+    def _do_nothing(self) -> None:
+        """Stand for methods of Numba's interface that fastw2v does not need."""
+
+    enable = disable = flush = _do_nothing
+
+    def _path(self, sig: Any, codegen: Any) -> Path | None:
+        folder = cache_folder()
+        try:
+            versions = _versions()
+        except OSError:  # the sources are not installed, so it is not known what the machine code depends on
+            return None
+        if folder is None:
+            return None
+        key = repr((versions, self._function.__module__, str(sig), codegen.magic_tuple()))
+        name = f"{self._function.__name__}-{hashlib.sha256(key.encode()).hexdigest()[:24]}{_SUFFIX}"
+        return folder / name
+
+
+@functools.cache
+def _versions() -> tuple[str, ...]:
+    """Return the versions of everything that determines the machine code, except the signature and the processor."""
+    package = Path(__file__).parents[1]
+    sources = hashlib.sha256(b"".join((package / name).read_bytes() for name in SOURCES)).hexdigest()
+    python = (sys.implementation.cache_tag, platform.machine())
+    return (sources, *python, numba.__version__, llvmlite.__version__, np.__version__)
+
+
+def _remove_oldest(folder: Path) -> None:
+    """Remove all but the `MAX_FILES` files that were used last."""
+
+    def last_use(path: Path) -> float:
+        try:
+            return path.stat().st_mtime
+        except OSError:  # another process has removed it
+            return 0.0
+
+    for path in sorted(folder.glob(f"*{_SUFFIX}"), key=last_use)[:-MAX_FILES]:
+        path.unlink(missing_ok=True)
+
+
+class _Listener(event.Listener):  # type: ignore[misc]
+    """Shows when a kernel is compiled, whoever calls it."""
+
+    def __init__(self) -> None:
+        self._waits: list[AbstractContextManager[None]] = []
+        self._warned = False
+
+    def on_start(self, event: Any) -> None:
+        kernel = event.data["dispatcher"]
+        if kernel in _kernels:
+            self._waits.append(waiting(f"compiling the kernel {kernel.py_func.__name__}, which takes a few seconds"))
+            self._waits[-1].__enter__()
+
+    def on_end(self, event: Any) -> None:
+        if event.data["dispatcher"] in _kernels:
+            self._waits.pop().__exit__(None, None, None)
+            if cache_folder() is None and not self._warned:
+                self._warned = True
+                log.warning(
+                    "the compiled kernels cannot be kept, because no folder is writable for this user alone, so each "
+                    "process compiles them again (tried %s). Set the environment variable NUMBA_CACHE_DIR to a folder "
+                    "that you can write to",
+                    ", ".join(map(str, cache_folders())),
+                )
+
+
+_kernels: set[Any] = set()
+"""All functions that `compiled` returned."""
+_listener = _Listener()
+event.register("numba:compile", _listener)
