@@ -14,7 +14,7 @@ from fastw2v.cli.corpus import encode, phrases
 from fastw2v.cli.doctor import doctor
 from fastw2v.cli.evaluate import evaluate
 from fastw2v.cli.files import align, convert, info
-from fastw2v.cli.output import one_line
+from fastw2v.cli.output import log_to_stderr, one_line
 from fastw2v.cli.query import analogy, most_similar, plot
 from fastw2v.cli.train import demo, plan, train, word2vec
 
@@ -36,7 +36,8 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with log_to_stderr():
+                return super().invoke(ctx)
         except (typer.Exit, typer.Abort):  # these subclasses of RuntimeError are not errors
             raise
         except KeyboardInterrupt:

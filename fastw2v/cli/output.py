@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,12 +18,37 @@ __all__ = [
     "format_duration",
     "format_number",
     "format_percent",
+    "log_to_stderr",
     "nan_to_none",
     "one_line",
     "print_facts",
     "print_json",
     "print_table",
 ]
+
+
+class _StderrHandler(logging.Handler):
+    """Prints messages on the current standard error, which a progress bar replaces to print above itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(self.format(record), err=True)
+
+
+@contextlib.contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Print the log messages of fastw2v on standard error.
+
+    On a terminal, where progress bars show the progress, only warnings are printed.
+    """
+    log, handler = logging.getLogger("fastw2v"), _StderrHandler()
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
 
 
 def print_table(

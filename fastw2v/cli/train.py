@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Annotated
@@ -130,6 +131,8 @@ def word2vec(context: typer.Context) -> None:
     except SystemExit:  # raised after the help is printed
         typer.echo(context.command.epilog)
         raise
+    if not given.debug:
+        logging.getLogger("fastw2v").setLevel(logging.WARNING)
     for path in (given.output, given.save_vocab):
         if path is not None:
             check_output(path)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,20 @@ from fastw2v.config import MIN_COUNT
 from fastw2v.corpus import w2v_file
 from fastw2v.corpus.columns import column_values, is_column, is_missing, is_table, only_column
 from fastw2v.corpus.indexer import IndexedText, TextIndexer, index_text
-from fastw2v.corpus.sources import Errors, Source, Sources, TextBlock, blocks_of_lines, expand_source, read_blocks
+from fastw2v.corpus.sources import (
+    PADDING,
+    Errors,
+    Source,
+    Sources,
+    TextBlock,
+    blocks_of_lines,
+    expand_source,
+    read_blocks,
+    text_size,
+)
 from fastw2v.corpus.vocabulary import Counts, Vocabulary, WordSelection
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.progress import Progress
 from fastw2v.utils.system import available_processors
 
 __all__ = ["Corpus", "as_corpus"]
@@ -143,7 +154,9 @@ class Corpus:
         sources = expand_source(source)
         if all(path.is_file() and path.stat().st_size == 0 for path in sources):
             raise ValueError(f"{sources.name} is empty")
-        return cls._from_blocks(read_blocks(sources), sources.name, selection, lower, errors, workers)
+        return cls._from_blocks(
+            read_blocks(sources), sources.name, selection, lower, errors, workers, text_size(sources)
+        )
 
     @classmethod
     def from_lines(
@@ -241,29 +254,33 @@ class Corpus:
         indexer = TextIndexer()
         words: list[str] = []
         breaks: list[int] = []
-        for number, sentence in enumerate(column_values(sentences)):
-            if isinstance(sentence, (str, bytes)):
-                raise TypeError(
-                    f"sentence {number} is the string {sentence[:40]!r}; a sentence must be a list of tokens. "
-                    "Split it first, for example with sentence.split(), or read strings with Corpus.from_lines"
-                )
-            breaks.append(len(words))
-            if isinstance(sentence, Mapping):
-                raise TypeError(
-                    f"sentence {number} is a row of a table with the columns {', '.join(map(repr, sentence))}; a "
-                    "sentence must be a list of tokens. Choose a column first"
-                )
-            try:
-                words.extend(sentence)
-            except TypeError:
-                hint = ". Pass integer ids to Corpus.from_ids" if isinstance(sentence, (int, np.integer)) else ""
-                raise TypeError(
-                    f"sentence {number} is of type {type(sentence).__name__}; a sentence must be a list of tokens{hint}"
-                ) from None
-            if len(words) >= BLOCK_TOKENS:
-                _check_words(words)
-                indexer.add(words, breaks)
-                words, breaks = [], []
+        n_sentences = len(sentences) if isinstance(sentences, Sized) else None
+        with Progress("reading", n_sentences, unit="sentences", delay=1) as progress:
+            for number, sentence in enumerate(column_values(sentences)):
+                if isinstance(sentence, (str, bytes)):
+                    raise TypeError(
+                        f"sentence {number} is the string {sentence[:40]!r}; a sentence must be a list of tokens. "
+                        "Split it first, for example with sentence.split(), or read strings with Corpus.from_lines"
+                    )
+                breaks.append(len(words))
+                if isinstance(sentence, Mapping):
+                    raise TypeError(
+                        f"sentence {number} is a row of a table with the columns {', '.join(map(repr, sentence))}; a "
+                        "sentence must be a list of tokens. Choose a column first"
+                    )
+                try:
+                    words.extend(sentence)
+                except TypeError:
+                    hint = ". Pass integer ids to Corpus.from_ids" if isinstance(sentence, (int, np.integer)) else ""
+                    raise TypeError(
+                        f"sentence {number} is of type {type(sentence).__name__}; a sentence must be a list of "
+                        f"tokens{hint}"
+                    ) from None
+                if len(words) >= BLOCK_TOKENS:
+                    _check_words(words)
+                    indexer.add(words, breaks)
+                    words, breaks = [], []
+                    progress.update(number + 1)
         _check_words(words)
         indexer.add(words, breaks)
         return cls._from_indexed(indexer.indexed(), "the sentences", selection, 1)
@@ -486,9 +503,11 @@ class Corpus:
         lower: bool,
         errors: Errors,
         workers: int | None,
+        n_bytes: int | None = None,
     ) -> Corpus:
         workers = workers or available_processors()
-        text = index_text(blocks, lower=lower, errors=errors, workers=workers)
+        with Progress("reading", n_bytes, unit="bytes", delay=1) as progress:
+            text = index_text(_counted(blocks, progress), lower=lower, errors=errors, workers=workers)
         return cls._from_indexed(text, name, selection, workers)
 
     @classmethod
@@ -578,6 +597,15 @@ def as_corpus(
         return Corpus.from_ids(source)
     present = (value for value in values if not is_missing(value))
     return Corpus.from_sentences(present, min_count, max_vocab=max_vocab, counts=counts)
+
+
+def _counted(blocks: Iterator[TextBlock], progress: Progress) -> Iterator[TextBlock]:
+    """Yield blocks of text, and report the bytes read so far."""
+    done = 0
+    for block in blocks:
+        done += len(block.data) - len(PADDING)
+        progress.update(done)
+        yield block
 
 
 def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:

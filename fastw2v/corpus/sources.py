@@ -27,6 +27,7 @@ __all__ = [
     "decode_block",
     "expand_source",
     "read_blocks",
+    "text_size",
     "valid_utf8",
 ]
 
@@ -175,6 +176,32 @@ def read_blocks(paths: Iterable[Path]) -> Iterator[TextBlock]:
     for path in paths:
         with _opened(path) as file:
             yield from _blocks_of_file(file, path)
+
+
+def text_size(paths: Iterable[Path]) -> int | None:
+    """Return the size of text files in bytes, or None if it is not known before they are read.
+
+    Parameters
+    ----------
+    paths : Sources, or iterable of Path
+        As for `read_blocks`. The size is not known for compressed files, standard input, pipes and devices.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.corpus.sources import text_size
+    >>> _ = Path("corpus.txt").write_text("the cat sat", encoding="utf-8")
+    >>> text_size([Path("corpus.txt")])
+    11
+    >>> print(text_size([Path("corpus.txt"), Path("corpus.txt.gz")]))
+    None
+    """
+    total = 0
+    for path in paths:
+        if path.suffix in (*_OPENERS, ".zst") or not path.is_file():
+            return None
+        total += path.stat().st_size
+    return total
 
 
 def blocks_of_lines(lines: Iterable[Any], name: str) -> Iterator[TextBlock]:
