@@ -76,6 +76,7 @@ class Embedding:
         self.params = [W]
         self.grads = [RowSparseGradient.zeros_like(W)]
         self._ids: Any = None
+        self._padding: Any = None
 
     def forward(self, ids: Any) -> Any:
         """Return ``W[ids]``.
@@ -100,17 +101,9 @@ class Embedding:
         array([[[3., 4.],
                 [0., 0.]]])
         """
-        xp = get_namespace(self.params[0])
         if not hasattr(ids, "shape"):
-            ids = xp.asarray(ids, device=get_device(self.params[0]))
-        self._ids = xp.reshape(xp.asarray(ids, copy=True), (-1,))
-        padding = self._ids < 0
-        rows = xp.take(self.params[0], xp.where(padding, 0, self._ids), axis=0)
-        if not is_numpy(rows):
-            rows = xp.where(padding[:, None], 0.0, rows)
-        elif padding.any():
-            rows[padding] = 0
-        return xp.reshape(rows, (*ids.shape, self.params[0].shape[-1]))
+            ids = get_namespace(self.params[0]).asarray(ids, device=get_device(self.params[0]))
+        return self._without_padding(self._forward(ids))
 
     def backward(self, dout: Any) -> None:
         """Set the gradient of W.
@@ -131,22 +124,31 @@ class Embedding:
         array([[0. , 0. ],
                [1.5, 2. ]])
         """
-        self._backward(get_namespace(dout).asarray(dout, copy=True))
+        self._backward(self._without_padding(dout))
+
+    def _forward(self, ids: Any) -> Any:
+        """Return ``W[ids]`` with any rows at padding, for layers that mask them at a lower cost."""
+        xp = get_namespace(ids)
+        self._padding = ids < 0
+        # The gradient must not contain the id of an absent word, because lazy Adam moves all rows of a gradient.
+        # Padding therefore gets the id of another word of the batch, or 0 if there is none.
+        highest = xp.max(ids) if ids.shape and 0 not in ids.shape else ids
+        self._ids = xp.where(self._padding, xp.where(highest < 0, 0, highest), ids)
+        rows = xp.take(self.params[0], xp.reshape(self._ids, (-1,)), axis=0)
+        return xp.reshape(rows, (*ids.shape, rows.shape[-1]))
 
     def _backward(self, dout: Any) -> None:
-        """Set the gradient of W without copying `dout`, which no one else may change afterwards."""
+        """Set the gradient of W without copying `dout`, which is zero at padding and must not change afterwards."""
         xp = get_namespace(dout)
-        ids, rows = self._ids, xp.reshape(dout, (self._ids.shape[0], dout.shape[-1]))
-        padding = ids < 0
-        # Padding must not add the id of an absent word, because lazy Adam moves all rows of a gradient.
-        if is_numpy(ids):
-            if padding.any():
-                ids, rows = ids[~padding], rows[~padding]
-        elif ids.shape[0]:  # on a GPU, the sizes of arrays must not depend on the data
-            highest = xp.max(ids)
-            ids = xp.where(padding, xp.where(highest < 0, 0, highest), ids)
-            rows = xp.where(padding[:, None], 0.0, rows)
+        ids, rows = xp.reshape(self._ids, (-1,)), xp.reshape(dout, (-1, dout.shape[-1]))
+        if is_numpy(ids) and self._padding.any():  # on a GPU, the sizes of arrays must not depend on the data
+            present = ~self._padding.reshape(-1)
+            ids, rows = ids[present], rows[present]
         self.grads[0].assign(ids, rows)
+
+    def _without_padding(self, rows: Any) -> Any:
+        """Return a copy of `rows` with zeros at padding."""
+        return get_namespace(rows).where(self._padding[..., None], 0.0, rows)
 
 
 class EmbeddingDot:
@@ -211,9 +213,9 @@ class EmbeddingDot:
         """
         xp = get_namespace(h)
         self._h = h
-        self._rows = self.embed.forward(ids if ids.ndim == h.ndim else ids[..., None])  # (..., K, D)
+        self._rows = self.embed._forward(ids if ids.ndim == h.ndim else ids[..., None])  # (..., K, D)
         score = xp.matmul(self._rows, h[..., None])[..., 0]
-        return xp.reshape(score, ids.shape)
+        return xp.reshape(xp.where(self.embed._padding, 0.0, score), ids.shape)
 
     def backward(self, dscore: Any) -> Any:
         """Set the gradient of W and return the gradient of the hidden vectors.
@@ -237,7 +239,8 @@ class EmbeddingDot:
         array([[2. , 1.5]])
         """
         xp = get_namespace(dscore)
-        dscore = xp.reshape(dscore, self._rows.shape[:-1])[..., None]  # (..., K, 1)
+        dscore = xp.reshape(dscore, self._rows.shape[:-1])
+        dscore = xp.where(self.embed._padding, 0.0, dscore)[..., None]  # (..., K, 1)
         self.embed._backward(dscore * self._h[..., None, :])
         return xp.matmul(xp.matrix_transpose(dscore), self._rows)[..., 0, :]
 
@@ -306,7 +309,7 @@ class SharedNegativesDot:
         """
         xp = get_namespace(h)
         self._h = h
-        self._rows = self.embed.forward(pool)  # (G, P, D)
+        self._rows = self.embed._forward(pool)  # (G, P, D)
         return xp.matmul(h, xp.matrix_transpose(self._rows))
 
     def backward(self, dscore: Any) -> Any:

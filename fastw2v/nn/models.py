@@ -198,7 +198,7 @@ class CBOW(_Model):
         """
         xp = get_namespace(contexts)
         present = contexts >= 0
-        h = self.mean.forward(self.in_layer.forward(contexts), present)
+        h = self.mean.forward(self.in_layer._forward(contexts), present)
         target = xp.where(xp.any(present, axis=-1), target, -1)
         return self.loss_layer.forward(h, target if pool is None else target[..., None], pool)
 
@@ -294,7 +294,7 @@ class SkipGram(_Model):
         >>> round(float(model.forward(contexts, np.array([1, 2, 3]))), 2)
         8.32
         """
-        h = self.in_layer.forward(target)
+        h = self.in_layer._forward(target)
         xp = get_namespace(h)
         contexts = xp.where(target[..., None] >= 0, contexts, -1)
         if pool is not None:

@@ -18,7 +18,9 @@ from fastw2v.compat.textbook import (
     AdaGrad,
     Adam,
     Embedding,
+    EmbeddingDot,
     NegativeSamplingLoss,
+    SigmoidWithLoss,
     SkipGram,
     Trainer,
     UnigramSampler,
@@ -131,6 +133,56 @@ class OwnNegativeSamplingLoss:
             layer.backward(dout * dscore * self.h)
             dh += dout * dscore * rows
         return dh
+
+
+class ComposedNegativeSamplingLoss:
+    """The same, composed of the library's layers."""
+
+    def __init__(self, W, corpus, power=0.75, sample_size=5):
+        self.sampler = UnigramSampler(corpus, power, sample_size)
+        self.loss_layers = [SigmoidWithLoss() for _ in range(1 + sample_size)]
+        self.embed_dot_layers = [EmbeddingDot(W) for _ in range(1 + sample_size)]
+        self.params, self.grads = [], []
+        for layer in self.embed_dot_layers:
+            self.params += layer.params
+            self.grads += layer.grads
+
+    def forward(self, h, target):
+        words = np.column_stack([target, self.sampler.get_negative_sample(target)])
+        loss = 0
+        for k, (dot, loss_layer) in enumerate(zip(self.embed_dot_layers, self.loss_layers, strict=True)):
+            label = np.full(len(target), int(k == 0), dtype=np.int32)
+            loss += loss_layer.forward(dot.forward(h, words[:, k]), label)
+        return loss
+
+    def backward(self, dout=1):
+        dh = 0
+        for dot, loss_layer in zip(self.embed_dot_layers, self.loss_layers, strict=True):
+            dh += dot.backward(loss_layer.backward(dout))
+        return dh
+
+
+class AddAtEmbedding(Embedding):
+    """The library's layer with a backward pass of the reader's own."""
+
+    def forward(self, idx):
+        self.idx = idx
+        return super().forward(idx)
+
+    def backward(self, dout):
+        (dW,) = self.grads
+        dW[...] = 0
+        np.add.at(dW, self.idx, dout)
+
+
+class LoopEmbedding(AddAtEmbedding):
+    """The same with a loop."""
+
+    def backward(self, dout):
+        (dW,) = self.grads
+        dW[...] = 0
+        for i, word_id in enumerate(self.idx):
+            dW[word_id] += dout[i]
 
 
 # The reader's models
@@ -358,6 +410,7 @@ class OwnTrainer:
         (lambda: OwnCBOW(Embed=OwnEmbedding), Adam(0.01), 10),
         (lambda: OwnCBOW(Loss=OwnNegativeSamplingLoss), Adam(0.01), 10),
         (lambda: OwnCBOW(OwnEmbedding, OwnNegativeSamplingLoss), Adam(0.01), 10),
+        (lambda: OwnCBOW(AddAtEmbedding, ComposedNegativeSamplingLoss), Adam(0.01), 10),
         (OwnSkipGram, Adam(0.01), 8),
         (lambda: CBOW(V, H, WINDOW, corpus), Adam(0.02), 15),
         (lambda: SkipGram(V, H, WINDOW, corpus), OwnAdam(0.02), 10),
@@ -373,12 +426,36 @@ def test_a_model_learns_with_the_library_s_trainer(make, optimizer, epochs):
     assert neighbours_found(model.word_vecs) == len(PAIRS)
 
 
+LIBRARY, DENSE = (Embedding, NegativeSamplingLoss), (OwnEmbedding, OwnNegativeSamplingLoss)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (Embedding, ComposedNegativeSamplingLoss),
+        (AddAtEmbedding, NegativeSamplingLoss),
+        (LoopEmbedding, OwnNegativeSamplingLoss),
+        (OwnEmbedding, NegativeSamplingLoss),
+    ],
+    ids=lambda layers: "-".join(layer.__name__ for layer in layers),
+)
+@pytest.mark.parametrize("make", [Trainer, OwnTrainer])
+def test_layers_in_any_combination_give_the_result_of_dense_layers(make, layers):
+    runs = []
+    for each in (layers, DENSE):
+        model = OwnCBOW(*each, dtype="d")
+        make(model, OwnAdam(0.01)).fit(contexts[:300], target[:300], max_epoch=2, batch_size=50, max_grad=0.3)
+        runs.append((model.params[0], model.params[-1]))
+    for got, want in zip(*runs, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("max_grad", [None, 0.3])
 @pytest.mark.parametrize("Optimizer", [OwnSGD, OwnMomentum, OwnAdaGrad, OwnAdam])
 @pytest.mark.parametrize("Model", [OwnCBOW, OwnSkipGram])
 def test_a_reader_s_trainer_and_optimiser_get_the_dense_gradients(Model, Optimizer, max_grad):
     runs = []
-    for layers in ((Embedding, NegativeSamplingLoss), (OwnEmbedding, OwnNegativeSamplingLoss)):
+    for layers in (LIBRARY, DENSE):
         model = Model(*layers, dtype="d")
         trainer = OwnTrainer(model, Optimizer(0.05))
         trainer.fit(contexts[:700], target[:700], max_epoch=2, batch_size=50, max_grad=max_grad)
@@ -394,7 +471,7 @@ def test_a_reader_s_trainer_and_optimiser_get_the_dense_gradients(Model, Optimiz
 def test_the_library_s_trainer_gives_the_result_of_dense_layers(Model, Optimizer, max_grad):
     # The library's Adam is missing here, because it treats row-sparse gradients differently on purpose.
     runs = []
-    for layers in ((Embedding, NegativeSamplingLoss), (OwnEmbedding, OwnNegativeSamplingLoss)):
+    for layers in (LIBRARY, DENSE):
         model = Model(*layers, dtype="d")
         trainer = Trainer(model, Optimizer(0.05))
         trainer.fit(contexts[:700], target[:700], max_epoch=2, batch_size=50, max_grad=max_grad)
@@ -486,6 +563,16 @@ def test_a_copy_of_a_model_continues_the_training(make, duplicate):
     assert not np.array_equal(model.word_vecs, before)
     assert not np.shares_memory(model.word_vecs, other.word_vecs)
     np.testing.assert_array_equal(other.params[0], other.word_vecs)
+
+
+def test_a_trainer_can_be_pickled():
+    trainer = Trainer(OwnCBOW(), Adam())
+    trainer.fit(contexts[:300], target[:300], max_epoch=1)
+    other = pickle.loads(pickle.dumps(trainer))
+    for each in (trainer, other):
+        each.fit(contexts[:300], target[:300], max_epoch=1)
+    assert other.loss_list == trainer.loss_list
+    assert np.array_equal(other.model.word_vecs, trainer.model.word_vecs)
 
 
 def test_a_copy_of_tied_weights_is_no_longer_tied():
