@@ -19,6 +19,11 @@ from fastw2v.backend import (
     unique_inverse,
 )
 
+_NO_SHAPE = (
+    "this RowSparseGradient has no shape, so it cannot be used like a dense array; create it with shape=W.shape, or "
+    "call its method dense(W)"
+)
+
 
 def _operators(operate: Callable[[Any, Any], Any]) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
     """Return an operator of dense arrays as two methods of `RowSparseGradient`: for its left and its right operand."""
@@ -90,7 +95,7 @@ class RowSparseGradient:
 
     def __init__(self, ids: Any, rows: Any, shape: tuple[int, ...] | None = None) -> None:
         self.ids, self.rows = ids, rows
-        self.shape = shape
+        self.shape = None if shape is None else tuple(shape)
         self._is_dense = False  # whether `ids` are 0 to V − 1, so that `rows` is the dense array
 
     @classmethod
@@ -231,10 +236,7 @@ class RowSparseGradient:
 
     def _known_shape(self) -> tuple[int, ...]:
         if self.shape is None:
-            raise ValueError(
-                "this RowSparseGradient has no shape, so it cannot be used like a dense array; create it with "
-                "shape=W.shape, or call its method dense(W)"
-            )
+            raise ValueError(_NO_SHAPE)
         return self.shape
 
     def coalesce(self, in_order: bool = False) -> RowSparseGradient:
@@ -360,6 +362,9 @@ class RowSparseGradient:
 
     __hash__ = None  # type: ignore[assignment]  # like arrays, whose contents can change
 
+    def __copy__(self) -> Self:
+        return type(self)(self.ids, get_namespace(self.rows).asarray(self.rows, copy=True), self.shape)
+
     def __len__(self) -> int:
         return self._known_shape()[0]
 
@@ -371,7 +376,7 @@ class RowSparseGradient:
         return (self.rows if self._is_dense else self.dense())[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        everything = key is Ellipsis or key == slice(None) if isinstance(key, (slice, type(Ellipsis))) else False
+        everything = key is Ellipsis or (isinstance(key, slice) and key == slice(None))
         xp = get_namespace(self.rows)
         if everything and isinstance(value, (int, float, np.number)) and value == 0:
             self.assign(xp.asarray(self.ids[:0], copy=True), xp.asarray(self.rows[:0, :], copy=True))
@@ -388,6 +393,8 @@ class RowSparseGradient:
         """Return an attribute of the dense array, such as `T`, `size` or `sum`."""
         if name.startswith("_") or name in ("ids", "rows", "shape"):  # absent while an object is being unpickled
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if self.shape is None:
+            raise AttributeError(f"{name!r} is an attribute of arrays, but {_NO_SHAPE}")
         full = self.dense()
         if is_numpy(full):
             full.flags.writeable = False  # so that methods such as `sort` raise instead of changing a copy
