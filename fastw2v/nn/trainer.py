@@ -113,8 +113,8 @@ class Trainer:
         Warns
         -----
         UserWarning
-            If a gradient is zero in all batches of the first epoch, so that its weight is not trained. Also if a weight
-            equals the transpose of another but does not share its memory.
+            On a CPU, if a gradient is zero in all batches of the first epoch, so that its weight is not trained. Also if
+            a weight equals the transpose of another but does not share its memory.
 
         Examples
         --------
@@ -342,9 +342,9 @@ def _warn_of_copied_transposes(params: Sequence[Any]) -> None:
 
 
 def _has_nonzero(grad: Any) -> bool:
-    """Return whether a gradient has an element other than zero."""
+    """Return whether a gradient has an element other than zero. Return True on a GPU, where the host would wait."""
     values = grad.rows if isinstance(grad, RowSparseGradient) else grad
-    return bool(get_namespace(values).any(values != 0))
+    return not is_numpy(values) or bool(values.any())
 
 
 def clip_gradients(grads: Sequence[Any], max_norm: float) -> list[Any]:
