@@ -113,8 +113,8 @@ class Trainer:
         Warns
         -----
         UserWarning
-            On a CPU, if a gradient is zero in all batches of the first epoch, so that its weight is not trained. Also if
-            a weight equals the transpose of another but does not share its memory.
+            If a gradient is zero in all batches of the first epoch, so that its weight is not trained. Also if a weight
+            equals the transpose of another but does not share its memory. Neither is checked on a GPU.
 
         Examples
         --------

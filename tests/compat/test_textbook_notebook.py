@@ -496,6 +496,17 @@ def test_the_library_s_adam_equals_dense_adam_if_every_row_is_in_the_batch():
     np.testing.assert_allclose(*runs, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(("optimizer", "own"), [(Adam(0.01), OwnAdam(0.01)), (AdaGrad(0.1), OwnAdaGrad(0.1))])
+def test_the_library_s_optimisers_treat_dense_gradients_as_the_book_does(optimizer, own):
+    runs = []
+    for each in (optimizer, own):
+        model = OwnCBOW(*DENSE, dtype="d")
+        Trainer(model, each).fit(contexts[:300], target[:300], max_epoch=2, batch_size=20, max_grad=0.3)
+        runs.append((model.params[0], model.params[-1]))
+    for got, want in zip(*runs, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
+
+
 def test_simple_cbow_of_chapter_3():
     corpus, word_to_id, _ = preprocess("You say goodbye and I say hello.")
     vocab_size = len(word_to_id)
