@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from fastw2v.backend import to_host
 from fastw2v.compat.textbook import create_contexts_target, preprocess
 from fastw2v.nn.models import CBOW, SkipGram
-from fastw2v.nn.optim import SGD, Adam
+from fastw2v.nn.optim import SGD, AdaGrad, Adam
 from fastw2v.nn.sparse import RowSparseGradient
 from fastw2v.nn.trainer import Trainer, clip_gradients, merge_shared
 
@@ -235,6 +237,23 @@ def test_a_gradient_that_is_zero_at_first_is_no_problem():
     model, contexts, target = textbook(np)
     model.params[1][...] = 0
     Trainer(model, SGD(0.1)).fit(contexts, target, max_epoch=1)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, max_row_norm=1.0), AdaGrad(), Adam()])
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_a_step_allocates_no_array_of_the_size_of_a_table(Model, optimizer):
+    V, D = 60_000, 50
+    corpus = np.arange(V)
+    contexts, target = create_contexts_target(corpus[:200], window_size=2)
+    model = Model(V, D, 2, corpus)
+    trainer = Trainer(model, optimizer).fit(contexts, target, max_epoch=1, max_grad=1.0)
+    tracemalloc.start()  # after the first batches, in which the optimiser creates its state
+    try:
+        trainer.fit(contexts, target, max_epoch=1, max_grad=1.0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < model.word_vecs.nbytes / 3
 
 
 def test_transposes_and_views_share_a_weight():
