@@ -16,6 +16,7 @@ import numpy as np
 from fastw2v.utils.quote import quote
 
 __all__ = [
+    "AUTO",
     "CHUNK_TOKENS",
     "MAX_STEP_NORM",
     "MIN_COUNT",
@@ -29,8 +30,11 @@ __all__ = [
     "default_alpha",
     "default_cbow_grad",
     "default_pool_size",
+    "default_sample",
 ]
 
+AUTO: Literal["auto"] = "auto"
+"""Default of the subsampling threshold of `Word2Vec`; see `default_sample`."""
 Model = Literal["cbow", "skipgram"]
 CbowGrad = Literal["mean", "balanced", "sum"]
 """Names of the divisors of CBOW's input gradient. C is the number of contexts.
@@ -58,6 +62,10 @@ MIN_COUNT = 5
 """Default minimum count of a word in the vocabulary of a text."""
 MIN_RATE = 1e-9
 """Lowest initial learning rate that is allowed."""
+MIN_DEFAULT_ALPHA = 1e-3
+"""Lower bound of the default learning rate."""
+FULL_RATE_OCCURRENCES = 200
+"""The default learning rate is lowered if a word of median count is trained more often than this."""
 MIN_POOL_SIZE: dict[Model, int] = {"cbow": 24, "skipgram": 32}
 """Lower bound of the default pool size P.
 
@@ -65,6 +73,8 @@ The bound is higher for skip-gram, because a pool supplies the negatives of all 
 """
 
 _EXPONENTS: dict[str, float] = {"mean": 1.0, "balanced": 0.75, "sum": 0.0}
+MAX_SIZE = 2**31 - 1
+"""Highest value of the settings in `_SIZES`, which kernels store in 32 bits."""
 _SIZES = ("vector_size", "window", "negative", "epochs", "pool_tokens", "pool_size", "tile")
 
 
@@ -91,9 +101,11 @@ class TrainingConfig:
         Subsampling threshold, from 0 to 1. If a word's share of the corpus exceeds the threshold, some of its
         occurrences are dropped at random. 0 keeps every occurrence.
     alpha : float, optional
-        Initial learning rate. The default is computed by `default_alpha`.
+        Initial learning rate. The default is computed by `default_alpha` from the window. `Word2Vec` also considers the
+        sentences and the counts of the corpus.
     min_alpha : float
-        Final learning rate. The rate decreases linearly over all tokens of all epochs.
+        Final learning rate. The rate decreases linearly over all tokens of all epochs. If it is left at its default and
+        `alpha` is lower, the rate is constant.
     epochs : int
         Number of passes over the corpus.
     seed : int
@@ -157,15 +169,24 @@ class TrainingConfig:
         check_choice("cbow_grad", self.cbow_grad, get_args(CbowGrad))
         for name in ("window", "negative", "vector_size"):  # other defaults are derived from these
             check_integer(name, getattr(self, name), minimum=1)
-        self._set_default("alpha", default_alpha(self.model, self.window, self.cbow_grad))
+        given = self.alpha is not None
+        self._set_default("alpha", default_alpha(self.model, self.cbow_grad, self.window))
         self._set_default("pool_size", default_pool_size(self.model, self.negative, self.vector_size))
         for name in _SIZES:
             check_integer(name, getattr(self, name), minimum=1)
+            check_range(name, getattr(self, name), 1, MAX_SIZE)
         check_integer("seed", self.seed)
         check_range("ns_exponent", self.ns_exponent, -1.0, 1.0)
         check_range("sample", self.sample, 0.0, 1.0)
         check_range("min_alpha", self.min_alpha, 0.0, 100.0)
         check_range("alpha", self.alpha, MIN_RATE, 100.0)
+        if given and self.alpha < self.min_alpha == TrainingConfig.min_alpha:
+            object.__setattr__(self, "min_alpha", self.alpha)  # a constant rate, because the user chose no final rate
+        if not given and self.alpha < self.min_alpha:
+            raise ValueError(
+                f"min_alpha is {self.min_alpha}, but the default initial learning rate is {self.alpha:g}; lower "
+                "min_alpha, or set alpha as well"
+            )
         for name in ("shrink_windows", "deterministic"):
             check_flag(name, getattr(self, name))
         if self.alpha < self.min_alpha:
@@ -178,23 +199,50 @@ class TrainingConfig:
             object.__setattr__(self, name, default)  # because the dataclass is frozen
 
 
-def default_alpha(model: str, window: int, cbow_grad: str) -> float:
+def default_alpha(model: str, cbow_grad: str, contexts: float, occurrences: float = 0) -> float:
     """Return the default initial learning rate.
 
-    The gradient of a skip-gram target is a sum over its window, so wider windows need a lower rate. The values were
-    found by experiment (`docs/notebook/defaults.md`).
+    The gradient of a skip-gram target is a sum over its contexts, so more contexts need a lower rate. If most words are
+    trained many times, in many epochs or because the vocabulary is small, a high rate fits the vectors to chance, so it
+    is lowered in proportion. The values were found by experiment (`docs/notebook/defaults.md`).
+
+    Parameters
+    ----------
+    model : {"cbow", "skipgram"}
+    cbow_grad : {"mean", "balanced", "sum"}
+    contexts : float
+        The window, or the mean number of contexts of a target if this is lower, because the sentences are short.
+    occurrences : float
+        How often a word of median count is trained: its count times the number of epochs.
 
     Examples
     --------
     >>> from fastw2v.config import default_alpha
-    >>> default_alpha("cbow", window=5, cbow_grad="balanced")
-    0.2
-    >>> [default_alpha("skipgram", window, "balanced") for window in (2, 5, 10)]
+    >>> [default_alpha("skipgram", "balanced", contexts) for contexts in (2, 5, 10)]
     [0.06, 0.04, 0.02]
+
+    The median count in a large text is about 15. In five epochs, such a word is trained 75 times:
+
+    >>> [default_alpha("cbow", "balanced", contexts=5, occurrences=15 * epochs) for epochs in (5, 100)]
+    [0.2, 0.02666...]
     """
-    if model == "skipgram":
-        return min(0.06, 0.2 / window)
-    return 0.05 if cbow_grad == "sum" else 0.2
+    alpha = min(0.06, 0.2 / contexts) if model == "skipgram" else 0.05 if cbow_grad == "sum" else 0.2
+    return max(alpha * min(1, FULL_RATE_OCCURRENCES / max(occurrences, 1)), MIN_DEFAULT_ALPHA)
+
+
+def default_sample(vocabulary_size: int) -> float:
+    """Return the default subsampling threshold: 0.001, or the mean share of a word if the vocabulary is small.
+
+    Subsampling drops occurrences of words that are far more frequent than others. In a vocabulary of fewer than 1,000
+    words, the share of an average word exceeds 0.001, and a fixed threshold would drop most of the corpus.
+
+    Examples
+    --------
+    >>> from fastw2v.config import default_sample
+    >>> default_sample(50_000), default_sample(20)
+    (0.001, 0.05)
+    """
+    return max(TrainingConfig.sample, 1 / max(vocabulary_size, 1))
 
 
 def default_cbow_grad(alpha: float | None) -> CbowGrad:

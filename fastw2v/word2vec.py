@@ -12,12 +12,23 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
 from fastw2v.backend import check_device, on_device_of, to_device
-from fastw2v.config import MIN_COUNT, MIN_RATE, CbowGrad, Model, TrainingConfig, check_choice, check_integer
+from fastw2v.config import (
+    AUTO,
+    MIN_COUNT,
+    MIN_RATE,
+    CbowGrad,
+    Model,
+    TrainingConfig,
+    check_choice,
+    check_integer,
+    default_alpha,
+    default_sample,
+)
 from fastw2v.corpus.corpus import Corpus, as_corpus
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.engines.base import ProgressFunction, Tables
@@ -25,6 +36,7 @@ from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, words_per_second
 from fastw2v.nn.initializers import copy_known_rows, uniform_weights
 from fastw2v.sampling import rng
+from fastw2v.sampling.chunks import mean_contexts
 from fastw2v.utils.checks import check_items, explain_arguments, unknown_parameter
 from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import quote
@@ -80,18 +92,22 @@ class Word2Vec:
     max_vocab : int, optional
         Maximum size of the vocabulary. The most frequent words are kept.
     negative : int
-        Number of negative samples per positive example. Must be smaller than the number of words in the vocabulary.
+        Number of negative samples per positive example.
     ns_exponent : float
         Exponent of the counts in the noise distribution, from −1 to 1.
-    sample : float
+    sample : float or "auto"
         Subsampling threshold, from 0 to 1. If a word's share of the corpus exceeds the threshold, some of its
-        occurrences are dropped at random. 0 keeps every occurrence.
+        occurrences are dropped at random. 0 keeps every occurrence. "auto" is 0.001, or 1 / V if the vocabulary has
+        fewer than 1,000 words.
     alpha : float, optional
         Initial learning rate. By default, min(0.06, 0.2 / window) for skip-gram and 0.2 for CBOW (0.05 with
-        ``cbow_grad="sum"``). With CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that the rate
+        ``cbow_grad="sum"``). If the sentences are short, skip-gram uses the mean number of contexts of a word instead
+        of the window. If a word of median count is trained more than 200 times in all epochs together, the rate is
+        lowered in proportion. ``wv.settings`` contains the rate that was used. With CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that the rate
         has the same effect as in gensim.
     min_alpha : float
-        Final learning rate. The rate decreases linearly over all words of all epochs.
+        Final learning rate. The rate decreases linearly over all words of all epochs. If it is left at its default and
+        `alpha` is lower, the rate is constant.
     epochs : int
         Number of passes over the corpus.
     shrink_windows : bool
@@ -185,7 +201,7 @@ class Word2Vec:
         max_vocab: int | None = None,
         negative: int = TrainingConfig.negative,
         ns_exponent: float = TrainingConfig.ns_exponent,
-        sample: float = TrainingConfig.sample,
+        sample: float | Literal["auto"] = AUTO,
         alpha: float | None = TrainingConfig.alpha,
         min_alpha: float = TrainingConfig.min_alpha,
         epochs: int = TrainingConfig.epochs,
@@ -248,11 +264,14 @@ class Word2Vec:
                     "and a model. fastw2v.compat.gensim.Word2Vec accepts gensim's callbacks"
                 )
 
-    def config(self, **changes: Any) -> TrainingConfig:
+    def config(self, corpus: Corpus | None = None, **changes: Any) -> TrainingConfig:
         """Return the checked training settings, with defaults filled in.
 
         Parameters
         ----------
+        corpus : Corpus, optional
+            The corpus to train on. The defaults of `alpha` and `sample` depend on its sentences and its vocabulary. If
+            None, they are those of a large text with long sentences.
         **changes
             Settings that override those of the estimator.
 
@@ -274,13 +293,34 @@ class Word2Vec:
         0.04
         >>> Word2Vec(model="skipgram").config(window=10).alpha
         0.02
+
+        A basket of three items has two contexts per item, however wide the window is. In 100 epochs, each item is
+        trained 1,000 times, so the rate is lower:
+
+        >>> from fastw2v import Corpus
+        >>> baskets = Corpus.from_sentences([["beer", "nuts", "chips"]] * 10, min_count=1)
+        >>> [Word2Vec(model="skipgram", window=100, epochs=epochs).config(baskets).alpha for epochs in (5, 100)]
+        [0.06, 0.012]
         """
         settings = {
             field.name: getattr(self, field.name) for field in fields(TrainingConfig) if hasattr(self, field.name)
         }
         if settings["seed"] is None:
             settings["seed"] = getattr(self, "seed_", TrainingConfig.seed)
-        return TrainingConfig(**settings | changes)
+        settings |= changes
+        sample_is_default = isinstance(settings["sample"], str) and settings["sample"] == AUTO
+        alpha_is_default = settings["alpha"] is None
+        if sample_is_default:
+            settings["sample"] = TrainingConfig.sample
+        config = TrainingConfig(**settings)
+        if corpus is not None and sample_is_default:
+            config = replace(config, sample=default_sample(len(corpus.vocabulary)))
+        if corpus is not None and alpha_is_default:
+            contexts = max(1.0, mean_contexts(config.window, corpus.offsets, config.shrink_windows))
+            occurrences = config.epochs * float(np.median(corpus.vocabulary.counts))
+            alpha = default_alpha(config.model, config.cbow_grad, min(config.window, contexts), occurrences)
+            config = replace(config, alpha=max(alpha, config.min_alpha))
+        return config
 
     def fit(
         self, corpus: Any, y: Any = None, *, init: WordVectors | None = None, progress: ProgressFunction | None = None
@@ -315,8 +355,8 @@ class Word2Vec:
         TypeError
             If the type of the corpus is not supported, or `init` is not WordVectors.
         ValueError
-            If no word reaches `min_count`, if `negative` is not smaller than the number of words in the vocabulary, or
-            if the vectors in `init` have a different number of dimensions, include none of the words or are not finite.
+            If the vocabulary has fewer than two words, or if the vectors in `init` have a different number of
+            dimensions, include none of the words or are not finite.
         RuntimeError
             If the requested device or engine cannot be used. The message gives the reason.
         FloatingPointError
@@ -340,7 +380,7 @@ class Word2Vec:
         2
         """
         corpus = self._prepare(corpus, init)
-        self._train(corpus, self.config(), progress)
+        self._train(corpus, self.config(corpus), progress)
         return self
 
     def build_vocab(self, corpus: Any, *, update: bool = False) -> Self:
@@ -427,7 +467,7 @@ class Word2Vec:
         """
         corpus = self._encode(corpus)
         given = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha}
-        config = self.config(**{name: value for name, value in given.items() if value is not None})
+        config = self.config(corpus, **{name: value for name, value in given.items() if value is not None})
         self._train(corpus, config, progress)
         return self
 
@@ -440,10 +480,10 @@ class Word2Vec:
         log.info("training on %s with the %s engine: %s", self.device_, self.engine_, self.report_)
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
         size = len(corpus.vocabulary)
-        if self.negative >= size:
+        if size < 2:
             raise ValueError(
-                f"negative is {self.negative}, but the vocabulary has only {size} word{'s' * (size != 1)}; negative "
-                "must be smaller than the vocabulary. Lower negative, lower min_count or use a larger corpus"
+                "the vocabulary has only one word, and training needs at least two. Lower min_count (now "
+                f"{self.min_count}) or use a larger corpus"
             )
         self.seed_ = secrets.randbits(32) if self.seed is None else int(self.seed)
         self.trained_epochs = 0
@@ -582,7 +622,7 @@ class Word2Vec:
         trial = type(self)(**self.get_params() | {"callbacks": ()})
         trial._prepare(corpus)  # once, so that the time to initialise the weights is not measured
         # A tiny learning rate cannot overflow. The gradient is kept, because its default depends on `alpha`.
-        config = trial.config(epochs=1, alpha=1e-4, min_alpha=1e-4, cbow_grad=trial.config().cbow_grad)
+        config = trial.config(corpus, epochs=1, alpha=1e-4, min_alpha=1e-4, cbow_grad=trial.config().cbow_grad)
 
         def train(tokens: int) -> None:
             trial._train(corpus_head(corpus, tokens), config, progress=lambda words, loss, alpha: None)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastw2v
-from fastw2v.config import MIN_COUNT, TrainingConfig, default_pool_size
+from fastw2v.config import MIN_COUNT, TrainingConfig, default_alpha, default_pool_size, default_sample
 from fastw2v.word2vec import Word2Vec
 
 PACKAGE = Path(fastw2v.__file__).parent
@@ -46,6 +46,7 @@ def test_derived_defaults(settings, completed):
     ({"pool_size": 0}, ValueError, "pool_size is 0"),
     ({"pool_tokens": 0}, ValueError, "pool_tokens is 0"),
     ({"tile": 0}, ValueError, "tile is 0"),
+    ({"window": 2**31}, ValueError, "window is 2147483648; it must lie between 1 and 2147483647"),
     ({"window": 2.5}, TypeError, "window is 2.5 of type float; it must be a whole number"),
     ({"vector_size": "100"}, TypeError, "vector_size is '100' of type str"),
     ({"negative": True}, TypeError, "negative is True of type bool"),
@@ -67,9 +68,9 @@ def test_derived_defaults(settings, completed):
     ({"ns_exponent": 1.5}, ValueError, "ns_exponent is 1.5; it must lie between -1.0 and 1.0"),
     ({"sample": -1e-3}, ValueError, "sample is -0.001"),
     ({"sample": float("nan")}, ValueError, "sample is nan"),
-    ({"alpha": 1e-5}, ValueError, "alpha is 1e-05 and min_alpha is 0.0001; alpha must not be below min_alpha"),
+    ({"alpha": 1e-5, "min_alpha": 2e-5}, ValueError, "alpha is 1e-05 and min_alpha is 2e-05; alpha must not be below"),
     ({"alpha": 0, "min_alpha": 0}, ValueError, "alpha is 0; it must lie between 1e-09"),
-    ({"min_alpha": 0.3}, ValueError, "alpha is 0.2 and min_alpha is 0.3; alpha must not be below min_alpha"),
+    ({"min_alpha": 0.3}, ValueError, "min_alpha is 0.3, but the default initial learning rate is 0.2; lower min_alpha"),
     ({"min_alpha": -1}, ValueError, "min_alpha is -1"),
     ({"alpha": float("inf")}, ValueError, "alpha is inf"),
     ({"alpha": float("nan")}, ValueError, "alpha is nan"),
@@ -79,6 +80,31 @@ def test_derived_defaults(settings, completed):
 def test_settings_out_of_range(settings, error, message):
     with pytest.raises(error, match=message):
         TrainingConfig(**settings)
+
+
+def test_a_rate_below_the_default_final_rate_is_constant():
+    config = TrainingConfig(alpha=1e-5)
+    assert (config.alpha, config.min_alpha) == (1e-5, 1e-5)
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_default_rates_stay_above_the_final_rate_for_any_window(model):
+    for window in (1, 2001, 1_000_000_000):
+        config = TrainingConfig(model=model, window=window)
+        assert config.alpha > config.min_alpha == 1e-4
+
+
+def test_the_default_rate_falls_with_contexts_and_occurrences():
+    assert default_alpha("skipgram", "balanced", 1) == default_alpha("skipgram", "balanced", 3.3) == 0.06
+    assert default_alpha("skipgram", "balanced", 20) == pytest.approx(0.01)
+    assert default_alpha("cbow", "balanced", 20) == default_alpha("cbow", "balanced", 5, 200) == 0.2
+    assert default_alpha("cbow", "balanced", 5, 800) == pytest.approx(0.05)
+    assert default_alpha("cbow", "sum", 5, 400) == pytest.approx(0.025)
+    assert default_alpha("skipgram", "balanced", 5, 400) == pytest.approx(0.02)
+
+
+def test_the_default_threshold_is_the_mean_share_in_small_vocabularies():
+    assert [default_sample(words) for words in (1, 4, 100, 1000, 1_000_000)] == [1, 0.25, 0.01, 0.001, 0.001]
 
 
 def test_a_changed_copy_keeps_what_was_completed():
@@ -97,8 +123,9 @@ def test_the_pool_grows_with_negatives_and_dimensions():
 def test_the_estimator_has_the_defaults_of_the_settings():
     parameters = inspect.signature(Word2Vec).parameters
     for field in dataclasses.fields(TrainingConfig):
-        if field.name in parameters:
+        if field.name in parameters and field.name != "sample":  # depends on the vocabulary
             assert parameters[field.name].default == field.default, field.name
+    assert Word2Vec().config().sample == TrainingConfig.sample
     assert parameters["min_count"].default == MIN_COUNT
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
 

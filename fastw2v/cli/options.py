@@ -86,7 +86,11 @@ NsExponent = Annotated[
     float, typer.Option(help="Draw negative samples in proportion to word counts raised to this power.")
 ]
 Sample = Annotated[
-    float, typer.Option(help="Subsample words whose relative frequency is above this threshold; 0 keeps all words.")
+    float | None,
+    typer.Option(
+        help="Subsample words whose relative frequency is above this threshold; 0 keeps all words.",
+        show_default="0.001, or more for fewer than 1,000 words",
+    ),
 ]
 Init = Annotated[
     Path | None,

@@ -13,7 +13,7 @@ from fastw2v.cli import options
 from fastw2v.cli.inputs import read_corpus
 from fastw2v.cli.output import format_duration, print_facts, print_table
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
-from fastw2v.config import MIN_COUNT, TrainingConfig
+from fastw2v.config import AUTO, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
 from fastw2v.corpus.sources import expand_source
 from fastw2v.engines.selection import select_engine
@@ -36,7 +36,7 @@ def train(
     vector_size: options.VectorSizeOrInit = None,
     window: options.Window = TrainingConfig.window,
     negative: options.Negative = TrainingConfig.negative,
-    sample: options.Sample = TrainingConfig.sample,
+    sample: options.Sample = None,
     min_count: options.MinCount = MIN_COUNT,
     max_vocab: options.MaxVocab = None,
     include: options.Include = None,
@@ -81,7 +81,7 @@ def train(
         min_count=min_count,
         negative=negative,
         ns_exponent=ns_exponent,
-        sample=sample,
+        sample=AUTO if sample is None else sample,
         alpha=alpha,
         min_alpha=min_alpha,
         epochs=epochs,

@@ -16,6 +16,7 @@ from tests.test_word2vec import ENGINES, themes
 
 OTHER_DEFAULTS = {
     ("Word2Vec", "__init__", "alpha"),
+    ("Word2Vec", "__init__", "sample"),
     ("Word2Vec", "__init__", "workers"),
     ("Word2Vec", "__init__", "hashfxn"),
 }

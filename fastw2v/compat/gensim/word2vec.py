@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from fastw2v.backend import to_host
 from fastw2v.compat.gensim.keyed_vectors import KeyedVectors
-from fastw2v.config import MIN_COUNT, CbowGrad, Model, TrainingConfig, check_choice, check_integer
+from fastw2v.config import AUTO, MIN_COUNT, CbowGrad, Model, TrainingConfig, check_choice, check_integer
+from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import ProgressFunction
 from fastw2v.engines.selection import EngineName
 from fastw2v.utils.checks import check_items, explain_arguments
@@ -194,7 +195,7 @@ class Word2Vec(Estimator):
         window: int = TrainingConfig.window,
         min_count: int = MIN_COUNT,
         max_vocab_size: int | None = None,
-        sample: float = TrainingConfig.sample,
+        sample: float | Literal["auto"] = AUTO,
         seed: int | None = TrainingConfig.seed,
         workers: int | None = None,
         min_alpha: float = TrainingConfig.min_alpha,
@@ -283,7 +284,7 @@ class Word2Vec(Estimator):
     def alpha(self, alpha: float | None) -> None:
         self._alpha = alpha
 
-    def config(self, **changes: Any) -> TrainingConfig:
+    def config(self, corpus: Corpus | None = None, **changes: Any) -> TrainingConfig:
         """Return the checked training settings, as `fastw2v.Word2Vec.config` does.
 
         Examples
@@ -292,7 +293,7 @@ class Word2Vec(Estimator):
         >>> Word2Vec().config().alpha, Word2Vec(alpha=0.03).config().alpha
         (0.2, 0.03)
         """
-        return super().config(**{"alpha": self._alpha} | changes)
+        return super().config(corpus, **{"alpha": self._alpha} | changes)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters as a dictionary; `alpha` is None if it was not set.
