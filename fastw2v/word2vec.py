@@ -9,14 +9,14 @@ import inspect
 import logging
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from fastw2v.backend import check_device, on_device_of, to_device
+from fastw2v.backend import check_device, on_device_of, to_device, to_host
 from fastw2v.config import (
     AUTO,
     MIN_COUNT,
@@ -43,7 +43,7 @@ from fastw2v.utils.quote import quote
 from fastw2v.utils.system import available_processors
 from fastw2v.vectors.word_vectors import WordVectors
 
-__all__ = ["Callback", "Word2Vec", "check_init"]
+__all__ = ["Callback", "NotFittedError", "Word2Vec", "check_init"]
 
 log = logging.getLogger("fastw2v")
 
@@ -71,6 +71,29 @@ INSTEAD = {
 """What to use instead of the parameter names of gensim and of other libraries."""
 Callback = Callable[[str, Any], None]
 """Function called as ``callback(event, model)``; event is "train_begin", "epoch_begin", "epoch_end" or "train_end"."""
+
+
+_FITTED = ("wv", "corpus_count", "corpus_total_words", "known_words_", "device_", "engine_", "report_", "seed_")
+"""Attributes that `Word2Vec` does not have before `Word2Vec.fit` or `Word2Vec.build_vocab`."""
+_MACHINE = ("device", "engine", "callbacks")
+"""Parameters that `Word2Vec.save` does not write, because they belong to the machine or the program."""
+
+
+class NotFittedError(AttributeError, RuntimeError):
+    """Error for an attribute or a method of `Word2Vec` that needs `Word2Vec.fit` or `Word2Vec.build_vocab` first.
+
+    It is an AttributeError, so ``hasattr(model, "wv")`` is false before training, and a RuntimeError.
+
+    Examples
+    --------
+    >>> from fastw2v import Word2Vec
+    >>> from fastw2v.word2vec import NotFittedError
+    >>> try:
+    ...     Word2Vec().wv
+    ... except NotFittedError as error:
+    ...     print(error)
+    the model has no vocabulary yet, so it has no attribute 'wv'. Call fit() or build_vocab() first
+    """
 
 
 class Word2Vec:
@@ -145,15 +168,20 @@ class Word2Vec:
     loss_history : list of (int, float)
         Pairs of the number of words trained so far and the mean loss per target since the previous pair.
     trained_epochs : int
-        Number of epochs for which the weights have been trained.
+        Number of complete epochs for which the weights have been trained. An epoch that an exception or Ctrl-C
+        interrupts is not counted, although the weights contain what it has learnt.
     corpus_count, corpus_total_words : int
-        Numbers of sentences and words in the corpus from which the vocabulary was built.
+        Numbers of sentences and words in the corpus from which the vocabulary was built. After
+        ``build_vocab(update=True)``, those of the corpus that was added.
     known_words_ : int
         Number of words initialised from a pretrained vector.
     device_, engine_, report_ : str
         The device, the engine, and the reason for their choice.
     seed_ : int
         The seed that was used.
+
+    Before `fit` or `build_vocab`, attributes other than `loss_history` and `trained_epochs` raise `NotFittedError`,
+    which is an AttributeError.
 
     Raises
     ------
@@ -235,7 +263,17 @@ class Word2Vec:
         self.callbacks = callbacks
         self.loss_history: list[tuple[int, float]] = []
         self.trained_epochs = 0
+        self._interruptions = 0
         self._check()
+
+    def __getattr__(self, name: str) -> Any:
+        """Raise an error that says why an attribute is missing. Python calls this method only if it is missing."""
+        derived = isinstance(getattr(type(self), name, None), property) and "wv" not in vars(self)
+        if name in _FITTED or derived:  # a property of a subclass may need one of them
+            raise NotFittedError(
+                f"the model has no vocabulary yet, so it has no attribute {name!r}. Call fit() or build_vocab() first"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _check(self) -> None:
         """Raise an error if a parameter is outside its range."""
@@ -383,6 +421,87 @@ class Word2Vec:
         self._train(corpus, self.config(corpus), progress)
         return self
 
+    def transform(self, texts: Any) -> np.ndarray:
+        """Return the mean of the word vectors of each text, as scikit-learn's pipelines need it.
+
+        Parameters
+        ----------
+        texts : iterable of n strings, or of n lists of words
+            A string is split at white space. Unknown words are ignored.
+
+        Returns
+        -------
+        float array, shape (n, D)
+            A NumPy array. The vector of a text without known words is zeros.
+
+        Raises
+        ------
+        NotFittedError
+            If the model has no vocabulary yet.
+        TypeError
+            If `texts` is a single string, such as a path, or a text is neither a string nor a list of words.
+
+        See Also
+        --------
+        WordVectors.sentence_vectors : The same vectors on any device, and smooth inverse frequency.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> model = Word2Vec(vector_size=4, negative=1).fit([["a", "b"]] * 20)
+        >>> model.transform([["a", "b", "a"], ["b"]]).shape
+        (2, 4)
+        """
+        return to_host(self.wv.sentence_vectors(texts))
+
+    def fit_transform(self, corpus: Any, y: Any = None, **fit_parameters: Any) -> np.ndarray:
+        """Train on a corpus of token lists, and return the mean of the word vectors of each sentence.
+
+        Parameters
+        ----------
+        corpus : iterable of n lists of words
+        y
+            Ignored. Present for compatibility with scikit-learn pipelines.
+        **fit_parameters
+            Passed to `fit`.
+
+        Returns
+        -------
+        float array, shape (n, D)
+
+        Raises
+        ------
+        TypeError
+            If `corpus` is a path or another object that is not an iterable of texts.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> Word2Vec(vector_size=4, negative=1).fit_transform([["a", "b"]] * 20).shape
+        (20, 4)
+        """
+        if isinstance(corpus, Iterator):  # it can be read only once
+            corpus = list(corpus)
+        return self.fit(corpus, y, **fit_parameters).transform(corpus)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns of `transform`, as in scikit-learn: object array, shape (D,).
+
+        Parameters
+        ----------
+        input_features
+            Ignored. Present for compatibility with scikit-learn.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> model = Word2Vec(vector_size=2, negative=1).fit([["a", "b"]] * 20)
+        >>> model.get_feature_names_out().tolist()
+        ['word2vec0', 'word2vec1']
+        """
+        name = type(self).__name__.lower()
+        return np.array([f"{name}{i}" for i in range(self.wv.vector_size)], dtype=object)
+
     def build_vocab(self, corpus: Any, *, update: bool = False) -> Self:
         """Build the vocabulary of a corpus and initialise the weights, without training.
 
@@ -394,8 +513,9 @@ class Word2Vec:
             As for `fit`.
         update : bool
             If True, add the words of the corpus to the existing vocabulary. Existing words keep their vectors, new
-            words start from random vectors, and counts are summed. The words are sorted by descending count again, so
-            `wv` is replaced by a new object.
+            words start from random vectors, and counts are summed. No word is removed: if `max_vocab` is set, only the
+            most frequent new words that still fit are added, and the number of words left out is logged as a warning.
+            The words are sorted by descending count again, so `wv` is replaced by a new object.
 
         Returns
         -------
@@ -405,7 +525,7 @@ class Word2Vec:
         Raises
         ------
         TypeError, ValueError, RuntimeError, MemoryError
-            As for `fit`. RuntimeError is also raised if `update` is True and the model has no vocabulary yet.
+            As for `fit`. `NotFittedError` is raised if `update` is True and the model has no vocabulary yet.
 
         Examples
         --------
@@ -442,7 +562,9 @@ class Word2Vec:
         epochs : int, optional
             By default, the estimator's `epochs`.
         alpha, min_alpha : float, optional
-            By default, the values that `fit` uses.
+            By default, the values that `fit` uses. A trained model keeps its CBOW gradient, whatever `alpha` is, unless
+            `cbow_grad` is set. For a model that has not been trained yet, `alpha` changes the default of `cbow_grad` as
+            in the constructor.
         progress : callable, optional
             As for `fit`.
 
@@ -453,7 +575,7 @@ class Word2Vec:
 
         Raises
         ------
-        RuntimeError
+        NotFittedError
             If the model has no vocabulary yet.
         ValueError
             If `corpus` is a Corpus with a different vocabulary, or the model has no context vectors or no word counts.
@@ -466,10 +588,16 @@ class Word2Vec:
         3
         """
         corpus = self._encode(corpus)
-        given = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha}
+        given = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha, "cbow_grad": self._gradient_to_keep()}
         config = self.config(corpus, **{name: value for name, value in given.items() if value is not None})
         self._train(corpus, config, progress)
         return self
+
+    def _gradient_to_keep(self) -> CbowGrad | None:
+        """Return the CBOW gradient that the model was trained with, or None if it is not trained or another is set."""
+        if self.cbow_grad is not None or self.wv.settings is None:
+            return None
+        return self.wv.settings.get("cbow_grad") if self.trained_epochs or self._interruptions else None
 
     def _prepare(self, corpus: Any, init: WordVectors | None = None) -> Corpus:
         """Choose the engine, read the corpus and initialise the weights."""
@@ -487,6 +615,7 @@ class Word2Vec:
             )
         self.seed_ = secrets.randbits(32) if self.seed is None else int(self.seed)
         self.trained_epochs = 0
+        self._interruptions = 0
         self.loss_history = []
         self._initialize(corpus, init)
         return corpus
@@ -496,16 +625,22 @@ class Word2Vec:
         before = self._vocabulary()
         corpus = as_corpus(corpus, min_count=1)
         counts = dict(zip(before.words, before.counts.tolist(), strict=True))
+        left_out = 0
         for word, count in zip(corpus.vocabulary.words, corpus.vocabulary.counts.tolist(), strict=True):
-            if word in counts or count >= self.min_count:
-                counts[word] = counts.get(word, 0) + count
-        grown = Vocabulary.from_counts(counts, 0, self.max_vocab)
+            if word in counts:
+                counts[word] += count
+            elif count >= self.min_count:  # in order of decreasing count
+                if self.max_vocab is None or len(counts) < self.max_vocab:
+                    counts[word] = count
+                else:
+                    left_out += 1
+        if left_out:
+            log.warning("max_vocab is %d, so %d new words are left out; raise max_vocab", self.max_vocab, left_out)
+        grown = Vocabulary.from_counts(counts, 0)
         self._initialize(Corpus(corpus.ids, corpus.offsets, grown), self.wv)  # `train` encodes the corpus again
 
     def _vocabulary(self) -> Vocabulary:
         """Return the vocabulary; raise an error if training cannot continue from the weights."""
-        if not hasattr(self, "wv"):
-            raise RuntimeError("the model has no vocabulary yet. Call fit() or build_vocab() first")
         if self.wv.context_vectors is None or self.wv.counts is None:
             raise ValueError(
                 "training cannot continue, because the vectors have no context vectors or no word counts. Load a "
@@ -540,13 +675,15 @@ class Word2Vec:
         self.corpus_count = corpus.n_sentences
         self.corpus_total_words = len(corpus)
         self.wv = self._vectors_class(
-            words, W_in, corpus.vocabulary.counts, context_vectors=W_out, settings=self._settings()
+            words, W_in, corpus.vocabulary.counts, context_vectors=W_out, settings=self._settings(self.config(corpus))
         )
 
     def _train(self, corpus: Corpus, config: TrainingConfig, progress: ProgressFunction | None) -> None:
-        """Train the weights in place and discard the cached unit vectors."""
+        """Train the weights in place.
+
+        After each run, complete or interrupted, `trained_epochs`, the settings and the caches of `wv` are up to date.
+        """
         engine = find_engine(self.engine_, self.device_)
-        tables = Tables(*self.wv._writable_tables())
         trained = self.loss_history[-1][0] if self.loss_history else 0
         self._notify("train_begin")
         with Progress("training", config.epochs * len(corpus), show=None if progress is None else False) as bar:
@@ -561,13 +698,21 @@ class Word2Vec:
             for run in self._split_runs(config):
                 self._notify("epoch_begin")
                 run = replace(run, seed=self._run_seed())
-                engine.train(tables, corpus, run, workers=self._n_workers(), on_progress=report)
+                tables = Tables(*self.wv._writable_tables())
+                try:
+                    engine.train(tables, corpus, run, workers=self._n_workers(), on_progress=report)
+                    self.trained_epochs += run.epochs
+                except BaseException:  # including Ctrl-C
+                    words = self.loss_history[-1][0] - trained - done if self.loss_history else 0
+                    self.trained_epochs += words // len(corpus)  # only complete epochs
+                    self._interruptions += 1
+                    raise
+                finally:
+                    self.wv.forget_unit_vectors()
+                    self.wv.settings = self._settings(config)
                 done += run.epochs * len(corpus)
                 bar.update(done)
-                self.trained_epochs += run.epochs
-                self.wv.forget_unit_vectors()
                 self._notify("epoch_end")
-        self.wv.settings = self._settings()
         self._notify("train_end")
 
     def _split_runs(self, config: TrainingConfig) -> list[TrainingConfig]:
@@ -583,8 +728,14 @@ class Word2Vec:
         return threads if self.device_ == "cpu" or self.workers == 1 else None
 
     def _run_seed(self) -> int:
-        """Return the seed of the next run. It changes with `trained_epochs`, so that random numbers do not repeat."""
-        return rng.stream_key(self.seed_, rng.CONTINUED, self.trained_epochs) if self.trained_epochs else self.seed_
+        """Return the seed of the next run.
+
+        It changes with `trained_epochs` and after each interruption, so that random numbers do not repeat.
+        """
+        if not self.trained_epochs and not self._interruptions:
+            return self.seed_
+        seed = rng.stream_key(self.seed_, rng.CONTINUED, self.trained_epochs)
+        return rng.stream_key(seed, rng.CONTINUED, self._interruptions) if self._interruptions else seed
 
     def _notify(self, event: str) -> None:
         for callback in self.callbacks or ():
@@ -634,24 +785,34 @@ class Word2Vec:
             corpus, vector_size=int(self.vector_size), epochs=int(self.epochs), device=self.device_, engine=self.engine_
         )
 
-    def _settings(self) -> dict[str, Any]:
-        """Return the settings that are stored with the vectors, so that the run can be repeated."""
-        settings = asdict(self.config(seed=self.seed_))
+    def _settings(self, config: TrainingConfig) -> dict[str, Any]:
+        """Return the settings that are stored with vectors trained as `config` says, so the run can be repeated."""
+        settings = asdict(replace(config, seed=self.seed_))
         if self.engine_ == "layers":  # these settings apply only to the fused engine
             for name in ("pool_tokens", "pool_size", "tile"):
                 del settings[name]
-        return settings | {
+        return {name: _plain(value) for name, value in settings.items()} | self._state()
+
+    def _state(self) -> dict[str, Any]:
+        """Return what a file tells about the estimator: its parameters and how far training is."""
+        given = {name: getattr(self, name) for name in Word2Vec._parameter_names()} | self.get_params()
+        parameters = {name: given[name] for name in Word2Vec._parameter_names() if name not in _MACHINE}
+        return {
             "min_count": int(self.min_count),
             "device": self.device_,
             "engine": self.engine_,
             "trained_epochs": self.trained_epochs,
+            "interruptions": self._interruptions,
             "corpus_count": self.corpus_count,
             "corpus_total_words": self.corpus_total_words,
             "known_words": self.known_words_,
+            "parameters": {name: _plain(value) for name, value in parameters.items()},
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a safetensors file: both matrices, words, counts and settings.
+        """Write the model to a safetensors file: both matrices, words, counts, settings and the loss history.
+
+        The file contains the current state, also if `save` is called by a callback or after training was interrupted.
 
         Parameters
         ----------
@@ -660,6 +821,8 @@ class Word2Vec:
 
         Raises
         ------
+        NotFittedError
+            If the model has no vocabulary yet.
         OSError
             If the file cannot be written.
 
@@ -675,13 +838,21 @@ class Word2Vec:
         >>> WordVectors.load("model.safetensors").index_to_key
         ['a', 'b']
         """
-        self.wv.save(path, format="safetensors")
+        from fastw2v import formats
+
+        wv = self.wv
+        # What was trained, then what has changed since, such as parameters that were set after training.
+        settings = self._settings(self.config()) | (wv.settings or {}) | self._state()
+        settings["loss_history"] = [[int(words), float(loss)] for words, loss in self.loss_history]
+        record = formats.VectorRecord(wv.index_to_key, wv.vectors, wv.counts, wv.context_vectors, settings)
+        formats.write(record, path, "safetensors")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a model written by `save`.
 
-        `train` continues from its weights. The device and the engine are chosen for the current machine.
+        `train` continues from its weights. The device and the engine are chosen for the current machine. Callbacks are
+        not stored.
 
         Raises
         ------
@@ -712,25 +883,27 @@ class Word2Vec:
         settings = vectors.settings or {}
         if vectors.context_vectors is None or vectors.counts is None or "model" not in settings:
             raise ValueError(f"{path} contains vectors, not a model. Read it with WordVectors.load")
-        model = cls._from_settings(settings)
+        model = cls._from_settings(settings.get("parameters", settings))
         for name in ("trained_epochs", "corpus_count", "corpus_total_words"):
             setattr(model, name, settings.get(name, 0))
         model.known_words_ = settings.get("known_words", 0)
         model.seed_ = settings["seed"]
+        model.loss_history = [(words, loss) for words, loss in settings.pop("loss_history", [])]
+        model._interruptions = settings.get("interruptions", 0)
         model._select_engine()
         W_in, W_out = find_engine(model.engine_, model.device_).allocate(vectors.vectors.shape, model.device_)
         with on_device_of(W_in):
             W_in[...] = to_device(vectors.vectors, model.device_)
             W_out[...] = to_device(vectors.context_vectors, model.device_)
         model.wv = cls._vectors_class(
-            vectors.index_to_key, W_in, vectors.counts, context_vectors=W_out, settings=model._settings()
+            vectors.index_to_key, W_in, vectors.counts, context_vectors=W_out, settings=settings | model._state()
         )
         return model
 
     @classmethod
     def _from_settings(cls, settings: dict[str, Any]) -> Self:
         """Return an untrained model with the settings of a file, except device and engine."""
-        names = set(cls._parameter_names()) - {"device", "engine"}
+        names = set(cls._parameter_names()) - set(_MACHINE)
         return cls(**{name: value for name, value in settings.items() if name in names})
 
     @classmethod
@@ -745,9 +918,15 @@ class Word2Vec:
 
     def __sklearn_tags__(self) -> Any:
         """Return the estimator tags that scikit-learn needs. Only scikit-learn calls this method."""
-        from sklearn.utils import Tags, TargetTags
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
-        return Tags(estimator_type=None, target_tags=TargetTags(required=False), requires_fit=True)
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(preserves_dtype=[]),
+            input_tags=InputTags(two_d_array=False, string=True),
+            requires_fit=True,
+        )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters as a dictionary, as in scikit-learn.
@@ -766,7 +945,7 @@ class Word2Vec:
         return {name: getattr(self, name) for name in self._parameter_names()}
 
     def set_params(self, **parameters: Any) -> Self:
-        """Set parameters and return the estimator, as in scikit-learn.
+        """Set parameters and return the estimator, as in scikit-learn. If one is refused, none is changed.
 
         Raises
         ------
@@ -785,10 +964,15 @@ class Word2Vec:
         for name in parameters:
             if name not in known:
                 raise ValueError(unknown_parameter(name, known, "Word2Vec", self._instead))
+        type(self)(**self.get_params() | parameters)  # raises an error before anything is changed
         for name, value in parameters.items():
             setattr(self, name, value)
-        self._check()
         return self
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter in the form that JSON stores."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def check_init(init: WordVectors, vector_size: int) -> None:

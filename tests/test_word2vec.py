@@ -221,7 +221,7 @@ def test_numpy_scalars_are_numbers(engine, name, value, tmp_path):
     model = Word2Vec(**settings | {name: value}).fit(corpus)
     plain = Word2Vec(**settings | {name: value.item()}).fit(corpus)
     np.testing.assert_array_equal(model.wv.vectors, plain.wv.vectors)
-    model.save(tmp_path / "model.safetensors")
+    model.wv.save(tmp_path / "model.safetensors")
     assert WordVectors.load(tmp_path / "model.safetensors").settings == plain.wv.settings
 
 

@@ -41,7 +41,8 @@ def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
         "context vectors": "no" if vectors.context_vectors is None else "yes",
     }
     for name, value in (vectors.settings or {}).items():
-        facts[name] = str(value)
+        if not isinstance(value, (dict, list)):  # such as the loss history; --json shows everything
+            facts[name] = str(value)
     print_facts(facts)
 
 

@@ -380,7 +380,8 @@ class Word2Vec(Estimator):
 
     @classmethod
     def _from_settings(cls, settings: dict[str, Any]) -> Self:
-        return super()._from_settings(settings | {"sg": int(settings["model"] == "skipgram")})
+        own = {"sg": int(settings["model"] == "skipgram"), "max_final_vocab": settings.get("max_vocab")}
+        return super()._from_settings(settings | own)
 
     def build_vocab(  # type: ignore[override]  # gensim's parameters; it returns None
         self,
@@ -461,9 +462,10 @@ class Word2Vec(Estimator):
         epochs : int, optional
             Number of passes over the corpus. By default, the number in the model.
         start_alpha, end_alpha : float, optional
-            Initial and final learning rate. By default, the rates in the model.
+            Initial and final learning rate. By default, the rates in the model. If `start_alpha` is set, CBOW uses
+            gensim's gradient, unless the model has a `cbow_grad`.
         callbacks : sequence of CallbackAny2Vec
-            If not empty, they replace the callbacks of the model.
+            If not empty, they are called instead of the callbacks of the model.
         total_examples, total_words, word_count, queue_factor, report_delay, compute_loss
             Ignored. Sentences and words are counted when the corpus is read, and the loss is always computed.
         progress : callable, optional
@@ -501,15 +503,24 @@ class Word2Vec(Estimator):
             raise ValueError(f"start_alpha is {start} and end_alpha is {end}; start_alpha must not be below end_alpha")
         corpus = self._encode(_one_of(corpus_iterable, corpus_file))
         epochs = self.epochs if epochs is None else epochs
+        own = self.callbacks
         if callbacks:
             self._check_callbacks(callbacks)
             self.callbacks = callbacks
-        super().train(corpus, epochs=epochs, alpha=start_alpha, min_alpha=end_alpha, progress=progress)
+        try:
+            super().train(corpus, epochs=epochs, alpha=start_alpha, min_alpha=end_alpha, progress=progress)
+        finally:
+            self.callbacks = own
         return epochs * len(corpus), epochs * len(corpus)
+
+    def _gradient_to_keep(self) -> None:
+        """Return None, because every rate that a program for gensim sets is meant for gensim's gradient."""
 
     @property
     def syn1neg(self) -> Any:
         """The output matrix of the model, W_out, which is also ``wv.context_vectors``: array, shape (V, D).
+
+        A NumPy array is read-only.
 
         Examples
         --------
@@ -551,7 +562,7 @@ class Word2Vec(Estimator):
         >>> [word for word, probability in predicted]
         ['cat']
         """
-        if not hasattr(self, "wv") or self.syn1neg is None:
+        if self.syn1neg is None:
             raise RuntimeError("the model has no output matrix to predict words from; call fit() first")
         known = [word for word in context_words_list if word in self.wv]
         if not known:
@@ -620,7 +631,9 @@ class Word2Vec(Estimator):
         >>> Word2Vec.load("word2vec.model").wv.index_to_key
         ['a', 'b']
         """
-        self.wv.save(fname_or_handle, "safetensors", ignore=ignore)
+        if ignore:
+            raise ValueError(f"ignore is {ignore!r}, but all attributes are stored; leave ignore empty")
+        super().save(fname_or_handle)
 
     @classmethod
     def load(cls, fname: str | os.PathLike[str], mmap: str | None = None, *, rethrow: bool = False) -> Self:
