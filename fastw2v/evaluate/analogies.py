@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
+from fastw2v.config import check_choice, check_integer
 from fastw2v.evaluate.readers import Question
 from fastw2v.vectors.neighbors import without
 from fastw2v.vectors.word_vectors import WordVectors
@@ -24,6 +26,8 @@ __all__ = [
     "fold_case",
     "rows_by_spelling",
 ]
+
+log = logging.getLogger(__name__)
 
 Method = Literal["3cosadd", "3cosmul"]
 """Methods for answering a question; see `analogies`."""
@@ -123,9 +127,12 @@ def analogies(
     Returns
     -------
     AnalogyResult
+        If no question is covered, the accuracy is NaN, and a warning is logged.
 
     Raises
     ------
+    TypeError
+        If `restrict_vocab` is not an integer.
     ValueError
         If `restrict_vocab` is below 1, or `method` is not supported.
 
@@ -157,6 +164,12 @@ def analogies(
         sum(section.covered for section in sections),
         sum(section.total for section in sections),
     )
+    if not overall.covered:
+        log.warning(
+            "analogies: none of the %d questions has four known words among the first %d; the accuracy is NaN",
+            overall.total,
+            restrict_vocab,
+        )
     return AnalogyResult(tuple(sections), overall)
 
 
@@ -240,10 +253,8 @@ def answer_questions(
     >>> answer_questions(wv, questions, restrict_vocab=4, lower=True, method="3cosadd")
     {'family': [True, None]}
     """
-    if restrict_vocab < 1:
-        raise ValueError(f"restrict_vocab is {restrict_vocab}; it must be at least 1")
-    if method not in ("3cosadd", "3cosmul"):
-        raise ValueError(f"method is {method!r}; it must be '3cosadd' or '3cosmul'")
+    check_integer("restrict_vocab", restrict_vocab, minimum=1)
+    check_choice("method", method, get_args(Method))
     first_rows, spellings = rows_by_spelling(vectors, restrict_vocab, lower)
     spelling_ids = np.array([first_rows[spelling] for spelling in spellings])
     unit = vectors.unit_vectors[: len(spellings), :]

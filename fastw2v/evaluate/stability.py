@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import to_host
+from fastw2v.config import check_integer
 from fastw2v.vectors.neighbors import nearest_rows
 from fastw2v.vectors.word_vectors import WordVectors
 
@@ -58,6 +59,8 @@ def neighbour_stability(models: Sequence[WordVectors], topn: int = 10, restrict_
 
     Raises
     ------
+    TypeError
+        If `topn` or `restrict_vocab` is not an integer.
     ValueError
         If there are fewer than two models, `topn` or `restrict_vocab` is below 1, or the models have `topn` or fewer
         words in common.
@@ -78,8 +81,8 @@ def neighbour_stability(models: Sequence[WordVectors], topn: int = 10, restrict_
     """
     if len(models) < 2:
         raise ValueError(f"models has length {len(models)}; give at least two models")
-    if topn < 1 or restrict_vocab < 1:
-        raise ValueError(f"topn is {topn} and restrict_vocab is {restrict_vocab}; both must be at least 1")
+    check_integer("topn", topn, minimum=1)
+    check_integer("restrict_vocab", restrict_vocab, minimum=1)
     words = [word for word in models[0] if all(word in model for model in models[1:])]
     if len(words) <= topn:
         raise ValueError(f"the models have {len(words)} words in common; topn={topn} needs at least {topn + 1}")

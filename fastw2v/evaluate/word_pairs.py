@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.config import check_integer
 from fastw2v.evaluate.analogies import fold_case, rows_by_spelling
 from fastw2v.evaluate.statistics import bootstrap_interval, correlation, ranks
 from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["PairsResult", "pair_cosines", "word_pairs"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lo
     Returns
     -------
     PairsResult
+        If the correlations are NaN, because fewer than two pairs are covered or all cosines or judgements are equal, a
+        warning is logged.
 
     Examples
     --------
@@ -86,9 +92,16 @@ def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lo
     judged = np.array([score for *_, score in pairs], dtype=np.float64)
     known = ~np.isnan(cosines)
     cosines, judged = cosines[known], judged[known]
+    if len(judged) < 2:
+        log.warning(
+            "word_pairs: both words are known in %d of %d pairs; a correlation needs two", len(judged), len(pairs)
+        )
     if not len(judged):
         return PairsResult(math.nan, math.nan, (math.nan, math.nan), 0, len(pairs))
     spearman = correlation(ranks(cosines), ranks(judged))
+    if math.isnan(spearman) and len(judged) > 1:
+        equal = "cosines" if cosines.min() == cosines.max() else "judgements"
+        log.warning("word_pairs: all %s of the %d known pairs are equal, so the correlation is NaN", equal, len(judged))
     interval = (math.nan, math.nan) if math.isnan(spearman) else bootstrap_interval(cosines, judged)
     return PairsResult(spearman, correlation(cosines, judged), interval, len(judged), len(pairs))
 
@@ -123,6 +136,7 @@ def pair_cosines(
     >>> pair_cosines(wv, [("cat", "dog", 9.0), ("cat", "cow", 7.0)], restrict_vocab=3, lower=True)
     array([0.8, nan])
     """
+    check_integer("restrict_vocab", restrict_vocab, minimum=1)
     rows, _ = rows_by_spelling(vectors, restrict_vocab, lower)
     sides = np.array([[rows.get(fold_case(word, lower), -1) for word in pair[:2]] for pair in pairs], dtype=np.int64)
     sides = sides.reshape(-1, 2)

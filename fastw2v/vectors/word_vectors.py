@@ -1135,7 +1135,7 @@ class WordVectors:
             Vectors with the same number of dimensions.
         words : iterable of str or int, optional
             Words whose unit vectors are matched. All of them must be in both vocabularies. By default, all common
-            words are used.
+            words are used. At least D words are needed, because fewer leave some directions undetermined.
 
         Returns
         -------
@@ -1147,7 +1147,8 @@ class WordVectors:
         UnknownWordError
             If one of `words` is missing from either vocabulary.
         ValueError
-            If the numbers of dimensions differ, or the vocabularies have no words in common.
+            If the numbers of dimensions differ, the vocabularies have no words in common, or fewer than D matched words
+            have a direction in both. (If all words of these vectors are matched, any number is enough.)
 
         Examples
         --------
@@ -1164,10 +1165,20 @@ class WordVectors:
             raise ValueError(f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}")
         anchors = [word for word in self if word in other] if words is None else _listed("align", words)
         if not anchors:
-            raise ValueError("align: the two vocabularies have no word in common")
+            raise ValueError(
+                "align: the two vocabularies have no word in common" if words is None else "align: words is empty"
+            )
         xp, device = get_namespace(self._vectors), get_device(self._vectors)
         here = to_host(take_rows(self.unit_vectors, self._rows(anchors)))
         there = to_host(take_rows(other.unit_vectors, other._rows(anchors)))
+        directed = np.flatnonzero(here.any(axis=1) & there.any(axis=1))
+        n_matched = len({anchors[i] for i in directed.tolist()})
+        if n_matched < min(self.vector_size, len(self)):
+            raise ValueError(
+                f"align: only {n_matched} matched words have a direction in both vocabularies, which leaves part of "
+                f"the rotation of {self.vector_size} dimensions undetermined. At least {self.vector_size} such words "
+                "are needed; match more words, or use vectors with fewer dimensions"
+            )
         left, _, right = np.linalg.svd(here.astype(np.float64).T @ there.astype(np.float64))
 
         def turned(matrix: Any) -> Any:

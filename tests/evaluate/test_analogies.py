@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fastw2v.evaluate.analogies import analogies
 from fastw2v.evaluate.readers import read_analogies
+from fastw2v.evaluate.stability import neighbour_stability
 from fastw2v.vectors.word_vectors import WordVectors
 from tests.evaluate.common import keyed_vectors, parallelograms, random_vectors, write_questions
 
@@ -101,3 +103,25 @@ def test_uncovered_analogies_have_no_accuracy() -> None:
 def test_restrict_vocab_must_be_positive() -> None:
     with pytest.raises(ValueError, match="restrict_vocab is 0"):
         analogies(random_vectors(["a"]), {}, restrict_vocab=0)
+
+
+def test_no_known_question_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    wv = WordVectors(["man", "woman", "king", "queen"], np.eye(4))
+    questions = {"family": [("man", "king", "woman", "queen"), ("man", "king", "girl", "princess")]}
+    assert math.isnan(analogies(wv, questions, restrict_vocab=3).overall.accuracy)
+    assert "none of the 2 questions has four known words among the first 3" in caplog.text
+    caplog.clear()
+    analogies(wv, questions)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("value", [2.5, "30", None, True])
+def test_a_size_is_an_integer(value: Any) -> None:
+    wv = WordVectors(["man", "woman", "king", "queen"], np.eye(4))
+    for call, name in (
+        (lambda: analogies(wv, {}, restrict_vocab=value), "restrict_vocab"),
+        (lambda: neighbour_stability([wv, wv], topn=value), "topn"),
+        (lambda: neighbour_stability([wv, wv], topn=1, restrict_vocab=value), "restrict_vocab"),
+    ):
+        with pytest.raises(TypeError, match=f"{name} is {value!r} of type"):
+            call()

@@ -52,3 +52,22 @@ def test_pairs_without_a_correlation(pairs: list[tuple[str, str, float]], covere
     assert math.isnan(result.spearman)
     assert math.isnan(result.pearson)
     assert (result.covered, result.total) == (covered, len(pairs))
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_too_few_known_pairs_are_a_warning(known: int, caplog: pytest.LogCaptureFixture) -> None:
+    wv = WordVectors(["cat", "dog"], np.eye(2))
+    pairs = [("cat", "dog", 9.0)] * known + [("no", "body", 1.0)] * 3
+    result = word_pairs(wv, pairs)
+    assert math.isnan(result.spearman)
+    assert (result.covered, result.total) == (known, known + 3)
+    assert f"both words are known in {known} of {known + 3} pairs; a correlation needs two" in caplog.text
+    caplog.clear()
+    wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+    for scores, text in ([1.0, 1.0], "all judgements of the 2 known pairs are equal"), ([1.0, 2.0], ""):
+        word_pairs(wv, [("cat", "dog", scores[0]), ("dog", "car", scores[1])])
+        assert text in caplog.text
+        assert bool(text) == bool(caplog.text)
+        caplog.clear()
+    word_pairs(WordVectors(["cat", "dog", "car"], np.eye(3)), [("cat", "dog", 1.0), ("dog", "car", 2.0)])
+    assert "all cosines of the 2 known pairs are equal" in caplog.text

@@ -114,7 +114,7 @@ def test_malformed_queries(wv: WordVectors) -> None:
         (ValueError, "'a' occurs twice, in rows 0 and 2", {"words": ["a", "b", "a"]}),
         (ValueError, "no words", {"words": []}),
         (ValueError, r"vectors has 3 rows, but there are 2 words", {"words": ["a", "b"]}),
-        (TypeError, "single string", {"words": "abc"}),
+        (TypeError, "words is 'abc' of type str; pass a sequence of words", {"words": "abc"}),
         (TypeError, "contains 0 of type int", {"words": ["a", 0, 1]}),
         (TypeError, "contains True of type bool", {"words": [True, 2, 3]}),
         (TypeError, "contains 0.0 of type float", {"words": [0.0, 1.0, 2.0]}),
@@ -359,6 +359,27 @@ def test_align_finds_the_rotation(xp) -> None:
         a.align(WordVectors(["w1"], xp.asarray(MATRIX[:1, :3])))
     with pytest.raises(UnknownWordError):
         a.align(noisy, words=["nobody"])
+
+
+def test_align_needs_as_many_words_as_dimensions(xp) -> None:
+    wv = WordVectors(WORDS, xp.asarray(MATRIX))
+    few = WordVectors([*WORDS[:4], "other", "another"], xp.asarray(MATRIX[:6]))
+    matrix = MATRIX.copy()
+    matrix[:26] = 0
+    for other, words, n_matched in [
+        (few, None, 4),
+        (wv, WORDS[:4], 4),
+        (wv, [*WORDS[:4], *WORDS[:4]], 4),
+        (WordVectors(WORDS, xp.asarray(matrix)), None, 4),
+        (WordVectors(WORDS, xp.asarray(0 * MATRIX)), None, 0),
+    ]:
+        with pytest.raises(ValueError, match=f"only {n_matched} matched words .* the rotation of 5 dimensions undet"):
+            wv.align(other, words)
+    with pytest.raises(ValueError, match="align: words is empty"):
+        wv.align(wv, [])
+    # Five words determine the rotation. So does any number, if there are no other words to rotate.
+    np.testing.assert_allclose(to_host(wv.align(wv, WORDS[:5]).vectors), MATRIX, atol=1e-5)
+    np.testing.assert_allclose(to_host(wv[:3].align(wv).vectors), MATRIX[:3], atol=1e-5)
 
 
 def test_a_subclass_stays_one() -> None:
