@@ -117,7 +117,7 @@ def weighted_terms(table: VectorTable, given: Any, weight: float) -> tuple[list[
     """
     if given is None:
         return [], []
-    single = isinstance(given, str) or not isinstance(given, Iterable) or getattr(given, "ndim", None) == 1
+    single = isinstance(given, str) or not isinstance(given, Iterable) or _is_vector(table, given)
     terms, rows = [], []
     for item in [given] if single else given:
         weighted = isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Real)
@@ -257,6 +257,14 @@ def unit_queries(queries: Any) -> Any:
         which = f"query {int(np.argmax(lost))}" if len(lost) > 1 else "the query"
         raise ValueError(f"{which} has no direction: its terms add up to zero, or they contain NaN or infinity")
     return unit
+
+
+def _is_vector(table: VectorTable, given: Any) -> bool:
+    """Return whether a one-dimensional array is a vector, and not an array of words."""
+    if getattr(given, "ndim", None) != 1:
+        return False
+    kind = getattr(given.dtype, "kind", "f")  # other libraries have arrays of numbers only
+    return kind == "f" or (kind in "iu" and isinstance(table.index_to_key[0], str))
 
 
 def _like_unit_vectors(table: VectorTable, array: Any) -> Any:

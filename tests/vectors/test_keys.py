@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from fastw2v.backend import to_host
+from fastw2v.compat.gensim import KeyedVectors
 from fastw2v.vectors.keys import UnknownWordError
 from fastw2v.vectors.word_vectors import WordVectors
 from tests.vectors.common import MATRIX
@@ -151,6 +152,65 @@ def test_near_spellings_are_bounded() -> None:
         start = time.perf_counter()
         str(error)
         assert time.perf_counter() - start < 5  # seconds; without bounds it takes a minute
+
+
+KEYS = [5, 0, 3, -2, 880012]
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.uint32, np.int8])
+def test_every_query_takes_and_returns_integer_keys(xp: Any, kind: Any) -> None:
+    kv = KeyedVectors(KEYS, xp.asarray(MATRIX[:5]), counts=[9, 7, 5, 3, 1])
+    strings = KeyedVectors(list(map(str, KEYS)), xp.asarray(MATRIX[:5]), counts=[9, 7, 5, 3, 1])
+    keys = [kind(key) for key in (5, 0, 3)]
+    for query in (
+        lambda kv, a, b, c: kv[a],
+        lambda kv, a, b, c: kv[[a, b]],
+        lambda kv, a, b, c: kv.get_vector(a, norm=True),
+        lambda kv, a, b, c: kv.get_index(c),
+        lambda kv, a, b, c: a in kv and kv.has_index_for(b),
+        lambda kv, a, b, c: kv.get_vecattr(a, "count"),
+        lambda kv, a, b, c: kv.most_similar(a),
+        lambda kv, a, b, c: kv.most_similar([a, (b, 2.0)], [c]),
+        lambda kv, a, b, c: kv.most_similar(np.array([a, b])),
+        lambda kv, a, b, c: kv.most_similar_cosmul(np.array([a]), c),
+        lambda kv, a, b, c: kv.similar_by_key(a) + kv.similar_by_word(b),
+        lambda kv, a, b, c: kv.nearest(np.array([a, b])),
+        lambda kv, a, b, c: kv.analogy(a, b, c),
+        lambda kv, a, b, c: kv.similarity(a, b),
+        lambda kv, a, b, c: kv.distance(a, b),
+        lambda kv, a, b, c: kv.distances(a, [b, c]),
+        lambda kv, a, b, c: kv.n_similarity([a, b], np.array([c])),
+        lambda kv, a, b, c: kv.get_mean_vector(np.array([a, b])),
+        lambda kv, a, b, c: kv.sentence_vectors([[a, b], np.array([c])]),
+        lambda kv, a, b, c: kv.closer_than(a, b),
+        lambda kv, a, b, c: kv.rank(a, b),
+        lambda kv, a, b, c: kv.doesnt_match([a, b, c]),
+        lambda kv, a, b, c: kv.most_similar_to_given(a, [b, c]),
+        lambda kv, a, b, c: kv.relative_cosine_similarity(a, b, topn=2),
+        lambda kv, a, b, c: kv.vectors_for_all([c, a]).index_to_key,
+        lambda kv, a, b, c: (kv & [a, b]).index_to_key,
+        lambda kv, a, b, c: (kv - [a, b]).index_to_key,
+    ):
+        found, expected = plain(query(kv, *keys)), plain(query(strings, *map(str, keys)))
+        assert not any(isinstance(value, np.integer) for value in found)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert ours == pytest.approx(theirs) if isinstance(theirs, float) else str(ours) == str(theirs)
+
+
+def plain(answer: Any) -> list[Any]:
+    """Return all numbers and words of an answer in one list."""
+    if hasattr(answer, "dtype"):
+        return to_host(answer).ravel().tolist()
+    if isinstance(answer, (list, tuple)):
+        return [value for part in answer for value in plain(part)]
+    return [answer]
+
+
+def test_arrays_of_words_are_lists_of_words(wv: WordVectors) -> None:
+    expected = wv.most_similar(["w1", "w2"])
+    assert wv.most_similar(np.array(["w1", "w2"])) == wv.most_similar(np.array(["w1", "w2"], dtype=object)) == expected
+    whole = np.array([1, 0, 0, 2, 0])
+    assert wv.most_similar(whole) == wv.most_similar(whole.astype(float))  # words are strings, so this is a vector
 
 
 def test_integers_as_words(xp) -> None:
