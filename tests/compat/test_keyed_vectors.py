@@ -291,6 +291,8 @@ def test_analogies_reported_as_gensim_does(tmp_path: Path, dummy4unknown: bool, 
         for kind in (as_keyed_vectors(vectors), keyed_vectors(vectors))
     )
     assert ours == theirs
+    everything = as_keyed_vectors(vectors).evaluate_word_analogies(path, **options | {"restrict_vocab": None})
+    assert everything == ours
     with pytest.raises(ValueError, match="similarity_function is 'x'"):
         as_keyed_vectors(vectors).evaluate_word_analogies(path, similarity_function="x")
 
@@ -301,7 +303,7 @@ def test_pairs_reported_as_gensim_does(tmp_path: Path, dummy4unknown: bool) -> N
     vectors = random_vectors([f"w{i}" for i in range(40)])
     lines = [f"w{a}\tW{b}\t{s}\n" for a, b, s in zip(*rng.integers(0, 50, (2, 60)), rng.random(60), strict=True)]
     (tmp_path / "pairs.tsv").write_text("".join(line for line in lines if line.split()[0] != line.split()[1].lower()))
-    for restrict_vocab in (25, 300_000):
+    for restrict_vocab in (25, 300_000, None):
         options = {"encoding": "utf8", "restrict_vocab": restrict_vocab, "dummy4unknown": dummy4unknown}
         pearson, spearman, oov = as_keyed_vectors(vectors).evaluate_word_pairs(tmp_path / "pairs.tsv", **options)
         peers = keyed_vectors(vectors).evaluate_word_pairs(str(tmp_path / "pairs.tsv"), **options)

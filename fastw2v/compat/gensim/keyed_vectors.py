@@ -748,7 +748,7 @@ class KeyedVectors(WordVectors):
     def evaluate_word_analogies(
         self,
         analogies: str | PathLike[str],
-        restrict_vocab: int = 300_000,
+        restrict_vocab: int | None = 300_000,
         case_insensitive: bool = True,
         dummy4unknown: bool = False,
         similarity_function: str = "most_similar",
@@ -759,8 +759,8 @@ class KeyedVectors(WordVectors):
         ----------
         analogies : str or path
             File in the format of ``questions-words.txt``.
-        restrict_vocab : int
-            Use only the first `restrict_vocab` words. All other words count as unknown.
+        restrict_vocab : int or None
+            Use only the first `restrict_vocab` words. All other words count as unknown. If None, use all words.
         case_insensitive : bool
             If true, ignore case.
         dummy4unknown : bool
@@ -803,7 +803,8 @@ class KeyedVectors(WordVectors):
         if similarity_function not in _METHODS:
             raise ValueError(f"similarity_function is {similarity_function!r}; it must be one of {list(_METHODS)}")
         questions = read_analogies(analogies)
-        answers = answer_questions(self, questions, restrict_vocab, case_insensitive, _METHODS[similarity_function])
+        searched = len(self) if restrict_vocab is None else restrict_vocab
+        answers = answer_questions(self, questions, searched, case_insensitive, _METHODS[similarity_function])
         sections: list[dict[str, Any]] = []
         for name, asked in questions.items():
             spelled = [tuple(word.upper() if case_insensitive else word for word in question) for question in asked]
@@ -829,7 +830,7 @@ class KeyedVectors(WordVectors):
         pairs: str | PathLike[str],
         delimiter: str = "\t",
         encoding: str = "utf8",
-        restrict_vocab: int = 300_000,
+        restrict_vocab: int | None = 300_000,
         case_insensitive: bool = True,
         dummy4unknown: bool = False,
     ) -> tuple[Any, Any, float]:
@@ -843,8 +844,8 @@ class KeyedVectors(WordVectors):
             Separator between the fields of a line.
         encoding : str
             Must be UTF-8.
-        restrict_vocab : int
-            Use only the first `restrict_vocab` words. All other words count as unknown.
+        restrict_vocab : int or None
+            Use only the first `restrict_vocab` words. All other words count as unknown. If None, use all words.
         case_insensitive : bool
             If true, ignore case.
         dummy4unknown : bool
@@ -887,7 +888,8 @@ class KeyedVectors(WordVectors):
 
         _check_encoding(encoding)
         judgments = read_pairs(pairs, delimiter)
-        cosines = pair_cosines(self, judgments, restrict_vocab, case_insensitive)
+        searched = len(self) if restrict_vocab is None else restrict_vocab
+        cosines = pair_cosines(self, judgments, searched, case_insensitive)
         judged = np.array([score for *_, score in judgments])
         unknown = np.isnan(cosines)
         if dummy4unknown:
