@@ -18,6 +18,7 @@ import numpy as np
 from fastw2v.backend import to_host
 from fastw2v.config import check_integer
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.quote import quote
 from fastw2v.vectors.neighbors import nearest_rows
 from fastw2v.vectors.query import VectorTable, query_matrix, weighted_sum
 
@@ -425,7 +426,7 @@ def _graph_kind(backend: str) -> Any:
         return _UsearchGraph
     if backend == "faiss":
         return _FaissGraph
-    raise ValueError(f"backend is {backend!r}; it must be 'usearch' or 'faiss'")
+    raise ValueError(f"backend is {quote(backend)}; it must be 'usearch' or 'faiss'")
 
 
 def _package(extra: str, module: str) -> Any:

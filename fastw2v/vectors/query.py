@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.utils.quote import quote
 from fastw2v.vectors.keys import find_row, is_key
 from fastw2v.vectors.normalize import take_rows, unit_rows
 
@@ -205,7 +206,7 @@ def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.nd
     [[0, 1], [2, 0]]
     """
     if isinstance(queries, str) or not isinstance(queries, Iterable):
-        raise TypeError(f"nearest: queries is {queries!r}; give a list of words or vectors")
+        raise TypeError(f"queries is {quote(queries)}; give a list of words or vectors")
     if getattr(queries, "ndim", 0) == 2:
         matrix: Any = queries
         if matrix.shape[1] != table.vector_size:

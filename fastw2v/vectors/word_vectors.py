@@ -19,6 +19,7 @@ import numpy as np
 from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
 from fastw2v.config import check_integer
 from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_keys
+from fastw2v.utils.quote import quote
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
 from fastw2v.vectors.keys import Key, find_row, is_key
 from fastw2v.vectors.neighbors import nearest_rows, ranked
@@ -810,7 +811,7 @@ class WordVectors:
         >>> wv.distances("cat", ["car"])
         array([1.])
         """
-        others = list(other_words)
+        others = _listed("other_words", other_words)
         unit = take_rows(self.unit_vectors, self._rows(others)) if others else self.unit_vectors
         ((vector, _),), _ = weighted_terms(self, [word_or_vector], 1.0)
         return 1 - unit @ unit_rows(vector[None, :])[0, :]
@@ -837,12 +838,17 @@ class WordVectors:
         >>> wv.n_similarity(["cat", "unknown"], ["dog", "car"])
         0.707...
         """
+        return self._n_similarity(words=words, others=others)
+
+    def _n_similarity(self, **lists: Iterable[Key]) -> float:
+        """Return the cosine of the mean vectors of two lists of words, which errors call by their keywords."""
         xp = get_namespace(self._vectors)
         means = []
-        for given in (words, others):
-            known = self._rows(word for word in _listed("n_similarity", given) if word in self)
+        for name, given in lists.items():
+            listed = _listed(name, given)
+            known = self._rows(word for word in listed if word in self)
             if not known:
-                raise ValueError("n_similarity: one of the lists contains no word that is in the vocabulary")
+                raise ValueError(f"{name} is {quote(listed)}; none of these words is in the vocabulary")
             means.append(xp.mean(at_least_single(take_rows(self._vectors, known)), axis=0))
         unit = unit_rows(xp.stack(means))
         return float(xp.sum(unit[0, :] * unit[1, :]))
@@ -892,7 +898,7 @@ class WordVectors:
         array([0.75, 0.25])
         """
         xp = get_namespace(self._vectors)
-        given = _listed("get_mean_vector", keys)
+        given = _listed("keys", keys)
         factors = [1.0] * len(given) if weights is None else [float(weight) for weight in weights]
         if not given:
             raise ValueError("get_mean_vector: keys is empty; give at least one word or vector")
@@ -992,12 +998,13 @@ class WordVectors:
         >>> [(round(similarity, 3), word) for similarity, word in wv.rank_by_centrality(["cat", "dog", "car"])]
         [(0.997, 'dog'), (0.747, 'cat'), (0.664, 'car')]
         """
-        given = _listed("rank_by_centrality", words)
+        given = _listed("words", words)
         known = [word for word in given if word in self]
         if len(known) < len(given):
-            log.warning("ignored unknown words: %s", [word for word in given if word not in self])
+            unknown = [word for word in given if word not in self]
+            log.warning("ignored %d unknown words: %s", len(unknown), quote(unknown))
         if not known:
-            raise ValueError("none of the words is in the vocabulary")
+            raise ValueError(f"words is {quote(given)}; none of these words is in the vocabulary")
         vectors = take_rows(self.unit_vectors if use_norm else self._vectors, self._rows(known))
         vectors = at_least_single(vectors)
         mean = get_namespace(vectors).mean(vectors, axis=0)
@@ -1049,7 +1056,7 @@ class WordVectors:
         >>> wv.vectors_for_all(["car", "cow", "cat", "car"]).index_to_key
         ['car', 'cat']
         """
-        return self._with_rows(self._rows(key for key in dict.fromkeys(keys) if key in self))
+        return self._with_rows(self._rows(key for key in dict.fromkeys(_listed("keys", keys)) if key in self))
 
     def __and__(self, words: Collection[Key]) -> Self:
         """Return only the words that are also in `words`, with their vectors. `words` can also be a `WordVectors`.
@@ -1163,7 +1170,7 @@ class WordVectors:
         """
         if other.vector_size != self.vector_size:
             raise ValueError(f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}")
-        anchors = [word for word in self if word in other] if words is None else _listed("align", words)
+        anchors = [word for word in self if word in other] if words is None else _listed("words", words)
         if not anchors:
             raise ValueError(
                 "align: the two vocabularies have no word in common" if words is None else "align: words is empty"
@@ -1358,6 +1365,7 @@ def _checked_topn(topn: int) -> int:
 
 
 def _listed(name: str, words: Iterable[Any]) -> list[Any]:
-    if isinstance(words, str):
-        raise TypeError(f"{name}: {words!r} is a single string; give a list of words")
+    """Return a parameter that must be a list of words as a list."""
+    if isinstance(words, (str, bytes)) or not isinstance(words, Iterable):
+        raise TypeError(f"{name} is {quote(words)} of type {type(words).__name__}; give a list of words")
     return list(words)

@@ -20,6 +20,7 @@ from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.evaluate.analogies import Method, answer_questions
 from fastw2v.evaluate.readers import read_analogies, read_pairs
 from fastw2v.evaluate.word_pairs import pair_cosines
+from fastw2v.utils.quote import quote
 from fastw2v.vectors.keys import Key
 from fastw2v.vectors.normalize import take_rows, unit_rows
 from fastw2v.vectors.word_vectors import WordVectors
@@ -121,7 +122,7 @@ class KeyedVectors(WordVectors):
         row = self.get_index(key)
         if attr != "count" or self.counts is None:
             has = "no counts" if self.counts is None else 'only "count"'
-            raise KeyError(f"words have no attribute {attr!r}; these vectors have {has}")
+            raise KeyError(f"words have no attribute {quote(attr)}; these vectors have {has}")
         return int(self.counts[row])
 
     def get_normed_vectors(self) -> Any:
@@ -275,7 +276,9 @@ class KeyedVectors(WordVectors):
         ([('child', 0.707...)], [('king', 0.6)])
         """
         if indexer is not None:
-            raise ValueError(f"indexer is {indexer!r}, but must be None; call vectors.index().most_similar() instead")
+            raise ValueError(
+                f"indexer is {quote(indexer)}, but must be None; call vectors.index().most_similar() instead"
+            )
         return super().most_similar(positive, negative, topn, clip_start, clip_end, restrict_vocab)
 
     def most_similar_cosmul(
@@ -438,7 +441,7 @@ class KeyedVectors(WordVectors):
         >>> kv.n_similarity(["cat", "unknown"], ["dog", "car"])
         0.707...
         """
-        return super().n_similarity(ws1, ws2)
+        return self._n_similarity(ws1=ws1, ws2=ws2)
 
     @staticmethod
     def cosine_similarities(vector_1: Any, vectors_all: Any) -> Any:
@@ -549,7 +552,7 @@ class KeyedVectors(WordVectors):
         [5, 4, 1]
         """
         if ignore:
-            raise ValueError(f"ignore is {ignore!r}, but all attributes are stored; leave ignore empty")
+            raise ValueError(f"ignore is {quote(ignore)}, but all attributes are stored; leave ignore empty")
         super().save(fname_or_handle, format)
 
     @classmethod
@@ -664,8 +667,8 @@ class KeyedVectors(WordVectors):
         words, vectors, counts = self.index_to_key, self.vectors, self.counts if sort_attr == "count" else None
         if fvocab is not None and counts is None:
             raise ValueError(
-                f"there are no counts to write to fvocab (sort_attr is {sort_attr!r}); counts are written only if the "
-                'vectors have counts and sort_attr is "count"'
+                f"there are no counts to write to fvocab (sort_attr is {quote(sort_attr)}); counts are written only if "
+                'the vectors have counts and sort_attr is "count"'
             )
         if prefix:
             words = [f"{prefix}{word}" for word in words]
@@ -739,7 +742,7 @@ class KeyedVectors(WordVectors):
         if fvocab is not None:
             vocabulary = Vocabulary.load(fvocab, unicode_errors)
             if unknown := [word for word in loaded if word not in vocabulary.word_to_id]:
-                raise ValueError(f"{fvocab} has no count for {len(unknown)} of the words, such as {unknown[0]!r}")
+                raise ValueError(f"{fvocab} has no count for {len(unknown)} of the words, such as {quote(unknown[0])}")
             loaded.counts = vocabulary.counts[[vocabulary.word_to_id[word] for word in loaded]]
         return loaded
 
@@ -801,7 +804,7 @@ class KeyedVectors(WordVectors):
         (0.5, [('MAN', 'KING', 'WOMAN', 'QUEEN')])
         """
         if similarity_function not in _METHODS:
-            raise ValueError(f"similarity_function is {similarity_function!r}; it must be one of {list(_METHODS)}")
+            raise ValueError(f"similarity_function is {quote(similarity_function)}; it must be one of {list(_METHODS)}")
         questions = read_analogies(analogies)
         searched = len(self) if restrict_vocab is None else restrict_vocab
         answers = answer_questions(self, questions, searched, case_insensitive, _METHODS[similarity_function])
@@ -907,4 +910,6 @@ class KeyedVectors(WordVectors):
 def _check_encoding(encoding: str) -> None:
     """Raise an error unless the encoding is UTF-8."""
     if codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig"):
-        raise ValueError(f"encoding is {encoding!r}, but must be UTF-8; convert the file first, for example with iconv")
+        raise ValueError(
+            f"encoding is {quote(encoding)}, but must be UTF-8; convert the file first, for example with iconv"
+        )

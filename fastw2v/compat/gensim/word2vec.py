@@ -632,7 +632,7 @@ class Word2Vec(Estimator):
         ['a', 'b']
         """
         if ignore:
-            raise ValueError(f"ignore is {ignore!r}, but all attributes are stored; leave ignore empty")
+            raise ValueError(f"ignore is {quote(ignore)}, but all attributes are stored; leave ignore empty")
         super().save(fname_or_handle)
 
     @classmethod
