@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import errno
+import itertools
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -12,44 +13,59 @@ from typer.core import TyperCommand, TyperGroup
 import fastw2v
 from fastw2v.cli.corpus import encode, phrases
 from fastw2v.cli.doctor import doctor
+from fastw2v.cli.errors import EXPECTED, LONGEST_MESSAGE, describe, messages_as_notes, option_names
 from fastw2v.cli.evaluate import evaluate
 from fastw2v.cli.files import align, convert, info
-from fastw2v.cli.output import log_to_stderr, one_line
+from fastw2v.cli.output import check_printed, discard_unprinted, note, open_closed_streams
 from fastw2v.cli.query import analogy, most_similar, plot
 from fastw2v.cli.train import demo, plan, train, word2vec
+from fastw2v.compat import word2vec_c
+from fastw2v.utils.quote import shorten
 
 __all__ = ["app", "main"]
 
+UsageError: Any = typer.BadParameter.__base__
+"""The class of errors about options. Typer does not export it, and its module depends on the version of Typer."""
+
 
 class _Command(TyperCommand):
-    """A command whose help shows ``--help`` without a type."""
+    """A command that prints errors of the library on one line, without a traceback."""
 
     def get_help_option(self, ctx: Any) -> Any:
         return _without_type(super().get_help_option(ctx))
 
+    def invoke(self, ctx: Any) -> Any:
+        options = option_names(self)
+        values = {options[name]: value for name, value in ctx.params.items() if name in options}
+        if self.name == "word2vec":
+            options, values = word2vec_c.OPTIONS, dict(itertools.pairwise(ctx.args))
+        try:
+            with messages_as_notes(options):
+                return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):  # these subclasses of RuntimeError are not errors
+            raise
+        except KeyboardInterrupt:
+            note("interrupted")
+            raise typer.Exit(130) from None
+        except EXPECTED as error:
+            if isinstance(error, OSError) and error.filename is None:
+                check_printed()
+            note(f"error: {describe(error, options, values)}")
+            raise typer.Exit(2) from error
+
 
 class _Commands(TyperGroup):
-    """The group of all commands. Errors are printed on one line, without a traceback."""
+    """The group of all commands. It shortens the values in errors about options."""
 
     def get_help_option(self, ctx: Any) -> Any:
         return _without_type(super().get_help_option(ctx))
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with log_to_stderr():
-                return super().invoke(ctx)
-        except (typer.Exit, typer.Abort):  # these subclasses of RuntimeError are not errors
+            return super().invoke(ctx)
+        except UsageError as error:
+            error.message = shorten(error.message, LONGEST_MESSAGE)
             raise
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            raise typer.Exit(130) from None
-        except (
-            ValueError, TypeError, OSError, KeyError, RuntimeError, ArithmeticError, MemoryError, ImportError,
-        ) as error:  # fmt: skip
-            if isinstance(error, OSError) and error.errno == errno.EPIPE:  # a reader such as `head` closed the pipe
-                raise
-            typer.echo(f"error: {one_line(error)}", err=True)
-            raise typer.Exit(2) from error
 
 
 def _without_type(help_option: Any) -> Any:
@@ -180,4 +196,11 @@ def _options(
 
 def main() -> None:
     """Run the command-line application."""
-    app()
+    open_closed_streams()
+    try:
+        app()
+    except OSError as error:  # standard output cannot be written
+        note(f"error: standard output: {error.strerror}")
+        sys.exit(2)
+    finally:
+        discard_unprinted()

@@ -9,7 +9,7 @@ import typer
 
 import fastw2v
 from fastw2v.backend import cuda_problem
-from fastw2v.cli.output import one_line, print_facts, print_table
+from fastw2v.cli.output import note, one_line, print_facts, print_table
 from fastw2v.engines.selection import EngineName, select_engine
 from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.utils.system import available_processors, format_bytes
@@ -50,7 +50,7 @@ def doctor() -> None:
         results.append((device, engine, fault or "correct"))
     print_table(["device", "engine", "result"], results, text_columns=3)
     if failed:
-        typer.echo("error: an engine gave wrong results; please report the output above", err=True)
+        note("error: an engine gave wrong results; please report the output above")
         raise typer.Exit(1)
 
 

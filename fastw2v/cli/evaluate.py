@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fastw2v.cli import options
+from fastw2v.cli.inputs import load_vectors
 from fastw2v.cli.output import format_number, format_percent, nan_to_none, print_json, print_table
-from fastw2v.vectors import WordVectors
 
 if TYPE_CHECKING:
     from fastw2v.evaluate import AnalogyResult, PairsResult, SectionResult
@@ -61,7 +61,9 @@ def evaluate(
         raise ValueError("--suite cannot be combined with --analogies or --pairs")
     if data is not None and (analogies is not None or pairs):
         raise ValueError("--data is the folder of a suite; it cannot be combined with --analogies or --pairs")
-    vectors = WordVectors.load(file)
+    if data is not None and not data.is_dir():
+        raise NotADirectoryError(f"{data}: there is no such folder")
+    vectors = load_vectors(file)
     pair_files = {str(path): path for path in pairs or ()}
     if analogies is None and not pairs:
         public = load_suite(suite or "english", data)

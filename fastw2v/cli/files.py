@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
 
 from fastw2v.cli import options
-from fastw2v.cli.inputs import read_words, to_keys
+from fastw2v.cli.inputs import load_vectors, read_words, to_keys
 from fastw2v.cli.output import format_number, print_facts, print_json
 from fastw2v.cli.paths import check_vector_output
 from fastw2v.vectors import WordVectors
@@ -17,9 +17,12 @@ from fastw2v.vectors import WordVectors
 __all__ = ["align", "convert", "info"]
 
 
+DecodingErrors = Literal["strict", "surrogateescape", "replace", "ignore"]
+
+
 def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
     """Show the contents of a vector file."""
-    vectors = WordVectors.load(file)
+    vectors = load_vectors(file)
     if as_json:
         print_json(
             _summary(file, vectors)
@@ -60,11 +63,18 @@ def convert(
     target_format: Annotated[
         options.FormatName | None, typer.Option("--to", help="Format of OUT.", show_default="from the suffix")
     ] = None,
+    errors: Annotated[
+        DecodingErrors,
+        typer.Option(
+            help="How to handle words that are not UTF-8: stop with an error, keep their bytes, replace the bytes with "
+            "U+FFFD, or ignore them. Only safetensors and npz files can store words with such bytes."
+        ),
+    ] = "strict",
     as_json: options.AsJson = False,
 ) -> None:
     """Convert a vector file to another format."""
     check_vector_output(target, target_format)
-    vectors = WordVectors.load(source, source_format)
+    vectors = WordVectors.load(source, source_format, errors=errors)
     vectors.save(target, target_format)
     _print_written(target, vectors, as_json)
 
@@ -89,7 +99,7 @@ def align(
 ) -> None:
     """Rotate vectors to match those of another training run, so that words can be compared across both."""
     check_vector_output(output)
-    vectors, other = WordVectors.load(file), WordVectors.load(onto)
+    vectors, other = load_vectors(file), load_vectors(onto)
     aligned = vectors.align(other, None if words is None else to_keys(vectors, read_words(words)))
     aligned.save(output)
     common = [word for word in aligned if word in other]

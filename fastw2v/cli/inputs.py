@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from fastw2v.config import MIN_COUNT
+from fastw2v.cli.errors import options_for_parameters
+from fastw2v.cli.output import note
+from fastw2v.config import MIN_COUNT, check_integer
 from fastw2v.corpus import Corpus
 from fastw2v.corpus.sources import Errors, Sources
 from fastw2v.vectors import WordVectors
 
-__all__ = ["read_corpus", "read_words", "to_keys"]
+__all__ = ["load_vectors", "read_corpus", "read_words", "to_keys"]
 
 ENCODED_SUFFIX = ".w2v"
 
@@ -50,7 +50,11 @@ def read_corpus(
         See `Corpus.from_text` and `Corpus.load`. ValueError is also raised if an encoded corpus is combined with other
         files, or with options that determine the vocabulary.
     """
-    typer.echo(f"reading {sources.name}", err=True)
+    check_integer("min_count", min_count, minimum=0)
+    for name, value in (("max_vocab", max_vocab), ("workers", workers)):
+        if value is not None:
+            check_integer(name, value, minimum=1)
+    note(f"reading {sources.name}")
     if any(path.suffix == ENCODED_SUFFIX for path in sources):
         if len(sources) > 1:
             raise ValueError("an encoded corpus cannot be combined with other files; encode all texts together")
@@ -71,6 +75,16 @@ def read_corpus(
         errors=errors,
         workers=workers,
     )
+
+
+def load_vectors(path: Path) -> WordVectors:
+    """Read a vector file. Errors that name the parameters `format` and `errors` name the options of convert instead."""
+    try:
+        return WordVectors.load(path)
+    except ValueError as error:
+        options = {"format": "fastw2v convert --from", "errors": "fastw2v convert --errors"}
+        error.args = (options_for_parameters(str(error), options, [str(path)]),)
+        raise
 
 
 def read_words(path: Path | None) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
+import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -18,37 +18,12 @@ __all__ = [
     "format_duration",
     "format_number",
     "format_percent",
-    "log_to_stderr",
     "nan_to_none",
     "one_line",
     "print_facts",
     "print_json",
     "print_table",
 ]
-
-
-class _StderrHandler(logging.Handler):
-    """Prints messages on the current standard error, which a progress bar replaces to print above itself."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(self.format(record), err=True)
-
-
-@contextlib.contextmanager
-def log_to_stderr() -> Iterator[None]:
-    """Print the log messages of fastw2v on standard error.
-
-    On a terminal, where progress bars show the progress, only warnings are printed.
-    """
-    log, handler = logging.getLogger("fastw2v"), _StderrHandler()
-    before = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(before)
 
 
 def print_table(
@@ -98,6 +73,40 @@ def print_facts(facts: dict[str, str]) -> None:
 def print_json(content: Any) -> None:
     """Print data as indented JSON."""
     typer.echo(json.dumps(content, indent=2))
+
+
+def note(text: str = "") -> None:
+    """Print a line to standard error. A line that cannot be written is lost, but the command continues."""
+    with contextlib.suppress(OSError):
+        typer.echo(text, err=True)
+
+
+def open_closed_streams() -> None:
+    """Open the standard streams that the shell has closed.
+
+    Otherwise, the next file that is opened would get the number of the closed stream, and everything that compiled code
+    prints would be written to that file. Standard output is opened so that writing fails.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY)
+            if opened != number:  # on Windows, a stream can be missing although its number is in use
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def check_printed() -> None:
+    """Raise OSError if there is output that cannot be written to standard output."""
+    sys.stdout.flush()
+
+
+def discard_unprinted() -> None:
+    """Discard output that cannot be written, because Python would try again at its exit and print a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(error: BaseException) -> str:

@@ -42,9 +42,9 @@ def check_output(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; choose a file name")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"the output folder {path.parent} does not exist; create it first")
+        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"the output folder {path.parent} is not writable")
+        raise PermissionError(f"{path}: the folder {path.parent} is not writable")
 
 
 def check_not_input(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:

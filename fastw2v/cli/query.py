@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fastw2v.cli import options
-from fastw2v.cli.inputs import to_keys
-from fastw2v.cli.output import one_line, print_json, print_table
+from fastw2v.cli.inputs import load_vectors, to_keys
+from fastw2v.cli.output import note, one_line, print_json, print_table
 from fastw2v.cli.paths import check_output
 from fastw2v.vectors import WordVectors
 
@@ -37,7 +37,7 @@ def most_similar(
     as_json: options.AsJson = False,
 ) -> None:
     """List the nearest neighbours of words."""
-    vectors = WordVectors.load(file)
+    vectors = load_vectors(file)
     columns = [vectors.most_similar(word, topn=topn) for word in to_keys(vectors, words)]
     if as_json:
         print_json({word: _scored(column) for word, column in zip(words, columns, strict=True)})
@@ -65,20 +65,20 @@ def analogy(
     analogies are read from standard input, one per line, until an empty line
     or the end of the input.
     """
-    vectors = WordVectors.load(file)
+    vectors = load_vectors(file)
     if words:
         _answer(vectors, words, topn, as_json)
         return
     from_terminal = sys.stdin.isatty()
     if from_terminal:
-        typer.echo("Enter three words, for example: man king woman. An empty line quits.", err=True)
+        note("Enter three words, for example: man king woman. An empty line quits.")
     for question in _questions("analogy> " if from_terminal else ""):
         try:
             _answer(vectors, question, topn, as_json)
         except (KeyError, ValueError) as error:
             if not from_terminal:
                 raise
-            typer.echo(f"error: {one_line(error)}", err=True)
+            note(f"error: {one_line(error)}")
 
 
 def plot(
@@ -113,7 +113,7 @@ def plot(
         raise ValueError("--words and --top cannot be combined")
     check_picture(output, page=True)
     check_output(output)
-    vectors = WordVectors.load(file)
+    vectors = load_vectors(file)
     selected = to_keys(vectors, " ".join(words).split()) if words else vectors.index_to_key[: top or MAP_WORDS]
     n_labels = write_map(vectors, output, selected, method)
     drawn = len(set(selected))
@@ -130,7 +130,7 @@ def _questions(prompt: str) -> Iterator[list[str]]:
             yield line
     except EOFError:
         if prompt:  # the prompt of the shell belongs on a new line
-            typer.echo(err=True)
+            note()
 
 
 def _answer(vectors: WordVectors, words: list[str], topn: int, as_json: bool) -> None:

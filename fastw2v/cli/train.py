@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from fastw2v.cli import options
-from fastw2v.cli.inputs import read_corpus
-from fastw2v.cli.output import format_duration, print_facts, print_table
+from fastw2v.cli.inputs import load_vectors, read_corpus
+from fastw2v.cli.output import format_duration, note, print_facts, print_table
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
@@ -69,7 +69,7 @@ def train(
     sources = expand_source(corpus)
     check_not_input([output, plot], [*sources, include, exclude, counts, init])
     select_engine(engine, device, deterministic)  # report a missing GPU before reading the text
-    initial = None if init is None else WordVectors.load(init)
+    initial = None if init is None else load_vectors(init)
     if vector_size is None:
         vector_size = TrainingConfig.vector_size if initial is None else initial.vector_size
     elif initial is not None:
@@ -103,7 +103,7 @@ def train(
         errors=errors,
         workers=workers,
     )
-    typer.echo(f"training on {len(text):,} words ({len(text.vocabulary):,} distinct)", err=True)
+    note(f"training on {len(text):,} words ({len(text.vocabulary):,} distinct)")
     seconds = _fit(word2vec, text, initial)
     _save_vectors(word2vec.wv, output)
     if plot is not None:
@@ -158,13 +158,13 @@ def word2vec(context: typer.Context) -> None:
     if given.output is None:
         return
     if given.debug:
-        typer.echo(f"training on {len(text):,} words ({len(words):,} distinct)", err=True)
+        note(f"training on {len(text):,} words ({len(words):,} distinct)")
     start = time.perf_counter()
     estimator.fit(text, progress=None if given.debug else _no_progress)
     seconds = time.perf_counter() - start
     _save_vectors(estimator.wv, given.output, "bin" if given.binary else "txt")
     if given.debug:
-        typer.echo(f"{given.output}: {len(text) * given.iter / seconds:,.0f} words/s", err=True)
+        note(f"{given.output}: {len(text) * given.iter / seconds:,.0f} words/s")
 
 
 def plan(

@@ -10,7 +10,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-__all__ = ["parse"]
+from fastw2v.utils.quote import shorten
+
+__all__ = ["OPTIONS", "parse"]
+
+OPTIONS = {
+    "model": "-cbow",
+    "vector_size": "-size",
+    "window": "-window",
+    "sample": "-sample",
+    "negative": "-negative",
+    "workers": "-threads",
+    "epochs": "-iter",
+    "min_count": "-min-count",
+    "alpha": "-alpha",
+    "counts": "-read-vocab",
+}
+"""The option that sets each parameter of `fastw2v.Word2Vec` or `fastw2v.Corpus`."""
 
 # Option, type, default and help. The defaults are those of word2vec.c, except for -alpha and -threads.
 _OPTIONS: list[tuple[str, type, object, str]] = [
@@ -36,7 +52,7 @@ _OPTIONS: list[tuple[str, type, object, str]] = [
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; see fastw2v word2vec --help")
+        raise ValueError(f"{shorten(message, 300)}; see fastw2v word2vec --help")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -84,7 +100,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if options.output is None and options.save_vocab is None:
         parser.error("neither -output FILE nor -save-vocab FILE is given; give at least one of them")
     if options.hs:
-        raise ValueError("-hs 1 selects hierarchical softmax, which is not supported; use -hs 0 and -negative 5")
+        raise ValueError(
+            f"-hs {options.hs} selects hierarchical softmax, which is not supported; use -hs 0 and -negative 5"
+        )
     if options.classes:
         raise ValueError(
             f"-classes {options.classes} selects word classes, which are not supported; omit -classes and cluster the "

@@ -27,7 +27,7 @@ def test_train_names_what_is_wrong_with_the_corpus(run: Any, tmp_path: Path):
     text.write_text("")
     failed(run("train", text, "-o", output), "is empty")
     text.write_text("each word once")
-    failed(run("train", text, "-o", output), "min_count=5", "occurs 1 times")
+    failed(run("train", text, "-o", output), "--min-count 5", "occurs 1 time")
     text.write_bytes(b"caf\xe9")
     failed(run("train", text, "-o", output), "not UTF-8", "byte 3")
     assert not output.exists()

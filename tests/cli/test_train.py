@@ -58,12 +58,12 @@ def test_train_begins_with_vectors(run: Any, corpus: Path, tmp_path: Path):
     np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-3)
     wrong = run("train", corpus, "-o", second, "--init", first, "--vector-size", "9", *options)
     assert wrong.status == 2
-    assert "init has vectors of 8 dimensions, but vector_size is 9" in wrong.err
+    assert "--init has vectors of 8 dimensions, but --vector-size is 9" in wrong.err
     wrong = run("train", corpus, "-o", first, "--init", first, *options)
     assert wrong.status == 2
     wrong = run("train", corpus, "-o", second, "--init", tmp_path / "none.bin", *options)
-    assert (wrong.status, wrong.err) == (2, f"error: {tmp_path / 'none.bin'}: No such file or directory\n")
-    assert "vector_size is 0" in run("train", corpus, "-o", second, "--vector-size", "0").err
+    assert (wrong.status, wrong.err) == (2, f"error: --init {tmp_path / 'none.bin'}: No such file or directory\n")
+    assert "--vector-size is 0" in run("train", corpus, "-o", second, "--vector-size", "0").err
     assert run("train", corpus, "-o", second, *options).status == 0
     assert WordVectors.load(second).vector_size == inspect.signature(Word2Vec).parameters["vector_size"].default
 
@@ -87,7 +87,7 @@ def test_train_learns_and_gensim_reads_the_file(run: Any, corpus: Path, tmp_path
 )
 def test_train_refuses_bad_numbers(run: Any, corpus: Path, tmp_path: Path, option: str):
     output = tmp_path / "vectors.bin"
-    failed(run("train", corpus, "-o", output, option), option.split("=")[0].removeprefix("--").replace("-", "_"))
+    failed(run("train", corpus, "-o", output, option), f"error: {option.replace('=', ' is ')}")
     assert not output.exists()
 
 
