@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from fastw2v.cli.doctor import doctor
 from fastw2v.cli.errors import EXPECTED, LONGEST_MESSAGE, describe, messages_as_notes, option_names
 from fastw2v.cli.evaluate import evaluate
 from fastw2v.cli.files import align, convert, info
-from fastw2v.cli.output import check_printed, discard_unprinted, note, open_closed_streams
+from fastw2v.cli.output import discard_unprinted, note, open_closed_streams, say
 from fastw2v.cli.query import analogy, most_similar, plot
 from fastw2v.cli.train import demo, plan, train, word2vec
 from fastw2v.compat import word2vec_c
@@ -48,8 +49,8 @@ class _Command(TyperCommand):
             note("interrupted")
             raise typer.Exit(130) from None
         except EXPECTED as error:
-            if isinstance(error, OSError) and error.filename is None:
-                check_printed()
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:  # a reader such as `head` closed the pipe
+                raise
             note(f"error: {describe(error, options, values)}")
             raise typer.Exit(2) from error
 
@@ -180,7 +181,7 @@ _add(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"fastw2v {fastw2v.__version__}")
+        say(f"fastw2v {fastw2v.__version__}")
         raise typer.Exit
 
 

@@ -9,7 +9,7 @@ import typer
 
 import fastw2v
 from fastw2v.backend import cuda_problem
-from fastw2v.cli.output import note, one_line, print_facts, print_table
+from fastw2v.cli.output import note, one_line, print_facts, print_table, say
 from fastw2v.engines.selection import EngineName, select_engine
 from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.utils.system import available_processors, format_bytes
@@ -36,7 +36,7 @@ def doctor() -> None:
     facts["training would use"] = f"{selection.name} on {selection.device}: {selection.reason}"
     print_facts(facts)
 
-    typer.echo("\nTest run on each device with each engine:")
+    say("\nTest run on each device with each engine:")
     results: list[tuple[str, str, str]] = []
     failed = False
     for device, engine in ENGINES:

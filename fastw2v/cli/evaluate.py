@@ -9,7 +9,7 @@ import typer
 
 from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors
-from fastw2v.cli.output import format_number, format_percent, nan_to_none, print_json, print_table
+from fastw2v.cli.output import format_number, format_percent, nan_to_none, print_json, print_table, say
 
 if TYPE_CHECKING:
     from fastw2v.evaluate import AnalogyResult, PairsResult, SectionResult
@@ -85,10 +85,10 @@ def evaluate(
         )
         return
     if answered:
-        typer.echo(f"Analogies among the {restrict_vocab:,} most frequent words:")
+        say(f"Analogies among the {restrict_vocab:,} most frequent words:")
         _print_analogies(answered)
     if correlations:
-        typer.echo("Correlation with human scores of word pairs:")
+        say("Correlation with human scores of word pairs:")
         _print_correlations(
             [(name if suite else pair_files[name].name, result) for name, result in correlations.items()]
         )

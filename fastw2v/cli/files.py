@@ -10,7 +10,7 @@ import typer
 
 from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors, read_words, to_keys
-from fastw2v.cli.output import format_number, print_facts, print_json
+from fastw2v.cli.output import format_number, print_facts, print_json, say
 from fastw2v.cli.paths import check_vector_output
 from fastw2v.vectors import WordVectors
 
@@ -128,7 +128,7 @@ def _print_written(path: Path, vectors: WordVectors, as_json: bool, more: dict[s
     if as_json:
         print_json(summary)
         return
-    typer.echo(f"{path}: {len(vectors):,} words, {vectors.vector_size} dimensions, {summary['bytes']:,} bytes")
+    say(f"{path}: {len(vectors):,} words, {vectors.vector_size} dimensions, {summary['bytes']:,} bytes")
     for name, value in (more or {}).items():
         shown = format_number(value) if isinstance(value, float) else f"{value:,}"
-        typer.echo(f"{name.replace('_', ' ')}: {shown}")
+        say(f"{name.replace('_', ' ')}: {shown}")

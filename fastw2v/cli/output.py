@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 __all__ = [
+    "discard_unprinted",
     "format_duration",
     "format_number",
     "format_percent",
     "nan_to_none",
+    "note",
     "one_line",
+    "open_closed_streams",
     "print_facts",
     "print_json",
     "print_table",
+    "say",
 ]
 
 
@@ -60,19 +64,26 @@ def print_table(
         table.add_section()
         table.add_row(*map(_literal, total))
     # A pipe has no width, and rich's default of 80 columns would break words.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    with _standard_output():
+        Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def print_facts(facts: dict[str, str]) -> None:
     """Print a name and its value on each line, with aligned values."""
     width = max(map(len, facts))
     for name, value in facts.items():
-        typer.echo(f"{name:<{width}}  {value}")
+        say(f"{name:<{width}}  {value}")
 
 
 def print_json(content: Any) -> None:
     """Print data as indented JSON."""
-    typer.echo(json.dumps(content, indent=2))
+    say(json.dumps(content, indent=2))
+
+
+def say(text: str = "") -> None:
+    """Print a line to standard output."""
+    with _standard_output():
+        typer.echo(text)
 
 
 def note(text: str = "") -> None:
@@ -94,11 +105,6 @@ def open_closed_streams() -> None:
                 os.dup2(opened, number)
                 os.close(opened)
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
-
-
-def check_printed() -> None:
-    """Raise OSError if there is output that cannot be written to standard output."""
-    sys.stdout.flush()
 
 
 def discard_unprinted() -> None:
@@ -139,6 +145,16 @@ def format_duration(seconds: float) -> str:
 def nan_to_none(number: float) -> float | None:
     """Return a number unchanged, or None for NaN, which JSON cannot represent."""
     return number if number == number else None
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[None]:
+    """Context manager for printing. Errors name standard output, as errors of files name the file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = "standard output"
+        raise
 
 
 def _literal(content: object) -> Text:

@@ -13,7 +13,7 @@ import typer
 
 from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors, to_keys
-from fastw2v.cli.output import note, one_line, print_json, print_table
+from fastw2v.cli.output import note, one_line, print_json, print_table, say
 from fastw2v.cli.paths import check_output
 from fastw2v.vectors import WordVectors
 
@@ -118,7 +118,7 @@ def plot(
     n_labels = write_map(vectors, output, selected, method)
     drawn = len(set(selected))
     unlabelled = "" if n_labels == drawn else f", {drawn - n_labels:,} without a label for lack of space"
-    typer.echo(f"{output}: {drawn:,} words{unlabelled}")
+    say(f"{output}: {drawn:,} words{unlabelled}")
 
 
 def _questions(prompt: str) -> Iterator[list[str]]:
@@ -139,9 +139,9 @@ def _answer(vectors: WordVectors, words: list[str], topn: int, as_json: bool) ->
     a, b, c = to_keys(vectors, words)
     answers = vectors.analogy(a, b, c, topn=topn)
     if as_json:
-        typer.echo(json.dumps({"a": a, "b": b, "c": c, "answers": _scored(answers)}))
+        say(json.dumps({"a": a, "b": b, "c": c, "answers": _scored(answers)}))
         return
-    typer.echo(f"{a} is to {b} as {c} is to")
+    say(f"{a} is to {b} as {c} is to")
     print_table(["word", "cosine"], ([word, f"{cosine:.3f}"] for word, cosine in answers))
 
 

@@ -11,7 +11,7 @@ import typer
 
 from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors, read_corpus
-from fastw2v.cli.output import format_duration, note, print_facts, print_table
+from fastw2v.cli.output import format_duration, note, print_facts, print_table, say
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
@@ -129,7 +129,7 @@ def word2vec(context: typer.Context) -> None:
     try:
         given = word2vec_c.parse(context.args or ["--help"])
     except SystemExit:  # raised after the help is printed
-        typer.echo(context.command.epilog)
+        say(context.command.epilog or "")
         raise
     if not given.debug:
         logging.getLogger("fastw2v").setLevel(logging.WARNING)
@@ -222,17 +222,17 @@ def demo() -> None:
     """Train on text that comes with Python and show the results, in about ten seconds and without a download."""
     from fastw2v.datasets import demo_corpus
 
-    typer.echo(
+    say(
         "Training word vectors on text that comes with Python: the source code and documentation of its standard\n"
         "library. Words that occur in similar contexts get similar vectors.\n"
     )
     corpus = Corpus.from_sentences(demo_corpus(), min_count=20)
     word2vec = Word2Vec(vector_size=64, epochs=10)
-    typer.echo(f"{len(corpus):,} words ({len(corpus.vocabulary):,} distinct), {word2vec.epochs} epochs:")
+    say(f"{len(corpus):,} words ({len(corpus.vocabulary):,} distinct), {word2vec.epochs} epochs:")
     seconds = _fit(word2vec, corpus)
     speed = len(corpus) * word2vec.epochs / seconds
-    typer.echo(f"{seconds:.0f} s, {speed:,.0f} words/s, loss {_last_loss(word2vec)}")
-    typer.echo(f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}\n")
+    say(f"{seconds:.0f} s, {speed:,.0f} words/s, loss {_last_loss(word2vec)}")
+    say(f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}\n")
 
     neighbours = [
         (word, ", ".join(neighbour for neighbour, _ in word2vec.wv.most_similar(word, topn=5)))
@@ -243,8 +243,8 @@ def demo() -> None:
     if all(word in word2vec.wv for word in DEMO_ANALOGY):
         a, b, c = DEMO_ANALOGY
         answers = ", ".join(word for word, _ in word2vec.wv.analogy(a, b, c, topn=3))
-        typer.echo(f"{a} is to {b} as {c} is to: {answers}\n")
-    typer.echo(
+        say(f"{a} is to {b} as {c} is to: {answers}\n")
+    say(
         "Next, train on your own text (UTF-8, one sentence per line) and list the neighbours of a word:\n"
         "  fastw2v train corpus.txt --output vectors.safetensors\n"
         "  fastw2v most-similar vectors.safetensors WORD\n"

@@ -79,7 +79,7 @@ def test_evaluate_takes_a_suite_from_a_folder(run: Any, file: Path, korean: Path
     assert (shown["suite"], shown["pairs"][0]["name"]) == ("korean", "wordsim353-korean")
     failed(run("evaluate", file, "--suite", "korean", "--pairs", korean / "x"), "--suite", "cannot be combined")
     failed(run("evaluate", file, "--data", korean, "--pairs", korean / "x"), "--data")
-    failed(run("evaluate", file, "--data", tmp_path / "nowhere"), "nowhere", "not a folder")
+    failed(run("evaluate", file, "--data", tmp_path / "nowhere"), "--data", "nowhere", "no such folder")
     assert "korean" in run("evaluate", file, "--suite", "french").err
 
 
