@@ -24,7 +24,7 @@ import numpy as np
 
 from fastw2v.corpus.sources import PADDING, Errors, TextBlock, decode_block, valid_utf8
 from fastw2v.corpus.spill_buffer import SpillBuffer
-from fastw2v.kernels import numba_is_installed
+from fastw2v.kernels import numba_unavailable_reason
 
 __all__ = ["IndexedText", "TextIndexer", "WordTable", "index_text"]
 
@@ -387,7 +387,7 @@ def index_text(blocks: Iterator[TextBlock], *, lower: bool, errors: Errors, work
         first.append(block)
     all_blocks = itertools.chain(first, blocks)
     short = sum(len(block.data) for block in first) <= SHORT_TEXT_BYTES
-    if short or not numba_is_installed():
+    if short or numba_unavailable_reason():
         indexer = TextIndexer()
         for block in all_blocks:
             text = decode_block(block, errors)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 
+from fastw2v.utils.quote import shorten
+
 __all__ = ["numba_is_installed", "numba_unavailable_reason"]
 
 
@@ -32,7 +34,10 @@ def numba_unavailable_reason() -> str | None:
     if not numba_is_installed():
         return "Numba is not installed: pip install numba"
     try:
-        importlib.import_module("numba")
+        numba = importlib.import_module("numba")
     except Exception as error:  # the layers must work even if Numba does not support the installed NumPy
-        return f"Numba is installed but cannot be imported: {type(error).__name__}: {error}"
+        problem = shorten(" ".join(str(error).split()).rstrip("."), 200)
+        return f"Numba is installed but cannot be imported: {type(error).__name__}: {problem}"
+    if getattr(getattr(numba, "config", None), "DISABLE_JIT", False):
+        return "Numba does not compile, because NUMBA_DISABLE_JIT is set; unset it"
     return None

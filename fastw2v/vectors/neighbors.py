@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, set_rows, to_host, top_k
-from fastw2v.kernels import numba_is_installed
+from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.utils.system import available_processors
 
 __all__ = ["block_size", "nearest_rows", "ranked", "without"]
@@ -127,12 +127,10 @@ def _prefiltered(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[An
         return None
     if unit.size * len(queries) < PREFILTER_MIN_PRODUCTS:
         return None
-    if not numba_is_installed():
+    if numba_unavailable_reason():  # the result is the same without the prefilter
         return None
-    try:
-        from fastw2v.kernels import knn_prefilter
-    except ImportError:  # Numba does not support the installed NumPy; the result is the same without the prefilter
-        return None
+    from fastw2v.kernels import knn_prefilter
+
     wanted = k + int(np.bincount(pairs[:, 0]).max(initial=0))
     if (
         wanted > min(knn_prefilter.MAX_NEIGHBORS, len(unit))
