@@ -3,7 +3,8 @@
 Each line of a text is a sentence. Lines are split into tokens by ``str.split()``, that is, at Unicode white space.
 Reading a file is therefore equivalent to ``Corpus.from_sentences(line.split() for line in file)``. Only a line feed
 ends a line. A carriage return before the line feed is white space, and a byte order mark at the start of a file is
-skipped. With ``lower=True``, each token is converted with ``token.lower()``.
+skipped. The words of token lists can also be integers, such as the numbers of products or graph nodes. With
+``lower=True``, each token is converted with ``token.lower()``.
 
 A text is read only once. The ids of a long text are stored in a temporary file, so memory use grows with the number of
 distinct words rather than with the length of the text.
@@ -37,9 +38,11 @@ from fastw2v.corpus.sources import (
     read_blocks,
     text_size,
 )
-from fastw2v.corpus.vocabulary import Counts, Vocabulary, WordSelection
+from fastw2v.corpus.vocabulary import Counts, Vocabulary, WordSelection, kind_of_words
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.encodings import check_encoding
 from fastw2v.utils.progress import Progress
+from fastw2v.utils.quote import quote
 from fastw2v.utils.system import available_processors
 
 __all__ = ["Corpus", "as_corpus"]
@@ -66,6 +69,8 @@ class Corpus:
     - `exclude`: words to drop.
     - `counts`: words and counts of a different text, which are used instead of counting this text. Pass a `Vocabulary`,
       a mapping, or the path of a file with a word and its count on each line.
+
+    The words of a corpus are all strings or all integers. NumPy integers are converted to Python integers.
 
     Words that are not in the vocabulary are removed from the sentences, so their neighbours become adjacent. Ids are
     assigned in order of decreasing count. Words with equal counts are ordered by first appearance.
@@ -106,23 +111,28 @@ class Corpus:
         exclude: Iterable[str] = (),
         counts: Counts | None = None,
         lower: bool = False,
+        encoding: str = "utf-8",
         errors: Errors = "strict",
         workers: int | None = None,
     ) -> Corpus:
-        r"""Read UTF-8 text with one sentence per line and tokens separated by white space.
+        r"""Read text with one sentence per line and tokens separated by white space.
 
         Parameters
         ----------
         source : path, iterable of paths, or Sources
             A file, a folder, a glob pattern such as ``"part-*.txt"``, or ``"-"`` for standard input. Folders are
-            searched recursively. Files with the suffix ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` are decompressed as they
-            are read. `Sources` are the result of `fastw2v.corpus.sources.expand_source`.
+            searched recursively. Files compressed with gzip, bzip2, xz or zstd are decompressed as they are read,
+            whatever their names. `Sources` are the result of `fastw2v.corpus.sources.expand_source`.
         min_count, max_vocab, include, exclude, counts
             Parameters that select the vocabulary; see `Corpus`.
         lower : bool
             Whether to convert words to lower case.
+        encoding : str
+            Encoding of the text, such as "cp949" or "latin-1". A byte order mark of UTF-8, UTF-16 or UTF-32 at the
+            start of a file takes precedence.
         errors : {"strict", "replace", "ignore"}
-            How to handle bytes that are not valid UTF-8: raise an error, replace them with U+FFFD, or drop them.
+            How to handle bytes that are not valid in the encoding: raise an error, replace them with U+FFFD, or drop
+            them.
         workers : int, optional
             Number of threads. By default, the number of processors available to the process. The result does not depend
             on the number of threads.
@@ -130,12 +140,12 @@ class Corpus:
         Raises
         ------
         OSError
-            If a file cannot be found or read, or a folder contains no files.
+            If a file or folder cannot be found or read, or a folder contains no files.
         RuntimeError
-            If a ``.zst`` file is given, but no module that can decompress it is installed.
+            If a file is compressed with zstd, but no module that can decompress it is installed.
         ValueError
-            If a parameter is invalid, the text is empty or not valid UTF-8, a compressed file is damaged, or no word
-            occurs at least `min_count` times.
+            If a parameter is invalid, a file is not text or not valid in its encoding, a compressed file is damaged or
+            incomplete, there are no words, or no word occurs at least `min_count` times.
 
         Examples
         --------
@@ -150,13 +160,16 @@ class Corpus:
         """
         selection = WordSelection(min_count, max_vocab, include, exclude, counts)
         if errors not in ("strict", "replace", "ignore"):
-            raise ValueError(f"errors is {errors!r}; it must be 'strict', 'replace' or 'ignore'")
+            raise ValueError(f"errors is {quote(errors)}; it must be 'strict', 'replace' or 'ignore'")
+        check_encoding(encoding)
         sources = expand_source(source)
-        if all(path.is_file() and path.stat().st_size == 0 for path in sources):
+        empty = [path for path in sources if path.is_file() and path.stat().st_size == 0]
+        if len(empty) == len(sources):
             raise ValueError(f"{sources.name} is empty")
-        return cls._from_blocks(
-            read_blocks(sources), sources.name, selection, lower, errors, workers, text_size(sources)
-        )
+        if empty:
+            log.warning("%d of the %d files are empty: %s", len(empty), len(sources), Sources(tuple(empty)).name)
+        blocks = read_blocks(sources, encoding, errors)
+        return cls._from_blocks(blocks, sources.name, selection, lower, errors, workers, text_size(sources))
 
     @classmethod
     def from_lines(
@@ -211,27 +224,30 @@ class Corpus:
     @classmethod
     def from_sentences(
         cls,
-        sentences: Iterable[Sequence[str]],
+        sentences: Iterable[Sequence[Any]],
         min_count: int = MIN_COUNT,
         *,
         max_vocab: int | None = None,
-        include: Iterable[str] = (),
-        exclude: Iterable[str] = (),
+        include: Iterable[Any] = (),
+        exclude: Iterable[Any] = (),
         counts: Counts | None = None,
     ) -> Corpus:
-        """Read an iterable of token lists.
+        """Read an iterable of token lists, whose tokens are all strings or all integers.
 
         Parameters
         ----------
-        sentences : iterable of lists of str
+        sentences : iterable of lists of str, or of lists of int
             Token lists, one per sentence. They are iterated over once and not stored, so a generator can be passed.
+            Integers can be, for example, the numbers of products in a basket or of nodes on a graph walk. They are the
+            words of the vocabulary, and need not be consecutive.
         min_count, max_vocab, include, exclude, counts
             Parameters that select the vocabulary; see `Corpus`.
 
         Raises
         ------
         TypeError
-            If a sentence is a string instead of a list of strings, or a token is not a string.
+            If a sentence is a string instead of a list, a token is neither a string nor an integer, or strings and
+            integers are mixed.
         ValueError
             If a parameter is invalid, or no word occurs at least `min_count` times.
 
@@ -244,6 +260,11 @@ class Corpus:
         ['sat', 'cat', 'dog']
         >>> corpus.ids.tolist(), corpus.offsets.tolist()
         ([1, 0, 2, 0], [0, 2, 4])
+
+        Baskets of products:
+
+        >>> Corpus.from_sentences([[880012, 17, 5], [17, 5]], min_count=1).vocabulary.words
+        [17, 5, 880012]
         """
         selection = WordSelection(min_count, max_vocab, include, exclude, counts)
         if isinstance(sentences, (str, bytes, os.PathLike)):
@@ -252,37 +273,20 @@ class Corpus:
                 "[['the', 'cat'], ['the', 'dog']], or read a file with Corpus.from_text(path)"
             )
         indexer = TextIndexer()
-        words: list[str] = []
+        words: list[Any] = []
         breaks: list[int] = []
+        kind: type | None = None
+        first = 0  # number of the first sentence in `words`
         n_sentences = len(sentences) if isinstance(sentences, Sized) else None
         with Progress("reading", n_sentences, unit="sentences", delay=1) as progress:
             for number, sentence in enumerate(column_values(sentences)):
-                if isinstance(sentence, (str, bytes)):
-                    raise TypeError(
-                        f"sentence {number} is the string {sentence[:40]!r}; a sentence must be a list of tokens. "
-                        "Split it first, for example with sentence.split(), or read strings with Corpus.from_lines"
-                    )
-                breaks.append(len(words))
-                if isinstance(sentence, Mapping):
-                    raise TypeError(
-                        f"sentence {number} is a row of a table with the columns {', '.join(map(repr, sentence))}; a "
-                        "sentence must be a list of tokens. Choose a column first"
-                    )
-                try:
-                    words.extend(sentence)
-                except TypeError:
-                    hint = ". Pass integer ids to Corpus.from_ids" if isinstance(sentence, (int, np.integer)) else ""
-                    raise TypeError(
-                        f"sentence {number} is of type {type(sentence).__name__}; a sentence must be a list of "
-                        f"tokens{hint}"
-                    ) from None
                 if len(words) >= BLOCK_TOKENS:
-                    _check_words(words)
-                    indexer.add(words, breaks)
-                    words, breaks = [], []
-                    progress.update(number + 1)
-        _check_words(words)
-        indexer.add(words, breaks)
+                    kind = _add_words(indexer, words, breaks, first, kind)
+                    words, breaks, first = [], [], number
+                    progress.update(number)
+                breaks.append(len(words))
+                words.extend(_tokens(sentence, number))
+        _add_words(indexer, words, breaks, first, kind)
         return cls._from_indexed(indexer.indexed(), "the sentences", selection, 1)
 
     @classmethod
@@ -298,13 +302,14 @@ class Corpus:
         offsets : integer array, shape (n_sentences + 1,), optional
             Start of each sentence in `ids`, followed by T. By default, all ids are one sentence.
         vocabulary : Vocabulary, optional
-            The word of each id. By default, the word of an id is its decimal representation, and the vocabulary
-            contains all ids from 0 to the highest id, with their counts in `ids`.
+            The word of each id. By default, the word of an id is the integer itself, and the vocabulary contains all
+            ids from 0 to the highest id, with their counts in `ids`.
 
         Raises
         ------
         TypeError
-            If `ids` or `offsets` are not integers.
+            If `ids` or `offsets` are not integers, or `ids` consists of lists. Pass lists of integers to
+            `from_sentences`.
         ValueError
             If there are no ids, an id is negative or not in the vocabulary, the offsets do not run from 0 to T, or the
             offsets decrease.
@@ -316,7 +321,7 @@ class Corpus:
         >>> corpus
         <Corpus of 4 tokens in 2 sentences, 4 words>
         >>> corpus.vocabulary.words, corpus.vocabulary.counts.tolist()
-        (['0', '1', '2', '3'], [1, 1, 0, 2])
+        ([0, 1, 2, 3], [1, 1, 0, 2])
         """
         tokens = _integers(ids, "ids")
         if tokens.size == 0:
@@ -339,7 +344,7 @@ class Corpus:
             )
         tokens = tokens.astype(np.int32, copy=False)
         if vocabulary is None:
-            vocabulary = Vocabulary([str(i) for i in range(highest + 1)], np.bincount(tokens))
+            vocabulary = Vocabulary(range(highest + 1), np.bincount(tokens))
         bounds = np.array([0, tokens.size]) if offsets is None else _integers(offsets, "offsets")
         if bounds.size < 2 or bounds[0] != 0 or bounds[-1] != tokens.size:
             raise ValueError(
@@ -355,20 +360,22 @@ class Corpus:
 
     @classmethod
     def from_walks(cls, walks: Any, vocabulary: Vocabulary | None = None) -> Corpus:
-        """Create a corpus from graph walks, given as a matrix of node ids with one walk per row.
+        """Create a corpus from graph walks, given as a matrix of node ids with one walk per row, or as lists of nodes.
 
         Parameters
         ----------
-        walks : integer array, shape (n_walks, length)
-            Node ids, as a NumPy, CuPy or other array. Rows of shorter walks are padded with −1 at the end. Rows that
-            contain only padding are dropped.
+        walks : integer array of shape (n_walks, length), or iterable of lists
+            Node ids from 0 to V − 1, as a NumPy, CuPy or other array. Rows of shorter walks are padded with −1 at the
+            end. Rows that contain only padding are dropped. Alternatively, lists of any length. Their nodes can also be
+            strings, or integers that are not consecutive.
         vocabulary : Vocabulary, optional
-            See `from_ids`.
+            See `from_ids`. By default, the vocabulary of lists consists of the nodes that occur, in order of decreasing
+            count, as in `from_sentences`. Every node is kept, because there is no minimum count.
 
         Raises
         ------
         TypeError
-            If the ids are not integers.
+            If the ids of an array are not integers, or see `from_sentences`.
         ValueError
             If the array is not a matrix, an id is below −1 or not in the vocabulary, an id follows padding in its row,
             or there are no ids.
@@ -380,7 +387,14 @@ class Corpus:
         >>> corpus = Corpus.from_walks(np.array([[0, 1, 2], [2, 1, -1]]))
         >>> corpus.ids.tolist(), corpus.offsets.tolist()
         ([0, 1, 2, 2, 1], [0, 3, 5])
+
+        Walks over a graph whose nodes have other numbers:
+
+        >>> Corpus.from_walks([[70, 10, 30], [30, 10]]).vocabulary.words
+        [10, 30, 70]
         """
+        if not hasattr(walks, "dtype"):
+            return cls._from_walk_lists(walks, vocabulary)
         matrix = to_host(walks)
         if matrix.ndim != 2:
             raise ValueError(f"walks have shape {matrix.shape}; they must be a matrix with one walk per row")
@@ -396,6 +410,29 @@ class Corpus:
             raise ValueError(f"walk {wrong[0]} continues after -1; padding is allowed only at the end of a walk")
         offsets = np.concatenate(([0], np.cumsum(np.count_nonzero(present, axis=1))))
         return cls.from_ids(matrix[present], _without_repeats(offsets), vocabulary)
+
+    @classmethod
+    def _from_walk_lists(cls, walks: Any, vocabulary: Vocabulary | None) -> Corpus:
+        if isinstance(walks, (str, bytes)) or not isinstance(walks, Iterable):
+            raise TypeError(f"walks is {quote(walks)}; it must be an integer matrix, or an iterable of lists of nodes")
+
+        def without_padding() -> Iterator[list[Any]]:
+            for number, walk in enumerate(walks):
+                if isinstance(walk, (str, bytes)) or not isinstance(walk, Iterable):
+                    raise TypeError(f"walk {number} is {quote(walk)}; it must be a list of nodes")
+                nodes = list(walk)
+                while nodes and nodes[-1] == -1:
+                    nodes.pop()
+                if -1 in nodes:
+                    raise ValueError(f"walk {number} continues after -1; padding is allowed only at the end of a walk")
+                yield nodes
+
+        if vocabulary is None:
+            return cls.from_sentences(without_padding(), min_count=1)
+        lists = list(without_padding())
+        offsets = np.concatenate(([0], np.cumsum([len(nodes) for nodes in lists], dtype=np.int64)))
+        ids = np.array([node for nodes in lists for node in nodes])
+        return cls.from_ids(ids, _without_repeats(offsets), vocabulary)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Corpus:
@@ -431,6 +468,10 @@ class Corpus:
         ValueError
             If a word cannot be encoded in UTF-8 or contains a line feed.
 
+        Notes
+        -----
+        Integers are read back as integers.
+
         Examples
         --------
         >>> from fastw2v import Corpus
@@ -444,7 +485,8 @@ class Corpus:
     def write_text(self, path: str | os.PathLike[str]) -> None:
         r"""Write the corpus as text, with one sentence per line and spaces between words.
 
-        An incomplete file never appears under the final name.
+        Integers are written in decimal notation, and are read back as strings. An incomplete file never
+        appears under the final name.
 
         Raises
         ------
@@ -462,11 +504,11 @@ class Corpus:
         >>> Path("frequent.txt").read_text(encoding="utf-8")
         'the sat\nthe sat\n'
         """
-        words = self.vocabulary.words
+        words = [str(word) for word in self.vocabulary.words]
         for word in words:
             if word.split() != [word]:
                 raise ValueError(
-                    f"word {word!r} cannot be written to {path}: words must not be empty or contain white space"
+                    f"word {quote(word)} cannot be written to {path}: words must not be empty or contain white space"
                 )
         with atomic_write(Path(path)) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
             for start in range(0, len(self), BLOCK_TOKENS):
@@ -538,7 +580,7 @@ def as_corpus(
           `Corpus.from_sentences` or `Corpus.from_ids`, depending on whether it contains strings, token lists or
           integers.
         - A table with a single column is treated like that column.
-        - Any other iterable is read with `Corpus.from_sentences`.
+        - Any other iterable is read with `Corpus.from_sentences`, whose tokens can be strings or integers.
     min_count, max_vocab, counts
         Parameters that select the vocabulary; see `Corpus`. They are ignored if the input is already encoded or
         consists of ids.
@@ -574,7 +616,7 @@ def as_corpus(
     if isinstance(source, Mapping):
         raise TypeError(
             f"cannot make a corpus from {type(source).__name__}; pass the value of one of its keys: "
-            f"{', '.join(map(repr, source))}"
+            f"{quote(list(source))[1:-1]}"
         )
     if is_table(source):
         source = only_column(source)
@@ -611,6 +653,8 @@ def _counted(blocks: Iterator[TextBlock], progress: Progress) -> Iterator[TextBl
 def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
     """Log a warning if a corpus does not look like a text split into sentences and words."""
     words = corpus.vocabulary.words
+    if not isinstance(words[0], str):
+        return
     if any_mark := sum(word.startswith("\ufeff") for word in words if not word.isascii()):
         log.warning(
             "%s: %d words begin with a byte order mark, probably because files were concatenated; remove the marks "
@@ -648,18 +692,66 @@ def _without_repeats(offsets: np.ndarray) -> np.ndarray:
     return offsets[np.concatenate(([True], offsets[1:] > offsets[:-1]))]
 
 
-def _check_words(words: list[Any]) -> None:
-    for kind in set(map(type, words)):
-        if issubclass(kind, (int, np.integer)):
-            raise TypeError(f"the tokens include integers ({kind.__name__}); pass integer ids to Corpus.from_ids")
-        if not issubclass(kind, str):
-            raise TypeError(f"the tokens include values of type {kind.__name__}; tokens must be strings")
+def _tokens(sentence: Any, number: int) -> Iterable[Any]:
+    """Return a sentence, or raise TypeError if it is not a list of tokens."""
+    if isinstance(sentence, (str, bytes)):
+        raise TypeError(
+            f"sentence {number} is the string {quote(sentence)}; a sentence must be a list of tokens. "
+            "Split it first, for example with sentence.split(), or read strings with Corpus.from_lines"
+        )
+    if isinstance(sentence, Mapping):
+        raise TypeError(
+            f"sentence {number} is a row of a table with the columns {quote(list(sentence))[1:-1]}; a sentence must be "
+            "a list of tokens. Choose a column first"
+        )
+    try:
+        return iter(sentence)
+    except TypeError:
+        is_integer = isinstance(sentence, (int, np.integer))
+        hint = ". If all integers are one sentence, pass them to Corpus.from_ids" if is_integer else ""
+        raise TypeError(
+            f"sentence {number} is {quote(sentence)} of type {type(sentence).__name__}; a sentence must be a list of "
+            f"tokens{hint}"
+        ) from None
+
+
+def _add_words(
+    indexer: TextIndexer, words: list[Any], breaks: list[int], first: int, expected: type | None
+) -> type | None:
+    """Add sentences to an indexer, and return whether their tokens are strings or integers (None if there are none).
+
+    `first` is the number of the first sentence, and `expected` is the type of the tokens of earlier sentences.
+    """
+    kind = kind_of_words(words)
+    if words and (kind is None or expected not in (kind, None)):
+        expected = expected or kind_of_words(words[:1])
+        at = next(i for i, word in enumerate(words) if kind_of_words([word]) != expected or expected is None)
+        sentence = int(np.searchsorted(breaks, at, side="right")) - 1
+        mixed = expected is not None and kind_of_words(words[at : at + 1]) is not None
+        others = {str: "strings", int: "integers"}
+        raise TypeError(
+            f"token {at - breaks[sentence]} of sentence {first + sentence} is {quote(words[at])} of type "
+            f"{type(words[at]).__name__}"
+            + (f", but the tokens before it are {others[expected]}" if mixed and expected else "")
+            + "; tokens must be all strings or all integers"
+        )
+    if kind is int:
+        words = [int(word) for word in words]
+    indexer.add(words, breaks)
+    return kind or expected
 
 
 def _integers(array: Any, name: str) -> np.ndarray:
-    array = to_host(array) if hasattr(array, "dtype") else np.asarray(array)
+    lists = (
+        "Pass lists of integers, such as baskets, to Corpus.from_sentences, and a matrix of walks to Corpus.from_walks"
+    )
+    try:
+        array = to_host(array) if hasattr(array, "dtype") else np.asarray(array)
+    except ValueError:  # lists of different lengths
+        raise TypeError(f"{name} is {quote(array)}; it must be a flat list of integers. {lists}") from None
     if array.ndim != 1:
-        raise ValueError(f"{name} have shape {array.shape}; they must be one-dimensional")
+        raise ValueError(f"{name} have shape {array.shape}; they must be one-dimensional. {lists}")
     if array.size and not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"{name} are of type {array.dtype}; they must be integers")
+        hint = f". {lists}" if array.dtype == object else ""
+        raise TypeError(f"{name} are of type {array.dtype}; they must be integers{hint}")
     return array

@@ -1,14 +1,18 @@
 """Text sources: files, folders, patterns and standard input, read in blocks that end at white space.
 
-Compressed files are decompressed as they are read. A line ends at a line feed or at the end of a file, and a byte order
-mark at the start of a file is skipped. Text is split into words by `fastw2v.corpus.indexer`, not by this module.
+Compressed files are recognised by their content and decompressed as they are read. Text in other encodings is converted
+to UTF-8. A line ends at a line feed or at the end of a file, and a byte order mark at the start of a file is skipped.
+Text is split into words by `fastw2v.corpus.indexer`, not by this module.
 """
 
 from __future__ import annotations
 
+import codecs
+import errno
 import glob
-import importlib
+import itertools
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -17,6 +21,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastw2v.corpus.columns import is_missing
+from fastw2v.corpus.signatures import SIGNATURE_BYTES, what_is_not_text
+from fastw2v.utils.compression import read_decompressed
+from fastw2v.utils.encodings import SAMPLE_BYTES, check_encoding, encoding_of_mark, guess_encoding
+from fastw2v.utils.quote import quote, shorten
 
 __all__ = [
     "Errors",
@@ -32,7 +40,7 @@ __all__ = [
 ]
 
 Errors = Literal["strict", "replace", "ignore"]
-"""How to handle bytes that are not valid UTF-8: raise an error, replace them with U+FFFD, or drop them."""
+"""How to handle bytes that are not valid in the encoding: raise an error, replace them with U+FFFD, or drop them."""
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 """A path, a glob pattern, ``"-"``, an iterable of these, or the `Sources` returned by `expand_source`."""
 BLOCK_BYTES = 1 << 22
@@ -43,8 +51,10 @@ STDIN = Path("-")
 """The path that represents standard input."""
 PADDING = b" " * 64
 """White space appended to every block, because compiled code reads this many bytes at a time."""
-_OPENERS = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
-"""Modules that open compressed files, by suffix."""
+_COMPRESSED = (".gz", ".bz2", ".xz", ".lzma", ".zst")
+"""Suffixes of files whose uncompressed size is unknown. Compression is recognised by content, so this is a guess."""
+_LONGEST_NAME = 200
+"""Number of characters of a path that messages show."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +118,10 @@ def expand_source(source: Source) -> Sources:
     Parameters
     ----------
     source : path, iterable of paths, or Sources
-        Each path can be a file, a folder, a pattern with ``*``, ``?`` or ``[``, or ``-`` for standard input. A folder
-        is searched recursively. Its files are sorted by path, and hidden files are ignored.
+        Each path can be a file, a folder, a pattern with ``*``, ``?`` or ``[``, or ``-`` for standard input. Folders,
+        including those that match a pattern, are searched recursively. Their files are sorted by path, and hidden files
+        and folders are ignored. Links are followed. A link to a folder that contains the link is ignored, because the
+        files of this folder are read anyway.
 
     Returns
     -------
@@ -118,7 +130,8 @@ def expand_source(source: Source) -> Sources:
     Raises
     ------
     OSError
-        If a file does not exist, a folder contains no files, or a pattern matches no files.
+        If a file does not exist, a folder contains no files or cannot be read, a pattern matches no files, or a folder
+        contains a broken link or something that is neither a file nor a folder.
     TypeError
         If a path is not a string or path-like object.
 
@@ -137,20 +150,26 @@ def expand_source(source: Source) -> Sources:
         return source
     if isinstance(source, (str, os.PathLike)):
         return Sources(tuple(_expand(source)))
+    if not isinstance(source, Iterable):
+        raise TypeError(f"source is {quote(source)}; it must be a path or a list of paths")
     found = tuple(path for one in source for path in _expand(one))
     if not found:
         raise FileNotFoundError("the source is an empty list; pass at least one file")
     return Sources(found)
 
 
-def read_blocks(paths: Iterable[Path]) -> Iterator[TextBlock]:
-    r"""Yield the text of files in blocks that end at white space; each file is opened once.
+def read_blocks(paths: Iterable[Path], encoding: str = "utf-8", errors: Errors = "strict") -> Iterator[TextBlock]:
+    r"""Yield the text of files as UTF-8, in blocks that end at white space; each file is opened once.
 
     Parameters
     ----------
     paths : Sources, or iterable of Path
-        Files, or `STDIN`. Expand folders and patterns with `expand_source` first. Files with the suffix ``.gz``,
-        ``.bz2``, ``.xz`` or ``.zst`` are decompressed.
+        Files, or `STDIN`. Expand folders and patterns with `expand_source` first. Files compressed with gzip, bzip2, xz
+        or zstd are decompressed, whatever their names.
+    encoding : str
+        Encoding of the text. A byte order mark of UTF-8, UTF-16 or UTF-32 takes precedence.
+    errors : {"strict", "replace", "ignore"}
+        How to handle bytes that are not valid in an encoding other than UTF-8. UTF-8 is not checked; see `valid_utf8`.
 
     Yields
     ------
@@ -161,9 +180,10 @@ def read_blocks(paths: Iterable[Path]) -> Iterator[TextBlock]:
     OSError
         If a file cannot be read.
     RuntimeError
-        If a ``.zst`` file is given, but no module that can decompress it is installed.
+        If a file is compressed with zstd, but no module that can decompress it is installed.
     ValueError
-        If a compressed file is damaged, a file is UTF-16, or more than `LONGEST_WORD` bytes contain no white space.
+        If a file is not text, is not valid in its encoding or contains more than `LONGEST_WORD` bytes without white
+        space, or if a compressed file is damaged or incomplete.
 
     Examples
     --------
@@ -172,19 +192,25 @@ def read_blocks(paths: Iterable[Path]) -> Iterator[TextBlock]:
     >>> _ = Path("corpus.txt").write_text("the cat sat", encoding="utf-8")
     >>> [block.data.rstrip() for block in read_blocks([Path("corpus.txt")])]
     [b'the cat', b'sat']
+    >>> _ = Path("menu.txt").write_text("café", encoding="latin-1")
+    >>> [block.data.rstrip().decode() for block in read_blocks([Path("menu.txt")], encoding="latin-1")]
+    ['café']
     """
     for path in paths:
+        name = "standard input" if path == STDIN else shorten(str(path), _LONGEST_NAME)
         with _opened(path) as file:
-            yield from _blocks_of_file(file, path)
+            pieces = read_decompressed(file, name, BLOCK_BYTES)
+            yield from _blocks_of_text(_as_utf8(pieces, encoding, errors, name), name)
 
 
 def text_size(paths: Iterable[Path]) -> int | None:
-    """Return the size of text files in bytes, or None if it is not known before they are read.
+    """Return the size of text files in bytes, for progress bars, or None if it is not known before they are read.
 
     Parameters
     ----------
     paths : Sources, or iterable of Path
-        As for `read_blocks`. The size is not known for compressed files, standard input, pipes and devices.
+        As for `read_blocks`. The size is not known for standard input, pipes, devices, and files with the suffix of
+        a compressed file.
 
     Examples
     --------
@@ -198,7 +224,7 @@ def text_size(paths: Iterable[Path]) -> int | None:
     """
     total = 0
     for path in paths:
-        if path.suffix in (*_OPENERS, ".zst") or not path.is_file():
+        if path.suffix.lower() in _COMPRESSED or not path.is_file():
             return None
         total += path.stat().st_size
     return total
@@ -237,7 +263,9 @@ def blocks_of_lines(lines: Iterable[Any], name: str) -> Iterator[TextBlock]:
         if not isinstance(line, str):
             if is_missing(line):
                 continue
-            raise TypeError(f"{name}: line {number} is of type {type(line).__name__}; lines must be strings")
+            raise TypeError(
+                f"{name}: line {number} is {quote(line)} of type {type(line).__name__}; lines must be strings"
+            )
         if not line.isascii():
             try:
                 line.encode()
@@ -312,46 +340,168 @@ def decode_block(block: TextBlock, errors: Errors) -> str:
         return block.data.decode(errors=errors)
     except UnicodeDecodeError as error:
         byte = block.data[error.start]
+        start = max(0, error.start - SAMPLE_BYTES // 2)
+        data = block.data[1 + block.data.rfind(b"\n", 0, start) :].rstrip()
+        guess = guess_encoding(data)
+        advice = (
+            _proposal(block.data[block.data.rfind(b"\n", 0, error.start) + 1 :], guess)
+            if guess
+            else "Read it with the encoding of the text"
+        )
         raise ValueError(
-            f"{block.name} is not UTF-8: byte {block.position + error.start} is {byte:#04x} ({error.reason}); convert "
-            "it first, for example with iconv -f LATIN1 -t UTF-8, or read it with errors='replace' or 'ignore'"
+            f"{block.name} is not UTF-8: byte {block.position + error.start} is {byte:#04x} ({error.reason}). "
+            f"{advice}, or with errors='replace' or errors='ignore'"
         ) from error
 
 
 def _expand(source: str | os.PathLike[str]) -> list[Path]:
+    if not isinstance(source, (str, os.PathLike)):
+        raise TypeError(f"source contains {quote(source)} of type {type(source).__name__}; pass paths")
     path = Path(source)
-    if path == STDIN or path.is_file():
+    if path == STDIN:
         return [path]
-    if path.is_dir():
-        found = [
-            file
-            for file in sorted(path.rglob("*"))
-            if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        ]
-        if not found:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise _broken_link(path) from None
+    except (OSError, ValueError) as error:  # ValueError: the name contains a null character
+        if isinstance(error, OSError) and error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR):
+            raise
+    else:
+        if not stat.S_ISDIR(mode):
+            return [path]  # a file, a pipe or a device
+        if not (found := _files_in(path)):
             raise FileNotFoundError(f"there are no files in the folder {path} or its sub-folders")
         return found
-    if path.exists():  # a pipe or a device
-        return [path]
-    if not glob.has_magic(str(path)):
-        raise FileNotFoundError(f"there is no corpus file {path}")
-    found = [file for file in map(Path, sorted(glob.glob(str(path), recursive=True))) if file.is_file()]  # noqa: PTH207  # Path.glob rejects absolute patterns
+    name = shorten(str(path), _LONGEST_NAME)
+    if len(text := str(source)) > 4 * _LONGEST_NAME or "\n" in text:
+        raise FileNotFoundError(
+            f"source is a text of {len(text)} characters, {quote(text)}, but it must be the path of a file. Pass the "
+            "lines of a text to Corpus.from_lines"
+        )
+    if not glob.has_magic(text):
+        raise FileNotFoundError(f"there is no corpus file {name}")
+    found = _matches(path)
     if not found:
-        raise FileNotFoundError(f"no file matches {path}")
+        raise FileNotFoundError(f"no file matches {name}")
     return found
 
 
-def _blocks_of_file(file: Any, path: Path) -> Iterator[TextBlock]:
-    name = "standard input" if path == STDIN else str(path)
+def _files_in(top: Path) -> list[Path]:
+    """Return the files in a folder and its sub-folders, sorted by path, except for hidden ones."""
+    found: list[Path] = []
+    pending: list[tuple[Path, tuple[tuple[int, int], ...]]] = [(top, ())]
+    while pending:
+        folder, parents = pending.pop()
+        status = folder.stat()
+        identity = status.st_dev, status.st_ino
+        if identity in parents:
+            continue
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                path = Path(entry.path)
+                if entry.is_dir():
+                    pending.append((path, (*parents, identity)))
+                elif entry.is_file():
+                    found.append(path)
+                elif entry.is_symlink() and not path.exists():
+                    raise _broken_link(path)
+                else:
+                    raise OSError(f"{path} is neither a file nor a folder; pass it on its own, or remove it from {top}")
+    return sorted(found)
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """Return the files that match a pattern, and the files in folders that match it, sorted by path."""
+    for parent in pattern.parents:  # `glob` ignores folders that cannot be read
+        for folder in filter(os.path.isdir, glob.glob(str(parent), recursive=True)):  # noqa: PTH207  # Path.glob rejects absolute patterns
+            with os.scandir(folder):
+                Path(folder, os.curdir).stat()
+        if not glob.has_magic(str(parent)):
+            break
+    found: set[Path] = set()
+    for match in _outside_loops(map(Path, glob.glob(str(pattern), recursive=True))):  # noqa: PTH207
+        if match.is_dir():
+            found.update(_files_in(match))
+        elif not match.exists():
+            raise _broken_link(match)
+        else:
+            found.add(match)
+    return sorted(_outside_loops(found))
+
+
+def _outside_loops(paths: Iterable[Path]) -> list[Path]:
+    """Leave out paths that lead through a link to a folder that contains the link."""
+    paths = list(paths)
+    loops = {folder for folder in {path.parent for path in paths} if _is_in_loop(folder)}
+    return [path for path in paths if path.parent not in loops]
+
+
+def _is_in_loop(folder: Path) -> bool:
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100  # Path.resolve follows links
+    folders = [os.path.realpath(parent) for parent in (folder, *folder.parents)]
+    return len(set(folders)) < len(folders)
+
+
+def _broken_link(path: Path) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"{path} is a link to {path.readlink()}, which does not exist; restore the file, or remove the link"
+    )
+
+
+def _opened(path: Path) -> AbstractContextManager[Any]:
+    return nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb")
+
+
+def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) -> Iterator[bytes]:
+    """Convert the pieces of a file to UTF-8; raise ValueError if they are not text."""
+    first = next(pieces, b"")
+    while len(first) < 4 and (more := next(pieces, b"")):  # a mark has up to four bytes
+        first += more
+    encoding = encoding_of_mark(first) or encoding
+    if problem := what_is_not_text(first):
+        raise ValueError(f"{name} {problem}")
+    if check_encoding(encoding) in ("utf-8", "utf-8-sig"):
+        sample = first[:SIGNATURE_BYTES]
+        if sample.count(0) > len(sample) // 8 and (guess := guess_encoding(sample)):
+            raise ValueError(f"{name} is not UTF-8. {_proposal(sample, guess)}")
+        yield first
+        yield from pieces
+        return
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    position = 0
+    for piece in itertools.chain((first,), pieces, (b"",)):  # the empty piece marks the end
+        try:
+            text = decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            at = position + len(piece) - len(error.object) + error.start  # the decoder prepends what it kept
+            raise ValueError(
+                f"{name} is not {encoding}: byte {at} is {error.object[error.start]:#04x} ({error.reason}). Read it "
+                "with another encoding, or with errors='replace' or errors='ignore'"
+            ) from error
+        position += len(piece)
+        yield text.encode(errors="replace")
+
+
+def _proposal(data: bytes, encoding: str) -> str:
+    """Return advice to read a text in an encoding that fits, with the first words that are not ASCII."""
+    text = data[:SIGNATURE_BYTES].decode(encoding, "replace")
+    words = text.split()
+    start = next((i for i, word in enumerate(words) if not word.isascii()), 0)
+    sample = shorten(" ".join(words[start : start + 4]), 40)
+    return f"It is probably {encoding} ({sample!r}): read it with encoding={encoding!r}"
+
+
+def _blocks_of_text(pieces: Iterator[bytes], name: str) -> Iterator[TextBlock]:
     position = 0
     rest = b""
-    while block := _read(file, path):
-        if position == 0 and not rest:
-            if block.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise ValueError(f"{name} is UTF-16, not UTF-8; convert it first with iconv -f UTF-16 -t UTF-8")
-            if block.startswith(b"\xef\xbb\xbf"):
-                block = block[3:]
-                position = 3
+    for block in pieces:
+        if position == 0 and not rest and block.startswith(codecs.BOM_UTF8):
+            block = block[len(codecs.BOM_UTF8) :]
+            position = len(codecs.BOM_UTF8)
         # ASCII white space is never part of a multi-byte UTF-8 character, so the text can be cut after white space.
         cut = 1 + max(block.rfind(b" "), block.rfind(b"\n"), block.rfind(b"\t"))
         if cut:
@@ -367,36 +517,3 @@ def _blocks_of_file(file: Any, path: Path) -> Iterator[TextBlock]:
                     "that the file is text"
                 )
     yield TextBlock(rest + b"\n" + PADDING, name, position)
-
-
-def _read(file: Any, path: Path) -> bytes:
-    """Read `BLOCK_BYTES` bytes, or fewer at the end of the file; convert all decompression errors to ValueError."""
-    try:
-        return file.read(BLOCK_BYTES)
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:  # a disk error, not a decompression error
-            raise
-        raise ValueError(f"{path} is not a valid {path.suffix} file: {error}") from error
-
-
-def _opened(path: Path) -> AbstractContextManager[Any]:
-    if path == STDIN:
-        return nullcontext(sys.stdin.buffer)
-    if path.suffix in _OPENERS:
-        return importlib.import_module(_OPENERS[path.suffix]).open(path, "rb")
-    if path.suffix == ".zst":
-        return _zstandard(path).open(path, "rb")
-    return path.open("rb")
-
-
-def _zstandard(path: Path) -> Any:
-    """Return a module that reads .zst files: the standard module of Python 3.14 and later, or one of two packages."""
-    for name in ("compression.zstd", "backports.zstd", "zstandard"):
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            continue
-    raise RuntimeError(
-        f"cannot read {path}: Python {sys.version_info.major}.{sys.version_info.minor} does not support .zst files. "
-        "Run pip install zstandard, or decompress the file first with zstd -d"
-    )

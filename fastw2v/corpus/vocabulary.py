@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from fastw2v.corpus.indexer import IndexedText
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.encodings import guess_encoding
+from fastw2v.utils.quote import quote
 
-__all__ = ["Counts", "Vocabulary", "WordSelection", "order_by_count"]
+__all__ = ["Counts", "NoKnownWordsError", "Vocabulary", "WordSelection", "kind_of_words", "order_by_count"]
 
-Counts: TypeAlias = "Vocabulary | Mapping[str, int] | str | os.PathLike[str]"
+Counts: TypeAlias = "Vocabulary | Mapping[Any, int] | str | os.PathLike[str]"
 """Words and counts: a vocabulary, a mapping, or the path of a file with a word and its count on each line."""
 log = logging.getLogger("fastw2v")
+
+
+SMALL_SHARE = 0.2
+"""If a smaller share of a text is in the given counts, the counts probably belong to another text."""
+
+
+class NoKnownWordsError(ValueError):
+    """Error for a text of which no word is in the given counts.
+
+    Examples
+    --------
+    >>> from fastw2v import Corpus
+    >>> Corpus.from_sentences([["un", "chat"]], counts={"the": 5, "cat": 2})
+    Traceback (most recent call last):
+        ...
+    fastw2v.corpus.vocabulary.NoKnownWordsError: the sentences: none of the 2 distinct words is in the given counts ...
+    """
 
 
 class Vocabulary:
@@ -28,22 +49,22 @@ class Vocabulary:
 
     Parameters
     ----------
-    words : sequence of str
-        Distinct words in order of id.
+    words : sequence of str, or of int
+        Distinct words in order of id. NumPy integers are converted to Python integers.
     counts : integer array, shape (V,)
         Count of each word, at least 0.
 
     Attributes
     ----------
-    words : list of str
+    words : list of str, or list of int
         The words in order of id.
     counts : int64 array, shape (V,)
-    word_to_id : dict of str to int
+    word_to_id : dict of str or int to int
 
     Raises
     ------
     TypeError
-        If a word is not a string, or the counts are not integers.
+        If the words are not all strings or all integers, or the counts are not integers.
     ValueError
         If a word occurs twice, a count is negative, or the numbers of words and counts differ.
 
@@ -59,26 +80,32 @@ class Vocabulary:
     False
     """
 
-    def __init__(self, words: Sequence[str], counts: np.ndarray | Sequence[int]) -> None:
-        self.words = list(words)
+    def __init__(self, words: Sequence[Any], counts: np.ndarray | Sequence[int]) -> None:
+        self.words: list[Any] = list(words)
+        kind = kind_of_words(self.words)
+        if self.words and kind is None:
+            expected = kind_of_words(self.words[:1])
+            word = next(word for word in self.words if kind_of_words([word]) != expected or expected is None)
+            raise TypeError(
+                f"word {quote(word)} is of type {type(word).__name__}; words must be all strings or all integers"
+            )
+        if kind is int:
+            self.words = [int(word) for word in self.words]
         self.counts = _checked_counts(counts)
         self.word_to_id = dict(zip(self.words, range(len(self.words)), strict=True))
         if len(self.counts) != len(self.words):
             raise ValueError(f"{len(self.words)} words but {len(self.counts)} counts; each word needs one count")
-        if not all(issubclass(kind, str) for kind in set(map(type, self.words))):
-            word = next(word for word in self.words if not isinstance(word, str))
-            raise TypeError(f"word {word!r} is of type {type(word).__name__}; words must be strings")
         if len(self.word_to_id) != len(self.words):
             twice = next(word for i, word in enumerate(self.words) if self.word_to_id[word] != i)
-            raise ValueError(f"word {twice!r} occurs twice; words must be distinct")
+            raise ValueError(f"word {quote(twice)} occurs twice; words must be distinct")
 
     @classmethod
-    def from_counts(cls, counts: Mapping[str, int], min_count: int = 1, max_vocab: int | None = None) -> Vocabulary:
+    def from_counts(cls, counts: Mapping[Any, int], min_count: int = 1, max_vocab: int | None = None) -> Vocabulary:
         """Return a vocabulary whose words are in order of decreasing count.
 
         Parameters
         ----------
-        counts : mapping of str to int
+        counts : mapping of str or int to int
             Words and their counts. Words with equal counts keep their order in the mapping.
         min_count : int
             Minimum count of a word.
@@ -91,10 +118,10 @@ class Vocabulary:
         >>> Vocabulary.from_counts({"cat": 2, "the": 5, "zebra": 1}, min_count=2).words
         ['the', 'cat']
         """
-        words = np.array(list(counts), dtype=object)
+        words = list(counts)
         numbers = _checked_counts(list(counts.values()))
         order = order_by_count(numbers, min_count, max_vocab)
-        return cls(words[order].tolist(), numbers[order])
+        return cls([words[i] for i in order.tolist()], numbers[order])
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], errors: str = "strict") -> Vocabulary:
@@ -125,18 +152,23 @@ class Vocabulary:
         words: list[str] = []
         counts: list[int] = []
         seen: set[str] = set()
-        for number, line in enumerate(Path(path).read_bytes().split(b"\n"), start=1):
-            if not line:
+        data = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
+        for number, line in enumerate(data.split(b"\n"), start=1):
+            if not line.strip():
                 continue
             try:
                 word, _, count = line.decode("utf-8", errors).rpartition(" ")
             except UnicodeDecodeError as error:
-                raise ValueError(f"{path}, line {number}: not UTF-8: {error}") from error
+                guess = guess_encoding(data)
+                advice = f". It is probably {guess}; convert it to UTF-8 first" if guess else ""
+                raise ValueError(f"{path}, line {number}: not UTF-8: {error.reason}{advice}") from error
             # A count of 20 or more digits does not fit in 64 bits, and Python refuses to parse thousands of digits.
             if not word or not (count.strip().isdecimal() and len(count) < 20):
-                raise ValueError(f"{path}, line {number}: expected a word, a space and its count, found {line[:80]!r}")
+                raise ValueError(
+                    f"{path}, line {number}: expected a word, a space and its count, found {quote(line.strip())}"
+                )
             if word in seen:
-                raise ValueError(f"{path}, line {number}: word {word!r} occurs a second time")
+                raise ValueError(f"{path}, line {number}: word {quote(word)} occurs a second time")
             seen.add(word)
             words.append(word)
             counts.append(int(count))
@@ -145,7 +177,8 @@ class Vocabulary:
     def save(self, path: str | os.PathLike[str]) -> None:
         r"""Write the vocabulary as UTF-8 text, with one line ``word count`` per word in order of id.
 
-        An incomplete file never appears under the final name.
+        Integers are written in decimal notation, and are read back as strings. An incomplete file never
+        appears under the final name.
 
         Raises
         ------
@@ -162,16 +195,16 @@ class Vocabulary:
         >>> Path("vocabulary.txt").read_text(encoding="utf-8")
         'the 5\ncat 2\n'
         """
-        for word in self.words:
+        for word in map(str, self.words):
             if not word or "\n" in word:
                 raise ValueError(
-                    f"word {word!r} cannot be written to {path}: words must not be empty or contain line feeds"
+                    f"word {quote(word)} cannot be written to {path}: words must not be empty or contain line feeds"
                 )
         with atomic_write(Path(path)) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{word} {count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
 
     @property
-    def id_to_word(self) -> list[str]:
+    def id_to_word(self) -> list[Any]:
         """The words in order of id, so that ``id_to_word[i]`` is the word with id ``i``.
 
         Examples
@@ -188,7 +221,7 @@ class Vocabulary:
     def __contains__(self, word: object) -> bool:
         return word in self.word_to_id
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.words)
 
     def __eq__(self, other: object) -> bool:
@@ -211,9 +244,9 @@ class WordSelection:
         Minimum count of a word.
     max_vocab : int or None
         Maximum number of words. The most frequent words are kept. If None, the number is not limited.
-    include : iterable of str
+    include : iterable of str or int
         Words to keep regardless of their counts. They are kept first if `max_vocab` limits the vocabulary.
-    exclude : iterable of str
+    exclude : iterable of str or int
         Words to drop.
     counts : Vocabulary, mapping, path or None
         Words and counts to use instead of counting the text. If None, the words of the text are counted.
@@ -242,8 +275,8 @@ class WordSelection:
         self,
         min_count: int,
         max_vocab: int | None,
-        include: Iterable[str],
-        exclude: Iterable[str],
+        include: Iterable[Any],
+        exclude: Iterable[Any],
         counts: Counts | None,
     ) -> None:
         if not isinstance(min_count, (int, np.integer)) or min_count < 0:
@@ -252,13 +285,13 @@ class WordSelection:
             raise ValueError(f"max_vocab is {max_vocab!r}; it must be an integer of at least 1, or None for no limit")
         for name, words in (("include", include), ("exclude", exclude)):
             if isinstance(words, str):
-                raise TypeError(f"{name} is the string {words!r}; it must be a list of words")
+                raise TypeError(f"{name} is the string {quote(words)}; it must be a list of words")
         self.min_count = min_count
         self.max_vocab = max_vocab
         self.include = frozenset(include)
         self.exclude = frozenset(exclude)
         if both := self.include & self.exclude:
-            raise ValueError(f"word {min(both)!r} is both in include and in exclude")
+            raise ValueError(f"word {quote(next(iter(both)))} is both in include and in exclude")
         if isinstance(counts, (str, os.PathLike)):
             counts = Vocabulary.load(counts)
         if isinstance(counts, Vocabulary):
@@ -302,9 +335,25 @@ class WordSelection:
             order = self._order(self.counts.counts, self.counts.words, "the given counts")
             vocabulary = Vocabulary([self.counts.words[i] for i in order.tolist()], self.counts.counts[order])
             ids = vocabulary.word_to_id
-            final[:] = [ids.get(word, -1) for word in text.words(everything)]
-            if final.max() < 0:
-                raise ValueError(f"{name}: none of the {len(everything)} distinct words is in the given counts")
+            words = text.words(everything)
+            final[:] = [ids.get(word, -1) for word in words]
+            known, total = int(text.counts[final >= 0].sum()), int(text.counts.sum())
+            if not known:
+                raise NoKnownWordsError(
+                    f"{name}: none of the {len(everything)} distinct words is in the given counts of {len(vocabulary)} "
+                    f"words. The most frequent word of the text is {quote(words[text.counts.argmax()])}, and the first "
+                    f"word of the counts is {quote(vocabulary.words[0] if vocabulary.words else None)}. Use the counts "
+                    "of this text, or of a text in the same language, case and type (strings or integers)"
+                )
+            if known < SMALL_SHARE * total:
+                log.warning(
+                    "%s: only %d of the %d tokens are in the given vocabulary of %d words, and the others are left "
+                    "out; check that the vocabulary belongs to this text",
+                    name,
+                    known,
+                    total,
+                    len(vocabulary),
+                )
             return vocabulary, final
         words = text.words(everything) if self.include or self.exclude else []
         order = self._order(text.counts, words, name)
@@ -312,22 +361,43 @@ class WordSelection:
             best = np.array([text.counts.argmax()])
             raise ValueError(
                 f"{name}: no word occurs at least min_count={self.min_count} times. There are {text.counts.sum()} "
-                f"tokens of {len(everything)} distinct words, and the most frequent word, {text.words(best)[0]!r}, "
-                f"occurs {text.counts[best[0]]} times. Lower min_count or use more text"
+                f"tokens of {len(everything)} distinct words, and the most frequent word, "
+                f"{quote(text.words(best)[0])}, occurs {text.counts[best[0]]} times. Lower min_count or use more text"
             )
         final[order] = np.arange(len(order), dtype=np.int32)
         return Vocabulary(text.words(order), text.counts[order]), final
 
-    def _order(self, counts: np.ndarray, words: list[str], name: str) -> np.ndarray:
+    def _order(self, counts: np.ndarray, words: list[Any], name: str) -> np.ndarray:
         """Return the indices of the selected words in order of id."""
         include, exclude = (
             np.fromiter((word in named for word in words), dtype=bool, count=len(words)) if named else None
             for named in (self.include, self.exclude)
         )
         if include is not None and np.count_nonzero(include) < len(self.include):
-            missing = sorted(self.include.difference(words))
-            log.warning("%d of the words in include do not occur in %s: %s", len(missing), name, " ".join(missing[:5]))
+            missing = sorted(self.include.difference(words), key=str)
+            log.warning("%d of the words in include do not occur in %s: %s", len(missing), name, quote(missing))
         return order_by_count(counts, self.min_count, self.max_vocab, include, exclude)
+
+
+def kind_of_words(words: Sequence[Any]) -> type | None:
+    """Return `str` if all words are strings, `int` if all are integers, and None otherwise or if there are none.
+
+    NumPy integers count as integers, but booleans do not.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.vocabulary import kind_of_words
+    >>> kind_of_words(["the", "cat"]), kind_of_words([17, 5]), kind_of_words(["the", 5])
+    (<class 'str'>, <class 'int'>, None)
+    """
+    kinds = set(map(type, words))
+    if not kinds:
+        return None
+    if all(issubclass(kind, str) for kind in kinds):
+        return str
+    if all(issubclass(kind, Integral) and not issubclass(kind, bool) for kind in kinds):
+        return int
+    return None
 
 
 def order_by_count(

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from fastw2v.corpus.vocabulary import Vocabulary
+from fastw2v.corpus.vocabulary import Vocabulary, kind_of_words
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.quote import quote
 
 __all__ = ["read", "write"]
 
@@ -23,8 +24,10 @@ MAGIC = b"\x89w2v\r\n\x1a\n"
 """Signature, designed like that of PNG so that a file damaged by a conversion of text or line ends is detected."""
 VERSION = 1
 """Version of the layout."""
+TYPES_OF_WORDS: tuple[type, ...] = (str, int)
+"""The types of words, by their number in the header. Integers are stored in decimal notation."""
 HEADER = struct.Struct("<8sIIQQQQIIII")
-"""Signature, version, 0; numbers of tokens, sentences, words and bytes used by words; checksums of the four parts."""
+"""Signature, version, type of words; numbers of tokens, sentences, words and bytes of words; four checksums."""
 START = 128
 """Offset of the ids in bytes. The header, its checksum and zero padding precede the ids."""
 BLOCK_BYTES = 1 << 22
@@ -69,7 +72,8 @@ def write(path: Path, ids: np.ndarray, offsets: np.ndarray, vocabulary: Vocabula
             zlib.crc32(words),
         ]
         file.write(words)
-        header = HEADER.pack(MAGIC, VERSION, 0, len(ids), len(offsets) - 1, len(vocabulary), len(words), *sums)
+        kind = TYPES_OF_WORDS.index(kind_of_words(vocabulary.words[:1]) or str)
+        header = HEADER.pack(MAGIC, VERSION, kind, len(ids), len(offsets) - 1, len(vocabulary), len(words), *sums)
         file.seek(0)
         file.write(header + struct.pack("<I", zlib.crc32(header)))
         file.flush()
@@ -109,7 +113,7 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, Vocabulary]:
     ([0, 1, 0], [0, 2, 3], ['the', 'cat'])
     """
     with path.open("rb") as file:
-        tokens, sentences, size, bytes_of_words, sums = _read_header(file, path)
+        kind, tokens, sentences, size, bytes_of_words, sums = _read_header(file, path)
         ids_at = START
         offsets_at = ids_at + _padded(4 * tokens)
         counts_at = offsets_at + 8 * (sentences + 1)
@@ -131,10 +135,10 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, Vocabulary]:
     offsets = np.frombuffer(mapped, "<i8", sentences + 1, offsets_at)
     counts = np.frombuffer(mapped, "<i8", size, counts_at).astype(np.int64)
     words = mapped[words_at:end].decode().split("\n")[:-1]
-    return ids, offsets, Vocabulary(words, counts)
+    return ids, offsets, Vocabulary([int(word) for word in words] if kind is int else words, counts)
 
 
-def _read_header(file: Any, path: Path) -> tuple[int, int, int, int, list[int]]:
+def _read_header(file: Any, path: Path) -> tuple[type, int, int, int, int, list[int]]:
     start = file.read(START)
     if start[: len(MAGIC)] != MAGIC:
         raise ValueError(
@@ -143,14 +147,16 @@ def _read_header(file: Any, path: Path) -> tuple[int, int, int, int, list[int]]:
         )
     if len(start) < START:
         raise ValueError(f"{path} is cut short: the header is incomplete; encode the corpus again")
-    _, version, _, tokens, sentences, size, bytes_of_words, *sums = HEADER.unpack(start[: HEADER.size])
+    _, version, kind, tokens, sentences, size, bytes_of_words, *sums = HEADER.unpack(start[: HEADER.size])
     if version != VERSION:
         raise ValueError(
             f"{path} has format version {version}, but only version {VERSION} is supported; encode the corpus again"
         )
     if struct.unpack_from("<I", start, HEADER.size)[0] != zlib.crc32(start[: HEADER.size]):
         raise ValueError(f"{path} is damaged: the checksum of its header is wrong; encode the corpus again")
-    return tokens, sentences, size, bytes_of_words, sums
+    if kind >= len(TYPES_OF_WORDS):
+        raise ValueError(f"{path} has words of the unknown type {kind}; it was written by a later version of fastw2v")
+    return TYPES_OF_WORDS[kind], tokens, sentences, size, bytes_of_words, sums
 
 
 def _write_array(file: Any, array: np.ndarray, dtype: str) -> int:
@@ -179,16 +185,17 @@ def _padded(length: int) -> int:
     return -(-length // 8) * 8
 
 
-def _words_to_bytes(words: list[str], path: Path) -> bytes:
+def _words_to_bytes(words: list[Any], path: Path) -> bytes:
+    words = list(map(str, words))
     for word in words:
         if "\n" in word:
-            raise ValueError(f"word {word!r} cannot be written to {path}: words must not contain line feeds")
+            raise ValueError(f"word {quote(word)} cannot be written to {path}: words must not contain line feeds")
     try:
         return "".join(f"{word}\n" for word in words).encode()
     except UnicodeEncodeError as error:
         word = next(word for word in words if not _encodable(word))
         raise ValueError(
-            f"word {word!r} cannot be written to {path}: it cannot be encoded in UTF-8 ({error.reason})"
+            f"word {quote(word)} cannot be written to {path}: it cannot be encoded in UTF-8 ({error.reason})"
         ) from error
 
 

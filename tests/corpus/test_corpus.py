@@ -102,11 +102,8 @@ def test_compressed_text(tmp_path: Path, suffix: str, module: Any):
     path = text_file(tmp_path, content, f"corpus.txt{suffix}")
     assert len(Corpus.from_text(path)) == 400
     cut = text_file(tmp_path, content[:-5], f"cut.txt{suffix}")
-    with pytest.raises(ValueError, match=r"cut\.txt.* not a valid"):
+    with pytest.raises(ValueError, match=r"cut\.txt.* is cut short"):
         Corpus.from_text(cut)
-    other = text_file(tmp_path, b"plain text all the same\n", f"plain.txt{suffix}")
-    with pytest.raises(ValueError, match=r"plain\.txt.* not a valid"):
-        Corpus.from_text(other)
 
 
 def test_bad_utf8_is_named_by_file_and_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -153,12 +150,18 @@ def test_min_count_is_checked_first(tmp_path: Path, min_count: Any):
         (Path("corpus.txt"), r"from_text"),
         (["one sentence", "another"], r"sentence 0 is the string 'one sentence'.*split"),
         ([["a"], "b c"], r"sentence 1 is the string"),
-        ([[1, 2], [3]], r"integers.*from_ids"),
-        (np.array([[1, 2]]), r"integers.*from_ids"),
-        ([1, 2, 3], r"sentence 0 is of type int.*from_ids"),
-        ([["a", None]], r"type NoneType"),
-        ([["a", b"b"]], r"type bytes"),
-        ([None], r"sentence 0 is of type NoneType"),
+        ([1, 2, 3], r"sentence 0 is 1 of type int.*from_ids"),
+        ([["a", None]], r"token 1 of sentence 0 is None of type NoneType; .* all strings or all integers"),
+        ([["a", b"b"]], r"token 1 of sentence 0 is b'b' of type bytes"),
+        ([["a"], [], ["b", 3]], r"token 1 of sentence 2 is 3 of type int, but the tokens before it are strings"),
+        ([[1, 2], [np.int8(3), "a"]], r"token 1 of sentence 1 is 'a' of type str, but .* before it are integers"),
+        ([[1.0, 2.0]], r"token 0 of sentence 0 is 1.0 of type float"),
+        ([[1, float("nan")]], r"token 1 of sentence 0 is nan of type float"),
+        ([[True]], r"token 0 of sentence 0 is True of type bool"),
+        ([[1], [0, False]], r"token 1 of sentence 1 is False of type bool"),
+        ([np.array([True])], r"token 0 of sentence 0 is True of type bool"),
+        ([["a", "b" * 9999, 5.0]], r"token 2 of sentence 0 is 5.0"),
+        ([None], r"sentence 0 is None of type NoneType"),
     ],
 )
 def test_sentences_of_the_wrong_kind(sentences: Any, message: str):
@@ -177,7 +180,7 @@ def test_ids_without_a_vocabulary(dtype: Any):
     np.testing.assert_array_equal(corpus.ids, [3, 1, 3, 0])
     assert corpus.ids.dtype == np.int32
     np.testing.assert_array_equal(corpus.offsets, [0, 4])
-    assert corpus.vocabulary == Vocabulary(["0", "1", "2", "3"], [1, 1, 0, 2])
+    assert corpus.vocabulary == Vocabulary([0, 1, 2, 3], [1, 1, 0, 2])
 
 
 def test_ids_with_offsets_and_vocabulary():
@@ -264,7 +267,7 @@ def test_choices_that_cannot_be(choice: Any, error: type[Exception], message: st
 
 def test_words_to_include_that_do_not_occur_are_named(caplog: pytest.LogCaptureFixture):
     Corpus.from_sentences(SENTENCES, min_count=1, include=["a", "zebra"])
-    assert "1 of the words in include do not occur in the sentences: zebra" in caplog.text
+    assert "1 of the words in include do not occur in the sentences: ['zebra']" in caplog.text
 
 
 def test_many_files_lower_case_and_broken_bytes(tmp_path: Path):
@@ -291,11 +294,11 @@ def test_lines_are_split_at_white_space_and_sentences_are_not():
 def test_walks(xp: Any):
     walks = xp.asarray([[0, 1, 2], [2, -1, -1], [-1, -1, -1], [3, 1, -1]])
     corpus = Corpus.from_walks(walks)
-    assert words_of(corpus) == [["0", "1", "2"], ["2"], ["3", "1"]]
+    assert words_of(corpus) == [[0, 1, 2], [2], [3, 1]]
     vocabulary = Vocabulary(list("abcd"), [1, 2, 2, 1])
     assert words_of(Corpus.from_walks(walks, vocabulary))[0] == ["a", "b", "c"]
     assert words_of(as_corpus(walks)) == words_of(corpus)
-    assert words_of(as_corpus(walks[0, :])) == [["0", "1", "2"]]
+    assert words_of(as_corpus(walks[0, :])) == [[0, 1, 2]]
 
 
 @pytest.mark.parametrize(

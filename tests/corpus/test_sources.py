@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import bz2
-import glob
 import gzip
 import io
+import logging
 import lzma
+import os
+import socket
+import subprocess
 import sys
 from itertools import repeat
 from pathlib import Path
@@ -54,15 +57,15 @@ class FileAccess:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.searches: list[str] = []
         self.opened: list[str] = []
-        rglob, open_path, match, expand = Path.rglob, Path.open, glob.glob, sources._expand
+        files_in, open_path, matches, expand = sources._files_in, Path.open, sources._matches, sources._expand
 
-        def counted_rglob(path: Path, *args: Any) -> Any:
+        def counted_files_in(path: Path) -> Any:
             self.searches.append(str(path))
-            return rglob(path, *args)
+            return files_in(path)
 
-        def counted_glob(pattern: str, **options: Any) -> Any:
-            self.searches.append(pattern)
-            return match(pattern, **options)
+        def counted_matches(pattern: Path) -> Any:
+            self.searches.append(str(pattern))
+            return matches(pattern)
 
         def counted_open(path: Path, *args: Any, **options: Any) -> Any:
             self.opened.append(str(path))
@@ -73,8 +76,8 @@ class FileAccess:
             return expand(path)
 
         self.expanded: list[str] = []
-        monkeypatch.setattr(Path, "rglob", counted_rglob)
-        monkeypatch.setattr(glob, "glob", counted_glob)
+        monkeypatch.setattr(sources, "_files_in", counted_files_in)
+        monkeypatch.setattr(sources, "_matches", counted_matches)
         monkeypatch.setattr(Path, "open", counted_open)
         monkeypatch.setattr(sources, "_expand", counted_expand)
 
@@ -134,39 +137,290 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch):
     assert content("-") == b"one two\nthree\n"
 
 
-@pytest.mark.parametrize(("suffix", "module"), [(".gz", gzip), (".bz2", bz2), (".xz", lzma)])
-def test_compressed_files_of_several_streams(tmp_path: Path, suffix: str, module: Any):
-    path = tmp_path / f"corpus.txt{suffix}"
-    path.write_bytes(module.compress(b"one two\n") + module.compress(b"three\n"))
+COMPRESS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+@pytest.mark.parametrize("name", ["corpus.txt", "corpus", "corpus.txt.gz", "corpus.xz", "corpus.BZ2"])
+def test_compressed_files_are_recognised_by_content(tmp_path: Path, kind: str, name: str):
+    path = tmp_path / name
+    path.write_bytes(COMPRESS[kind](b"one two\n") + COMPRESS[kind](b"three\n"))
     assert content(path) == b"one two\nthree\n\n"
+    path.write_bytes(b"one two\n")  # for example decompressed by a browser, which kept the name
+    assert content(path) == b"one two\n\n"
 
 
-def test_zst(tmp_path: Path):
-    zstandard = pytest.importorskip("zstandard", reason="no module reads .zst: pip install zstandard")
-    whole = zstandard.ZstdCompressor().compress(b"one two\n" * 1000)
-    path = tmp_path / "corpus.txt.zst"
-    path.write_bytes(whole)
-    assert content(path) == b"one two\n" * 1000 + b"\n"
-    path.write_bytes(b"no such thing")
-    with pytest.raises(ValueError, match=r"corpus\.txt\.zst is not a valid"):
-        content(path)
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_compressed_files_that_are_cut_short(tmp_path: Path, kind: str):
+    path = tmp_path / "part.txt"
+    path.write_bytes(COMPRESS[kind](b"one two\n" * 1000)[:-6])
+    (tmp_path / "whole.txt").write_bytes(b"one two\n")
+    with pytest.raises(ValueError, match=r"part\.txt is cut short: its \w+ data is incomplete"):
+        Corpus.from_text(tmp_path, min_count=1)
 
 
-def test_zst_without_a_module_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for name in ("compression.zstd", "backports.zstd", "zstandard"):
-        monkeypatch.setitem(sys.modules, name, None)
-    path = tmp_path / "corpus.txt.zst"
-    path.write_bytes(b"x")
-    with pytest.raises(RuntimeError, match="pip install zstandard"):
-        content(path)
+def test_compressed_standard_input(monkeypatch: pytest.MonkeyPatch):
+    class Input:
+        buffer = io.BytesIO(gzip.compress("eins zw\u00f6lf".encode("utf-16")))
+
+    monkeypatch.setattr(sys, "stdin", Input())
+    assert content("-").decode() == "eins zw\u00f6lf\n"
 
 
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_is_told_from_its_mark(tmp_path: Path, encoding: str):
+@pytest.mark.parametrize("block", [3, 1 << 22])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_byte_order_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, block: int):
+    monkeypatch.setattr(sources, "BLOCK_BYTES", block)
+    mark = "" if encoding in ("utf-8-sig", "utf-16", "utf-32") else "\ufeff"
+    for name in ("1.txt", "2.txt"):
+        (tmp_path / name).write_bytes(f"{mark}one zw\u00f6lf \U0001f408\ntwo".encode(encoding))
+    assert content(tmp_path).decode() == "one zw\u00f6lf \U0001f408\ntwo\n" * 2
+
+
+@pytest.mark.parametrize("block", [1, 5, 1 << 22])
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp949", "나는 학교에\n간다 \ub620\n"),
+        ("shift_jis", "猫が 好き\n犬も ソ\n"),
+        ("gb18030", "我 喜欢 猫\n\U0001f408\n"),
+        ("latin-1", "caf\xe9 cr\xe8me\n"),
+        ("utf-16-le", "one zw\xf6lf \U0001f408\n"),
+        ("utf-8", "zw\xf6lf\n"),
+        ("UTF8", "zw\xf6lf\n"),
+    ],
+)
+def test_text_in_other_encodings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, text: str, block: int):
     path = tmp_path / "corpus.txt"
-    path.write_bytes("\ufeffone two".encode(encoding))
-    with pytest.raises(ValueError, match="is UTF-16"):
-        content(path)
+    path.write_bytes(gzip.compress((text * 20).encode(encoding)))
+    monkeypatch.setattr(sources, "BLOCK_BYTES", block)
+    found = read_blocks([path], encoding)
+    assert b"".join(block.data[: -len(PADDING)] for block in found).decode() == text * 20 + "\n"
+    corpus = Corpus.from_text(path, min_count=1, encoding=encoding)
+    assert [corpus.vocabulary.words[i] for i in corpus.ids] == (text * 20).split()
+
+
+@pytest.mark.parametrize("block", [4, 1 << 22])
+def test_bytes_that_are_wrong_in_another_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int):
+    monkeypatch.setattr(sources, "BLOCK_BYTES", block)
+    path = tmp_path / "corpus.txt"
+    data = "나는 학교에 간다 ".encode("cp949") * 3 + b"\xff end"
+    path.write_bytes(data)
+    at = data.index(0xFF)
+    with pytest.raises(ValueError, match=rf"corpus\.txt is not cp949: byte {at} is 0xff .*errors='replace'"):
+        list(read_blocks([path], "cp949"))
+    for errors in ("replace", "ignore"):
+        joined = b"".join(part.data[: -len(PADDING)] for part in read_blocks([path], "cp949", errors))
+        assert joined.decode() == data.decode("cp949", errors) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "text", "proposed"),
+    [
+        ("euc-kr", "나는 오늘 학교에 간다\n", "cp949"),
+        ("shift_jis", "猫が 好きです\n", "cp932"),
+        ("gb2312", "我今天早上去学校见了朋友。\n", "gb18030"),
+        ("cp1252", "le caf\xe9 cr\xe8me est tr\xe8s bon\n", "cp1252"),
+        ("utf-16-le", "the cat sat on the mat\n", "utf-16-le"),  # without its mark, this is valid UTF-8
+        ("utf-16-be", "나는 오늘 학교에 간다\n", "utf-16-be"),
+    ],
+)
+@pytest.mark.parametrize("lines_before", [0, 3])
+def test_an_encoding_that_fits_is_proposed(tmp_path: Path, written: str, text: str, proposed: str, lines_before: int):
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(("first lines\n" * lines_before + text * 50).encode(written))
+    with pytest.raises(ValueError, match=rf"corpus\.txt is not UTF-8.* with encoding='{proposed}'") as caught:
+        Corpus.from_text(path, min_count=1)
+    assert len(str(caught.value)) < 400
+    word = next((word for word in text.split() if not word.isascii()), "the")
+    assert word in str(caught.value) or lines_before
+    corpus = Corpus.from_text(path, min_count=4, encoding=proposed)
+    assert corpus.vocabulary.words == list(dict.fromkeys(text.split()))
+
+
+def test_an_encoding_that_does_not_exist():
+    for encoding in ("utf-9", "base64", ""):
+        with pytest.raises(ValueError, match=f"encoding is '{encoding}', which is not a text encoding"):
+            Corpus.from_text("nowhere.txt", encoding=encoding)
+    with pytest.raises(TypeError, match="encoding is None"):
+        Corpus.from_text("nowhere.txt", encoding=None)  # type: ignore[arg-type]
+
+
+def test_one_wrong_byte_is_no_reason_for_another_encoding(tmp_path: Path):
+    path = tmp_path / "corpus.txt"
+    path.write_bytes("나는 오늘 학교에 간다\n".encode() * 50 + b"\xb3 \xb8\n")
+    with pytest.raises(ValueError, match="Read it with the encoding of the text, or with errors='replace'"):
+        Corpus.from_text(path)
+
+
+# Folders
+
+
+def test_links_in_folders_are_followed(tmp_path: Path):
+    folder = tmp_path / "corpus"
+    (folder / "part").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "c.txt").write_text("c")
+    (folder / "part" / "a.txt").write_text("a")
+    try:
+        (folder / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+        (folder / "b.txt").symlink_to(tmp_path / "elsewhere" / "c.txt")
+        (folder / "part" / "loop").symlink_to(folder, target_is_directory=True)
+    except OSError as error:
+        pytest.skip(f"links cannot be made here: {error}")
+    expected = [folder / "b.txt", folder / "linked" / "c.txt", folder / "part" / "a.txt"]
+    assert list(expand_source(folder)) == expected
+    assert list(expand_source(folder / "**" / "*.txt")) == expected
+    assert list(expand_source(folder / "*")) == expected
+
+
+@pytest.mark.parametrize("target", ["nowhere.txt", "broken.txt"])  # no such file, and a link to itself
+def test_broken_links_are_named(tmp_path: Path, target: str):
+    (tmp_path / "a.txt").write_text("a")
+    try:
+        (tmp_path / "broken.txt").symlink_to(tmp_path / target)
+    except OSError as error:
+        pytest.skip(f"links cannot be made here: {error}")
+    for source in (
+        tmp_path,
+        tmp_path / "*.txt",
+        tmp_path / "broken.txt",
+        [tmp_path / "a.txt", tmp_path / "broken.txt"],
+    ):
+        with pytest.raises(OSError, match=r"broken\.txt"):
+            expand_source(source)
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no sockets in folders on this system")
+def test_what_is_no_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)  # the name of a socket must be short
+    Path("a.txt").write_text("a")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+        with pytest.raises(OSError, match="socket is neither a file nor a folder"):
+            expand_source(".")
+
+
+def test_folders_that_match_a_pattern_are_searched(tmp_path: Path):
+    for name in ("part-1/a.txt", "part-2/deep/b.txt", "part-3.txt", "part-4/.hidden", "other/c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    found = [tmp_path / name for name in ("part-1/a.txt", "part-2/deep/b.txt", "part-3.txt")]
+    assert list(expand_source(tmp_path / "part-*")) == found
+    assert list(expand_source(tmp_path / "**" / "part-*")) == found
+    with pytest.raises(FileNotFoundError, match="no file matches"):
+        expand_source(tmp_path / "part-4*")
+
+
+AS_ANOTHER_USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def run_as_another_user(code: str, folder: Path) -> str:
+    """Run a program as a user who is stopped by permissions, unlike root, and return what it prints."""
+    if not hasattr(os, "getuid"):
+        pytest.skip("permissions work differently on this system")
+    before = AS_ANOTHER_USER if os.getuid() == 0 else []
+    try:
+        subprocess.run([*before, sys.executable, "-c", "import numpy"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this user is not stopped by permissions, and cannot become another user")
+    for parent in [folder, *folder.parents]:  # pytest lets nobody else into its folders
+        if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o055)
+    done = subprocess.run(
+        [*before, sys.executable, "-c", code, str(folder)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(sources.__file__).parents[2])},
+    )
+    return done.stdout
+
+
+REPORT = """
+import sys
+from fastw2v import Corpus
+folder = sys.argv[1]
+for source in (folder, folder + "/**/*.txt", folder + "/*/*.txt", folder + "/*"):
+    try:
+        print(len(Corpus.from_text(source, min_count=1)))
+    except OSError as error:
+        print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("folder", 0o000), ("folder", 0o444), ("folder", 0o111), ("file", 0o000), ("file", 0o222)],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, kind: str, mode: int):
+    for name in ("open/a.txt", "closed/b.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("one two")
+    closed = tmp_path / "closed" / "b.txt" if kind == "file" else tmp_path / "closed"
+    closed.chmod(mode)
+    try:
+        lines = run_as_another_user(REPORT, tmp_path).splitlines()
+    finally:
+        closed.chmod(0o755)
+    assert len(lines) == 4
+    for line in lines:
+        assert line.startswith("PermissionError")
+        assert "closed" in line
+
+
+def test_files_that_vanish_are_named(tmp_path: Path):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("one two")
+    source = expand_source(tmp_path)
+    (tmp_path / "b.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"b\.txt"):
+        Corpus.from_text(source, min_count=1)
+
+
+def test_empty_files_among_others_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (tmp_path / name).write_text("one two" if name == "b.txt" else "")
+    assert len(Corpus.from_text(tmp_path, min_count=1)) == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        f"2 of the 3 files are empty: {tmp_path / 'a.txt'} and 1 more"
+    ]
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+# What is no path
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["the cat sat on the mat\nthe dog sat on the rug\n", "word " * 100_000, "is it? " * 50_000, "[" * 1000 + "\x00"],
+)
+def test_a_text_given_as_a_path(text: str):
+    with pytest.raises(FileNotFoundError, match=rf"source is a text of {len(text)} characters.*from_lines") as caught:
+        Corpus.from_text(text)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("source", [3, None, 2.5])
+def test_a_source_that_is_no_path(source: Any):
+    with pytest.raises(TypeError, match=f"source is {source}; it must be a path or a list of paths"):
+        expand_source(source)
+    with pytest.raises(TypeError, match=f"source contains {source} of type"):
+        expand_source([source])
+
+
+def test_long_names_are_shortened(tmp_path: Path):
+    for name in ("x" * 600, "/".join(["x" * 100] * 6)):
+        with pytest.raises(FileNotFoundError, match="there is no corpus file") as caught:
+            expand_source(name)
+        assert len(str(caught.value)) < 300
+
+
+def test_a_file_without_white_space(tmp_path: Path):
+    (tmp_path / "corpus.txt").write_bytes(b"x" * 5_000_000)
+    with pytest.raises(ValueError, match="no word occurs at least") as caught:
+        Corpus.from_text(tmp_path / "corpus.txt")
+    assert len(str(caught.value)) < 500
 
 
 def test_bytes_that_are_no_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -191,7 +445,7 @@ def test_lines(monkeypatch: pytest.MonkeyPatch):
         ["three", "four"],
         ["한국어"],
     ]
-    with pytest.raises(TypeError, match="line 1 is of type int"):
+    with pytest.raises(TypeError, match="lines: line 1 is 3 of type int; lines must be strings"):
         list(blocks_of_lines(["a", 3], "lines"))
     with pytest.raises(ValueError, match=r"line 0 contains the lone surrogate '\\ud800' at index 2"):
         list(blocks_of_lines(["a \ud800"], "lines"))

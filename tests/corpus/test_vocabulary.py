@@ -44,7 +44,12 @@ def test_may_be_empty():
         (["a"], [-1], ValueError, "-1 is negative"),
         (["a"], [1.5], TypeError, "float64"),
         (["a"], [[1]], ValueError, "shape"),
-        ([1], [1], TypeError, "int"),
+        ([1.0], [1], TypeError, "word 1.0 is of type float; words must be all strings or all integers"),
+        (["a", 1], [1, 1], TypeError, "word 1 is of type int"),
+        ([1, "a"], [1, 1], TypeError, "word 'a' is of type str"),
+        ([1, True], [1, 1], TypeError, "word True is of type bool"),
+        (["a", None], [1, 1], TypeError, "word None is of type NoneType"),
+        ([3, np.int64(3)], [1, 1], ValueError, "3 occurs twice"),
     ],
 )
 def test_refuses_inconsistent_words_and_counts(words, counts, error, message):
