@@ -17,6 +17,7 @@ import numpy as np
 
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Vocabulary, order_by_count
+from fastw2v.utils.quote import quote
 
 __all__ = ["ENGLISH_CONNECTOR_WORDS", "Phrases", "Scoring", "find_phrases", "join_phrases"]
 
@@ -32,17 +33,17 @@ BLOCK_TOKENS = 1 << 21
 
 @dataclass(frozen=True, eq=False)
 class Phrases:
-    """Phrases found in a corpus by `find_phrases`.
+    """Phrases found in a corpus by `find_phrases`, which `join_phrases` joins in the same or another corpus.
 
     Attributes
     ----------
     scores : dict of tuple of str to float
         Score of each phrase. The keys are tuples of words, because different phrases can have the same spelling once
         they are joined.
-    parts : dict of tuple of int to str
-        Joined spelling of each phrase. The keys are tuples of word ids in the vocabulary of the corpus.
-    connectors : bool array, shape (V,)
-        Whether each word is a connector word.
+    parts : dict of tuple of str to str
+        Joined spelling of each phrase.
+    connector_words : frozenset of str
+        Words that may occur within a phrase but not at its beginning or end.
 
     Examples
     --------
@@ -51,12 +52,12 @@ class Phrases:
     >>> corpus = Corpus.from_sentences([["new", "york", "is", "big"], ["in", "new", "york"]], min_count=1)
     >>> phrases = find_phrases(corpus, min_count=1, threshold=1.0)
     >>> phrases.parts
-    {(0, 1): 'new_york'}
+    {('new', 'york'): 'new_york'}
     """
 
     scores: dict[tuple[str, ...], float]
-    parts: dict[tuple[int, ...], str]
-    connectors: np.ndarray
+    parts: dict[tuple[str, ...], str]
+    connector_words: frozenset[str]
 
 
 def find_phrases(
@@ -96,6 +97,8 @@ def find_phrases(
 
     Raises
     ------
+    TypeError
+        If the words of the corpus are integers, or `connector_words` is a string.
     ValueError
         If `min_count` is below 1, `threshold` is outside the range of the score, `scoring` is unknown, or `delimiter`
         is empty or contains white space.
@@ -123,12 +126,13 @@ def find_phrases(
         raise ValueError(f"threshold is {threshold}; it must be between -1 and 1 with npmi scoring")
     if not delimiter or any(character.isspace() for character in delimiter):
         raise ValueError(f"delimiter is {delimiter!r}; it must be a non-empty string without white space")
+    if isinstance(connector_words, str):
+        raise TypeError(f"connector_words is the string {quote(connector_words)}; it must be a list of words")
+    _check_strings(corpus)
     words = corpus.vocabulary.words
     V = len(words)
-    connectors = np.zeros(V, dtype=bool)
-    for word in connector_words:
-        if word in corpus.vocabulary:
-            connectors[corpus.vocabulary.word_to_id[word]] = True
+    connector_words = frozenset(connector_words)
+    connectors = _is_connector(corpus.vocabulary, connector_words)
 
     keys, counts, longer = _counted_neighbours(corpus, connectors)
 
@@ -172,7 +176,7 @@ def find_phrases(
     candidates += [(pair, spelled[spelling]) for pair, spelling in same.items()]
     candidates += [(ids, spelled[delimiter.join([words[i] for i in ids])]) for ids, _ in several]
     scores: dict[tuple[str, ...], float] = {}
-    parts: dict[tuple[int, ...], str] = {}
+    parts: dict[tuple[str, ...], str] = {}
     for ids, n in candidates:
         if n < min_count:
             continue
@@ -180,9 +184,9 @@ def find_phrases(
         score = (n - min_count) / float(a * b) * size if scoring == "default" else _npmi(a, b, n, len(corpus))
         if score > threshold:
             phrase = tuple(words[i] for i in ids)
-            parts[ids] = delimiter.join(phrase)
+            parts[phrase] = delimiter.join(phrase)
             scores[phrase] = score
-    return Phrases(scores, parts, connectors)
+    return Phrases(scores, parts, connector_words)
 
 
 def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
@@ -191,7 +195,7 @@ def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
     Parameters
     ----------
     corpus : Corpus
-        The corpus in which the phrases were found, or a different corpus with the same vocabulary.
+        The corpus in which the phrases were found, or any other corpus. Phrases are recognised by their words.
     phrases : Phrases
 
     Returns
@@ -201,8 +205,8 @@ def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
 
     Raises
     ------
-    ValueError
-        If the vocabularies of the corpus and the phrases differ in size.
+    TypeError
+        If the words of the corpus are integers.
 
     Examples
     --------
@@ -215,13 +219,8 @@ def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
     >>> joined.ids.tolist()
     [0, 1, 2, 3, 0]
     """
+    _check_strings(corpus)
     words = corpus.vocabulary.words
-    V = len(words)
-    if len(phrases.connectors) != V:
-        raise ValueError(
-            f"the phrases were found with a vocabulary of {len(phrases.connectors)} words, but the corpus has {V}; "
-            "find the phrases in this corpus"
-        )
     left, right, found = _found(corpus, phrases)
 
     # In a run of overlapping pairs, the first, third, fifth and so on are joined.
@@ -259,6 +258,16 @@ def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
     final = np.full(len(spellings), -1, dtype=np.int32)
     final[seen] = np.arange(len(seen), dtype=np.int32)
     return Corpus(final[joined], offsets, Vocabulary([spellings[i] for i in seen.tolist()], counts[seen]))
+
+
+def _check_strings(corpus: Corpus) -> None:
+    if corpus.vocabulary.words and not isinstance(corpus.vocabulary.words[0], str):
+        raise TypeError("the words of the corpus are integers; phrases can be found only in words that are strings")
+
+
+def _is_connector(vocabulary: Vocabulary, connector_words: frozenset[str]) -> np.ndarray:
+    """Return whether each word of a vocabulary is a connector word."""
+    return np.fromiter((word in connector_words for word in vocabulary.words), dtype=bool, count=len(vocabulary))
 
 
 def _blocks(n: int) -> list[slice]:
@@ -320,14 +329,16 @@ def _merge(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarr
 def _found(corpus: Corpus, phrases: Phrases) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return, for each phrase occurrence, the indices of its first and last token and its index in `phrases.parts`."""
     V = len(corpus.vocabulary)
-    index_of = {ids: i for i, ids in enumerate(phrases.parts)}
+    ids_of = corpus.vocabulary.word_to_id
+    known_phrases = ((i, phrase) for i, phrase in enumerate(phrases.parts) if all(word in ids_of for word in phrase))
+    index_of = {tuple(ids_of[word] for word in phrase): i for i, phrase in known_phrases}
     pairs = np.array([(*ids, i) for ids, i in index_of.items() if len(ids) == 2], dtype=np.int64).reshape(-1, 3)
     pairs = pairs[np.argsort(pairs[:, 0] * V + pairs[:, 1])]
     known = pairs[:, 0] * V + pairs[:, 1]
     begins, ends = np.zeros(V, dtype=bool), np.zeros(V, dtype=bool)
     begins[pairs[:, 0]], ends[pairs[:, 1]] = True, True
     matches = [(np.empty(0, dtype=np.int64),) * 3]
-    for left, right in _neighbours(corpus, phrases.connectors):
+    for left, right in _neighbours(corpus, _is_connector(corpus.vocabulary, phrases.connector_words)):
         found = np.full(len(left), -1, dtype=np.int64)
         maybe = np.flatnonzero((right - left == 1) & begins[corpus.ids[left]] & ends[corpus.ids[right]])
         if len(maybe):

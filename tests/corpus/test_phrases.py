@@ -28,8 +28,7 @@ def check(sentences: list[list[str]], passes: int = 1, **settings_: Any) -> None
         theirs = Gensim(sentences, **settings_)
         ours = find_phrases(corpus, **settings_)
         assert set(theirs.find_phrases(sentences)) <= set(ours.parts.values())
-        for ids, phrase in ours.parts.items():
-            words = tuple(corpus.vocabulary.words[i] for i in ids)
+        for words, phrase in ours.parts.items():
             assert theirs.score_candidate(words[0], words[-1], list(words[1:-1])) == (phrase, ours.scores[words])
         corpus, sentences = join_phrases(corpus, ours), [theirs[sentence] for sentence in sentences]
         assert words_of(corpus) == sentences
@@ -101,8 +100,34 @@ def test_settings_that_cannot_be(choice: Any, message: str):
         find_phrases(Corpus.from_sentences([["a", "b"]], min_count=1), **choice)
 
 
-def test_phrases_of_another_vocabulary_are_refused():
-    one = Corpus.from_sentences([["a", "b"]] * 5, min_count=1)
-    other = Corpus.from_sentences([["a", "b", "c"]] * 5, min_count=1)
-    with pytest.raises(ValueError, match="vocabulary of 2 words, but the corpus has 3"):
-        join_phrases(other, find_phrases(one, 1, 0.1))
+def test_phrases_of_another_corpus_are_joined_by_their_words():
+    found = Corpus.from_sentences([["new", "york", "is", "big"]] * 5 + [["rare"]], min_count=1, max_vocab=4)
+    other = Corpus.from_sentences([["we", "love", "new", "york"]] * 2 + [["x"]], min_count=1, max_vocab=4)
+    assert len(found.vocabulary) == len(other.vocabulary)
+    joined = join_phrases(other, find_phrases(found, min_count=1, threshold=0.1))
+    assert words_of(joined)[0] == ["we", "love", "new_york"]
+    assert words_of(join_phrases(Corpus.from_sentences([["x", "y"]], 1), find_phrases(found, 1, 0.1))) == [["x", "y"]]
+
+
+def test_phrases_join_another_corpus_as_in_gensim():
+    random = np.random.default_rng(2)
+    words = np.array([f"w{i}" for i in range(30)] + ["of", "the", "and"])
+    connector_words = frozenset(["of", "the", "and", "absent"])
+    draw = [words[random.zipf(1.3, n) % 33].tolist() for n in random.integers(1, 20, 600)]
+    one, other = draw[:400], [[*sentence, "unknown", "the"] for sentence in draw[400:]]
+    theirs = Gensim(one, min_count=3, threshold=0.1, connector_words=connector_words)
+    ours = find_phrases(Corpus.from_sentences(one, 1), 3, 0.1, connector_words=connector_words)
+    joined = words_of(join_phrases(Corpus.from_sentences(other, 1), ours))
+    assert joined == [theirs[sentence] for sentence in other]
+    assert any("_" in word for sentence in joined for word in sentence)
+
+
+def test_integers_have_no_phrases():
+    numbers = Corpus.from_sentences([[1, 2]] * 5, min_count=1)
+    words = Corpus.from_sentences([["a", "b"]] * 5, min_count=1)
+    with pytest.raises(TypeError, match="the words of the corpus are integers"):
+        find_phrases(numbers, 1, 0.1)
+    with pytest.raises(TypeError, match="the words of the corpus are integers"):
+        join_phrases(numbers, find_phrases(words, 1, 0.1))
+    with pytest.raises(TypeError, match="connector_words is the string 'of the'"):
+        find_phrases(words, 1, 0.1, connector_words="of the")
