@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastw2v.backend import to_host
+from fastw2v.plot.fonts import drawable
 from fastw2v.plot.image import check_picture, save_figure
 from fastw2v.plot.labels import label_places
 from fastw2v.plot.projection import Method, plane
@@ -56,8 +57,7 @@ def write_map(
     UnknownWordError
         If a word is not in the vocabulary.
     ValueError
-        If the suffix or `method` is not supported, there are fewer than three words, a vector is not finite, or no
-        installed font has one of the characters.
+        If the suffix or `method` is not supported, there are fewer than three words, or a vector is not finite.
     ImportError
         If matplotlib, or the package that `method` needs, is not installed.
 
@@ -104,7 +104,8 @@ def _figure(words: list[str], points: np.ndarray, title: str) -> tuple[Figure, i
     axes.margins(0.06)
     axes.set_aspect("equal", adjustable="datalim")
     dots = axes.scatter(points[:, 0], points[:, 1], s=9, color="#3b6ea5", linewidths=0)
-    style: dict[str, Any] = {"fontsize": 8.5, "fontfamily": _fonts("".join(words)), "parse_math": False}
+    words, families = drawable(words)
+    style: dict[str, Any] = {"fontsize": 8.5, "fontfamily": families, "parse_math": False}
     texts = [axes.text(0, 0, word, va="bottom", ha="left", color="#222222", **style) for word in words]
     renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
     extents = [text.get_window_extent(renderer) for text in texts]
@@ -130,27 +131,6 @@ def _figure(words: list[str], points: np.ndarray, title: str) -> tuple[Figure, i
 
 def _printable(word: str) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in word)
-
-
-def _fonts(text: str) -> list[str]:
-    """Return installed fonts that together cover all characters of a text."""
-    from matplotlib import font_manager
-
-    chosen = ["DejaVu Sans"]
-    missing = set(map(ord, text)) - set(font_manager.get_font(font_manager.findfont(chosen[0])).get_charmap())
-    for entry in font_manager.fontManager.ttflist:
-        if not missing:
-            break
-        # The "Last Resort" fonts draw a box for every character.
-        if entry.style == "normal" and entry.name not in chosen and not entry.name.startswith("Last Resort"):
-            covered = missing & set(font_manager.get_font(entry.fname).get_charmap())
-            if covered:
-                chosen.append(entry.name)
-                missing -= covered
-    if missing:
-        shown = "".join(map(chr, sorted(missing)[:10]))
-        raise ValueError(f"no installed font has the characters {shown}; install one that does, or write an .html page")
-    return chosen
 
 
 def _neighbours(matrix: np.ndarray) -> np.ndarray:
