@@ -126,8 +126,8 @@ class Word2Vec:
         Initial learning rate. By default, min(0.06, 0.2 / window) for skip-gram and 0.2 for CBOW (0.05 with
         ``cbow_grad="sum"``). If the sentences are short, skip-gram uses the mean number of contexts of a word instead
         of the window. If a word of median count is trained more than 200 times in all epochs together, the rate is
-        lowered in proportion. ``wv.settings`` contains the rate that was used. With CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that the rate
-        has the same effect as in gensim.
+        lowered in proportion. ``wv.settings`` contains the rate that was used. With CBOW, setting `alpha` changes the
+        default of `cbow_grad` to "sum", so that the rate has the same effect as in gensim.
     min_alpha : float
         Final learning rate. The rate decreases linearly over all words of all epochs. If it is left at its default and
         `alpha` is lower, the rate is constant.

@@ -142,7 +142,7 @@ def test_files_take_gensims_parameters(kind, tmp_path):
     ({"max_final_vocab": 0}, ValueError, "max_final_vocab is 0; it must be at least 1"),
     ({"window": 0}, ValueError, "window is 0; it must be at least 1"),
     ({"window": 2.5}, TypeError, "window is 2.5 of type float; it must be a whole number"),
-    ({"alpha": 1e-5}, ValueError, "alpha is 1e-05 and min_alpha is 0.0001; alpha must not be below"),
+    ({"alpha": 1e-5, "min_alpha": 1e-3}, ValueError, "alpha is 1e-05 and min_alpha is 0.001; alpha must not be below"),
 ])  # fmt: skip
 def test_settings_that_are_refused(settings, error, message):
     with pytest.raises(error, match=message):
