@@ -703,8 +703,8 @@ class Word2Vec:
                     engine.train(tables, corpus, run, workers=self._n_workers(), on_progress=report)
                     self.trained_epochs += run.epochs
                 except BaseException:  # including Ctrl-C
-                    words = self.loss_history[-1][0] - trained - done if self.loss_history else 0
-                    self.trained_epochs += words // len(corpus)  # only complete epochs
+                    reported = self.loss_history[-1][0] - trained - done if self.loss_history else 0
+                    self.trained_epochs += max(0, reported) // len(corpus)  # only complete epochs
                     self._interruptions += 1
                     raise
                 finally:

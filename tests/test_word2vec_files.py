@@ -7,6 +7,7 @@ import copy
 import json
 import logging
 import pickle
+import types
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,21 @@ def test_an_interrupted_epoch_is_not_counted_and_its_draws_are_not_repeated(engi
         assert loaded.trained_epochs == 3
         assert model.fit(corpus).trained_epochs == 4
         assert same_weights(model, Word2Vec(epochs=4, engine=engine, sample=0, **SETTINGS).fit(corpus))
+
+
+def test_an_interruption_takes_no_complete_epoch_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last report of an epoch may come before its end, because the last words may have no neighbours."""
+    model = Word2Vec(epochs=3, callbacks=[lambda event, model: None], **SETTINGS).build_vocab(themes(60))
+
+    def train(tables: Any, corpus: Any, run: Any, workers: Any, on_progress: Any) -> None:
+        if model.trained_epochs == 1:
+            raise OSError("before the first report of the second epoch")
+        on_progress(len(corpus) // 2, 1.0, 0.1)
+
+    monkeypatch.setattr("fastw2v.word2vec.find_engine", lambda engine, device: types.SimpleNamespace(train=train))
+    with pytest.raises(OSError, match="before the first report"):
+        model.train(themes(60))
+    assert model.trained_epochs == model.wv.settings["trained_epochs"] == 1
 
 
 @pytest.mark.parametrize("event", ["train_begin", "epoch_begin", "epoch_end", "train_end"])
