@@ -14,6 +14,7 @@ import numpy as np
 from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
 from fastw2v.config import check_choice, check_integer
 from fastw2v.evaluate.readers import Question
+from fastw2v.utils.checks import check_type
 from fastw2v.vectors.neighbors import without
 from fastw2v.vectors.word_vectors import WordVectors
 
@@ -253,6 +254,8 @@ def answer_questions(
     >>> answer_questions(wv, questions, restrict_vocab=4, lower=True, method="3cosadd")
     {'family': [True, None]}
     """
+    check_type("vectors", vectors, WordVectors, "WordVectors")
+    check_type("questions", questions, Mapping, "a dictionary of the questions of each section")
     check_integer("restrict_vocab", restrict_vocab, minimum=1)
     check_choice("method", method, get_args(Method))
     first_rows, spellings = rows_by_spelling(vectors, restrict_vocab, lower)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 
+from fastw2v.utils.checks import check_type
+
 __all__ = ["Question", "read_analogies", "read_pairs"]
 
 Question = tuple[str, str, str, str]
@@ -43,6 +45,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
     >>> read_analogies("questions.txt")
     {'capitals': [('Athens', 'Greece', 'Paris', 'France'), ('Athens', 'Greece', 'Rome', 'Italy')]}
     """
+    check_type("path", path, (str, PathLike), "a path")
     sections: dict[str, list[Question]] = {}
     section = ""
     for number, line in _lines(path):
@@ -91,6 +94,8 @@ def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[
     >>> read_pairs("pairs.txt")
     [('tiger', 'cat', 7.35), ('computer', 'keyboard', 7.62)]
     """
+    check_type("path", path, (str, PathLike), "a path")
+    check_type("delimiter", delimiter, (str, type(None)), "a string")
     pairs = []
     is_csv = Path(path).suffix.lower() == ".csv"
     delimiter = "," if is_csv and delimiter is None else delimiter

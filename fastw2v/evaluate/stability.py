@@ -11,6 +11,7 @@ import numpy as np
 
 from fastw2v.backend import to_host
 from fastw2v.config import check_integer
+from fastw2v.utils.checks import check_items, check_type
 from fastw2v.vectors.neighbors import nearest_rows
 from fastw2v.vectors.word_vectors import WordVectors
 
@@ -79,6 +80,10 @@ def neighbour_stability(models: Sequence[WordVectors], topn: int = 10, restrict_
     >>> round(result.overlap, 2)
     0.67
     """
+    check_items("models", models, "a list of WordVectors")
+    models = list(models)
+    for model in models:
+        check_type("models", model, WordVectors, "a list of WordVectors")
     if len(models) < 2:
         raise ValueError(f"models has length {len(models)}; give at least two models")
     check_integer("topn", topn, minimum=1)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 
+from fastw2v.config import check_integer
 from fastw2v.datasets.catalog import load_suite
 from fastw2v.evaluate.analogies import AnalogyResult, analogies
 from fastw2v.evaluate.readers import read_analogies, read_pairs
 from fastw2v.evaluate.word_pairs import PairsResult, word_pairs
+from fastw2v.utils.checks import check_type
 from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["SuiteResult", "evaluate_suite"]
@@ -86,6 +88,9 @@ def evaluate_suite(
     >>> round(result.pairs["wordsim353-korean"].spearman, 2)
     1.0
     """
+    check_type("vectors", vectors, WordVectors, "WordVectors")
+    check_type("folder", folder, (str, PathLike, type(None)), "a path")
+    check_integer("restrict_vocab", restrict_vocab, minimum=1)
     suite = load_suite(name, folder)
     return SuiteResult(
         suite.name,

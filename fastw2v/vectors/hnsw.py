@@ -18,6 +18,7 @@ import numpy as np
 from fastw2v.backend import to_host
 from fastw2v.config import check_integer
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.checks import check_type
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.neighbors import nearest_rows
 from fastw2v.vectors.query import VectorTable, query_matrix, weighted_sum
@@ -88,6 +89,7 @@ class HNSWIndex:
         ef_construction: int = 128,
         ef_search: int = 128,
     ) -> None:
+        check_type("vectors", vectors, VectorTable, "WordVectors")
         check_integer("M", M, minimum=2)
         check_integer("ef_construction", ef_construction, minimum=1)
         check_integer("ef_search", ef_search, minimum=1)
@@ -207,6 +209,7 @@ class HNSWIndex:
         """
         check_integer("topn", topn, minimum=1)
         check_integer("sample", sample, minimum=1)
+        check_integer("seed", seed, minimum=0)
         unit = _single(self.vectors.unit_vectors)
         known = np.flatnonzero(unit.any(axis=1))
         if len(known) < 2:
@@ -245,6 +248,7 @@ class HNSWIndex:
         """
         from safetensors.numpy import save_file
 
+        check_type("path", path, (str, PathLike), "a path")
         self._check_current()
         graph = self._graph.to_bytes()
         metadata = {
@@ -297,6 +301,8 @@ class HNSWIndex:
         """
         from safetensors import SafetensorError, safe_open
 
+        check_type("path", path, (str, PathLike), "a path")
+        check_type("vectors", vectors, VectorTable, "WordVectors")
         Path(path).open("rb").close()  # raises the usual OSError if the file is missing or unreadable
         try:
             with safe_open(path, framework="numpy") as file:

@@ -89,7 +89,7 @@ def is_key(word: object, keys: Iterable[Key]) -> bool:
     return isinstance(word, Integral) and not isinstance(word, bool)
 
 
-def find_row(word: Any, rows: Mapping[Any, int]) -> int:
+def find_row(word: Any, rows: Mapping[Any, int], name: str = "word") -> int:
     """Return the row of a word.
 
     Parameters
@@ -97,6 +97,8 @@ def find_row(word: Any, rows: Mapping[Any, int]) -> int:
     word : str or int
     rows : dict of str or int to int
         The row of each word, most frequent words first.
+    name : str
+        Name of the caller's parameter, for error messages.
 
     Raises
     ------
@@ -113,14 +115,14 @@ def find_row(word: Any, rows: Mapping[Any, int]) -> int:
     >>> find_row(1, {"cat": 0, "dog": 1})
     Traceback (most recent call last):
     ...
-    TypeError: 1 is not a word: words are strings. For row 1, use .vectors[1]
+    TypeError: word is 1, which is not a word: words are strings. For row 1, use .vectors[1]
     """
     if type(word) in (str, int) and (row := rows.get(word)) is not None:
         return row
     if not is_key(word, rows):
         kind = "strings" if isinstance(next(iter(rows)), str) else "integers"
         remedy = f". For row {word}, use .vectors[{word}]" if isinstance(word, Integral) and kind == "strings" else ""
-        raise TypeError(f"{quote(word)} is not a word: words are {kind}{remedy}")
+        raise TypeError(f"{name} is {quote(word)}, which is not a word: words are {kind}{remedy}")
     try:
         return rows[word]
     except KeyError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from fastw2v.vectors.normalize import take_rows, unit_rows
 __all__ = ["VectorTable", "query_matrix", "term_vector", "unit_queries", "weighted_sum", "weighted_terms"]
 
 
+@runtime_checkable
 class VectorTable(Protocol):
     """The attributes of `WordVectors` that queries need."""
 
@@ -45,13 +46,15 @@ class VectorTable(Protocol):
         """The vectors scaled to unit length: array, shape (V, D)."""
 
 
-def term_vector(table: VectorTable, term: Any) -> tuple[Any, list[int]]:
+def term_vector(table: VectorTable, term: Any, name: str = "term") -> tuple[Any, list[int]]:
     """Return the vector and the row of one term of a query.
 
     Parameters
     ----------
     table : WordVectors
     term : str, int, or float array, shape (D,)
+    name : str
+        Name of the caller's parameter, for error messages.
 
     Returns
     -------
@@ -82,14 +85,16 @@ def term_vector(table: VectorTable, term: Any) -> tuple[Any, list[int]]:
     (array([4., 3.]), [])
     """
     if getattr(term, "ndim", 0) == 0:
-        row = find_row(term, table.key_to_index)
+        row = find_row(term, table.key_to_index, name)
         return table.unit_vectors[row, :], [row]
     if term.shape != (table.vector_size,):
-        raise ValueError(f"a vector has shape {tuple(term.shape)}; it must be ({table.vector_size},)")
+        raise ValueError(f"{name}: a vector has shape {tuple(term.shape)}; it must be ({table.vector_size},)")
     return _like_unit_vectors(table, term), []
 
 
-def weighted_terms(table: VectorTable, given: Any, weight: float) -> tuple[list[tuple[Any, float]], list[int]]:
+def weighted_terms(
+    table: VectorTable, given: Any, weight: float, name: str = "terms"
+) -> tuple[list[tuple[Any, float]], list[int]]:
     """Return the vectors and weights of the positive or negative terms of a query, and the rows of the words.
 
     Parameters
@@ -99,6 +104,8 @@ def weighted_terms(table: VectorTable, given: Any, weight: float) -> tuple[list[
         In a list, a pair ``(word or vector, weight)`` sets the weight of a term.
     weight : float
         Weight of the terms that are given without a weight.
+    name : str
+        Name of the caller's parameter, for error messages.
 
     Returns
     -------
@@ -123,7 +130,7 @@ def weighted_terms(table: VectorTable, given: Any, weight: float) -> tuple[list[
     for item in [given] if single else given:
         weighted = isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Real)
         term, factor = item if weighted else (item, weight)
-        vector, row = term_vector(table, term)
+        vector, row = term_vector(table, term, name)
         terms.append((vector, float(factor)))
         rows += row
     return terms, rows
@@ -159,8 +166,8 @@ def weighted_sum(table: VectorTable, positive: Any, negative: Any) -> tuple[Any,
     (array([[0.8, 0.6]]), [0, 2])
     """
     xp = get_namespace(table.vectors)
-    added, rows = weighted_terms(table, positive, 1.0)
-    subtracted, more_rows = weighted_terms(table, negative, -1.0)
+    added, rows = weighted_terms(table, positive, 1.0, "positive")
+    subtracted, more_rows = weighted_terms(table, negative, -1.0, "negative")
     if not added and not subtracted:
         raise ValueError("most_similar: positive and negative are both empty; give at least one word or vector")
     query = xp.zeros(table.vector_size, dtype=table.unit_vectors.dtype, device=get_device(table.vectors))
@@ -214,10 +221,10 @@ def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.nd
         return unit_queries(_like_unit_vectors(table, matrix)), np.zeros((0, 2), dtype=np.int64)
     asked = list(queries)
     if all(is_key(query, table.index_to_key) for query in asked):
-        rows = [find_row(query, table.key_to_index) for query in asked]
+        rows = [find_row(query, table.key_to_index, "queries") for query in asked]
         matrix = unit_queries(take_rows(table.unit_vectors, rows))
         return matrix, np.stack([np.arange(len(rows)), np.array(rows, dtype=np.int64)], axis=1)
-    terms = [term_vector(table, query) for query in asked]
+    terms = [term_vector(table, query, "queries") for query in asked]
     matrix = unit_queries(get_namespace(table.vectors).stack([vector for vector, _ in terms]))
     pairs = [(i, row) for i, (_, rows) in enumerate(terms) for row in rows]
     return matrix, np.array(pairs, dtype=np.int64).reshape(-1, 2)

@@ -17,8 +17,8 @@ from typing import Any, Self
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
-from fastw2v.config import check_integer
-from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_keys
+from fastw2v.config import check_integer, check_range
+from fastw2v.utils.checks import check_counts, check_items, check_keys, check_matrix, check_type, index_keys
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
 from fastw2v.vectors.keys import Key, find_row, is_key
@@ -333,7 +333,7 @@ class WordVectors:
             return self._sliced(words)
         if isinstance(words, str) or not isinstance(words, Iterable):
             return self.get_vector(words)
-        return take_rows(self._vectors, self._rows(words))
+        return take_rows(self._vectors, self._rows(words, "words"))
 
     def get_vector(self, word: Key, norm: bool = False) -> Any:
         """Return the vector of a word.
@@ -397,6 +397,8 @@ class WordVectors:
         >>> wv.get_index("cow", default=-1)
         -1
         """
+        if default is not None:
+            check_integer("default", default)
         return find_row(word, self.key_to_index) if default is None or word in self else default
 
     # Neighbours
@@ -501,8 +503,8 @@ class WordVectors:
         [('queen', 1.311...)]
         """
         xp = get_namespace(self._vectors)
-        terms, rows = weighted_terms(self, positive, 1.0)
-        divisors, more_rows = weighted_terms(self, negative, -1.0)
+        terms, rows = weighted_terms(self, positive, 1.0, "positive")
+        divisors, more_rows = weighted_terms(self, negative, -1.0, "negative")
         if not terms:
             raise ValueError("most_similar_cosmul: positive is empty; give at least one word or vector")
         if any(weight != 1 for _, weight in terms) or any(weight != -1 for _, weight in divisors):
@@ -678,7 +680,7 @@ class WordVectors:
         >>> wv.analogy("man", "king", "woman", topn=1)
         [('queen', 0.924...)]
         """
-        self._rows((a, b, c))  # rejects everything but known words, because most_similar accepts vectors as well
+        self._named_rows(a=a, b=b, c=c)  # rejects everything but words, because most_similar accepts vectors as well
         found: list[tuple[Any, float]] = self.most_similar(
             positive=[b, c], negative=[a], topn=_checked_topn(topn), restrict_vocab=restrict_vocab
         )
@@ -705,7 +707,7 @@ class WordVectors:
         ['dog']
         """
         xp = get_namespace(self._vectors)
-        row, other_row = self._rows((word, other))
+        row, other_row = self._named_rows(word=word, other=other)
         cosines = self.unit_vectors @ self.unit_vectors[row, :]
         closer = to_host(xp.nonzero(cosines > cosines[other_row])[0]).tolist()
         return [self.index_to_key[i] for i in closer if i != row]
@@ -755,7 +757,7 @@ class WordVectors:
         0.8
         """
         xp = get_namespace(self._vectors)
-        row_a, row_b = self._rows((a, b))
+        row_a, row_b = self._named_rows(a=a, b=b)
         cosine = float(xp.sum(self.unit_vectors[row_a, :] * self.unit_vectors[row_b, :]))
         return max(-1.0, min(cosine, 1.0))  # a cosine rounded above 1 would give a negative distance
 
@@ -812,8 +814,8 @@ class WordVectors:
         array([1.])
         """
         others = _listed("other_words", other_words)
-        unit = take_rows(self.unit_vectors, self._rows(others)) if others else self.unit_vectors
-        ((vector, _),), _ = weighted_terms(self, [word_or_vector], 1.0)
+        unit = take_rows(self.unit_vectors, self._rows(others, "other_words")) if others else self.unit_vectors
+        vector, _ = term_vector(self, word_or_vector, "word_or_vector")
         return 1 - unit @ unit_rows(vector[None, :])[0, :]
 
     def n_similarity(self, words: Iterable[Key], others: Iterable[Key]) -> float:
@@ -899,7 +901,10 @@ class WordVectors:
         """
         xp = get_namespace(self._vectors)
         given = _listed("keys", keys)
-        factors = [1.0] * len(given) if weights is None else [float(weight) for weight in weights]
+        factors = [1.0] * len(given)
+        if weights is not None:
+            check_items("weights", weights, "one number for each key")
+            factors = [_number("weights", weight) for weight in weights]
         if not given:
             raise ValueError("get_mean_vector: keys is empty; give at least one word or vector")
         if len(factors) != len(given):
@@ -908,11 +913,12 @@ class WordVectors:
         total = 0.0
         for key, factor in zip(given, factors, strict=True):
             if getattr(key, "ndim", 0) != 0:
-                vector = term_vector(self, key)[0]
+                vector = term_vector(self, key, "keys")[0]
             elif ignore_missing and is_key(key, self.key_to_index) and key not in self:
                 continue
             else:
-                vector = at_least_single(self.get_vector(key, norm=pre_normalize))
+                row = find_row(key, self.key_to_index, "keys")
+                vector = at_least_single((self.unit_vectors if pre_normalize else self._vectors)[row, :])
             mean = mean + factor * vector
             total += abs(factor)
         mean = mean / total if total else mean
@@ -1168,6 +1174,7 @@ class WordVectors:
                [4., 3.],
                [0., 1.]])
         """
+        check_type("other", other, WordVectors, "WordVectors")
         if other.vector_size != self.vector_size:
             raise ValueError(f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}")
         anchors = [word for word in self if word in other] if words is None else _listed("words", words)
@@ -1176,8 +1183,8 @@ class WordVectors:
                 "align: the two vocabularies have no word in common" if words is None else "align: words is empty"
             )
         xp, device = get_namespace(self._vectors), get_device(self._vectors)
-        here = to_host(take_rows(self.unit_vectors, self._rows(anchors)))
-        there = to_host(take_rows(other.unit_vectors, other._rows(anchors)))
+        here = to_host(take_rows(self.unit_vectors, self._rows(anchors, "words")))
+        there = to_host(take_rows(other.unit_vectors, other._rows(anchors, "words")))
         directed = np.flatnonzero(here.any(axis=1) & there.any(axis=1))
         n_matched = len({anchors[i] for i in directed.tolist()})
         if n_matched < min(self.vector_size, len(self)):
@@ -1233,6 +1240,7 @@ class WordVectors:
         """
         from fastw2v import formats
 
+        check_type("path", path, (str, PathLike), "a path")
         if format is None and Path(path).suffix.lower() not in {*formats.SUFFIXES, ".gz"}:
             format = "safetensors"
         record = formats.VectorRecord(
@@ -1289,6 +1297,10 @@ class WordVectors:
         """
         from fastw2v import formats
 
+        check_type("path", path, (str, PathLike), "a path")
+        check_type("errors", errors, str, "'strict', 'surrogateescape', 'replace' or 'ignore'")
+        if limit is not None:
+            check_integer("limit", limit, minimum=1)
         record = formats.read(path, format, errors, limit)
         try:
             return cls(record.words, record.vectors, record.counts, record.context_vectors, record.settings)
@@ -1297,9 +1309,13 @@ class WordVectors:
 
     # Helpers
 
-    def _rows(self, words: Iterable[Any]) -> list[int]:
-        """Return the row of each word."""
-        return [find_row(word, self.key_to_index) for word in words]
+    def _rows(self, words: Iterable[Any], name: str = "word") -> list[int]:
+        """Return the row of each word in the parameter `name`."""
+        return [find_row(word, self.key_to_index, name) for word in words]
+
+    def _named_rows(self, **words: Any) -> list[int]:
+        """Return the rows of words, each the value of a parameter of that name."""
+        return [find_row(word, self.key_to_index, name) for name, word in words.items()]
 
     def _with_rows(self, rows: list[int]) -> Self:
         if not rows:
@@ -1366,6 +1382,11 @@ def _checked_topn(topn: int) -> int:
 
 def _listed(name: str, words: Iterable[Any]) -> list[Any]:
     """Return a parameter that must be a list of words as a list."""
-    if isinstance(words, (str, bytes)) or not isinstance(words, Iterable):
-        raise TypeError(f"{name} is {quote(words)} of type {type(words).__name__}; give a list of words")
+    check_items(name, words, "a list of words")
     return list(words)
+
+
+def _number(name: str, value: Any) -> float:
+    """Return an item of a parameter that must be a list of finite numbers."""
+    check_range(name, value)
+    return float(value)

@@ -196,7 +196,7 @@ def test_nothing_is_a_share_of_nothing() -> None:
 def test_malformed_queries(kv: KeyedVectors) -> None:
     for error, message, query in [
         (ValueError, "topn is 0; it must be at least 1", lambda: kv.relative_cosine_similarity("w1", "w2", 0)),
-        (TypeError, "ws2 is 'w1' of type str; give a list", lambda: kv.n_similarity(["w1"], "w1")),
+        (TypeError, "ws2 is 'w1' of type str; pass a list", lambda: kv.n_similarity(["w1"], "w1")),
         (
             ValueError,
             "ws1 is .'no'.; none of these words is in the vocabulary",

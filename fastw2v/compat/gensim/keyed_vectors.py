@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import itertools
-import operator
 from collections.abc import Collection, Iterable, Sequence
 from os import PathLike
 from typing import Any, Self
@@ -16,10 +15,12 @@ import numpy as np
 
 from fastw2v import formats
 from fastw2v.backend import to_host
+from fastw2v.config import check_integer
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.evaluate.analogies import Method, answer_questions
 from fastw2v.evaluate.readers import read_analogies, read_pairs
 from fastw2v.evaluate.word_pairs import pair_cosines
+from fastw2v.utils.checks import check_items, check_matrix, check_type
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.keys import Key
 from fastw2v.vectors.normalize import take_rows, unit_rows
@@ -68,6 +69,7 @@ class KeyedVectors(WordVectors):
         >>> kv.get_vector("dog"), kv.get_vector("dog", norm=True)
         (array([4., 3.]), array([0.8, 0.6]))
         """
+        self._named_rows(key=key)
         return super().get_vector(key, norm)
 
     def get_index(self, key: Key, default: int | None = None) -> int:
@@ -81,6 +83,8 @@ class KeyedVectors(WordVectors):
         >>> kv.get_index("dog"), kv.get_index("cow", default=-1)
         (1, -1)
         """
+        if default is None:
+            self._named_rows(key=key)
         return super().get_index(key, default)
 
     def has_index_for(self, key: Key) -> bool:
@@ -119,6 +123,7 @@ class KeyedVectors(WordVectors):
         >>> kv.get_vecattr("dog", "count")
         4
         """
+        check_type("attr", attr, str, "'count'")
         row = self.get_index(key)
         if attr != "count" or self.counts is None:
             has = "no counts" if self.counts is None else 'only "count"'
@@ -308,6 +313,7 @@ class KeyedVectors(WordVectors):
         >>> kv.similar_by_word("cat", topn=1)
         [('dog', 0.8)]
         """
+        self._named_rows(word=word)
         return self.most_similar([word], topn=topn, restrict_vocab=restrict_vocab)
 
     def similar_by_key(self, key: Key, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
@@ -321,6 +327,7 @@ class KeyedVectors(WordVectors):
         >>> kv.similar_by_key("cat", topn=1)
         [('dog', 0.8)]
         """
+        self._named_rows(key=key)
         return self.most_similar([key], topn=topn, restrict_vocab=restrict_vocab)
 
     def similar_by_vector(self, vector: Any, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
@@ -334,6 +341,8 @@ class KeyedVectors(WordVectors):
         >>> kv.similar_by_vector(kv["cat"], topn=2)
         [('cat', 1.0), ('dog', 0.8)]
         """
+        if getattr(vector, "ndim", 0) == 0:
+            self._named_rows(vector=vector)
         return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
 
     def closer_than(self, key1: Key, key2: Key) -> list[Any]:
@@ -347,6 +356,7 @@ class KeyedVectors(WordVectors):
         >>> kv.closer_than("cat", "car")
         ['dog']
         """
+        self._named_rows(key1=key1, key2=key2)
         return super().closer_than(key1, key2)
 
     def words_closer_than(self, word1: Key, word2: Key) -> list[Any]:
@@ -360,7 +370,8 @@ class KeyedVectors(WordVectors):
         >>> kv.words_closer_than("cat", "car")
         ['dog']
         """
-        return self.closer_than(word1, word2)
+        self._named_rows(word1=word1, word2=word2)
+        return super().closer_than(word1, word2)
 
     def rank(self, key1: Key, key2: Key) -> int:
         """Return the rank of `key2` among the neighbours of `key1`, starting at 1 for the nearest.
@@ -398,8 +409,12 @@ class KeyedVectors(WordVectors):
         >>> kv.most_similar_to_given("cat", ["dog", "car"])
         'dog'
         """
+        self._named_rows(key1=key1)
+        check_items("keys_list", keys_list, "a list of words")
+        keys_list = list(keys_list)
         if not keys_list:
             raise ValueError("most_similar_to_given: keys_list is empty; give at least one word")
+        self._rows(keys_list, "keys_list")
         return keys_list[int(np.argmin(to_host(self.distances(key1, keys_list))))]
 
     # Similarities
@@ -415,6 +430,7 @@ class KeyedVectors(WordVectors):
         >>> kv.similarity("cat", "dog")
         0.8
         """
+        self._named_rows(w1=w1, w2=w2)
         return super().similarity(w1, w2)
 
     def distance(self, w1: Key, w2: Key) -> float:
@@ -428,7 +444,7 @@ class KeyedVectors(WordVectors):
         >>> kv.distance("dog", "car"), kv.distance("cat", "car")
         (0.4, 1.0)
         """
-        return super().distance(w1, w2)
+        return 1 - self.similarity(w1, w2)
 
     def n_similarity(self, ws1: Iterable[Key], ws2: Iterable[Key]) -> float:
         """Return the cosine of the mean vectors of two lists of words. See `WordVectors.n_similarity`.
@@ -463,6 +479,9 @@ class KeyedVectors(WordVectors):
         >>> KeyedVectors.cosine_similarities(np.array([1.0, 0]), np.array([[4.0, 3], [0, 2]]))
         array([0.8, 0. ])
         """
+        check_matrix("vectors_all", vectors_all)
+        if getattr(vector_1, "shape", None) != (vectors_all.shape[1],):
+            raise ValueError(f"vector_1 is {quote(vector_1)}; it must be an array of shape ({vectors_all.shape[1]},)")
         return unit_rows(vectors_all) @ unit_rows(vector_1[None, :])[0, :]
 
     def relative_cosine_similarity(self, wa: Key, wb: Key, topn: int = 10) -> float:
@@ -498,8 +517,8 @@ class KeyedVectors(WordVectors):
         >>> kv.relative_cosine_similarity("cat", "dog", topn=2)
         0.571...
         """
-        if operator.index(topn) < 1:
-            raise ValueError(f"topn is {topn}; it must be at least 1")
+        self._named_rows(wa=wa, wb=wb)
+        check_integer("topn", topn, minimum=1)
         total = sum(cosine for _, cosine in self.most_similar(wa, topn=topn))
         return self.similarity(wa, wb) / total if total else 0.0
 
@@ -551,6 +570,7 @@ class KeyedVectors(WordVectors):
         >>> KeyedVectors.load("vectors.kv").counts.tolist()
         [5, 4, 1]
         """
+        check_type("fname_or_handle", fname_or_handle, (str, PathLike), "a path")
         if ignore:
             raise ValueError(f"ignore is {quote(ignore)}, but all attributes are stored; leave ignore empty")
         super().save(fname_or_handle, format)
@@ -599,6 +619,7 @@ class KeyedVectors(WordVectors):
         >>> KeyedVectors.load("vectors.kv", mmap="r").most_similar("cat", topn=1)
         [('dog', 0.8)]
         """
+        check_type("fname", fname, (str, PathLike), "a path")
         return super().load(fname, format, errors=errors, limit=limit)
 
     def save_word2vec_format(
@@ -658,6 +679,10 @@ class KeyedVectors(WordVectors):
         dog 4.0 3.0
         car 0.0 1.0
         """
+        check_type("fname", fname, (str, PathLike), "a path")
+        check_type("fvocab", fvocab, (str, PathLike, type(None)), "a path")
+        check_type("prefix", prefix, str, "a string")
+        check_type("sort_attr", sort_attr, str, "'count'")
         if append:
             raise ValueError("append is True, but appending is not supported; write to a new file")
         if total_vec not in (None, len(self)):
@@ -735,7 +760,14 @@ class KeyedVectors(WordVectors):
         >>> kv.index_to_key, kv["dog"].tolist()
         (['cat', 'dog'], [4.0, 3.0])
         """
+        check_type("fname", fname, (str, PathLike), "a path")
+        check_type("fvocab", fvocab, (str, PathLike, type(None)), "a path")
+        check_type("unicode_errors", unicode_errors, str, "'strict', 'surrogateescape', 'replace' or 'ignore'")
         _check_encoding(encoding)
+        try:
+            datatype = np.dtype(datatype)
+        except TypeError as error:
+            raise TypeError(f"datatype is {quote(datatype)}; pass a dtype, such as np.float32") from error
         kind = "bin" if binary else "glove" if no_header else "txt"
         loaded = cls.load(fname, format=kind, errors=unicode_errors, limit=limit)
         loaded.vectors = loaded.vectors.astype(datatype, copy=False)
@@ -803,6 +835,7 @@ class KeyedVectors(WordVectors):
         >>> score, sections[0]["correct"]
         (0.5, [('MAN', 'KING', 'WOMAN', 'QUEEN')])
         """
+        check_type("analogies", analogies, (str, PathLike), "a path")
         if similarity_function not in _METHODS:
             raise ValueError(f"similarity_function is {quote(similarity_function)}; it must be one of {list(_METHODS)}")
         questions = read_analogies(analogies)
@@ -889,6 +922,7 @@ class KeyedVectors(WordVectors):
         """
         from scipy import stats
 
+        check_type("pairs", pairs, (str, PathLike), "a path")
         _check_encoding(encoding)
         judgments = read_pairs(pairs, delimiter)
         searched = len(self) if restrict_vocab is None else restrict_vocab
@@ -909,6 +943,7 @@ class KeyedVectors(WordVectors):
 
 def _check_encoding(encoding: str) -> None:
     """Raise an error unless the encoding is UTF-8."""
+    check_type("encoding", encoding, str, "'utf8'")
     if codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig"):
         raise ValueError(
             f"encoding is {quote(encoding)}, but must be UTF-8; convert the file first, for example with iconv"
