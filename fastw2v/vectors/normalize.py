@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastw2v.backend import get_device, get_namespace, is_numpy
+from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of
 
 __all__ = ["at_least_single", "protected_row", "read_only", "take_rows", "unit_rows"]
 
@@ -118,4 +118,5 @@ def protected_row(matrix: Any, row: int) -> Any:
     """
     if is_numpy(matrix):
         return read_only(matrix[row])
-    return get_namespace(matrix).asarray(matrix[row, :], copy=True)
+    with on_device_of(matrix):
+        return get_namespace(matrix).asarray(matrix[row, :], copy=True)

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
+from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, to_host
 from fastw2v.config import check_integer, check_range
 from fastw2v.utils.checks import check_counts, check_items, check_keys, check_matrix, check_type, index_keys
 from fastw2v.utils.quote import quote
@@ -1372,7 +1372,8 @@ def _independent(rows: Any) -> Any:
     """Return a copy of rows that training could change. Rows of a memory-mapped file are returned as they are."""
     if is_numpy(rows) and not rows.flags.writeable:
         return rows
-    return get_namespace(rows).asarray(rows, copy=True)
+    with on_device_of(rows):
+        return get_namespace(rows).asarray(rows, copy=True)
 
 
 def _checked_topn(topn: int) -> int:
