@@ -487,3 +487,44 @@ def test_rates_are_refused_by_gensim_s_names():
 def test_what_is_no_callback_is_refused():
     with pytest.raises(TypeError, match="lacks methods of CallbackAny2Vec; make it a subclass"):
         Word2Vec(callbacks=[print])
+
+
+def test_sentences_of_integers_have_integer_keys(tmp_path):
+    """A model of baskets or walks equals the model of the same items as strings."""
+    numbers = [[17, 880012, 3], [5, 17, np.int64(4)], [3, 4, 5]] * 40
+    strings = [list(map(str, sentence)) for sentence in numbers]
+    settings = {"vector_size": 8, "min_count": 1, "negative": 2, "workers": 1}
+    ours, theirs = (Word2Vec(sentences, **settings) for sentences in (numbers, strings))
+    more = [[17, 77, 78]] * 10
+    ours.build_vocab(more, update=True)
+    theirs.build_vocab([list(map(str, sentence)) for sentence in more], update=True)
+    assert ours.train(more, total_examples=10, epochs=2) == theirs.train([["17", "77", "78"]] * 10, epochs=2)
+    ours.save(tmp_path / "a.model")
+    for model in (ours, Word2Vec.load(tmp_path / "a.model")):
+        assert {type(key) for key in model.wv.index_to_key} == {int}
+        assert list(map(str, model.wv.index_to_key)) == theirs.wv.index_to_key
+        assert np.array_equal(model.wv[17], theirs.wv["17"])
+        assert np.array_equal(model.wv[np.array([17, 880012])], theirs.wv[["17", "880012"]])
+        assert [(str(key), cosine) for key, cosine in model.wv.most_similar(17)] == theirs.wv.most_similar("17")
+        predicted, expected = model.predict_output_word([17, 3]), theirs.predict_output_word(["17", "3"])
+        assert [(str(key), share) for key, share in predicted] == expected
+        assert np.array_equal(model.transform([[17, 3], [99]]), theirs.transform([["17", "3"], ["99"]]))
+    again = Word2Vec(**settings).fit(numbers, init=ours.wv)
+    assert again.known_words_ == len(again.wv) == 5
+    with pytest.raises(TypeError, match="the words of these vectors are integers"):
+        ours.transform(["17 3"])
+
+
+def test_arguments_of_a_wrong_type_are_named(tmp_path):
+    model = Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1, epochs=1)
+    for name, call in [
+        ("context_words_list", lambda: model.predict_output_word("a")),
+        ("context_words_list", lambda: model.predict_output_word(3)),
+        ("topn", lambda: model.predict_output_word(["a"], topn="7")),
+        ("fname_or_handle", lambda: model.save(7)),
+        ("fname", lambda: Word2Vec.load(7)),
+        ("path", lambda: fastw2v.Word2Vec.save(model, 7)),
+        ("path", lambda: fastw2v.Word2Vec.load(7)),
+    ]:
+        with pytest.raises(TypeError, match=f"^{name} is "):
+            call()

@@ -18,7 +18,7 @@ from fastw2v.config import AUTO, MIN_COUNT, CbowGrad, Model, TrainingConfig, che
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import ProgressFunction
 from fastw2v.engines.selection import EngineName
-from fastw2v.utils.checks import check_items, explain_arguments
+from fastw2v.utils.checks import check_items, check_type, explain_arguments
 from fastw2v.utils.quote import quote
 from fastw2v.word2vec import Word2Vec as Estimator
 
@@ -562,6 +562,8 @@ class Word2Vec(Estimator):
         >>> [word for word, probability in predicted]
         ['cat']
         """
+        check_items("context_words_list", context_words_list, "a list of words")
+        check_integer("topn", topn, minimum=0)
         if self.syn1neg is None:
             raise RuntimeError("the model has no output matrix to predict words from; call fit() first")
         known = [word for word in context_words_list if word in self.wv]
@@ -631,6 +633,7 @@ class Word2Vec(Estimator):
         >>> Word2Vec.load("word2vec.model").wv.index_to_key
         ['a', 'b']
         """
+        check_type("fname_or_handle", fname_or_handle, (str, os.PathLike), "a path")
         if ignore:
             raise ValueError(f"ignore is {quote(ignore)}, but all attributes are stored; leave ignore empty")
         super().save(fname_or_handle)
@@ -664,6 +667,7 @@ class Word2Vec(Estimator):
         >>> model.trained_epochs
         3
         """
+        check_type("fname", fname, (str, os.PathLike), "a path")
         return super().load(fname)
 
 
