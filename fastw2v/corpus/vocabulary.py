@@ -338,6 +338,13 @@ class WordSelection:
             words = text.words(everything)
             final[:] = [ids.get(word, -1) for word in words]
             known, total = int(text.counts[final >= 0].sum()), int(text.counts.sum())
+            if not known and (rare := [word for word in words if word in self.counts.word_to_id]):
+                count = self.counts.counts[self.counts.word_to_id[rare[0]]]
+                raise ValueError(
+                    f"{name}: {len(rare)} of the {len(everything)} distinct words are in the given counts, but all of "
+                    f"these are left out by min_count={self.min_count}, max_vocab={self.max_vocab} or exclude; for "
+                    f"example, {quote(rare[0])} has the count {count}. Lower min_count or raise max_vocab"
+                )
             if not known:
                 raise NoKnownWordsError(
                     f"{name}: none of the {len(everything)} distinct words is in the given counts of {len(vocabulary)} "

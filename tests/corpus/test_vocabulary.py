@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Vocabulary
 
 
@@ -16,6 +17,15 @@ def test_from_counts_orders_by_falling_count_then_first_appearance():
     np.testing.assert_array_equal(vocabulary.counts, [5, 5, 2, 2])
     assert vocabulary.counts.dtype == np.int64
     assert vocabulary.word_to_id == {"b": 0, "e": 1, "a": 2, "c": 3}
+
+
+@pytest.mark.parametrize(
+    ("choice", "given"),
+    [({"min_count": 5}, {"cat": 2, "the": 50}), ({"min_count": 1, "max_vocab": 1}, {"cat": 2, "the": 50})],
+)
+def test_words_that_are_too_rare_in_the_counts_are_not_called_absent(choice: dict, given: dict) -> None:
+    with pytest.raises(ValueError, match=r"1 of the 2 distinct words are in the given counts, .*'cat' has the count 2"):
+        Corpus.from_sentences([["cat", "sat"]], counts=given, **choice)
 
 
 def test_behaves_as_a_container():
