@@ -13,6 +13,7 @@ import numpy as np
 from fastw2v.backend import free_device_memory
 from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.utils.quote import counted
 from fastw2v.utils.system import format_bytes, free_memory
 
 __all__ = ["Estimate", "MemoryItem", "corpus_head", "estimate_memory", "words_per_second"]
@@ -130,7 +131,7 @@ class Estimate:
                 if largest >= 16:
                     remedies.append(f"vector_size={largest}")
                 words = (free - fixed) // max(1, a_row)
-                remedies.append(f"a vocabulary of {words:,} words (max_vocab={words}, or a larger min_count)")
+                remedies.append(f"a vocabulary of {counted(words, 'word')} (max_vocab={words}, or a larger min_count)")
             if place == "device":
                 remedies.append("device='cpu'")
             return f"{message}. It would fit with " + ", or with ".join(remedies or ["more memory"])

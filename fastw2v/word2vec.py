@@ -39,7 +39,7 @@ from fastw2v.sampling import rng
 from fastw2v.sampling.chunks import mean_contexts
 from fastw2v.utils.checks import check_items, check_type, explain_arguments, unknown_parameter
 from fastw2v.utils.progress import Progress
-from fastw2v.utils.quote import quote
+from fastw2v.utils.quote import counted, quote
 from fastw2v.utils.system import available_processors
 from fastw2v.vectors.word_vectors import WordVectors
 
@@ -607,6 +607,7 @@ class Word2Vec:
         self._select_engine()
         log.info("training on %s with the %s engine: %s", self.device_, self.engine_, self.report_)
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
+        self._warn_of_no_effect(corpus)
         size = len(corpus.vocabulary)
         if size < 2:
             raise ValueError(
@@ -619,6 +620,25 @@ class Word2Vec:
         self.loss_history = []
         self._initialize(corpus, init)
         return corpus
+
+    def _warn_of_no_effect(self, corpus: Corpus) -> None:
+        """Log a warning for each parameter that was set but does not change the result."""
+        if self.model == "skipgram" and self.cbow_grad is not None:
+            log.warning("cbow_grad is %r, but it has no effect on skip-gram, only on CBOW", self.cbow_grad)
+        if (self.workers or 1) > 1 and self.engine_ == "layers":
+            log.warning(
+                "workers is %d, but it has no effect on the layers engine, whose arrays are computed with the threads "
+                "of the array library",
+                self.workers,
+            )
+        elif (self.workers or 1) > 1 and self.device_ != "cpu":
+            log.warning("workers is %d, but it has no effect on a GPU, unless it is 1", self.workers)
+        counts = corpus.vocabulary.counts
+        fixed = "because the corpus is already encoded, so its vocabulary is fixed. Set it when the corpus is encoded"
+        if self.max_vocab is not None and len(counts) > self.max_vocab:
+            log.warning("max_vocab is %d, but it has no effect, %s", self.max_vocab, fixed)
+        if self.min_count != MIN_COUNT and ((counts > 0) & (counts < self.min_count)).any():
+            log.warning("min_count is %d, but it has no effect, %s", self.min_count, fixed)
 
     def _extend_vocabulary(self, corpus: Any) -> None:
         """Add the words and counts of a corpus to the vocabulary, and rows for new words to the weights."""
@@ -906,6 +926,8 @@ class Word2Vec:
     def _from_settings(cls, settings: dict[str, Any]) -> Self:
         """Return an untrained model with the settings of a file, except device and engine."""
         names = set(cls._parameter_names()) - set(_MACHINE)
+        if settings["model"] == "skipgram":  # the completed settings contain cbow_grad for every model
+            names.discard("cbow_grad")
         return cls(**{name: value for name, value in settings.items() if name in names})
 
     @classmethod
@@ -1001,6 +1023,6 @@ def check_init(init: WordVectors, vector_size: int) -> None:
         raise TypeError(f"init is {init!r}; pass WordVectors, for example from WordVectors.load(path)")
     if init.vector_size != vector_size:
         raise ValueError(
-            f"init has vectors of {init.vector_size} dimensions, but vector_size is {vector_size}; "
+            f"init has vectors of {counted(init.vector_size, 'dimension')}, but vector_size is {vector_size}; "
             f"set vector_size={init.vector_size}"
         )

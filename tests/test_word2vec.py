@@ -191,6 +191,23 @@ def test_every_name_for_which_another_is_proposed_does_not_exist():
     assert not set(INSTEAD) & set(Word2Vec().get_params())
 
 
+@pytest.mark.parametrize(("settings", "warning"), [
+    ({"model": "skipgram", "cbow_grad": "sum"}, "cbow_grad is 'sum', but it has no effect on skip-gram"),
+    ({"workers": 2, "engine": "layers"}, "workers is 2, but it has no effect on the layers engine"),
+    ({"max_vocab": 5}, "max_vocab is 5, but it has no effect, because the corpus is already encoded"),
+    ({"min_count": 200}, "min_count is 200, but it has no effect, because the corpus is already encoded"),
+])  # fmt: skip
+def test_a_parameter_without_effect_is_reported(settings, warning, caplog):
+    corpus = Corpus.from_sentences(themes(50), min_count=1)
+    model = Word2Vec(vector_size=4, **settings).fit(corpus)
+    assert [message for message in caplog.messages if "no effect" in message] == [caplog.messages[0]]
+    assert caplog.messages[0].startswith(warning)
+    caplog.clear()
+    type(model)._from_settings(model.wv.settings).fit(corpus)
+    Word2Vec(vector_size=4, min_count=1, max_vocab=1000, workers=1, engine="layers").fit(corpus)
+    assert not any("cbow_grad" in message or "workers is 1" in message for message in caplog.messages)
+
+
 def test_no_callbacks_can_be_none():
     model = Word2Vec(vector_size=4, engine="layers", callbacks=None).fit(themes(50))
     again = Word2Vec(vector_size=4, engine="layers").fit(themes(50))

@@ -15,6 +15,7 @@ from fastw2v.cli.paths import check_not_input, check_output
 from fastw2v.config import MIN_COUNT
 from fastw2v.corpus import phrases as phrase_scores
 from fastw2v.corpus.sources import expand_source
+from fastw2v.utils.quote import counted
 
 __all__ = ["encode", "phrases"]
 
@@ -72,10 +73,10 @@ def encode(
     seconds = time.perf_counter() - start
     print_facts(
         {
-            "words": f"{len(text):,} in {text.n_sentences:,} sentences",
-            "vocabulary": f"{len(text.vocabulary):,} words",
+            "words": f"{len(text):,} in {counted(text.n_sentences, 'sentence')}",
+            "vocabulary": counted(len(text.vocabulary), "word"),
             "time": f"{seconds:.1f} s, {len(text) / seconds:,.0f} words/s",
-            "file": f"{output}, {output.stat().st_size:,} bytes",
+            "file": f"{output}, {counted(output.stat().st_size, 'byte')}",
         }
     )
 
@@ -137,8 +138,8 @@ def phrases(
         {
             "phrases": f"{len(scores):,}",
             "highest": " ".join(sorted(scores, key=lambda phrase: -scores[phrase])[:10]),
-            "words": f"{len(text):,} in {text.n_sentences:,} sentences, {len(text.vocabulary):,} distinct",
+            "words": f"{len(text):,} in {counted(text.n_sentences, 'sentence')}, {len(text.vocabulary):,} distinct",
             "time": f"{time.perf_counter() - start:.1f} s",
-            "file": f"{output}, {output.stat().st_size:,} bytes",
+            "file": f"{output}, {counted(output.stat().st_size, 'byte')}",
         }
     )

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 
+RESTRICT_VOCAB = 30_000
+"""Default of ``--restrict-vocab``."""
+
+
 def evaluate(
     file: options.VectorFile,
     suite: Annotated[
@@ -42,8 +46,13 @@ def evaluate(
         ),
     ] = None,
     restrict_vocab: Annotated[
-        int, typer.Option(min=1, help="Number of words to use for analogies, starting with the most frequent.")
-    ] = 30_000,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of words to use for analogies, starting with the most frequent.",
+            show_default=f"{RESTRICT_VOCAB}",
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Evaluate vectors on analogies and word similarity, with public evaluation sets or your own files.
@@ -63,6 +72,9 @@ def evaluate(
         raise ValueError("--data is the folder of a suite; it cannot be combined with --analogies or --pairs")
     if data is not None and not data.is_dir():
         raise NotADirectoryError(f"{data}: there is no such folder")
+    if restrict_vocab is not None and pairs and analogies is None:
+        raise ValueError("--restrict-vocab has no effect on --pairs, only on analogies; omit it")
+    restrict_vocab = restrict_vocab or RESTRICT_VOCAB
     vectors = load_vectors(file)
     pair_files = {str(path): path for path in pairs or ()}
     if analogies is None and not pairs:

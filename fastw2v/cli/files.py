@@ -12,6 +12,7 @@ from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors, read_words, to_keys
 from fastw2v.cli.output import format_number, print_facts, print_json, say
 from fastw2v.cli.paths import check_vector_output
+from fastw2v.utils.quote import counted
 from fastw2v.vectors import WordVectors
 
 __all__ = ["align", "convert", "info"]
@@ -36,7 +37,7 @@ def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
         )
         return
     facts = {
-        "file": f"{file}, {_total_bytes(file):,} bytes",
+        "file": f"{file}, {counted(_total_bytes(file), 'byte')}",
         "words": f"{len(vectors):,}",
         "dimensions": f"{vectors.vector_size}, {vectors.vectors.dtype}",
         "first words": " ".join(map(str, vectors.index_to_key[:10])),
@@ -128,7 +129,8 @@ def _print_written(path: Path, vectors: WordVectors, as_json: bool, more: dict[s
     if as_json:
         print_json(summary)
         return
-    say(f"{path}: {len(vectors):,} words, {vectors.vector_size} dimensions, {summary['bytes']:,} bytes")
+    sizes = [(len(vectors), "word"), (vectors.vector_size, "dimension"), (summary["bytes"], "byte")]
+    say(f"{path}: {', '.join(counted(*size) for size in sizes)}")
     for name, value in (more or {}).items():
         shown = format_number(value) if isinstance(value, float) else f"{value:,}"
         say(f"{name.replace('_', ' ')}: {shown}")

@@ -58,10 +58,14 @@ def read_corpus(
     if any(path.suffix == ENCODED_SUFFIX for path in sources):
         if len(sources) > 1:
             raise ValueError("an encoded corpus cannot be combined with other files; encode all texts together")
-        chosen = (max_vocab, include, exclude, counts, lower, errors) != (None, None, None, None, False, "strict")
-        if chosen or min_count not in (MIN_COUNT, 1):
+        given = {"max_vocab": max_vocab, "include": include, "exclude": exclude, "counts": counts, "lower": lower}
+        chosen = [name for name, value in given.items() if value] + ["errors"] * (errors != "strict")
+        chosen += ["min_count"] * (min_count not in (MIN_COUNT, 1))
+        if chosen:
+            names = " and ".join(f"--{name.replace('_', '-')}" for name in chosen)
             raise ValueError(
-                f"the vocabulary of {sources.name} is fixed; to change it, run fastw2v encode with these options"
+                f"{sources.name} is already encoded, so {names} would have no effect; encode the text again with "
+                "fastw2v encode"
             )
         return Corpus.load(sources.paths[0])
     return Corpus.from_text(

@@ -15,6 +15,7 @@ from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors, to_keys
 from fastw2v.cli.output import note, one_line, print_json, print_table, say
 from fastw2v.cli.paths import check_output
+from fastw2v.utils.quote import counted
 from fastw2v.vectors import WordVectors
 
 __all__ = ["analogy", "most_similar", "plot"]
@@ -118,7 +119,7 @@ def plot(
     n_labels = write_map(vectors, output, selected, method)
     drawn = len(set(selected))
     unlabelled = "" if n_labels == drawn else f", {drawn - n_labels:,} without a label for lack of space"
-    say(f"{output}: {drawn:,} words{unlabelled}")
+    say(f"{output}: {counted(drawn, 'word')}{unlabelled}")
 
 
 def _questions(prompt: str) -> Iterator[list[str]]:
@@ -135,7 +136,7 @@ def _questions(prompt: str) -> Iterator[list[str]]:
 
 def _answer(vectors: WordVectors, words: list[str], topn: int, as_json: bool) -> None:
     if len(words) != 3:
-        raise ValueError(f"an analogy needs three words, for example man king woman, but {len(words)} were given")
+        raise ValueError(f"an analogy needs three words, not {len(words)}; for example: man king woman")
     a, b, c = to_keys(vectors, words)
     answers = vectors.analogy(a, b, c, topn=topn)
     if as_json:

@@ -17,6 +17,7 @@ from fastw2v.config import AUTO, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
 from fastw2v.corpus.sources import expand_source
 from fastw2v.engines.selection import select_engine
+from fastw2v.utils.quote import counted
 from fastw2v.utils.system import format_bytes
 from fastw2v.vectors import WordVectors
 from fastw2v.word2vec import Word2Vec, check_init
@@ -103,21 +104,21 @@ def train(
         errors=errors,
         workers=workers,
     )
-    note(f"training on {len(text):,} words ({len(text.vocabulary):,} distinct)")
+    note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
     seconds = _fit(word2vec, text, initial)
     _save_vectors(word2vec.wv, output)
     if plot is not None:
         write_loss(word2vec.loss_history, plot)
     print_facts(
         {
-            "words": f"{len(text):,} in {text.n_sentences:,} sentences",
-            "vocabulary": f"{len(text.vocabulary):,} words",
+            "words": f"{len(text):,} in {counted(text.n_sentences, 'sentence')}",
+            "vocabulary": counted(len(text.vocabulary), "word"),
             "epochs": str(epochs),
-            **({} if init is None else {"init": f"{word2vec.known_words_:,} words from {init}"}),
+            **({} if init is None else {"init": f"{counted(word2vec.known_words_, 'word')} from {init}"}),
             "time": f"{seconds:.1f} s, {len(text) * epochs / seconds:,.0f} words/s",
             "loss": _last_loss(word2vec),
             "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
-            "file": f"{output}, {output.stat().st_size:,} bytes",
+            "file": f"{output}, {counted(output.stat().st_size, 'byte')}",
         }
     )
 
@@ -158,7 +159,7 @@ def word2vec(context: typer.Context) -> None:
     if given.output is None:
         return
     if given.debug:
-        note(f"training on {len(text):,} words ({len(words):,} distinct)")
+        note(f"training on {counted(len(text), 'word')} ({len(words):,} distinct)")
     start = time.perf_counter()
     estimator.fit(text, progress=None if given.debug else _no_progress)
     seconds = time.perf_counter() - start
@@ -201,8 +202,8 @@ def plan(
     reading = time.perf_counter() - start
     estimate = word2vec.estimate(text)
     facts = {
-        "words": f"{estimate.tokens:,} in {estimate.sentences:,} sentences",
-        "vocabulary": f"{estimate.vocabulary:,} words",
+        "words": f"{estimate.tokens:,} in {counted(estimate.sentences, 'sentence')}",
+        "vocabulary": counted(estimate.vocabulary, "word"),
         "epochs": str(estimate.epochs),
         "engine": f"{estimate.engine} on {estimate.device}",
     }
@@ -266,7 +267,7 @@ def _no_progress(words: int, loss: float, alpha: float) -> None:
 
 
 def _last_loss(word2vec: Word2Vec) -> str:
-    return f"{word2vec.loss_history[-1][1]:.3f}" if word2vec.loss_history else "none"
+    return f"{word2vec.loss_history[-1][1]:.3f}" if word2vec.loss_history else "not measured"
 
 
 def _save_vectors(vectors: WordVectors, path: Path, format: str | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from fastw2v.backend import to_host
+from fastw2v.utils.quote import counted
 
 __all__ = ["Method", "plane"]
 
@@ -54,7 +55,7 @@ def plane(matrix: Any, method: Method = "pca", seed: int = 1) -> np.ndarray:
         raise ValueError(f"method is {method!r}; it must be one of {', '.join(get_args(Method))}")
     rows = to_host(matrix).astype(np.float64)
     if len(rows) < 3:
-        raise ValueError(f"there are {len(rows)} words to draw; give at least three")
+        raise ValueError(f"only {counted(len(rows), 'word')} can be drawn; give at least three words")
     if not np.isfinite(rows).all():
         raise ValueError("some vectors contain NaN or infinity and cannot be projected; exclude their words")
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)

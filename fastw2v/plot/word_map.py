@@ -17,6 +17,7 @@ from fastw2v.plot.image import check_picture, save_figure
 from fastw2v.plot.labels import label_places
 from fastw2v.plot.projection import Method, plane
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.quote import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +79,9 @@ def write_map(
     points = plane(matrix, method)
     title = {"pca": "principal components", "umap": "UMAP", "tsne": "t-SNE"}[method]
     if Path(path).suffix.lower() == ".html":
-        page = _page([str(word) for word in chosen], points, _neighbours(matrix), f"{len(chosen):,} words, {title}")
+        page = _page(
+            [str(word) for word in chosen], points, _neighbours(matrix), f"{counted(len(chosen), 'word')}, {title}"
+        )
         with atomic_write(Path(path)) as temporary:
             temporary.write_text(page, encoding="utf-8")
         return len(chosen)

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from fastw2v.backend import get_namespace, to_host
-from fastw2v.utils.quote import quote, shorten
+from fastw2v.utils.quote import counted, quote, shorten
 
 __all__ = [
     "check_counts",
@@ -172,7 +172,9 @@ def check_keys(words: Sequence[Any], n_rows: int) -> list[Any]:
     if not keys:
         raise ValueError("there are no words; at least one is needed")
     if len(keys) != n_rows:
-        raise ValueError(f"vectors has {n_rows} rows, but there are {len(keys)} words; each word must have one row")
+        raise ValueError(
+            f"vectors has {counted(n_rows, 'row')}, but words has {len(keys)}; each word must have one row"
+        )
     kinds = set(map(type, keys))
     if all(issubclass(kind, str) for kind in kinds):
         return keys
@@ -233,7 +235,7 @@ def check_matrix(name: str, matrix: Any) -> Any:
     if not xp.isdtype(matrix.dtype, "real floating"):
         raise TypeError(f"{name} is of type {matrix.dtype}; it must be float16, float32 or float64")
     if matrix.ndim != 2:
-        raise ValueError(f"{name} has {matrix.ndim} dimensions; it must have 2, with one row for each word")
+        raise ValueError(f"{name} has {counted(matrix.ndim, 'dimension')}; it must have 2, with one row for each word")
     return matrix
 
 

@@ -1,4 +1,4 @@
-"""Short representations of values for error messages."""
+"""Parts of messages: short representations of values, and numbers with nouns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["quote", "shorten"]
+__all__ = ["counted", "quote", "shorten"]
 
 STRINGS: Any = (str, bytes, bytearray)
 CONTAINERS: Any = (list, tuple, set, frozenset, dict, deque, array, KeysView, ValuesView, ItemsView)
@@ -66,6 +66,18 @@ def shorten(text: str, limit: int = 80) -> str:
         return text
     kept = limit - len("...")
     return f"{text[: kept - kept // 2]}...{text[len(text) - kept // 2 :]}"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number and its noun, which is in the plural unless the number is 1.
+
+    Examples
+    --------
+    >>> from fastw2v.utils.quote import counted
+    >>> counted(1, "word"), counted(12_345, "word")
+    ('1 word', '12,345 words')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _represent(value: Any, limit: int, depth: int) -> str:

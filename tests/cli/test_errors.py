@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from fastw2v.cli.app import app
-from fastw2v.cli.errors import option_names, options_for_parameters, messages_as_notes
+from fastw2v.cli.errors import messages_as_notes, option_names, options_for_parameters
 from fastw2v.word2vec import Word2Vec
 from tests.cli.helpers import Run, failed
 
@@ -195,6 +195,47 @@ def test_every_parameter_has_an_option():
     assert all(name.startswith("--") for name in names)
 
 
+@pytest.mark.parametrize(
+    ("command", "options", "message"),
+    [
+        ("train", ("--cbow-grad", "sum", "--model", "skipgram"), "warning: --cbow-grad is 'sum', but it has no effect"),
+        ("train", ("--workers", "2", "--engine", "layers"), "warning: --workers is 2, but it has no effect"),
+        ("evaluate", ("--pairs", "pairs.txt", "--restrict-vocab", "10"), "error: --restrict-vocab has no effect"),
+    ],
+)
+def test_options_without_effect_are_reported(call: Any, command: str, options: tuple[str, ...], message: str):
+    assert message in call(command, *options, *(("--negative", "2") if command == "train" else ())).err
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (("--lower", "--max-vocab", "3"), "--max-vocab and --lower"),
+        (("--errors", "replace"), "--errors"),
+        (("--min-count", "7"), "--min-count"),
+    ],
+)
+def test_options_without_effect_on_an_encoded_corpus_are_errors(
+    run: Any, corpus: Path, tmp_path: Path, options: tuple[str, ...], names: str
+):
+    encoded = tmp_path / "corpus.w2v"
+    assert run("encode", corpus, "-o", encoded).status == 0
+    message = f"{encoded} is already encoded, so {names} would have no effect"
+    failed(run("train", encoded, "-o", tmp_path / "new.bin", *options), message)
+    if "--min-count" not in options:  # of the phrases
+        failed(run("phrases", encoded, "-o", tmp_path / "new.txt", "--lower"), "so --lower would have no effect")
+
+
+def test_numbers_agree_with_their_nouns(run: Any, tmp_path: Path):
+    corpus, encoded = tmp_path / "corpus.txt", tmp_path / "corpus.w2v"
+    corpus.write_text("sun sun")
+    assert "2 in 1 sentence\n" in (out := run("encode", corpus, "-o", encoded, "--min-count", "1").out)
+    assert "vocabulary  1 word\n" in out
+    corpus.write_text("sun sun\nmoon moon")
+    assert "4 in 2 sentences\n" in (out := run("encode", corpus, "-o", encoded, "--min-count", "1").out)
+    assert "vocabulary  2 words\n" in out
+
+
 def test_warnings_are_printed_on_one_line(capsys: pytest.CaptureFixture[str]):
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -202,5 +243,5 @@ def test_warnings_are_printed_on_one_line(capsys: pytest.CaptureFixture[str]):
             warnings.warn("min_count is\n  low", UserWarning, stacklevel=1)
             logging.getLogger("fastw2v").warning("lower %s to %d", "min_count", 3)
             logging.getLogger("fastw2v").info("reading")
-    assert capsys.readouterr().err == "warning: --min-count is low\nwarning: lower --min-count to 3\n"
+    assert capsys.readouterr().err == "warning: --min-count is low\nwarning: lower --min-count to 3\nreading\n"
     assert not logging.getLogger("fastw2v").handlers
