@@ -14,7 +14,7 @@ from fastw2v.corpus.corpus import Corpus
 __all__ = ["Engine", "ProgressFunction", "Tables", "TrainingReport"]
 
 ProgressFunction = Callable[[int, float, float], None]
-"""A function of the words trained so far, the mean loss per target since its last call, and the learning rate."""
+"""A function of the words trained so far, the mean loss per prediction since its last call, and the learning rate."""
 REPORT_INTERVAL = 0.2
 """Maximum time between two calls of the progress function, in seconds."""
 MIN_REPORTS = 20
@@ -80,21 +80,22 @@ class Engine(Protocol):
         Returns
         -------
         float64 array, shape (epochs,)
-            Mean loss per target of each epoch.
+            Mean loss per prediction of each epoch.
 
         Raises
         ------
         ValueError
             If the tables and the corpus do not match, or the engine does not support them.
         FloatingPointError
-            If the loss becomes infinite or NaN.
+            If the loss or a trained weight becomes infinite or NaN.
         """
 
 
 class TrainingReport:
     """The losses and the learning rate of a run, and the reports to its progress function.
 
-    An engine adds the loss of the targets that it has trained to `losses`, and their number to `targets`.
+    An engine adds the loss of the predictions that it has measured to `losses`, and their number to `predictions`. A
+    prediction is a target of CBOW, or a pair of a target and a context of skip-gram, with its negatives.
 
     Parameters
     ----------
@@ -106,15 +107,15 @@ class TrainingReport:
     Attributes
     ----------
     losses : float64 array, shape (epochs,)
-        Summed loss of the targets that were trained in each epoch.
-    targets : int64 array, shape (epochs,)
-        Number of targets that were trained in each epoch.
+        Summed loss of the predictions that were measured in each epoch.
+    predictions : int64 array, shape (epochs,)
+        Number of predictions that were measured in each epoch.
     slope : float
         Decrease of the learning rate per token.
 
     Examples
     --------
-    Half of a run of two epochs is done, with 100 targets and a summed loss of 150:
+    Half of a run of two epochs is done, with 100 predictions and a summed loss of 150:
 
     >>> from fastw2v.config import TrainingConfig
     >>> from fastw2v.engines.base import TrainingReport
@@ -122,7 +123,7 @@ class TrainingReport:
     >>> def show(words, loss, rate):
     ...     print(f"{words} words, mean loss {loss}, learning rate {rate:.2f}")
     >>> report = TrainingReport(config, n_tokens=100, on_progress=show)
-    >>> report.losses[0], report.targets[0] = 150, 100
+    >>> report.losses[0], report.predictions[0] = 150, 100
     >>> report.report(report.totals(100))
     100 words, mean loss 1.5, learning rate 0.15
     """
@@ -130,7 +131,7 @@ class TrainingReport:
     def __init__(self, config: TrainingConfig, n_tokens: int, on_progress: ProgressFunction | None) -> None:
         total = config.epochs * n_tokens
         self.losses = np.zeros(config.epochs)
-        self.targets = np.zeros(config.epochs, np.int64)
+        self.predictions = np.zeros(config.epochs, np.int64)
         self.slope = float(config.alpha - config.min_alpha) / total
         self._alpha = float(config.alpha)
         self._on_progress = on_progress
@@ -191,21 +192,21 @@ class TrainingReport:
         return self.totals(words)
 
     def totals(self, words: int) -> tuple[int, float, int]:
-        """Return the argument for `report`: the words trained, the summed loss and the number of targets.
+        """Return the argument for `report`: the words trained, the summed loss and the number of predictions.
 
         Examples
         --------
         >>> from fastw2v.config import TrainingConfig
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=2), 100, None)
-        >>> report.losses[:], report.targets[:] = [150, 60], [100, 50]
+        >>> report.losses[:], report.predictions[:] = [150, 60], [100, 50]
         >>> report.totals(160)
         (160, 210.0, 150)
         """
-        return words, float(self.losses.sum()), int(self.targets.sum())
+        return words, float(self.losses.sum()), int(self.predictions.sum())
 
     def report(self, totals: tuple[int, float, int]) -> None:
-        """Call the progress function if targets have been trained since its last call.
+        """Call the progress function if predictions have been measured since its last call.
 
         Parameters
         ----------
@@ -224,33 +225,33 @@ class TrainingReport:
         >>> report.report((160, 210.0, 150))
         160 1.2
         """
-        words, loss, targets = totals
+        words, loss, predictions = totals
         self._time = time.monotonic()
         self._postpone(words)
-        seen_loss, seen_targets = self._reported
-        if self._on_progress is None or targets <= seen_targets:
+        seen_loss, seen = self._reported
+        if self._on_progress is None or predictions <= seen:
             return
-        self._on_progress(words, (loss - seen_loss) / (targets - seen_targets), self.rate(words))
-        self._reported = (loss, targets)
+        self._on_progress(words, (loss - seen_loss) / (predictions - seen), self.rate(words))
+        self._reported = (loss, predictions)
 
     def mean_losses(self) -> np.ndarray:
-        """Return the mean loss per target of each epoch.
+        """Return the mean loss per prediction of each epoch.
 
         Returns
         -------
         float64 array, shape (epochs,)
-            0 for an epoch without targets.
+            0 for an epoch without predictions.
 
         Examples
         --------
         >>> from fastw2v.config import TrainingConfig
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=3), 100, None)
-        >>> report.losses[:], report.targets[:] = [150, 60, 0], [100, 50, 0]
+        >>> report.losses[:], report.predictions[:] = [150, 60, 0], [100, 50, 0]
         >>> report.mean_losses()
         array([1.5, 1.2, 0. ])
         """
-        return self.losses / np.maximum(self.targets, 1)
+        return self.losses / np.maximum(self.predictions, 1)
 
     def _postpone(self, words: int) -> None:
         """Make the next report due at the first step after `words` words."""

@@ -22,7 +22,7 @@ from fastw2v.sampling import rng
 from fastw2v.sampling.alias import alias_table, noise_weights
 from fastw2v.sampling.chunks import Chunk, iter_chunks, window_reach
 from fastw2v.sampling.subsampling import keep_threshold
-from fastw2v.utils.loss import require_finite_loss
+from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 
 __all__ = ["aligned_zeros", "allocate", "train", "unavailable_reason"]
 
@@ -134,14 +134,14 @@ def train(
     Returns
     -------
     float64 array, shape (epochs,)
-        Mean loss per target of each epoch.
+        Mean loss per prediction of each epoch.
 
     Raises
     ------
     ValueError
         If the tables, the corpus and the settings do not match, or if a value is outside its range.
     FloatingPointError
-        If the loss becomes infinite or NaN.
+        If the loss or a trained weight becomes infinite or NaN.
     RuntimeError
         If Numba is not installed or cannot be imported.
 
@@ -208,6 +208,7 @@ def train(
         _compile(run)
         chunks = iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs)
         _run_in_threads(chunks, run, workers, report)
+        require_finite_weights(padded, "a lower alpha")
         return report.mean_losses()
     finally:
         for W, trained in zip(tables, padded, strict=True):
@@ -236,12 +237,12 @@ def _run_in_threads(
                     chunk = next(chunks, None)
                 if chunk is None:
                     break
-                loss, trained = run(*chunk)
+                loss, predictions = run(*chunk)
                 where = f"epoch {chunk.epoch + 1}, between word {chunk.start} and word {chunk.stop} of the corpus"
                 require_finite_loss(loss, f"{where}, at learning rate {report.rate(chunk.done):.4g}", "a lower alpha")
                 with changed:
                     report.losses[chunk.epoch] += loss
-                    report.targets[chunk.epoch] += trained
+                    report.predictions[chunk.epoch] += predictions
                     done += chunk.stop - chunk.start
                     if (totals := report.totals_if_due(done)) is not None:
                         pending.append(totals)

@@ -21,10 +21,10 @@ from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import coalesce_in_order
 from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
-from fastw2v.sampling.batches import batches
+from fastw2v.sampling.batches import Batch, batches
 from fastw2v.sampling.chunks import window_reach
 from fastw2v.sampling.subsampling import keep_threshold
-from fastw2v.utils.loss import require_finite_loss
+from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 
 __all__ = ["allocate", "train", "unavailable_reason"]
 
@@ -105,18 +105,18 @@ def train(
     Returns
     -------
     float64 array, shape (epochs,)
-        Mean loss per target of each epoch.
+        Mean loss per prediction of each epoch.
 
     Raises
     ------
     FloatingPointError
-        If the loss becomes infinite or NaN.
+        If the loss or a trained weight becomes infinite or NaN.
 
     Notes
     -----
-    The host waits for the device only to read the loss, about every 0.2 s, and to read the sizes of the batches, once
-    per 2**20 tokens. With ``config.deterministic``, repeated runs give the same bytes on a GPU as well (see
-    `RowSparseGradient.coalesce`).
+    The host waits for the device only to read the loss, about every 0.2 s, to read the sizes of the batches, once per
+    2**20 tokens, and to check the weights at the end. With ``config.deterministic``, repeated runs give the same bytes
+    on a GPU as well (see `RowSparseGradient.coalesce`).
 
     Examples
     --------
@@ -149,12 +149,17 @@ def train(
     groups = min(groups, targets // pool_tokens)
     report = TrainingReport(config, N, on_progress)
 
-    def read_loss(epoch: int, total: Any, words: int) -> None:
+    def read_loss(epoch: int, total: Any, predictions: Any, words: int) -> None:
         """Read the loss of the current epoch so far, which waits for the device, and report it."""
-        report.losses[epoch] = float(to_host(total))
+        both = xp.stack([total, xp.asarray(predictions, dtype=xp.float64, device=device)])
+        report.losses[epoch], report.predictions[epoch] = to_host(both)
         where = f"epoch {epoch + 1} of {config.epochs}, after {words} words"
         require_finite_loss(report.losses[epoch], where, f"a lower alpha (now {config.alpha})")
         report.report(report.totals(epoch * N + words))
+
+    def count_pairs(batch: Batch) -> Any:
+        """Return the number of pairs of a target and a context, on the device."""
+        return xp.sum(xp.astype(batch.contexts >= 0, xp.float64))
 
     with on_device_of(W_in):
         keep = xp.asarray(keep_threshold(counts, config.sample), device=device)
@@ -163,6 +168,7 @@ def train(
         ids, offsets = xp.asarray(corpus.ids, device=device), xp.asarray(corpus.offsets, device=device)
         for epoch in range(config.epochs):
             total = xp.zeros((), dtype=xp.float64, device=device)
+            predictions: Any = 0
             words = 0
             for batch in batches(
                 ids,
@@ -185,8 +191,9 @@ def train(
                 optimizer.update(network.params, grads)
                 words = batch.done
                 total = total + xp.astype(loss, xp.float64) * batch.targets
-                report.targets[epoch] += batch.targets
+                predictions = predictions + (batch.targets if config.model == "cbow" else count_pairs(batch))
                 if report.is_due(epoch * N + words):
-                    read_loss(epoch, total, words)
-            read_loss(epoch, total, N)
+                    read_loss(epoch, total, predictions, words)
+            read_loss(epoch, total, predictions, N)
+        require_finite_weights(tables, f"a lower alpha (now {config.alpha})")
     return report.mean_losses()

@@ -26,7 +26,7 @@ from fastw2v.kernels.word2vec_cuda import Arguments, Kernel
 from fastw2v.sampling.alias import alias_table, noise_weights
 from fastw2v.sampling.chunks import iter_chunks, window_reach
 from fastw2v.sampling.subsampling import keep_threshold
-from fastw2v.utils.loss import require_finite_loss
+from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 
 __all__ = ["POOL_SYNC_INTERVAL", "allocate", "train", "unavailable_reason"]
 
@@ -135,7 +135,7 @@ def train(
     Returns
     -------
     float64 array, shape (epochs,)
-        Mean loss per target of each epoch.
+        Mean loss per prediction of each epoch.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def train(
     MemoryError
         If the device has too little free memory, which is checked before training starts.
     FloatingPointError
-        If the loss becomes infinite or NaN.
+        If the loss or a trained weight becomes infinite or NaN.
     RuntimeError
         If no CUDA device can be used.
     """
@@ -216,7 +216,7 @@ def train(
             next_item=cupy.zeros(1, np.uint64),
             scratch=cupy.empty((blocks, 5, CHUNK_TOKENS), np.int32),
             losses=cupy.zeros(n_items, np.float64),
-            targets=cupy.zeros(n_items, np.int32),
+            predictions=cupy.zeros(n_items, np.int32),
         )
         logger.info(
             "training with %d blocks of %d threads and %d bytes of shared memory each",
@@ -228,6 +228,7 @@ def train(
                 for first, last, ids_there, first_token in parts:
                     given = arguments._replace(ids=ids_there, first_token=first_token)
                     _run(kernel, function, given, blocks, first, last, items, report)
+            require_finite_weights(padded, "a lower alpha")
         finally:
             for W, trained in zip(tables, padded, strict=True):
                 if trained.data.ptr != W.data.ptr:
@@ -479,7 +480,7 @@ def _run(
             where = f"epoch {epochs[i] + 1}, between word {start} and word {stop} of the corpus"
             require_finite_loss(float(losses[i]), f"{where}, at learning rate {report.rate(done):.4g}", "a lower alpha")
         np.add.at(report.losses, epochs, losses)
-        np.add.at(report.targets, epochs, arguments.targets[first:end].get())
+        np.add.at(report.predictions, epochs, arguments.predictions[first:end].get())
         report.report(report.totals(int(items.done[end - 1] + items.stop[end - 1] - items.start[end - 1])))
         size = min(2 * (end - first), int((end - first) * LAUNCH_SECONDS / max(seconds, 1e-6)))
         first = end

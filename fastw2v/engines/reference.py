@@ -118,7 +118,7 @@ def train(
     Returns
     -------
     float64 array, shape (epochs,)
-        Mean loss per target of each epoch.
+        Mean loss per prediction of each epoch.
 
     Examples
     --------
@@ -152,7 +152,8 @@ def train(
         pool = Pool(W_out, max_rate_out)
         tiles_since_sync, pool_index = 0, -1
         for first, end in _tiles(kept // config.pool_tokens, config.tile):
-            if kept[first] // config.pool_tokens != pool_index or tiles_since_sync == pool_sync_interval:
+            is_first_tile = kept[first] // config.pool_tokens != pool_index
+            if is_first_tile or tiles_since_sync == pool_sync_interval:
                 pool.write()
                 tiles_since_sync, pool_index = 0, kept[first] // config.pool_tokens
                 pool.read(negative_pools(np.array([pool_index]), config.pool_size, noise, seed, epoch))
@@ -165,10 +166,11 @@ def train(
                 loss = cbow_ns(pool, stream, word[first:end], context_index, negative, config.cbow_grad)
             else:
                 loss = skipgram_ns(W_in, max_rate_in, pool, stream, word[first:end], context_index, negative)
-            report.losses[epoch] += loss
+            if is_first_tile:
+                report.losses[epoch] += loss
+                report.predictions[epoch] += end - first if config.model == "cbow" else np.sum(context_index >= 0)
             stream.leave(end - reach if end < len(word) else end, pool)
         pool.write()
-        report.targets[epoch] += len(word)
         if report.is_due(done + stop - start):
             report.report(report.totals(done + stop - start))
     report.report(report.totals(config.epochs * N))
@@ -454,7 +456,7 @@ def cbow_ns(
     Returns
     -------
     float
-        Loss, summed over the targets.
+        Loss, summed over the targets of the tile.
 
     Examples
     --------
@@ -511,7 +513,7 @@ def skipgram_ns(
     Returns
     -------
     float
-        Loss, summed over the targets.
+        Loss, summed over the targets of the tile.
 
     Examples
     --------

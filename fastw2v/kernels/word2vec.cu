@@ -116,8 +116,8 @@ struct Arguments {
   // working memory and results
   Bits *next_item;               // (1,): next item to train
   int *scratch;                  // (B, 5, CHUNK_TOKENS)
-  double *losses;                // (N,): loss of each item, summed over its targets
-  int *targets;                  // (N,): number of targets of each item
+  double *losses;                // (N,): loss of each item, summed over its measured predictions
+  int *predictions;              // (N,): number of measured predictions of each item
 };
 
 // ---- random numbers, the same integers as in sampling/rng.py ----
@@ -144,14 +144,16 @@ __device__ inline double divide(double x, double y) { return x / y; }
 __device__ inline float square_root(float x) { return sqrtf(x); }
 __device__ inline double square_root(double x) { return sqrt(x); }
 
-// Return sigmoid(s), and add weight * log(1 + exp(s)) to the loss. The divisor lies between 1 and 2, where the error of
-// the hardware's fast division is at most two units in the last place. The error of its fast logarithm is at most 4e-7
-// and affects only the reported loss.
-__device__ inline Real sigmoid(Real s, Real weight, double &loss) {
+// Return sigmoid(s). The divisor lies between 1 and 2, where the error of the hardware's fast division is at most two
+// units in the last place.
+__device__ inline Real sigmoid(Real s) {
   Real tail = exponential(s < 0 ? s : -s);
-  loss += (double)(weight * ((s > 0 ? s : 0) + logarithm(1 + tail)));
   return divide(s < 0 ? tail : 1, 1 + tail);
 }
+
+// Return log(1 + exp(s)), the loss of a negative with score s or of a positive with score -s. The error of the
+// hardware's fast logarithm is at most 4e-7.
+__device__ inline Real softplus(Real s) { return (s > 0 ? s : 0) + logarithm(1 + exponential(s < 0 ? s : -s)); }
 
 // ---- the four columns of a row that a lane processes ----
 
@@ -308,7 +310,9 @@ template <bool CBOW> struct Block {
   int first, count;   // the targets are kept tokens first to first + count - 1
   Real rate;          // learning rate
   Real noise_weight;  // weight of a row of the pool for one positive
+  bool measured;      // whether the loss of the tile is added to the loss of the item
   double loss;        // this thread's part of the loss of the item
+  int predictions;    // number of measured predictions of the item
 
   __device__ Block(double *memory) {
     thread = threadIdx.x;
@@ -521,11 +525,10 @@ template <bool CBOW> struct Block {
         score += dot(h, load(own, q, lane));
       }
       score = warp_sum(score);
-      double lost = 0;
-      Real g = target_word[k] < 0 ? 0 : rate * sigmoid(-score, 1, lost);
+      Real g = target_word[k] < 0 ? 0 : rate * sigmoid(-score);
       if (lane == 0) {
         coefficient[k] = g;
-        loss += lost;
+        if (measured && target_word[k] >= 0) loss += (double)softplus(-score);
       }
       for (int q = 0; q < ROW_STEPS; ++q) {
         Four d = zero();
@@ -553,7 +556,10 @@ template <bool CBOW> struct Block {
         }
         Real score = Reduce<N>::of(scores, lane);
         int i = base + lane / (32 / N);
-        if (lane % (32 / N) == 0 && i < end) of_context[i] = i == t ? 0 : rate * sigmoid(-score, 1, loss);
+        if (lane % (32 / N) == 0 && i < end) {
+          of_context[i] = i == t ? 0 : rate * sigmoid(-score);
+          if (measured && i != t) loss += (double)softplus(-score);
+        }
       }
       __syncwarp();
       for (int q = 0; q < ROW_STEPS; ++q) {
@@ -587,7 +593,8 @@ template <bool CBOW> struct Block {
       if (is_context) return 0;
       weight *= end - begin - 1;
     }
-    Real g = rate * weight * sigmoid(is_target ? -score : score, weight, loss);
+    Real s = is_target ? -score : score, g = rate * weight * sigmoid(s);
+    if (measured) loss += (double)(weight * softplus(s));
     return is_target ? g : -g;
   }
 
@@ -762,6 +769,7 @@ template <bool CBOW> struct Block {
     bool filled = false;
     for (first = 0; first < n; first += count) {
       bool changed = start + position[first] >= pool_end;
+      measured = changed;  // the rows of the pool have not been trained on this tile's part of the text
       if (POOL_HELD && filled && (changed || age == arguments.pool_sync_interval)) {
         write_pool();
         __syncthreads();
@@ -785,6 +793,8 @@ template <bool CBOW> struct Block {
       int end = first + TILE < n ? first + TILE : n;
       while (start + position[end - 1] >= pool_end) --end;
       count = end - first;
+      if (measured)
+        for (int t = first; t < end; ++t) predictions += CBOW ? 1 : window_end[t] - window_begin[t] - 1;
       rate = (Real)(arguments.alpha - arguments.slope * (double)(done + position[first]));
 
       int reach = end + REACH < n ? end + REACH : n;
@@ -843,6 +853,7 @@ template <bool CBOW> struct Block {
       int n = subsample(arguments.ids - arguments.first_token, start, arguments.chunk_stop[item], arguments.keep,
                         keep_key, window_key, arguments.window, arguments.shrink_windows);
       loss = 0;
+      predictions = 0;
       train(n, start, bits(bits(arguments.seed, 3), epoch), arguments.chunk_done[item], arguments);
       double *sums = (double *)partial_grads;
       double mine = warp_sum(loss);
@@ -853,7 +864,7 @@ template <bool CBOW> struct Block {
 #pragma unroll 1
         for (int w = 0; w < WARPS; ++w) total += sums[w];
         arguments.losses[item] = total;
-        arguments.targets[item] = n;
+        arguments.predictions[item] = predictions;
       }
       __syncthreads();
     }

@@ -183,8 +183,8 @@ class Arguments(NamedTuple):
     scratch: Any
     """int32 array, shape (B, 5, CHUNK_TOKENS): working memory."""
     losses: Any
-    targets: Any
-    """float64 and int32 arrays, shape (N,): summed loss and number of targets of each item."""
+    predictions: Any
+    """float64 and int32 arrays, shape (N,): summed loss and number of the measured predictions of each item."""
 
     def as_struct(self) -> np.ndarray:
         """Return the struct as an array of shape () and dtype `ARGUMENTS`, which CuPy passes to a kernel by value."""

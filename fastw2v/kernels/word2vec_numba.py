@@ -6,8 +6,8 @@ time, and the threads share W_in and W_out without locks.
 Targets and rows are processed in blocks of four by four, in three steps over data that stays in the cache:
 
 1. `_scores` computes the sixteen dot products of four targets and four rows. It reads each row once.
-2. `_positive_coefficients` and `_negative_coefficients` compute the loss and the coefficients
-   ``alpha * (label - sigmoid(score))`` from sixteen scores at a time.
+2. `_positive_coefficients` and `_negative_coefficients` compute the coefficients ``alpha * (label - sigmoid(score))``
+   from sixteen scores at a time. The loss is computed only for the first tile of each pool.
 3. `_update_rows` reads each row again, adds it to the gradients of the four targets, adds the four updates to the row
    and writes it back.
 
@@ -330,52 +330,43 @@ def _products_of_two(h: Any, width: Any, W: Any, a: Any, b: Any) -> Any:
 
 
 @njit
-def _negative_coefficients(scores: Any, blocks: Any, draw_counts: Any, weight: Any, alpha: Any) -> Any:
-    """Replace the pool's scores by the coefficients ``-alpha * weight * sigmoid(score)``, and return the loss.
+def _softplus(s: Any) -> Any:
+    """Return ``softplus(s) = log(1 + exp(s))``, the loss of negatives with scores s, or of positives with scores -s.
 
-    The loss of a pair is ``weight * softplus(score)``, with ``softplus(s) = max(s, 0) + log(1 + exp(-|s|))``. The
-    exponential also gives the sigmoid. One logarithm is computed for the product of up to 64 blocks.
+    It is computed as ``max(s, 0) + log(1 + exp(-|s|))``, which does not overflow.
     """
-    share = load(weight, 0)
-    zero = splat(0.0, share)
-    one = splat(1.0, share)
-    pull = splat(-alpha, share) * share
-    product = one
-    loss = zero
-    for q in range(blocks):
-        s = load(scores, LANES * q)
-        count = load(draw_counts, LANES * q)
-        tail = exp_minus(absolute(s))
-        u = one + tail
-        loss = fma(count, maximum(s, zero), loss)
-        if (
-            max(
-                draw_counts[LANES * q],
-                draw_counts[LANES * q + 1],
-                draw_counts[LANES * q + 2],
-                draw_counts[LANES * q + 3],
-            )
-            > 1
-        ):
-            loss = fma(count, log(u), loss)
-        else:
-            product = product * u
-        if q % 64 == 63:
-            loss = loss + log(product)
-            product = one
-        store(scores, LANES * q, count * pull * where_positive(s, one, tail) / u)
-    return reduce_add((loss + log(product)) * share)
+    return maximum(s, splat(0.0, s)) + log(splat(1.0, s) + exp_minus(absolute(s)))
 
 
 @njit
-def _positive_coefficients(scores: Any, block: Any, alpha: Any) -> Any:
-    """Replace the negated scores of a block of positives by ``alpha * sigmoid``, and return the loss of each lane."""
-    s = load(scores, LANES * block)
-    one = splat(1.0, s)
-    tail = exp_minus(absolute(s))
-    u = one + tail
-    store(scores, LANES * block, splat(alpha, s) * where_positive(s, one, tail) / u)
-    return log(u) + maximum(s, splat(0.0, s))
+def _negative_loss(scores: Any, blocks: Any, draw_counts: Any, weight: Any) -> Any:
+    """Return the sum of ``weight * softplus(score)`` over the pool's draws."""
+    loss = splat(0.0, load(weight, 0))
+    for q in range(blocks):
+        loss = fma(load(draw_counts, LANES * q), _softplus(load(scores, LANES * q)), loss)
+    return reduce_add(loss * load(weight, 0))
+
+
+@njit
+def _negative_coefficients(scores: Any, blocks: Any, draw_counts: Any, weight: Any, alpha: Any) -> None:
+    """Replace the scores of the pool by the coefficients ``-alpha * weight * sigmoid(score)``."""
+    share = load(weight, 0)
+    one = splat(1.0, share)
+    pull = splat(-alpha, share) * share
+    for q in range(blocks):
+        s = load(scores, LANES * q)
+        tail = exp_minus(absolute(s))
+        store(scores, LANES * q, load(draw_counts, LANES * q) * pull * where_positive(s, one, tail) / (one + tail))
+
+
+@njit
+def _positive_coefficients(scores: Any, blocks: Any, alpha: Any) -> None:
+    """Replace the negated scores of positives by the coefficients ``alpha * sigmoid``."""
+    for q in range(blocks):
+        s = load(scores, LANES * q)
+        one = splat(1.0, s)
+        tail = exp_minus(absolute(s))
+        store(scores, LANES * q, splat(alpha, s) * where_positive(s, one, tail) / (one + tail))
 
 
 @njit
@@ -507,9 +498,9 @@ def cbow_ns(
     Returns
     -------
     loss : float
-        Loss, summed over the targets.
-    targets : int
-        Number of targets.
+        Loss, summed over the targets of the first tile of each pool.
+    predictions : int
+        Number of these targets.
 
     Notes
     -----
@@ -562,6 +553,7 @@ def cbow_ns(
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
+    predictions = 0
     alpha = alpha_intercept
     pool_index = np.int64(-1)
     blocks = 0
@@ -571,7 +563,8 @@ def cbow_ns(
     left = 0
     t = 0
     while t < n:
-        if position[t] // pool_tokens != pool_index:
+        measured = position[t] // pool_tokens != pool_index  # the pool's rows have not been trained on this tile
+        if measured:
             _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
             pool_index = position[t] // pool_tokens
             first_drawn = (pool_index - first_pool) * pool_size
@@ -647,8 +640,12 @@ def cbow_ns(
         for k in range(end - t):
             if pool_slot[k] >= 0:
                 scores[LANES * (pool_slot[k] // BLOCK) + BLOCK * k + pool_slot[k] % BLOCK] = MASKED
-        loss += reduce_add(_positive_coefficients(positive_scores, 0, alpha)) / BLOCK
-        loss += _negative_coefficients(scores, blocks, draw_counts, weight, alpha)
+        if measured:
+            loss += reduce_add(_softplus(load(positive_scores, 0))) / BLOCK
+            loss += _negative_loss(scores, blocks, draw_counts, weight)
+            predictions += end - t
+        _positive_coefficients(positive_scores, 1, alpha)
+        _negative_coefficients(scores, blocks, draw_counts, weight, alpha)
 
         for j in range(0, width, COLUMNS):
             d0 = broadcast_load_columns(positive_scores, 0) * load_columns(positive_rows, j)
@@ -684,7 +681,7 @@ def cbow_ns(
         left = max(left, out)
         t = end
     _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
-    return loss, n
+    return loss, predictions
 
 
 @compiled
@@ -713,9 +710,9 @@ def skipgram_ns(
     Returns
     -------
     loss : float
-        Loss, summed over the targets.
-    targets : int
-        Number of targets.
+        Loss, summed over the targets of the first tile of each pool.
+    predictions : int
+        Number of pairs of these targets and their contexts.
 
     Notes
     -----
@@ -758,6 +755,7 @@ def skipgram_ns(
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
+    predictions = 0
     alpha = alpha_intercept
     pool_index = np.int64(-1)
     blocks = 0
@@ -766,7 +764,8 @@ def skipgram_ns(
     left = 0
     t = 0
     while t < n:
-        if position[t] // pool_tokens != pool_index:
+        measured = position[t] // pool_tokens != pool_index  # the pool's rows have not been trained on this tile
+        if measured:
             _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
             pool_index = position[t] // pool_tokens
             first_drawn = (pool_index - first_pool) * pool_size
@@ -822,13 +821,18 @@ def skipgram_ns(
                 positive_bias[lane] = 0.0 if inside else -MASKED
                 if inside and pool_slot[i] >= 0:
                     scores[LANES * (pool_slot[i] // BLOCK) + BLOCK * k + pool_slot[i] % BLOCK] = MASKED
-        loss += _negative_coefficients(scores, blocks, draw_counts, weight, alpha)
+        if measured:
+            loss += _negative_loss(scores, blocks, draw_counts, weight)
+        _negative_coefficients(scores, blocks, draw_counts, weight, alpha)
         _scores(h, width, output_rows, positive_rows, positive_blocks, positive_bias, positive_scores)
-        lost = zero
         for q in range(positive_blocks):
             store(positive_scores, LANES * q, zero - load(positive_scores, LANES * q))
-            lost = lost + _positive_coefficients(positive_scores, q, alpha)
-        loss += reduce_add(lost)
+        if measured:
+            for q in range(positive_blocks):
+                loss += reduce_add(_softplus(load(positive_scores, LANES * q)))
+            for i in range(t, end):
+                predictions += window_end[i] - window_start[i] - 1
+        _positive_coefficients(positive_scores, positive_blocks, alpha)
 
         for j in range(0, width, COLUMNS):
             columns = _columns(h, width, j)
@@ -859,4 +863,4 @@ def skipgram_ns(
         left = max(left, out)
         t = end
     _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
-    return loss, n
+    return loss, predictions

@@ -248,7 +248,7 @@ int main(int argc, char **argv) {
   std::vector<float> W_in(V * DIM), W_out(V * DIM);
   for (auto *W : {&W_in, &W_out})
     for (float &x : *W) x = random() / 16777216.0f - 0.5f;
-  std::vector<int> ids(tokens), alias(V), scratch(5 * CHUNK_TOKENS), targets(2);
+  std::vector<int> ids(tokens), alias(V), scratch(5 * CHUNK_TOKENS), predictions(2);
   for (int i = 0; i < tokens; ++i) ids[i] = random() % V | (i % 16 == 15 ? 1u << 31 : 0);
   for (int i = 0; i < V; ++i) alias[i] = i;
   std::vector<long long> chunk_start = {64, 0}, chunk_stop = {tokens, 64}, chunk_done = {0, 32};
@@ -280,7 +280,7 @@ int main(int argc, char **argv) {
   arguments.next_item = &next_item;
   arguments.scratch = scratch.data();
   arguments.losses = losses.data();
-  arguments.targets = targets.data();
+  arguments.predictions = predictions.data();
   return launch(atoi(argv[1]), 1, 1 << 20, 0, atoi(argv[2]), &arguments);
 }
 #endif

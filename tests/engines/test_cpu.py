@@ -112,14 +112,14 @@ def test_a_walk_on_a_small_graph_with_a_wide_window_stays_sound(model):
     [("cbow", "mean", 1), ("cbow", "balanced", 0.75), ("cbow", "sum", 0), ("skipgram", "mean", 1)],
 )
 def test_the_reference_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, cbow_grad, power):
-    V, D, window, negative, L, P, seed = 12, 5, 3, 4, 8, 6, 3
+    V, D, window, negative, L, P, T, seed = 12, 5, 3, 4, 8, 6, 3, 3
     corpus = zipf_corpus(V, 150, 12)
     ids, offsets, counts = corpus.ids, corpus.offsets, corpus.vocabulary.counts
     W_in, W_out = random_tables(V, D, np.float64)
     rate = 1e-9
     moved = Tables(W_in.copy(), W_out.copy())
     settings = {"window": window, "negative": negative, "sample": 0.2, "epochs": 1, "seed": seed}
-    settings |= {"cbow_grad": cbow_grad, "pool_tokens": L, "pool_size": P, "alpha": rate, "min_alpha": rate}
+    settings |= {"cbow_grad": cbow_grad, "pool_tokens": L, "pool_size": P, "tile": T, "alpha": rate, "min_alpha": rate}
     loss = train(reference, moved, corpus, model=model, **settings)
 
     # The same loss, computed pair by pair. Only the random choices are shared with the reference.
@@ -129,13 +129,14 @@ def test_the_reference_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, 
     noise = alias.alias_table(alias.noise_weights(counts))
     pools = negatives.negative_pools(place // L, P, noise, seed, 0)
     dW_in, dW_out = np.zeros((V, D)), np.zeros((V, D))
-    total, targets = 0.0, 0
+    total, predictions = 0.0, 0  # over the first T targets of each pool
+    seen = np.zeros(len(ids) // L + 1, int)
 
     def add_pair(h, word, label, weight):
-        """Add the loss of a pair and its gradient of W_out; return its gradient of h."""
+        """Add the loss of a pair, if it is measured, and its gradient of W_out; return its gradient of h."""
         nonlocal total
         p = 1 / (1 + np.exp(-h @ W_out[word]))
-        total -= weight * np.log(p if label else 1 - p)
+        total -= measured * weight * np.log(p if label else 1 - p)
         dW_out[word] += weight * (p - label) * h
         return weight * (p - label) * W_out[word]
 
@@ -145,9 +146,11 @@ def test_the_reference_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, 
             near = [i for k, i in enumerate(line) if k != at and abs(k - at) <= width[t]]
             if not near:
                 continue
-            targets += 1
+            seen[t // L] += 1
+            measured = seen[t // L] <= T
             words = ids[near]
             positives = [ids[t]] if model == "cbow" else list(words)
+            predictions += measured * len(positives)
             h = W_in[words].mean(axis=0) if model == "cbow" else W_in[ids[t]]
             dh = sum(add_pair(h, word, 1, 1.0) for word in positives)
             weight = negative * len(positives) / P
@@ -157,7 +160,8 @@ def test_the_reference_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, 
             else:
                 dW_in[ids[t]] += dh
 
-    np.testing.assert_allclose(loss, [total / targets], rtol=1e-8)
+    assert seen.max() > T
+    np.testing.assert_allclose(loss, [total / predictions], rtol=1e-8)
     np.testing.assert_allclose((W_in - moved[0]) / rate, dW_in, atol=1e-5)
     np.testing.assert_allclose((W_out - moved[1]) / rate, dW_out, atol=1e-5)
 

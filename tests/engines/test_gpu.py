@@ -285,8 +285,9 @@ def share_of_topic_neighbors(W: np.ndarray) -> float:
 
 @needs_compiler
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
-def test_tables_of_more_than_two_to_the_31_numbers(model, folder, tmp_path):
-    # Only the last of 2.2 million rows are used. The others are a hole in a sparse file.
+def test_tables_of_more_than_two_to_the_31_numbers(model, folder, tmp_path, monkeypatch):
+    # Only the last of 2.2 million rows are used. The others are a hole in a sparse file, which is not read.
+    monkeypatch.setattr(gpu, "require_finite_weights", lambda *_: None)
     V, D, used = 2_200_000, 1024, 7
     small = zipf_corpus(used, 40, 20)
     corpus = corpus_of(small.ids + np.int32(V - used), small.offsets, V)
@@ -394,6 +395,7 @@ def test_many_blocks_do_not_overshoot_as_steps_are_scaled_down(model, folder, mo
         tables = Tables(random_tables(40, 8, np.float32, scale=0.1).W_in, np.zeros((40, 8), np.float32))
         settings = {"model": model, "epochs": 3, "sample": 0, "alpha": 0.2, "window": 2, "warps": 1, "pool_size": 8}
         settings |= {"blocks": blocks, "concurrency": concurrency, "pool_sync_interval": 1}
+        settings["pool_tokens"] = 16  # so that the loss is not measured only where chunks begin
         losses.append(emulate(folder, tables, topics(300), **settings)[-1])
     alone, scaled, unscaled = losses
     assert scaled < 1.3 * alone < unscaled
