@@ -510,6 +510,13 @@ class TestTraining:
             with pytest.raises(FloatingPointError, match=message):
                 train(gpu, tables, topics(60), window=2, alpha=0.2)
 
+    def test_weights_that_diverge_after_the_last_measured_prediction_are_noticed(self, folder):
+        with device(folder):
+            tables = self.start()
+            tables.W_in[...] = 1e37  # while W_out is zero, the loss is finite, but the steps of W_out are infinite
+            with pytest.raises(FloatingPointError, match=r"the trained weights contain .* a lower alpha"):
+                train(gpu, tables, corpus_of(np.arange(8), [0, 8], 40), window=2, alpha=100, epochs=1, sample=0)
+
     def test_memory_is_planned_before_training(self, folder):
         with device(folder):
             tables = self.start()
