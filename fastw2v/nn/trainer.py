@@ -9,7 +9,7 @@ from typing import Any, Self
 from fastw2v.backend import get_device, get_namespace, is_cupy, is_numpy, on_device_of, to_host
 from fastw2v.nn.sparse import RowSparseGradient, add_gradients, coalesce_in_order
 from fastw2v.sampling import rng
-from fastw2v.utils.loss import require_finite_loss
+from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 from fastw2v.utils.progress import Progress
 
 
@@ -108,7 +108,7 @@ class Trainer:
         TypeError
             If a weight or a gradient of the model is not an array of floats, or `forward` does not return a number.
         FloatingPointError
-            If the loss becomes infinite or NaN.
+            If the loss or a trained weight becomes infinite or NaN.
 
         Warns
         -----
@@ -161,6 +161,8 @@ class Trainer:
                 self._epochs_done += 1
                 if self._zero_so_far:
                     self._warn_of_zero_gradients()
+        if self.model.params:
+            require_finite_weights(self.model.params, self._remedy())
         return self
 
     def _step(self, contexts: Any, target: Any, max_grad: float | None) -> Any:
@@ -201,13 +203,13 @@ class Trainer:
 
     def _record(self, mean: float, part: float, step: int) -> float:
         """Add a loss to the history after checking that it is finite, and return it."""
-        require_finite_loss(
-            mean,
-            f"epoch {self._epochs_done + 1}, batch {step}",
-            f"a lower learning rate (now {getattr(self.optimizer, 'lr', 'unknown')}) or with max_grad",
-        )
+        require_finite_loss(mean, f"epoch {self._epochs_done + 1}, batch {step}", self._remedy())
         self.loss_history.append((self._epochs_done + part, mean))
         return mean
+
+    def _remedy(self) -> str:
+        """Return what to try if training diverges."""
+        return f"a lower learning rate (now {getattr(self.optimizer, 'lr', 'unknown')}) or with max_grad"
 
 
 def check_gradients(params: Any, grads: Any) -> None:

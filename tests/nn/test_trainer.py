@@ -96,6 +96,16 @@ def test_a_loss_that_is_not_finite_stops_with_the_remedy(loss):
         Trainer(Recorder(loss), SGD(0.5)).fit(np.array([[10]]), np.array([1]), 1, 1)
 
 
+def test_weights_that_diverge_in_the_last_batch_stop_with_the_remedy():
+    ids = np.arange(6)
+    model = SkipGram(6, 4, 1, ids)  # W_in and W_out are small, so the loss before the only step is finite
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        pytest.raises(FloatingPointError, match=r"the trained weights contain .*lower learning rate \(now 1e\+39\)"),
+    ):
+        Trainer(model, SGD(1e39)).fit(ids[:, None], ids[::-1], max_epoch=1, batch_size=6)
+
+
 @pytest.mark.parametrize("arguments", [{"max_epoch": 0}, {"batch_size": 0}, {"eval_interval": 0}])
 def test_sizes_below_one(arguments):
     with pytest.raises(ValueError, match=r"is 0; it must be at least 1"):
