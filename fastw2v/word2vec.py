@@ -166,7 +166,8 @@ class Word2Vec:
     wv : WordVectors
         The vectors. They are random after `build_vocab` and trained after `fit` or `train`.
     loss_history : list of (int, float)
-        Pairs of the number of words trained so far and the mean loss per target since the previous pair.
+        Pairs of the number of words trained so far and the mean loss per prediction since the previous pair. A
+        prediction is one target of CBOW, or one pair of a target and a context of skip-gram.
     trained_epochs : int
         Number of complete epochs for which the weights have been trained. An epoch that an exception or Ctrl-C
         interrupts is not counted, although the weights contain what it has learnt.
@@ -377,8 +378,8 @@ class Word2Vec:
             has ``context_vectors``, the rows of W_out are initialised from them. `init` does not add words to the
             vocabulary.
         progress : callable, optional
-            Function called as ``progress(words_done, loss, alpha)`` several times a second. It is called at least
-            twenty times if training has at least twenty steps. By default, a progress bar is shown on a terminal and in
+            Function called as ``progress(words_done, loss, alpha)`` several times a second, with the loss as in
+            `loss_history`. It is called at least twenty times if training has at least twenty steps. By default, a progress bar is shown on a terminal and in
             a Jupyter notebook. Otherwise, the logger ``fastw2v`` gets a message of level INFO every ten seconds.
 
         Returns
@@ -398,7 +399,7 @@ class Word2Vec:
         RuntimeError
             If the requested device or engine cannot be used. The message gives the reason.
         FloatingPointError
-            If the loss becomes infinite or NaN.
+            If the loss or a trained weight becomes infinite or NaN.
         MemoryError
             If the run does not fit in memory. The error is raised before training starts, and its message names
             settings that would fit.

@@ -35,13 +35,13 @@ def draw_loss(axes: Axes, history: Sequence[tuple[float, float]], x_label: str) 
     >>> axes = Figure().subplots()
     >>> draw_loss(axes, [(1_000, 4.2), (2_000, 3.1), (3_000, 2.8)], "words trained")
     >>> axes.get_xlabel(), axes.get_ylabel()
-    ('words trained', 'loss per target (nats)')
+    ('words trained', 'mean loss (nats)')
     """
     from matplotlib.ticker import EngFormatter
 
     axes.plot(*zip(*history, strict=True), linewidth=1.2, marker="." if len(history) < 30 else "")
     axes.set_xlabel(x_label)
-    axes.set_ylabel("loss per target (nats)")
+    axes.set_ylabel("mean loss (nats)")
     axes.set_xlim(left=0)
     if history[-1][0] >= 1000:  # for smaller values, EngFormatter would label fractions of an epoch as "500m"
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))

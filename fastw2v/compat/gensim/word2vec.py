@@ -578,9 +578,10 @@ class Word2Vec(Estimator):
         return [(self.wv.index_to_key[row], float(probability[row])) for row in best]
 
     def get_latest_training_loss(self) -> float:
-        """Return the latest loss in `loss_history`: the mean loss per target since the previous entry.
+        """Return the latest loss in `loss_history`: the mean loss per prediction since the previous entry.
 
-        By contrast, gensim returns a running sum.
+        A prediction is one target of CBOW, or one pair of a target and a context of skip-gram. By contrast, gensim
+        returns a running sum over all targets.
 
         Raises
         ------
