@@ -168,6 +168,9 @@ class Word2Vec:
     loss_history : list of (int, float)
         Pairs of the number of words trained so far and the mean loss per prediction since the previous pair. A
         prediction is one target of CBOW, or one pair of a target and a context of skip-gram.
+    epoch_losses : list of float
+        Mean loss per prediction of each epoch. It varies less than the last entry of `loss_history`. Epochs of an
+        interrupted call are missing; with callbacks, only the interrupted epoch is.
     trained_epochs : int
         Number of complete epochs for which the weights have been trained. An epoch that an exception or Ctrl-C
         interrupts is not counted, although the weights contain what it has learnt.
@@ -263,6 +266,7 @@ class Word2Vec:
         self.deterministic = deterministic
         self.callbacks = callbacks
         self.loss_history: list[tuple[int, float]] = []
+        self.epoch_losses: list[float] = []
         self.trained_epochs = 0
         self._interruptions = 0
         self._check()
@@ -619,6 +623,7 @@ class Word2Vec:
         self.trained_epochs = 0
         self._interruptions = 0
         self.loss_history = []
+        self.epoch_losses = []
         self._initialize(corpus, init)
         return corpus
 
@@ -721,7 +726,8 @@ class Word2Vec:
                 run = replace(run, seed=self._run_seed())
                 tables = Tables(*self.wv._writable_tables())
                 try:
-                    engine.train(tables, corpus, run, workers=self._n_workers(), on_progress=report)
+                    losses = engine.train(tables, corpus, run, workers=self._n_workers(), on_progress=report)
+                    self.epoch_losses += losses.tolist()
                     self.trained_epochs += run.epochs
                 except BaseException:  # including Ctrl-C
                     reported = self.loss_history[-1][0] - trained - done if self.loss_history else 0
@@ -866,6 +872,7 @@ class Word2Vec:
         # What was trained, then what has changed since, such as parameters that were set after training.
         settings = self._settings(self.config()) | (wv.settings or {}) | self._state()
         settings["loss_history"] = [[int(words), float(loss)] for words, loss in self.loss_history]
+        settings["epoch_losses"] = self.epoch_losses
         record = formats.VectorRecord(wv.index_to_key, wv.vectors, wv.counts, wv.context_vectors, settings)
         formats.write(record, path, "safetensors")
 
@@ -912,6 +919,7 @@ class Word2Vec:
         model.known_words_ = settings.get("known_words", 0)
         model.seed_ = settings["seed"]
         model.loss_history = [(words, loss) for words, loss in settings.pop("loss_history", [])]
+        model.epoch_losses = settings.pop("epoch_losses", [])
         model._interruptions = settings.get("interruptions", 0)
         model._select_engine()
         W_in, W_out = find_engine(model.engine_, model.device_).allocate(vectors.vectors.shape, model.device_)

@@ -127,6 +127,8 @@ def test_what_comes_out():
     assert 0 < loss < 10
     assert 0 < alpha < 0.2
     assert [(w, value) for w, value, _ in calls] == model.loss_history
+    assert len(model.epoch_losses) == 2
+    assert model.epoch_losses[1] == pytest.approx(np.mean([value for w, value in model.loss_history if w > words / 2]))
 
 
 def test_the_metadata_says_how_the_pools_were():

@@ -238,7 +238,7 @@ def test_build_vocab_and_train_are_fit():
     whole = Word2Vec(**settings).fit(themes(100))
     assert np.array_equal(model.wv.vectors, whole.wv.vectors)
     assert model.wv.most_similar("common0") == whole.wv.most_similar("common0")
-    assert model.get_latest_training_loss() == whole.loss_history[-1][1]
+    assert model.get_latest_training_loss() == whole.epoch_losses[-1]
 
 
 def test_training_goes_on_with_the_words_that_are_known(tmp_path):
@@ -368,6 +368,7 @@ def test_callbacks():
     assert [entry for entry in diary.entries if not isinstance(entry, tuple)] == ["begin", 0, 1, 2, "end"]
     (first, early), _, (last, late) = (entry for entry in diary.entries if isinstance(entry, tuple))
     assert last < first
+    assert [first, last] == [model.epoch_losses[0], model.epoch_losses[2]]
     assert np.array_equal(late, model.wv.vectors)
     assert not np.array_equal(early, late)
     words, _, rates = zip(*calls, strict=True)

@@ -159,7 +159,9 @@ class Word2Vec(Estimator):
         The word vectors. They are random after `build_vocab`, and trained after `fit` or `train`.
     syn1neg : array, shape (V, D)
         Output matrix of the model, W_out.
-    loss_history, trained_epochs, corpus_count, corpus_total_words, known_words_, device_, engine_, report_, seed_
+    loss_history, epoch_losses, trained_epochs : list of (int, float), list of float, int
+        See `fastw2v.Word2Vec`.
+    corpus_count, corpus_total_words, known_words_, device_, engine_, report_, seed_
         See `fastw2v.Word2Vec`.
 
     Raises
@@ -578,27 +580,28 @@ class Word2Vec(Estimator):
         return [(self.wv.index_to_key[row], float(probability[row])) for row in best]
 
     def get_latest_training_loss(self) -> float:
-        """Return the latest loss in `loss_history`: the mean loss per prediction since the previous entry.
+        """Return the mean loss per prediction of the last epoch, which is ``epoch_losses[-1]``.
 
         A prediction is one target of CBOW, or one pair of a target and a context of skip-gram. By contrast, gensim
-        returns a running sum over all targets.
+        returns a running sum over all targets and epochs.
 
         Raises
         ------
         RuntimeError
-            If there is no loss yet.
+            If no epoch has been completed yet.
 
         Examples
         --------
         >>> from fastw2v.compat.gensim import Word2Vec
         >>> model = Word2Vec([["a", "b"]] * 20, vector_size=4, negative=1, sample=0, compute_loss=True)
-        >>> words_done, loss = model.loss_history[-1]
-        >>> model.get_latest_training_loss() == loss
+        >>> len(model.epoch_losses)
+        5
+        >>> model.get_latest_training_loss() == model.epoch_losses[-1]
         True
         """
-        if not self.loss_history:
+        if not self.epoch_losses:
             raise RuntimeError("there is no training loss yet; call fit() or train() first")
-        return self.loss_history[-1][1]
+        return self.epoch_losses[-1]
 
     def save(
         self,
