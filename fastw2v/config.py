@@ -64,7 +64,9 @@ MIN_RATE = 1e-9
 """Lowest initial learning rate that is allowed."""
 MIN_DEFAULT_ALPHA = 1e-3
 """Lower bound of the default learning rate."""
-FULL_RATE_OCCURRENCES = 200
+MAX_RATE_CONTEXTS = 50
+"""Number of contexts above which the default learning rate of skip-gram does not fall any further."""
+FULL_RATE_OCCURRENCES: dict[Model, int] = {"cbow": 200, "skipgram": 400}
 """The default learning rate is lowered if a word of median count is trained more often than this."""
 MIN_POOL_SIZE: dict[Model, int] = {"cbow": 24, "skipgram": 32}
 """Lower bound of the default pool size P.
@@ -226,8 +228,9 @@ def default_alpha(model: str, cbow_grad: str, contexts: float, occurrences: floa
     >>> [default_alpha("cbow", "balanced", contexts=5, occurrences=15 * epochs) for epochs in (5, 100)]
     [0.2, 0.02666...]
     """
-    alpha = min(0.06, 0.2 / contexts) if model == "skipgram" else 0.05 if cbow_grad == "sum" else 0.2
-    return max(alpha * min(1, FULL_RATE_OCCURRENCES / max(occurrences, 1)), MIN_DEFAULT_ALPHA)
+    alpha = min(0.06, 0.2 / min(contexts, MAX_RATE_CONTEXTS)) if model == "skipgram" else 0.05 if cbow_grad == "sum" else 0.2
+    full = FULL_RATE_OCCURRENCES["skipgram" if model == "skipgram" else "cbow"]
+    return max(alpha * min(1, full / max(occurrences, 1)), MIN_DEFAULT_ALPHA)
 
 
 def default_sample(vocabulary_size: int) -> float:

@@ -123,11 +123,12 @@ class Word2Vec:
         occurrences are dropped at random. 0 keeps every occurrence. "auto" is 0.001, or 1 / V if the vocabulary has
         fewer than 1,000 words.
     alpha : float, optional
-        Initial learning rate. By default, min(0.06, 0.2 / window) for skip-gram and 0.2 for CBOW (0.05 with
-        ``cbow_grad="sum"``). If the sentences are short, skip-gram uses the mean number of contexts of a word instead
-        of the window. If a word of median count is trained more than 200 times in all epochs together, the rate is
-        lowered in proportion. ``wv.settings`` contains the rate that was used. With CBOW, setting `alpha` changes the
-        default of `cbow_grad` to "sum", so that the rate has the same effect as in gensim.
+        Initial learning rate. By default, 0.2 for CBOW (0.05 with ``cbow_grad="sum"``), and 0.2 / window for skip-gram,
+        but at least 0.004 and at most 0.06. If the sentences are short, skip-gram uses the mean number of contexts of a
+        word instead of the window. If a word of median count is trained more than 200 times (skip-gram: 400 times) in
+        all epochs together, the rate is lowered in proportion. ``wv.settings`` contains the rate that was used. With
+        CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that the rate has the same effect as in
+        gensim.
     min_alpha : float
         Final learning rate. The rate decreases linearly over all words of all epochs. If it is left at its default and
         `alpha` is lower, the rate is constant.
@@ -343,7 +344,7 @@ class Word2Vec:
         >>> from fastw2v import Corpus
         >>> baskets = Corpus.from_sentences([["beer", "nuts", "chips"]] * 10, min_count=1)
         >>> [Word2Vec(model="skipgram", window=100, epochs=epochs).config(baskets).alpha for epochs in (5, 100)]
-        [0.06, 0.012]
+        [0.06, 0.024]
         """
         settings = {
             field.name: getattr(self, field.name) for field in fields(TrainingConfig) if hasattr(self, field.name)
