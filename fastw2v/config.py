@@ -228,7 +228,10 @@ def default_alpha(model: str, cbow_grad: str, contexts: float, occurrences: floa
     >>> [default_alpha("cbow", "balanced", contexts=5, occurrences=15 * epochs) for epochs in (5, 100)]
     [0.2, 0.02666...]
     """
-    alpha = min(0.06, 0.2 / min(contexts, MAX_RATE_CONTEXTS)) if model == "skipgram" else 0.05 if cbow_grad == "sum" else 0.2
+    if model == "skipgram":
+        alpha = min(0.06, 0.2 / min(contexts, MAX_RATE_CONTEXTS))
+    else:
+        alpha = 0.05 if cbow_grad == "sum" else 0.2
     full = FULL_RATE_OCCURRENCES["skipgram" if model == "skipgram" else "cbow"]
     return max(alpha * min(1, full / max(occurrences, 1)), MIN_DEFAULT_ALPHA)
 

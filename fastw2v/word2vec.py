@@ -384,8 +384,9 @@ class Word2Vec:
             vocabulary.
         progress : callable, optional
             Function called as ``progress(words_done, loss, alpha)`` several times a second, with the loss as in
-            `loss_history`. It is called at least twenty times if training has at least twenty steps. By default, a progress bar is shown on a terminal and in
-            a Jupyter notebook. Otherwise, the logger ``fastw2v`` gets a message of level INFO every ten seconds.
+            `loss_history`. It is called at least twenty times if training has at least twenty steps. By default, a
+            progress bar is shown on a terminal and in a Jupyter notebook. Otherwise, the logger ``fastw2v`` gets a
+            message of level INFO every ten seconds.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The default settings on small corpora of any shape: sound vectors, little memory, and neighbours where they are plain.
+"""The default settings on small corpora of any shape: sound vectors, little memory, and plain neighbours.
 
 The default learning rate and subsampling threshold depend on the corpus. `docs/notebook/defaults.md` has the
 experiments behind them.

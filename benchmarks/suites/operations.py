@@ -347,7 +347,7 @@ def _sampling(keep: np.ndarray, counts: np.ndarray) -> Any:
 
     noise = alias_table(noise_weights(counts))
     keys = np.array([rng.stream_key(1, stream, 0) for stream in (rng.KEEP, rng.WINDOW, rng.NEGATIVES)], np.uint64)
-    return Sampling(keep, noise.threshold, noise.alias.astype(np.int32), keys, window=5, shrink_windows=True)
+    return Sampling(keep, noise.threshold, noise.alias.astype(np.int32), keys, window=5, reach=5, shrink_windows=True)
 
 
 @cache

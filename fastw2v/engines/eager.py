@@ -39,7 +39,10 @@ GROUPS = 16
 GPU_GROUPS = 256
 """Pools in one batch on a GPU, where each batch needs over a hundred kernel launches regardless of its size."""
 MAX_GROUP_NUMBERS = 1 << 21
-"""Maximum size of the context rows of a batch, divided by `GROUPS` or `GPU_GROUPS`. Wide windows get smaller batches."""
+"""Maximum number of elements of a batch's context rows, divided by `GROUPS` or `GPU_GROUPS`.
+
+With a wide window, batches are smaller.
+"""
 MAX_ROW_STEP = 1.6
 """Maximum norm of a row's update in one batch at the initial rate. Half or twice this value gives worse vectors."""
 

@@ -70,7 +70,7 @@ def test_one_worker_equals_the_reference(case, model, dtype):
 
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
 def test_a_huge_window_is_the_whole_sentence(model):
-    """Windows of random width up to 10⁹ reach the ends of all sentences, like windows of the longest sentence's length."""
+    """Windows of random width up to 10⁹ reach the ends of all sentences."""
     corpus = zipf_corpus(40, 3000, 12)
     for engine in (cpu, reference, eager):
         wide, whole = (random_tables(40, 16, np.float64) for _ in range(2))
