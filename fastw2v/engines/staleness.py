@@ -59,9 +59,9 @@ def max_rates(
     Notes
     -----
     A worker delays its updates of a streamed row for the tokens of twice the reach and a tile, its updates of a
-    target's own row for a tile, and its updates of a pool's row until the pool is written. A pool's row may converge within this
-    time. Its step is therefore scaled by at least 1 / n, where n is the expected number of workers that have the row in
-    their pool. A factor of 1 / n averages the results of these workers.
+    target's own row for a tile, and its updates of a pool's row until the pool is written. A pool's row may converge
+    within this time. Its step is therefore scaled by at least 1 / n, where n is the expected number of workers that
+    have the row in their pool. A factor of 1 / n averages the results of these workers.
 
     Examples
     --------
