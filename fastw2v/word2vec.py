@@ -487,6 +487,7 @@ class Word2Vec:
         >>> Word2Vec(vector_size=4, negative=1).fit_transform([["a", "b"]] * 20).shape
         (20, 4)
         """
+        check_items("corpus", corpus, "a list of token lists")
         if isinstance(corpus, Iterator):  # it can be read only once
             corpus = list(corpus)
         return self.fit(corpus, y, **fit_parameters).transform(corpus)

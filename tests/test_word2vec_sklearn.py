@@ -35,6 +35,8 @@ def test_a_vector_of_each_text() -> None:
         assert np.array_equal(again.fit_transform(corpus, LABELS), model.transform(SENTENCES))
     with pytest.raises(TypeError, match=r"texts is 'corpus\.txt'; give a list"):
         model.transform("corpus.txt")
+    with pytest.raises(TypeError, match=r"corpus is 'corpus\.txt' of type str; pass a list of token lists"):
+        Word2Vec(**SETTINGS).fit_transform("corpus.txt")
 
 
 @each_class
