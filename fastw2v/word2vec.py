@@ -596,6 +596,10 @@ class Word2Vec:
         3
         """
         corpus = self._encode(corpus)
+        device = self.device_
+        self._select_engine()  # `engine` and `device` may have been set since the last run
+        if self.device_ != device:
+            self.wv.vectors, self.wv.context_vectors = self._placed(self.wv)
         given = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha, "cbow_grad": self._gradient_to_keep()}
         config = self.config(corpus, **{name: value for name, value in given.items() if value is not None})
         self._train(corpus, config, progress)
@@ -690,6 +694,14 @@ class Word2Vec:
 
     def _select_engine(self) -> None:
         self.device_, self.engine_, self.report_ = select_engine(self.engine, self.device, self.deterministic)
+
+    def _placed(self, vectors: WordVectors) -> tuple[Any, Any]:
+        """Return copies of both matrices that the engine can train on its device."""
+        W_in, W_out = find_engine(self.engine_, self.device_).allocate(vectors.vectors.shape, self.device_)
+        with on_device_of(W_in):
+            W_in[...] = to_device(vectors.vectors, self.device_)
+            W_out[...] = to_device(vectors.context_vectors, self.device_)
+        return W_in, W_out
 
     def _initialize(self, corpus: Corpus, init: WordVectors | None) -> None:
         """Allocate weights for the vocabulary of a corpus, and initialise them from `init` or at random."""
@@ -925,10 +937,7 @@ class Word2Vec:
         model.epoch_losses = settings.pop("epoch_losses", [])
         model._interruptions = settings.get("interruptions", 0)
         model._select_engine()
-        W_in, W_out = find_engine(model.engine_, model.device_).allocate(vectors.vectors.shape, model.device_)
-        with on_device_of(W_in):
-            W_in[...] = to_device(vectors.vectors, model.device_)
-            W_out[...] = to_device(vectors.context_vectors, model.device_)
+        W_in, W_out = model._placed(vectors)
         model.wv = cls._vectors_class(
             vectors.index_to_key, W_in, vectors.counts, context_vectors=W_out, settings=settings | model._state()
         )

@@ -68,8 +68,7 @@ def test_the_file_of_an_epoch_says_so_and_training_goes_on_from_it(engine: Any, 
     two = type(whole).load(tmp_path / "2.model")
     config = whole.config()
     rate = config.alpha - (config.alpha - config.min_alpha) * 2 / 3
-    two.engine, two.cbow_grad = engine, config.cbow_grad
-    two._select_engine()
+    two.set_params(engine=engine, cbow_grad=config.cbow_grad)
     Word2Vec.train(two, themes(60), epochs=1, alpha=rate)
     assert same_weights(two, whole)
     assert two.loss_history == whole.loss_history
@@ -109,8 +108,7 @@ def test_an_interrupted_epoch_is_not_counted_and_its_draws_are_not_repeated(engi
         loaded = Word2Vec.load(tmp_path / "interrupted.model")
         assert (loaded.trained_epochs, loaded._run_seed()) == (2, model._run_seed())
         assert len(seeds) == 3
-        loaded.engine = engine  # a file does not contain the engine
-        loaded._select_engine()
+        loaded.set_params(engine=engine)  # a file does not contain the engine
         for one in (model, loaded):
             one.train(corpus, epochs=1)
         assert same_weights(model, loaded)
@@ -123,10 +121,11 @@ def test_an_interruption_takes_no_complete_epoch_away(monkeypatch: pytest.Monkey
     """The last report of an epoch may come before its end, because the last words may have no neighbours."""
     model = Word2Vec(epochs=3, callbacks=[lambda event, model: None], **SETTINGS).build_vocab(themes(60))
 
-    def train(tables: Any, corpus: Any, run: Any, workers: Any, on_progress: Any) -> None:
+    def train(tables: Any, corpus: Any, run: Any, workers: Any, on_progress: Any) -> np.ndarray:
         if model.trained_epochs == 1:
             raise OSError("before the first report of the second epoch")
         on_progress(len(corpus) // 2, 1.0, 0.1)
+        return np.ones(1)
 
     monkeypatch.setattr("fastw2v.word2vec.find_engine", lambda engine, device: types.SimpleNamespace(train=train))
     with pytest.raises(OSError, match="before the first report"):
@@ -196,9 +195,7 @@ def test_the_settings_say_what_was_trained(state: str, changes: dict[str, Any], 
         assert model.wv.settings["cbow_grad"] == "balanced"
     if state == "loaded":
         model.save(tmp_path / "a.model")
-        model = Word2Vec.load(tmp_path / "a.model")
-        model.engine = "layers"
-        model._select_engine()
+        model = Word2Vec.load(tmp_path / "a.model").set_params(engine="layers")
     explicit = copy.deepcopy(model)
     Word2Vec.train(model, themes(60), **changes)
     assert model.get_params() == explicit.get_params()
@@ -208,6 +205,29 @@ def test_the_settings_say_what_was_trained(state: str, changes: dict[str, Any], 
     assert {name: model.wv.settings[name] for name in rates} == rates
     Word2Vec.train(explicit.set_params(cbow_grad=expected), themes(60), **rates)
     assert same_weights(explicit, model)
+
+
+@needs_numba
+def test_training_goes_on_with_the_engine_that_is_set(tmp_path: Path) -> None:
+    model = Word2Vec(epochs=1, **SETTINGS).fit(themes(60))
+    model.save(tmp_path / "a.model")
+    layers = Word2Vec.load(tmp_path / "a.model").set_params(engine="layers")
+    layers.train(themes(60))
+    assert (layers.engine_, layers.wv.settings["engine"], layers.device_) == ("layers", "layers", "cpu")
+    model.train(themes(60))
+    assert model.engine_ == "fused"
+    assert not np.array_equal(layers.wv.vectors, model.wv.vectors)
+
+
+@pytest.mark.gpu
+def test_training_goes_on_with_the_device_that_is_set(cupy: Any) -> None:
+    model = Word2Vec(epochs=1, device="cpu", **SETTINGS).fit(themes(60))
+    before = model.wv.vectors.copy()
+    model.set_params(device="cuda", alpha=1e-9, min_alpha=1e-9).train(themes(60))
+    assert isinstance(model.wv.vectors, cupy.ndarray)
+    np.testing.assert_allclose(cupy.asnumpy(model.wv.vectors), before, atol=1e-5)
+    model.set_params(device="cpu").train(themes(60))
+    np.testing.assert_allclose(model.wv.vectors, before, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [Word2Vec, gensim.Word2Vec])
