@@ -141,7 +141,7 @@ def test_caches_follow_a_matrix_that_is_assigned(xp: Any) -> None:
     [
         (ValueError, r"shape \(3, 5\); it must have 30 rows.*make a new object", "vectors", MATRIX[:3]),
         (ValueError, r"shape \(30, 4\); it must have the same shape as context_vectors", "vectors", MATRIX[:, :4]),
-        (ValueError, "has 1 dimensions", "vectors", MATRIX[0]),
+        (ValueError, "has 1 dimension;", "vectors", MATRIX[0]),
         (TypeError, "of type int64", "vectors", np.ones((30, 5), np.int64)),
         (TypeError, "of type NoneType", "vectors", None),
         (ValueError, "same shape as vectors", "context_vectors", MATRIX[:3]),

@@ -113,14 +113,14 @@ def test_malformed_queries(wv: WordVectors) -> None:
     [
         (ValueError, "'a' occurs twice, in rows 0 and 2", {"words": ["a", "b", "a"]}),
         (ValueError, "no words", {"words": []}),
-        (ValueError, r"vectors has 3 rows, but there are 2 words", {"words": ["a", "b"]}),
+        (ValueError, r"vectors has 3 rows, but words has 2", {"words": ["a", "b"]}),
         (TypeError, "words is 'abc' of type str; pass a sequence of words", {"words": "abc"}),
         (TypeError, "contains 0 of type int", {"words": ["a", 0, 1]}),
         (TypeError, "contains True of type bool", {"words": [True, 2, 3]}),
         (TypeError, "contains 0.0 of type float", {"words": [0.0, 1.0, 2.0]}),
         (TypeError, "contains None of type NoneType", {"words": [None, "a", "b"]}),
         (ValueError, "the word 7 occurs twice, in rows 0 and 2", {"words": [7, 1, 7]}),
-        (ValueError, "1 dimensions; it must have 2", {"vectors": np.ones(3)}),
+        (ValueError, "1 dimension; it must have 2", {"vectors": np.ones(3)}),
         (ValueError, "no dimensions; give at least one", {"vectors": np.ones((3, 0))}),
         (TypeError, "of type int64; it must be float16", {"vectors": np.ones((3, 2), dtype=np.int64)}),
         (TypeError, "of type list; it must be an array", {"vectors": [[1.0], [2.0], [3.0]]}),
@@ -413,7 +413,7 @@ def test_words_may_come_later() -> None:
     late = WordVectors(lambda: ["a", "a"], MATRIX[:2])
     with pytest.raises(ValueError, match="occurs twice"):
         late["a"]
-    with pytest.raises(ValueError, match="2 rows, but there are 1 words"):
+    with pytest.raises(ValueError, match="2 rows, but words has 1"):
         list(WordVectors(lambda: ["a"], MATRIX[:2]))
 
 
