@@ -64,18 +64,20 @@ def convert(
     target_format: Annotated[
         options.FormatName | None, typer.Option("--to", help="Format of OUT.", show_default="from the suffix")
     ] = None,
+    encoding: options.WordEncoding = "utf-8",
     errors: Annotated[
         DecodingErrors,
         typer.Option(
-            help="How to handle words that are not UTF-8: stop with an error, keep their bytes, replace the bytes with "
+            help="How to handle words that are not in this encoding: stop with an error, keep their bytes, replace the bytes with "
             "U+FFFD, or ignore them. Only safetensors and npz files can store words with such bytes."
         ),
     ] = "strict",
+    duplicates: options.DuplicateWords = "error",
     as_json: options.AsJson = False,
 ) -> None:
     """Convert a vector file to another format."""
     check_vector_output(target, target_format)
-    vectors = WordVectors.load(source, source_format, errors=errors)
+    vectors = WordVectors.load(source, source_format, errors=errors, encoding=encoding, duplicates=duplicates)
     vectors.save(target, target_format)
     _print_written(target, vectors, as_json)
 

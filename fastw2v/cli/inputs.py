@@ -82,11 +82,12 @@ def read_corpus(
 
 
 def load_vectors(path: Path) -> WordVectors:
-    """Read a vector file. Errors that name the parameters `format` and `errors` name the options of convert instead."""
+    """Read a vector file. Errors that name its parameters name the options of convert instead."""
     try:
         return WordVectors.load(path)
     except ValueError as error:
-        options = {"format": "fastw2v convert --from", "errors": "fastw2v convert --errors"}
+        options = {name: f"fastw2v convert --{name}" for name in ("errors", "encoding", "duplicates")}
+        options["format"] = "fastw2v convert --from"
         error.args = (options_for_parameters(str(error), options, [str(path)]),)
         raise
 

@@ -16,7 +16,7 @@ from fastw2v.engines import selection
 
 # Files of word vectors
 
-VECTOR_FILES = ".safetensors, .npz, .tsv, .bin, .txt, .vec or .glove (the last four also with .gz)"
+VECTOR_FILES = ".safetensors, .npz, .tsv, .bin, .txt, .vec or .glove (the last four also with .gz, .bz2, .xz or .zst)"
 VECTOR_INPUTS = f"{VECTOR_FILES}, a StaticEmbedding folder, or gensim's .kv."
 FormatName = Literal["safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "gensim"]
 VectorFile = Annotated[
@@ -35,6 +35,11 @@ VectorOutput = Annotated[
         metavar="FILE",
         help=f"File to write: {VECTOR_FILES}. Only .safetensors and .npz store all data.",
     ),
+]
+WordEncoding = Annotated[str, typer.Option(metavar="NAME", help="Encoding of the words in IN.")]
+DuplicateWords = Annotated[
+    Literal["error", "first"],
+    typer.Option(help="How to handle a word that occurs more than once: stop with an error, or keep its first vector."),
 ]
 
 # The corpus

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from fastw2v.utils.atomic_write import check_replaceable
+
 __all__ = ["check_not_input", "check_output", "check_vector_output"]
 
 
@@ -21,26 +23,23 @@ def check_vector_output(path: Path, format: str | None = None) -> None:
     Raises
     ------
     FormatError
-        If the suffix or `format` is unknown, or the format can only be read.
+        If the suffix or `format` is unknown, or the format can only be read or cannot be compressed.
+    RuntimeError
+        If the name ends in ``.zst``, and no module that can compress it is installed.
     OSError
         If `path` cannot be written, or if `path` already exists and the format is a folder.
     """
     from fastw2v import formats
 
-    kind = formats.format_of(path, format)
-    if kind == "gensim":
-        raise formats.FormatError(
-            f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim can read"
-        )
+    kind = formats.check_writable(path, format)
     if kind == "static-embedding" and path.exists():
         raise FileExistsError(f"{path} already exists; choose the name of a new folder")
     check_output(path)
 
 
 def check_output(path: Path) -> None:
-    """Raise OSError if a path is a folder, or if its parent folder does not exist or is not writable."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; choose a file name")
+    """Raise OSError if a path is a folder, pipe or device, or its parent folder does not exist or is not writable."""
+    check_replaceable(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.access(path.parent, os.W_OK):

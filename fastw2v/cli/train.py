@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +14,7 @@ import typer
 
 from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors, read_corpus
-from fastw2v.cli.output import format_duration, note, print_facts, print_table, say
+from fastw2v.cli.output import format_duration, note, one_line, print_facts, print_table, say
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
@@ -271,12 +274,31 @@ def _last_loss(word2vec: Word2Vec) -> str:
 
 
 def _save_vectors(vectors: WordVectors, path: Path, format: str | None = None) -> None:
-    """Write trained vectors. If the format cannot store a word, write a safetensors file and raise FormatError."""
+    """Write trained vectors. If `path` cannot be written, write a safetensors file elsewhere, and raise an error.
+
+    The file is written to the folder of `path`, the current folder or the folder for temporary files, whichever is
+    writable first. The error names it.
+    """
     from fastw2v.formats import FormatError
 
     try:
         vectors.save(path, format)
-    except FormatError as error:
-        fallback = path.with_name(f"{path.name}.safetensors")
-        vectors.save(fallback)
-        raise FormatError(f"{error}. The vectors were saved as {fallback}") from error
+    except (FormatError, OSError, RuntimeError) as error:
+        message = one_line(error)
+        for folder in (path.parent, Path(), Path(tempfile.gettempdir())):
+            rescued = _unused(folder / f"{path.name.removesuffix('.safetensors')[:100]}.safetensors")
+            try:
+                vectors.save(rescued)
+            except (OSError, RuntimeError):
+                continue
+            message = f"{message}. The vectors were saved as {rescued}"
+            break
+        else:
+            message = f"{message}. The vectors could not be saved elsewhere either"
+        raise (FormatError if isinstance(error, FormatError) else OSError)(message) from error
+
+
+def _unused(path: Path) -> Path:
+    """Return `path` or, if this file exists, the same name with the first number that no file has."""
+    numbered = (path.with_name(f"{path.stem}-{i}{path.suffix}") for i in itertools.count(1))
+    return next(name for name in itertools.chain([path], numbered) if not os.path.lexists(name))

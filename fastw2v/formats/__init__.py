@@ -6,6 +6,16 @@ they allocate memory, and they check that every row ends at the expected positio
 
 from fastw2v.formats.fileio import FormatError
 from fastw2v.formats.record import VectorRecord
-from fastw2v.formats.registry import FORMATS, SUFFIXES, format_of, read, write
+from fastw2v.formats.registry import FORMATS, SUFFIXES, Duplicates, check_writable, format_of, read, write
 
-__all__ = ["FORMATS", "SUFFIXES", "FormatError", "VectorRecord", "format_of", "read", "write"]
+__all__ = [
+    "FORMATS",
+    "SUFFIXES",
+    "Duplicates",
+    "FormatError",
+    "VectorRecord",
+    "check_writable",
+    "format_of",
+    "read",
+    "write",
+]

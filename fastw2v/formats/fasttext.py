@@ -105,7 +105,12 @@ def read_fasttext(file: BinaryIO, path: Path, size: int, limit: int | None) -> t
                 f"its matrix has {n_rows} rows, but there are {n_words} words and {bucket} buckets for n-grams of "
                 f"{shortest} to {longest} characters"
             )
-    except (struct.error, ValueError, IndexError) as error:
+    except (struct.error, IndexError) as error:
+        raise FormatError(
+            f"{path}: cannot read this fastText model: it ends after {size:,} bytes, before the end of its dictionary "
+            "or of its matrices. The file is truncated or damaged; fetch or write it again"
+        ) from error
+    except ValueError as error:
         raise FormatError(f"{path}: cannot read this fastText model: {error}") from error
     matrix: np.ndarray = np.ndarray((n_rows, n_dims), "<f4", data, offset=at)
     kept = n_words if limit is None else min(limit, n_words)
@@ -129,7 +134,7 @@ def _entries(data: mmap.mmap, n_entries: int, n_words: int) -> tuple[list[bytes]
     for _ in range(n_entries):
         end = data.find(b"\0", at)
         if end < 0:
-            raise ValueError("it is truncated within its dictionary")
+            raise ValueError("it is truncated within its dictionary; fetch or write it again")
         count, kind = struct.unpack_from("<qb", data, end + 1)
         if kind == 0:
             words.append(data[at:end])

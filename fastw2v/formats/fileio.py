@@ -1,14 +1,16 @@
-"""File access shared by all formats: optional gzip, atomic replacement, and conversion of words and values."""
+"""File access shared by all formats: compression, atomic replacement, and conversion of words and values."""
 
 from __future__ import annotations
 
+import bz2
+import codecs
 import contextlib
 import gzip
+import importlib
+import lzma
 import os
 import re
-import shutil
 import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,9 +18,24 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.compression import compression_of, read_decompressed
+from fastw2v.utils.encodings import fitting_encodings
+from fastw2v.utils.quote import quote
 
-__all__ = ["FormatError", "cast", "decode_words", "encode_words", "is_gzipped", "open_for_reading", "open_for_writing"]
+__all__ = [
+    "COMPRESSIONS",
+    "FormatError",
+    "cast",
+    "check_compression",
+    "decode_words",
+    "encode_words",
+    "open_for_reading",
+    "open_for_writing",
+]
 
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
+"""Suffixes of compressed files."""
+_BLOCK_BYTES = 1 << 20
 _SPACES = re.compile(rb"[\x00-\x20\x7f]")
 
 
@@ -26,25 +43,12 @@ class FormatError(ValueError):
     """Error while reading or writing a vector file. The message gives the position of the error and a remedy."""
 
 
-def is_gzipped(path: Path) -> bool:
-    """Return whether a file name ends in ``.gz``.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from fastw2v.formats.fileio import is_gzipped
-    >>> is_gzipped(Path("vectors.txt.gz")), is_gzipped(Path("vectors.txt"))
-    (True, False)
-    """
-    return path.suffix.lower() == ".gz"
-
-
 @contextlib.contextmanager
 def open_for_reading(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a file for reading and decompress it if it is gzipped. Yield the file and its size.
+    """Open a file for reading and decompress it if it is compressed. Yield the file and its size.
 
-    A gzipped file is recognised by its first bytes, not by its name. It is decompressed into an unnamed temporary file,
-    because readers map files into memory and check the header against the size of the file.
+    A compressed file is recognised by its first bytes, not by its name. It is decompressed into an unnamed temporary
+    file, because readers map files into memory and check the header against the size of the file.
 
     Parameters
     ----------
@@ -59,9 +63,11 @@ def open_for_reading(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     Raises
     ------
     FormatError
-        If a gzipped file is truncated or damaged.
+        If a compressed file is truncated or damaged.
+    RuntimeError
+        If the file is compressed with zstd, and no module that can decompress it is installed.
     OSError
-        If the file cannot be opened.
+        If the file cannot be opened, or there is no room for the decompressed file.
 
     Examples
     --------
@@ -74,32 +80,41 @@ def open_for_reading(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     (7, b'sun 0.5')
     """
     with path.open("rb") as file:
-        magic = file.read(2)
+        compression = compression_of(file.read(16))
         file.seek(0)
-        if magic != b"\x1f\x8b":
+        if compression is None:
             yield file, os.fstat(file.fileno()).st_size
             return
         with tempfile.TemporaryFile() as plain:
             try:
-                with gzip.GzipFile(fileobj=file) as packed:
-                    shutil.copyfileobj(packed, plain, 2**20)
-            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-                raise FormatError(
-                    f"{path}: not a complete gzip file ({error}). It is truncated or damaged; fetch or write it again"
-                ) from error
+                for block in read_decompressed(file, str(path), _BLOCK_BYTES):
+                    _write_plain(plain, block, path)
+                _write_plain(plain, b"", path)
+            except ValueError as error:
+                raise FormatError(str(error)) from error
             size = plain.tell()
             plain.seek(0)
             yield plain, size
 
 
+def _write_plain(plain: BinaryIO, block: bytes, path: Path) -> None:
+    """Write to the temporary file, and flush it if there is nothing more to write."""
+    try:
+        plain.write(block) if block else plain.flush()
+    except OSError as error:
+        reason = f"{error.strerror} in {tempfile.gettempdir()}, where the file is decompressed; set TMPDIR"
+        raise OSError(error.errno, reason, str(path)) from None
+
+
 @contextlib.contextmanager
 def open_for_writing(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that replaces `path` on success. The file is compressed if the name ends in ``.gz``.
+    """Open a temporary file that replaces `path` on success.
 
     Parameters
     ----------
     path : Path
-        If an error occurs, an existing file at this path is left unchanged.
+        The file is compressed if the name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``. If an error occurs, an
+        existing file at this path is left unchanged.
 
     Yields
     ------
@@ -107,6 +122,8 @@ def open_for_writing(path: Path) -> Iterator[BinaryIO]:
 
     Raises
     ------
+    RuntimeError
+        If the name ends in ``.zst``, and no module that can compress it is installed.
     OSError
         If the file cannot be written.
 
@@ -122,17 +139,57 @@ def open_for_writing(path: Path) -> Iterator[BinaryIO]:
     >>> path.read_text()
     'sun 0.5'
     """
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        if not is_gzipped(path):
-            yield file
-            return
+    with atomic_write(path) as temporary, temporary.open("wb") as file, _compressing(file, path) as packed:
+        yield packed
+
+
+def check_compression(path: Path) -> None:
+    """Raise RuntimeError if the name ends in ``.zst`` and no module that can compress it is installed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.fileio import check_compression
+    >>> check_compression(Path("vectors.txt.xz"))
+    """
+    if path.suffix.lower() == ".zst":
+        _zstandard(path)
+
+
+@contextlib.contextmanager
+def _compressing(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
+    """Yield a file object that compresses as the suffix says. Equal data give equal bytes."""
+    packed: Any
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
         # Omit the name and the time, so that equal vectors give identical files.
         with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed:
-            yield packed  # type: ignore[misc]
+            yield packed
+    elif suffix == ".bz2":
+        with bz2.open(file, "wb") as packed:
+            yield packed
+    elif suffix == ".xz":
+        with lzma.open(file, "wb") as packed:
+            yield packed
+    elif suffix == ".zst":
+        with _zstandard(path).open(file, "wb") as packed:
+            yield packed
+    else:
+        yield file
 
 
-def decode_words(words: bytes, path: Path, errors: str) -> list[str]:
-    r"""Decode UTF-8 words that are separated by newlines.
+def _zstandard(path: Path) -> Any:
+    """Return a module that writes .zst files: the standard module of Python 3.14 and later, or one of two packages."""
+    for name in ("compression.zstd", "backports.zstd", "zstandard"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    raise RuntimeError(f"cannot write {path}: .zst files need the package zstandard. Run pip install zstandard")
+
+
+def decode_words(words: bytes, path: Path, errors: str, encoding: str = "utf-8") -> list[str]:
+    r"""Decode words that are separated by newlines.
 
     Parameters
     ----------
@@ -140,7 +197,9 @@ def decode_words(words: bytes, path: Path, errors: str) -> list[str]:
     path : Path
         Used in error messages.
     errors : str
-        How to handle words that are not UTF-8, as in `bytes.decode`.
+        How to handle words that are not in this encoding, as in `bytes.decode`.
+    encoding : str
+        Encoding of the words, in which the bytes of ASCII characters represent these characters.
 
     Returns
     -------
@@ -149,7 +208,7 @@ def decode_words(words: bytes, path: Path, errors: str) -> list[str]:
     Raises
     ------
     FormatError
-        If a word is not UTF-8 and `errors` is "strict".
+        If a word is not in this encoding and `errors` is "strict".
 
     Examples
     --------
@@ -160,14 +219,18 @@ def decode_words(words: bytes, path: Path, errors: str) -> list[str]:
     """
     try:
         # Because a newline ends an incomplete character, this is equivalent to decoding each word, but much faster.
-        return words.decode("utf-8", errors).split("\n")
+        decoded = words.decode(encoding, errors).split("\n")
     except UnicodeDecodeError as error:
-        row = words.count(b"\n", 0, error.start)
-        word = words.split(b"\n")[row]
+        start = words.rfind(b"\n", 0, error.start) + 1
+        row, end = words.count(b"\n", 0, error.start), words.find(b"\n", start)
+        word = words[start : end if end >= 0 else None]
         raise FormatError(
-            f"{path}: the word in row {row + 1}, {word[:30]!r}, is not UTF-8: "
-            f"{error.reason}. Read the file with errors='surrogateescape', which keeps the bytes, or errors='replace'"
-        ) from error
+            f"{path}: the word in row {row + 1}, {quote(word)}, is not {_spelling(encoding)}: {error.reason}. "
+            + _remedy(words[max(0, error.start - 2**16) : error.start + 2**16])
+        ) from None
+    if len(decoded) != words.count(b"\n") + 1:  # with errors="ignore", some decoders drop the newline as well
+        decoded = [word.decode(encoding, errors) for word in words.split(b"\n")]
+    return decoded
 
 
 def encode_words(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | None = _SPACES) -> list[bytes]:
@@ -207,9 +270,11 @@ def encode_words(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | No
         try:
             spelled.append(str(word).encode("utf-8", "surrogateescape"))
         except UnicodeEncodeError as error:
-            raise FormatError(f"{path}: the word {word!r} is not valid Unicode: {error.reason}") from error
+            raise FormatError(f"{path}: the word {quote(word)} is not valid Unicode: {error.reason}") from None
         if unfit is not None and (word == "" or unfit.search(spelled[-1])):
-            what = "the empty word" if word == "" else f"the word {word!r} contains a space or control character and"
+            what = (
+                "the empty word" if word == "" else f"the word {quote(word)} contains a space or control character and"
+            )
             target = f"a {path.suffix} file" if path.suffix else "this format"
             raise FormatError(
                 f"{path}: {what} cannot be written to {target}, because no reader could tell where the word ends. "
@@ -261,3 +326,23 @@ def cast(matrix: np.ndarray, dtype: np.dtype, path: Path) -> np.ndarray:
                 f"this format. Save the vectors as .safetensors, which keeps {matrix.dtype}, or scale them"
             )
     return same
+
+
+def _spelling(encoding: str) -> str:
+    """Return the usual spelling of an encoding in a sentence."""
+    name = codecs.lookup(encoding).name
+    return {"utf-8": "UTF-8", "utf-8-sig": "UTF-8"}.get(name, name)
+
+
+def _remedy(words: bytes) -> str:
+    """Return how to read words that are not in the given encoding."""
+    # Decoders see whole words only, because the first and the last word can be cut.
+    whole = words[words.find(b"\n") + 1 : words.rfind(b"\n")] if words.count(b"\n") > 2 else words
+    found = fitting_encodings(whole)
+    fitting = f"with encoding={found[0]!r}, in which they are valid, " if found else ""
+    if len(found) > 1:
+        fitting = f"with encoding={found[0]!r} or {found[1]!r}, in which they are valid, "
+    return (
+        f"Read the words {fitting}with errors='surrogateescape', which keeps the bytes, or with errors='replace' "
+        "(fastw2v convert: --encoding, --errors; load_word2vec_format: encoding, unicode_errors)"
+    )

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastw2v.formats.fileio import FormatError
+from fastw2v.formats.fileio import FormatError, open_for_reading
 from fastw2v.formats.record import VectorRecord
 from fastw2v.formats.restricted_pickle import PickledArray, PickledObject, unpickled
+from fastw2v.utils.quote import shorten
 
 __all__ = ["read_gensim"]
 
@@ -71,7 +72,8 @@ def read_gensim(path: Path) -> VectorRecord:
         ...
     fastw2v.formats.fileio.FormatError: unsafe.kv: not a pickle of gensim's word vectors: it refers to builtins.print
     """
-    data = path.read_bytes()
+    with open_for_reading(path) as (file, _):
+        data = file.read()
     try:
         pickled, prefix = unpickled(data, _KNOWN, _LARGEST_KEY), str(path)
         if type(pickled) is PickledObject and type(pickled.state.get("wv")) is PickledObject:
@@ -89,8 +91,10 @@ def read_gensim(path: Path) -> VectorRecord:
         if vectors is None:
             raise ValueError("it has no vectors")
         counts = _counts(state)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise FormatError(f"{path}: not a pickle of gensim's word vectors: {error}") from error
+    except (TypeError, LookupError, AttributeError) as error:
+        raise FormatError(f"{path}: not a pickle of gensim's word vectors: its attributes have wrong types") from error
+    except ValueError as error:
+        raise FormatError(f"{path}: not a pickle of gensim's word vectors: {shorten(str(error), 300)}") from error
     return VectorRecord(words, vectors, counts=counts)
 
 
@@ -104,7 +108,10 @@ def _array(state: dict[Any, Any], name: str, prefix: str) -> np.ndarray | None:
         if not beside.is_file():
             packed = " (compressed files are not supported)" if beside.with_suffix(".npz").is_file() else ""
             raise ValueError(f"its {name} should be in {beside}, which does not exist{packed}")
-        mapped: np.ndarray = np.asarray(np.load(beside, mmap_mode="r", allow_pickle=False))
+        try:
+            mapped: np.ndarray = np.asarray(np.load(beside, mmap_mode="r", allow_pickle=False))
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"its {name} in {beside} are truncated, damaged or not numbers") from error
         return mapped
     return None
 

@@ -16,6 +16,7 @@ from fastw2v.formats.fileio import FormatError
 from fastw2v.formats.record import VectorRecord
 from fastw2v.formats.safetensors import settings_from_json, settings_to_json, words_from_arrays, words_to_arrays
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.quote import quote
 
 __all__ = ["read_npz", "write_npz"]
 
@@ -60,11 +61,13 @@ def read_npz(path: Path) -> VectorRecord:
             if missing := {"vectors", "words", "word_offsets"}.difference(members):
                 missing_names = " and no ".join(sorted(missing))
                 raise FormatError(f"{path}: the archive has no {missing_names}, so fastw2v did not write it")
-            arrays = {name: _array(archive, info) for name, info in members.items() if name in _ARRAYS}
+            arrays = {name: _array(archive, info, path) for name, info in members.items() if name in _ARRAYS}
     except FormatError:
         raise
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise FormatError(f"{path}: not a complete NumPy archive ({error}). It is truncated or damaged") from error
+        raise FormatError(
+            f"{path}: not a complete NumPy archive; the file is truncated or damaged. Fetch or write it again"
+        ) from error
     words, offsets = arrays.pop("words"), arrays.pop("word_offsets")
     keys = "integers" if arrays.pop("integer_words", np.False_).any() else "strings"
     settings = arrays.pop("settings", np.frombuffer(b"null", np.uint8)).tobytes().decode("utf-8", "replace")
@@ -116,17 +119,23 @@ def write_npz(record: VectorRecord, path: Path) -> None:
         np.savez(file, **arrays)
 
 
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> np.ndarray:
     """Read an array after checking that the size in its header fits the archive."""
-    with archive.open(info) as file:
-        version = npy.read_magic(file)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read_header(file)
-        size = math.prod(shape) * dtype.itemsize
-        if dtype.hasobject or size > info.file_size or info.file_size > _MOST_PACKED * (info.compress_size + 100):
-            raise ValueError(f"the header of {info.filename} is invalid: shape {shape}, type {dtype}")
-        data = file.read(size)
-        if len(data) < size or file.read(1):
-            raise ValueError(f"the size of {info.filename} does not match its header")
-    flat: np.ndarray = np.frombuffer(data, dtype)
-    return flat.reshape(shape, order="F" if fortran else "C").astype(dtype.newbyteorder("="), copy=False)
+    try:
+        with archive.open(info) as file:
+            version = npy.read_magic(file)
+            read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, fortran, dtype = read_header(file)
+            size = math.prod(shape) * dtype.itemsize
+            if dtype.hasobject or size > info.file_size or info.file_size > _MOST_PACKED * (info.compress_size + 100):
+                raise ValueError(f"shape {shape}, type {dtype}")
+            data = file.read(size)
+            if len(data) < size or file.read(1):
+                raise ValueError("the size does not match")
+        flat: np.ndarray = np.frombuffer(data, dtype)
+        return flat.reshape(shape, order="F" if fortran else "C").astype(dtype.newbyteorder("="), copy=False)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise FormatError(
+            f"{path}: the array {quote(info.filename)} of the archive is damaged or is no array of numbers. Fetch or "
+            "write the file again"
+        ) from error

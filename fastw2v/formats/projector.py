@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import to_host
-from fastw2v.formats.fileio import FormatError, cast, decode_words, encode_words
+from fastw2v.formats.fileio import FormatError, cast, decode_words, encode_words, open_for_reading
+from fastw2v.formats.header import check_first_word, text_start
 from fastw2v.formats.record import VectorRecord
 from fastw2v.formats.word2vec_text import format_rows, parse_rows
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.quote import quote
 
 __all__ = ["metadata_path", "read_projector", "write_projector"]
 
@@ -33,7 +35,7 @@ def metadata_path(path: Path) -> Path:
     return path.with_suffix(f".metadata{path.suffix}")
 
 
-def read_projector(path: Path, errors: str) -> VectorRecord:
+def read_projector(path: Path, errors: str, encoding: str = "utf-8") -> VectorRecord:
     r"""Read vectors from one file, and their words and counts from a second file.
 
     Parameters
@@ -41,7 +43,9 @@ def read_projector(path: Path, errors: str) -> VectorRecord:
     path : Path
         File of vectors. The words are in the file named by `metadata_path`.
     errors : str
-        How to handle words that are not UTF-8, as in `bytes.decode`.
+        How to handle words that are not in this encoding, as in `bytes.decode`.
+    encoding : str
+        Encoding of the words.
 
     Returns
     -------
@@ -65,8 +69,8 @@ def read_projector(path: Path, errors: str) -> VectorRecord:
     >>> dict(zip(record.words, record.vectors.tolist()))
     {'sun': [0.5, 1.0], 'new york': [0.0, -2.0]}
     """
-    text = path.read_bytes()
-    lines = metadata_path(path).read_bytes().split(b"\n")
+    text, words_text = (_read_text(part) for part in (path, metadata_path(path)))
+    lines = words_text.split(b"\n")
     if not text or not lines[:-1] or text[-1:] != b"\n" or lines.pop():
         raise FormatError(
             f"{path} or {metadata_path(path)} is truncated: the file is empty, or its last line has no newline"
@@ -92,7 +96,7 @@ def read_projector(path: Path, errors: str) -> VectorRecord:
         _, vectors = parse_rows(rows, n_dims)
     except IndexError as error:
         raise FormatError(f"{path}: line {error.args[0] + 1} does not contain {n_dims} tab-separated numbers") from None
-    words = decode_words(b"\n".join(line.rstrip(b"\r") for line in lines), path, errors)
+    words = decode_words(b"\n".join(line.rstrip(b"\r") for line in lines), metadata_path(path), errors, encoding)
     return VectorRecord(words, vectors, counts)
 
 
@@ -123,11 +127,13 @@ def write_projector(record: VectorRecord, path: Path) -> None:
     (['0.5', '-1.0'], ['word\tcount', 'new york\t7'])
     """
     words = encode_words(record.index_to_key, path, unfit=_CONTROL)
+    if record.counts is None:
+        check_first_word(words[0] + b"\n", path)
     matrix = cast(to_host(record.vectors), np.dtype("<f4"), path)
-    with atomic_write(path) as numbers, atomic_write(metadata_path(path)) as metadata:
+    with atomic_write(path) as numbers:  # both files are complete before the first one is renamed
         with numbers.open("wb") as file:
             file.writelines(row[1:].replace(b" ", b"\t") + b"\n" for row in format_rows(matrix))
-        with metadata.open("wb") as file:
+        with atomic_write(metadata_path(path)) as metadata, metadata.open("wb") as file:
             if record.counts is None:
                 file.writelines(word + b"\n" for word in words)
             else:
@@ -136,8 +142,16 @@ def write_projector(record: VectorRecord, path: Path) -> None:
                 file.writelines(word + b"\t%d\n" % count for word, count in pairs)
 
 
+def _read_text(path: Path) -> bytes:
+    """Return the text of a file, without a byte order mark."""
+    with open_for_reading(path) as (file, _):
+        text = file.read()
+    return text[text_start(text[:4]) :]
+
+
 def _counts(column: list[bytes], path: Path) -> np.ndarray:
     try:
         return np.array([int(count) for count in column])
     except ValueError as error:
-        raise FormatError(f"{path}: a count is not an integer: {error}") from error
+        odd = next(count for count in column if not count.strip().isdigit())
+        raise FormatError(f"{path}: the count {quote(odd)} is not an integer; the file is damaged") from error

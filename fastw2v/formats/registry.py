@@ -1,23 +1,34 @@
-"""The supported formats: inference from file names, and functions that read and write files in any format."""
+"""The supported formats: inference from names and contents, and functions that read and write files in any format."""
 
 from __future__ import annotations
 
+import logging
 from os import PathLike
 from pathlib import Path
+from typing import BinaryIO, Literal
 
+from fastw2v.formats.content import describe_content, recognise_content
+from fastw2v.formats.duplicates import check_distinct, keep_first
 from fastw2v.formats.fasttext import is_fasttext, read_fasttext
-from fastw2v.formats.fileio import FormatError, decode_words, is_gzipped, open_for_reading
+from fastw2v.formats.fileio import COMPRESSIONS, FormatError, check_compression, decode_words, open_for_reading
 from fastw2v.formats.gensim import read_gensim
+from fastw2v.formats.header import match_header
 from fastw2v.formats.npz import read_npz, write_npz
 from fastw2v.formats.projector import read_projector, write_projector
 from fastw2v.formats.record import VectorRecord, check_record
-from fastw2v.formats.safetensors import is_safetensors, read_safetensors, write_safetensors
+from fastw2v.formats.safetensors import read_safetensors, write_safetensors
 from fastw2v.formats.static_embedding import is_static_embedding, read_static_embedding, write_static_embedding
 from fastw2v.formats.word2vec_bin import read_word2vec_bin, write_word2vec_bin
 from fastw2v.formats.word2vec_text import read_word2vec_text, write_word2vec_text
+from fastw2v.utils.encodings import check_encoding
+from fastw2v.utils.quote import quote
 
-__all__ = ["FORMATS", "SUFFIXES", "format_of", "read", "write"]
+__all__ = ["FORMATS", "SUFFIXES", "Duplicates", "check_writable", "format_of", "read", "write"]
 
+log = logging.getLogger("fastw2v")
+
+Duplicates = Literal["error", "first"]
+"""What to do if a file contains a word more than once: raise an error, or keep the first row of the word."""
 SUFFIXES = {
     ".safetensors": "safetensors",
     ".bin": "bin",
@@ -29,7 +40,11 @@ SUFFIXES = {
 }
 _READ_ONLY = {".kv": "gensim"}
 FORMATS = ("safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "gensim")
-_GZIPPABLE = ("bin", "txt", "glove")
+_COMPRESSIBLE = ("bin", "txt", "glove")
+_NAMES = {"bin": "word2vec's binary format", "txt": "word2vec's text format", "glove": "GloVe's text format"}
+_DECODING_ERRORS = ("strict", "surrogateescape", "replace", "ignore")
+# A vector file with such a name would be taken for an archive.
+_ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar")
 
 
 def format_of(path: str | PathLike[str], format: str | None = None) -> str:
@@ -38,7 +53,7 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
     Parameters
     ----------
     path : str or path
-        A trailing ``.gz`` is ignored when the format is inferred.
+        A trailing ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` is ignored when the format is inferred.
     format : str, optional
         One of `FORMATS`.
 
@@ -50,7 +65,8 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
     Raises
     ------
     FormatError
-        If the suffix or `format` is unknown, or the name ends in ``.gz`` but the format cannot be compressed.
+        If the suffix or `format` is unknown, or the name is that of a compressed file, but the format cannot be
+        compressed.
 
     Examples
     --------
@@ -61,42 +77,95 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
     'gensim'
     """
     path = Path(path)
-    bare = path.with_suffix("") if is_gzipped(path) else path
     if format is None:
-        format = (SUFFIXES | _READ_ONLY).get(bare.suffix.lower())
-        if format is None and is_static_embedding(path):
-            return "static-embedding"
+        format = _format_by_name(path)
         if format is None:
             raise FormatError(
-                f"{path}: unknown suffix {bare.suffix!r}. Supported suffixes are {', '.join(SUFFIXES)}, .kv (only for "
-                "reading), and .gz after .bin, .txt, .vec or .glove. For any other suffix, specify the format: "
-                f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+                f"{path}: unknown suffix {quote(_bare(path).suffix)}. Supported suffixes are {', '.join(SUFFIXES)}, "
+                f".kv (only for reading), and {', '.join(COMPRESSIONS)} after .bin, .txt, .vec or .glove. For any "
+                f"other suffix, specify the format: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
             )
     if format not in FORMATS:
-        raise FormatError(f"format is {format!r}; it must be one of {', '.join(FORMATS)}")
-    if is_gzipped(path) and format not in _GZIPPABLE:
-        raise FormatError(f"{path}: {format} files cannot be compressed with gzip; remove the .gz from the name")
+        raise FormatError(f"format is {quote(format)}; it must be one of {', '.join(FORMATS)}")
+    if _is_compressed_name(path) and format not in _COMPRESSIBLE:
+        raise FormatError(f"{path}: {format} files cannot be compressed; remove the {path.suffix} from the name")
+    return format
+
+
+def check_writable(path: str | PathLike[str], format: str | None = None) -> str:
+    """Check that a name and a format can be written, and return the format. This function does not open the file.
+
+    Parameters
+    ----------
+    path : str or path
+    format : str, optional
+        One of `FORMATS`. By default, the suffix determines the format.
+
+    Returns
+    -------
+    str
+        One of `FORMATS`.
+
+    Raises
+    ------
+    FormatError
+        If the suffix or `format` is unknown, the format can only be read or cannot be compressed as the name says, or
+        the suffix is that of an archive.
+    RuntimeError
+        If the name ends in ``.zst``, and no module that can compress it is installed.
+
+    Examples
+    --------
+    >>> from fastw2v.formats.registry import check_writable
+    >>> check_writable("vectors.txt.xz")
+    'txt'
+    >>> check_writable("vectors.zip", format="txt")
+    Traceback (most recent call last):
+        ...
+    fastw2v.formats.fileio.FormatError: vectors.zip: archives are not written; ...
+    """
+    path = Path(path)
+    if path.suffix.lower() in _ARCHIVES:
+        raise FormatError(
+            f"{path}: archives are not written; to compress the file, use a name such as {_bare(path).stem}.txt.gz"
+        )
+    format = format_of(path, format)
+    if format == "gensim":
+        raise FormatError(f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim can read")
+    check_compression(path)
     return format
 
 
 def read(
-    path: str | PathLike[str], format: str | None = None, errors: str = "strict", limit: int | None = None
+    path: str | PathLike[str],
+    format: str | None = None,
+    errors: str = "strict",
+    limit: int | None = None,
+    *,
+    encoding: str = "utf-8",
+    duplicates: Duplicates = "error",
 ) -> VectorRecord:
     r"""Read a word-vector file as plain data. To query the vectors, use `WordVectors.load` instead.
 
     Parameters
     ----------
     path : str or path
-        A gzipped file is decompressed, whatever its name.
+        A file that is compressed with gzip, bz2, xz or zstd is decompressed, whatever its name.
     format : str, optional
-        One of `FORMATS`. By default, the suffix determines the format, and a folder is read as a StaticEmbedding. A
-        file whose suffix is ``.kv`` or unknown is recognised as safetensors by its first bytes. A ``.bin`` file can
-        also be a fastText model, and a ``.txt`` or ``.vec`` file can also be a GloVe file, which has no header line.
+        One of `FORMATS`. By default, the contents determine the format, and the suffix does if they leave doubts. A
+        folder is read as a StaticEmbedding. Pickles of gensim are read only if this parameter is "gensim" or the suffix
+        is ``.kv``. If the contents are certainly in another format than `format`, they are read in that format, and a
+        warning is logged.
     errors : {"strict", "surrogateescape", "replace", "ignore"}
-        How to handle words that are not UTF-8, as in `bytes.decode`. Some old tools truncate words in the middle of a
-        character. "surrogateescape" preserves the bytes of these words.
+        How to handle words that are not in `encoding`, as in `bytes.decode`. Some old tools truncate words in the
+        middle of a character. "surrogateescape" preserves the bytes of these words.
     limit : int, optional
-        Return only the first `limit` words. The rest of a ``.bin``, ``.txt``, ``.vec`` or ``.glove`` file is not read.
+        Read only the first `limit` rows. The rest of a ``.bin``, ``.txt``, ``.vec`` or ``.glove`` file is not read.
+    encoding : str
+        Encoding of the words in ``.bin``, ``.txt``, ``.vec``, ``.glove`` and ``.tsv`` files. It must extend ASCII.
+    duplicates : {"error", "first"}
+        What to do if a word occurs more than once: raise an error, or keep the first row of each word and log a
+        warning. With "first", there are fewer rows than the file or `limit` states.
 
     Returns
     -------
@@ -109,15 +178,18 @@ def read(
     Raises
     ------
     FormatError
-        If the suffix or `format` is unknown, or the file is truncated, damaged or in a different format.
+        If the suffix or `format` is unknown, the file is truncated, damaged or not a vector file, or it contains a word
+        twice and `duplicates` is "error". The words of a ``.safetensors`` file are checked when they are first needed.
     OSError
         If the file cannot be opened.
+    RuntimeError
+        If the file is compressed with zstd, and no module that can decompress it is installed.
     ValueError
-        If `limit` is below 1.
+        If `limit` is below 1, or `errors`, `encoding` or `duplicates` is not supported.
 
     Notes
     -----
-    `WordVectors` checks that words are distinct and that the shapes of the arrays match.
+    `WordVectors` checks that the shapes of the arrays match.
 
     Examples
     --------
@@ -133,25 +205,20 @@ def read(
     path = Path(path)
     if limit is not None and limit < 1:
         raise ValueError(f"limit is {limit}; it must be at least 1")
-    kind = _kind_to_read(path, format)
-    if kind in _GZIPPABLE:
-        return _read_gzippable(path, kind, errors, limit)
-    if kind == "safetensors":
-        record = read_safetensors(path)
-    elif kind == "npz":
-        record = read_npz(path)
-    elif kind == "gensim":
-        record = read_gensim(path)
-    elif kind == "projector":
-        record = read_projector(path, errors)
-    else:
-        record = read_static_embedding(path)
-    if limit is None:
-        return record
-    try:
-        return record.first(limit)
-    except (ValueError, IndexError) as error:
-        raise FormatError(f"{path}: {error}") from error
+    if duplicates not in ("error", "first"):
+        raise ValueError(f"duplicates is {quote(duplicates)}; it must be 'error' or 'first'")
+    if errors not in _DECODING_ERRORS:
+        raise ValueError(f"errors is {quote(errors)}; it must be one of {', '.join(map(repr, _DECODING_ERRORS))}")
+    encoding = check_encoding(encoding)
+    if format is not None and format not in FORMATS:
+        format_of(path, format)  # raises the error
+    record = _read(path, format, errors, encoding, limit)
+    if limit is not None:
+        try:
+            record = record.first(limit)
+        except (ValueError, IndexError) as error:
+            raise FormatError(f"{path}: {error}") from error
+    return check_distinct(record, path, errors) if duplicates == "error" else keep_first(record, path)
 
 
 def write(record: VectorRecord, path: str | PathLike[str], format: str | None = None) -> None:
@@ -163,7 +230,7 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
         ``.safetensors`` and ``.npz`` files store all data without loss. The other formats store words as text and
         vectors as float32. Of these, only ``.tsv`` files also store counts.
     path : str or path
-        If the name ends in ``.gz``, the file is compressed.
+        If the name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``, the file is compressed.
     format : str, optional
         One of `FORMATS` other than "gensim". By default, the suffix determines the format.
 
@@ -172,7 +239,9 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
     FormatError
         If the suffix or `format` is unknown, the record is inconsistent, or the format cannot store a word or a value.
     OSError
-        If the file cannot be written.
+        If the file cannot be written. The error names `path` and the reason.
+    RuntimeError
+        If the name ends in ``.zst``, and no module that can compress it is installed.
 
     Examples
     --------
@@ -186,9 +255,7 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
     moon 0.25 -1.0
     """
     path = Path(path)
-    kind = format_of(path, format)
-    if kind == "gensim":
-        raise FormatError(f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim can read")
+    kind = check_writable(path, format)
     try:
         check_record(record)
     except (TypeError, ValueError) as error:
@@ -207,21 +274,78 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
         write_word2vec_text(record, path, header=kind == "txt")
 
 
-def _kind_to_read(path: Path, format: str | None) -> str:
-    if format is None and path.suffix.lower() not in SUFFIXES and is_safetensors(path):
-        return "safetensors"  # `WordVectors.save` writes safetensors under names with unknown suffixes
-    return format_of(path, format)
+def _bare(path: Path) -> Path:
+    """Return the path without the suffix of a compression."""
+    return path.with_suffix("") if _is_compressed_name(path) else path
 
 
-def _read_gzippable(path: Path, kind: str, errors: str, limit: int | None) -> VectorRecord:
+def _is_compressed_name(path: Path) -> bool:
+    return path.suffix.lower() in COMPRESSIONS
+
+
+def _format_by_name(path: Path) -> str | None:
+    format = (SUFFIXES | _READ_ONLY).get(_bare(path).suffix.lower())
+    return "static-embedding" if format is None and is_static_embedding(path) else format
+
+
+def _read(path: Path, format: str | None, errors: str, encoding: str, limit: int | None) -> VectorRecord:
+    if format == "static-embedding" or is_static_embedding(path):
+        return read_static_embedding(path)
     with open_for_reading(path) as (file, size):
         if size == 0:
             raise FormatError(f"{path}: the file is empty")
-        if kind == "bin" and is_fasttext(file):
-            words, vectors, counts = read_fasttext(file, path, size, limit)
-            return VectorRecord(decode_words(words, path, errors), vectors, counts)
-        if kind == "bin":
-            words, vectors = read_word2vec_bin(file, path, size, limit)
-        else:
-            words, vectors = read_word2vec_text(file, path, size, limit, header=None if kind == "txt" else False)
-    return VectorRecord(decode_words(words, path, errors), vectors)
+        kind = _format_to_read(file, path, size, format)
+        if kind in _COMPRESSIBLE:
+            return _read_word2vec(file, path, size, kind, errors, encoding, limit)
+        if kind in ("safetensors", "npz") and size != path.stat().st_size:
+            raise FormatError(f"{path}: this is a compressed {kind} file; decompress it first, and read the result")
+    if kind == "safetensors":
+        return read_safetensors(path)
+    if kind == "npz":
+        return read_npz(path)
+    return read_gensim(path) if kind == "gensim" else read_projector(path, errors, encoding)
+
+
+def _format_to_read(file: BinaryIO, path: Path, size: int, format: str | None) -> str:
+    """Return the format of a file by its contents or, if these leave doubts, `format` or the format of its name."""
+    found = recognise_content(file, size)
+    expected = format or _format_by_name(path)
+    if found is None:
+        description = describe_content(file)
+        file.seek(0)
+        if description is not None and expected not in ("gensim", "projector"):
+            raise FormatError(f"{path}: this is {description}")
+        return expected or format_of(path)  # raises an error that lists the suffixes
+    if expected == "txt" and found == "glove":  # the reader of text files finds out whether there is a header
+        return "txt"
+    if expected == "glove" and found == "txt" and _has_one_dimension(file):
+        return "glove"  # the first line can be a header or a row
+    if format is not None and format != found:
+        log.warning(
+            "%s: the file is in %s, not in %s, and is read as such; use format=%r (load_word2vec_format: binary=%s)",
+            path,
+            _NAMES.get(found, f"the format {found}"),
+            _NAMES.get(format, f"the format {format}"),
+            found,
+            found == "bin",
+        )
+    return found
+
+
+def _has_one_dimension(file: BinaryIO) -> bool:
+    header = match_header(file.readline(2**10))
+    file.seek(0)
+    return header is not None and header[1] == 1
+
+
+def _read_word2vec(
+    file: BinaryIO, path: Path, size: int, kind: str, errors: str, encoding: str, limit: int | None
+) -> VectorRecord:
+    if kind == "bin" and is_fasttext(file):
+        words, vectors, counts = read_fasttext(file, path, size, limit)
+        return VectorRecord(decode_words(words, path, errors, encoding), vectors, counts)
+    if kind == "bin":
+        words, vectors = read_word2vec_bin(file, path, size, limit)
+    else:
+        words, vectors = read_word2vec_text(file, path, size, limit, header=None if kind == "txt" else False)
+    return VectorRecord(decode_words(words, path, errors, encoding), vectors)

@@ -7,11 +7,14 @@ becomes a `PickledObject`, which only records the state given in the pickle. Any
 
 from __future__ import annotations
 
+import math
 import pickletools
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
+
+from fastw2v.utils.quote import quote, shorten
 
 __all__ = ["PickledArray", "PickledObject", "unpickled"]
 
@@ -75,6 +78,8 @@ class PickledArray:
             raise ValueError("the description of an array is invalid")
         if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
             raise ValueError("the shape of an array is invalid")
+        if len(data) != math.prod(shape) * dtype.dtype.itemsize:
+            raise ValueError("the size of an array does not match its data")
         flat = np.frombuffer(data, dtype=dtype.dtype)
         self.value = flat.reshape(shape, order=order).astype(dtype.dtype.newbyteorder("="))
 
@@ -117,7 +122,7 @@ class _PickledName:
     def __init__(self, name: str, known: Collection[str]) -> None:
         self.name = name.replace("numpy._core.", "numpy.core.")  # the module was renamed in NumPy 2
         if self.name not in _ARRAY_NAMES and self.name not in known:
-            raise ValueError(f"it refers to {name.replace(' ', '.')}")
+            raise ValueError(f"it refers to {shorten(name.replace(' ', '.'))}")
 
 
 class _PickledDtype:
@@ -125,12 +130,12 @@ class _PickledDtype:
 
     def __init__(self, code: Any, *_: Any) -> None:
         if type(code) is not str or code not in _ELEMENTS:
-            raise ValueError(f"it contains an array of type {code!r}; only numbers are supported")
+            raise ValueError(f"it contains an array of type {quote(code)}; only numbers are supported")
         self.dtype = np.dtype(code)
 
     def set_state(self, _version: Any, byteorder: Any, *_: Any) -> None:
         if byteorder not in ("<", ">", "|"):
-            raise ValueError(f"the byte order {byteorder!r} of an array is invalid")
+            raise ValueError(f"the byte order {quote(byteorder)} of an array is invalid")
         self.dtype = self.dtype.newbyteorder(byteorder)
 
 
@@ -153,7 +158,7 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
 
     Raises
     ------
-    ValueError, TypeError, LookupError, AttributeError
+    ValueError
         If the pickle contains anything else, is truncated or is damaged.
 
     Examples
@@ -167,10 +172,17 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
         ...
     ValueError: it refers to builtins.print
     """
+    try:
+        return _run(data, known, len(data) if most is None else most)
+    except (TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise ValueError("its instructions do not fit together; the file is damaged") from error
+
+
+def _run(data: bytes, known: Collection[str], limit: int) -> Any:
+    """Run the instructions of a pickle, and return the object that they build."""
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[int, Any] = {}
-    limit = len(data) if most is None else most
 
     def pop(n: int) -> list[Any]:
         if not 0 <= n <= len(stack):
@@ -182,7 +194,7 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
     argument: Any
     position: Any
     frame_end: int | None = None
-    for opcode, argument, position in pickletools.genops(data):
+    for opcode, argument, position in _instructions(data):
         name = opcode.name
         # Since protocol 4, instructions are grouped in frames. The length of a frame reveals inserted or lost bytes.
         if frame_end is not None and position >= frame_end:
@@ -238,6 +250,15 @@ def unpickled(data: bytes, known: Collection[str] = (), most: int | None = None)
         elif name != "PROTO":
             raise ValueError(f"it contains the unsupported instruction {name} at byte {position}")
     raise ValueError("it is truncated")
+
+
+def _instructions(data: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any, Any]]:
+    position: Any = 0
+    try:
+        for opcode, argument, position in pickletools.genops(data):
+            yield opcode, argument, position
+    except Exception as error:  # pickletools raises errors of many types, with messages about its own workings
+        raise ValueError(f"it is truncated or damaged after byte {position:,}; fetch or write it again") from error
 
 
 def _set_items(target: Any, items: list[Any], limit: int) -> None:

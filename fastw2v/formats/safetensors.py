@@ -12,7 +12,7 @@ import mmap
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -20,15 +20,16 @@ from fastw2v.backend import to_host
 from fastw2v.formats.fileio import FormatError, encode_words
 from fastw2v.formats.record import VectorRecord
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.quote import quote, shorten
 
 __all__ = [
-    "is_safetensors",
     "read_safetensors",
     "settings_from_json",
     "settings_to_json",
     "words_from_arrays",
     "words_to_arrays",
     "write_safetensors",
+    "write_tensors",
 ]
 
 VERSION = 1
@@ -41,27 +42,7 @@ _TENSORS = {
     "counts": (("I64",), 1),
 }
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "U8": "u1", "I64": "<i8"}
-
-
-def is_safetensors(path: Path) -> bool:
-    """Return whether a file starts like a safetensors file, that is, with the length of a JSON header and the header.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> from fastw2v.formats import VectorRecord
-    >>> from fastw2v.formats.safetensors import is_safetensors, write_safetensors
-    >>> path = Path("vectors.kv")
-    >>> write_safetensors(VectorRecord(["sun"], np.ones((1, 2))), path)
-    >>> is_safetensors(path), is_safetensors(Path("missing.kv"))
-    (True, False)
-    """
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        start = file.read(9)
-    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8
+_DTYPE_NAMES = {dtype.lstrip("<"): name for name, dtype in _DTYPES.items()}
 
 
 def read_safetensors(path: Path) -> VectorRecord:
@@ -104,8 +85,9 @@ def read_safetensors(path: Path) -> VectorRecord:
             _check_tensors(file, metadata, path)
     except SafetensorError as error:
         raise FormatError(
-            f"{path}: not a complete safetensors file ({error}). It is truncated, damaged or in a different format"
-        ) from error
+            f"{path}: not a complete safetensors file ({shorten(str(error))}). It is truncated, damaged or in a "
+            "different format; fetch or write it again"
+        ) from None
     tensors = _mapped(path)
     words, offsets = tensors.pop("words"), tensors.pop("word_offsets")
     read_words = partial(words_from_arrays, words, offsets, metadata.get("keys", "strings"), path)
@@ -140,9 +122,6 @@ def write_safetensors(record: VectorRecord, path: Path) -> None:
     >>> {name: tensor.shape for name, tensor in sorted(load_file("new.safetensors").items())}
     {'vectors': (2, 3), 'word_offsets': (3,), 'words': (7,)}
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
     tensors = words_to_arrays(record, path)
     tensors["vectors"] = np.ascontiguousarray(to_host(record.vectors))
     if record.counts is not None:
@@ -154,11 +133,52 @@ def write_safetensors(record: VectorRecord, path: Path) -> None:
         metadata["keys"] = "integers"
     if record.settings is not None:
         metadata["settings"] = settings_to_json(record.settings, path)
-    with atomic_write(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata)
-        except SafetensorError as error:
-            raise OSError(f"{path}: cannot write the file: {error}") from error
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        write_tensors(file, tensors, metadata)
+
+
+def write_tensors(file: BinaryIO, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write arrays in the safetensors format. Equal arrays give equal bytes.
+
+    The writer of the package safetensors stores metadata in a random order, and does not say when the disk is full.
+
+    Parameters
+    ----------
+    file : binary file
+    tensors : dict of str to array
+        Arrays of dtype float16, float32, float64, uint8 or int64.
+    metadata : dict of str to str
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from safetensors.numpy import load
+    >>> from fastw2v.formats.safetensors import write_tensors
+    >>> file = io.BytesIO()
+    >>> write_tensors(file, {"vectors": np.ones((2, 3), np.float32)}, {"format": "example"})
+    >>> load(file.getvalue())["vectors"].shape
+    (2, 3)
+    """
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    # Larger elements come first, as the package safetensors writes them, so that every array is aligned.
+    ordered = sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    arrays = [np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for _, array in ordered]
+    end = 0
+    for (name, _), array in zip(ordered, arrays, strict=True):
+        dtype = _DTYPE_NAMES[array.dtype.str.lstrip("<|")]
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
+        end += array.nbytes
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for array in arrays:
+        file.write(array.reshape(-1).view(np.uint8).data)
 
 
 def words_to_arrays(record: VectorRecord, path: Path) -> dict[str, np.ndarray]:
@@ -217,7 +237,7 @@ def words_from_arrays(words: np.ndarray, offsets: np.ndarray, keys: str, path: P
     Raises
     ------
     FormatError
-        If a word does not have the given type, or occurs twice.
+        If a word does not have the given type.
 
     Examples
     --------
@@ -238,14 +258,7 @@ def words_from_arrays(words: np.ndarray, offsets: np.ndarray, keys: str, path: P
             spelled = [data[start:end].decode("utf-8", "surrogateescape") for start, end in itertools.pairwise(bounds)]
         found = list(map(int, spelled)) if keys == "integers" else spelled
     except ValueError as error:
-        raise FormatError(f"{path}: the words are not all {keys}: {error}") from error
-    if len(set(found)) < len(found):
-        rows = dict(zip(found, range(len(found)), strict=True))
-        first = next(row for row, word in enumerate(found) if rows[word] != row)
-        raise FormatError(
-            f"{path}: the word {found[first]!r} occurs twice, in rows {first} and {rows[found[first]]}; the file is "
-            "damaged"
-        )
+        raise FormatError(f"{path}: the words are not all {keys}; the file is damaged") from error
     return found
 
 
@@ -278,7 +291,7 @@ def settings_from_json(text: str, path: Path) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: the settings are not valid JSON: {error}") from error
+        raise FormatError(f"{path}: the settings are not valid JSON; the file is damaged") from error
 
 
 def _check_offsets(words: np.ndarray, offsets: np.ndarray, n_words: int, path: Path) -> None:
@@ -309,12 +322,12 @@ def _check_tensors(file: Any, metadata: Mapping[str, str], path: Path) -> None:
     names = sorted(file.keys())
     if metadata.get("format") != "fastw2v":
         raise FormatError(
-            f"{path}: this safetensors file does not contain fastw2v word vectors; its tensors are {names[:8]}"
+            f"{path}: this safetensors file does not contain fastw2v word vectors; its tensors are {quote(names)}"
         )
     if metadata.get("version") != str(VERSION):
         raise FormatError(
-            f"{path}: the file has version {metadata.get('version')} of the fastw2v format, but the installed fastw2v "
-            f"reads version {VERSION}; upgrade fastw2v"
+            f"{path}: the file has version {shorten(str(metadata.get('version')), 20)} of the fastw2v format, but the "
+            f"installed fastw2v reads version {VERSION}; upgrade fastw2v"
         )
     if missing := {"vectors", "words", "word_offsets"}.difference(names):
         raise FormatError(f"{path}: the file has no {' and no '.join(sorted(missing))}, so it is damaged")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,9 @@ import numpy as np
 from fastw2v.backend import to_host
 from fastw2v.formats.fileio import FormatError, cast, encode_words
 from fastw2v.formats.record import VectorRecord
+from fastw2v.formats.safetensors import write_tensors
+from fastw2v.utils.atomic_write import atomic_folder
+from fastw2v.utils.quote import quote
 
 __all__ = ["is_static_embedding", "read_static_embedding", "write_static_embedding"]
 
@@ -87,10 +88,15 @@ def read_static_embedding(path: Path) -> VectorRecord:
         by_id = dict(sorted(((int(i), str(word)) for word, i in pairs)))
         tensors = load_file(path / "model.safetensors")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
-        raise FormatError(f"{path}: not a complete StaticEmbedding folder ({type(error).__name__}: {error})") from error
+        raise FormatError(
+            f"{path}: not a complete StaticEmbedding folder: tokenizer.json or model.safetensors is truncated, damaged "
+            "or of another model"
+        ) from error
     names = [name for name in ("embedding.weight", "embeddings") if name in tensors]
     if not names:
-        raise FormatError(f"{path}: model.safetensors has no embedding.weight; its tensors are {sorted(tensors)[:8]}")
+        raise FormatError(
+            f"{path}: model.safetensors has no embedding.weight; its tensors are {quote(sorted(tensors))}"
+        )
     matrix = tensors[names[0]]
     if list(by_id) != list(range(len(matrix))):
         raise FormatError(f"{path}: tokenizer.json does not have one word for each of the {len(matrix)} vectors")
@@ -128,10 +134,21 @@ def write_static_embedding(record: VectorRecord, path: Path) -> None:
     >>> sorted(file.name for file in Path("model").iterdir())
     ['config_sentence_transformers.json', 'model.safetensors', 'modules.json', 'tokenizer.json']
     """
-    from safetensors.numpy import save_file
+    kind = "sentence_transformers.models.StaticEmbedding"
+    with atomic_folder(path) as folder:
+        matrix, tokenizer = _model(record, path)
+        with (folder / "model.safetensors").open("wb") as file:
+            write_tensors(file, {"embedding.weight": matrix}, {})
+        for name, content in (
+            ("tokenizer.json", tokenizer),
+            ("modules.json", [{"idx": 0, "name": "0", "path": "", "type": kind}]),
+            ("config_sentence_transformers.json", {"similarity_fn_name": "cosine"}),
+        ):
+            (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
-    if path.exists():
-        raise FileExistsError(f"{path} already exists; choose the name of a new folder")
+
+def _model(record: VectorRecord, path: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the matrix, with a row of zeros for unknown words, and the content of ``tokenizer.json``."""
     words = [word.decode("utf-8", "surrogateescape") for word in encode_words(record.index_to_key, path, unfit=_SPACES)]
     if any("\udc80" <= char <= "\udcff" for word in words for char in word):
         raise FormatError(f"{path}: some words are not UTF-8, so JSON cannot store them. Save as .safetensors instead")
@@ -151,17 +168,4 @@ def write_static_embedding(record: VectorRecord, path: Path) -> None:
         "decoder": None,
         "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": _UNKNOWN},
     }
-    kind = "sentence_transformers.models.StaticEmbedding"
-    folder = Path(tempfile.mkdtemp(prefix=".fastw2v-", dir=path.parent))
-    try:
-        save_file({"embedding.weight": matrix}, folder / "model.safetensors")
-        for name, content in (
-            ("tokenizer.json", tokenizer),
-            ("modules.json", [{"idx": 0, "name": "0", "path": "", "type": kind}]),
-            ("config_sentence_transformers.json", {"similarity_fn_name": "cosine"}),
-        ):
-            (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-        folder.chmod(0o755)
-        folder.rename(path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return matrix, tokenizer

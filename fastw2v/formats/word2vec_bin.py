@@ -13,6 +13,7 @@ from fastw2v.backend import to_host
 from fastw2v.formats.fileio import FormatError, cast, encode_words, open_for_writing
 from fastw2v.formats.header import check_rest, read_header
 from fastw2v.formats.record import VectorRecord
+from fastw2v.utils.quote import quote
 
 __all__ = ["read_word2vec_bin", "write_word2vec_bin"]
 
@@ -119,7 +120,7 @@ def write_word2vec_bin(record: VectorRecord, path: Path) -> None:
     ----------
     record : VectorRecord
     path : Path
-        The file is compressed if the name ends in ``.gz``.
+        The file is compressed if the name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``.
 
     Raises
     ------
@@ -185,11 +186,11 @@ def _checked_words(
 
     if (bad := _first_bad_word(words, any_encoding=newline)) is not None:
         what = f"row {bad + 1} of {n_words}, at byte {place(bad) + (newline and bad > 0):,}, starts with "
-        wrong.append((bad, what + f"{words[bad][:30]!r}, which is not a word"))
+        wrong.append((bad, what + f"{quote(words[bad], 40)}, which is not a word"))
     for row in suspects:
         if row + 1 < len(words) and _hides_a_space(values[row].tobytes(), words[row + 1]):
             inside = f"has text instead of values, {values[row].tobytes()[:12]!r}"
-            wrong.append((row, f"row {row + 1} of {n_words}, {words[row][:30]!r}, {inside}"))
+            wrong.append((row, f"row {row + 1} of {n_words}, {quote(words[row], 40)}, {inside}"))
             break
     if len(unended):
         row = int(unended[0])

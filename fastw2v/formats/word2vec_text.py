@@ -20,11 +20,12 @@ import numpy as np
 from fastw2v.backend import to_host
 from fastw2v.formats.fileio import FormatError, cast, encode_words, open_for_writing
 from fastw2v.formats.float_text import format_floats, parse_floats
-from fastw2v.formats.header import check_rest, read_header
+from fastw2v.formats.header import check_first_word, check_rest, read_header, text_start
 from fastw2v.formats.record import VectorRecord
+from fastw2v.utils.quote import quote
 from fastw2v.utils.system import available_processors
 
-__all__ = ["format_rows", "parse_rows", "read_word2vec_text", "write_word2vec_text"]
+__all__ = ["format_rows", "is_glove_line", "parse_rows", "read_word2vec_text", "write_word2vec_text"]
 
 # Number of bytes parsed at a time. The intermediate arrays of a chunk this small stay in the cache.
 _CHUNK = 2**18
@@ -77,13 +78,16 @@ def read_word2vec_text(
     (b'sun', [[0.5, 1.0, -2.0]])
     """
     data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    line = data[: data.find(b"\n") + 1]
-    if header is False or (header is None and _GLOVE.fullmatch(line)):
-        n_words, n_dims, at = _count_rows(data), len(line.split()) - 1, 0
+    begin = text_start(data[:4])
+    line = data[begin : data.find(b"\n") + 1]
+    if header is False or (header is None and is_glove_line(line)):
+        n_words, n_dims, at = _count_rows(data), len(line.split()) - 1, begin
         if n_dims < 1:
-            raise FormatError(f"{path}: the first line is {line[:40]!r}, not a word and numbers; check the format")
+            raise FormatError(f"{path}: the first line is {quote(line, 60)}, not a word and numbers; check the format")
     else:
-        n_words, n_dims, at = read_header(data[:4096], path, size, least_word=2, least_value=2)
+        n_words, n_dims, length = read_header(data[begin : begin + 4096], path, size, least_word=2, least_value=2)
+        at = begin + length
+    n_header = int(at > begin)
     n_read = n_words if limit is None else min(limit, n_words)
     vectors = np.empty((n_read, n_dims), dtype=np.float32)
     words: list[bytes] = []
@@ -91,13 +95,13 @@ def read_word2vec_text(
     with ThreadPoolExecutor(min(8, available_processors())) as pool:
         end = at
         chunks = list(_chunks(data, at, n_read))
-        parse = partial(_parse_chunk, data, n_dims, vectors, path, 1 if at else 0)
+        parse = partial(_parse_chunk, data, n_dims, vectors, path, n_header)
         for found in pool.map(parse, chunks):
             words += found
         end = chunks[-1][1] if chunks else at
     if len(words) < n_read:
         raise FormatError(
-            f"{path}: line {len(words) + 1 + (at > 0)} of {n_words + (at > 0)} is missing or does not end with a "
+            f"{path}: line {len(words) + 1 + n_header} of {n_words + n_header} is missing or does not end with a "
             "newline. The file is truncated; fetch or write it again. If only the newline is missing, add it at the end"
         )
     if n_read == n_words:
@@ -112,14 +116,15 @@ def write_word2vec_text(record: VectorRecord, path: Path, header: bool) -> None:
     ----------
     record : VectorRecord
     path : Path
-        The file is compressed if the name ends in ``.gz``.
+        The file is compressed if the name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``.
     header : bool
         Whether to write a first line with the number of words and the number of dimensions.
 
     Raises
     ------
     FormatError
-        If a word contains a space or control character, or a value is too large for float32.
+        If a word contains a space or control character, `header` is false and the first word starts with a byte order
+        mark, or a value is too large for float32.
     OSError
         If the file cannot be written.
 
@@ -136,12 +141,26 @@ def write_word2vec_text(record: VectorRecord, path: Path, header: bool) -> None:
     moon -2.5 0.0
     """
     words = encode_words(record.index_to_key, path)
+    if not header:
+        check_first_word(words[0] + b" ", path)
     matrix = cast(to_host(record.vectors), np.dtype("<f4"), path)
     with open_for_writing(path) as file:
         if header:
             file.write(b"%d %d\n" % matrix.shape)
         for word, numbers in zip(words, format_rows(matrix), strict=True):
             file.write(word + numbers + b"\n")
+
+
+def is_glove_line(line: bytes) -> bool:
+    r"""Return whether a line is a word and numbers that all have a decimal point, as in GloVe's files.
+
+    Examples
+    --------
+    >>> from fastw2v.formats.word2vec_text import is_glove_line
+    >>> is_glove_line(b"sun 0.5 -1.0\n"), is_glove_line(b"2 300\n")
+    (True, False)
+    """
+    return _GLOVE.fullmatch(line) is not None
 
 
 def format_rows(matrix: np.ndarray) -> Iterator[bytes]:
@@ -269,7 +288,7 @@ def _parse_chunk(
         number = error.args[0]
         line = data[start:end].split(b"\n")[number]
         raise FormatError(
-            f"{path}: line {row + number + 1 + header_lines} is {line[:40]!r}..., not a word and {n_dims} float32 "
+            f"{path}: line {row + number + 1 + header_lines} is {quote(line, 60)}, not a word and {n_dims} float32 "
             "numbers. The file is damaged or the number of dimensions is wrong"
         ) from None
     vectors[row : row + len(words)] = matrix

@@ -1,8 +1,9 @@
-"""Atomic writes: files are written under a temporary name and renamed when complete."""
+"""Atomic writes: files and folders are written under a temporary name and renamed when complete."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_folder", "atomic_write", "check_replaceable"]
 
 PREFIX = ".fastw2v-"
 """Prefix of temporary folder names."""
@@ -37,7 +38,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the file cannot be written. The error names `path`, not the temporary file.
+        If the file cannot be written, for example because the disk is full, or because `path` is a folder, a pipe or a
+        device. The error names `path`, not the temporary file.
 
     Notes
     -----
@@ -56,22 +58,100 @@ def atomic_write(path: Path) -> Iterator[Path]:
     >>> Path("words.txt").read_text(encoding="utf-8")
     'cat'
     """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; pass the path of a file")
-    _remove_abandoned(target.parent)
-    try:
-        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=target.parent) as folder:
-            temporary = Path(folder, target.name)
+    with _errors_name(path):
+        check_replaceable(path)
+        target = Path(os.path.realpath(path))
+        with _temporary_folder(target.parent) as folder:
+            temporary = folder / target.name
             temporary.open("xb").close()
             mode = temporary.stat().st_mode
             yield temporary
-            temporary.chmod(mode)  # safetensors recreates the file so that only its owner can read it
+            temporary.chmod(mode)  # a writer that recreates the file can leave it readable by its owner only
             temporary.replace(target)
-    except OSError as error:  # if the disk is full, the error has no file name
-        if error.filename is None or PREFIX in str(error.filename):
-            error.filename, error.filename2 = str(path), None
-        raise
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield the path of an empty temporary folder, which is renamed to `path` on success.
+
+    Parameters
+    ----------
+    path : Path
+        The folder to create. It must not exist yet.
+
+    Yields
+    ------
+    Path
+        The temporary folder, in which files can be written.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists.
+    OSError
+        If the folder cannot be written. The error names `path`, not the temporary folder.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.utils.atomic_write import atomic_folder
+    >>> with atomic_folder(Path("words")) as temporary:
+    ...     _ = Path(temporary, "words.txt").write_text("cat", encoding="utf-8")
+    ...     Path("words").exists()
+    False
+    >>> Path("words", "words.txt").read_text(encoding="utf-8")
+    'cat'
+    """
+    with _errors_name(path):
+        if path.exists():
+            raise FileExistsError(f"{path} already exists; choose the name of a new folder")
+        target = Path(os.path.realpath(path))
+        with _temporary_folder(target.parent) as folder:
+            temporary = folder / target.name
+            temporary.mkdir()
+            yield temporary
+            temporary.rename(target)
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise OSError if a path is a folder, a pipe or a device, which a file must not replace.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.utils.atomic_write import check_replaceable
+    >>> check_replaceable(Path("new.txt"))
+    >>> check_replaceable(Path("."))
+    Traceback (most recent call last):
+        ...
+    IsADirectoryError: . is a folder; pass the path of a file
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; pass the path of a file")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is a pipe or a device; pass the path of a file, because files are written in full first")
+
+
+@contextlib.contextmanager
+def _errors_name(path: Path) -> Iterator[None]:
+    """Make errors of the operating system name `path` instead of a temporary file or, on a full disk, no file."""
+    try:
+        yield
+    except OSError as error:
+        ours = error.filename is None or PREFIX in str(error.filename)
+        if error.errno is None or not ours:
+            raise
+        reason = error.strerror or os.strerror(error.errno)
+        if error.errno == errno.ENOENT and not path.parent.is_dir():
+            reason += f" (there is no folder {path.parent})"
+        raise OSError(error.errno, reason, str(path)) from None
+
+
+@contextlib.contextmanager
+def _temporary_folder(parent: Path) -> Iterator[Path]:
+    _remove_abandoned(parent)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent) as folder:
+        yield Path(folder)
 
 
 def _remove_abandoned(parent: Path) -> None:

@@ -246,7 +246,7 @@ class HNSWIndex:
         >>> HNSWIndex.load("words.index", wv).most_similar("car", topn=1)[0][0]
         'dog'
         """
-        from safetensors.numpy import save_file
+        from fastw2v.formats.safetensors import write_tensors
 
         check_type("path", path, (str, PathLike), "a path")
         self._check_current()
@@ -258,8 +258,8 @@ class HNSWIndex:
             "graph": _digest(graph, self.backend, str(self.ef_search)),
             "vectors": _digest(to_host(self.vectors.vectors)),
         }
-        with atomic_write(Path(path)) as temporary:
-            save_file({"graph": graph}, temporary, metadata)
+        with atomic_write(Path(path)) as temporary, temporary.open("wb") as file:
+            write_tensors(file, {"graph": graph}, metadata)
 
     @classmethod
     def load(cls, path: str | PathLike[str], vectors: VectorTable) -> HNSWIndex:

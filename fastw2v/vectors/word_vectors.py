@@ -11,8 +11,7 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -26,6 +25,9 @@ from fastw2v.vectors.neighbors import nearest_rows, ranked
 from fastw2v.vectors.normalize import at_least_single, protected_row, read_only, take_rows, unit_rows
 from fastw2v.vectors.query import query_matrix, term_vector, unit_queries, weighted_sum, weighted_terms
 from fastw2v.vectors.sentences import SentenceMethod, sentence_vectors
+
+if TYPE_CHECKING:
+    from fastw2v.formats import Duplicates
 
 __all__ = ["WordVectors"]
 
@@ -1209,17 +1211,16 @@ class WordVectors:
         Parameters
         ----------
         path : str or path
-            If the name ends in ``.gz``, the file is compressed.
+            If the name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``, the file is compressed.
         format : str, optional
-            One of `fastw2v.formats.FORMATS`. By default, a known suffix determines the format, and any other
-            suffix, such as ``.kv``, selects safetensors.
+            One of `fastw2v.formats.FORMATS`. By default, the suffix determines the format.
 
         Raises
         ------
         FormatError
-            If `format` is unknown, or the format cannot represent a word or a value.
+            If the suffix or `format` is unknown, or the format cannot represent a word or a value.
         OSError
-            If the file cannot be written.
+            If the file cannot be written. The error names `path` and the reason.
 
         See Also
         --------
@@ -1241,8 +1242,6 @@ class WordVectors:
         from fastw2v import formats
 
         check_type("path", path, (str, PathLike), "a path")
-        if format is None and Path(path).suffix.lower() not in {*formats.SUFFIXES, ".gz"}:
-            format = "safetensors"
         record = formats.VectorRecord(
             self.index_to_key, self._vectors, self.counts, self._context_vectors, self.settings
         )
@@ -1250,21 +1249,33 @@ class WordVectors:
 
     @classmethod
     def load(
-        cls, path: str | PathLike[str], format: str | None = None, *, errors: str = "strict", limit: int | None = None
+        cls,
+        path: str | PathLike[str],
+        format: str | None = None,
+        *,
+        errors: str = "strict",
+        limit: int | None = None,
+        encoding: str = "utf-8",
+        duplicates: Duplicates = "error",
     ) -> Self:
         """Read vectors from a file.
 
         Parameters
         ----------
         path : str or path
-            A gzip file is decompressed, whatever its name.
+            A file that is compressed with gzip, bz2, xz or zstd is decompressed, whatever its name.
         format : str, optional
-            One of `fastw2v.formats.FORMATS`. By default, the format is inferred from the suffix or from the first
-            bytes of the file.
+            One of `fastw2v.formats.FORMATS`. By default, the format is inferred from the contents of the file and, if
+            these leave doubts, from the suffix.
         errors : {"strict", "surrogateescape", "replace", "ignore"}
-            How to handle words that are not valid UTF-8, as in `bytes.decode`.
+            How to handle words that are not in `encoding`, as in `bytes.decode`.
         limit : int, optional
-            Read only the first `limit` words.
+            Read only the first `limit` rows.
+        encoding : str
+            Encoding of the words in ``.bin``, ``.txt``, ``.vec``, ``.glove`` and ``.tsv`` files. It must extend ASCII.
+        duplicates : {"error", "first"}
+            What to do if a word occurs more than once: raise an error, or keep the first row of each word and log a
+            warning.
 
         Returns
         -------
@@ -1275,12 +1286,13 @@ class WordVectors:
         Raises
         ------
         FormatError
-            If the suffix or `format` is unknown, or the file is truncated, damaged, in a different format, or contains
-            a word twice. The words of a ``.safetensors`` file are checked when they are first needed.
+            If the suffix or `format` is unknown, the file is truncated, damaged or not a vector file, or it contains a
+            word twice and `duplicates` is "error". The words of a ``.safetensors`` file are checked when they are first
+            needed.
         OSError
             If the file cannot be opened.
         ValueError
-            If `limit` is below 1.
+            If `limit` is below 1, or `errors`, `encoding` or `duplicates` is not supported.
 
         See Also
         --------
@@ -1301,7 +1313,7 @@ class WordVectors:
         check_type("errors", errors, str, "'strict', 'surrogateescape', 'replace' or 'ignore'")
         if limit is not None:
             check_integer("limit", limit, minimum=1)
-        record = formats.read(path, format, errors, limit)
+        record = formats.read(path, format, errors, limit, encoding=encoding, duplicates=duplicates)
         try:
             return cls(record.words, record.vectors, record.counts, record.context_vectors, record.settings)
         except (ValueError, TypeError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+import re
 import shutil
 import tempfile
 import time
@@ -214,6 +215,13 @@ def read_plainly(body: bytes, n_words: int, n_dims: int) -> list[tuple[bytes, by
     return rows
 
 
+def is_text(body: bytes, n_words: int, n_dims: int) -> bool:
+    """Return whether a file is text: every line ends, and is a word and numbers without a control character."""
+    *lines, end = body.split(b"\n")
+    form = re.compile(rb"[^\0]+" + rb" [0-9]+" * n_dims)
+    return not end and len(lines) >= n_words and all(form.fullmatch(line.rstrip()) for line in lines[:n_words])
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 2), BODY.map(b"".join))
 def test_small_binary_files_are_read_as_a_plain_reader_does_or_refused(n_words: int, n_dims: int, body: bytes) -> None:
@@ -228,6 +236,11 @@ def test_small_binary_files_are_read_as_a_plain_reader_does_or_refused(n_words: 
             (word.encode("utf-8", "surrogateescape"), row.tobytes())
             for word, row in zip(back.index_to_key, back.vectors, strict=True)
         ]
+        if is_text(body, n_words, n_dims):
+            assert back.vectors.tolist() == [
+                [float(number) for number in line.split()[-n_dims:]] for line in body.split(b"\n")[:n_words]
+            ]
+            return
         assert rows == read_plainly(body, n_words, n_dims)
 
 

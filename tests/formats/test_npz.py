@@ -42,7 +42,9 @@ def test_npz_of_another_kind(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="not an array of bytes"):
         WordVectors.load(tmp_path / "x.npz")
     np.savez(tmp_path / "x.npz", vectors=np.array([None]), words=np.zeros(7, "u1"), word_offsets=offsets)
-    with pytest.raises(FormatError, match="not a complete NumPy archive"):
+    with pytest.raises(
+        FormatError, match=r"the array 'vectors\.npy' of the archive is damaged or is no array of numbers"
+    ):
         WordVectors.load(tmp_path / "x.npz")
     np.savez(tmp_path / "x.npz", vectors=MATRIX, words=np.full(7, 97, "u1"), word_offsets=offsets)
     with pytest.raises(FormatError, match="occurs twice"):
@@ -53,5 +55,5 @@ def test_npz_of_another_kind(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         for name in ("vectors", "words", "word_offsets"):
             archive.writestr(f"{name}.npy", buffer.getvalue())
-    with pytest.raises(FormatError, match=r"the header of .* is invalid"):
+    with pytest.raises(FormatError, match=r"the array 'vectors\.npy' of the archive is damaged"):
         WordVectors.load(tmp_path / "x.npz")

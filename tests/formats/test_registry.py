@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastw2v.backend import to_host
+from fastw2v.cli.paths import check_vector_output
+from fastw2v.compat.gensim import KeyedVectors
 from fastw2v.formats.fileio import FormatError
 from fastw2v.formats.registry import write
 from fastw2v.vectors.word_vectors import WordVectors
 from tests.formats.common import MATRIX, WORDS, assert_same, some_record, some_vectors
 
+UNKNOWN_NAMES = ("model2", "model.npy", "model.gz", "model.csv", "model.foo.xz", "model.txt.foo")
 ANY_WORD = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
 
@@ -46,19 +50,25 @@ def test_every_array_library_is_written(xp, tmp_path: Path) -> None:
 
 
 def test_format_is_chosen_by_suffix_or_by_name(tmp_path: Path) -> None:
-    for format in ("safetensors", "bin", "txt"):  # the last cannot be recognised by its bytes
+    for format in ("safetensors", "bin", "txt"):
         some_vectors().save(tmp_path / "model", format=format)
         assert_same(WordVectors.load(tmp_path / "model", format=format), WORDS, MATRIX)
-    for name in ("model", "model.npy", "model.gz"):
-        with pytest.raises(FormatError, match=r"Supported suffixes are \.safetensors, \.bin, \.txt, \.vec"):
-            write(some_record(), tmp_path / name)
-        with pytest.raises(FormatError, match=r"Supported suffixes are \.safetensors, \.bin, \.txt, \.vec"):
+    before = sorted(tmp_path.iterdir())
+    for name in UNKNOWN_NAMES:
+        for save in (some_vectors().save, partial(write, some_record()), check_vector_output):
+            with pytest.raises(FormatError, match=r"Supported suffixes are \.safetensors, \.bin, \.txt, \.vec"):
+                save(tmp_path / name)
+        with pytest.raises(FileNotFoundError):
             WordVectors.load(tmp_path / name)
+    assert sorted(tmp_path.iterdir()) == before
     with pytest.raises(FormatError, match="format is 'npy'"):
         some_vectors().save(tmp_path / "model.bin", format="npy")
-    for name in ("model.safetensors.gz", "model.npz.gz", "model.tsv.gz", "model.kv.gz"):
-        with pytest.raises(FormatError, match="cannot be compressed with gzip"):
+    for name in ("model.safetensors.gz", "model.npz.bz2", "model.tsv.xz", "model.kv.zst"):
+        with pytest.raises(FormatError, match="files cannot be compressed; remove the"):
             write(some_record(), tmp_path / name)
+    for name in ("model.zip", "model.tar", "model.txt.ZIP", "model.tgz"):
+        with pytest.raises(FormatError, match=r"archives are not written; .* such as model(\.txt)?\.txt\.gz"):
+            write(some_record(), tmp_path / name, format="txt")
     with pytest.raises(FormatError, match="can only be read"):
         write(some_record(), tmp_path / "model.kv")
 
@@ -124,20 +134,30 @@ def test_a_damaged_file_is_read_in_shape_or_refused(tmp_path: Path, suffix: str,
         assert back.vectors.shape == (len(back), back.vector_size)
 
 
-@pytest.mark.parametrize("name", ["vectors.kv", "word2vec.wordvectors", "vectors"])
-def test_a_name_of_the_users_own_holds_everything(tmp_path: Path, name: str) -> None:
-    some_vectors().save(tmp_path / name)
+@pytest.mark.parametrize("name", ["vectors.kv", "word2vec.wordvectors", "word2vec.model", "vectors"])
+def test_gensims_names_hold_everything(tmp_path: Path, name: str) -> None:
+    KeyedVectors(WORDS, MATRIX).save(tmp_path / name)
     assert_same(WordVectors.load(tmp_path / name), WORDS, MATRIX)
     assert (tmp_path / name).read_bytes()[8:9] == b"{"
 
 
-def test_a_name_of_the_users_own_is_refused_where_its_bytes_are_of_no_known_format(tmp_path: Path) -> None:
-    for content in (b"", b"\x80\x04}", b"a 1 2\n", b"\xff" * 8 + b"{"):
+@pytest.mark.parametrize("name", ["w.csv", "w.npy", "w.json", "w.pkl", "w.foo", "w.xz"])
+def test_no_format_is_written_by_a_name_that_promises_another(tmp_path: Path, name: str) -> None:
+    for vectors in (some_vectors(), KeyedVectors(WORDS, MATRIX)):
+        with pytest.raises(FormatError, match="unknown suffix"):
+            vectors.save(tmp_path / name)
+        assert not list(tmp_path.iterdir())
+        if name != "w.xz":
+            vectors.save(tmp_path / name, format="safetensors")  # the explicit way
+            assert_same(WordVectors.load(tmp_path / name), WORDS, MATRIX)
+            (tmp_path / name).unlink()
+
+
+def test_an_unknown_name_is_refused_if_the_contents_leave_doubts(tmp_path: Path) -> None:
+    for content in (b"a 1 2\n", b"\xff" * 8 + b"{", b"2 2\na 1 2", b"\0"):
         (tmp_path / "x.wordvectors").write_bytes(content)
         with pytest.raises(FormatError, match="unknown suffix"):
             WordVectors.load(tmp_path / "x.wordvectors")
-    with pytest.raises(FormatError, match="unknown suffix"):
-        write(some_record(), tmp_path / "new.wordvectors")
 
 
 def test_only_the_first_words(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_bad_headers_cost_nothing(tmp_path: Path, suffix: str, header: str) -> N
     [
         ("x.bin", b"", "the file is empty"),
         ("x.bin", b"\xba\x16\x4f\x2f\x0c\0\0\0 model", "cannot read this fastText model"),
-        ("x.bin", pickle.dumps({}), "looks like a pickle"),
+        ("x.bin", pickle.dumps({}), "this is a pickle; if gensim wrote it"),
         ("x.txt", b"the 1 -2e-3 0.3\nof 1 2 3\n", "GloVe"),
         ("x.bin", BIN_GENSIM + b"more", "more data follows the last row, b'more'"),
         ("x.txt", TXT + b"b 1 2\n", "more data follows"),

@@ -46,7 +46,8 @@ def test_glove_files(tmp_path: Path) -> None:
     for text, message in [
         ("a 2 3\nb 5\n", r"line 2 .* 2 float32 numbers"),
         ("a 2 3\nb 5 6", "does not end with a newline"),
-        ("a\nb\n", "not a word and numbers"),
+        ("a\nb\n", "text without vectors"),
+        ("1\n2\n", "not a word and numbers"),
     ]:
         (tmp_path / "x.glove").write_text(text)
         with pytest.raises(FormatError, match=message):

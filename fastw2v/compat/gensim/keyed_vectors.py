@@ -9,6 +9,7 @@ import codecs
 import itertools
 from collections.abc import Collection, Iterable, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -28,6 +29,8 @@ from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["KeyedVectors"]
 
+# Suffixes that gensim's documentation uses for files that `save` writes.
+_OWN_SUFFIXES = ("", ".kv", ".model", ".wordvectors")
 _METHODS: dict[str, Method] = {"most_similar": "3cosadd", "most_similar_cosmul": "3cosmul"}
 
 
@@ -541,8 +544,9 @@ class KeyedVectors(WordVectors):
         fname_or_handle : str or path
             File to write. Open file objects are not supported.
         format : str, optional
-            One of `fastw2v.formats.FORMATS`. By default, a known suffix determines the format, and any other
-            suffix, such as ``.kv``, selects safetensors.
+            One of `fastw2v.formats.FORMATS`. By default, the suffix determines the format. Names without a suffix, and
+            the suffixes ``.kv``, ``.model`` and ``.wordvectors``, which are common in programs written for gensim,
+            select safetensors.
         separately, sep_limit, pickle_protocol
             Ignored. The vectors are written to a single file, which is not a pickle.
         ignore
@@ -551,7 +555,7 @@ class KeyedVectors(WordVectors):
         Raises
         ------
         FormatError
-            If `format` is unknown, or the format cannot represent a word or a value.
+            If the suffix or `format` is unknown, or the format cannot represent a word or a value.
         ValueError
             If `ignore` is not empty.
         OSError
@@ -573,6 +577,8 @@ class KeyedVectors(WordVectors):
         check_type("fname_or_handle", fname_or_handle, (str, PathLike), "a path")
         if ignore:
             raise ValueError(f"ignore is {quote(ignore)}, but all attributes are stored; leave ignore empty")
+        if format is None and Path(fname_or_handle).suffix.lower() in _OWN_SUFFIXES:
+            format = "safetensors"
         super().save(fname_or_handle, format)
 
     @classmethod
@@ -584,6 +590,8 @@ class KeyedVectors(WordVectors):
         format: str | None = None,
         errors: str = "strict",
         limit: int | None = None,
+        encoding: str = "utf-8",
+        duplicates: formats.Duplicates = "error",
     ) -> Self:
         """Read vectors from a file.
 
@@ -592,7 +600,7 @@ class KeyedVectors(WordVectors):
         fname : str or path
         mmap
             Ignored. The vectors of a safetensors file are always memory-mapped and read-only.
-        format, errors, limit
+        format, errors, limit, encoding, duplicates
             See `WordVectors.load`. For files written by gensim, use ``format="gensim"`` or the suffix ``.kv``.
 
         Returns
@@ -620,7 +628,7 @@ class KeyedVectors(WordVectors):
         [('dog', 0.8)]
         """
         check_type("fname", fname, (str, PathLike), "a path")
-        return super().load(fname, format, errors=errors, limit=limit)
+        return super().load(fname, format, errors=errors, limit=limit, encoding=encoding, duplicates=duplicates)
 
     def save_word2vec_format(
         self,
@@ -638,7 +646,7 @@ class KeyedVectors(WordVectors):
         Parameters
         ----------
         fname : str or path
-            If the name ends in ``.gz``, the file is compressed.
+            If the name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``, the file is compressed.
         fvocab : str or path, optional
             File to write the words and their counts to.
         binary : bool
@@ -722,17 +730,18 @@ class KeyedVectors(WordVectors):
         Parameters
         ----------
         fname : str or path
-            A gzip file is decompressed, whatever its name.
+            A file that is compressed with gzip, bz2, xz or zstd is decompressed, whatever its name.
         fvocab : str or path, optional
             File of counts, with lines of the form ``word count``.
         binary : bool
-            Whether the file is in the binary format.
+            Whether the file is in the binary format. If the contents are certainly in the other format, they are read
+            in that format, and a warning is logged.
         encoding : str
-            Must be UTF-8.
+            Encoding of the words. It must extend ASCII.
         unicode_errors : {"strict", "surrogateescape", "replace", "ignore"}
-            How to handle words that are not valid UTF-8, as in `bytes.decode`.
+            How to handle words that are not in `encoding`, as in `bytes.decode`.
         limit : int, optional
-            Read only the first `limit` words.
+            Read only the first `limit` rows.
         datatype : dtype
             Dtype of the vectors.
         no_header : bool
@@ -741,13 +750,15 @@ class KeyedVectors(WordVectors):
         Returns
         -------
         KeyedVectors
+            As in gensim, the first row of a word that occurs more than once is kept. A warning gives the number of
+            other rows.
 
         Raises
         ------
         FormatError
-            If the file is truncated, damaged or in a different format, or contains a word twice.
+            If the file is truncated, damaged or not a vector file.
         ValueError
-            If a word is not in `fvocab`, or `encoding` is not UTF-8.
+            If a word is not in `fvocab`, or `encoding` is not supported.
         OSError
             If a file cannot be opened.
 
@@ -763,13 +774,12 @@ class KeyedVectors(WordVectors):
         check_type("fname", fname, (str, PathLike), "a path")
         check_type("fvocab", fvocab, (str, PathLike, type(None)), "a path")
         check_type("unicode_errors", unicode_errors, str, "'strict', 'surrogateescape', 'replace' or 'ignore'")
-        _check_encoding(encoding)
         try:
             datatype = np.dtype(datatype)
         except TypeError as error:
             raise TypeError(f"datatype is {quote(datatype)}; pass a dtype, such as np.float32") from error
         kind = "bin" if binary else "glove" if no_header else "txt"
-        loaded = cls.load(fname, format=kind, errors=unicode_errors, limit=limit)
+        loaded = cls.load(fname, format=kind, errors=unicode_errors, limit=limit, encoding=encoding, duplicates="first")
         loaded.vectors = loaded.vectors.astype(datatype, copy=False)
         if fvocab is not None:
             vocabulary = Vocabulary.load(fvocab, unicode_errors)
