@@ -111,7 +111,10 @@ def train(
     seconds = _fit(word2vec, text, initial)
     _save_vectors(word2vec.wv, output)
     if plot is not None:
-        write_loss(word2vec.loss_history, plot)
+        try:
+            write_loss(word2vec.loss_history, plot)
+        except OSError as error:
+            raise OSError(f"{one_line(error)}. The vectors were saved as {output}") from error
     print_facts(
         {
             "words": f"{len(text):,} in {counted(text.n_sentences, 'sentence')}",

@@ -10,6 +10,7 @@ import importlib
 import lzma
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -48,7 +49,8 @@ def open_for_reading(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """Open a file for reading and decompress it if it is compressed. Yield the file and its size.
 
     A compressed file is recognised by its first bytes, not by its name. It is decompressed into an unnamed temporary
-    file, because readers map files into memory and check the header against the size of the file.
+    file, because readers map files into memory and check the header against the size of the file. What comes from a
+    pipe is copied into such a file as well.
 
     Parameters
     ----------
@@ -80,11 +82,13 @@ def open_for_reading(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     (7, b'sun 0.5')
     """
     with path.open("rb") as file:
-        compression = compression_of(file.read(16))
-        file.seek(0)
-        if compression is None:
-            yield file, os.fstat(file.fileno()).st_size
-            return
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode):
+            compression = compression_of(file.read(16))
+            file.seek(0)
+            if compression is None:
+                yield file, status.st_size
+                return
         with tempfile.TemporaryFile() as plain:
             try:
                 for block in read_decompressed(file, str(path), _BLOCK_BYTES):

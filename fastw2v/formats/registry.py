@@ -298,7 +298,9 @@ def _read(path: Path, format: str | None, errors: str, encoding: str, limit: int
         if kind in _COMPRESSIBLE:
             return _read_word2vec(file, path, size, kind, errors, encoding, limit)
         if kind in ("safetensors", "npz") and size != path.stat().st_size:
-            raise FormatError(f"{path}: this is a compressed {kind} file; decompress it first, and read the result")
+            raise FormatError(
+                f"{path}: {kind} files are not read in compressed form or from a pipe; write the plain file first"
+            )
     if kind == "safetensors":
         return read_safetensors(path)
     if kind == "npz":

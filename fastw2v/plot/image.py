@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,5 +76,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     >>> Path("empty.png").read_bytes()[1:4]
     b'PNG'
     """
+    drawn = io.BytesIO()  # matplotlib raises errors of its own if it cannot write to a file
+    figure.savefig(drawn, format=path.suffix.lower()[1:])
     with atomic_write(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lower()[1:])
+        temporary.write_bytes(drawn.getbuffer())

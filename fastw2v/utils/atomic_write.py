@@ -17,6 +17,8 @@ PREFIX = ".fastw2v-"
 """Prefix of temporary folder names."""
 ABANDONED = 3600.0
 """Seconds after which an unchanged temporary folder is removed, because its process was probably killed."""
+_DEVICES = ("/dev", "/dev/fd", "/proc/self/fd")
+"""Folders of devices. Their links, such as ``/dev/stdout``, can lead to an ordinary file."""
 
 
 @contextlib.contextmanager
@@ -128,7 +130,7 @@ def check_replaceable(path: Path) -> None:
     """
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; pass the path of a file")
-    if path.exists() and not path.is_file():
+    if (path.exists() and not path.is_file()) or os.path.dirname(os.path.abspath(path)) in _DEVICES:  # noqa: PTH100, PTH120
         raise OSError(f"{path} is a pipe or a device; pass the path of a file, because files are written in full first")
 
 

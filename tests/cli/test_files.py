@@ -46,6 +46,38 @@ def test_convert(run: Any, file: Path, tmp_path: Path):
     failed(run("convert", file, folder, "--to", "static-embedding"), "exists")
 
 
+def test_convert_reads_duplicates_and_other_encodings(run: Any, tmp_path: Path):
+    source, target = tmp_path / "in.txt", tmp_path / "out.safetensors"
+    source.write_bytes("3 1\n고양이 1\n강아지 2\n고양이 3\n".encode("cp949"))
+    failed(run("convert", source, target), "in.txt", "is not UTF-8", "cp949", "--encoding", "--errors")
+    failed(run("convert", source, target, "--encoding", "cp949"), "occurs twice", "--duplicates first")
+    failed(run("convert", source, target, "--encoding", "nothing"), "nothing", "cp949")
+    result = run("convert", source, target, "--encoding", "cp949", "--duplicates", "first")
+    assert result.status == 0, result.err
+    assert "left out 1 of 3 rows" in result.err
+    vectors = WordVectors.load(target)
+    assert (vectors.index_to_key, vectors.vectors.tolist()) == (["고양이", "강아지"], [[1.0], [2.0]])
+    result = run("convert", source, target, "--errors", "surrogateescape", "--duplicates", "first")
+    assert result.status == 0, result.err
+    assert len(WordVectors.load(target)) == 2
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+def test_convert_compresses_by_suffix(run: Any, file: Path, tmp_path: Path, suffix: str):
+    target = tmp_path / f"vectors.vec{suffix}"
+    assert run("convert", file, target).status == 0
+    assert WordVectors.load(target).index_to_key == WordVectors.load(file).index_to_key
+    failed(run("convert", file, tmp_path / f"vectors.npz{suffix}"), "npz files cannot be compressed")
+    failed(run("convert", file, tmp_path / f"vectors{suffix}"), "unknown suffix")
+
+
+def test_inputs_that_are_no_vectors_are_named(run: Any, tmp_path: Path):
+    text = tmp_path / "corpus.txt"
+    text.write_text("the cat sat on the mat\n" * 3)
+    for command in (["info", text], ["most-similar", text, "cat"], ["convert", text, tmp_path / "x.bin"]):
+        failed(run(*command), "corpus.txt: this is text without vectors", "fastw2v train")
+
+
 def test_convert_takes_a_format_by_name(run: Any, file: Path, tmp_path: Path):
     from gensim.models import KeyedVectors
 

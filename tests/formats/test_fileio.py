@@ -7,9 +7,11 @@ import errno
 import gzip
 import importlib
 import lzma
+import os
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +113,7 @@ def test_packed_files_that_must_be_unpacked_first(tmp_path: Path, suffix: str) -
     some_vectors().save(tmp_path / f"x.{suffix}")
     for name in (f"x.{suffix}.gz", "y.txt", f"y.{suffix}"):
         (tmp_path / name).write_bytes(gzip.compress((tmp_path / f"x.{suffix}").read_bytes()))
-        with pytest.raises(FormatError, match=f"this is a compressed {suffix} file; decompress it first"):
+        with pytest.raises(FormatError, match=f"{suffix} files are not read in compressed form"):
             WordVectors.load(tmp_path / name)
 
 
@@ -149,6 +151,26 @@ def test_zst_without_a_module_is_refused_before_anything_is_written(
     with pytest.raises(RuntimeError, match=r"x\.txt.*pip install zstandard"):
         read(tmp_path / "x.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes of POSIX")
+def test_files_from_a_pipe(tmp_path: Path) -> None:
+    some_vectors().save(tmp_path / "x.txt")
+    some_vectors().save(tmp_path / "x.npz")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def read_piped(data: bytes) -> WordVectors:
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(pipe.write_bytes, data)
+            vectors = WordVectors.load(pipe)
+            writing.result()
+        return vectors
+
+    for data in ((tmp_path / "x.txt").read_bytes(), gzip.compress((tmp_path / "x.txt").read_bytes())):
+        assert_same(read_piped(data), WORDS, MATRIX)
+    with pytest.raises(FormatError, match="npz files are not read in compressed form or from a pipe"):
+        read_piped((tmp_path / "x.npz").read_bytes())
 
 
 def test_no_room_for_the_unpacked_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

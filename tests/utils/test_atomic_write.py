@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
+import re
+import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.utils.atomic_write import ABANDONED, PREFIX, atomic_write
+from fastw2v.utils.atomic_write import ABANDONED, PREFIX, atomic_folder, atomic_write
 from fastw2v.vectors.word_vectors import WordVectors
 
 
@@ -53,8 +60,114 @@ def test_places_that_cannot_be_written_are_named(tmp_path: Path):
     with pytest.raises(FileNotFoundError) as error, atomic_write(tmp_path / "nowhere" / "file.txt"):
         pass
     assert error.value.filename == str(tmp_path / "nowhere" / "file.txt")
+    folder = tmp_path / "nowhere"
+    reason = f"[Errno 2] No such file or directory (there is no folder {folder})"
+    assert str(error.value) == f"{reason}: {str(folder / 'file.txt')!r}"
     with pytest.raises(IsADirectoryError, match="is a folder"), atomic_write(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("writer", [atomic_write, atomic_folder])
+def test_errors_name_the_target_and_the_reason(tmp_path: Path, writer: Callable[[Path], Any]):
+    (tmp_path / "file").touch()
+    targets = {"nowhere/x.txt": errno.ENOENT, "file/x.txt": errno.ENOTDIR, f"{'x' * 300}.txt": errno.ENAMETOOLONG}
+    for name, number in targets.items():
+        if os.name == "nt" and number != errno.ENOENT:
+            continue  # Windows reports other errors
+        with pytest.raises(OSError, match=re.escape(os.strerror(number))) as error, writer(tmp_path / name):
+            pass
+        assert error.value.errno == number
+        assert error.value.filename == str(tmp_path / name)
+        assert error.value.filename2 is None
+        assert PREFIX not in str(error.value)
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("writer", [atomic_write, atomic_folder])
+def test_errors_of_other_files_keep_their_names(tmp_path: Path, writer: Callable[[Path], Any]):
+    with pytest.raises(FileNotFoundError) as error, writer(tmp_path / "x.txt"):
+        (tmp_path / "input.txt").read_bytes()
+    assert error.value.filename == str(tmp_path / "input.txt")
+    assert not names(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open folder cannot be removed on Windows")
+@pytest.mark.parametrize("writer", [atomic_write, atomic_folder])
+def test_a_folder_that_vanishes_is_named(tmp_path: Path, writer: Callable[[Path], Any]):
+    target = tmp_path / "folder" / "x.txt"
+    target.parent.mkdir()
+    with (
+        pytest.raises(FileNotFoundError, match=r"No such file or directory \(there is no folder") as error,
+        writer(target),
+    ):
+        shutil.rmtree(target.parent)
+    assert error.value.filename == str(target)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
+def test_pipes_and_devices_are_not_replaced(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    for path in (tmp_path / "pipe", tmp_path / "link", Path("/dev/null"), Path("/dev/stdout"), Path("/dev/fd/1")):
+        with pytest.raises(OSError, match=f"^{path} is a pipe or a device"), atomic_write(path):
+            pass
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path):
+    with atomic_folder(tmp_path / "folder") as partial:
+        (partial / "a.txt").write_text("a")
+        assert not (tmp_path / "folder").exists()
+    assert names(tmp_path / "folder") == ["a.txt"]
+    (tmp_path / "other").mkdir()
+    assert (tmp_path / "folder").stat().st_mode == (tmp_path / "other").stat().st_mode
+    with pytest.raises(FileExistsError, match="choose the name of a new folder"), atomic_folder(tmp_path / "folder"):
+        pass
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "new"):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == ["folder", "other"]
+
+
+OTHER_USER = """
+from pathlib import Path
+import numpy as np
+from fastw2v import WordVectors
+vectors = WordVectors(["cat", "dog"], np.eye(2))
+for name in ("x.safetensors", "x.txt", "x.tsv", "x.npz"):
+    try:
+        vectors.save(name)
+    except PermissionError as error:
+        print(error)
+try:
+    vectors.save("static", format="static-embedding")
+except PermissionError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(
+    not shutil.which("setpriv") or not hasattr(os, "geteuid") or os.geteuid() != 0,
+    reason="needs root and setpriv to run as another user",
+)
+def test_a_folder_of_another_user_is_named():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        result = subprocess.run(
+            ["setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", OTHER_USER],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if "ModuleNotFoundError" in result.stderr or "No module named" in result.stderr:
+            pytest.skip("the other user cannot read the packages")
+        written = ["x.safetensors", "x.txt", "x.tsv", "x.npz", "static"]
+        assert result.stdout.splitlines() == [f"[Errno 13] Permission denied: '{name}'" for name in written], (
+            result.stderr
+        )
+        assert not names(Path(folder))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links and permissions of POSIX")

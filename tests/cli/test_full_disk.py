@@ -1,0 +1,183 @@
+"""Every writer on a full disk: the error names the target and the reason, and nothing is left or lost."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastw2v import Corpus, Vocabulary, WordVectors
+from fastw2v.cli import train as cli_train
+from fastw2v.compat.gensim import KeyedVectors
+from fastw2v.formats import FormatError
+from fastw2v.plot import write_loss, write_map
+from tests.cli.helpers import failed
+
+WORDS = [f"word{i}" for i in range(2000)]
+MATRIX = np.random.default_rng(0).standard_normal((2000, 20)).astype(np.float32)
+VECTORS = WordVectors(WORDS, MATRIX, counts=range(2000, 0, -1))
+TEXT = [[f"word{i % 2000}" for i in range(j, j + 20)] for j in range(0, 40_000, 20)]
+
+
+def save_index(path: Path) -> None:
+    VECTORS.index().save(path)
+
+
+WRITERS: dict[str, Callable[[Path], Any]] = {
+    **dict.fromkeys(["a.safetensors", "a.npz", "a.bin", "a.txt", "a.glove", "a.tsv", "a.vec.gz"], VECTORS.save),
+    **dict.fromkeys(["a.bin.bz2", "a.txt.xz"], VECTORS.save),
+    "static": lambda path: VECTORS.save(path, format="static-embedding"),
+    "a.kv": KeyedVectors(WORDS, MATRIX).save,
+    "word2vec.txt": KeyedVectors(WORDS, MATRIX).save_word2vec_format,
+    "a.w2v": lambda path: Corpus.from_sentences(TEXT, min_count=1).save(path),
+    "vocabulary.txt": Vocabulary(WORDS, range(2000, 0, -1)).save,
+    "map.html": lambda path: write_map(VECTORS, path, words=WORDS[:300]),
+    "map.png": lambda path: write_map(VECTORS, path, words=WORDS[:30]),
+    "loss.pdf": lambda path: write_loss([(i, 1 / (i + 1)) for i in range(1000)], path),
+    "a.index": save_index,
+}
+
+
+@contextlib.contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """Make the operating system refuse to write more than `size` bytes to a file, as on a full disk."""
+    resource = pytest.importorskip("resource", reason="Windows has no limit of file sizes")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [0, 5000])
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_target_and_the_reason_are_named(tmp_path: Path, name: str, size: int) -> None:
+    if name == "a.index" and not importlib.util.find_spec("usearch"):
+        pytest.skip("usearch is not installed")
+    target = tmp_path / name
+    is_folder = name == "static"
+    if not is_folder:
+        target.write_text("old")
+    with small_files(size), pytest.raises(OSError, match="File too large") as error:
+        WRITERS[name](target)
+    named = [str(target), str(tmp_path / "a.metadata.tsv")] if name == "a.tsv" else [str(target)]
+    assert error.value.filename in named
+    assert str(error.value) == f"[Errno {error.value.errno}] File too large: '{error.value.filename}'"
+    assert [path.name for path in tmp_path.iterdir()] == ([] if is_folder else [name])
+    if not is_folder:
+        assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.txt", "static"])
+def test_a_full_disk(tmp_path: Path, name: str) -> None:
+    """The same with a real file system."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("mounting a small file system needs root on Linux")
+    try:
+        with pytest.raises(OSError, match="No space left on device") as error:
+            WRITERS[name](tmp_path / name)
+        assert error.value.filename == str(tmp_path / name)
+        assert not list(tmp_path.iterdir())
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+OPTIONS = ["--vector-size", "4", "--negative", "2", "--epochs", "1", "--min-count", "1"]
+
+
+def small_text(folder: Path) -> Path:
+    path = folder / "text.txt"
+    path.write_text("the cat sat on the mat while the dog ran home\n" * 200)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".txt", ".bin.gz"])
+@pytest.mark.parametrize("command", ["train", "word2vec"])
+def test_the_vectors_of_a_training_are_kept_elsewhere(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, command: str
+) -> None:
+    text = small_text(tmp_path)
+    current, output = tmp_path / "current", tmp_path / "gone" / f"v{suffix}"
+    current.mkdir()
+    output.parent.mkdir()
+    (current / "v.safetensors").write_text("mine")
+    monkeypatch.chdir(current)
+    save = cli_train._save_vectors
+
+    def vanish(*arguments: Any) -> None:
+        output.parent.rmdir()
+        save(*arguments)
+
+    monkeypatch.setattr(cli_train, "_save_vectors", vanish)
+    if command == "train":
+        result = run("train", text, "-o", output, *OPTIONS)
+    else:
+        result = run("word2vec", "-train", text, "-output", output, "-size", "4", "-min-count", "1", "-iter", "1")
+    kept = Path("v-1.safetensors" if suffix == ".safetensors" else f"v{suffix}.safetensors")
+    failed(result, f"{output}: No such file or directory", f"The vectors were saved as {kept}")
+    assert len(WordVectors.load(current / kept)) == 9
+    assert (current / "v.safetensors").read_text() == "mine"
+
+
+def test_the_vectors_are_kept_in_the_folder_for_temporary_files(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, output = small_text(tmp_path), tmp_path / "v.txt"
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    save = WordVectors.save
+
+    def full(self: WordVectors, path: Any, format: str | None = None) -> None:
+        if Path(path).parent != temporary:
+            raise OSError(28, "No space left on device", str(path))
+        save(self, path, format)
+
+    monkeypatch.setattr(WordVectors, "save", full)
+    kept = temporary / "v.txt.safetensors"
+    failed(run("train", text, "-o", output, *OPTIONS), f"{output}: No space left on device. The vectors", str(kept))
+    assert "the" in WordVectors.load(kept)
+    temporary = tmp_path / "nowhere"
+    result = run("train", text, "-o", output, *OPTIONS)
+    failed(result, f"{output}: No space left on device. The vectors could not be saved elsewhere either")
+
+
+def test_a_picture_that_cannot_be_written_does_not_hide_the_vectors(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Any, path: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("fastw2v.plot.write_loss", full)
+    output, plot = tmp_path / "v.bin", tmp_path / "loss.png"
+    result = run("train", small_text(tmp_path), "-o", output, "--plot", plot, *OPTIONS)
+    failed(result, f"{plot}: No space left on device. The vectors were saved as {output}")
+    assert output.exists()
+
+
+@pytest.mark.parametrize("target", ["out.safetensors", "out.txt", "static"])
+def test_convert_on_a_full_disk(run: Any, tmp_path: Path, target: str) -> None:
+    VECTORS.save(tmp_path / "in.safetensors")
+    to = ["--to", "static-embedding"] if target == "static" else []
+    with small_files(1000):
+        result = run("convert", tmp_path / "in.safetensors", tmp_path / target, *to)
+    failed(result, f"{tmp_path / target}: File too large")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.safetensors"]
+
+
+def test_a_format_that_cannot_hold_a_word_on_a_full_disk(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"cannot be written.*The vectors were saved as .*v\.bin\.safetensors"):
+        cli_train._save_vectors(WordVectors(["a\x85b", ""], MATRIX[:2]), tmp_path / "v.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["v.bin.safetensors"]
