@@ -42,6 +42,7 @@ _TENSORS = {
     "counts": (("I64",), 1),
 }
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "U8": "u1", "I64": "<i8"}
+_DTYPE_ORDER = ("I64", "F64", "F32", "F16", "U8")
 _DTYPE_NAMES = {dtype.lstrip("<"): name for name, dtype in _DTYPES.items()}
 
 
@@ -85,9 +86,9 @@ def read_safetensors(path: Path) -> VectorRecord:
             _check_tensors(file, metadata, path)
     except SafetensorError as error:
         raise FormatError(
-            f"{path}: not a complete safetensors file ({shorten(str(error))}). It is truncated, damaged or in a "
+            f"{path}: not a complete safetensors file: {_damage(path)}. The file is truncated, damaged or in a "
             "different format; fetch or write it again"
-        ) from None
+        ) from error
     tensors = _mapped(path)
     words, offsets = tensors.pop("words"), tensors.pop("word_offsets")
     read_words = partial(words_from_arrays, words, offsets, metadata.get("keys", "strings"), path)
@@ -166,13 +167,14 @@ def write_tensors(file: BinaryIO, tensors: Mapping[str, np.ndarray], metadata: M
     (2, 3)
     """
     header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
-    # Larger elements come first, as the package safetensors writes them, so that every array is aligned.
-    ordered = sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
-    arrays = [np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for _, array in ordered]
+    dtypes = {name: _DTYPE_NAMES[array.dtype.str.lstrip("<>|")] for name, array in tensors.items()}
+    # The order of the package safetensors. Larger elements come first, so every array is aligned.
+    names = sorted(tensors, key=lambda name: (_DTYPE_ORDER.index(dtypes[name]), name))
+    arrays = [np.ascontiguousarray(tensors[name], dtype=_DTYPES[dtypes[name]]) for name in names]
     end = 0
-    for (name, _), array in zip(ordered, arrays, strict=True):
-        dtype = _DTYPE_NAMES[array.dtype.str.lstrip("<|")]
-        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
+    for name, array in zip(names, arrays, strict=True):
+        offsets = [end, end + array.nbytes]
+        header[name] = {"dtype": dtypes[name], "shape": list(array.shape), "data_offsets": offsets}
         end += array.nbytes
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
@@ -301,6 +303,20 @@ def _check_offsets(words: np.ndarray, offsets: np.ndarray, n_words: int, path: P
         raise FormatError(
             f"{path}: vectors has {n_words} rows, but there are {len(offsets) - 1} words; the file is damaged"
         )
+
+
+def _damage(path: Path) -> str:
+    """Return what is wrong with a file that the package safetensors cannot open."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > size - 8:
+            return f"its header extends beyond the end of the file at {size:,} bytes"
+        try:
+            json.loads(file.read(length))
+        except (ValueError, RecursionError):
+            return f"its header, bytes 8 to {8 + length:,}, is not valid JSON"
+    return f"its tensors do not match their description, or do not end at the end of the file at {size:,} bytes"
 
 
 def _mapped(path: Path) -> dict[str, np.ndarray]:

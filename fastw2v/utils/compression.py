@@ -110,9 +110,7 @@ def _decompressed(data: Iterator[bytes], kind: str, name: str) -> Iterator[bytes
             try:
                 yield from _expanded(decoder, rest)
             except Exception as error:  # each module has its own error
-                raise ValueError(
-                    f"{name}: the {kind} data is damaged ({error}). Fetch or write the file again"
-                ) from error
+                raise ValueError(f"{name}: the {kind} data is damaged. Fetch or write the file again") from error
             rest = b""
             if decoder.eof:
                 rest = decoder.unused_data

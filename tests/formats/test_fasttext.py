@@ -30,8 +30,11 @@ def test_fasttext_models_as_gensim_reads_them(tmp_path: Path, shortest: int, lon
     whole = path.read_bytes()
     for length in (*range(4, 400), len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(FormatError, match="cannot read this fastText model"):
+        with pytest.raises(
+            FormatError, match=r"cannot read this fastText model: .*(truncated|does not match)"
+        ) as error:
             WordVectors.load(path)
+        assert "unpack" not in str(error.value)
     path.write_bytes(whole[:4] + b"\x63" + whole[5:])
     with pytest.raises(FormatError, match="version 99"):
         WordVectors.load(path)

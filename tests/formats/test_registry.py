@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from fastw2v.formats.registry import write
 from fastw2v.vectors.word_vectors import WordVectors
 from tests.formats.common import MATRIX, WORDS, assert_same, some_record, some_vectors
 
+PACKED = [f"x.txt{suffix}" for suffix in (".gz", ".bz2", ".xz")]
 UNKNOWN_NAMES = ("model2", "model.npy", "model.gz", "model.csv", "model.foo.xz", "model.txt.foo")
 ANY_WORD = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
@@ -158,6 +160,22 @@ def test_an_unknown_name_is_refused_if_the_contents_leave_doubts(tmp_path: Path)
         (tmp_path / "x.wordvectors").write_bytes(content)
         with pytest.raises(FormatError, match="unknown suffix"):
             WordVectors.load(tmp_path / "x.wordvectors")
+
+
+@pytest.mark.parametrize("format", ["x.safetensors", "x.npz", "x.bin", "x.txt", "x.glove", "x.tsv", "static", *PACKED])
+def test_equal_vectors_make_equal_files(tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = set()
+    for i in range(8):
+        monkeypatch.setattr(time, "time", lambda now=1e9 + 1e6 * i: now)
+        monkeypatch.setattr(time, "localtime", lambda _=None, year=2020 + i: time.struct_time((year, *[1] * 8)))
+        vectors = WordVectors(
+            WORDS[:4], MATRIX[:4], range(4), -MATRIX[:4], settings={"window": 5, "model": "cbow", "seed": 1}
+        )
+        path = tmp_path / f"{i}{format}"  # the name of a file is no part of its contents
+        vectors.save(path, format="static-embedding" if format == "static" else None)
+        files = sorted(path.iterdir()) if path.is_dir() else [path, *tmp_path.glob(f"{i}x.metadata.tsv")]
+        contents.add(b"".join(file.read_bytes() for file in files))
+    assert len(contents) == 1
 
 
 def test_only_the_first_words(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from fastw2v.formats.fileio import FormatError
+from fastw2v.formats.safetensors import write_tensors
 from fastw2v.vectors.word_vectors import WordVectors
 from tests.formats.common import MATRIX, WORDS, assert_same, some_vectors
 
@@ -96,6 +98,22 @@ def test_the_safetensors_layout_is_fixed(tmp_path: Path) -> None:
         assert file.get_tensor("word_offsets").tolist() == [0, 1, 4]
         assert file.get_tensor("counts").tolist() == [5, 3]
         assert file.get_tensor("context_vectors").tolist() == MATRIX[2:4].tolist()
+
+
+def test_tensors_as_the_package_writes_them() -> None:
+    from safetensors.numpy import load, save
+
+    arrays = {
+        **tensors(counts=np.array([2, 1]), context_vectors=MATRIX[:2].astype(np.float16)),
+        "b": np.zeros((0, 3)),
+        "a": np.asfortranarray(np.ones((2, 3))),
+    }
+    file = io.BytesIO()
+    write_tensors(file, arrays, {"format": "pt"})  # a single item, because the package writes several in random order
+    assert file.getvalue() == save(arrays, {"format": "pt"})
+    file = io.BytesIO()
+    write_tensors(file, {"a": MATRIX.astype(">f4")}, {})
+    assert load(file.getvalue())["a"].tolist() == MATRIX.tolist()
 
 
 def test_safetensors_is_mapped_and_its_words_wait(tmp_path: Path) -> None:
