@@ -68,8 +68,8 @@ def convert(
     errors: Annotated[
         DecodingErrors,
         typer.Option(
-            help="How to handle words that are not in this encoding: stop with an error, keep their bytes, replace the bytes with "
-            "U+FFFD, or ignore them. Only safetensors and npz files can store words with such bytes."
+            help="How to handle words that are not in this encoding: stop with an error, keep their bytes, replace the "
+            "bytes with U+FFFD, or ignore them. Only safetensors and npz files can store words with such bytes."
         ),
     ] = "strict",
     duplicates: options.DuplicateWords = "error",

@@ -130,7 +130,7 @@ def describe_content(file: BinaryIO) -> str | None:
     if start[257:262] == b"ustar" and (names := _names_in_tar(file)):
         return f"a tar archive that contains {names}; unpack it first, and read the file with the vectors"
     if re.match(rb"\x80[\x02-\x05]", start):
-        return "a pickle; if gensim wrote it, use format='gensim' (fastw2v convert: --from gensim)"
+        return "a pickle; if gensim wrote it, use format='gensim'"
     for signature, description in _OTHERS:
         if signature.match(start):
             return description

@@ -133,5 +133,5 @@ def _distinct_words(record: VectorRecord, path: Path, errors: str) -> list[Any]:
         )
     raise FormatError(
         f"{path}: the word {quote(word)} occurs twice, in rows {first} and {row}{more}.{apart} To keep the first "
-        "vector of each word, read the file with duplicates='first' (fastw2v convert: --duplicates first)"
+        "vector of each word, read the file with duplicates='first'"
     )

@@ -20,7 +20,7 @@ import numpy as np
 
 from fastw2v.utils.atomic_write import atomic_write
 from fastw2v.utils.compression import compression_of, read_decompressed
-from fastw2v.utils.encodings import fitting_encodings
+from fastw2v.utils.encodings import guess_encoding
 from fastw2v.utils.quote import quote
 
 __all__ = [
@@ -230,7 +230,7 @@ def decode_words(words: bytes, path: Path, errors: str, encoding: str = "utf-8")
         word = words[start : end if end >= 0 else None]
         raise FormatError(
             f"{path}: the word in row {row + 1}, {quote(word)}, is not {_spelling(encoding)}: {error.reason}. "
-            + _remedy(words[max(0, error.start - 2**16) : error.start + 2**16])
+            + _remedy(words[max(0, error.start - 2**15) : error.start + 2**15], encoding)
         ) from None
     if len(decoded) != words.count(b"\n") + 1:  # with errors="ignore", some decoders drop the newline as well
         decoded = [word.decode(encoding, errors) for word in words.split(b"\n")]
@@ -338,15 +338,14 @@ def _spelling(encoding: str) -> str:
     return {"utf-8": "UTF-8", "utf-8-sig": "UTF-8"}.get(name, name)
 
 
-def _remedy(words: bytes) -> str:
+def _remedy(words: bytes, encoding: str) -> str:
     """Return how to read words that are not in the given encoding."""
-    # Decoders see whole words only, because the first and the last word can be cut.
+    # The first and the last word can be cut.
     whole = words[words.find(b"\n") + 1 : words.rfind(b"\n")] if words.count(b"\n") > 2 else words
-    found = fitting_encodings(whole)
-    fitting = f"with encoding={found[0]!r}, in which they are valid, " if found else ""
-    if len(found) > 1:
-        fitting = f"with encoding={found[0]!r} or {found[1]!r}, in which they are valid, "
+    found = guess_encoding(whole)
+    if found is None or found.startswith("utf-16") or found == encoding:
+        return "Read the file with errors='surrogateescape', which keeps the bytes, or errors='replace'"
     return (
-        f"Read the words {fitting}with errors='surrogateescape', which keeps the bytes, or with errors='replace' "
-        "(fastw2v convert: --encoding, --errors; load_word2vec_format: encoding, unicode_errors)"
+        f"The words are probably in {found}: read the file with encoding='{found}'. Otherwise, use "
+        "errors='surrogateescape', which keeps the bytes, or errors='replace'"
     )

@@ -97,9 +97,7 @@ def read_header(line: bytes, path: Path, size: int, least_word: int, least_value
         line = line.partition(b"\n")[0]
         hint = "check the format"
         if re.match(rb"\S+( [-+0-9.e]+)+\s*$", line):
-            hint = (
-                "if this is a GloVe file, which has no header line, use format='glove' (fastw2v convert: --from glove)"
-            )
+            hint = "if this is a GloVe file, which has no header line, use format='glove'"
         raise FormatError(
             f"{path}: the first line is {quote(line, 60)}, not the number of words and the number of dimensions; {hint}"
         )

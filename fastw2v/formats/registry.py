@@ -209,7 +209,7 @@ def read(
         raise ValueError(f"duplicates is {quote(duplicates)}; it must be 'error' or 'first'")
     if errors not in _DECODING_ERRORS:
         raise ValueError(f"errors is {quote(errors)}; it must be one of {', '.join(map(repr, _DECODING_ERRORS))}")
-    encoding = check_encoding(encoding)
+    encoding = _check_encoding(encoding)
     if format is not None and format not in FORMATS:
         format_of(path, format)  # raises the error
     record = _read(path, format, errors, encoding, limit)
@@ -272,6 +272,18 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
         write_static_embedding(record, path)
     else:
         write_word2vec_text(record, path, header=kind == "txt")
+
+
+def _check_encoding(encoding: str) -> str:
+    """Return the name of an encoding, or raise ValueError if its words cannot be found by ASCII spaces and newlines."""
+    name = check_encoding(encoding)
+    ascii_bytes = bytes(range(128))
+    if ascii_bytes.decode(name, "replace") != ascii_bytes.decode("ascii"):
+        raise ValueError(
+            f"encoding is {quote(encoding)}; only encodings that extend ASCII are supported here. Convert the file "
+            f"first, for example with iconv -f {name} -t UTF-8"
+        )
+    return "utf-8" if name == "utf-8-sig" else name
 
 
 def _bare(path: Path) -> Path:

@@ -66,7 +66,7 @@ def check_encoding(encoding: str) -> str:
     except (LookupError, ValueError):
         raise ValueError(
             f"encoding is {quote(encoding)}, which is not a text encoding of Python; use for example 'utf-8', "
-            "'cp949', 'gb18030', 'shift_jis' or 'latin-1'"
+            "'cp949', 'gb18030', 'cp932' or 'latin-1'"
         ) from None
 
 

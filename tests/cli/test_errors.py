@@ -41,6 +41,7 @@ WRONG = {
     "--passes": ["0", "x"],
     "--device": ["gpu", "cuda:x", "cuda:99"],
     "--delimiter": ["", " "],
+    "--encoding": ["no-such", "utf-16"],
     "--words": ["unheard-of"],
     "--alpha": ["0", "nan", "x"],
     "--threshold": ["nan", "x"],

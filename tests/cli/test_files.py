@@ -49,7 +49,7 @@ def test_convert(run: Any, file: Path, tmp_path: Path):
 def test_convert_reads_duplicates_and_other_encodings(run: Any, tmp_path: Path):
     source, target = tmp_path / "in.txt", tmp_path / "out.safetensors"
     source.write_bytes("3 1\n고양이 1\n강아지 2\n고양이 3\n".encode("cp949"))
-    failed(run("convert", source, target), "in.txt", "is not UTF-8", "cp949", "--encoding", "--errors")
+    failed(run("convert", source, target), "in.txt", "is not UTF-8", "--encoding cp949", "--errors surrogateescape")
     failed(run("convert", source, target, "--encoding", "cp949"), "occurs twice", "--duplicates first")
     failed(run("convert", source, target, "--encoding", "nothing"), "nothing", "cp949")
     result = run("convert", source, target, "--encoding", "cp949", "--duplicates", "first")
@@ -76,6 +76,8 @@ def test_inputs_that_are_no_vectors_are_named(run: Any, tmp_path: Path):
     text.write_text("the cat sat on the mat\n" * 3)
     for command in (["info", text], ["most-similar", text, "cat"], ["convert", text, tmp_path / "x.bin"]):
         failed(run(*command), "corpus.txt: this is text without vectors", "fastw2v train")
+    (tmp_path / "twice.txt").write_text("2 1\ncat 1\ncat 2\n")
+    failed(run("info", tmp_path / "twice.txt"), "'cat' occurs twice", "fastw2v convert --duplicates first")
 
 
 def test_convert_takes_a_format_by_name(run: Any, file: Path, tmp_path: Path):

@@ -213,7 +213,7 @@ def test_a_word_that_starts_with_a_byte_order_mark(tmp_path: Path, name: str) ->
 ENCODINGS = {
     "cp949": ["고양이", "강아지", "자동차"],
     "gb18030": ["中文", "我们", "词向量"],
-    "shift_jis": ["こんにちは", "カタカナ", "ねこ"],
+    "cp932": ["こんにちは", "カタカナ", "ねこ"],
     "cp1252": ["café", "naïve", "über"],
 }
 
