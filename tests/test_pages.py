@@ -67,6 +67,9 @@ def files(tmp_path_factory) -> Path:
     big = WordVectors(model.wv.index_to_key, np.zeros((len(model.wv), 300), np.float32) + 0.1)
     big.save(folder / "GoogleNews-vectors-negative300.bin.gz")
     big.save(folder / "glove.6B.300d.txt", format="glove")
+    glove = (folder / "glove.6B.300d.txt").read_text(encoding="utf-8")
+    (folder / "glove.840B.300d.txt").write_text(glove + glove.splitlines()[0] + "\n", encoding="utf-8")
+    (folder / "korean.txt").write_bytes("2 2\n고양이 1 0\n강아지 0 1\n".encode("cp949"))
     questions = ": family\nking queen man woman\nman woman king queen\n"
     for name in ("questions-words.txt", "word_analogy_korean.txt", "my-questions.txt"):
         (folder / name).write_text(questions, encoding="utf-8")
