@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fastw2v.utils.atomic_write import check_replaceable
+from fastw2v.utils.output_file import check_compression
 
 __all__ = ["check_not_input", "check_output", "check_vector_output"]
 
@@ -38,8 +39,17 @@ def check_vector_output(path: Path, format: str | None = None) -> None:
 
 
 def check_output(path: Path) -> None:
-    """Raise OSError if a path is a folder, pipe or device, or its parent folder does not exist or is not writable."""
+    """Raise an error if a file cannot be written to a path.
+
+    Raises
+    ------
+    OSError
+        If the path is a folder, a pipe or a device, or its parent folder does not exist or is not writable.
+    RuntimeError
+        If the name ends in ``.zst``, and no module that can compress it is installed.
+    """
     check_replaceable(path)
+    check_compression(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.access(path.parent, os.W_OK):

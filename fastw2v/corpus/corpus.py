@@ -39,8 +39,8 @@ from fastw2v.corpus.sources import (
     text_size,
 )
 from fastw2v.corpus.vocabulary import Counts, Vocabulary, WordSelection, kind_of_words
-from fastw2v.utils.atomic_write import atomic_write
 from fastw2v.utils.encodings import check_encoding
+from fastw2v.utils.output_file import open_text_for_writing
 from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import quote
 from fastw2v.utils.system import available_processors
@@ -485,8 +485,8 @@ class Corpus:
     def write_text(self, path: str | os.PathLike[str]) -> None:
         r"""Write the corpus as text, with one sentence per line and spaces between words.
 
-        Integers are written in decimal notation, and are read back as strings. An incomplete file never
-        appears under the final name.
+        Integers are written in decimal notation, and are read back as strings. The file is compressed if the name ends
+        in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``. An incomplete file never appears under the final name.
 
         Raises
         ------
@@ -510,7 +510,7 @@ class Corpus:
                 raise ValueError(
                     f"word {quote(word)} cannot be written to {path}: words must not be empty or contain white space"
                 )
-        with atomic_write(Path(path)) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        with open_text_for_writing(Path(path)) as file:
             for start in range(0, len(self), BLOCK_TOKENS):
                 block = [words[i] for i in self.ids[start : start + BLOCK_TOKENS].tolist()]
                 first, last = np.searchsorted(self.offsets, (start, start + len(block)), side="right")

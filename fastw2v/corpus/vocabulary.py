@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fastw2v.corpus.indexer import IndexedText
-from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.compression import read_decompressed
 from fastw2v.utils.encodings import guess_encoding
+from fastw2v.utils.output_file import open_text_for_writing
 from fastw2v.utils.quote import quote
 
 __all__ = ["Counts", "NoKnownWordsError", "Vocabulary", "WordSelection", "kind_of_words", "order_by_count"]
@@ -152,7 +153,8 @@ class Vocabulary:
         words: list[str] = []
         counts: list[int] = []
         seen: set[str] = set()
-        data = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
+        with Path(path).open("rb") as file:
+            data = b"".join(read_decompressed(file, str(path), 1 << 20)).removeprefix(codecs.BOM_UTF8)
         for number, line in enumerate(data.split(b"\n"), start=1):
             if not line.strip():
                 continue
@@ -177,8 +179,8 @@ class Vocabulary:
     def save(self, path: str | os.PathLike[str]) -> None:
         r"""Write the vocabulary as UTF-8 text, with one line ``word count`` per word in order of id.
 
-        Integers are written in decimal notation, and are read back as strings. An incomplete file never
-        appears under the final name.
+        Integers are written in decimal notation, and are read back as strings. The file is compressed if the name ends
+        in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``. An incomplete file never appears under the final name.
 
         Raises
         ------
@@ -200,7 +202,7 @@ class Vocabulary:
                 raise ValueError(
                     f"word {quote(word)} cannot be written to {path}: words must not be empty or contain line feeds"
                 )
-        with atomic_write(Path(path)) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        with open_text_for_writing(Path(path)) as file:
             file.writelines(f"{word} {count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
 
     @property

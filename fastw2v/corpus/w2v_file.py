@@ -16,6 +16,7 @@ import numpy as np
 
 from fastw2v.corpus.vocabulary import Vocabulary, kind_of_words
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.output_file import COMPRESSIONS
 from fastw2v.utils.quote import quote
 
 __all__ = ["read", "write"]
@@ -49,7 +50,7 @@ def write(path: Path, ids: np.ndarray, offsets: np.ndarray, vocabulary: Vocabula
     OSError
         If the file cannot be written.
     ValueError
-        If a word contains a line feed or cannot be encoded in UTF-8.
+        If a word contains a line feed or cannot be encoded in UTF-8, or the name is that of a compressed file.
 
     Examples
     --------
@@ -62,6 +63,11 @@ def write(path: Path, ids: np.ndarray, offsets: np.ndarray, vocabulary: Vocabula
     >>> Corpus.load("corpus.w2v")
     <Corpus of 3 tokens in 2 sentences, 2 words>
     """
+    if path.suffix.lower() in COMPRESSIONS:
+        raise ValueError(
+            f"{path}: an encoded corpus cannot be compressed, because it is mapped into memory; remove the "
+            f"{path.suffix} from the name"
+        )
     words = _words_to_bytes(vocabulary.words, path)
     with atomic_write(path) as partial, partial.open("wb") as file:
         file.write(bytes(START))

@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal
 from fastw2v.formats.content import describe_content, recognise_content
 from fastw2v.formats.duplicates import check_distinct, keep_first
 from fastw2v.formats.fasttext import is_fasttext, read_fasttext
-from fastw2v.formats.fileio import COMPRESSIONS, FormatError, check_compression, decode_words, open_for_reading
+from fastw2v.formats.fileio import FormatError, decode_words, open_for_reading
 from fastw2v.formats.gensim import read_gensim
 from fastw2v.formats.header import match_header
 from fastw2v.formats.npz import read_npz, write_npz
@@ -21,6 +21,7 @@ from fastw2v.formats.static_embedding import is_static_embedding, read_static_em
 from fastw2v.formats.word2vec_bin import read_word2vec_bin, write_word2vec_bin
 from fastw2v.formats.word2vec_text import read_word2vec_text, write_word2vec_text
 from fastw2v.utils.encodings import check_encoding
+from fastw2v.utils.output_file import COMPRESSIONS, check_compression
 from fastw2v.utils.quote import quote
 
 __all__ = ["FORMATS", "SUFFIXES", "Duplicates", "check_writable", "format_of", "read", "write"]

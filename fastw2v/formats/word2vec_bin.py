@@ -10,9 +10,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fastw2v.backend import to_host
-from fastw2v.formats.fileio import FormatError, cast, encode_words, open_for_writing
+from fastw2v.formats.fileio import FormatError, cast, encode_words
 from fastw2v.formats.header import check_rest, read_header
 from fastw2v.formats.record import VectorRecord
+from fastw2v.utils.output_file import open_for_writing
 from fastw2v.utils.quote import quote
 
 __all__ = ["read_word2vec_bin", "write_word2vec_bin"]

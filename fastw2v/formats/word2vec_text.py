@@ -18,10 +18,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fastw2v.backend import to_host
-from fastw2v.formats.fileio import FormatError, cast, encode_words, open_for_writing
+from fastw2v.formats.fileio import FormatError, cast, encode_words
 from fastw2v.formats.float_text import format_floats, parse_floats
 from fastw2v.formats.header import check_first_word, check_rest, read_header, text_start
 from fastw2v.formats.record import VectorRecord
+from fastw2v.utils.output_file import open_for_writing
 from fastw2v.utils.quote import quote
 from fastw2v.utils.system import available_processors
 

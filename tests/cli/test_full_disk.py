@@ -126,7 +126,7 @@ def test_the_vectors_of_a_training_are_kept_elsewhere(
     else:
         result = run("word2vec", "-train", text, "-output", output, "-size", "4", "-min-count", "1", "-iter", "1")
     kept = Path("v-1.safetensors" if suffix == ".safetensors" else f"v{suffix}.safetensors")
-    failed(result, f"{output}: No such file or directory", f"The vectors were saved as {kept}")
+    failed(result, f"{output}: ", "(there is no folder ", f"The vectors were saved as {kept}")
     assert len(WordVectors.load(current / kept)) == 9
     assert (current / "v.safetensors").read_text() == "mine"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import random
-import re
 import shutil
 import stat
 import subprocess
@@ -60,9 +59,8 @@ def test_places_that_cannot_be_written_are_named(tmp_path: Path):
     with pytest.raises(FileNotFoundError) as error, atomic_write(tmp_path / "nowhere" / "file.txt"):
         pass
     assert error.value.filename == str(tmp_path / "nowhere" / "file.txt")
-    folder = tmp_path / "nowhere"
-    reason = f"[Errno 2] No such file or directory (there is no folder {folder})"
-    assert str(error.value) == f"{reason}: {str(folder / 'file.txt')!r}"
+    assert f"(there is no folder {tmp_path / 'nowhere'})" in error.value.strerror
+    assert "None" not in str(error.value)
     with pytest.raises(IsADirectoryError, match="is a folder"), atomic_write(tmp_path):
         pass
 
@@ -74,9 +72,11 @@ def test_errors_name_the_target_and_the_reason(tmp_path: Path, writer: Callable[
     for name, number in targets.items():
         if os.name == "nt" and number != errno.ENOENT:
             continue  # Windows reports other errors
-        with pytest.raises(OSError, match=re.escape(os.strerror(number))) as error, writer(tmp_path / name):
+        with pytest.raises(OSError) as error, writer(tmp_path / name):
             pass
         assert error.value.errno == number
+        if os.name == "posix":
+            assert str(error.value).startswith(f"[Errno {number}] {os.strerror(number)}")
         assert error.value.filename == str(tmp_path / name)
         assert error.value.filename2 is None
         assert PREFIX not in str(error.value)
