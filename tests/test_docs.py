@@ -105,6 +105,18 @@ def test_the_python_of_the_readme_prints_what_it_says(tmp_path, monkeypatch, cap
     assert capsys.readouterr().out.splitlines() == promised
 
 
+@pytest.mark.parametrize("settings", ["workers=1", "workers=2", "engine='layers'"])
+def test_what_the_readme_prints_does_not_depend_on_the_seed(tmp_path, monkeypatch, capsys, settings):
+    monkeypatch.chdir(tmp_path)
+    (code,) = python_of(ROOT / "README.md")
+    assert "Word2Vec(" in code
+    lines = []
+    for seed in range(1, 21):
+        exec(compile(code.replace("Word2Vec(", f"Word2Vec(seed={seed}, {settings}, "), "README.md", "exec"), {})
+        lines += capsys.readouterr().out.splitlines()[2:]
+    assert lines == ["dog", "1"] * 20
+
+
 @cache
 def definitions(module: str) -> dict[str, ast.AST]:
     """Return a module and its functions, classes and methods at any depth, by dotted name."""

@@ -19,7 +19,9 @@ from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
 from fastw2v.corpus.sources import expand_source
+from fastw2v.engines.base import ProgressFunction
 from fastw2v.engines.selection import select_engine
+from fastw2v.utils.progress import time_waited
 from fastw2v.utils.quote import counted
 from fastw2v.utils.system import format_bytes
 from fastw2v.vectors import WordVectors
@@ -108,7 +110,7 @@ def train(
         workers=workers,
     )
     note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
-    seconds = _fit(word2vec, text, initial)
+    seconds, compiling = _fit(word2vec, text, initial)
     _save_vectors(word2vec.wv, output)
     if plot is not None:
         try:
@@ -121,7 +123,7 @@ def train(
             "vocabulary": counted(len(text.vocabulary), "word"),
             "epochs": str(epochs),
             **({} if init is None else {"init": f"{counted(word2vec.known_words_, 'word')} from {init}"}),
-            "time": f"{seconds:.1f} s, {len(text) * epochs / seconds:,.0f} words/s",
+            "time": _time_and_speed(len(text) * epochs, seconds, compiling),
             "loss": _last_loss(word2vec),
             "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
             "file": f"{output}, {counted(output.stat().st_size, 'byte')}",
@@ -166,12 +168,10 @@ def word2vec(context: typer.Context) -> None:
         return
     if given.debug:
         note(f"training on {counted(len(text), 'word')} ({len(words):,} distinct)")
-    start = time.perf_counter()
-    estimator.fit(text, progress=None if given.debug else _no_progress)
-    seconds = time.perf_counter() - start
+    seconds, compiling = _fit(estimator, text, progress=None if given.debug else _no_progress)
     _save_vectors(estimator.wv, given.output, "bin" if given.binary else "txt")
     if given.debug:
-        note(f"{given.output}: {len(text) * given.iter / seconds:,.0f} words/s")
+        note(f"{given.output}: {_time_and_speed(len(text) * given.iter, seconds, compiling)}")
 
 
 def plan(
@@ -226,7 +226,7 @@ def plan(
 
 
 def demo() -> None:
-    """Train on text that comes with Python and show the results, in about ten seconds and without a download."""
+    """Train on text that comes with Python and show the results, without a download."""
     from fastw2v.datasets import demo_corpus
 
     say(
@@ -236,9 +236,8 @@ def demo() -> None:
     corpus = Corpus.from_sentences(demo_corpus(), min_count=20)
     word2vec = Word2Vec(vector_size=64, epochs=10)
     say(f"{len(corpus):,} words ({len(corpus.vocabulary):,} distinct), {word2vec.epochs} epochs:")
-    seconds = _fit(word2vec, corpus)
-    speed = len(corpus) * word2vec.epochs / seconds
-    say(f"{seconds:.0f} s, {speed:,.0f} words/s, loss {_last_loss(word2vec)}")
+    seconds, compiling = _fit(word2vec, corpus)
+    say(f"{_time_and_speed(len(corpus) * word2vec.epochs, seconds, compiling)}, loss {_last_loss(word2vec)}")
     say(f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}\n")
 
     neighbours = [
@@ -261,11 +260,19 @@ def demo() -> None:
     )
 
 
-def _fit(word2vec: Word2Vec, corpus: Corpus, init: WordVectors | None = None) -> float:
-    """Train a model and return the time in seconds."""
-    start = time.perf_counter()
-    word2vec.fit(corpus, init=init)
-    return time.perf_counter() - start
+def _fit(
+    word2vec: Word2Vec, corpus: Corpus, init: WordVectors | None = None, progress: ProgressFunction | None = None
+) -> tuple[float, float]:
+    """Train a model. Return the seconds of training, and those for compiling the kernel, which come on top."""
+    start, waited = time.perf_counter(), time_waited()
+    word2vec.fit(corpus, init=init, progress=progress)
+    compiling = time_waited() - waited
+    return time.perf_counter() - start - compiling, compiling
+
+
+def _time_and_speed(n_words: int, seconds: float, compiling: float) -> str:
+    once = f" (and {compiling:.1f} s to compile the kernel)" if compiling else ""
+    return f"{seconds:.1f} s{once}, {n_words / seconds:,.0f} words/s"
 
 
 def _no_progress(words: int, loss: float, alpha: float) -> None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
-__all__ = ["Progress", "waiting"]
+__all__ = ["Progress", "time_waited", "waiting"]
 
 log = logging.getLogger("fastw2v")
 
@@ -24,6 +24,8 @@ _LINE_WIDTH = 30
 _now = time.monotonic
 _running: list[Progress] = []
 """The progress of the tasks that are running, innermost last."""
+_waits: list[float] = []
+"""The durations of all `waiting` blocks of this process."""
 
 
 class _State(NamedTuple):
@@ -206,17 +208,30 @@ def waiting(reason: str) -> Iterator[None]:
     ...     progress.update(50)
     """
     tasks, start = _running.copy(), _now()
-    if not tasks:
-        with Progress("", None) as task:
-            task._wait(reason)
+    with Progress("", None) if not tasks else contextlib.nullcontext(tasks[-1]) as innermost:
+        innermost._wait(reason)
+        try:
             yield
-        return
-    tasks[-1]._wait(reason)
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task._resume(_now() - start)
+        finally:
+            _waits.append(_now() - start)
+            for task in tasks:
+                task._resume(_waits[-1])
+
+
+def time_waited() -> float:
+    """Return the number of seconds that this process has spent in `waiting`, for example to compile kernels.
+
+    Examples
+    --------
+    >>> import time
+    >>> from fastw2v.utils.progress import time_waited, waiting
+    >>> before = time_waited()
+    >>> with waiting("compiling the kernel"):
+    ...     time.sleep(0.01)
+    >>> time_waited() > before
+    True
+    """
+    return sum(_waits)
 
 
 def _choose_display(show: bool | None) -> _Display:

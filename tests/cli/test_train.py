@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from fastw2v import datasets
-from fastw2v.cli.train import DEMO_NEIGHBOURS
+from fastw2v.cli.train import DEMO_NEIGHBOURS, _fit, _time_and_speed
+from fastw2v.corpus import Corpus
+from fastw2v.utils.progress import waiting
 from fastw2v.vectors import WordVectors
 from fastw2v.word2vec import Word2Vec
 from tests.cli.helpers import failed
@@ -151,6 +153,21 @@ def test_plan_says_what_a_training_takes(run: Any, corpus: Path, monkeypatch: py
         assert part in result.out
     monkeypatch.setattr("fastw2v.estimate.free_memory", lambda: 100)
     failed(run("plan", corpus, *options), "1.4 kB of memory on the host, but only 100 bytes are free")
+
+
+def test_the_speed_excludes_the_time_for_compiling(monkeypatch: pytest.MonkeyPatch):
+    def fit(*_: Any, **__: Any) -> None:
+        with waiting("compiling the kernel"):
+            time.sleep(0.2)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(Word2Vec, "fit", fit)
+    start = time.perf_counter()
+    seconds, compiling = _fit(Word2Vec(), Corpus.from_ids(np.arange(9)))
+    assert compiling >= 0.19  # the clocks of some systems are coarse
+    assert 0.09 <= seconds <= time.perf_counter() - start - compiling
+    assert _time_and_speed(1000, 2.0, 0.0) == "2.0 s, 500 words/s"
+    assert _time_and_speed(1000, 2.0, 7.0) == "2.0 s (and 7.0 s to compile the kernel), 500 words/s"
 
 
 def test_demo_shows_neighbours_and_what_to_do_next(run: Any, monkeypatch: pytest.MonkeyPatch):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fastw2v.utils import progress as module
-from fastw2v.utils.progress import Progress, _clock, _short, waiting
+from fastw2v.utils.progress import Progress, _clock, _short, time_waited, waiting
 
 
 class Terminal(io.StringIO):
@@ -182,6 +182,20 @@ def test_the_bar_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch, clock: 
     assert "compiling" not in terminal.getvalue()
     assert "10.0 words/s" in terminal.getvalue()
     assert messages() == []
+
+
+def test_the_time_waited_is_the_sum_of_all_waits(clock: Clock):
+    def interrupted() -> None:
+        with waiting("compiling the kernel"):
+            clock.time += 3
+            raise KeyboardInterrupt
+
+    before = time_waited()
+    with waiting("compiling the kernel"):
+        clock.time += 7
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert time_waited() - before == pytest.approx(10)
 
 
 @pytest.mark.parametrize("running", [False, True])
