@@ -95,7 +95,7 @@ def _kept_kernels() -> str:
 
     if folder := cache_folder():
         sizes = [file.stat().st_size for file in folder.iterdir() if file.is_file()]
-        return f"{len(sizes)} files, {format_bytes(sum(sizes))} in {folder}"
+        return f"{format_bytes(sum(sizes))} in {folder}"
     tried = ", ".join(map(str, cache_folders()))
     return f"not kept, so each process compiles them; set NUMBA_CACHE_DIR to a folder of your own (tried {tried})"
 

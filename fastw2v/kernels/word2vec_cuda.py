@@ -9,6 +9,7 @@ import numpy as np
 
 from fastw2v.backend import cuda_problem
 from fastw2v.config import CHUNK_TOKENS, MAX_STEP_NORM, Model
+from fastw2v.utils.progress import waiting
 
 __all__ = [
     "MIN_COMPUTE_CAPABILITY",
@@ -231,7 +232,8 @@ def compile_kernel(
     limit = cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]
     kernel = choose_kernel(model, double, width, reach, tile, pool_size, hold, limit)
     module = cupy.RawModule(code=SOURCE.read_text(encoding="utf-8"), options=("-std=c++17", *kernel.macros()))
-    function = module.get_function(kernel.name)
+    with waiting("compiling the kernel for the GPU, or loading it from CuPy's cache"):
+        function = module.get_function(kernel.name)
     function.max_dynamic_shared_size_bytes = kernel.shared_bytes()
     return kernel, function
 

@@ -152,7 +152,7 @@ class Progress:
 
     def _start(self) -> None:
         if self.show is not False:
-            self._display = _choose_display(self.show)
+            self._display = _choose_display(self.show, self._state(_now()))
 
     def _state(self, now: float) -> _State:
         elapsed = now - self._started
@@ -173,12 +173,12 @@ class Progress:
 
     def _wait(self, reason: str) -> None:
         """Show why the task waits, or log the reason if this task shows nothing."""
+        self._note = reason
         if self._display is None:
             self._start()
         if self._display is None:
-            log.info(reason)
+            log.info("%s", reason)
         else:
-            self._note = reason
             self._display.draw(self._state(_now()))
 
     def _resume(self, waited: float) -> None:
@@ -234,11 +234,11 @@ def time_waited() -> float:
     return sum(_waits)
 
 
-def _choose_display(show: bool | None) -> _Display:
+def _choose_display(show: bool | None, state: _State) -> _Display:
     if _in_notebook():
-        return _NotebookLine()
+        return _NotebookLine(state)
     if show or (sys.stderr is not None and sys.stderr.isatty()):
-        return _Bar()
+        return _Bar(state)
     return _LogMessages()
 
 
@@ -255,7 +255,7 @@ class _Bar:
 
     interval = _INTERVAL
 
-    def __init__(self) -> None:
+    def __init__(self, state: _State) -> None:
         # rich is imported only here, because most programs never show a progress bar.
         from rich import progress
         from rich.console import Console
@@ -266,7 +266,7 @@ class _Bar:
             progress.TextColumn("{task.fields[values]}"),
             console=Console(stderr=True),
         )
-        self._task = self._bar.add_task("", total=None, values="")
+        self._task = self._bar.add_task(state.description, total=state.total, values=state.note)
         self._bar.start()
 
     def draw(self, state: _State) -> None:
@@ -287,19 +287,21 @@ class _NotebookLine:
 
     interval = _INTERVAL
 
-    def __init__(self) -> None:
+    def __init__(self, state: _State) -> None:
         from IPython.display import display
 
-        self._handle = display({"text/plain": ""}, raw=True, display_id=True)
+        self._handle = display({"text/plain": self._line(state)}, raw=True, display_id=True)
 
     def draw(self, state: _State) -> None:
-        done = _LINE_WIDTH * min(1.0, state.done / state.total) if state.total else 0
-        bar = ("█" * int(done)).ljust(_LINE_WIDTH, "░") if state.total else ""
-        line = "  ".join(text for text in (state.description, bar, *state.values()) if text)
-        self._handle.update({"text/plain": line}, raw=True)
+        self._handle.update({"text/plain": self._line(state)}, raw=True)
 
     def finish(self, state: _State) -> None:
         self.draw(state)
+
+    def _line(self, state: _State) -> str:
+        done = _LINE_WIDTH * min(1.0, state.done / state.total) if state.total else 0
+        bar = ("█" * int(done)).ljust(_LINE_WIDTH, "░") if state.total else ""
+        return "  ".join(text for text in (state.description, bar, *state.values()) if text)
 
 
 class _LogMessages:
