@@ -286,7 +286,8 @@ class Corpus:
                     progress.update(number)
                 breaks.append(len(words))
                 words.extend(_tokens(sentence, number))
-        _add_words(indexer, words, breaks, first, kind)
+            _add_words(indexer, words, breaks, first, kind)
+            progress.update(first + len(breaks))
         return cls._from_indexed(indexer.indexed(), "the sentences", selection, 1)
 
     @classmethod
@@ -550,6 +551,8 @@ class Corpus:
         workers = workers or available_processors()
         with Progress("reading", n_bytes, unit="bytes", delay=1) as progress:
             text = index_text(_counted(blocks, progress), lower=lower, errors=errors, workers=workers)
+            if n_bytes is not None:
+                progress.update(n_bytes)
         return cls._from_indexed(text, name, selection, workers)
 
     @classmethod
@@ -646,7 +649,8 @@ def _counted(blocks: Iterator[TextBlock], progress: Progress) -> Iterator[TextBl
     done = 0
     for block in blocks:
         done += len(block.data) - len(PADDING)
-        progress.update(done)
+        # The size differs from that of the files if they are not UTF-8 or do not end with a line feed.
+        progress.update(done if progress.total is None else min(done, progress.total))
         yield block
 
 
