@@ -155,6 +155,16 @@ def test_plan_says_what_a_training_takes(run: Any, corpus: Path, monkeypatch: py
     failed(run("plan", corpus, *options), "1.4 kB of memory on the host, but only 100 bytes are free")
 
 
+def test_without_a_terminal_progress_is_printed_as_lines(run: Any, corpus: Path, tmp_path: Path):
+    options = ("-output", tmp_path / "v.bin", "-min-count", 1, "-negative", 2, "-threads", 1)
+    loud = run("train", corpus, "--output", tmp_path / "v.bin", "--min-count", 1, "--negative", 2, "--workers", 1)
+    (line,) = [line for line in loud.err.splitlines() if "100%" in line]
+    assert line.startswith("training: 100%, 24,000 words in ")
+    assert "loss" in line
+    assert "100%" in run("word2vec", "-train", corpus, *options).err
+    assert run("word2vec", "-train", corpus, *options, "-debug", 0) == (0, "", "")
+
+
 def test_the_speed_excludes_the_time_for_compiling(monkeypatch: pytest.MonkeyPatch):
     def fit(*_: Any, **__: Any) -> None:
         with waiting("compiling the kernel"):
