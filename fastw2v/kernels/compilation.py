@@ -91,8 +91,8 @@ def cache_folders() -> list[Path]:
 def cache_folder() -> Path | None:
     """Return the folder that keeps the machine code, or None if there is none.
 
-    The folder is the first of `cache_folders` that belongs to the user and that only the user can write to. It is
-    created if necessary.
+    It is the first of `cache_folders` that this user, and no other user, can write to, or that has machine code and
+    cannot be written to, as in a read-only container. The folder is created if necessary.
 
     Examples
     --------
@@ -101,11 +101,11 @@ def cache_folder() -> Path | None:
     >>> folder is None or folder.is_dir()
     True
     """
-    return next(filter(_is_private, cache_folders()), None)
+    return next(filter(_is_usable, cache_folders()), None)
 
 
-def _is_private(folder: Path) -> bool:
-    """Return whether this user, and no other user, can write to a folder, which is created if necessary."""
+def _is_usable(folder: Path) -> bool:
+    """Return whether a folder, which is created if necessary, can keep the machine code."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -113,7 +113,8 @@ def _is_private(folder: Path) -> bool:
             status = folder.stat()
             if status.st_uid != os.getuid() or status.st_mode & 0o022:
                 return False
-        tempfile.TemporaryFile(dir=folder).close()
+        if not any(folder.glob(f"*{_SUFFIX}")):
+            tempfile.TemporaryFile(dir=folder).close()
     except OSError:
         return False
     return True
@@ -136,46 +137,51 @@ class _Cache(caching._Cache):  # type: ignore[misc]
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return a compiled signature, or None if it is not in the cache."""
         target_context.refresh()
-        path = self._path(sig, target_context.codegen())
-        if path is None:
+        try:
+            path = self._path(sig, target_context.codegen())
+            payload = path.read_bytes()
+        except OSError:
             return None
         try:
-            with path.open("rb") as file:
-                compiled = CompileResult._rebuild(target_context, *pickle.load(file))
-            os.utime(path)  # the time of the last use
-        except FileNotFoundError:
-            return None
+            compiled = CompileResult._rebuild(target_context, *pickle.loads(payload))
         except Exception as error:  # a damaged file can raise anything
             log.warning("%s cannot be loaded (%s: %s); the kernel is compiled", path, type(error).__name__, error)
             return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # the time of the last use
         return compiled
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep a compiled signature. If the folder cannot be written to, the next process compiles it again."""
-        path = self._path(sig, data.codegen)
-        if path is None:
-            return
-        with contextlib.suppress(OSError):
+        """Keep a compiled signature, or warn that every process has to compile it."""
+        try:
+            path = self._path(sig, data.codegen)
             with atomic_write(path) as temporary:
                 temporary.write_bytes(dumps(data._reduce()))
             _remove_oldest(path.parent)
+        except OSError as error:
+            _warn_once(f"{cache_folder()}: {error.strerror}" if error.strerror else str(error))
 
     def _do_nothing(self) -> None:
         """Stand for methods of Numba's interface that fastw2v does not need."""
 
     enable = disable = flush = _do_nothing
 
-    def _path(self, sig: Any, codegen: Any) -> Path | None:
+    def _path(self, sig: Any, codegen: Any) -> Path:
         folder = cache_folder()
-        try:
-            versions = _versions()
-        except OSError:  # the sources are not installed, so it is not known what the machine code depends on
-            return None
         if folder is None:
-            return None
-        key = repr((versions, self._function.__module__, str(sig), codegen.magic_tuple()))
+            raise OSError(f"no folder is writable for this user alone, tried {', '.join(map(str, cache_folders()))}")
+        key = repr((_versions(), self._function.__module__, str(sig), codegen.magic_tuple()))
         name = f"{self._function.__name__}-{hashlib.sha256(key.encode()).hexdigest()[:24]}{_SUFFIX}"
         return folder / name
+
+
+@functools.cache
+def _warn_once(reason: str) -> None:
+    log.warning(
+        "compiled kernels cannot be kept, so each process compiles them again: %s. Set the environment variable "
+        "NUMBA_CACHE_DIR to a folder that only you can write to",
+        reason,
+    )
 
 
 @functools.cache
@@ -205,7 +211,6 @@ class _Listener(event.Listener):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self._waits: list[AbstractContextManager[None]] = []
-        self._warned = False
 
     def on_start(self, event: Any) -> None:
         kernel = event.data["dispatcher"]
@@ -216,17 +221,8 @@ class _Listener(event.Listener):  # type: ignore[misc]
     def on_end(self, event: Any) -> None:
         if event.data["dispatcher"] in _kernels:
             self._waits.pop().__exit__(None, None, None)
-            if cache_folder() is None and not self._warned:
-                self._warned = True
-                log.warning(
-                    "the compiled kernels cannot be kept, because no folder is writable for this user alone, so each "
-                    "process compiles them again (tried %s). Set the environment variable NUMBA_CACHE_DIR to a folder "
-                    "that you can write to",
-                    ", ".join(map(str, cache_folders())),
-                )
 
 
 _kernels: set[Any] = set()
 """All functions that `compiled` returned."""
-_listener = _Listener()
-event.register("numba:compile", _listener)
+event.register("numba:compile", _Listener())

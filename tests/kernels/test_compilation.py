@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -86,25 +87,24 @@ def test_a_damaged_file_is_reported_and_replaced(call, tmp_path):
         assert call(tmp_path) == []
 
 
-def test_a_folder_that_disappears_does_no_harm(call, tmp_path):
-    assert call(tmp_path / "removed") == [COMPILING]
-
-
-def test_a_user_without_a_folder_is_told_once_what_to_do(call, monkeypatch):
-    monkeypatch.setattr(compilation._listener, "_warned", False)
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_user_whose_kernels_cannot_be_kept_is_told_once_what_to_do(call, monkeypatch, tmp_path, missing):
     monkeypatch.setattr(compilation, "cache_folders", lambda: [Path("some", "folder")])
-    compiling, warning = call(None)
+    folder = tmp_path / "removed" if missing else None
+    compilation._warn_once.cache_clear()
+    compiling, warning = call(folder)
     assert compiling == COMPILING
-    assert f"tried {Path('some', 'folder')}" in warning
+    assert (str(folder) if missing else f"tried {Path('some', 'folder')}") in warning
     assert "NUMBA_CACHE_DIR" in warning
-    assert call(None) == [COMPILING]
+    assert call(folder) == [COMPILING]
 
 
 def test_without_the_sources_nothing_is_kept(call, monkeypatch, tmp_path):
     monkeypatch.setattr(compilation, "SOURCES", ("kernels/simd.py", "kernels/missing.py"))
     compilation._versions.cache_clear()
+    compilation._warn_once.cache_clear()
     try:
-        assert call(tmp_path) == [COMPILING]
+        assert call(tmp_path)[0] == COMPILING
     finally:
         compilation._versions.cache_clear()
     assert list(tmp_path.iterdir()) == []
@@ -124,11 +124,11 @@ def test_the_folder_that_the_user_sets_comes_first(tmp_path, monkeypatch):
 
 def test_a_folder_is_created_for_this_user_alone(tmp_path):
     folder = tmp_path / "new" / "kernels"
-    assert compilation._is_private(folder)
+    assert compilation._is_usable(folder)
     if hasattr(os, "getuid"):
         assert folder.stat().st_mode & 0o777 == 0o700
     assert list(folder.iterdir()) == []
-    assert compilation._is_private(folder)
+    assert compilation._is_usable(folder)
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows has no such permissions")
@@ -137,11 +137,19 @@ def test_a_folder_that_others_can_write_to_is_never_read(tmp_path, monkeypatch):
     folder.mkdir()
     for mode, private in ((0o700, True), (0o755, True), (0o770, False), (0o777, False), (0o702, False)):
         folder.chmod(mode)
-        assert compilation._is_private(folder) == private, oct(mode)
+        assert compilation._is_usable(folder) == private, oct(mode)
     folder.chmod(0o700)
     monkeypatch.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)
-    assert not compilation._is_private(folder)
-    assert not compilation._is_private(tmp_path)
+    assert not compilation._is_usable(folder)
+    assert not compilation._is_usable(tmp_path)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_folder_that_cannot_be_written_to_is_used_if_it_has_machine_code(tmp_path, monkeypatch, full):
+    if full:
+        (tmp_path / "a.kernel").touch()
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: (_ for _ in ()).throw(PermissionError))
+    assert compilation._is_usable(tmp_path) == full
 
 
 def test_the_files_that_were_used_last_are_kept(tmp_path, monkeypatch):
