@@ -4,7 +4,7 @@ Examples
 --------
 >>> import fastw2v
 >>> sentences = ["the cat sat on the mat".split(), "the dog sat on the rug".split()] * 200
->>> model = fastw2v.Word2Vec(vector_size=50, sample=0).fit(sentences)
+>>> model = fastw2v.Word2Vec(vector_size=50).fit(sentences)
 >>> model.wv["cat"].shape
 (50,)
 >>> [word for word, cosine in model.wv.most_similar("cat", topn=1)]

@@ -203,7 +203,7 @@ class Word2Vec:
     --------
     >>> from fastw2v import Word2Vec
     >>> sentences = ["the cat sat on the mat".split(), "the dog sat on the rug".split()] * 200
-    >>> model = Word2Vec(vector_size=50, sample=0).fit(sentences)
+    >>> model = Word2Vec(vector_size=50).fit(sentences)
     >>> model.wv["cat"].shape
     (50,)
     >>> [word for word, cosine in model.wv.most_similar("cat", topn=1)]
