@@ -66,8 +66,8 @@ MIN_DEFAULT_ALPHA = 1e-3
 """Lower bound of the default learning rate."""
 MAX_RATE_CONTEXTS = 50
 """Number of contexts above which the default learning rate of skip-gram does not fall any further."""
-FULL_RATE_OCCURRENCES: dict[Model, int] = {"cbow": 200, "skipgram": 400}
-"""The default learning rate is lowered if a word of median count is trained more often than this."""
+FULL_RATE_EPOCHS: dict[Model, int] = {"cbow": 40, "skipgram": 80}
+"""Number of epochs, divided by the root of the median count, above which the default learning rate is lowered."""
 MIN_POOL_SIZE: dict[Model, int] = {"cbow": 24, "skipgram": 32}
 """Lower bound of the default pool size P.
 
@@ -201,12 +201,13 @@ class TrainingConfig:
             object.__setattr__(self, name, default)  # because the dataclass is frozen
 
 
-def default_alpha(model: str, cbow_grad: str, contexts: float, occurrences: float = 0) -> float:
+def default_alpha(model: str, cbow_grad: str, contexts: float, epochs: int = 1, median_count: float = 0) -> float:
     """Return the default initial learning rate.
 
     The gradient of a skip-gram target is a sum over its contexts, so more contexts need a lower rate. If most words are
-    trained many times, in many epochs or because the vocabulary is small, a high rate fits the vectors to chance, so it
-    is lowered in proportion. The values were found by experiment (`docs/notebook/defaults.md`).
+    trained many times, in many epochs or because the vocabulary is small, a high rate fits the vectors to chance.
+    Above 40 epochs (skip-gram: 80) divided by the root of the median count, the rate is inversely proportional to the
+    number of epochs. The values were found by experiment (`docs/notebook/defaults.md`).
 
     Parameters
     ----------
@@ -214,8 +215,10 @@ def default_alpha(model: str, cbow_grad: str, contexts: float, occurrences: floa
     cbow_grad : {"mean", "balanced", "sum"}
     contexts : float
         The window, or the mean number of contexts of a target if this is lower, because the sentences are short.
-    occurrences : float
-        How often a word of median count is trained: its count times the number of epochs.
+    epochs : int
+        Number of passes over the corpus.
+    median_count : float
+        Median count of the words. If 0, the rate does not depend on `epochs`.
 
     Examples
     --------
@@ -223,17 +226,17 @@ def default_alpha(model: str, cbow_grad: str, contexts: float, occurrences: floa
     >>> [default_alpha("skipgram", "balanced", contexts) for contexts in (2, 5, 10)]
     [0.06, 0.04, 0.02]
 
-    The median count in a large text is about 15. In five epochs, such a word is trained 75 times:
+    The median count in a large text is about 16:
 
-    >>> [default_alpha("cbow", "balanced", contexts=5, occurrences=15 * epochs) for epochs in (5, 100)]
-    [0.2, 0.02666...]
+    >>> [default_alpha("cbow", "balanced", contexts=5, epochs=epochs, median_count=16) for epochs in (5, 10, 20)]
+    [0.2, 0.2, 0.1]
     """
     if model == "skipgram":
         alpha = min(0.06, 0.2 / min(contexts, MAX_RATE_CONTEXTS))
     else:
         alpha = 0.05 if cbow_grad == "sum" else 0.2
-    full = FULL_RATE_OCCURRENCES["skipgram" if model == "skipgram" else "cbow"]
-    return max(alpha * min(1, full / max(occurrences, 1)), MIN_DEFAULT_ALPHA)
+    full = FULL_RATE_EPOCHS["skipgram" if model == "skipgram" else "cbow"]
+    return max(alpha * min(1, full / max(epochs * median_count**0.5, 1)), MIN_DEFAULT_ALPHA)
 
 
 def default_sample(vocabulary_size: int) -> float:

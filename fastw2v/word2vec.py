@@ -125,8 +125,8 @@ class Word2Vec:
     alpha : float, optional
         Initial learning rate. By default, 0.2 for CBOW (0.05 with ``cbow_grad="sum"``), and 0.2 / window for skip-gram,
         but at least 0.004 and at most 0.06. If the sentences are short, skip-gram uses the mean number of contexts of a
-        word instead of the window. If a word of median count is trained more than 200 times (skip-gram: 400 times) in
-        all epochs together, the rate is lowered in proportion. ``wv.settings`` contains the rate that was used. With
+        word instead of the window. For more than 40 / √m epochs (skip-gram: 80 / √m), where m is the median count of
+        the words, the rate is inversely proportional to the number of epochs. ``wv.settings`` contains the rate that was used. With
         CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that the rate has the same effect as in
         gensim.
     min_alpha : float
@@ -338,13 +338,12 @@ class Word2Vec:
         >>> Word2Vec(model="skipgram").config(window=10).alpha
         0.02
 
-        A basket of three items has two contexts per item, however wide the window is. In 100 epochs, each item is
-        trained 1,000 times, so the rate is lower:
+        A basket of three items has two contexts per item, however wide the window is. In many epochs, the rate is lower:
 
         >>> from fastw2v import Corpus
-        >>> baskets = Corpus.from_sentences([["beer", "nuts", "chips"]] * 10, min_count=1)
+        >>> baskets = Corpus.from_sentences([["beer", "nuts", "chips"]] * 16, min_count=1)
         >>> [Word2Vec(model="skipgram", window=100, epochs=epochs).config(baskets).alpha for epochs in (5, 100)]
-        [0.06, 0.024]
+        [0.06, 0.012]
         """
         settings = {
             field.name: getattr(self, field.name) for field in fields(TrainingConfig) if hasattr(self, field.name)
@@ -361,8 +360,8 @@ class Word2Vec:
             config = replace(config, sample=default_sample(len(corpus.vocabulary)))
         if corpus is not None and alpha_is_default:
             contexts = max(1.0, mean_contexts(config.window, corpus.offsets, config.shrink_windows))
-            occurrences = config.epochs * float(np.median(corpus.vocabulary.counts))
-            alpha = default_alpha(config.model, config.cbow_grad, min(config.window, contexts), occurrences)
+            median = float(np.median(corpus.vocabulary.counts))
+            alpha = default_alpha(config.model, config.cbow_grad, min(config.window, contexts), config.epochs, median)
             config = replace(config, alpha=max(alpha, config.min_alpha))
         return config
 

@@ -156,4 +156,4 @@ def test_settings_that_are_given_are_kept():
     assert (model.config(corpus).alpha, model.config(corpus).sample) == (0.03, 1e-3)
     default = Word2Vec(model="skipgram", window=40, epochs=200).config(corpus)
     assert default.sample == pytest.approx(1 / 3)
-    assert default.alpha == pytest.approx(0.06 * 400 / (20 * 200))
+    assert default.alpha == pytest.approx(0.06 * 80 / (200 * 20**0.5))
