@@ -30,13 +30,14 @@ from fastw2v.config import (
     default_sample,
 )
 from fastw2v.corpus.corpus import Corpus, as_corpus
-from fastw2v.corpus.vocabulary import Vocabulary
+from fastw2v.corpus.vocabulary import NoKnownWordsError, Vocabulary
 from fastw2v.engines.base import ProgressFunction, Tables
 from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, words_per_second
 from fastw2v.nn.initializers import copy_known_rows, uniform_weights
 from fastw2v.sampling import rng
 from fastw2v.sampling.chunks import mean_contexts
+from fastw2v.sampling.subsampling import kept_share
 from fastw2v.utils.checks import check_items, check_type, explain_arguments, unknown_parameter
 from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import counted, quote
@@ -69,6 +70,8 @@ INSTEAD = {
     ),
 }
 """What to use instead of the parameter names of gensim and of other libraries."""
+SMALL_SHARE = 0.2
+"""If subsampling keeps a smaller share of the words, a warning is logged."""
 Callback = Callable[[str, Any], None]
 """Function called as ``callback(event, model)``; event is "train_begin", "epoch_begin", "epoch_end" or "train_end"."""
 
@@ -399,8 +402,9 @@ class Word2Vec:
         TypeError
             If the type of the corpus is not supported, or `init` is not WordVectors.
         ValueError
-            If the vocabulary has fewer than two words, or if the vectors in `init` have a different number of
-            dimensions, include none of the words or are not finite.
+            If no word reaches `min_count` or has a neighbour to train on, if the vocabulary has fewer than two words,
+            or if the vectors in `init` have a different number of dimensions, include none of the words or are not
+            finite.
         RuntimeError
             If the requested device or engine cannot be used. The message gives the reason.
         FloatingPointError
@@ -424,6 +428,8 @@ class Word2Vec:
         2
         """
         corpus = self._prepare(corpus, init)
+        if problem := _nothing_to_train(corpus):
+            raise ValueError(problem)
         self._train(corpus, self.config(corpus), progress)
         return self
 
@@ -565,7 +571,8 @@ class Word2Vec:
         Parameters
         ----------
         corpus
-            As for `fit`. Words outside the vocabulary are left out.
+            As for `fit`. Words outside the vocabulary are left out. If no words with neighbours remain, a warning is
+            logged, and the weights do not change.
         epochs : int, optional
             By default, the estimator's `epochs`.
         alpha, min_alpha : float, optional
@@ -595,6 +602,9 @@ class Word2Vec:
         3
         """
         corpus = self._encode(corpus)
+        if problem := _nothing_to_train(corpus):
+            log.warning("%s. The weights have not changed", problem)
+            return self
         device = self.device_
         self._select_engine()  # `engine` and `device` may have been set since the last run
         if self.device_ != device:
@@ -683,7 +693,10 @@ class Word2Vec:
     def _encode(self, source: Any) -> Corpus:
         """Return a corpus encoded with the vocabulary of the weights."""
         vocabulary = self._vocabulary()
-        corpus = source if isinstance(source, Corpus) else as_corpus(source, 0, counts=vocabulary)
+        try:
+            corpus = source if isinstance(source, Corpus) else as_corpus(source, 0, counts=vocabulary)
+        except NoKnownWordsError:
+            return Corpus(np.zeros(0, np.int32), np.zeros(1, np.int64), vocabulary)
         if corpus.vocabulary.words != vocabulary.words:
             raise ValueError(
                 "the vocabulary of the corpus differs from that of the model. Pass the sentences themselves, or encode "
@@ -723,8 +736,18 @@ class Word2Vec:
 
         After each run, complete or interrupted, `trained_epochs`, the settings and the caches of `wv` are up to date.
         """
+        kept = kept_share(corpus.vocabulary.counts, config.sample)
+        if kept < SMALL_SHARE:
+            log.warning(
+                "subsampling with sample=%g drops about %.0f%% of the %d words in every epoch; for a small vocabulary, "
+                "set sample=0, which keeps all words",
+                config.sample,
+                100 * (1 - kept),
+                len(corpus),
+            )
         engine = find_engine(self.engine_, self.device_)
         trained = self.loss_history[-1][0] if self.loss_history else 0
+        n_reports = len(self.loss_history)
         self._notify("train_begin")
         with Progress("training", config.epochs * len(corpus), show=None if progress is None else False) as bar:
             done = 0
@@ -755,6 +778,13 @@ class Word2Vec:
                 bar.update(done)
                 self._notify("epoch_end")
         self._notify("train_end")
+        if len(self.loss_history) == n_reports:
+            log.warning(
+                "nothing was trained, because subsampling with sample=%g dropped nearly all of the %d words, and no "
+                "word had a neighbour left. Set sample=0, which keeps all words",
+                config.sample,
+                len(corpus),
+            )
 
     def _split_runs(self, config: TrainingConfig) -> list[TrainingConfig]:
         """Return the settings of each run: one run for all epochs or, with callbacks, one run per epoch."""
@@ -811,6 +841,8 @@ class Word2Vec:
         estimate = self._estimate(corpus)
         if not measure or estimate.problem():
             return estimate
+        if problem := _nothing_to_train(corpus):
+            raise ValueError(problem)
         trial = type(self)(**self.get_params() | {"callbacks": ()})
         trial._prepare(corpus)  # once, so that the time to initialise the weights is not measured
         # A tiny learning rate cannot overflow. The gradient is kept, because its default depends on `alpha`.
@@ -1017,6 +1049,21 @@ class Word2Vec:
 def _plain(value: Any) -> Any:
     """Return a parameter in the form that JSON stores."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _nothing_to_train(corpus: Corpus) -> str | None:
+    """Return why no word of a corpus can be trained, or None if there are two words in a sentence."""
+    if not len(corpus):
+        return (
+            f"no word of the corpus is in the vocabulary of {len(corpus.vocabulary)} words, so nothing can be trained"
+        )
+    if len(corpus) > corpus.n_sentences or np.diff(corpus.offsets).max() > 1:
+        return None
+    return (
+        f"nothing can be trained, because no word has a neighbour: each of the {len(corpus)} sentences has one word. "
+        "Put the words of a sentence in one list, or on one line of a text. Words rarer than min_count, or not "
+        "in the vocabulary, do not count"
+    )
 
 
 def check_init(init: WordVectors, vector_size: int) -> None:

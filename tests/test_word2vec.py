@@ -110,7 +110,7 @@ def test_every_kind_of_corpus(tmp_path):
         assert np.array_equal(model.wv.vectors, models[0].wv.vectors)
     ids = Word2Vec(**settings).fit(Corpus.from_ids(corpus.ids, corpus.offsets)).wv
     assert np.array_equal(ids.vectors, models[0].wv.vectors)
-    assert ids.index_to_key[:2] == ["0", "1"]
+    assert ids.index_to_key[:2] == [0, 1]
 
 
 def test_what_comes_out():
@@ -249,13 +249,99 @@ def test_numpy_scalars_are_numbers(engine, name, value, tmp_path):
     ([["a", "b"]], ValueError, "5"),
     ("no-such-file.txt", OSError, "no-such-file.txt"),
     (["a string", "is no list"], TypeError, "split"),
-    ([[1, 2]], TypeError, "from_ids"),
+    ([[1, 2]], ValueError, "min_count=5"),
+    ([1, 2], TypeError, "from_ids"),
+    ([[1, "a"]], TypeError, "token 1 of sentence 0 is 'a' of type str"),
     ([["a"] * 5 + ["b"]], ValueError, "the vocabulary has only one word, and training needs at least two"),
     (5, TypeError, "cannot make a corpus"),
 ])  # fmt: skip
 def test_corpora_that_cannot_be_trained_on(corpus, error, message):
     with pytest.raises(error, match=message):
         Word2Vec(engine="layers").fit(corpus)
+
+
+ALONE = "each of the 250 sentences has one word"
+
+
+@pytest.mark.parametrize("engine", ["fused", "layers"])
+def test_a_corpus_without_neighbours_is_refused(engine):
+    words = ["apple", "banana", "cherry", "mango", "kiwi"] * 50
+    model = Word2Vec(vector_size=8, min_count=1, negative=2, engine=engine)
+    rare = [[word, f"once-{i}"] for i, word in enumerate(words)]  # the rare words are left out
+    for corpus in (
+        [[word] for word in words],
+        Corpus.from_lines(words, 1),
+        Corpus.from_ids(np.arange(3), [0, 1, 2, 3]),
+    ):
+        with pytest.raises(ValueError, match="nothing can be trained, because no word has a neighbour"):
+            model.fit(corpus)
+        with pytest.raises(ValueError, match="nothing can be trained, because no word has a neighbour"):
+            model.estimate(corpus)
+    with pytest.raises(ValueError, match=ALONE):
+        Word2Vec(vector_size=8, min_count=2, negative=2, engine=engine).fit(rare)
+    assert model.fit([["apple", "banana", "cherry"]] * 9).trained_epochs == 5
+
+
+@pytest.mark.parametrize(("corpus", "message"), [
+    ([["unknown", "words"]], "no word of the corpus is in the vocabulary of 3 words"),
+    ([[1, 2]], "no word of the corpus is in the vocabulary of 3 words"),
+    ([["a"], ["b", "unknown"], ["c"]], "no word has a neighbour: each of the 3 sentences has one word"),
+])  # fmt: skip
+def test_training_on_unknown_words_changes_nothing(corpus, message, caplog):
+    calls = []
+    model = Word2Vec(vector_size=8, min_count=1, negative=2, sample=0).fit([["a", "b", "c"]] * 20)
+    model.callbacks = [lambda event, model: calls.append(event)]
+    before, history = model.wv.vectors.copy(), list(model.loss_history)
+    assert model.train(corpus, epochs=2) is model
+    assert message in caplog.text
+    assert "The weights have not changed" in caplog.text
+    assert np.array_equal(model.wv.vectors, before)
+    assert (model.trained_epochs, model.loss_history, calls) == (5, history, [])
+
+
+@pytest.mark.parametrize("engine", ["fused", "layers"])
+def test_subsampling_that_drops_nearly_all_words_is_reported(engine, caplog):
+    sentences = [["apple", "banana", "cherry", "mango", "kiwi", "grape", "plum"]] * 50
+    settings = {"vector_size": 8, "min_count": 1, "engine": engine, "epochs": 2}
+    model = Word2Vec(sample=1e-12, **settings).fit(sentences)
+    assert model.loss_history == []
+    drops, nothing = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert drops.startswith("subsampling with sample=1e-12 drops about 100% of the 350 words in every epoch")
+    assert nothing.startswith("nothing was trained, because subsampling with sample=1e-12 dropped nearly all")
+    caplog.clear()
+    assert Word2Vec(sample=1e-3, **settings).fit(sentences).loss_history
+    # Each word is 1/7 of the corpus and is kept with probability sqrt(0.007) + 0.007 = 0.0907.
+    (drops,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert drops.startswith("subsampling with sample=0.001 drops about 91% of the 350 words")
+    caplog.clear()
+    Word2Vec(sample=0, **settings).fit(sentences)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_integers_are_words(tmp_path):
+    baskets = [[880012, 17, 5], np.array([17, 5]), [5, 880012, 17, 3]] * 20
+    strings = [[str(item) for item in basket] for basket in baskets]
+    settings = {"vector_size": 8, "min_count": 1, "negative": 2, "sample": 0, "workers": 1}
+    model = Word2Vec(**settings).fit(baskets)
+    assert model.wv.index_to_key == [17, 5, 880012, 3]
+    assert set(map(type, model.wv.index_to_key)) == {int}
+    assert 17 in model.wv
+    assert "17" not in model.wv
+    as_strings = Word2Vec(**settings).fit(strings)
+    assert np.array_equal(model.wv.vectors, as_strings.wv.vectors)
+    assert [(str(key), cosine) for key, cosine in model.wv.most_similar(17)] == as_strings.wv.most_similar("17")
+    model.save(tmp_path / "model.safetensors")
+    loaded = Word2Vec.load(tmp_path / "model.safetensors")
+    loaded.train(baskets, epochs=1)
+    assert loaded.trained_epochs == 6
+    loaded.build_vocab([[17, 4242]], update=True)
+    assert loaded.wv.index_to_key == [17, 5, 880012, 3, 4242]
+    with pytest.raises(TypeError, match="word 'cat' is of type str; words must be all strings or all integers"):
+        loaded.build_vocab([["cat", "dog"]], update=True)
+    start = Word2Vec(**settings).fit(baskets, init=model.wv)
+    assert start.known_words_ == 4
+    with pytest.raises(ValueError, match="init has no vector for any"):
+        Word2Vec(**settings).fit(baskets, init=as_strings.wv)
 
 
 def test_build_vocab_and_train_are_fit():

@@ -15,7 +15,7 @@ from fastw2v.backend import get_namespace, to_host
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import ALWAYS
 
-__all__ = ["keep_threshold", "keep_tokens"]
+__all__ = ["keep_threshold", "keep_tokens", "kept_share"]
 
 
 def keep_threshold(counts: Any, sample: float) -> np.ndarray:
@@ -50,6 +50,32 @@ def keep_threshold(counts: Any, sample: float) -> np.ndarray:
     with np.errstate(divide="ignore"):
         ratio = sample * counts.sum() / counts
     return np.floor(np.minimum(1.0, np.sqrt(ratio) + ratio) * ALWAYS).astype(np.uint64)
+
+
+def kept_share(counts: Any, sample: float) -> float:
+    """Return the expected share of the tokens of a corpus that subsampling keeps.
+
+    Parameters
+    ----------
+    counts : integer array, shape (V,)
+    sample : float
+        See `keep_threshold`.
+
+    Returns
+    -------
+    float
+        1 if there are no tokens.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.subsampling import kept_share
+    >>> round(kept_share(np.full(10, 50), sample=1e-3), 3), kept_share(np.full(10, 50), sample=0)
+    (0.11, 1.0)
+    """
+    counts = to_host(counts).astype(np.float64)
+    kept = keep_threshold(counts, sample) / ALWAYS
+    return float(counts @ kept / counts.sum()) if counts.any() else 1.0
 
 
 def keep_tokens(ids: Any, positions: Any, threshold: Any, seed: int, epoch: int) -> Any:
