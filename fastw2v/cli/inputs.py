@@ -10,6 +10,7 @@ from fastw2v.cli.output import note
 from fastw2v.config import MIN_COUNT, check_integer
 from fastw2v.corpus import Corpus
 from fastw2v.corpus.sources import Errors, Sources
+from fastw2v.utils.encodings import read_text
 from fastw2v.vectors import WordVectors
 
 __all__ = ["load_vectors", "read_corpus", "read_words", "to_keys"]
@@ -26,6 +27,7 @@ def read_corpus(
     exclude: Path | None = None,
     counts: Path | None = None,
     lower: bool = False,
+    encoding: str = "utf-8",
     errors: Errors = "strict",
     workers: int | None = None,
 ) -> Corpus:
@@ -35,7 +37,7 @@ def read_corpus(
     ----------
     sources : Sources
         Text files, or a single ``.w2v`` file.
-    min_count, max_vocab, counts, lower, errors, workers
+    min_count, max_vocab, counts, lower, encoding, errors, workers
         See `Corpus.from_text`.
     include, exclude : Path, optional
         Text files with the words to keep and to ignore.
@@ -60,6 +62,7 @@ def read_corpus(
             raise ValueError("an encoded corpus cannot be combined with other files; encode all texts together")
         given = {"max_vocab": max_vocab, "include": include, "exclude": exclude, "counts": counts, "lower": lower}
         chosen = [name for name, value in given.items() if value] + ["errors"] * (errors != "strict")
+        chosen += ["encoding"] * (encoding != "utf-8")
         chosen += ["min_count"] * (min_count not in (MIN_COUNT, 1))
         if chosen:
             names = " and ".join(f"--{name.replace('_', '-')}" for name in chosen)
@@ -76,6 +79,7 @@ def read_corpus(
         exclude=read_words(exclude),
         counts=counts,
         lower=lower,
+        encoding=encoding,
         errors=errors,
         workers=workers,
     )
@@ -94,7 +98,7 @@ def load_vectors(path: Path) -> WordVectors:
 
 def read_words(path: Path | None) -> list[str]:
     """Return the words of a text file, or an empty list if `path` is None."""
-    return [] if path is None else path.read_text(encoding="utf-8").split()
+    return [] if path is None else read_text(path).split()
 
 
 def to_keys(vectors: WordVectors, words: list[str]) -> list[Any]:

@@ -48,7 +48,7 @@ CorpusFiles = Annotated[
     list[Path],
     typer.Argument(
         metavar="CORPUS",
-        help="UTF-8 text with one sentence per line and spaces between words: files (also .gz, .bz2, .xz or .zst), "
+        help="Text with one sentence per line and spaces between words: files (also .gz, .bz2, .xz or .zst), "
         "folders, glob patterns, or - for standard input. Alternatively, one encoded corpus (.w2v).",
         show_default=False,
     ),
@@ -64,10 +64,12 @@ Counts = Annotated[
     typer.Option(metavar="FILE", help="Read the vocabulary from this file, with one word and its count per line."),
 ]
 Lower = Annotated[bool, typer.Option("--lower", metavar="", help="Convert words to lower case.")]
+Encoding = Annotated[str, typer.Option(metavar="NAME", help="Encoding of the text, such as cp949 or latin-1.")]
 DecodingErrors = Annotated[
     sources.Errors,
     typer.Option(
-        help="How to handle bytes that are not UTF-8: stop with an error, replace them with U+FFFD, or ignore them."
+        help="How to handle bytes that are wrong in the encoding: stop with an error, replace them with U+FFFD, or "
+        "ignore them."
     ),
 ]
 

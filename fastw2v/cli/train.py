@@ -49,6 +49,7 @@ def train(
     exclude: options.Exclude = None,
     counts: options.Counts = None,
     lower: options.Lower = False,
+    encoding: options.Encoding = "utf-8",
     errors: options.DecodingErrors = "strict",
     init: options.Init = None,
     epochs: options.Epochs = TrainingConfig.epochs,
@@ -106,6 +107,7 @@ def train(
         exclude=exclude,
         counts=counts,
         lower=lower,
+        encoding=encoding,
         errors=errors,
         workers=workers,
     )
@@ -183,6 +185,7 @@ def plan(
     min_count: options.MinCount = MIN_COUNT,
     max_vocab: options.MaxVocab = None,
     lower: options.Lower = False,
+    encoding: options.Encoding = "utf-8",
     errors: options.DecodingErrors = "strict",
     epochs: options.Epochs = TrainingConfig.epochs,
     workers: options.Workers = None,
@@ -203,7 +206,13 @@ def plan(
     )
     start = time.perf_counter()
     text = read_corpus(
-        expand_source(corpus), min_count=min_count, max_vocab=max_vocab, lower=lower, errors=errors, workers=workers
+        expand_source(corpus),
+        min_count=min_count,
+        max_vocab=max_vocab,
+        lower=lower,
+        encoding=encoding,
+        errors=errors,
+        workers=workers,
     )
     reading = time.perf_counter() - start
     estimate = word2vec.estimate(text)

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from fastw2v.utils.checks import check_type
+from fastw2v.utils.encodings import read_text
 
 __all__ = ["Question", "read_analogies", "read_pairs"]
 
@@ -114,11 +115,7 @@ def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[
 
 def _lines(path: str | PathLike[str]) -> Iterable[tuple[int, str]]:
     """Return the numbers and the text of all lines that are not blank."""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: the file is not UTF-8 text: {error.reason} at byte {error.start:,}") from error
-    return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    return [(number, line) for number, line in enumerate(read_text(path).split("\n"), start=1) if line.strip()]
 
 
 def _names_columns(line: str, delimiter: str | None) -> bool:

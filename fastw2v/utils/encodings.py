@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from fastw2v.utils.quote import quote
 
-__all__ = ["check_encoding", "encoding_of_mark", "guess_encoding"]
+__all__ = ["check_encoding", "encoding_of_mark", "guess_encoding", "read_text"]
 
 SAMPLE_BYTES = 1 << 16
 """Number of bytes from which an encoding is guessed."""
@@ -130,6 +132,48 @@ def guess_encoding(data: bytes) -> str | None:
         if share > 0.8:
             return encoding
     return None
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Return the text of a small UTF-8 file, such as a list of words, without a byte order mark.
+
+    Text in UTF-16 or UTF-32 is read if it begins with a byte order mark.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If the file is not valid in its encoding. The message proposes an encoding that fits.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.utils.encodings import read_text
+    >>> _ = Path("words.txt").write_text("cat dog", encoding="utf-8-sig")
+    >>> read_text("words.txt")
+    'cat dog'
+    >>> _ = Path("words.txt").write_text("나는 학교에", encoding="cp949")
+    >>> read_text("words.txt")
+    Traceback (most recent call last):
+        ...
+    ValueError: words.txt is not UTF-8: byte 0 is 0xb3 (invalid start byte). It is probably cp949; convert it first, ...
+    """
+    data = Path(path).read_bytes()
+    encoding = encoding_of_mark(data) or "utf-8"
+    guess = guess_encoding(data) if b"\x00" in data and encoding == "utf-8" else None
+    if guess is None:
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError as error:
+            problem = f"byte {error.start} is {data[error.start]:#04x} ({error.reason})"
+            guess = guess_encoding(data) if encoding == "utf-8" else None
+    else:
+        problem = "it contains null characters"
+    advice = f"It is probably {guess}; convert it first, for example" if guess else "Convert it first, for example"
+    raise ValueError(
+        f"{path} is not {encoding.upper()}: {problem}. {advice} with iconv -f {guess or 'ENCODING'} -t UTF-8"
+    )
 
 
 def _guess_utf16(data: bytes) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import gzip
 import itertools
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fastw2v.corpus import sources
 from fastw2v.vectors import WordVectors
 from tests.cli.helpers import failed
 
@@ -68,10 +68,9 @@ def accesses(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(owner, name, call)
 
-    counted(Path, "rglob", lambda path, pattern: "folder")
-    counted(glob, "glob", lambda pattern, **kwargs: "pattern")
+    counted(sources, "_files_in", lambda path: "folder")
+    counted(sources, "_matches", lambda pattern: "pattern")
     counted(Path, "open", lambda path, *args: path.name)
-    counted(gzip, "open", lambda path, *args: path.name)
     return counts
 
 

@@ -30,7 +30,7 @@ def test_read_analogies(tmp_path: Path) -> None:
         (":s\na b c d\n", "line 1"),
         (": s\n\n", "no questions"),
         ("", "no questions"),
-        (b"\xff\xfe", "not UTF-8"),
+        (b"caf\xe9", "not UTF-8"),
     ],
 )
 def test_malformed_analogies_are_refused(tmp_path: Path, text: str | bytes, message: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fastw2v.utils.encodings import check_encoding, encoding_of_mark, guess_encoding
+from fastw2v.utils.encodings import check_encoding, encoding_of_mark, guess_encoding, read_text
 
 TEXTS = {
     "Korean": "나는 오늘 아침에 학교에 가서 친구들을 만났다. 우리는 함께 점심을 먹고 도서관에서 책을 읽었다.\n",
@@ -84,3 +85,21 @@ def test_encodings_that_do_not_exist(encoding: Any, error: type[Exception]):
     with pytest.raises(error, match="encoding is") as caught:
         check_encoding(encoding)
     assert len(str(caught.value)) < 300
+
+
+def test_small_files(tmp_path: Path):
+    path = tmp_path / "words.txt"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
+        path.write_text("고양이 cat", encoding=encoding)
+        assert read_text(path) == "고양이 cat"
+    for encoding, language, proposed in (
+        ("euc-kr", "Korean", "cp949"),
+        ("cp1252", "French", "cp1252"),
+        ("utf-16-le", "German", "utf-16-le"),
+    ):
+        path.write_text(TEXTS[language], encoding=encoding)
+        with pytest.raises(ValueError, match=rf"words\.txt is not UTF-8: .* iconv -f {proposed} -t UTF-8"):
+            read_text(path)
+    path.write_bytes(b"\xff\xfea")
+    with pytest.raises(ValueError, match=r"words\.txt is not UTF-16: .* iconv -f ENCODING -t UTF-8"):
+        read_text(path)
