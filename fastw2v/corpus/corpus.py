@@ -681,6 +681,13 @@ def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
             name,
             len(corpus),
         )
+    elif 2 * corpus.n_sentences > len(corpus):
+        log.warning(
+            "%s: the %d sentences have fewer than two words on average, so most words have no neighbour to learn from. "
+            "Put the words of a sentence in one list, or on one line of a text",
+            name,
+            corpus.n_sentences,
+        )
     if len(counts) > 0.8 * counts.sum():
         log.warning(
             "%s: the %d tokens contain %d distinct words, so there is hardly anything to learn from; check that words "

@@ -174,6 +174,112 @@ def test_empty_iterable():
         Corpus.from_sentences([])
 
 
+BASKETS = [[880012, 17, 5], [], [17, 5], [5, 880012, 17, -3]]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        list,
+        iter,
+        lambda baskets: tuple(map(tuple, baskets)),
+        lambda baskets: [np.array(basket, dtype=np.int64) for basket in baskets],
+        lambda baskets: [[np.int32(item) for item in basket] for basket in baskets],
+        lambda baskets: (map(int, basket) for basket in baskets),
+    ],
+)
+@pytest.mark.parametrize("block", [1, 2, 1 << 19])
+def test_integers_are_words(monkeypatch: pytest.MonkeyPatch, form: Any, block: int):
+    monkeypatch.setattr(corpus_module, "BLOCK_TOKENS", block)
+    corpus = as_corpus(form(BASKETS), min_count=1)
+    assert corpus.vocabulary.words == [17, 5, 880012, -3]
+    assert set(map(type, corpus.vocabulary.words)) == {int}
+    assert corpus.vocabulary.counts.tolist() == [3, 3, 2, 1]
+    assert words_of(corpus) == [basket for basket in BASKETS if basket]
+    strings = Corpus.from_sentences([list(map(str, basket)) for basket in BASKETS], min_count=1)
+    np.testing.assert_array_equal(strings.ids, corpus.ids)
+
+
+def test_the_vocabulary_of_integers_is_selected_in_the_same_way(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    assert Corpus.from_sentences(BASKETS, min_count=3).vocabulary.words == [17, 5]
+    assert Corpus.from_sentences(BASKETS, min_count=1, max_vocab=1).vocabulary.words == [17]
+    chosen = Corpus.from_sentences(BASKETS, min_count=3, include=[-3, np.int64(99)], exclude=[17])
+    assert chosen.vocabulary.words == [5, -3]
+    assert "1 of the words in include do not occur in the sentences: [99]" in caplog.text
+    counted = Corpus.from_sentences(BASKETS, counts={17: 9, np.int64(5): 7})
+    assert counted.vocabulary == Vocabulary([17, 5], [9, 7])
+    assert len(counted) == 6
+    with pytest.raises(ValueError, match=r"none of the 4 distinct words .* 17, .* '17'.*strings or integers"):
+        Corpus.from_sentences(BASKETS, counts={"17": 9, "5": 7})
+    counted.vocabulary.save(tmp_path / "vocabulary.txt")
+    assert Vocabulary.load(tmp_path / "vocabulary.txt") == Vocabulary(["17", "5"], [9, 7])
+    counted.write_text(tmp_path / "corpus.txt")
+    assert (tmp_path / "corpus.txt").read_text() == "17 5\n17 5\n5 17\n"
+
+
+def test_the_block_of_a_wrong_token_does_not_matter(monkeypatch: pytest.MonkeyPatch):
+    sentences: list[list[Any]] = [[], ["a"], ["b", "c"], [], ["d", "e", 6]]
+    for block in (1, 2, 3, 100):
+        monkeypatch.setattr(corpus_module, "BLOCK_TOKENS", block)
+        with pytest.raises(
+            TypeError, match=r"token 2 of sentence 4 is 6 of type int, but the tokens before it are str"
+        ):
+            Corpus.from_sentences(sentences, min_count=1)
+
+
+def test_long_words_are_shortened_in_messages(tmp_path: Path):
+    huge = "x" * 1_000_000
+    calls: list[Any] = [
+        lambda: Corpus.from_sentences([[huge]]),
+        lambda: Corpus.from_sentences([huge]),
+        lambda: Corpus.from_sentences([[huge, 3]], 1),
+        lambda: Corpus.from_sentences([[3, huge]], 1),
+        lambda: Corpus.from_sentences([{huge: huge}]),
+        lambda: Corpus.from_sentences([[huge]], counts={huge + "y": 1}),
+        lambda: Corpus.from_sentences([[huge]], include=[huge], exclude=[huge]),
+        lambda: Corpus.from_sentences([["a"]], include=huge),
+        lambda: Corpus.from_sentences([[huge + " "]], 1).write_text(tmp_path / "x.txt"),
+        lambda: Corpus.from_sentences([[huge + "\n"]], 1).save(tmp_path / "x.w2v"),
+        lambda: Corpus.from_sentences([[huge + "\ud800"]], 1).save(tmp_path / "x.w2v"),
+        lambda: Corpus.from_sentences([[huge + "\n"]], 1).vocabulary.save(tmp_path / "x.txt"),
+        lambda: Vocabulary([huge, huge], [1, 1]),
+        lambda: Vocabulary(["a", [huge]], [1, 1]),  # type: ignore[list-item]
+        lambda: Corpus.from_lines([huge.encode()]),  # type: ignore[list-item]
+        lambda: Corpus.from_ids([[1], list(range(100_000))]),  # type: ignore[arg-type]
+        lambda: Corpus.from_walks(huge),
+        lambda: Corpus.from_walks([huge]),
+        lambda: Corpus.from_text(huge),
+        lambda: Corpus.from_text(huge + "\n"),
+        lambda: as_corpus({huge: [["a"]]}),
+    ]
+    for call in calls:
+        with pytest.raises((ValueError, TypeError, OSError)) as caught:
+            call()
+        assert len(str(caught.value)) < 500
+    (tmp_path / "vocabulary.txt").write_text(f"{huge}\n")
+    with pytest.raises(ValueError, match="line 1: expected a word") as caught:
+        Vocabulary.load(tmp_path / "vocabulary.txt")
+    assert len(str(caught.value)) < 400
+
+
+def test_counts_of_another_text(caplog: pytest.LogCaptureFixture):
+    text = [["the", "cat", "sat"], ["the", "dog", "ran"]]
+    with pytest.raises(ValueError, match=r"none of the 5 distinct words .* 2 words.*'the', .* 'Die'.*same language"):
+        Corpus.from_sentences(text, counts={"Die": 7, "Katze": 5})
+    assert len(Corpus.from_sentences(text, counts={"sat": 5, "Katze": 5})) == 1
+    assert "only 1 of the 6 tokens are in the given vocabulary of 2 words" in caplog.text
+    caplog.clear()
+    assert len(Corpus.from_sentences(text, counts={"the": 5, "Katze": 5})) == 2
+    assert not caplog.records
+
+
+def test_sentences_of_a_single_word_are_reported(caplog: pytest.LogCaptureFixture):
+    lines = ["one", "two", "three", "four"] * 300
+    Corpus.from_lines(lines, min_count=1)
+    (record,) = caplog.records
+    assert "the 1200 sentences have fewer than two words on average" in record.getMessage()
+
+
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.uint64])
 def test_ids_without_a_vocabulary(dtype: Any):
     corpus = Corpus.from_ids(np.array([3, 1, 3, 0], dtype=dtype))
@@ -299,6 +405,46 @@ def test_walks(xp: Any):
     assert words_of(Corpus.from_walks(walks, vocabulary))[0] == ["a", "b", "c"]
     assert words_of(as_corpus(walks)) == words_of(corpus)
     assert words_of(as_corpus(walks[0, :])) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    "ids", [BASKETS, [[1, 2], [3, 4]], np.array([[1, 2], [3, 4]]), np.array([[1], [2, 3]], object)]
+)
+def test_lists_are_no_ids(ids: Any):
+    with pytest.raises((TypeError, ValueError), match=r"^ids .* to Corpus\.from_sentences, and .* Corpus\.from_walks"):
+        Corpus.from_ids(ids)
+
+
+def test_walks_as_lists():
+    walks = [[70, 10, 30], [30, 10], [], [30, 10, -1, -1]]
+    corpus = Corpus.from_walks(walks)
+    assert words_of(corpus) == [[70, 10, 30], [30, 10], [30, 10]]
+    assert corpus.vocabulary == Vocabulary([10, 30, 70], [3, 3, 1])
+    assert words_of(Corpus.from_walks(iter([["a", "b"], ("b", "a", "c")]))) == [["a", "b"], ["b", "a", "c"]]
+    vocabulary = Vocabulary(list("abcd"), [1, 2, 2, 1])
+    named = Corpus.from_walks([[0, 1, 2], [], [3, -1], [2, 2]], vocabulary)
+    assert words_of(named) == [["a", "b", "c"], ["d"], ["c", "c"]]
+    assert named.vocabulary is vocabulary
+    with pytest.raises(ValueError, match="id 4 at index 1 is outside the vocabulary of 4 words"):
+        Corpus.from_walks([[0, 4]], vocabulary)
+
+
+@pytest.mark.parametrize(
+    ("walks", "message"),
+    [
+        ([[0, -1, 1]], "walk 0 continues after -1"),
+        ([[0, 1], [2, "a"]], "token 1 of sentence 1 is 'a' of type str"),
+        ([[0.0, 1.0]], "token 0 of sentence 0 is 0.0 of type float"),
+        ([0, 1], "walk 0 is 0; it must be a list of nodes"),
+        (["ab"], "walk 0 is 'ab'; it must be a list of nodes"),
+        ("ab", "walks is 'ab'; it must be an integer matrix"),
+        (None, "walks is None"),
+        ([[], [-1]], "there are no words"),
+    ],
+)
+def test_lists_that_are_no_walks(walks: Any, message: str):
+    with pytest.raises((TypeError, ValueError), match=message):
+        Corpus.from_walks(walks)
 
 
 @pytest.mark.parametrize(

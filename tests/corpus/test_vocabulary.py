@@ -67,6 +67,15 @@ def test_refuses_inconsistent_words_and_counts(words, counts, error, message):
         Vocabulary(words, counts)
 
 
+def test_files_with_a_byte_order_mark_and_in_another_encoding(tmp_path: Path):
+    path = tmp_path / "vocabulary.txt"
+    path.write_bytes("\ufeffthe 5\r\n고양이 2\r\n\r\n".encode())
+    assert Vocabulary.load(path) == Vocabulary(["the", "고양이"], [5, 2])
+    path.write_bytes("the 5\n고양이 2\n".encode("cp949"))
+    with pytest.raises(ValueError, match=r"vocabulary\.txt, line 2: not UTF-8: .* It is probably cp949"):
+        Vocabulary.load(path)
+
+
 def test_save_and_load_return_the_same(tmp_path: Path):
     vocabulary = Vocabulary(["the", "café", "새 말", "\u2028", "\r"], [2**40, 3, 2, 1, 0])
     path = tmp_path / "words.vocab"

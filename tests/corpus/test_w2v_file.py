@@ -44,6 +44,23 @@ def test_round_trip(corpus: Corpus, tmp_path: Path):
     assert [file.name for file in tmp_path.iterdir()] == ["corpus.w2v"]
 
 
+def test_integers_are_read_back_as_integers(tmp_path: Path):
+    path = tmp_path / "corpus.w2v"
+    corpus = Corpus.from_sentences([[880012, 17, -5], [17, 2**70]], min_count=1)
+    corpus.save(path)
+    loaded = Corpus.load(path)
+    same(loaded, corpus)
+    assert set(map(type, loaded.vocabulary.words)) == {int}
+    data = bytearray(path.read_bytes())
+    assert struct.unpack_from("<II", data, 8) == (1, 1)
+    assert data.endswith("".join(f"{word}\n" for word in corpus.vocabulary.words).encode())
+    struct.pack_into("<I", data, 12, 7)
+    struct.pack_into("<I", data, 64, zlib.crc32(data[:64]))
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="words of the unknown type 7"):
+        Corpus.load(path)
+
+
 def test_the_layout_is_the_documented_one(corpus: Corpus, tmp_path: Path):
     corpus.save(tmp_path / "corpus.w2v")
     data = (tmp_path / "corpus.w2v").read_bytes()
