@@ -61,14 +61,14 @@ def main() -> None:
     community, neighbours, starts = random_graph(options.nodes, options.communities, rng)
     walks = random_walks(neighbours, starts, n_walks=20, length=40, rng=rng)
 
-    # sample=0 keeps every occurrence, because a graph has no function words. Node 7 becomes the word "7".
+    # sample=0 keeps every occurrence, because a graph has no function words. The words are the nodes.
     corpus = Corpus.from_walks(walks)
     vectors = Word2Vec(model="skipgram", vector_size=32, window=5, sample=0, epochs=3, seed=1).fit(corpus).wv
     print(f"{len(corpus):,} tokens of {corpus.n_sentences:,} walks; {vectors}")
 
     nodes = vectors.index_to_key
     same = [
-        community[int(node)] == community[int(other)]
+        community[node] == community[other]
         for node, neighbours_found in zip(nodes, vectors.nearest(nodes, topn=10), strict=True)
         for other, _ in neighbours_found
     ]

@@ -578,7 +578,8 @@ def as_corpus(
         - A `Corpus` is returned unchanged.
         - A path with the suffix ``.w2v`` is read with `Corpus.load`.
         - Any other path, `Sources` or a list of `pathlib.Path` is read with `Corpus.from_text`.
-        - An integer array is passed to `Corpus.from_walks` if it is a matrix, and to `Corpus.from_ids` otherwise.
+        - An integer array is passed to `Corpus.from_walks` if it is a matrix, and to `Corpus.from_ids` otherwise. Lists
+          of integers are read with `Corpus.from_sentences`.
         - A column of pandas, polars, Arrow or Hugging Face datasets is read with `Corpus.from_lines`,
           `Corpus.from_sentences` or `Corpus.from_ids`, depending on whether it contains strings, token lists or
           integers.
