@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fastw2v.datasets.download import find_file
+from fastw2v.utils.encodings import read_text
 
 __all__ = [
     "SUITES",
@@ -245,11 +246,11 @@ def load_suite(name: str = "english", folder: str | PathLike[str] | None = None)
 
 def _ptb_words(split: str) -> list[str]:
     path = find_file(f"ptb.{split}.txt")
-    words: list[str] = []
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            words += line.split()
-            words.append("<eos>")
-    if not words:
+    text = read_text(path)
+    if not text:
         raise ValueError(f"{path} is empty")
+    words: list[str] = []
+    for line in text.removesuffix("\n").split("\n"):
+        words += line.split()
+        words.append("<eos>")
     return words

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import lzma
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
+
+from fastw2v.utils.compression import read_decompressed
 
 __all__ = ["FOLDER_VARIABLE", "SOURCES", "SUB_FOLDERS", "find_file"]
 
@@ -107,11 +107,9 @@ def _unpacked(packed: Path, name: str) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
         try:
-            with lzma.open(packed) as source, partial.open("wb") as file:
-                shutil.copyfileobj(source, file, 1 << 20)
+            with packed.open("rb") as source, partial.open("wb") as file:
+                file.writelines(read_decompressed(source, str(packed), 1 << 20))
             partial.replace(target)
-        except (EOFError, lzma.LZMAError) as error:
-            raise ValueError(f"{packed} is not a valid .xz file: {error}") from error
         finally:
             partial.unlink(missing_ok=True)
     return target

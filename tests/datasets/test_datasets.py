@@ -101,6 +101,14 @@ def test_ptb_refuses_wrong_splits_and_files(folder: Path):
         datasets.load_ptb()
 
 
+def test_ptb_in_another_encoding_is_named(folder: Path):
+    (folder / "ptb.train.txt").write_bytes("\ufeffa caf\xe9\n b\n".encode())
+    assert list(datasets.load_ptb()[1]) == ["a", "caf\xe9", "<eos>", "b"]
+    (folder / "ptb.train.txt").write_bytes("le caf\xe9 cr\xe8me\n".encode("cp1252"))
+    with pytest.raises(ValueError, match=r"ptb\.train\.txt is not UTF-8: byte 6 is 0xe9 .* It is probably cp1252"):
+        datasets.load_ptb()
+
+
 def test_ptb_is_the_textbooks():
     root = os.environ.get("FASTW2V_DATA")
     if not root or not list(Path(root).rglob("ptb.train.txt")):
@@ -193,7 +201,7 @@ def test_packed_files_are_unpacked_into_the_cache_once(folder: Path, cache: Path
     packed.write_bytes(lzma.compress(b" something else now"))
     assert datasets.load_text8().read_bytes() == b" something else now"
     packed.write_bytes(packed.read_bytes()[:-4])
-    with pytest.raises(ValueError, match=r"text8\.xz is not a valid \.xz file"):
+    with pytest.raises(ValueError, match=r"text8\.xz is cut short: its xz data is incomplete"):
         datasets.load_text8()
     assert not list(cache.rglob("*.tmp"))
 
