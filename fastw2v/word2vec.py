@@ -739,7 +739,7 @@ class Word2Vec:
         kept = kept_share(corpus.vocabulary.counts, config.sample)
         if kept < SMALL_SHARE:
             log.warning(
-                "subsampling with sample=%g drops about %.0f%% of the %d words in every epoch; for a small vocabulary, "
+                "subsampling with sample=%g drops about %.0f%% of the %d words in every epoch. Raise sample, or "
                 "set sample=0, which keeps all words",
                 config.sample,
                 100 * (1 - kept),

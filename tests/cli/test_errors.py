@@ -39,6 +39,7 @@ WRONG = {
     "--min-count": ["-1", "x"],
     "--seed": ["x", "1.5"],
     "--passes": ["0", "x"],
+    "--encoding": ["utf-9", "base64", ""],
     "--device": ["gpu", "cuda:x", "cuda:99"],
     "--delimiter": ["", " "],
     "--encoding": ["no-such", "utf-16"],
