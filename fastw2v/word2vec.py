@@ -376,8 +376,9 @@ class Word2Vec:
         Parameters
         ----------
         corpus : Corpus, path, array, column or iterable of token lists
-            A path can name a text file with one sentence per line, a folder of text files, a glob pattern that matches
-            text files, or an encoded corpus (``.w2v``). `fastw2v.corpus.as_corpus` lists all supported types.
+            Tokens are strings or integers. A path can name a text file with one sentence per line, a folder of text
+            files, a glob pattern that matches text files, or an encoded corpus (``.w2v``). `fastw2v.corpus.as_corpus`
+            lists all supported types.
         y
             Ignored. Present for compatibility with scikit-learn pipelines.
         init : WordVectors, optional

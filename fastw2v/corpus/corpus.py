@@ -394,7 +394,8 @@ class Corpus:
         >>> Corpus.from_walks([[70, 10, 30], [30, 10]]).vocabulary.words
         [10, 30, 70]
         """
-        if not hasattr(walks, "dtype"):
+        dtype = getattr(walks, "dtype", None)
+        if dtype is None or (isinstance(dtype, np.dtype) and dtype.hasobject):  # lists, or a column of lists
             return cls._from_walk_lists(walks, vocabulary)
         matrix = to_host(walks)
         if matrix.ndim != 2:
@@ -414,11 +415,11 @@ class Corpus:
 
     @classmethod
     def _from_walk_lists(cls, walks: Any, vocabulary: Vocabulary | None) -> Corpus:
-        if isinstance(walks, (str, bytes)) or not isinstance(walks, Iterable):
+        if isinstance(walks, (str, bytes)) or not (isinstance(walks, Iterable) or is_column(walks)):
             raise TypeError(f"walks is {quote(walks)}; it must be an integer matrix, or an iterable of lists of nodes")
 
         def without_padding() -> Iterator[list[Any]]:
-            for number, walk in enumerate(walks):
+            for number, walk in enumerate(column_values(walks)):
                 if isinstance(walk, (str, bytes)) or not isinstance(walk, Iterable):
                     raise TypeError(f"walk {number} is {quote(walk)}; it must be a list of nodes")
                 nodes = list(walk)

@@ -80,7 +80,7 @@ class Sources:
         >>> Sources((Path("a.txt"), Path("b.txt"), Path("c.txt"))).name
         'a.txt and 2 more'
         """
-        first, *others = self.paths
+        first, *others = ("standard input" if path == STDIN else path for path in self.paths)
         return f"{first} and {len(others)} more" if others else str(first)
 
     def __iter__(self) -> Iterator[Path]:
@@ -467,7 +467,7 @@ def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) 
     if check_encoding(encoding) in ("utf-8", "utf-8-sig"):
         sample = first[:SIGNATURE_BYTES]
         if sample.count(0) > len(sample) // 8 and (guess := guess_encoding(sample)):
-            raise ValueError(f"{name} is not UTF-8. {_proposal(sample, guess)}")
+            raise ValueError(f"{name} is not UTF-8. {_proposal(sample, guess)}, or remove its null characters")
         yield first
         yield from pieces
         return
@@ -492,7 +492,10 @@ def _proposal(data: bytes, encoding: str) -> str:
     words = text.split()
     start = next((i for i, word in enumerate(words) if not word.isascii()), 0)
     sample = shorten(" ".join(words[start : start + 4]), 40)
-    return f"It is probably {encoding} ({sample!r}): read it with encoding={encoding!r}"
+    return (
+        f"It is probably {encoding} ({sample!r}): read it with encoding={encoding!r}, convert it with "
+        f"iconv -f {encoding} -t UTF-8"
+    )
 
 
 def _blocks_of_text(pieces: Iterator[bytes], name: str) -> Iterator[TextBlock]:

@@ -421,6 +421,10 @@ def test_walks_as_lists():
     assert words_of(corpus) == [[70, 10, 30], [30, 10], [30, 10]]
     assert corpus.vocabulary == Vocabulary([10, 30, 70], [3, 3, 1])
     assert words_of(Corpus.from_walks(iter([["a", "b"], ("b", "a", "c")]))) == [["a", "b"], ["b", "a", "c"]]
+    column = np.empty(2, dtype=object)
+    column[:] = [[7, 8], [8, 7, 9]]
+    for lists in (column, ArrowColumn([[7, 8], [8, 7, 9]]), PandasColumn([np.array([7, 8]), np.array([8, 7, 9])])):
+        assert words_of(Corpus.from_walks(lists)) == [[7, 8], [8, 7, 9]]
     vocabulary = Vocabulary(list("abcd"), [1, 2, 2, 1])
     named = Corpus.from_walks([[0, 1, 2], [], [3, -1], [2, 2]], vocabulary)
     assert words_of(named) == [["a", "b", "c"], ["d"], ["c", "c"]]

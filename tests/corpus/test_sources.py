@@ -11,6 +11,8 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -315,26 +317,29 @@ def test_folders_that_match_a_pattern_are_searched(tmp_path: Path):
 AS_ANOTHER_USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
+@pytest.fixture
+def shared_folder() -> Iterator[Path]:
+    """Return a folder that other users can read, unlike the folders of pytest."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o755)
+        yield folder
+
+
 def run_as_another_user(code: str, folder: Path) -> str:
     """Run a program as a user who is stopped by permissions, unlike root, and return what it prints."""
     if not hasattr(os, "getuid"):
         pytest.skip("permissions work differently on this system")
-    before = AS_ANOTHER_USER if os.getuid() == 0 else []
+    command = [*(AS_ANOTHER_USER if os.getuid() == 0 else []), sys.executable, "-c"]
+    check = "import numpy, os, sys; os.listdir(sys.argv[1])"
     try:
-        subprocess.run([*before, sys.executable, "-c", "import numpy"], check=True, capture_output=True)
+        subprocess.run([*command, check, str(folder)], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this user is not stopped by permissions, and cannot become another user")
-    for parent in [folder, *folder.parents]:  # pytest lets nobody else into its folders
-        if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o055)
-    done = subprocess.run(
-        [*before, sys.executable, "-c", code, str(folder)],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(sources.__file__).parents[2])},
-    )
-    return done.stdout
+        pytest.skip("root is not stopped by permissions, and cannot run Python as another user here")
+    environment = os.environ | {"PYTHONPATH": str(Path(sources.__file__).parents[2])}
+    return subprocess.run(
+        [*command, code, str(folder)], check=True, capture_output=True, text=True, env=environment
+    ).stdout
 
 
 REPORT = """
@@ -353,14 +358,14 @@ for source in (folder, folder + "/**/*.txt", folder + "/*/*.txt", folder + "/*")
     ("kind", "mode"),
     [("folder", 0o000), ("folder", 0o444), ("folder", 0o111), ("file", 0o000), ("file", 0o222)],
 )
-def test_what_cannot_be_read_is_named(tmp_path: Path, kind: str, mode: int):
+def test_what_cannot_be_read_is_named(shared_folder: Path, kind: str, mode: int):
     for name in ("open/a.txt", "closed/b.txt"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_text("one two")
-    closed = tmp_path / "closed" / "b.txt" if kind == "file" else tmp_path / "closed"
+        (shared_folder / name).parent.mkdir()
+        (shared_folder / name).write_text("one two")
+    closed = shared_folder / "closed" / "b.txt" if kind == "file" else shared_folder / "closed"
     closed.chmod(mode)
     try:
-        lines = run_as_another_user(REPORT, tmp_path).splitlines()
+        lines = run_as_another_user(REPORT, shared_folder).splitlines()
     finally:
         closed.chmod(0o755)
     assert len(lines) == 4
