@@ -559,7 +559,10 @@ class Corpus:
     @classmethod
     def _from_indexed(cls, text: IndexedText, name: str, selection: WordSelection, workers: int) -> Corpus:
         if not text.counts.size:
-            raise ValueError(f"{name}: there are no words, only white space")
+            raise ValueError(
+                f"{name}: there are no words, only white space. An iterator or a pipe can be read only once, so check "
+                "that nothing has read it before"
+            )
         vocabulary, final = selection.select(text, name)
         corpus = cls(*text.encode(final, workers), vocabulary)
         _warn_of_oddities(corpus, text.counts, name)
@@ -609,7 +612,7 @@ def as_corpus(
     if isinstance(source, Corpus):
         return source
     if isinstance(source, (str, os.PathLike)):
-        if Path(source).suffix == ENCODED_SUFFIX:
+        if Path(source).suffix.lower() == ENCODED_SUFFIX:
             return Corpus.load(source)
         return Corpus.from_text(source, min_count, max_vocab=max_vocab, counts=counts)
     if isinstance(source, Sources):

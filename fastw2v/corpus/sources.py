@@ -47,6 +47,8 @@ BLOCK_BYTES = 1 << 22
 """Number of bytes read at a time. Reading is not line by line, because a file without line feeds may be very large."""
 LONGEST_WORD = 1 << 26
 """Maximum number of bytes without white space. A file that exceeds this number is rejected as not being text."""
+MIN_BINARY_BYTES = 256
+"""Minimum number of bytes of a file that is taken for binary data because of its null characters."""
 STDIN = Path("-")
 """The path that represents standard input."""
 PADDING = b" " * 64
@@ -150,9 +152,14 @@ def expand_source(source: Source) -> Sources:
         return source
     if isinstance(source, (str, os.PathLike)):
         return Sources(tuple(_expand(source)))
-    if not isinstance(source, Iterable):
-        raise TypeError(f"source is {quote(source)}; it must be a path or a list of paths")
-    found = tuple(path for one in source for path in _expand(one))
+    given: Any = source
+    if hasattr(given, "read"):
+        raise TypeError(
+            f"source is the open file {quote(given)}; pass its path instead, or pass the file to Corpus.from_lines"
+        )
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise TypeError(f"source is {quote(given)}; it must be a path or a list of paths")
+    found = tuple(path for one in given for path in _expand(one))
     if not found:
         raise FileNotFoundError("the source is an empty list; pass at least one file")
     return Sources(found)
@@ -468,6 +475,11 @@ def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) 
         sample = first[:SIGNATURE_BYTES]
         if sample.count(0) > len(sample) // 8 and (guess := guess_encoding(sample)):
             raise ValueError(f"{name} is not UTF-8. {_proposal(sample, guess)}, or remove its null characters")
+        if len(sample) >= MIN_BINARY_BYTES and sample.count(0) > len(sample) // 3:
+            raise ValueError(
+                f"{name} is not UTF-8 text: more than a third of its first {len(sample)} bytes are null. Check that "
+                "the file is text, and read it with the encoding of the text"
+            )
         yield first
         yield from pieces
         return

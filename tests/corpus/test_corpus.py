@@ -172,6 +172,10 @@ def test_sentences_of_the_wrong_kind(sentences: Any, message: str):
 def test_empty_iterable():
     with pytest.raises(ValueError, match="no words"):
         Corpus.from_sentences([])
+    sentences = (sentence for sentence in [["a", "b"]])
+    assert len(Corpus.from_sentences(sentences, min_count=1)) == 2
+    with pytest.raises(ValueError, match=r"no words.* can be read only once"):
+        Corpus.from_sentences(sentences, min_count=1)
 
 
 BASKETS = [[880012, 17, 5], [], [17, 5], [5, 880012, 17, -3]]

@@ -414,6 +414,27 @@ def test_a_source_that_is_no_path(source: Any):
         expand_source([source])
 
 
+def test_open_files_and_bytes_are_no_paths(tmp_path: Path):
+    path = tmp_path / "corpus.txt"
+    path.write_text("one two\nthree\n")
+    with path.open() as file:
+        with pytest.raises(TypeError, match=r"source is the open file .*Corpus\.from_lines"):
+            Corpus.from_text(file)
+        assert len(Corpus.from_lines(file, min_count=1)) == 3
+    with pytest.raises(TypeError, match=r"source is b'corpus\.txt'; it must be a path"):
+        Corpus.from_text(b"corpus.txt")  # type: ignore[arg-type]
+
+
+def test_binary_data_without_a_signature(tmp_path: Path):
+    path = tmp_path / "corpus.txt"
+    path.write_bytes("one two\n".encode("utf-32-le") * 50)
+    with pytest.raises(ValueError, match="more than a third of its first 1600 bytes are null"):
+        Corpus.from_text(path)
+    assert Corpus.from_text(path, encoding="utf-32-le").vocabulary.words == ["one", "two"]
+    path.write_bytes(b"a null \x00 character\n" * 50)
+    assert "\x00" in Corpus.from_text(path).vocabulary
+
+
 def test_long_names_are_shortened(tmp_path: Path):
     for name in ("x" * 600, "/".join(["x" * 100] * 6)):
         with pytest.raises(FileNotFoundError, match="there is no corpus file") as caught:
