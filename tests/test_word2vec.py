@@ -338,6 +338,9 @@ def test_integers_are_words(tmp_path):
     assert loaded.wv.index_to_key == [17, 5, 880012, 3, 4242]
     with pytest.raises(TypeError, match="word 'cat' is of type str; words must be all strings or all integers"):
         loaded.build_vocab([["cat", "dog"]], update=True)
+    walks = np.array([[17, 5, 4242], [99, 3, -1]])
+    assert loaded._encode(walks).ids.tolist() == [0, 1, 4, 3]  # 99 is unknown
+    assert loaded.train(walks, epochs=1).trained_epochs == 7
     start = Word2Vec(**settings).fit(baskets, init=model.wv)
     assert start.known_words_ == 4
     with pytest.raises(ValueError, match="init has no vector for any"):

@@ -590,8 +590,8 @@ def as_corpus(
         - A table with a single column is treated like that column.
         - Any other iterable is read with `Corpus.from_sentences`, whose tokens can be strings or integers.
     min_count, max_vocab, counts
-        Parameters that select the vocabulary; see `Corpus`. They are ignored if the input is already encoded or
-        consists of ids.
+        Parameters that select the vocabulary; see `Corpus`. They are ignored if the input is already encoded. For an
+        integer array, they apply only if `counts` is given.
 
     Raises
     ------
@@ -629,7 +629,11 @@ def as_corpus(
     if is_table(source):
         source = only_column(source)
     if hasattr(source, "ndim") and hasattr(source, "dtype") and getattr(source.dtype, "kind", "") in "iu":
-        return Corpus.from_walks(source) if source.ndim == 2 else Corpus.from_ids(source)
+        corpus = Corpus.from_walks(source) if source.ndim == 2 else Corpus.from_ids(source)
+        if counts is None:
+            return corpus
+        sentences = (corpus.ids[a:b].tolist() for a, b in itertools.pairwise(corpus.offsets.tolist()))
+        return Corpus.from_sentences(sentences, min_count, max_vocab=max_vocab, counts=counts)
     if not is_column(source):
         if not isinstance(source, Iterable):
             raise TypeError(
