@@ -167,7 +167,7 @@ class Corpus:
         if len(empty) == len(sources):
             raise ValueError(f"{sources.name} is empty")
         if empty:
-            log.warning("%d of the %d files are empty: %s", len(empty), len(sources), Sources(tuple(empty)).name)
+            log.warning("empty files (%d of %d): %s", len(empty), len(sources), Sources(tuple(empty)).name)
         blocks = read_blocks(sources, encoding, errors)
         return cls._from_blocks(blocks, sources.name, selection, lower, errors, workers, text_size(sources))
 
@@ -725,7 +725,7 @@ def _tokens(sentence: Any, number: int) -> Iterable[Any]:
             "a list of tokens. Choose a column first"
         )
     try:
-        return iter(sentence)
+        iter(sentence)
     except TypeError:
         is_integer = isinstance(sentence, (int, np.integer))
         hint = ". If all integers are one sentence, pass them to Corpus.from_ids" if is_integer else ""
@@ -733,6 +733,7 @@ def _tokens(sentence: Any, number: int) -> Iterable[Any]:
             f"sentence {number} is {quote(sentence)} of type {type(sentence).__name__}; a sentence must be a list of "
             f"tokens{hint}"
         ) from None
+    return sentence
 
 
 def _add_words(

@@ -16,7 +16,7 @@ from fastw2v.corpus.indexer import IndexedText
 from fastw2v.utils.compression import read_decompressed
 from fastw2v.utils.encodings import guess_encoding
 from fastw2v.utils.output_file import open_text_for_writing
-from fastw2v.utils.quote import quote
+from fastw2v.utils.quote import counted, quote
 
 __all__ = ["Counts", "NoKnownWordsError", "Vocabulary", "WordSelection", "kind_of_words", "order_by_count"]
 
@@ -38,7 +38,7 @@ class NoKnownWordsError(ValueError):
     >>> Corpus.from_sentences([["un", "chat"]], counts={"the": 5, "cat": 2})
     Traceback (most recent call last):
         ...
-    fastw2v.corpus.vocabulary.NoKnownWordsError: the sentences: none of the 2 distinct words is in the given counts ...
+    fastw2v.corpus.vocabulary.NoKnownWordsError: the sentences: the given counts of 1 word contain none of ...
     """
 
 
@@ -348,30 +348,38 @@ class WordSelection:
                     f"example, {quote(rare[0])} has the count {count}. Lower min_count or raise max_vocab"
                 )
             if not known:
+                first = vocabulary.words[0] if vocabulary.words else None
                 raise NoKnownWordsError(
-                    f"{name}: none of the {len(everything)} distinct words is in the given counts of {len(vocabulary)} "
-                    f"words. The most frequent word of the text is {quote(words[text.counts.argmax()])}, and the first "
-                    f"word of the counts is {quote(vocabulary.words[0] if vocabulary.words else None)}. Use the counts "
-                    "of this text, or of a text in the same language, case and type (strings or integers)"
+                    f"{name}: the given counts of {counted(len(vocabulary), 'word')} contain none of "
+                    f"{counted(len(everything), 'distinct word')}. The most frequent word of the text is "
+                    f"{quote(words[text.counts.argmax()])}, and the first word of the counts is {quote(first)}. Use "
+                    "the counts of this text, or of a text in the same language, case and type (strings or integers)"
                 )
             if known < SMALL_SHARE * total:
                 log.warning(
-                    "%s: only %d of the %d tokens are in the given vocabulary of %d words, and the others are left "
-                    "out; check that the vocabulary belongs to this text",
+                    "%s: the given vocabulary of %s contains only %d of %s, and the others are left out; check that "
+                    "the vocabulary belongs to this text",
                     name,
+                    counted(len(vocabulary), "word"),
                     known,
-                    total,
-                    len(vocabulary),
+                    counted(total, "token"),
                 )
             return vocabulary, final
         words = text.words(everything) if self.include or self.exclude else []
         order = self._order(text.counts, words, name)
         if not order.size:
             best = np.array([text.counts.argmax()])
+            most = f"{quote(text.words(best)[0])}, occurs {counted(text.counts[best[0]], 'time')}"
+            if (n_excluded := int(np.count_nonzero(text.counts >= self.min_count))) > 0:
+                raise ValueError(
+                    f"{name}: exclude drops all words that occur at least min_count={self.min_count} times. There "
+                    f"{'is' if n_excluded == 1 else 'are'} {counted(n_excluded, 'such word')}; the most frequent word, "
+                    f"{most}. Lower min_count or exclude fewer words"
+                )
             raise ValueError(
-                f"{name}: no word occurs at least min_count={self.min_count} times. There are {text.counts.sum()} "
-                f"tokens of {len(everything)} distinct words, and the most frequent word, "
-                f"{quote(text.words(best)[0])}, occurs {text.counts[best[0]]} times. Lower min_count or use more text"
+                f"{name}: no word occurs at least min_count={self.min_count} times. The most frequent of "
+                f"{counted(len(everything), 'distinct word')}, {most} in {counted(text.counts.sum(), 'token')}. Lower "
+                "min_count or use more text"
             )
         final[order] = np.arange(len(order), dtype=np.int32)
         return Vocabulary(text.words(order), text.counts[order]), final
@@ -384,7 +392,8 @@ class WordSelection:
         )
         if include is not None and np.count_nonzero(include) < len(self.include):
             missing = sorted(self.include.difference(words), key=str)
-            log.warning("%d of the words in include do not occur in %s: %s", len(missing), name, quote(missing))
+            words_missing = counted(len(missing), "word")
+            log.warning("%s in include cannot be found in %s: %s", words_missing, name, quote(missing))
         return order_by_count(counts, self.min_count, self.max_vocab, include, exclude)
 
 

@@ -87,7 +87,7 @@ def test_vocabularies_are_the_c_tools(run: Any, corpus: Path, tmp_path: Path):
     words.write_text("</s> 300\nword1 9\nword2 8\nword3 7\nrare 1\n")
     status, _, err = run("-train", corpus, "-output", output, "-read-vocab", words, "-negative", 2, "-debug", 0)
     assert status == 0
-    assert "only 336 of the 3600 tokens are in the given vocabulary of 3 words" in err
+    assert "the given vocabulary of 3 words contains only 336 of 3,600 tokens" in err
     assert all(line.startswith("warning: ") for line in err.splitlines())
     assert WordVectors.load(output).index_to_key == ["word1", "word2", "word3"]
 

@@ -130,9 +130,18 @@ def test_missing_empty_and_wrong_files(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_nothing_left_says_how_far_away_it_was():
-    message = r"min_count=5.* 12 tokens of 5 distinct words.* 'e', occurs 4 times"
+    message = r"min_count=5 times\. The most frequent of 5 distinct words, 'e', occurs 4 times in 12 tokens\. Lower"
     with pytest.raises(ValueError, match=message):
         Corpus.from_sentences(SENTENCES)
+
+
+def test_excluding_every_frequent_word_is_told_from_rarity():
+    with pytest.raises(
+        ValueError, match=r"exclude drops all words that occur at least min_count=4 times\. There is 1 "
+    ):
+        Corpus.from_sentences(SENTENCES, min_count=4, exclude=["e"])
+    with pytest.raises(ValueError, match="'a', occurs 1 time in 1 token"):
+        Corpus.from_sentences([["a"]])
 
 
 @pytest.mark.parametrize("min_count", [-1, 2.0, None])
@@ -209,11 +218,11 @@ def test_the_vocabulary_of_integers_is_selected_in_the_same_way(tmp_path: Path, 
     assert Corpus.from_sentences(BASKETS, min_count=1, max_vocab=1).vocabulary.words == [17]
     chosen = Corpus.from_sentences(BASKETS, min_count=3, include=[-3, np.int64(99)], exclude=[17])
     assert chosen.vocabulary.words == [5, -3]
-    assert "1 of the words in include do not occur in the sentences: [99]" in caplog.text
+    assert "1 word in include cannot be found in the sentences: [99]" in caplog.text
     counted = Corpus.from_sentences(BASKETS, counts={17: 9, np.int64(5): 7})
     assert counted.vocabulary == Vocabulary([17, 5], [9, 7])
     assert len(counted) == 6
-    with pytest.raises(ValueError, match=r"none of the 4 distinct words .* 17, .* '17'.*strings or integers"):
+    with pytest.raises(ValueError, match=r"none of 4 distinct words.* 17, .* '17'.*strings or integers"):
         Corpus.from_sentences(BASKETS, counts={"17": 9, "5": 7})
     counted.vocabulary.save(tmp_path / "vocabulary.txt")
     assert Vocabulary.load(tmp_path / "vocabulary.txt") == Vocabulary(["17", "5"], [9, 7])
@@ -268,10 +277,12 @@ def test_long_words_are_shortened_in_messages(tmp_path: Path):
 
 def test_counts_of_another_text(caplog: pytest.LogCaptureFixture):
     text = [["the", "cat", "sat"], ["the", "dog", "ran"]]
-    with pytest.raises(ValueError, match=r"none of the 5 distinct words .* 2 words.*'the', .* 'Die'.*same language"):
+    with pytest.raises(
+        ValueError, match=r"counts of 2 words contain none of 5 distinct words\..*'the', .* 'Die'.*same language"
+    ):
         Corpus.from_sentences(text, counts={"Die": 7, "Katze": 5})
     assert len(Corpus.from_sentences(text, counts={"sat": 5, "Katze": 5})) == 1
-    assert "only 1 of the 6 tokens are in the given vocabulary of 2 words" in caplog.text
+    assert "the given vocabulary of 2 words contains only 1 of 6 tokens, and the others are left out" in caplog.text
     caplog.clear()
     assert len(Corpus.from_sentences(text, counts={"the": 5, "Katze": 5})) == 2
     assert not caplog.records
@@ -355,7 +366,7 @@ def test_counts_from_elsewhere(tmp_path: Path, form: str):
     assert corpus.vocabulary == Vocabulary(["a", "new", "b"], [70, 50, 50])
     assert words_of(corpus) == [["a", "b"], ["b"]]
     assert Corpus.from_text(path, counts=counts, max_vocab=1).vocabulary.words == ["a"]
-    with pytest.raises(ValueError, match="none of the 1 distinct words is in the given counts"):
+    with pytest.raises(ValueError, match="contain none of 1 distinct word"):
         Corpus.from_sentences([["x"]], counts=counts)
 
 
@@ -377,7 +388,7 @@ def test_choices_that_cannot_be(choice: Any, error: type[Exception], message: st
 
 def test_words_to_include_that_do_not_occur_are_named(caplog: pytest.LogCaptureFixture):
     Corpus.from_sentences(SENTENCES, min_count=1, include=["a", "zebra"])
-    assert "1 of the words in include do not occur in the sentences: ['zebra']" in caplog.text
+    assert "1 word in include cannot be found in the sentences: ['zebra']" in caplog.text
 
 
 def test_many_files_lower_case_and_broken_bytes(tmp_path: Path):

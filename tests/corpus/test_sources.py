@@ -388,7 +388,7 @@ def test_empty_files_among_others_are_counted(tmp_path: Path, caplog: pytest.Log
         (tmp_path / name).write_text("one two" if name == "b.txt" else "")
     assert len(Corpus.from_text(tmp_path, min_count=1)) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        f"2 of the 3 files are empty: {tmp_path / 'a.txt'} and 1 more"
+        f"empty files (2 of 3): {tmp_path / 'a.txt'} and 1 more"
     ]
     assert caplog.records[0].levelno == logging.WARNING
 
