@@ -491,8 +491,8 @@ def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) 
         except UnicodeDecodeError as error:
             at = position + len(piece) - len(error.object) + error.start  # the decoder prepends what it kept
             raise ValueError(
-                f"{name} is not {encoding}: byte {at} is {error.object[error.start]:#04x} ({error.reason}). Read it "
-                "with another encoding, or with errors='replace' or errors='ignore'"
+                f"{name} cannot be read with encoding={encoding!r}: byte {at} is {error.object[error.start]:#04x} "
+                f"({error.reason}). Use another encoding, or errors='replace' or errors='ignore'"
             ) from error
         position += len(piece)
         yield text.encode(errors="replace")

@@ -209,7 +209,9 @@ def test_bytes_that_are_wrong_in_another_encoding(tmp_path: Path, monkeypatch: p
     data = "나는 학교에 간다 ".encode("cp949") * 3 + b"\xff end"
     path.write_bytes(data)
     at = data.index(0xFF)
-    with pytest.raises(ValueError, match=rf"corpus\.txt is not cp949: byte {at} is 0xff .*errors='replace'"):
+    with pytest.raises(
+        ValueError, match=rf"corpus\.txt cannot be read with encoding='cp949': byte {at} is 0xff .*errors='replace'"
+    ):
         list(read_blocks([path], "cp949"))
     for errors in ("replace", "ignore"):
         joined = b"".join(part.data[: -len(PADDING)] for part in read_blocks([path], "cp949", errors))
