@@ -378,7 +378,7 @@ class Word2Vec:
         corpus : Corpus, path, array, column or iterable of token lists
             Tokens are strings or integers. A path can name a text file with one sentence per line, a folder of text
             files, a glob pattern that matches text files, or an encoded corpus (``.w2v``). `fastw2v.corpus.as_corpus`
-            lists all supported types.
+            lists all supported types. Text in an encoding other than UTF-8 is read with `Corpus.from_text`.
         y
             Ignored. Present for compatibility with scikit-learn pipelines.
         init : WordVectors, optional

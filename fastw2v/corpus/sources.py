@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from fastw2v.corpus.columns import is_missing
 from fastw2v.corpus.signatures import SIGNATURE_BYTES, what_is_not_text
-from fastw2v.utils.compression import read_decompressed
+from fastw2v.utils.compression import compression_of, read_decompressed
 from fastw2v.utils.encodings import SAMPLE_BYTES, check_encoding, encoding_of_mark, guess_encoding
 from fastw2v.utils.quote import quote, shorten
 
@@ -469,6 +469,10 @@ def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) 
     while len(first) < 4 and (more := next(pieces, b"")):  # a mark has up to four bytes
         first += more
     encoding = encoding_of_mark(first) or encoding
+    if kind := compression_of(first):
+        raise ValueError(
+            f"{name} is compressed twice: its decompressed content is {kind} data. Decompress it once first"
+        )
     if problem := what_is_not_text(first):
         raise ValueError(f"{name} {problem}")
     if check_encoding(encoding) in ("utf-8", "utf-8-sig"):

@@ -152,6 +152,13 @@ def test_compressed_files_are_recognised_by_content(tmp_path: Path, kind: str, n
     assert content(path) == b"one two\n\n"
 
 
+def test_files_that_are_compressed_twice(tmp_path: Path):
+    path = tmp_path / "corpus.txt.gz"
+    path.write_bytes(gzip.compress(lzma.compress(b"one two\n")))
+    with pytest.raises(ValueError, match=r"corpus\.txt\.gz is compressed twice: its decompressed content is xz data"):
+        Corpus.from_text(path)
+
+
 @pytest.mark.parametrize("kind", COMPRESS)
 def test_compressed_files_that_are_cut_short(tmp_path: Path, kind: str):
     path = tmp_path / "part.txt"
