@@ -426,7 +426,7 @@ def _matches(pattern: Path) -> list[Path]:
     for parent in pattern.parents:  # `glob` ignores folders that cannot be read
         for folder in filter(os.path.isdir, glob.glob(str(parent), recursive=True)):  # noqa: PTH207  # Path.glob rejects absolute patterns
             with os.scandir(folder):
-                Path(folder, os.curdir).stat()
+                os.stat(os.path.join(folder, os.curdir))  # noqa: PTH116, PTH118  # Path would drop the final dot
         if not glob.has_magic(str(parent)):
             break
     found: set[Path] = set()
