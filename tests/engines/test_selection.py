@@ -19,8 +19,13 @@ class TestDeterminism:
 
     @needs_numba
     def test_on_a_cpu_it_is_one_worker(self, monkeypatch):
-        seen = []
-        monkeypatch.setattr(cpu, "train", lambda *_, workers, **__: seen.append(workers))
+        seen, train = [], cpu.train
+
+        def note(*given, workers, **more):
+            seen.append(workers)
+            return train(*given, workers=workers, **more)
+
+        monkeypatch.setattr(cpu, "train", note)
         Word2Vec(deterministic=True, engine="fused", device="cpu").fit(SENTENCES)
         assert seen == [1]
 
