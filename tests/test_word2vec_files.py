@@ -72,6 +72,8 @@ def test_the_file_of_an_epoch_says_so_and_training_goes_on_from_it(engine: Any, 
     Word2Vec.train(two, themes(60), epochs=1, alpha=rate)
     assert same_weights(two, whole)
     assert two.loss_history == whole.loss_history
+    assert two.epoch_losses == whole.epoch_losses
+    assert len(whole.epoch_losses) == 3
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -148,6 +150,8 @@ def test_an_interrupt_in_a_callback_leaves_what_was_trained(event: str, tmp_path
     assert (model.trained_epochs, loaded.trained_epochs) == (expected, expected)
     assert loaded._run_seed() == model._run_seed()
     assert loaded.loss_history == model.loss_history
+    assert loaded.epoch_losses == model.epoch_losses
+    assert len(model.epoch_losses) == expected
 
 
 @pytest.mark.parametrize("kind", [Word2Vec, gensim.Word2Vec])
