@@ -80,7 +80,7 @@ class Engine(Protocol):
         Returns
         -------
         float64 array, shape (epochs,)
-            Mean loss per prediction of each epoch.
+            Mean loss per prediction of each epoch. 0 if nothing can be trained, because no word has a context.
 
         Raises
         ------

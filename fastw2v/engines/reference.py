@@ -15,6 +15,9 @@ To simulate one of many workers, the steps of heavily shared rows are scaled dow
 steps of the pool's rows are scaled when the pool is written back, and all other steps when they are taken.
 
 A tile ends at the end of its pool's tokens, but not at the end of a sentence, so short lines are trained together.
+
+The loss is measured on the first tile after a pool has been drawn, because the pool's rows have not been trained on the
+text around this tile yet. Writing a pool back and reading it again does not make another tile the first.
 """
 
 from __future__ import annotations
