@@ -129,9 +129,9 @@ class Word2Vec:
         Initial learning rate. By default, 0.2 for CBOW (0.05 with ``cbow_grad="sum"``), and 0.2 / window for skip-gram,
         but at least 0.004 and at most 0.06. If the sentences are short, skip-gram uses the mean number of contexts of a
         word instead of the window. For more than 40 / √m epochs (skip-gram: 80 / √m), where m is the median count of
-        the words, the rate is inversely proportional to the number of epochs. ``wv.settings`` contains the rate that was used. With
-        CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that the rate has the same effect as in
-        gensim.
+        the words, the rate is inversely proportional to the number of epochs. ``wv.settings`` contains the rate that
+        was used. With CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that the rate has the same
+        effect as in gensim.
     min_alpha : float
         Final learning rate. The rate decreases linearly over all words of all epochs. If it is left at its default and
         `alpha` is lower, the rate is constant.
@@ -341,7 +341,8 @@ class Word2Vec:
         >>> Word2Vec(model="skipgram").config(window=10).alpha
         0.02
 
-        A basket of three items has two contexts per item, however wide the window is. In many epochs, the rate is lower:
+        A basket of three items has two contexts per item, however wide the window is. For many epochs, the rate is
+        lower:
 
         >>> from fastw2v import Corpus
         >>> baskets = Corpus.from_sentences([["beer", "nuts", "chips"]] * 16, min_count=1)
