@@ -15,7 +15,7 @@ from fastw2v.cli.evaluate import RESTRICT_VOCAB
 from fastw2v.cli.options import FormatName
 from fastw2v.cli.query import analogy, most_similar, plot
 from fastw2v.cli.train import plan, train, word2vec
-from fastw2v.config import TrainingConfig
+from fastw2v.config import AUTO, TrainingConfig
 from fastw2v.corpus import Corpus, find_phrases
 from fastw2v.evaluate import analogies
 from fastw2v.plot import projection, write_map
@@ -36,11 +36,13 @@ def annotations(command: Callable[..., Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("command", [train, plan])
 def test_training_options_have_the_defaults_of_the_estimator(command: Callable[..., Any]):
     ours, theirs = parameters(command), parameters(Word2Vec)
-    own = {"corpus", "output", "plot", "init", "vector_size"} if command is train else {"corpus"}
+    own = {"corpus", "output", "plot", "init", "vector_size", "sample"} if command is train else {"corpus"}
     for name in set(ours) - own - (CORPUS_OPTIONS - {"min_count", "workers", "max_vocab"}):
         assert ours[name].default == theirs[name].default, name
     for name in set(ours) & set(parameters(TrainingConfig)) - own:
         assert ours[name].default == getattr(TrainingConfig, name), name
+    if command is train:
+        assert (ours["sample"].default, theirs["sample"].default) == (None, AUTO)  # an option is a number or missing
 
 
 def test_train_has_an_option_for_each_parameter_of_the_estimator():

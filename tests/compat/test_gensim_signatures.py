@@ -17,6 +17,7 @@ OTHER_PARAMETERS = {
 """Methods with other parameters, and why."""
 OTHER_DEFAULTS = {
     ("Word2Vec", "__init__", "alpha"): "the default rate depends on the model",
+    ("Word2Vec", "__init__", "sample"): "the default threshold depends on the size of the vocabulary",
     ("Word2Vec", "__init__", "workers"): "all processors are used",
     ("Word2Vec", "__init__", "hashfxn"): "it has no effect, because random numbers do not depend on hashes",
     ("Word2Vec", "save", "sep_limit"): "it has no effect, because the model is one file",
