@@ -28,7 +28,7 @@ def test_projector_files(tmp_path: Path) -> None:
             WordVectors([word], matrix[:1]).save(tmp_path / "y.tsv")
     assert not (tmp_path / "y.tsv").exists()
     (tmp_path / "x.metadata.tsv").write_text("a\n")
-    with pytest.raises(FormatError, match="2 rows, but there are 1 words"):
+    with pytest.raises(FormatError, match="2 rows, but words has 1"):
         WordVectors.load(tmp_path / "x.tsv")
     (tmp_path / "x.metadata.tsv").unlink()
     with pytest.raises(FileNotFoundError):

@@ -61,7 +61,7 @@ def test_integer_words_and_counts_of_any_type(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (VectorRecord(WORDS, MATRIX[:6]), "vectors has 6 rows, but there are 7 words"),
+        (VectorRecord(WORDS, MATRIX[:6]), "vectors has 6 rows, but words has 7"),
         (VectorRecord(["a"] * 7, MATRIX), "the word 'a' occurs twice, in rows 0 and 6"),
         (VectorRecord([], MATRIX[:0]), "there are no words"),
         (VectorRecord(WORDS, MATRIX.astype(np.int32)), "vectors is of type int32"),
