@@ -10,9 +10,11 @@ from typing import BinaryIO
 from fastw2v.formats.fasttext import is_fasttext
 from fastw2v.formats.header import match_header, text_start
 from fastw2v.formats.word2vec_text import is_glove_line, parse_rows
+from fastw2v.utils.compression import compression_of
+from fastw2v.utils.encodings import guess_encoding
 from fastw2v.utils.quote import quote, shorten
 
-__all__ = ["describe_content", "is_safetensors", "recognise_content"]
+__all__ = ["describe_content", "has_text_rows", "is_safetensors", "recognise_content"]
 
 _START_BYTES = 2**16
 # A number in a text file has at most this many characters, with the space before it.
@@ -103,6 +105,28 @@ def recognise_content(file: BinaryIO, size: int) -> str | None:
     return "bin" if _are_binary_rows(rows, n_words, n_dims, is_end) else None
 
 
+def has_text_rows(file: BinaryIO) -> bool:
+    r"""Return whether a file is text with a header line and more lines, even if these are not valid rows.
+
+    Parameters
+    ----------
+    file : binary file
+        It is rewound to its beginning.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastw2v.formats.content import has_text_rows
+    >>> has_text_rows(io.BytesIO(b"1 2\nsun 0.5 x\n")), has_text_rows(io.BytesIO(b"1 2\nsun \0\0\0\0\0\0\0\0"))
+    (True, False)
+    """
+    file.seek(0)
+    start = file.read(_START_BYTES)
+    file.seek(0)
+    header = match_header(start[text_start(start) :])
+    return header is not None and b"\n" in start[header[2] :].lstrip() and _is_text(start)
+
+
 def describe_content(file: BinaryIO) -> str | None:
     """Return what a file is and what to do, if it is a well-known kind of file without word vectors, or None.
 
@@ -131,6 +155,10 @@ def describe_content(file: BinaryIO) -> str | None:
         return f"a tar archive that contains {names}; unpack it first, and read the file with the vectors"
     if re.match(rb"\x80[\x02-\x05]", start):
         return "a pickle; if gensim wrote it, use format='gensim'"
+    if compression_of(start[:16]):
+        return "a file that was compressed twice; decompress it once, and read the result"
+    if (guess_encoding(start) or "").startswith("utf-16"):
+        return "UTF-16 text; convert it to UTF-8 first, for example with iconv -f UTF-16"
     for signature, description in _OTHERS:
         if signature.match(start):
             return description

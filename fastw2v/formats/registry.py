@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from fastw2v.formats.content import describe_content, recognise_content
+from fastw2v.formats.content import describe_content, has_text_rows, recognise_content
 from fastw2v.formats.duplicates import check_distinct, keep_first
 from fastw2v.formats.fasttext import is_fasttext, read_fasttext
 from fastw2v.formats.fileio import FormatError, decode_words, open_for_reading
@@ -302,6 +302,8 @@ def _format_by_name(path: Path) -> str | None:
 
 
 def _read(path: Path, format: str | None, errors: str, encoding: str, limit: int | None) -> VectorRecord:
+    if format == "static-embedding" and path.is_file():
+        raise FormatError(f"{path}: a StaticEmbedding is a folder, but this is a file; omit the format")
     if format == "static-embedding" or is_static_embedding(path):
         return read_static_embedding(path)
     with open_for_reading(path) as (file, size):
@@ -330,6 +332,8 @@ def _format_to_read(file: BinaryIO, path: Path, size: int, format: str | None) -
         file.seek(0)
         if description is not None and expected not in ("gensim", "projector"):
             raise FormatError(f"{path}: this is {description}")
+        if expected == "bin" and has_text_rows(file):
+            return "txt"  # damaged, so that the reader of text says where
         return expected or format_of(path)  # raises an error that lists the suffixes
     if expected == "txt" and found == "glove":  # the reader of text files finds out whether there is a header
         return "txt"

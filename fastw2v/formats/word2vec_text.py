@@ -288,9 +288,12 @@ def _parse_chunk(
     except IndexError as error:
         number = error.args[0]
         line = data[start:end].split(b"\n")[number]
+        reason = "The file is damaged or the number of dimensions is wrong"
+        if b"\t" in line:
+            reason = "The word and the numbers must be separated by spaces, not by tabs"
         raise FormatError(
             f"{path}: line {row + number + 1 + header_lines} is {quote(line, 60)}, not a word and {n_dims} float32 "
-            "numbers. The file is damaged or the number of dimensions is wrong"
+            f"numbers. {reason}"
         ) from None
     vectors[row : row + len(words)] = matrix
     return words

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import pickle
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -84,6 +85,22 @@ def test_files_of_the_c_tool_with_a_wrong_binary(tmp_path: Path) -> None:
     assert back.vectors[0].tolist() == [1, -2]
 
 
+def test_damaged_text_with_a_wrong_binary_is_described_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    for data, message in [
+        (b"2 2\ncat 1 x\ndog 3 4\n", "line 2 is b'cat 1 x', not a word and 2 float32 numbers. The file is damaged"),
+        (b"2 3\ncat 1 2\ndog 3 4\n", "line 2 is b'cat 1 2', not a word and 3 float32 numbers"),
+        (b"2 2\ncat\t1\t2\ndog\t3\t4\n", "must be separated by spaces, not by tabs"),
+        (b"2 2\ncat 1 2\ndog 3", "line 3 of 3 is missing"),
+    ]:
+        path.write_bytes(data)
+        for binary in (False, True):
+            with pytest.raises(FormatError, match=re.escape(message)):
+                KeyedVectors.load_word2vec_format(path, binary=binary)
+    with pytest.raises(FormatError, match="a StaticEmbedding is a folder"):
+        read(path, format="static-embedding")
+
+
 def test_a_wrong_no_header_is_corrected(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     ours = vectors(4, 3)
     ours.save_word2vec_format(tmp_path / "v.txt")
@@ -145,6 +162,8 @@ NOT_VECTORS = {
     "encoded corpus": (b"\x89w2v\r\n\x1a\n" + bytes(120), "an encoded corpus; train on it"),
     "pickle": (pickle.dumps({"cat": [1.0]}), "a pickle; if gensim wrote it, use format='gensim'"),
     "utf-16": ("2 2\ncat 1 2\n".encode("utf-16"), "UTF-16 text; convert it to UTF-8 first"),
+    "utf-16 without a mark": ("2 2\ncat 1 2\n".encode("utf-16-le"), "UTF-16 text; convert it to UTF-8 first"),
+    "packed twice": (gzip.compress(bz2.compress(TEXT)), "a file that was compressed twice"),
     "html": (b"<!DOCTYPE html><html>Not found</html>", "a web page; download the file itself"),
     "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
     "npy": (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}", "a NumPy array without words"),
