@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fastw2v import Corpus, Word2Vec, estimate
+from fastw2v.config import TrainingConfig
 from fastw2v.engines import gpu
 from fastw2v.estimate import corpus_head, estimate_memory
 
@@ -88,9 +90,12 @@ def test_the_speed_excludes_the_initialisation_of_the_weights(corpus: Corpus, mo
     initialised: list[np.ndarray] = []
     monkeypatch.setattr("fastw2v.word2vec.uniform_weights", lambda W_in, seed: initialised.append(W_in))
     configs = []
-    monkeypatch.setattr(
-        "fastw2v.engines.eager.train", lambda tables, corpus, config, **options: configs.append((len(corpus), config))
-    )
+
+    def train(tables: Any, corpus: Corpus, config: TrainingConfig, **_: Any) -> np.ndarray:
+        configs.append((len(corpus), config))
+        return np.zeros(config.epochs)
+
+    monkeypatch.setattr("fastw2v.engines.eager.train", train)
     model = Word2Vec(vector_size=16, epochs=7, engine="layers")
     model.estimate(corpus)
     assert len(initialised) == 1

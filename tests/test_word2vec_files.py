@@ -33,7 +33,7 @@ class Saver(gensim.CallbackAny2Vec):
 
     def on_epoch_end(self, model: Any) -> None:
         model.save(str(self.folder / f"{model.trained_epochs}.model"))
-        model.wv.save(str(self.folder / f"{model.trained_epochs}.kv"))
+        model.wv.save(str(self.folder / f"{model.trained_epochs}.safetensors"))
 
 
 def same_weights(one: Any, other: Any) -> bool:
@@ -59,7 +59,7 @@ def test_the_file_of_an_epoch_says_so_and_training_goes_on_from_it(engine: Any, 
     for epoch in (1, 2, 3):
         loaded = type(whole).load(tmp_path / f"{epoch}.model")
         assert loaded.trained_epochs == loaded.wv.settings["trained_epochs"] == epoch
-        assert WordVectors.load(tmp_path / f"{epoch}.kv").settings["trained_epochs"] == epoch
+        assert WordVectors.load(tmp_path / f"{epoch}.safetensors").settings["trained_epochs"] == epoch
         assert loaded.loss_history[-1][0] == epoch * loaded.corpus_total_words
         seeds.add(loaded._run_seed())
     assert len(seeds) == 3

@@ -156,7 +156,7 @@ def test_plan_says_what_a_training_takes(run: Any, corpus: Path, monkeypatch: py
 
 
 def test_without_a_terminal_progress_is_printed_as_lines(run: Any, corpus: Path, tmp_path: Path):
-    options = ("-output", tmp_path / "v.bin", "-min-count", 1, "-negative", 2, "-threads", 1)
+    options = ("-output", tmp_path / "v.bin", "-min-count", 1, "-sample", 0, "-threads", 1)
     loud = run("train", corpus, "--output", tmp_path / "v.bin", "--min-count", 1, "--negative", 2, "--workers", 1)
     (line,) = [line for line in loud.err.splitlines() if "100%" in line]
     assert line.startswith("training: 100%, 24,000 words in ")
