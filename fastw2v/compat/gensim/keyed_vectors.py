@@ -106,6 +106,9 @@ class KeyedVectors(WordVectors):
     def get_vecattr(self, key: Key, attr: str) -> int:
         """Return an attribute of a word. The only supported attribute is ``"count"``.
 
+        If the vectors have no counts, the result is V for the first word, V − 1 for the second and so on, as gensim
+        returns it for files without counts.
+
         Parameters
         ----------
         key : str or int
@@ -116,7 +119,7 @@ class KeyedVectors(WordVectors):
         UnknownWordError
             If the word is not in the vocabulary.
         KeyError
-            If `attr` is not ``"count"``, or the vectors have no counts.
+            If `attr` is not ``"count"``.
 
         Examples
         --------
@@ -128,10 +131,9 @@ class KeyedVectors(WordVectors):
         """
         check_type("attr", attr, str, "'count'")
         row = self.get_index(key)
-        if attr != "count" or self.counts is None:
-            has = "no counts" if self.counts is None else 'only "count"'
-            raise KeyError(f"words have no attribute {quote(attr)}; these vectors have {has}")
-        return int(self.counts[row])
+        if attr != "count":
+            raise KeyError(f"words have no attribute {quote(attr)}; they have only 'count'")
+        return len(self) - row if self.counts is None else int(self.counts[row])
 
     def get_normed_vectors(self) -> Any:
         """Return `unit_vectors`, the vectors scaled to unit length: array, shape (V, D). A NumPy array is read-only.
