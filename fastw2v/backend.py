@@ -300,6 +300,8 @@ def top_k(values: Any, k: int) -> tuple[Any, Any]:
     """
     xp = get_namespace(values)
     n = values.shape[-1]
+    if isinstance(k, bool) or not hasattr(k, "__index__"):
+        raise TypeError(f"top_k: k is {k!r:.80} of type {type(k).__name__}; it must be a whole number")
     if not 0 <= k <= n:
         raise ValueError(f"top_k: k is {k}, but the last axis has {n} elements")
     if hasattr(xp, "argpartition") and k < n // 4:

@@ -189,8 +189,7 @@ class TrainingConfig:
                 f"min_alpha is {self.min_alpha}, but the default initial learning rate is {self.alpha:g}; lower "
                 "min_alpha, or set alpha as well"
             )
-        for name in ("shrink_windows", "deterministic"):
-            check_flag(name, getattr(self, name))
+        check_flags(shrink_windows=self.shrink_windows, deterministic=self.deterministic)
         if self.alpha < self.min_alpha:
             raise ValueError(
                 f"alpha is {self.alpha} and min_alpha is {self.min_alpha}; alpha must not be below min_alpha"
@@ -380,16 +379,17 @@ def check_range(name: str, value: Any, low: float = -math.inf, high: float = mat
         raise ValueError(f"{name} is {quote(value)}; {allowed}")
 
 
-def check_flag(name: str, value: Any) -> None:
-    """Raise TypeError unless `value` is True or False.
+def check_flags(**flags: Any) -> None:
+    """Raise TypeError unless each value is True or False. 0 and 1 are accepted as well, because gensim uses them.
 
     Examples
     --------
-    >>> from fastw2v.config import check_flag
-    >>> check_flag("deterministic", "no")
+    >>> from fastw2v.config import check_flags
+    >>> check_flags(deterministic=True, lower="no")
     Traceback (most recent call last):
         ...
-    TypeError: deterministic is 'no' of type str; it must be True or False
+    TypeError: lower is 'no' of type str; it must be True or False
     """
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} is {quote(value)} of type {type(value).__name__}; it must be True or False")
+    for name, value in flags.items():
+        if not isinstance(value, (Integral, np.bool_)) or value not in (0, 1):
+            raise TypeError(f"{name} is {quote(value)} of type {type(value).__name__}; it must be True or False")

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from fastw2v.backend import free_device_memory
-from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS
+from fastw2v.backend import check_device, free_device_memory
+from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, check_choice, check_integer
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.utils.checks import check_callable, check_type
 from fastw2v.utils.quote import counted
 from fastw2v.utils.system import format_bytes, free_memory
 
@@ -163,6 +164,11 @@ def estimate_memory(corpus: Corpus, *, vector_size: int, epochs: int, device: st
     >>> {item.name: item.bytes for item in estimate.items if not item.held}  # rows are padded to 112 floats
     {'W_in': 1344, 'W_out': 1344, 'sampling tables': 144}
     """
+    check_type("corpus", corpus, Corpus, "a Corpus")
+    check_integer("vector_size", vector_size, minimum=1)
+    check_integer("epochs", epochs, minimum=1)
+    check_device(device)
+    check_choice("engine", engine, ("fused", "layers"))
     V, T, S = len(corpus.vocabulary), len(corpus), corpus.n_sentences
     width = -(-vector_size // 16) * 16 if engine == "fused" else vector_size
     place = "host" if device == "cpu" else "device"
@@ -210,6 +216,8 @@ def corpus_head(corpus: Corpus, tokens: int) -> Corpus:
     >>> head.ids.tolist(), head.offsets.tolist(), len(head.vocabulary)
     ([0, 1, 2], [0, 2, 3], 5)
     """
+    check_type("corpus", corpus, Corpus, "a Corpus")
+    check_integer("tokens", tokens, minimum=1)
     end = int(np.searchsorted(corpus.offsets, tokens, side="right"))
     offsets = corpus.offsets[:end]
     if len(offsets) < 2 or offsets[-1] < min(tokens, len(corpus)):
@@ -240,6 +248,8 @@ def words_per_second(train: Callable[[int], None], n_tokens: int) -> float:
     >>> 0 < speed < 300_000
     True
     """
+    check_callable("train", train, "a function of a number of tokens")
+    check_integer("n_tokens", n_tokens, minimum=1)
     train(WARMUP_TOKENS)  # the first call compiles the kernel
     tokens = min(WARMUP_TOKENS, n_tokens)
     while True:

@@ -25,6 +25,7 @@ from fastw2v.config import (
     Model,
     TrainingConfig,
     check_choice,
+    check_flags,
     check_integer,
     default_alpha,
     default_sample,
@@ -38,7 +39,7 @@ from fastw2v.nn.initializers import copy_known_rows, uniform_weights
 from fastw2v.sampling import rng
 from fastw2v.sampling.chunks import mean_contexts
 from fastw2v.sampling.subsampling import kept_share
-from fastw2v.utils.checks import check_items, check_type, explain_arguments, unknown_parameter
+from fastw2v.utils.checks import check_callable, check_items, check_type, explain_arguments, unknown_parameter
 from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import counted, quote
 from fastw2v.utils.system import available_processors
@@ -349,6 +350,8 @@ class Word2Vec:
         >>> [Word2Vec(model="skipgram", window=100, epochs=epochs).config(baskets).alpha for epochs in (5, 100)]
         [0.06, 0.012]
         """
+        if corpus is not None:
+            check_type("corpus", corpus, Corpus, "a Corpus, or None")
         settings = {
             field.name: getattr(self, field.name) for field in fields(TrainingConfig) if hasattr(self, field.name)
         }
@@ -429,6 +432,7 @@ class Word2Vec:
         >>> Word2Vec(vector_size=4, negative=2).fit([["b", "c", "d"]] * 10, init=model.wv).known_words_
         2
         """
+        _check_progress(progress)
         corpus = self._prepare(corpus, init)
         if problem := _nothing_to_train(corpus):
             raise ValueError(problem)
@@ -551,6 +555,7 @@ class Word2Vec:
         >>> model.build_vocab([["b", "b", "c"]], update=True).wv.index_to_key
         ['b', 'a', 'c']
         """
+        check_flags(update=update)
         if update:
             self._extend_vocabulary(corpus)
         else:
@@ -603,6 +608,11 @@ class Word2Vec:
         >>> model.train([["b", "a"]] * 20, epochs=2).trained_epochs
         3
         """
+        _check_progress(progress)
+        given: dict[str, Any] = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha}
+        given["cbow_grad"] = self._gradient_to_keep()
+        given = {name: value for name, value in given.items() if value is not None}
+        self.config(**given)  # raises an error before the corpus is read
         corpus = self._encode(corpus)
         if problem := _nothing_to_train(corpus):
             log.warning("%s. The weights have not changed", problem)
@@ -611,8 +621,7 @@ class Word2Vec:
         self._select_engine()  # `engine` and `device` may have been set since the last run
         if self.device_ != device:
             self.wv.vectors, self.wv.context_vectors = self._placed(self.wv)
-        given = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha, "cbow_grad": self._gradient_to_keep()}
-        config = self.config(corpus, **{name: value for name, value in given.items() if value is not None})
+        config = self.config(corpus, **given)
         self._train(corpus, config, progress)
         return self
 
@@ -838,6 +847,7 @@ class Word2Vec:
         >>> {item.name: item.bytes for item in estimate.items if item.name in ("W_in", "W_out")}
         {'W_in': 128, 'W_out': 128}
         """
+        check_flags(measure=measure)
         self._select_engine()
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
         estimate = self._estimate(corpus)
@@ -1068,6 +1078,11 @@ def _nothing_to_train(corpus: Corpus) -> str | None:
     )
 
 
+def _check_progress(progress: Any) -> None:
+    if progress is not None:
+        check_callable("progress", progress, "a function of the number of words, the loss and alpha")
+
+
 def check_init(init: WordVectors, vector_size: int) -> None:
     """Raise an error unless `init` is WordVectors with `vector_size` dimensions.
 
@@ -1089,7 +1104,7 @@ def check_init(init: WordVectors, vector_size: int) -> None:
     ValueError: init has vectors of 300 dimensions, but vector_size is 100; set vector_size=300
     """
     if not isinstance(init, WordVectors):
-        raise TypeError(f"init is {init!r}; pass WordVectors, for example from WordVectors.load(path)")
+        raise TypeError(f"init is {quote(init)}; pass WordVectors, for example from WordVectors.load(path)")
     if init.vector_size != vector_size:
         raise ValueError(
             f"init has vectors of {counted(init.vector_size, 'dimension')}, but vector_size is {vector_size}; "

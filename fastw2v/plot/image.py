@@ -7,7 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastw2v.config import check_flags
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.checks import check_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +47,8 @@ def check_picture(path: str | PathLike[str], page: bool = False) -> None:
     ...
     ValueError: map.gif: the suffix '.gif' is not supported for pictures; use one of .png, .svg, .pdf
     """
-    suffix = Path(path).suffix.lower()
+    suffix = check_path("path", path).suffix.lower()
+    check_flags(page=page)
     if page and suffix == ".html":
         return
     if suffix not in IMAGES:

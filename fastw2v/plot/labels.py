@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastw2v.config import check_range
+from fastw2v.utils.checks import check_array, check_items
+
 __all__ = ["label_places"]
 
 
@@ -42,6 +45,10 @@ def label_places(
     array([[ 0.,  8.],
            [nan, nan]])
     """
+    check_array("points", points)
+    check_array("sizes", sizes)
+    check_items("bounds", bounds, "the four numbers left, bottom, right and top")
+    check_range("dot", dot, low=0.0)
     left, bottom, right, top = bounds
     corners = np.full(points.shape, np.nan)
     # Left, bottom, right and top of every obstacle: first the points, then the labels placed so far.

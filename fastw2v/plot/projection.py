@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from fastw2v.backend import to_host
+from fastw2v.config import check_choice, check_integer
+from fastw2v.utils.checks import check_array
 from fastw2v.utils.quote import counted
 
 __all__ = ["Method", "plane"]
@@ -51,8 +53,9 @@ def plane(matrix: Any, method: Method = "pca", seed: int = 1) -> np.ndarray:
            [-0.1 ,  0.19],
            [ 0.76, -0.07]])
     """
-    if method not in get_args(Method):
-        raise ValueError(f"method is {method!r}; it must be one of {', '.join(get_args(Method))}")
+    check_array("matrix", matrix)
+    check_choice("method", method, get_args(Method))
+    check_integer("seed", seed, minimum=0)
     rows = to_host(matrix).astype(np.float64)
     if len(rows) < 3:
         raise ValueError(f"only {counted(len(rows), 'word')} can be drawn; give at least three words")

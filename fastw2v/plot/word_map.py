@@ -7,22 +7,23 @@ from collections.abc import Sequence
 from importlib import resources
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from fastw2v.backend import to_host
+from fastw2v.config import check_choice
 from fastw2v.plot.fonts import drawable
 from fastw2v.plot.image import check_picture, save_figure
 from fastw2v.plot.labels import label_places
 from fastw2v.plot.projection import Method, plane
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.checks import check_items, check_type
 from fastw2v.utils.quote import counted
+from fastw2v.vectors.word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["NEIGHBOURS", "write_map"]
 
@@ -73,7 +74,11 @@ def write_map(
     >>> write_map(wv, "map.png", words=["cat", "dog", "bus"])
     3
     """
+    check_type("vectors", vectors, WordVectors, "WordVectors, such as model.wv")
     check_picture(path, page=True)
+    check_choice("method", method, get_args(Method))
+    if words is not None:
+        check_items("words", words, "a list of words")
     chosen = list(dict.fromkeys(vectors.index_to_key if words is None else words))
     matrix = to_host(vectors[chosen])
     points = plane(matrix, method)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -15,16 +17,21 @@ from fastw2v.backend import get_namespace, to_host
 from fastw2v.utils.quote import counted, quote, shorten
 
 __all__ = [
+    "check_array",
+    "check_callable",
     "check_counts",
     "check_items",
     "check_keys",
     "check_matrix",
+    "check_path",
     "check_type",
     "explain_arguments",
     "index_keys",
     "unknown_parameter",
 ]
 
+MAX_PATH = 4096
+"""Maximum number of characters of a path, that of Linux. Other systems allow fewer."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -52,6 +59,64 @@ def check_type(name: str, value: Any, kind: type | tuple[type, ...], remedy: str
     """
     if not isinstance(value, kind):
         raise TypeError(f"{name} is {quote(value)} of type {type(value).__name__}; pass {remedy}")
+
+
+def check_path(name: str, path: Any) -> Path:
+    """Return a path as a Path, or raise an error if it is not a path, or so long that it is probably a text.
+
+    Raises
+    ------
+    TypeError
+        If `path` is not a string or a path-like object of strings.
+    ValueError
+        If `path` has more than `MAX_PATH` characters or contains a null character.
+
+    Examples
+    --------
+    >>> from fastw2v.utils.checks import check_path
+    >>> check_path("path", "vectors.txt").suffix
+    '.txt'
+    >>> check_path("path", 7)
+    Traceback (most recent call last):
+        ...
+    TypeError: path is 7 of type int; pass a string or a pathlib.Path
+    """
+    if not isinstance(path, str) and not (isinstance(path, os.PathLike) and isinstance(os.fspath(path), str)):
+        raise TypeError(f"{name} is {quote(path)} of type {type(path).__name__}; pass a string or a pathlib.Path")
+    text = os.fspath(path)
+    if len(text) > MAX_PATH or "\0" in text:
+        raise ValueError(f"{name} is {quote(text)}, which cannot be a path; pass the name of a file")
+    return Path(path)
+
+
+def check_array(name: str, array: Any) -> None:
+    """Raise TypeError unless `array` is an array of any library.
+
+    Examples
+    --------
+    >>> from fastw2v.utils.checks import check_array
+    >>> check_array("matrix", [[1.0, 2.0]])
+    Traceback (most recent call last):
+        ...
+    TypeError: matrix is [[1.0, 2.0]] of type list; pass an array
+    """
+    if not hasattr(array, "dtype") or not hasattr(array, "shape"):
+        raise TypeError(f"{name} is {quote(array)} of type {type(array).__name__}; pass an array")
+
+
+def check_callable(name: str, function: Any, remedy: str) -> None:
+    """Raise TypeError unless `function` can be called.
+
+    Examples
+    --------
+    >>> from fastw2v.utils.checks import check_callable
+    >>> check_callable("progress", True, "a function of words, loss and alpha")
+    Traceback (most recent call last):
+        ...
+    TypeError: progress is True of type bool; pass a function of words, loss and alpha
+    """
+    if not callable(function):
+        raise TypeError(f"{name} is {quote(function)} of type {type(function).__name__}; pass {remedy}")
 
 
 def check_items(name: str, value: Any, remedy: str) -> None:
