@@ -27,6 +27,8 @@ IDS = np.array([0, 1, 2, 3, 0, 1, 2, 4] * 4)
 CONTEXTS = np.array([[0, 2], [1, 3]] * 4)
 TARGET = np.array([1, 2] * 4)
 LONGEST_MESSAGE = 400
+LONG = "a text is not a path " * 25_000
+"""A string that may be valid, but is too long for a message."""
 
 ARRAYS = "an array of any library, in a function that training calls for every batch"
 CHECKED_BEFORE = "TrainingConfig has checked the settings"
@@ -386,6 +388,8 @@ def wrong_values(parameter: inspect.Parameter) -> list[Any]:
         values += ["3", True, float("nan") if "float" in kind else 2.5]
     if "None" not in kind and "bool" not in kind and "Any" not in kind:
         values.append(None)
+    if text or "Key" in kind or "Any" in kind:
+        values.append(LONG)
     return values
 
 
@@ -401,13 +405,15 @@ def problem(call: Callable[..., Any], arguments: dict[str, Any], name: str, valu
         if message.startswith(quote(value)):  # a word is named by itself
             message = name
     except Exception as error:
+        if value is LONG:
+            return f"{name}: a message of {len(str(error))} characters" if len(str(error)) > LONGEST_MESSAGE else None
         return f"{name}={value!r}: {type(error).__name__}: {error}"
     else:
-        return f"{name}={value!r} is accepted"
-    if not re.search(rf"\b{name}\b", message):
+        return None if value is LONG else f"{name}={value!r} is accepted"
+    if value is not LONG and not re.search(rf"\b{name}\b", message):
         return f"{name}={value!r}: the message does not name it: {message}"
     if len(message) > LONGEST_MESSAGE:
-        return f"{name}={value!r}: the message has {len(message)} characters"
+        return f"{name}: a message of {len(message)} characters"
     if {path: path.stat().st_mtime_ns for path in Path().rglob("*")} != before:
         return f"{name}={value!r}: a file was written"
     return None
