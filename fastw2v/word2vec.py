@@ -39,7 +39,14 @@ from fastw2v.nn.initializers import copy_known_rows, uniform_weights
 from fastw2v.sampling import rng
 from fastw2v.sampling.chunks import mean_contexts
 from fastw2v.sampling.subsampling import kept_share
-from fastw2v.utils.checks import check_callable, check_items, check_type, explain_arguments, unknown_parameter
+from fastw2v.utils.checks import (
+    check_callable,
+    check_items,
+    check_path,
+    check_type,
+    explain_arguments,
+    unknown_parameter,
+)
 from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import counted, quote
 from fastw2v.utils.system import available_processors
@@ -925,7 +932,7 @@ class Word2Vec:
         """
         from fastw2v import formats
 
-        check_type("path", path, (str, os.PathLike), "a path")
+        check_path("path", path)
         wv = self.wv
         # What was trained, then what has changed since, such as parameters that were set after training.
         settings = self._settings(self.config()) | (wv.settings or {}) | self._state()
@@ -958,7 +965,7 @@ class Word2Vec:
         """
         from fastw2v.formats import FormatError
 
-        check_type("path", path, (str, os.PathLike), "a path")
+        check_path("path", path)
         try:
             vectors = cls._vectors_class.load(path, format="safetensors")
         except FormatError as error:

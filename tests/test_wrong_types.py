@@ -71,6 +71,7 @@ WITHOUT_CHECKS = {
         ARRAYS,
     ),
     "free_device_memory": "needs a GPU",
+    "has_index_for": "any object can be asked for",
     "__contains__": "any object can be asked for",
     "forward": ARRAYS,
     "backward": ARRAYS,
@@ -105,6 +106,8 @@ NOT_YET = {
 }
 """Modules whose errors do not yet name every parameter."""
 UNCHECKED = {
+    "ignore": "None means that nothing is left out",
+    "evaluate_word_pairs.delimiter": "None means the delimiter of the file",
     "get_index.default": "any value can be the default",
     "TrainingConfig.alpha": "None means the default",
     "TrainingConfig.cbow_grad": "None means the default",
@@ -148,6 +151,8 @@ UNCHECKED = {
 }
 """Parameters that are not checked, and why."""
 
+FLAGS = {"sg", "hs", "cbow_mean", "null_word", "sorted_vocab"}
+"""Parameters of gensim that are 0 or 1, for which True and False are accepted as well."""
 TEXT = re.compile(r"\b(?:str|PathLike|Model|CbowGrad|EngineName|Errors|Method|Scoring|Backend|SentenceMethod)\b")
 NUMBER = re.compile(r"\b(?:int|float)\b")
 
@@ -380,7 +385,7 @@ def wrong_values(parameter: inspect.Parameter) -> list[Any]:
     kind = str(parameter.annotation)
     text, number = TEXT.search(kind), NUMBER.search(kind)
     values: list[Any] = [object()]
-    if "bool" in kind:
+    if "bool" in kind or parameter.name in FLAGS:
         values += ["no", 2, None]
     elif text and not number and "Iterable" not in kind and "Sequence" not in kind:
         values += [7, b"cat"]

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
-from fastw2v.config import check_choice, check_integer
+from fastw2v.config import check_choice, check_flags, check_integer
 from fastw2v.evaluate.readers import Question
 from fastw2v.utils.checks import check_type
 from fastw2v.vectors.neighbors import without
@@ -154,6 +154,7 @@ def analogies(
     >>> analogies(wv, questions).overall
     SectionResult(name='overall', correct=1, covered=1, total=2)
     """
+    check_flags(lower=lower)
     answers = answer_questions(vectors, questions, restrict_vocab, lower, method)
     sections = [
         SectionResult(name, answer.count(True), len(answer) - answer.count(None), len(answer))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 
-from fastw2v.utils.checks import check_type
+from fastw2v.utils.checks import check_path, check_type
 from fastw2v.utils.encodings import read_text
 
 __all__ = ["Question", "read_analogies", "read_pairs"]
@@ -46,7 +46,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
     >>> read_analogies("questions.txt")
     {'capitals': [('Athens', 'Greece', 'Paris', 'France'), ('Athens', 'Greece', 'Rome', 'Italy')]}
     """
-    check_type("path", path, (str, PathLike), "a path")
+    check_path("path", path)
     sections: dict[str, list[Question]] = {}
     section = ""
     for number, line in _lines(path):
@@ -95,7 +95,7 @@ def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[
     >>> read_pairs("pairs.txt")
     [('tiger', 'cat', 7.35), ('computer', 'keyboard', 7.62)]
     """
-    check_type("path", path, (str, PathLike), "a path")
+    check_path("path", path)
     check_type("delimiter", delimiter, (str, type(None)), "a string")
     pairs = []
     is_csv = Path(path).suffix.lower() == ".csv"

@@ -10,7 +10,7 @@ from fastw2v.datasets.catalog import load_suite
 from fastw2v.evaluate.analogies import AnalogyResult, analogies
 from fastw2v.evaluate.readers import read_analogies, read_pairs
 from fastw2v.evaluate.word_pairs import PairsResult, word_pairs
-from fastw2v.utils.checks import check_type
+from fastw2v.utils.checks import check_path, check_type
 from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["SuiteResult", "evaluate_suite"]
@@ -89,7 +89,8 @@ def evaluate_suite(
     1.0
     """
     check_type("vectors", vectors, WordVectors, "WordVectors")
-    check_type("folder", folder, (str, PathLike, type(None)), "a path")
+    if folder is not None:
+        check_path("folder", folder)
     check_integer("restrict_vocab", restrict_vocab, minimum=1)
     suite = load_suite(name, folder)
     return SuiteResult(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, to_host
-from fastw2v.config import check_integer
+from fastw2v.config import check_flags, check_integer
 from fastw2v.evaluate.analogies import fold_case, rows_by_spelling
 from fastw2v.evaluate.statistics import bootstrap_interval, correlation, ranks
 from fastw2v.utils.checks import check_items, check_type
@@ -88,6 +88,7 @@ def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lo
     >>> round(result.spearman, 2), round(result.pearson, 2)
     (1.0, 0.87)
     """
+    check_flags(lower=lower)
     check_type("vectors", vectors, WordVectors, "WordVectors")
     check_items("pairs", pairs, "a list of tuples (word, word, score)")
     pairs = list(pairs)

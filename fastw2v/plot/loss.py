@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastw2v.plot.image import check_picture, save_figure
+from fastw2v.utils.checks import check_items, check_type
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,6 +78,8 @@ def write_loss(history: Sequence[tuple[float, float]], path: str | PathLike[str]
     >>> "</svg>" in Path("loss.svg").read_text(encoding="utf-8")
     True
     """
+    check_items("history", history, "a list of pairs, such as Word2Vec.loss_history")
+    check_type("x_label", x_label, str, "a string")
     check_picture(path)
     if not history:
         raise ValueError("history is empty, so there is no loss to draw; train first")

@@ -18,7 +18,7 @@ import numpy as np
 from fastw2v.backend import to_host
 from fastw2v.config import check_integer
 from fastw2v.utils.atomic_write import atomic_write
-from fastw2v.utils.checks import check_type
+from fastw2v.utils.checks import check_path, check_type
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.neighbors import nearest_rows
 from fastw2v.vectors.query import VectorTable, query_matrix, weighted_sum
@@ -248,7 +248,7 @@ class HNSWIndex:
         """
         from fastw2v.formats.safetensors import write_tensors
 
-        check_type("path", path, (str, PathLike), "a path")
+        check_path("path", path)
         self._check_current()
         graph = self._graph.to_bytes()
         metadata = {
@@ -301,7 +301,7 @@ class HNSWIndex:
         """
         from safetensors import SafetensorError, safe_open
 
-        check_type("path", path, (str, PathLike), "a path")
+        check_path("path", path)
         check_type("vectors", vectors, VectorTable, "WordVectors")
         Path(path).open("rb").close()  # raises the usual OSError if the file is missing or unreadable
         try:

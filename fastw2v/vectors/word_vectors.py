@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, to_host
-from fastw2v.config import check_integer, check_range
-from fastw2v.utils.checks import check_counts, check_items, check_keys, check_matrix, check_type, index_keys
+from fastw2v.config import check_flags, check_integer, check_range
+from fastw2v.utils.checks import check_counts, check_items, check_keys, check_matrix, check_path, check_type, index_keys
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
 from fastw2v.vectors.keys import Key, find_row, is_key
@@ -369,6 +369,7 @@ class WordVectors:
         >>> wv.get_vector("dog", norm=True)
         array([0.8, 0.6])
         """
+        check_flags(norm=norm)
         row = find_row(word, self.key_to_index)
         return protected_row(self.unit_vectors if norm else self._vectors, row)
 
@@ -901,6 +902,7 @@ class WordVectors:
         >>> wv.get_mean_vector(["cat", "car"], weights=[3, 1])
         array([0.75, 0.25])
         """
+        check_flags(pre_normalize=pre_normalize, post_normalize=post_normalize, ignore_missing=ignore_missing)
         xp = get_namespace(self._vectors)
         given = _listed("keys", keys)
         factors = [1.0] * len(given)
@@ -1006,6 +1008,7 @@ class WordVectors:
         >>> [(round(similarity, 3), word) for similarity, word in wv.rank_by_centrality(["cat", "dog", "car"])]
         [(0.997, 'dog'), (0.747, 'cat'), (0.664, 'car')]
         """
+        check_flags(use_norm=use_norm)
         given = _listed("words", words)
         known = [word for word in given if word in self]
         if len(known) < len(given):
@@ -1241,7 +1244,7 @@ class WordVectors:
         """
         from fastw2v import formats
 
-        check_type("path", path, (str, PathLike), "a path")
+        check_path("path", path)
         record = formats.VectorRecord(
             self.index_to_key, self._vectors, self.counts, self._context_vectors, self.settings
         )
@@ -1309,7 +1312,7 @@ class WordVectors:
         """
         from fastw2v import formats
 
-        check_type("path", path, (str, PathLike), "a path")
+        check_path("path", path)
         check_type("errors", errors, str, "'strict', 'surrogateescape', 'replace' or 'ignore'")
         if limit is not None:
             check_integer("limit", limit, minimum=1)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import codecs
 import itertools
 from collections.abc import Collection, Iterable, Sequence
 from os import PathLike
@@ -16,12 +15,13 @@ import numpy as np
 
 from fastw2v import formats
 from fastw2v.backend import to_host
-from fastw2v.config import check_integer
+from fastw2v.config import check_flags, check_integer
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.evaluate.analogies import Method, answer_questions
 from fastw2v.evaluate.readers import read_analogies, read_pairs
 from fastw2v.evaluate.word_pairs import pair_cosines
-from fastw2v.utils.checks import check_items, check_matrix, check_type
+from fastw2v.utils.checks import check_items, check_matrix, check_path, check_type
+from fastw2v.utils.encodings import check_encoding
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.keys import Key
 from fastw2v.vectors.normalize import take_rows, unit_rows
@@ -189,6 +189,7 @@ class KeyedVectors(WordVectors):
         >>> kv["dog"]
         array([0.8, 0.6])
         """
+        check_flags(replace=replace)
         unit = self.unit_vectors
         if replace:
             self.vectors = unit
@@ -576,7 +577,7 @@ class KeyedVectors(WordVectors):
         >>> KeyedVectors.load("vectors.kv").counts.tolist()
         [5, 4, 1]
         """
-        check_type("fname_or_handle", fname_or_handle, (str, PathLike), "a path")
+        check_path("fname_or_handle", fname_or_handle)
         if ignore:
             raise ValueError(f"ignore is {quote(ignore)}, but all attributes are stored; leave ignore empty")
         if format is None and Path(fname_or_handle).suffix.lower() in _OWN_SUFFIXES:
@@ -629,7 +630,7 @@ class KeyedVectors(WordVectors):
         >>> KeyedVectors.load("vectors.kv", mmap="r").most_similar("cat", topn=1)
         [('dog', 0.8)]
         """
-        check_type("fname", fname, (str, PathLike), "a path")
+        check_path("fname", fname)
         return super().load(fname, format, errors=errors, limit=limit, encoding=encoding, duplicates=duplicates)
 
     def save_word2vec_format(
@@ -689,8 +690,10 @@ class KeyedVectors(WordVectors):
         dog 4.0 3.0
         car 0.0 1.0
         """
-        check_type("fname", fname, (str, PathLike), "a path")
-        check_type("fvocab", fvocab, (str, PathLike, type(None)), "a path")
+        check_flags(binary=binary, write_header=write_header, append=append)
+        check_path("fname", fname)
+        if fvocab is not None:
+            check_path("fvocab", fvocab)
         check_type("prefix", prefix, str, "a string")
         check_type("sort_attr", sort_attr, str, "'count'")
         if append:
@@ -773,8 +776,10 @@ class KeyedVectors(WordVectors):
         >>> kv.index_to_key, kv["dog"].tolist()
         (['cat', 'dog'], [4.0, 3.0])
         """
-        check_type("fname", fname, (str, PathLike), "a path")
-        check_type("fvocab", fvocab, (str, PathLike, type(None)), "a path")
+        check_flags(binary=binary, no_header=no_header)
+        check_path("fname", fname)
+        if fvocab is not None:
+            check_path("fvocab", fvocab)
         check_type("unicode_errors", unicode_errors, str, "'strict', 'surrogateescape', 'replace' or 'ignore'")
         try:
             datatype = np.dtype(datatype)
@@ -847,7 +852,8 @@ class KeyedVectors(WordVectors):
         >>> score, sections[0]["correct"]
         (0.5, [('MAN', 'KING', 'WOMAN', 'QUEEN')])
         """
-        check_type("analogies", analogies, (str, PathLike), "a path")
+        check_flags(case_insensitive=case_insensitive, dummy4unknown=dummy4unknown)
+        check_path("analogies", analogies)
         if similarity_function not in _METHODS:
             raise ValueError(f"similarity_function is {quote(similarity_function)}; it must be one of {list(_METHODS)}")
         questions = read_analogies(analogies)
@@ -932,9 +938,10 @@ class KeyedVectors(WordVectors):
         >>> round(float(spearman.statistic), 3), oov_ratio
         (1.0, 25.0)
         """
+        check_flags(case_insensitive=case_insensitive, dummy4unknown=dummy4unknown)
         from scipy import stats
 
-        check_type("pairs", pairs, (str, PathLike), "a path")
+        check_path("pairs", pairs)
         _check_encoding(encoding)
         judgments = read_pairs(pairs, delimiter)
         searched = len(self) if restrict_vocab is None else restrict_vocab
@@ -955,8 +962,7 @@ class KeyedVectors(WordVectors):
 
 def _check_encoding(encoding: str) -> None:
     """Raise an error unless the encoding is UTF-8."""
-    check_type("encoding", encoding, str, "'utf8'")
-    if codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig"):
+    if check_encoding(encoding) not in ("utf-8", "utf-8-sig"):
         raise ValueError(
             f"encoding is {quote(encoding)}, but must be UTF-8; convert the file first, for example with iconv"
         )

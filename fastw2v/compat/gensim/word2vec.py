@@ -14,11 +14,21 @@ import numpy as np
 
 from fastw2v.backend import to_host
 from fastw2v.compat.gensim.keyed_vectors import KeyedVectors
-from fastw2v.config import AUTO, MIN_COUNT, CbowGrad, Model, TrainingConfig, check_choice, check_integer
+from fastw2v.config import (
+    AUTO,
+    MIN_COUNT,
+    CbowGrad,
+    Model,
+    TrainingConfig,
+    check_choice,
+    check_flags,
+    check_integer,
+    check_range,
+)
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import ProgressFunction
 from fastw2v.engines.selection import EngineName
-from fastw2v.utils.checks import check_items, check_type, explain_arguments
+from fastw2v.utils.checks import check_items, check_path, check_type, explain_arguments
 from fastw2v.utils.quote import quote
 from fastw2v.word2vec import Word2Vec as Estimator
 
@@ -256,10 +266,8 @@ class Word2Vec(Estimator):
             deterministic=deterministic,
             callbacks=callbacks,
         )
-        if sentences is not None and corpus_file is not None:
-            raise TypeError("sentences and corpus_file are both given; give one of them")
         if sentences is not None or corpus_file is not None:
-            self.fit(sentences if corpus_file is None else corpus_file)
+            self.fit(_one_of("sentences", sentences, corpus_file))
 
     @property
     def alpha(self) -> float:
@@ -344,6 +352,7 @@ class Word2Vec(Estimator):
         self.max_final_vocab = max_vocab
 
     def _check(self) -> None:
+        check_flags(hs=self.hs, cbow_mean=self.cbow_mean, null_word=self.null_word, sorted_vocab=self.sorted_vocab)
         check_choice("sg", self.sg, (0, 1))
         for name, is_offered, instead in (
             ("hs", not self.hs, "hierarchical softmax is not supported; use negative sampling (hs=0)"),
@@ -432,7 +441,7 @@ class Word2Vec(Estimator):
         """
         if trim_rule is not None:
             raise ValueError(f"trim_rule is {quote(trim_rule)}, but {_TRIM_RULE}")
-        super().build_vocab(_one_of(corpus_iterable, corpus_file), update=update)
+        super().build_vocab(_one_of("corpus_iterable", corpus_iterable, corpus_file), update=update)
 
     def train(  # type: ignore[override]  # gensim's parameters and result
         self,
@@ -499,11 +508,14 @@ class Word2Vec(Estimator):
         >>> model.trained_epochs
         7
         """
+        for name, rate in (("start_alpha", start_alpha), ("end_alpha", end_alpha)):
+            if rate is not None:
+                check_range(name, rate, 0.0, 100.0)
         start = self.config().alpha if start_alpha is None else start_alpha
         end = self.min_alpha if end_alpha is None else end_alpha
         if start < end:
             raise ValueError(f"start_alpha is {start} and end_alpha is {end}; start_alpha must not be below end_alpha")
-        corpus = self._encode(_one_of(corpus_iterable, corpus_file))
+        corpus = self._encode(_one_of("corpus_iterable", corpus_iterable, corpus_file))
         epochs = self.epochs if epochs is None else epochs
         own = self.callbacks
         if callbacks:
@@ -637,7 +649,7 @@ class Word2Vec(Estimator):
         >>> Word2Vec.load("word2vec.model").wv.index_to_key
         ['a', 'b']
         """
-        check_type("fname_or_handle", fname_or_handle, (str, os.PathLike), "a path")
+        check_path("fname_or_handle", fname_or_handle)
         if ignore:
             raise ValueError(f"ignore is {quote(ignore)}, but all attributes are stored; leave ignore empty")
         super().save(fname_or_handle)
@@ -671,12 +683,18 @@ class Word2Vec(Estimator):
         >>> model.trained_epochs
         3
         """
-        check_type("fname", fname, (str, os.PathLike), "a path")
+        check_path("fname", fname)
         return super().load(fname)
 
 
-def _one_of(corpus_iterable: Any, corpus_file: str | os.PathLike[str] | None) -> Any:
-    """Return whichever corpus is given; raise TypeError unless exactly one of the two is given."""
-    if (corpus_iterable is None) == (corpus_file is None):
-        raise TypeError("give either corpus_iterable or corpus_file, but not both")
-    return corpus_iterable if corpus_file is None else corpus_file
+def _one_of(name: str, corpus: Any, corpus_file: str | os.PathLike[str] | None) -> Any:
+    """Return whichever corpus is given; raise TypeError unless exactly one of the two is given.
+
+    `name` is the name of the parameter `corpus`.
+    """
+    if (corpus is None) == (corpus_file is None):
+        raise TypeError(f"give either {name} or corpus_file, but not both")
+    if corpus_file is not None:
+        return check_path("corpus_file", corpus_file)
+    check_type(name, corpus, (str, os.PathLike, Iterable, Corpus), "token lists, a path or a Corpus")
+    return corpus
