@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+from fastw2v.config import check_integer
 from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_keys
 
 __all__ = ["VectorRecord", "check_record"]
@@ -88,6 +89,7 @@ class VectorRecord:
         >>> first.words, first.vectors.shape, first.counts.tolist()
         (['sun', 'moon'], (2, 2), [9, 4])
         """
+        check_integer("n", n, minimum=1)
         arrays = [array for array in (self.vectors, self.counts, self.context_vectors) if array is not None]
         if len({array.shape[:1] for array in arrays}) > 1:
             shapes = ", ".join(str(tuple(array.shape)) for array in arrays)

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from fastw2v.config import check_integer
 from fastw2v.formats.content import describe_content, has_text_rows, recognise_content
 from fastw2v.formats.duplicates import check_distinct, keep_first
 from fastw2v.formats.fasttext import is_fasttext, read_fasttext
@@ -20,6 +21,7 @@ from fastw2v.formats.safetensors import read_safetensors, write_safetensors
 from fastw2v.formats.static_embedding import is_static_embedding, read_static_embedding, write_static_embedding
 from fastw2v.formats.word2vec_bin import read_word2vec_bin, write_word2vec_bin
 from fastw2v.formats.word2vec_text import read_word2vec_text, write_word2vec_text
+from fastw2v.utils.checks import check_path, check_type
 from fastw2v.utils.encodings import check_encoding
 from fastw2v.utils.output_file import COMPRESSIONS, check_compression
 from fastw2v.utils.quote import quote
@@ -77,7 +79,7 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
     >>> format_of("word2vec.model", format="gensim")
     'gensim'
     """
-    path = Path(path)
+    path = check_path("path", path)
     if format is None:
         format = _format_by_name(path)
         if format is None:
@@ -125,7 +127,7 @@ def check_writable(path: str | PathLike[str], format: str | None = None) -> str:
         ...
     fastw2v.formats.fileio.FormatError: vectors.zip: archives are not written; ...
     """
-    path = Path(path)
+    path = check_path("path", path)
     if path.suffix.lower() in _ARCHIVES:
         raise FormatError(
             f"{path}: archives are not written; to compress the file, use a name such as {_bare(path).stem}.txt.gz"
@@ -203,9 +205,9 @@ def read(
     >>> read("glove.txt", limit=1).index_to_key
     ['sun']
     """
-    path = Path(path)
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit is {limit}; it must be at least 1")
+    path = check_path("path", path)
+    if limit is not None:
+        check_integer("limit", limit, minimum=1)
     if duplicates not in ("error", "first"):
         raise ValueError(f"duplicates is {quote(duplicates)}; it must be 'error' or 'first'")
     if errors not in _DECODING_ERRORS:
@@ -255,7 +257,8 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
     sun 0.5 1.0
     moon 0.25 -1.0
     """
-    path = Path(path)
+    check_type("record", record, VectorRecord, "a VectorRecord")
+    path = check_path("path", path)
     kind = check_writable(path, format)
     try:
         check_record(record)
