@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import to_host
-from fastw2v.config import MIN_COUNT
+from fastw2v.config import MIN_COUNT, check_flags, check_integer
 from fastw2v.corpus import w2v_file
 from fastw2v.corpus.columns import column_values, is_column, is_missing, is_table, only_column
 from fastw2v.corpus.indexer import IndexedText, TextIndexer, index_text
@@ -39,6 +39,7 @@ from fastw2v.corpus.sources import (
     text_size,
 )
 from fastw2v.corpus.vocabulary import Counts, Vocabulary, WordSelection, kind_of_words
+from fastw2v.utils.checks import check_path, check_type
 from fastw2v.utils.encodings import check_encoding
 from fastw2v.utils.output_file import open_text_for_writing
 from fastw2v.utils.progress import Progress
@@ -158,6 +159,7 @@ class Corpus:
         >>> corpus.vocabulary.words
         ['the', 'sat']
         """
+        _check_reading(lower, workers)
         selection = WordSelection(min_count, max_vocab, include, exclude, counts)
         if errors not in ("strict", "replace", "ignore"):
             raise ValueError(f"errors is {quote(errors)}; it must be 'strict', 'replace' or 'ignore'")
@@ -212,6 +214,8 @@ class Corpus:
         >>> corpus.vocabulary.words
         ['the', 'sat']
         """
+        check_type("lines", lines, Iterable, "a list of strings")
+        _check_reading(lower, workers)
         selection = WordSelection(min_count, max_vocab, include, exclude, counts)
         if isinstance(lines, (str, bytes, os.PathLike)):
             raise TypeError(
@@ -266,6 +270,7 @@ class Corpus:
         >>> Corpus.from_sentences([[880012, 17, 5], [17, 5]], min_count=1).vocabulary.words
         [17, 5, 880012]
         """
+        check_type("sentences", sentences, Iterable, "a list of token lists, or read a file with Corpus.from_text")
         selection = WordSelection(min_count, max_vocab, include, exclude, counts)
         if isinstance(sentences, (str, bytes, os.PathLike)):
             raise TypeError(
@@ -324,6 +329,8 @@ class Corpus:
         >>> corpus.vocabulary.words, corpus.vocabulary.counts.tolist()
         ([0, 1, 2, 3], [1, 1, 0, 2])
         """
+        if vocabulary is not None:
+            check_type("vocabulary", vocabulary, Vocabulary, "a Vocabulary")
         tokens = _integers(ids, "ids")
         if tokens.size == 0:
             raise ValueError("there are no ids; a corpus must have at least one token")
@@ -394,6 +401,8 @@ class Corpus:
         >>> Corpus.from_walks([[70, 10, 30], [30, 10]]).vocabulary.words
         [10, 30, 70]
         """
+        if vocabulary is not None:
+            check_type("vocabulary", vocabulary, Vocabulary, "a Vocabulary")
         dtype = getattr(walks, "dtype", None)
         if dtype is None or (isinstance(dtype, np.dtype) and dtype.hasobject):  # lists, or a column of lists
             return cls._from_walk_lists(walks, vocabulary)
@@ -456,6 +465,7 @@ class Corpus:
         >>> Corpus.load("corpus.w2v")
         <Corpus of 4 tokens in 2 sentences, 3 words>
         """
+        check_path("path", path)
         return cls(*w2v_file.read(Path(path)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -482,6 +492,7 @@ class Corpus:
         >>> Corpus.load("corpus.w2v").vocabulary.words
         ['the', 'cat', 'dog']
         """
+        check_path("path", path)
         w2v_file.write(Path(path), self.ids, self.offsets, self.vocabulary)
 
     def write_text(self, path: str | os.PathLike[str]) -> None:
@@ -506,6 +517,7 @@ class Corpus:
         >>> Path("frequent.txt").read_text(encoding="utf-8")
         'the sat\nthe sat\n'
         """
+        check_path("path", path)
         words = [str(word) for word in self.vocabulary.words]
         for word in words:
             if word.split() != [word]:
@@ -637,8 +649,8 @@ def as_corpus(
     if not is_column(source):
         if not isinstance(source, Iterable):
             raise TypeError(
-                f"cannot make a corpus from {type(source).__name__}; pass a path, token lists, a column of strings or "
-                "an integer array"
+                f"cannot make a corpus from {type(source).__name__}; the source must be a path, token lists, a column "
+                "of strings or an integer array"
             )
         return Corpus.from_sentences(source, min_count, max_vocab=max_vocab, counts=counts)
     values = iter(column_values(source))
@@ -661,6 +673,12 @@ def _counted(blocks: Iterator[TextBlock], progress: Progress) -> Iterator[TextBl
         # The size differs from that of the files if they are not UTF-8 or do not end with a line feed.
         progress.update(done if progress.total is None else min(done, progress.total))
         yield block
+
+
+def _check_reading(lower: Any, workers: Any) -> None:
+    check_flags(lower=lower)
+    if workers is not None:
+        check_integer("workers", workers, minimum=1)
 
 
 def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:

@@ -11,12 +11,14 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from fastw2v.config import check_choice, check_integer, check_range
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Vocabulary, order_by_count
+from fastw2v.utils.checks import check_items, check_type
 from fastw2v.utils.quote import quote
 
 __all__ = ["ENGLISH_CONNECTOR_WORDS", "Phrases", "Scoring", "find_phrases", "join_phrases"]
@@ -116,18 +118,18 @@ def find_phrases(
     >>> find_phrases(corpus, min_count=1, threshold=1.0, connector_words=ENGLISH_CONNECTOR_WORDS).scores
     {('new', 'york'): 2.0, ('bank', 'of', 'america'): 2.0}
     """
-    if min_count < 1:
-        raise ValueError(f"min_count is {min_count}; it must be at least 1")
-    if scoring not in ("default", "npmi"):
-        raise ValueError(f"scoring is {scoring!r}; it must be 'default' or 'npmi'")
+    check_type("corpus", corpus, Corpus, "a Corpus")
+    check_integer("min_count", min_count, minimum=1)
+    check_range("threshold", threshold)
+    check_choice("scoring", scoring, get_args(Scoring))
+    check_type("delimiter", delimiter, str, "a string")
     if scoring == "default" and not threshold > 0:
         raise ValueError(f"threshold is {threshold}; it must be above 0 with the default scoring")
     if scoring == "npmi" and not -1 <= threshold <= 1:
         raise ValueError(f"threshold is {threshold}; it must be between -1 and 1 with npmi scoring")
     if not delimiter or any(character.isspace() for character in delimiter):
-        raise ValueError(f"delimiter is {delimiter!r}; it must be a non-empty string without white space")
-    if isinstance(connector_words, str):
-        raise TypeError(f"connector_words is the string {quote(connector_words)}; it must be a list of words")
+        raise ValueError(f"delimiter is {quote(delimiter)}; it must be a non-empty string without white space")
+    check_items("connector_words", connector_words, "a list of words")
     _check_strings(corpus)
     words = corpus.vocabulary.words
     V = len(words)
@@ -219,6 +221,8 @@ def join_phrases(corpus: Corpus, phrases: Phrases) -> Corpus:
     >>> joined.ids.tolist()
     [0, 1, 2, 3, 0]
     """
+    check_type("corpus", corpus, Corpus, "a Corpus")
+    check_type("phrases", phrases, Phrases, "the result of find_phrases")
     _check_strings(corpus)
     words = corpus.vocabulary.words
     left, right, found = _found(corpus, phrases)

@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from fastw2v.config import check_integer
 from fastw2v.corpus.indexer import IndexedText
+from fastw2v.utils.checks import check_items, check_path, check_type
 from fastw2v.utils.compression import read_decompressed
 from fastw2v.utils.encodings import guess_encoding
 from fastw2v.utils.output_file import open_text_for_writing
@@ -82,6 +84,7 @@ class Vocabulary:
     """
 
     def __init__(self, words: Sequence[Any], counts: np.ndarray | Sequence[int]) -> None:
+        check_items("words", words, "a list of words")
         self.words: list[Any] = list(words)
         kind = kind_of_words(self.words)
         if self.words and kind is None:
@@ -119,6 +122,8 @@ class Vocabulary:
         >>> Vocabulary.from_counts({"cat": 2, "the": 5, "zebra": 1}, min_count=2).words
         ['the', 'cat']
         """
+        check_type("counts", counts, Mapping, "a dictionary")
+        _check_limits(min_count, max_vocab)
         words = list(counts)
         numbers = _checked_counts(list(counts.values()))
         order = order_by_count(numbers, min_count, max_vocab)
@@ -150,6 +155,7 @@ class Vocabulary:
         >>> Vocabulary.load("vocabulary.txt")
         <Vocabulary of 2 words, 7 occurrences>
         """
+        check_path("path", path)
         words: list[str] = []
         counts: list[int] = []
         seen: set[str] = set()
@@ -197,6 +203,7 @@ class Vocabulary:
         >>> Path("vocabulary.txt").read_text(encoding="utf-8")
         'the 5\ncat 2\n'
         """
+        check_path("path", path)
         for word in map(str, self.words):
             if not word or "\n" in word:
                 raise ValueError(
@@ -281,13 +288,13 @@ class WordSelection:
         exclude: Iterable[Any],
         counts: Counts | None,
     ) -> None:
-        if not isinstance(min_count, (int, np.integer)) or min_count < 0:
-            raise ValueError(f"min_count is {min_count!r}; it must be an integer of at least 0")
-        if max_vocab is not None and (not isinstance(max_vocab, (int, np.integer)) or max_vocab < 1):
-            raise ValueError(f"max_vocab is {max_vocab!r}; it must be an integer of at least 1, or None for no limit")
-        for name, words in (("include", include), ("exclude", exclude)):
-            if isinstance(words, str):
-                raise TypeError(f"{name} is the string {quote(words)}; it must be a list of words")
+        _check_limits(min_count, max_vocab)
+        check_items("include", include, "a list of words")
+        check_items("exclude", exclude, "a list of words")
+        if counts is not None:
+            check_type(
+                "counts", counts, (Vocabulary, Mapping, str, os.PathLike), "a Vocabulary, a dictionary or a path"
+            )
         self.min_count = min_count
         self.max_vocab = max_vocab
         self.include = frozenset(include)
@@ -395,6 +402,12 @@ class WordSelection:
             words_missing = counted(len(missing), "word")
             log.warning("%s in include cannot be found in %s: %s", words_missing, name, quote(missing))
         return order_by_count(counts, self.min_count, self.max_vocab, include, exclude)
+
+
+def _check_limits(min_count: Any, max_vocab: Any) -> None:
+    check_integer("min_count", min_count, minimum=0)
+    if max_vocab is not None:
+        check_integer("max_vocab", max_vocab, minimum=1)
 
 
 def kind_of_words(words: Sequence[Any]) -> type | None:

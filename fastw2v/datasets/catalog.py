@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from fastw2v.datasets.download import find_file
+from fastw2v.utils.checks import check_path
 from fastw2v.utils.encodings import read_text
+from fastw2v.utils.quote import quote
 
 __all__ = [
     "SUITES",
@@ -100,7 +102,7 @@ def load_ptb(split: str = "train") -> tuple[np.ndarray, dict[str, int], dict[int
     """
     split = "valid" if split == "val" else split
     if split not in ("train", "valid", "test"):
-        raise ValueError(f"split is {split!r}; it must be 'train', 'valid' or 'test'")
+        raise ValueError(f"split is {quote(split)}; it must be 'train', 'valid' or 'test'")
     train = _ptb_words("train")
     id_to_word = dict(enumerate(dict.fromkeys(train)))
     word_to_id = {word: i for i, word in id_to_word.items()}
@@ -192,8 +194,10 @@ def load_word_pairs(name: str = "wordsim353") -> Path:
     ...     read_pairs(load_word_pairs("rg65"))
     [('gem', 'jewel', 3.94)]
     """
-    if name not in WORD_PAIRS:
-        raise ValueError(f"there is no set of word pairs named {name!r}; the sets are {', '.join(WORD_PAIRS)}")
+    if not isinstance(name, str) or name not in WORD_PAIRS:
+        raise ValueError(
+            f"there is no set of word pairs with the name {quote(name)}; the sets are {', '.join(WORD_PAIRS)}"
+        )
     return find_file(WORD_PAIRS[name])
 
 
@@ -232,8 +236,10 @@ def load_suite(name: str = "english", folder: str | PathLike[str] | None = None)
     >>> suite.analogies.name, list(suite.pairs)
     ('word_analogy_korean.txt', ['wordsim353-korean'])
     """
-    if name not in SUITES:
-        raise ValueError(f"there is no suite named {name!r}; the suites are {', '.join(SUITES)}")
+    if folder is not None:
+        check_path("folder", folder)
+    if not isinstance(name, str) or name not in SUITES:
+        raise ValueError(f"there is no suite with the name {quote(name)}; the suites are {', '.join(SUITES)}")
     analogies, sets = SUITES[name]
     try:
         return Suite(name, find_file(analogies, folder), {one: find_file(WORD_PAIRS[one], folder) for one in sets})

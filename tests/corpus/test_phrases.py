@@ -129,5 +129,5 @@ def test_integers_have_no_phrases():
         find_phrases(numbers, 1, 0.1)
     with pytest.raises(TypeError, match="the words of the corpus are integers"):
         join_phrases(numbers, find_phrases(words, 1, 0.1))
-    with pytest.raises(TypeError, match="connector_words is the string 'of the'"):
+    with pytest.raises(TypeError, match="connector_words is 'of the' of type str"):
         find_phrases(words, 1, 0.1, connector_words="of the")

@@ -135,7 +135,7 @@ def test_paths_of_evaluation_sets(folder: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("content")
         assert load() == path
-    with pytest.raises(ValueError, match=r"no set of word pairs named 'toefl'; the sets are mc30, men"):
+    with pytest.raises(ValueError, match=r"no set of word pairs with the name 'toefl'; the sets are mc30, men"):
         datasets.load_word_pairs("toefl")
 
 
@@ -163,7 +163,7 @@ def test_a_suite_is_found_in_a_folder(folder: Path, tmp_path: Path, name: str):
 
 
 def test_suites_that_are_not_there(tmp_path: Path, folder: Path):
-    with pytest.raises(ValueError, match="no suite named 'french'; the suites are english, korean"):
+    with pytest.raises(ValueError, match="no suite with the name 'french'; the suites are english, korean"):
         datasets.load_suite("french")
     with pytest.raises(NotADirectoryError, match=r"the data folder .*nowhere"):
         datasets.load_suite("korean", tmp_path / "nowhere")
