@@ -375,7 +375,9 @@ def check_range(name: str, value: Any, low: float = -math.inf, high: float = mat
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} is {quote(value)} of type {type(value).__name__}; it must be a number")
     if not low <= value <= high or abs(value) == math.inf:  # type: ignore[operator]
-        allowed = "it must be finite" if low == -math.inf else f"it must lie between {low} and {high}"
+        allowed = f"it must lie between {low} and {high}"
+        if high == math.inf:
+            allowed = "it must be finite" if low == -math.inf else f"it must be finite and at least {low}"
         raise ValueError(f"{name} is {quote(value)}; {allowed}")
 
 

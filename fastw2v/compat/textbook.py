@@ -24,6 +24,7 @@ import numpy as np
 
 from fastw2v import nn
 from fastw2v.backend import get_device, get_namespace, to_device, to_host
+from fastw2v.config import check_flags, check_integer, check_range
 from fastw2v.datasets.catalog import load_ptb
 from fastw2v.formats.fileio import FormatError, cast
 from fastw2v.formats.record import VectorRecord
@@ -34,6 +35,7 @@ from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, AdaGrad, Adam
 from fastw2v.plot.loss import FIGURE_SIZE, draw_loss
 from fastw2v.sampling.negatives import UnigramSampler
+from fastw2v.utils.checks import check_array, check_items, check_path, check_type
 from fastw2v.vectors.neighbors import ranked
 from fastw2v.vectors.normalize import at_least_single, unit_rows
 from fastw2v.vectors.word_vectors import WordVectors
@@ -163,8 +165,7 @@ def preprocess(text: str) -> tuple[np.ndarray, dict[str, int], dict[int, str]]:
     >>> id_to_word[5], word_to_id["."]
     ('hello', 6)
     """
-    if not isinstance(text, str):
-        raise TypeError(f"text is of type {type(text).__name__}; it must be a string")
+    check_type("text", text, str, "a string")
     words = text.lower().replace(".", " .").split(" ")
     word_to_id: defaultdict[str, int] = defaultdict(itertools.count().__next__)
     corpus = np.array([word_to_id[word] for word in words], dtype=np.int64)
@@ -212,8 +213,8 @@ def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]
     >>> print(target)
     [1 2 3 4 1 5]
     """
-    if window_size < 1:
-        raise ValueError(f"window_size is {window_size}; it must be at least 1")
+    check_array("corpus", corpus)
+    check_integer("window_size", window_size, minimum=1)
     xp = get_namespace(corpus)
     n = max(0, corpus.shape[0] - 2 * window_size)
     if n == 0:
@@ -252,8 +253,8 @@ def convert_one_hot(corpus: Any, vocab_size: int) -> Any:
     [[0 0 1]
      [1 0 0]]
     """
-    xp = get_namespace(corpus)
     _require_ids(corpus, vocab_size)
+    xp = get_namespace(corpus)
     return xp.astype(corpus[..., None] == xp.arange(vocab_size, device=get_device(corpus)), xp.int32)
 
 
@@ -292,8 +293,7 @@ def create_co_matrix(corpus: Any, vocab_size: int, window_size: int = 1) -> np.n
      [0 1 0 0 0 0 1]
      [0 0 0 0 0 1 0]]
     """
-    if window_size < 1:
-        raise ValueError(f"window_size is {window_size}; it must be at least 1")
+    check_integer("window_size", window_size, minimum=1)
     _require_ids(corpus, vocab_size)
     ids = to_host(corpus)
     counts = np.zeros((vocab_size, vocab_size), np.int32)
@@ -333,6 +333,9 @@ def ppmi(C: Any, verbose: bool = False, eps: float = 1e-8) -> np.ndarray:
     >>> print(W[0].round(3))
     [0.    1.807 0.    0.    0.    0.    0.   ]
     """
+    check_array("C", C)
+    check_flags(verbose=verbose)
+    check_range("eps", eps)
     counts = to_host(C)
     S = counts.sum(axis=0, dtype=np.float64)
     expected = np.where(S > 0, S, np.inf)  # so that words that do not occur give 0 rather than 0 / 0
@@ -344,6 +347,8 @@ def ppmi(C: Any, verbose: bool = False, eps: float = 1e-8) -> np.ndarray:
 
 def _require_ids(corpus: Any, vocab_size: int) -> None:
     """Raise ValueError unless all ids lie in 0..V − 1."""
+    check_array("corpus", corpus)
+    check_integer("vocab_size", vocab_size, minimum=1)
     xp = get_namespace(corpus)
     low, high = (int(xp.min(corpus)), int(xp.max(corpus))) if 0 not in corpus.shape else (0, -1)
     if low < 0 or high >= vocab_size:
@@ -423,6 +428,10 @@ class Trainer(nn.Trainer):
         >>> "</svg>" in Path("loss.svg").read_text(encoding="utf-8")
         True
         """
+        if path is not None:
+            check_path("path", path)
+        if ylim is not None:
+            check_items("ylim", ylim, "two numbers")
         if not self.loss_history:
             raise ValueError("there is no loss to plot yet; call fit() first")
         try:
@@ -466,6 +475,9 @@ def cos_similarity(x: Any, y: Any, eps: float = 1e-8) -> Any:
     >>> print(cos_similarity(np.array([0.0, 0.0]), np.array([1.0, 1.0])))
     0.0
     """
+    check_array("x", x)
+    check_array("y", y)
+    check_range("eps", eps)
     xp = get_namespace(x, y)
     nx = x / (xp.sqrt(xp.sum(x * x)) + eps)
     ny = y / (xp.sqrt(xp.sum(y * y)) + eps)
@@ -504,6 +516,11 @@ def most_similar(
      i: 0.7071...
      hello: 0.0
     """
+    check_type("query", query, str, "a word")
+    check_type("word_to_id", word_to_id, Mapping, "a dictionary")
+    check_type("id_to_word", id_to_word, Mapping, "a dictionary")
+    check_array("word_matrix", word_matrix)
+    check_integer("top", top, minimum=0)
     if query not in word_to_id:
         print(f"{query} is not found")
         return []
@@ -568,6 +585,13 @@ def analogy(
      queen: 2.236...
      child: 0.447...
     """
+    for name, word in (("a", a), ("b", b), ("c", c), ("answer", answer)):
+        if word is not None or name != "answer":
+            check_type(name, word, str, "a word")
+    check_type("word_to_id", word_to_id, Mapping, "a dictionary")
+    check_type("id_to_word", id_to_word, Mapping, "a dictionary")
+    check_array("word_matrix", word_matrix)
+    check_integer("top", top, minimum=0)
     for word in (a, b, c) if answer is None else (a, b, c, answer):
         if word not in word_to_id:
             print(f"{word} is not found")
@@ -622,6 +646,10 @@ def save_params(
     >>> WordVectors.load("cbow_params.safetensors")
     WordVectors(2 words, 2 dimensions, float16)
     """
+    check_path("path", path)
+    check_array("word_vecs", word_vecs)
+    check_type("word_to_id", word_to_id, Mapping, "a dictionary")
+    check_type("id_to_word", id_to_word, Mapping, "a dictionary")
     words = _words_by_id(word_to_id, id_to_word, word_vecs.shape[0])
     half = cast(to_host(word_vecs), np.dtype(np.float16), Path(path))
     vectors = WordVectors(words, half)  # checks the shape
@@ -659,6 +687,7 @@ def load_params(path: str | PathLike[str]) -> dict[str, Any]:
     >>> print(params["word_vecs"][params["word_to_id"]["say"]])
     [-1.  2.]
     """
+    check_path("path", path)
     with Path(path).open("rb") as file:
         if file.read(1) == b"\x80":
             raise FormatError(f"{path}: this looks like a pickle; read the book's pickle with load_textbook_pickle")
@@ -706,6 +735,7 @@ def load_textbook_pickle(path: str | PathLike[str]) -> dict[str, Any]:
     >>> load_textbook_pickle("cbow_params.pkl")["id_to_word"]
     {0: 'you', 1: 'say'}
     """
+    check_path("path", path)
     path = Path(path)
     data = path.read_bytes()
     try:

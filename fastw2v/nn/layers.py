@@ -19,9 +19,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastw2v.backend import get_device, get_namespace, is_numpy
-from fastw2v.config import CbowGrad, cbow_grad_exponent
+from fastw2v.config import CbowGrad, cbow_grad_exponent, check_integer, check_range
 from fastw2v.nn.sparse import RowSparseGradient
 from fastw2v.sampling.negatives import UnigramSampler
+from fastw2v.utils.checks import check_array
 
 
 class Embedding:
@@ -69,6 +70,7 @@ class Embedding:
     """
 
     def __init__(self, W: Any) -> None:
+        check_array("W", W)
         if not get_namespace(W).isdtype(W.dtype, "real floating"):
             raise TypeError(f"W is an array of {W.dtype}; the table of a layer must be an array of floats")
         if W.ndim != 2:
@@ -588,6 +590,9 @@ class NegativeSamplingLoss:
     """
 
     def __init__(self, W: Any, corpus: Any = None, power: float = 0.75, sample_size: int = 5, seed: int = 1) -> None:
+        check_integer("sample_size", sample_size, minimum=1)
+        check_range("power", power)
+        check_integer("seed", seed)
         self.sample_size = sample_size
         self.sampler = None if corpus is None else UnigramSampler(corpus, power, sample_size, seed)
         self.positive = EmbeddingDot(W)

@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastw2v.backend import get_device, get_namespace
-from fastw2v.config import CbowGrad
+from fastw2v.config import CbowGrad, check_integer
 from fastw2v.nn.initializers import normal_weights
 from fastw2v.nn.layers import ContextMean, Embedding, NegativeSamplingLoss
+from fastw2v.utils.checks import check_array
 
 
 class _Model:
@@ -31,8 +32,9 @@ class _Model:
         seed: int = 1,
     ) -> None:
         for name, value in (("vocab_size", vocab_size), ("hidden_size", hidden_size), ("window_size", window_size)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}; it must be at least 1")
+            check_integer(name, value, minimum=1)
+        check_integer("seed", seed)
+        check_array("corpus", corpus)
         xp = get_namespace(corpus)
         if not xp.isdtype(corpus.dtype, "integral"):
             raise TypeError(f"corpus must be an array of integer word ids, not of {corpus.dtype}")
@@ -76,6 +78,9 @@ class _Model:
         >>> model.word_vecs is W_in
         True
         """
+        check_array("W_in", W_in)
+        check_array("W_out", W_out)
+        check_integer("negative", negative, minimum=1)
         model = cls.__new__(cls)
         model._compose(W_in, NegativeSamplingLoss(W_out, sample_size=negative), **settings)
         return model

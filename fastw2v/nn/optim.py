@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastw2v.backend import get_namespace, scatter_add, set_rows
+from fastw2v.config import check_range
 from fastw2v.nn.sparse import RowSparseGradient
 
 
@@ -46,6 +47,9 @@ class SGD:
     """
 
     def __init__(self, lr: float = 0.01, max_row_norm: float | None = None) -> None:
+        check_range("lr", lr, low=0.0)
+        if max_row_norm is not None:
+            check_range("max_row_norm", max_row_norm, low=0.0)
         self.lr = lr
         self.max_row_norm = max_row_norm
 
@@ -117,6 +121,8 @@ class AdaGrad:
     """
 
     def __init__(self, lr: float = 0.01, eps: float = 1e-7) -> None:
+        check_range("lr", lr, low=0.0)
+        check_range("eps", eps, low=0.0)
         self.lr = lr
         self.eps = eps
         self.s: list[Any] = []
@@ -196,6 +202,10 @@ class Adam:
     """
 
     def __init__(self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-7) -> None:
+        for name, value in (("lr", lr), ("eps", eps)):
+            check_range(name, value, low=0.0)
+        for name, value in (("beta1", beta1), ("beta2", beta2)):
+            check_range(name, value, 0.0, 1.0)
         self.lr = lr
         self.beta1 = beta1
         self.beta2 = beta2

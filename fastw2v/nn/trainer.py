@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from fastw2v.backend import get_device, get_namespace, is_cupy, is_numpy, on_device_of, to_host
+from fastw2v.config import check_flags, check_integer, check_range
 from fastw2v.nn.sparse import RowSparseGradient, add_gradients, coalesce_in_order
 from fastw2v.sampling import rng
+from fastw2v.utils.checks import check_array, check_callable
 from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 from fastw2v.utils.progress import Progress
 
@@ -54,6 +56,11 @@ class Trainer:
     """
 
     def __init__(self, model: Any, optimizer: Any, seed: int = 1, deterministic: bool = False) -> None:
+        for name in ("forward", "backward"):
+            check_callable(f"model.{name}", getattr(model, name, None), "a model such as CBOW, or one of your own")
+        check_callable("optimizer.update", getattr(optimizer, "update", None), "an optimiser such as SGD")
+        check_integer("seed", seed)
+        check_flags(deterministic=deterministic)
         self.model = model
         self.optimizer = optimizer
         self.seed = seed
@@ -130,8 +137,14 @@ class Trainer:
         [1.0, 2.0, 3.0]
         """
         for name, value in (("max_epoch", max_epoch), ("batch_size", batch_size), ("eval_interval", eval_interval)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}; it must be at least 1")
+            if value is not None or name != "eval_interval":
+                check_integer(name, value, minimum=1)
+        if max_grad is not None:
+            check_range("max_grad", max_grad, low=0.0)
+        if show is not None:
+            check_flags(show=show)
+        check_array("contexts", contexts)
+        check_array("target", target)
         size = target.shape[0]
         if contexts.shape[0] != size or not size:
             raise ValueError(

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.config import check_integer, check_range
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import AliasTable, alias_draw, alias_table, noise_weights
+from fastw2v.utils.checks import check_array
 
 __all__ = ["UnigramSampler", "negative_pools"]
 
@@ -87,11 +89,13 @@ class UnigramSampler:
     """
 
     def __init__(self, corpus: Any, power: float, sample_size: int, seed: int = 1) -> None:
+        check_array("corpus", corpus)
+        check_range("power", power)
+        check_integer("sample_size", sample_size, minimum=1)
+        check_integer("seed", seed)
         counts = np.bincount(to_host(corpus))
         if np.count_nonzero(counts) < 2:
             raise ValueError("negative sampling needs a corpus with at least two different words")
-        if sample_size < 1:
-            raise ValueError(f"sample_size is {sample_size}; it must be at least 1")
         xp = get_namespace(corpus)
         device = get_device(corpus)
         weights = noise_weights(counts, power)
