@@ -6,6 +6,7 @@ import difflib
 import functools
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -32,6 +33,8 @@ __all__ = [
 
 MAX_PATH = 4096
 """Maximum number of characters of a path, that of Linux. Other systems allow fewer."""
+MAX_NAME = 255
+"""Maximum number of characters of a file or a folder in a path."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -69,7 +72,8 @@ def check_path(name: str, path: Any) -> Path:
     TypeError
         If `path` is not a string or a path-like object of strings.
     ValueError
-        If `path` has more than `MAX_PATH` characters or contains a null character.
+        If `path` has more than `MAX_PATH` characters, a name in it has more than `MAX_NAME`, or it contains a null
+        character.
 
     Examples
     --------
@@ -84,7 +88,7 @@ def check_path(name: str, path: Any) -> Path:
     if not isinstance(path, str) and not (isinstance(path, os.PathLike) and isinstance(os.fspath(path), str)):
         raise TypeError(f"{name} is {quote(path)} of type {type(path).__name__}; pass a string or a pathlib.Path")
     text = os.fspath(path)
-    if len(text) > MAX_PATH or "\0" in text:
+    if len(text) > MAX_PATH or max(map(len, re.split(r"[/\\]", text))) > MAX_NAME or "\0" in text:
         raise ValueError(f"{name} is {quote(text)}, which cannot be a path; pass the name of a file")
     return Path(path)
 

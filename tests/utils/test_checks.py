@@ -1,10 +1,19 @@
 """Checks of arguments: types, and parameters that do not exist."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 
-from fastw2v.utils.checks import check_items, check_keys, check_type, explain_arguments, index_keys, unknown_parameter
+from fastw2v.utils.checks import (
+    check_items,
+    check_keys,
+    check_path,
+    check_type,
+    explain_arguments,
+    index_keys,
+    unknown_parameter,
+)
 
 
 class Keywords:
@@ -57,3 +66,21 @@ def test_messages_are_short_for_any_value():
     messages = [str(error.value) for error in (wrong_type, string, twice, mixed, position)]
     messages.append(unknown_parameter(word, ["window"], "Word2Vec", {}))
     assert max(map(len, messages)) < 300
+
+
+@pytest.mark.parametrize("path", ["", "a/b.txt", "a" * 255, "a/" * 2000, Path("a.txt"), "ä\n"])
+def test_paths(path):
+    assert check_path("path", path) == Path(path)
+
+
+@pytest.mark.parametrize("path", [None, 7, b"a.txt", ["a.txt"], object()])
+def test_what_is_no_path(path):
+    with pytest.raises(TypeError, match=r"^fname is .*; pass a string or a pathlib.Path$"):
+        check_path("fname", path)
+
+
+@pytest.mark.parametrize("path", ["a" * 256, "a/" * 3000, "a\0b", Path("a" * 1_000_000)])
+def test_a_text_is_no_path(path):
+    with pytest.raises(ValueError, match=r"^fname is '.*', which cannot be a path; pass the name of a file$") as caught:
+        check_path("fname", path)
+    assert len(str(caught.value)) < 200
