@@ -37,9 +37,10 @@ class _Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         options = option_names(self)
-        values = {options[name]: value for name, value in ctx.params.items() if name in options}
+        values = {options.get(one.name, str(one.metavar)): ctx.params.get(one.name) for one in self.params}
         if self.name == "word2vec":
-            options, values = word2vec_c.OPTIONS, dict(itertools.pairwise(ctx.args))
+            options = word2vec_c.OPTIONS
+            values = {name: value for name, value in itertools.pairwise(ctx.args) if name.startswith("-")}
         try:
             with messages_as_notes(options):
                 return super().invoke(ctx)

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from fastw2v.cli.output import note, one_line
-from fastw2v.utils.quote import shorten
+from fastw2v.utils.quote import quote, shorten
 
-__all__ = ["EXPECTED", "describe", "messages_as_notes", "option_names", "options_for_parameters"]
+__all__ = ["EXPECTED", "describe", "messages_as_notes", "option_names", "options_for_parameters", "parameters_as"]
 
 EXPECTED = (ValueError, TypeError, OSError, KeyError, RuntimeError, ArithmeticError, MemoryError, ImportError)
 """Errors that are reported without a traceback."""
@@ -76,7 +76,7 @@ def options_for_parameters(message: str, options: Mapping[str, str], arguments: 
         "kept": "|".join([QUOTED, *kept]),
         "assigned": rf"{start}(?P<name>{name})=(?P<value>'(?:[^'\\]|\\.)*'|[\w+-]+(?:\.\w+)*)",
         "snake": rf"{start}(?:{snake}){end}",
-        "subject": rf"{clause}(?:{name})(?= (?:is|has|contains|must|cannot)\b)",
+        "subject": rf"{clause}(?:{name})(?= (?:is|has|contains|drops|must|cannot)\b)",
         "apposition": rf"{clause}(?:{name})(?= ')",  # device 'cuda' cannot be used
         "object": rf"\b(?P<verb>{VERBS}) (?P<noun>{name}){end}",
     }
@@ -103,19 +103,37 @@ def describe(error: BaseException, options: Mapping[str, str], values: Mapping[s
     options : mapping of str to str
         Options by parameter name.
     values : mapping of str to object
-        Values by option. If the message begins with a path or a quoted word from the value of an option, the option is
-        put before it.
+        Values by the name of an option or an argument. If the message begins with a path or a quoted word from the
+        value of an option, the option is put before it. If it calls the value ``path`` or ``source``, as the library
+        does, this name is replaced.
     """
     message = options_for_parameters(one_line(error), options, sys.argv[1:])
-    begin = message.split(": ")[0] if ": " in message else message.split(" ")[0]
-    for option, value in values.items():
+    for label, value in values.items():
         items = value if isinstance(value, list) else [value]
-        if begin in map(str, items) or begin in (repr(word) for item in items for word in str(item).split()):
-            message = f"{option} {message}"
+        words = [repr(word) for item in items for word in str(item).split()]
+        begins = [text for text in [*map(str, items), *words] if re.match(rf"{re.escape(text)}(?:[:,]? )", message)]
+        if begins and label.startswith("-"):
+            message = f"{label} {message}"
+            break
+        if re.match("(?:path|source) is ", message) and any(quote(str(item)) in message for item in items):
+            message = f"{label} is {message.partition(' is ')[2]}"
             break
     for argument in filter(lambda one: len(one) > LONGEST_ARGUMENT, sys.argv[1:]):
         message = message.replace(argument, shorten(argument, LONGEST_ARGUMENT))
     return shorten(message, LONGEST_MESSAGE)
+
+
+@contextmanager
+def parameters_as(options: Mapping[str, str]) -> Iterator[None]:
+    """Context manager in which the messages of ValueErrors name options instead of parameters.
+
+    It is needed if a parameter of the library corresponds to different options, or to an option of another command.
+    """
+    try:
+        yield
+    except ValueError as error:
+        error.args = (options_for_parameters(str(error), options, sys.argv[1:]),)
+        raise
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def convert(
     as_json: options.AsJson = False,
 ) -> None:
     """Convert a vector file to another format."""
-    check_vector_output(target, target_format)
+    check_vector_output(target, target_format, "--to")
     vectors = WordVectors.load(source, source_format, errors=errors, encoding=encoding, duplicates=duplicates)
     vectors.save(target, target_format)
     _print_written(target, vectors, as_json)

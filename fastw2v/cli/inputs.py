@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastw2v.cli.errors import options_for_parameters
+from fastw2v.cli.errors import parameters_as
 from fastw2v.cli.output import note
 from fastw2v.config import MIN_COUNT, check_integer
 from fastw2v.corpus import Corpus
@@ -86,14 +86,10 @@ def read_corpus(
 
 
 def load_vectors(path: Path) -> WordVectors:
-    """Read a vector file. Errors that name its parameters name the options of convert instead."""
-    try:
+    """Read a vector file. Errors that name parameters of the reader name the options of convert instead."""
+    options = {name: f"fastw2v convert --{name}" for name in ("errors", "encoding", "duplicates")}
+    with parameters_as(options | {"format": "fastw2v convert --from"}):
         return WordVectors.load(path)
-    except ValueError as error:
-        options = {name: f"fastw2v convert --{name}" for name in ("errors", "encoding", "duplicates")}
-        options["format"] = "fastw2v convert --from"
-        error.args = (options_for_parameters(str(error), options, [str(path)]),)
-        raise
 
 
 def read_words(path: Path | None) -> list[str]:

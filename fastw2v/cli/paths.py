@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from fastw2v.cli.errors import parameters_as
 from fastw2v.utils.atomic_write import check_replaceable
 from fastw2v.utils.output_file import check_compression
 
 __all__ = ["check_not_input", "check_output", "check_vector_output"]
 
 
-def check_vector_output(path: Path, format: str | None = None) -> None:
+def check_vector_output(path: Path, format: str | None = None, option: str = "fastw2v convert --to") -> None:
     """Check that word vectors can be written to a path, so that an error is raised before a long run and not after it.
 
     Parameters
@@ -20,6 +21,8 @@ def check_vector_output(path: Path, format: str | None = None) -> None:
     path : Path
     format : str, optional
         One of `fastw2v.formats.FORMATS`. By default, the suffix determines the format.
+    option : str
+        The option that sets the format.
 
     Raises
     ------
@@ -32,7 +35,8 @@ def check_vector_output(path: Path, format: str | None = None) -> None:
     """
     from fastw2v import formats
 
-    kind = formats.check_writable(path, format)
+    with parameters_as({"format": option}):
+        kind = formats.check_writable(path, format)
     if kind == "static-embedding" and path.exists():
         raise FileExistsError(f"{path} already exists; choose the name of a new folder")
     check_output(path)

@@ -189,6 +189,19 @@ def test_a_missing_file_is_named_with_its_option(call: Any):
     failed(call("train", "--include", "min_count"), "error: --include min_count: No such file or directory")
 
 
+def test_other_names_of_a_value_are_replaced(call: Any, run: Any, file: Path):
+    long = "x" * 300
+    failed(run("info", long), "error: FILE is 'xxx", "cannot be a path")
+    failed(call("train", "--init", long), "error: --init ")
+    failed(run("train", "x" * 100_000, "-o", "new.bin"), "error: CORPUS is a text of 100000 characters")
+    failed(run("convert", file, "new.foo"), "use --to NAME, where NAME is safetensors")
+    failed(run("convert", "old.foo", "new.bin"), "old.foo", "No such file")
+    failed(call("train", "--output", "new.foo"), "--output new.foo: unknown", "use fastw2v convert --to NAME")
+    failed(call("word2vec", "-size", "0"), "error: -size is 0")
+    failed(call("evaluate", "--analogies", "corpus.txt"), "error: --analogies corpus.txt, line 1")
+    failed(call("encode", "--exclude", "corpus.txt"), "corpus.txt: --exclude drops all words")
+
+
 def test_every_parameter_has_an_option():
     assert option_names(COMMANDS["train"])["max_vocab"] == "--max-vocab"
     assert option_names(COMMANDS["convert"])["format"] == "--from"

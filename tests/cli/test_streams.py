@@ -83,4 +83,4 @@ def test_errors_that_cannot_be_printed_have_a_status(tmp_path: Path):
 def test_closed_standard_input_is_empty(tmp_path: Path):
     code, _, err = shell("fastw2v train - -o v.bin <&-", tmp_path)
     assert code == 2
-    assert err.splitlines()[-1].startswith("error: -: there are no words")
+    assert err.splitlines()[-1].startswith("error: standard input: there are no words")
