@@ -108,7 +108,7 @@ def load_ptb(split: str = "train") -> tuple[np.ndarray, dict[str, int], dict[int
     word_to_id = {word: i for i, word in id_to_word.items()}
     words = train if split == "train" else _ptb_words(split)
     if strange := set(words) - word_to_id.keys():
-        raise ValueError(f"ptb.{split}.txt contains words that are not in ptb.train.txt, such as {min(strange)!r}")
+        raise ValueError(f"ptb.{split}.txt contains words that are not in ptb.train.txt, such as {quote(min(strange))}")
     corpus = np.fromiter(map(word_to_id.__getitem__, words), dtype=np.int32, count=len(words))
     return corpus, word_to_id, id_to_word
 

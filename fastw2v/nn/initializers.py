@@ -10,6 +10,7 @@ import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, on_device_of, set_rows, to_device, to_host
 from fastw2v.sampling import rng
+from fastw2v.utils.quote import quote
 
 log = logging.getLogger("fastw2v")
 
@@ -153,7 +154,7 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
     if not len(ours):
         raise ValueError(
             f"init has no vector for any of the vocabulary's {len(words):,} words. The vocabulary's most frequent word "
-            f"is {words[0]!r}, and init's first word is {init.index_to_key[0]!r}"
+            f"is {quote(words[0])}, and init's first word is {quote(init.index_to_key[0])}"
         )
     theirs = np.array([init.key_to_index[words[i]] for i in ours.tolist()])
     for W, given in ((W_in, init.vectors), (W_out, init.context_vectors)):
@@ -162,7 +163,7 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
         rows = to_host(given)[theirs]
         if not np.isfinite(rows).all():
             word = words[ours[np.flatnonzero(~np.isfinite(rows).all(axis=1))[0]]]
-            raise ValueError(f"init's vector of {word!r} contains infinite or NaN values")
+            raise ValueError(f"init's vector of {quote(word)} contains infinite or NaN values")
         with on_device_of(W):
             set_rows(W, to_device(ours, device), to_device(rows.astype(np.float32, copy=False), device))
     log.info("%s of %s words start from pretrained vectors", f"{len(ours):,}", f"{len(words):,}")

@@ -139,7 +139,7 @@ def _near_spellings(word: Key, vocabulary: Collection[Key]) -> list[str]:
     same = [variant for variant in variants if variant in vocabulary]  # finds rare words as well
     same = list(dict.fromkeys(same + [key for key in frequent if _folded(key) == _folded(word)]))
     similar = [key for key in frequent if abs(len(key) - len(word)) <= 2 and key not in same]
-    suggestions = [f"{key!r} (same word in {_form(key, word)})" for key in same]
+    suggestions = [f"{quote(key)} (same word in {_form(key, word)})" for key in same]
     return (suggestions + list(map(repr, difflib.get_close_matches(word, similar, n=3))))[:3]
 
 
