@@ -71,6 +71,7 @@ INSTEAD = {
     "hs": "omit it, because hierarchical softmax is not supported; negative sampling is always used",
     "cbow_mean": "omit it, because the contexts are always averaged; cbow_grad selects the scale of the gradient",
     "compute_loss": "omit it, because the loss is always computed; read loss_history after training",
+    **dict.fromkeys(("total_examples", "total_words"), "omit it, because the corpus is counted when it is read"),
     "trim_rule": "use Corpus.from_sentences, which has the parameters include and exclude",
     **dict.fromkeys(
         ("hashfxn", "null_word", "sorted_vocab", "batch_words", "comment"),
@@ -569,6 +570,7 @@ class Word2Vec:
             self._prepare(corpus)
         return self
 
+    @explain_arguments("Word2Vec.train", INSTEAD)
     def train(
         self,
         corpus: Any,

@@ -189,6 +189,12 @@ def test_the_parameters_are_keywords():
         Word2Vec().set_params(size=3)
 
 
+def test_train_has_no_parameters_of_gensim():
+    model = Word2Vec(vector_size=4, engine="layers").build_vocab(themes(50))
+    with pytest.raises(TypeError, match=r"total_examples is not a parameter of Word2Vec.train; omit it"):
+        model.train(themes(50), total_examples=50)
+
+
 def test_every_name_for_which_another_is_proposed_does_not_exist():
     assert not set(INSTEAD) & set(Word2Vec().get_params())
 

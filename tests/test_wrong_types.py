@@ -449,3 +449,20 @@ def test_the_error_names_the_parameter(
         pytest.importorskip("usearch")
     monkeypatch.chdir(folder)
     assert problems(module, owner, function) == []
+
+
+def test_exceptions_are_needed():
+    """Every name in the tables of exceptions belongs to a public class, function, method or parameter."""
+    names: set[str] = set()
+    parameters: set[str] = set()
+    for module in MODULES:
+        for name in importlib.import_module(module).__all__:
+            value = getattr(importlib.import_module(module), name)
+            members = inspect.getmembers(value, callable) if inspect.isclass(value) else []
+            names |= {name, f"{name}.{name}", *(method for method, _ in members)}
+    for module, owner, function in public_calls():
+        call = getattr(importlib.import_module(module), owner or function)
+        own = set(inspect.signature(call if owner in ("", function) else getattr(call, function)).parameters)
+        parameters |= own | {f"{function}.{name}" for name in own}
+    assert set(WITHOUT_CHECKS) - names == set()
+    assert (set(UNCHECKED) | FLAGS) - parameters == set()
