@@ -37,7 +37,8 @@ def polars_columns(polars: Any, values: list[Any]) -> list[Any]:
 def pyarrow_columns(pyarrow: Any, values: list[Any]) -> list[Any]:
     kinds = [pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()]
     if not isinstance(values[0], str):
-        kinds = [pyarrow.list_(pyarrow.string()), pyarrow.large_list(pyarrow.string())]
+        element = pyarrow.string() if isinstance(values[0][0], str) else pyarrow.int64()
+        kinds = [pyarrow.list_(element), pyarrow.large_list(element)]
     columns = [pyarrow.array(values, kind) for kind in kinds]
     columns += [pyarrow.chunked_array([values[:2], values[2:]], kinds[0]), pyarrow.array([values[0], *values])[1:]]
     if isinstance(values[0], str):
@@ -101,7 +102,7 @@ def test_columns_of_token_lists(name: str):
 @pytest.mark.parametrize("name", MAKERS)
 def test_columns_of_lists_of_integers(name: str):
     library = pytest.importorskip(name)
-    for column in MAKERS[name](library, [[880012, 17], [17, 5], [17]]):
+    for column in MAKERS[name](library, [[880012, 17], None, [17, 5], [], [17]]):
         corpus = as_corpus(column, 1)
         assert words_of(corpus) == [[880012, 17], [17, 5], [17]]
         assert corpus.vocabulary.words == [17, 880012, 5]

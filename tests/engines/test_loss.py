@@ -7,6 +7,7 @@ import pytest
 
 from fastw2v.engines import cpu, eager, reference
 from fastw2v.engines.base import Tables
+from fastw2v.nn import SGD
 from tests.engines.cases import corpus_of, train
 
 needs_numba = pytest.mark.skipif(cpu.unavailable_reason() is not None, reason=str(cpu.unavailable_reason()))
@@ -91,7 +92,7 @@ def test_a_corpus_shorter_than_a_tile_and_sentences_without_contexts(engine, mod
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
 @pytest.mark.parametrize("engine", [pytest.param(cpu, marks=needs_numba), eager])
 def test_weights_that_diverge_after_the_last_measured_prediction_are_noticed(engine, model, monkeypatch):
-    monkeypatch.setattr(eager, "MAX_ROW_STEP", np.inf)  # the layers engine would bound the step
+    monkeypatch.setattr(eager, "SGD", lambda lr, max_row_norm: SGD(lr))  # the layers engine would bound the step
     corpus = corpus_of(np.arange(8, dtype=np.int32), [0, 8], V)  # one pool, whose first tile is measured, and one batch
     tables = start()
     tables.W_in[...] = 1e37  # while W_out is zero, the loss is finite, but the steps of W_out are infinite
