@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from fastw2v.utils.compression import read_decompressed
 from fastw2v.utils.quote import quote
 
 __all__ = ["check_encoding", "encoding_of_mark", "guess_encoding", "read_text"]
@@ -137,14 +138,17 @@ def guess_encoding(data: bytes) -> str | None:
 def read_text(path: str | os.PathLike[str]) -> str:
     """Return the text of a small UTF-8 file, such as a list of words, without a byte order mark.
 
-    Text in UTF-16 or UTF-32 is read if it begins with a byte order mark.
+    Text in UTF-16 or UTF-32 is read if it begins with a byte order mark. A compressed file is decompressed.
 
     Raises
     ------
     OSError
         If the file cannot be read.
+    RuntimeError
+        If the file is compressed with zstd, but no module that can decompress it is installed.
     ValueError
-        If the file is not valid in its encoding. The message proposes an encoding that fits.
+        If the file is not valid in its encoding, or its compressed data is damaged. The message proposes an encoding
+        that fits.
 
     Examples
     --------
@@ -159,7 +163,8 @@ def read_text(path: str | os.PathLike[str]) -> str:
         ...
     ValueError: words.txt is not UTF-8: byte 0 is 0xb3 (invalid start byte). It is probably cp949; convert it first, ...
     """
-    data = Path(path).read_bytes()
+    with Path(path).open("rb") as file:
+        data = b"".join(read_decompressed(file, str(path), 1 << 20))
     encoding = encoding_of_mark(data) or "utf-8"
     guess = guess_encoding(data) if b"\x00" in data and encoding == "utf-8" else None
     if guess is None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +88,17 @@ def test_encodings_that_do_not_exist(encoding: Any, error: type[Exception]):
     with pytest.raises(error, match="encoding is") as caught:
         check_encoding(encoding)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_small_files_are_decompressed(tmp_path: Path, compress: Any):
+    path = tmp_path / "words"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        path.write_bytes(compress("고양이 cat\n".encode(encoding)))
+        assert read_text(path) == "고양이 cat\n"
+    path.write_bytes(compress(b"cat" * 100)[:-9])
+    with pytest.raises(ValueError, match="words is cut short"):
+        read_text(path)
 
 
 def test_small_files(tmp_path: Path):
