@@ -47,7 +47,7 @@ def check_distinct(record: VectorRecord, path: Path, errors: str) -> VectorRecor
     >>> check_distinct(VectorRecord(["sun", "moon", "sun"], np.ones((3, 2))), Path("vectors.txt"), "strict")
     Traceback (most recent call last):
         ...
-    fastw2v.formats.fileio.FormatError: vectors.txt: the word 'sun' occurs twice, in rows 0 and 2...
+    fastw2v.formats.fileio.FormatError: vectors.txt: the word 'sun' occurs twice, in rows 1 and 3...
     """
     if not callable(record.words):
         _distinct_words(record, path, errors)
@@ -132,6 +132,6 @@ def _distinct_words(record: VectorRecord, path: Path, errors: str) -> list[Any]:
             f" With errors={errors!r}, different bytes can become the same word; errors='surrogateescape' keeps them."
         )
     raise FormatError(
-        f"{path}: the word {quote(word)} occurs twice, in rows {first} and {row}{more}.{apart} To keep the first "
-        "vector of each word, read the file with duplicates='first'"
+        f"{path}: the word {quote(word)} occurs twice, in rows {first + 1} and {row + 1}{more}.{apart} To keep "
+        "the first vector of each word, read the file with duplicates='first'"
     )

@@ -81,7 +81,7 @@ def test_the_first_rows_are_kept(tmp_path: Path, name: str, caplog: pytest.LogCa
 @pytest.mark.parametrize("name", NAMES)
 def test_duplicates_are_refused_by_default(tmp_path: Path, name: str) -> None:
     path = write_file(tmp_path / name)
-    message = r"'cat' occurs twice, in rows 0 and 2, and 2 more rows repeat a word\. .*duplicates='first'"
+    message = r"'cat' occurs twice, in rows 1 and 3, and 2 more rows repeat a word\. .*duplicates='first'"
     for load in (read, WordVectors.load, KeyedVectors.load):
         with pytest.raises(FormatError, match=message):
             load(path).index_to_key  # noqa: B018  # the words of a safetensors file are read when they are needed
@@ -111,7 +111,7 @@ def test_word2vec_format_keeps_the_first_rows_as_gensim_does(
 def test_words_cut_by_glove(tmp_path: Path) -> None:
     word = "\ufffd" * 333
     (tmp_path / "glove.txt").write_text(f", 0.5 0.25\n{word} 0.1 0.2\ncat 0.5 0.6\n{word} 0.7 0.8\n", encoding="utf-8")
-    with pytest.raises(FormatError, match="occurs twice, in rows 1 and 3") as error:
+    with pytest.raises(FormatError, match="occurs twice, in rows 2 and 4") as error:
         read(tmp_path / "glove.txt")
     assert len(str(error.value)) < 400
     back = KeyedVectors.load_word2vec_format(tmp_path / "glove.txt", no_header=True)
