@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastw2v.corpus.columns import is_missing
-from fastw2v.corpus.signatures import SIGNATURE_BYTES, what_is_not_text
+from fastw2v.corpus.signatures import what_is_not_text
 from fastw2v.utils.compression import compression_of, read_decompressed
 from fastw2v.utils.encodings import SAMPLE_BYTES, check_encoding, encoding_of_mark, guess_encoding
+from fastw2v.utils.file_types import SIGNATURE_BYTES
 from fastw2v.utils.quote import quote, shorten
 
 __all__ = [

@@ -11,7 +11,8 @@ from fastw2v.formats.fasttext import is_fasttext
 from fastw2v.formats.header import match_header, text_start
 from fastw2v.formats.word2vec_text import is_glove_line, parse_rows
 from fastw2v.utils.compression import compression_of
-from fastw2v.utils.encodings import guess_encoding
+from fastw2v.utils.encodings import encoding_of_mark, guess_encoding
+from fastw2v.utils.file_types import file_type
 from fastw2v.utils.quote import quote, shorten
 
 __all__ = ["describe_content", "has_text_rows", "is_safetensors", "recognise_content"]
@@ -24,16 +25,24 @@ _MOST_DIMS = 2**20
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SPACE_OR_CONTROL = re.compile(rb"[\x00-\x20\x7f]")
 _NUMERIC = re.compile(rb"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
-# Other files that users take for vector files, by their first bytes.
-_OTHERS = (
-    (re.compile(rb"7z\xbc\xaf\x27\x1c|Rar!"), "an archive; unpack it first, and read the file that it contains"),
-    (re.compile(rb"\x93NUMPY"), "a NumPy array without words; read it with numpy.load, and pass it to WordVectors"),
-    (re.compile(rb"\x89w2v"), "an encoded corpus; train on it with Word2Vec().fit or fastw2v train"),
-    (re.compile(rb"\xff\xfe|\xfe\xff"), "UTF-16 text; convert it to UTF-8 first, for example with iconv -f UTF-16"),
-    (re.compile(rb"version https://git-lfs"), "a pointer of Git LFS; fetch the file itself with git lfs pull"),
-    (re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE), "a web page; download the file itself"),
-    (re.compile(rb"\x89HDF|PAR1|%PDF|\x89PNG|SQLite"), "a file of another program, which fastw2v cannot read"),
+_WEB_PAGE = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
+# What to do with each kind of file that users take for a vector file. Archives of NumPy have a reader, which says more.
+_CONVERT = (
+    "; fastw2v cannot read vectors from it. Load them with the program that wrote it, and pass them to WordVectors"
 )
+_ADVICE = {
+    "archive": "; unpack it first, and read the file with the vectors",
+    "compressed": "; decompress it first",
+    "document": ", which contains no vectors",
+    "table": _CONVERT,
+    "data": _CONVERT,
+    "array": " without words; read it with numpy.load, and pass it to WordVectors",
+    "corpus": "; train on it with Word2Vec().fit or fastw2v train",
+    "fasttext": ", but it is damaged or of an unknown version; fetch it again",
+    "pickle": "; if gensim wrote it, use format='gensim'",
+    "pointer": "; fetch the file itself with git lfs pull",
+    "other": ", which contains no vectors",
+}
 
 
 def is_safetensors(start: bytes, size: int) -> bool:
@@ -149,19 +158,18 @@ def describe_content(file: BinaryIO) -> str | None:
     file.seek(0)
     start = file.read(_START_BYTES)
     file.seek(0)
-    if start.startswith(b"PK\x03\x04") and (names := _names_in_zip(file)):
-        return f"a zip archive that contains {names}; unpack it first, and read the file with the vectors"
-    if start[257:262] == b"ustar" and (names := _names_in_tar(file)):
-        return f"a tar archive that contains {names}; unpack it first, and read the file with the vectors"
-    if re.match(rb"\x80[\x02-\x05]", start):
-        return "a pickle; if gensim wrote it, use format='gensim'"
+    found = file_type(start)
+    if found is not None and found.kind in _ADVICE:
+        names = _names_in_archive(file) if found.kind == "archive" else ""
+        return found.name + (f" that contains {names}" if names else "") + _ADVICE[found.kind]
     if compression_of(start[:16]):
         return "a file that was compressed twice; decompress it once, and read the result"
-    if (guess_encoding(start) or "").startswith("utf-16"):
-        return "UTF-16 text; convert it to UTF-8 first, for example with iconv -f UTF-16"
-    for signature, description in _OTHERS:
-        if signature.match(start):
-            return description
+    encoding = encoding_of_mark(start) or guess_encoding(start) or ""
+    if encoding.startswith(("utf-16", "utf-32")):
+        name = encoding.upper()
+        return f"{name[:6]} text; convert it to UTF-8 first, for example with iconv -f {name}"
+    if _WEB_PAGE.match(start):
+        return "a web page; download the file itself"
     if _is_prose(start):
         beginning = quote(start[:200].decode("utf-8", "replace").strip(), 40)
         return (
@@ -221,24 +229,20 @@ def _is_prose(start: bytes) -> bool:
     return not any(len(line) > 1 and _NUMERIC.fullmatch(line[-1]) for line in lines)
 
 
-def _names_in_zip(file: BinaryIO) -> str:
+def _names_in_archive(file: BinaryIO) -> str:
+    """Return the names of the first files in a zip or tar archive, or an empty string."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):  # damaged
-        return ""
-    return "" if any(name.endswith(".npy") for name in names) else _some(names)
-
-
-def _names_in_tar(file: BinaryIO) -> str:
-    names: list[str] = []
-    try:
-        with tarfile.open(fileobj=file, mode="r:") as archive:
-            while len(names) < 4 and (member := archive.next()) is not None:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                return _some(archive.namelist())
+        file.seek(0)
+        names: list[str] = []
+        with tarfile.open(fileobj=file, mode="r:") as tar:
+            while len(names) < 3 and (member := tar.next()) is not None:
                 names.append(member.name)
-    except (OSError, ValueError, tarfile.TarError):
-        pass
-    return _some(names)
+        return _some(names)
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile, tarfile.TarError):  # damaged
+        return ""
 
 
 def _some(names: list[str]) -> str:
