@@ -63,11 +63,11 @@ MIN_COUNT = 5
 MIN_RATE = 1e-9
 """Lowest initial learning rate that is allowed."""
 MIN_DEFAULT_ALPHA = 1e-3
-"""Lower bound of the default learning rate."""
+"""Lower bound of the default learning rate, for any number of epochs."""
 MAX_RATE_CONTEXTS = 50
 """Number of contexts above which the default learning rate of skip-gram does not fall any further."""
 FULL_RATE_EPOCHS: dict[Model, int] = {"cbow": 40, "skipgram": 80}
-"""Number of epochs, divided by the root of the median count, above which the default learning rate is lowered."""
+"""This number divided by the root of the median count gives the epochs above which the default rate is lowered."""
 MIN_POOL_SIZE: dict[Model, int] = {"cbow": 24, "skipgram": 32}
 """Lower bound of the default pool size P.
 
@@ -103,8 +103,8 @@ class TrainingConfig:
         Subsampling threshold, from 0 to 1. If a word's share of the corpus exceeds the threshold, some of its
         occurrences are dropped at random. 0 keeps every occurrence.
     alpha : float, optional
-        Initial learning rate. The default is computed by `default_alpha` from the window. `Word2Vec` also considers the
-        sentences and the counts of the corpus.
+        Initial learning rate. By default, the result of `default_alpha` for the window. The default of `Word2Vec` also
+        depends on the sentences and the counts of the corpus.
     min_alpha : float
         Final learning rate. The rate decreases linearly over all tokens of all epochs. If it is left at its default and
         `alpha` is lower, the rate is constant.
@@ -204,16 +204,17 @@ def default_alpha(model: str, cbow_grad: str, contexts: float, epochs: int = 1, 
     """Return the default initial learning rate.
 
     The gradient of a skip-gram target is a sum over its contexts, so more contexts need a lower rate. If most words are
-    trained many times, in many epochs or because the vocabulary is small, a high rate fits the vectors to chance.
-    Above 40 epochs (skip-gram: 80) divided by the root of the median count, the rate is inversely proportional to the
-    number of epochs. The values were found by experiment (`docs/notebook/defaults.md`).
+    trained many times, because there are many epochs or few different words, a high rate fits the vectors to random
+    patterns. Above 40 / √m epochs (skip-gram: 80 / √m), where m is the median count, the rate is therefore inversely
+    proportional to the number of epochs, but at least 0.001. The values were found by experiment
+    (`docs/notebook/defaults.md`).
 
     Parameters
     ----------
     model : {"cbow", "skipgram"}
     cbow_grad : {"mean", "balanced", "sum"}
     contexts : float
-        The window, or the mean number of contexts of a target if this is lower, because the sentences are short.
+        The window. In short sentences, the mean number of contexts of a target, if it is lower.
     epochs : int
         Number of passes over the corpus.
     median_count : float

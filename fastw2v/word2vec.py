@@ -136,11 +136,11 @@ class Word2Vec:
         fewer than 1,000 words.
     alpha : float, optional
         Initial learning rate. By default, 0.2 for CBOW (0.05 with ``cbow_grad="sum"``), and 0.2 / window for skip-gram,
-        but at least 0.004 and at most 0.06. If the sentences are short, skip-gram uses the mean number of contexts of a
-        word instead of the window. For more than 40 / √m epochs (skip-gram: 80 / √m), where m is the median count of
-        the words, the rate is inversely proportional to the number of epochs. ``wv.settings`` contains the rate that
-        was used. With CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that the rate has the same
-        effect as in gensim.
+        but at least 0.004 and at most 0.06. If a word has fewer contexts on average than `window`, because the
+        sentences are short, skip-gram divides by this average. Above 40 / √m epochs (skip-gram: 80 / √m), where m is
+        the median count of the words, the rate is inversely proportional to the number of epochs, but at least 0.001.
+        ``wv.settings`` contains the rate that was used. With CBOW, setting `alpha` changes the default of `cbow_grad`
+        to "sum", so that the rate has the same effect as in gensim.
     min_alpha : float
         Final learning rate. The rate decreases linearly over all words of all epochs. If it is left at its default and
         `alpha` is lower, the rate is constant.
@@ -182,11 +182,11 @@ class Word2Vec:
         Pairs of the number of words trained so far and the mean loss per prediction since the previous pair. A
         prediction is one target of CBOW, or one pair of a target and a context of skip-gram.
     epoch_losses : list of float
-        Mean loss per prediction of each epoch. It varies less than the last entry of `loss_history`. Epochs of an
-        interrupted call are missing; with callbacks, only the interrupted epoch is.
+        Mean loss per prediction of each epoch. It fluctuates less than the entries of `loss_history`. If a call of
+        `fit` or `train` is interrupted, its epochs are missing. With callbacks, only the interrupted epoch is missing.
     trained_epochs : int
-        Number of complete epochs for which the weights have been trained. An epoch that an exception or Ctrl-C
-        interrupts is not counted, although the weights contain what it has learnt.
+        Number of complete epochs for which the weights have been trained. An epoch that is interrupted by an exception
+        or Ctrl-C is not counted, although it has changed the weights.
     corpus_count, corpus_total_words : int
         Numbers of sentences and words in the corpus from which the vocabulary was built. After
         ``build_vocab(update=True)``, those of the corpus that was added.
@@ -197,8 +197,8 @@ class Word2Vec:
     seed_ : int
         The seed that was used.
 
-    Before `fit` or `build_vocab`, attributes other than `loss_history` and `trained_epochs` raise `NotFittedError`,
-    which is an AttributeError.
+    Before `fit` or `build_vocab`, attributes other than `loss_history`, `epoch_losses` and `trained_epochs` raise
+    `NotFittedError`, which is an AttributeError.
 
     Raises
     ------
@@ -327,7 +327,7 @@ class Word2Vec:
         ----------
         corpus : Corpus, optional
             The corpus to train on. The defaults of `alpha` and `sample` depend on its sentences and its vocabulary. If
-            None, they are those of a large text with long sentences.
+            None, the defaults are those of a large text with long sentences.
         **changes
             Settings that override those of the estimator.
 
@@ -350,8 +350,7 @@ class Word2Vec:
         >>> Word2Vec(model="skipgram").config(window=10).alpha
         0.02
 
-        A basket of three items has two contexts per item, however wide the window is. For many epochs, the rate is
-        lower:
+        In a basket of three items, each item has at most two contexts. The rate is lower for many epochs:
 
         >>> from fastw2v import Corpus
         >>> baskets = Corpus.from_sentences([["beer", "nuts", "chips"]] * 16, min_count=1)
@@ -448,7 +447,7 @@ class Word2Vec:
         return self
 
     def transform(self, texts: Any) -> np.ndarray:
-        """Return the mean of the word vectors of each text, as scikit-learn's pipelines need it.
+        """Return the mean of the word vectors of each text, for scikit-learn's pipelines.
 
         Parameters
         ----------
@@ -587,7 +586,7 @@ class Word2Vec:
         Parameters
         ----------
         corpus
-            As for `fit`. Words outside the vocabulary are left out. If no words with neighbours remain, a warning is
+            As for `fit`. Words outside the vocabulary are left out. If no word has a neighbour then, a warning is
             logged, and the weights do not change.
         epochs : int, optional
             By default, the estimator's `epochs`.
@@ -888,7 +887,7 @@ class Word2Vec:
         return {name: _plain(value) for name, value in settings.items()} | self._state()
 
     def _state(self) -> dict[str, Any]:
-        """Return what a file tells about the estimator: its parameters and how far training is."""
+        """Return what a file stores about the estimator: its parameters and the progress of training."""
         given = {name: getattr(self, name) for name in Word2Vec._parameter_names()} | self.get_params()
         parameters = {name: given[name] for name in Word2Vec._parameter_names() if name not in _MACHINE}
         return {
@@ -906,7 +905,7 @@ class Word2Vec:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a safetensors file: both matrices, words, counts, settings and the loss history.
 
-        The file contains the current state, also if `save` is called by a callback or after training was interrupted.
+        `save` can also be called by a callback, or after training was interrupted.
 
         Parameters
         ----------

@@ -68,7 +68,7 @@ Encoding = Annotated[str, typer.Option(metavar="NAME", help="Encoding of the tex
 DecodingErrors = Annotated[
     sources.Errors,
     typer.Option(
-        help="How to handle bytes that are wrong in the encoding: stop with an error, replace them with U+FFFD, or "
+        help="How to handle bytes that are invalid in the encoding: stop with an error, replace them with U+FFFD, or "
         "ignore them."
     ),
 ]
@@ -96,7 +96,7 @@ Sample = Annotated[
     float | None,
     typer.Option(
         help="Subsample words whose relative frequency is above this threshold; 0 keeps all words.",
-        show_default="0.001, or more for fewer than 1,000 words",
+        show_default="0.001, or 1 / V for a vocabulary of V < 1,000 words",
     ),
 ]
 Init = Annotated[
@@ -110,7 +110,7 @@ Alpha = Annotated[
     float | None,
     typer.Option(
         help="Initial learning rate, on the same scale as in gensim and word2vec.c.",
-        show_default="depends on the model",
+        show_default="depends on the model and the corpus",
     ),
 ]
 MinAlpha = Annotated[float, typer.Option(help="Final learning rate.")]

@@ -242,7 +242,7 @@ class Corpus:
         ----------
         sentences : iterable of lists of str, or of lists of int
             Token lists, one per sentence. They are iterated over once and not stored, so a generator can be passed.
-            Integers can be, for example, the numbers of products in a basket or of nodes on a graph walk. They are the
+            Integers can identify, for example, the products in a basket or the nodes of a graph walk. They become the
             words of the vocabulary, and need not be consecutive.
         min_count, max_vocab, include, exclude, counts
             Parameters that select the vocabulary; see `Corpus`.

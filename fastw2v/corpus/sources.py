@@ -134,7 +134,7 @@ def expand_source(source: Source) -> Sources:
     ------
     OSError
         If a file does not exist, a folder contains no files or cannot be read, a pattern matches no files, or a folder
-        contains a broken link or something that is neither a file nor a folder.
+        contains a broken link, a pipe, a socket or a device.
     TypeError
         If a path is not a string or path-like object.
 

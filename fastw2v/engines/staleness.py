@@ -81,7 +81,7 @@ def max_rates(
     kept = counts * (keep / 2.0**32)
     share = kept / max(kept.sum(), 1)
     drawn = noise / noise.sum()
-    # The possible numbers of contexts and their probabilities. Windows wider than the reach have as many as the reach.
+    # The possible numbers of contexts and their probabilities. Wider windows have as many contexts as the reach.
     contexts = 2.0 * np.arange(1, reach + 1)
     probability = np.full(reach, 1 / config.window if config.shrink_windows else 0.0)
     probability[-1] = 1 - probability[:-1].sum()

@@ -20,7 +20,7 @@ __all__ = ["describe_content", "has_text_rows", "is_safetensors", "recognise_con
 _START_BYTES = 2**16
 # A number in a text file has at most this many characters, with the space before it.
 _NUMBER_BYTES = 32
-# Rows with more numbers are not recognised, so that a damaged header does not make a large part of the file be read.
+# Rows with more numbers are not recognised, because a damaged header could cause a large part of the file to be read.
 _MOST_DIMS = 2**20
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SPACE_OR_CONTROL = re.compile(rb"[\x00-\x20\x7f]")
@@ -65,7 +65,7 @@ def is_safetensors(start: bytes, size: int) -> bool:
 
 
 def recognise_content(file: BinaryIO, size: int) -> str | None:
-    r"""Return the format of a file whose contents leave no doubt, or None.
+    r"""Return the format of a file, or None if its contents are ambiguous.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def has_text_rows(file: BinaryIO) -> bool:
 
 
 def describe_content(file: BinaryIO) -> str | None:
-    """Return what a file is and what to do, if it is a well-known kind of file without word vectors, or None.
+    """Return what a file is and what to do, or None unless it is a well-known kind of file without word vectors.
 
     Parameters
     ----------

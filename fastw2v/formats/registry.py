@@ -153,22 +153,23 @@ def read(
     Parameters
     ----------
     path : str or path
-        A file that is compressed with gzip, bz2, xz or zstd is decompressed, whatever its name.
+        A file that is compressed with gzip, bzip2, xz or zstd is decompressed, whatever its name.
     format : str, optional
-        One of `FORMATS`. By default, the contents determine the format, and the suffix does if they leave doubts. A
-        folder is read as a StaticEmbedding. Pickles of gensim are read only if this parameter is "gensim" or the suffix
-        is ``.kv``. If the contents are certainly in another format than `format`, they are read in that format, and a
-        warning is logged.
+        One of `FORMATS`. By default, the format is recognised from the contents, or from the suffix if the contents are
+        ambiguous. A folder is read as a StaticEmbedding. Pickles of gensim are read only if this parameter is "gensim"
+        or the suffix is ``.kv``. If the contents are clearly in another format than `format`, they are read in that
+        format, and a warning is logged.
     errors : {"strict", "surrogateescape", "replace", "ignore"}
         How to handle words that are not in `encoding`, as in `bytes.decode`. Some old tools truncate words in the
         middle of a character. "surrogateescape" preserves the bytes of these words.
     limit : int, optional
         Read only the first `limit` rows. The rest of a ``.bin``, ``.txt``, ``.vec`` or ``.glove`` file is not read.
     encoding : str
-        Encoding of the words in ``.bin``, ``.txt``, ``.vec``, ``.glove`` and ``.tsv`` files. It must extend ASCII.
+        Encoding of the words in ``.bin``, ``.txt``, ``.vec``, ``.glove`` and ``.tsv`` files. It must be a superset of
+        ASCII.
     duplicates : {"error", "first"}
         What to do if a word occurs more than once: raise an error, or keep the first row of each word and log a
-        warning. With "first", there are fewer rows than the file or `limit` states.
+        warning. With "first", the result can have fewer rows than `limit`.
 
     Returns
     -------
@@ -327,7 +328,7 @@ def _read(path: Path, format: str | None, errors: str, encoding: str, limit: int
 
 
 def _format_to_read(file: BinaryIO, path: Path, size: int, format: str | None) -> str:
-    """Return the format of a file by its contents or, if these leave doubts, `format` or the format of its name."""
+    """Return the format of a file by its contents or, if these are ambiguous, `format` or the format of its name."""
     found = recognise_content(file, size)
     expected = format or _format_by_name(path)
     if found is None:

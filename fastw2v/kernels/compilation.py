@@ -1,8 +1,8 @@
 """Compilation of the CPU kernels by Numba, and the folder that keeps their machine code for later processes.
 
 Numba's own cache identifies a function by the path of its file, so each environment of a user would compile the
-kernels again, and it recompiles a function only if that file changes, but not if a module that it imports does. The
-files of this cache are identified by a hash of everything that the machine code depends on.
+kernels again. It also recompiles a function only if that file changes, but not if an imported module changes. The files
+of this cache are identified by a hash of everything that the machine code depends on.
 
 The files are pickles, which can run any code when they are loaded. The folder is therefore used only if it belongs to
 the user and no one else can write to it.
@@ -91,8 +91,8 @@ def cache_folders() -> list[Path]:
 def cache_folder() -> Path | None:
     """Return the folder that keeps the machine code, or None if there is none.
 
-    It is the first of `cache_folders` that this user, and no other user, can write to, or that has machine code and
-    cannot be written to, as in a read-only container. The folder is created if necessary.
+    It is the first of `cache_folders` to which only this user can write. A folder that contains machine code may also
+    be read-only, as in a container. The folder is created if necessary.
 
     Examples
     --------

@@ -3,10 +3,11 @@
 The layers specify word2vec, and every fused kernel is tested against them. They run on the array library and the device
 of their inputs.
 
-Every layer has two lists, `params` and `grads`. ``grads[i]`` is the gradient of the weight ``params[i]``. It exists and
-is zero from the start, and `backward` fills it in place. A model can therefore collect the lists of its layers once, in
-its constructor, and several layers can share a weight. The gradients of the layers below are `RowSparseGradient`
-objects, which can be used like dense arrays. `Trainer` and the optimisers accept dense gradients as well.
+Every layer has two lists, `params` and `grads`. ``grads[i]`` is the gradient of the weight ``params[i]``. The
+constructor creates it as zeros, and `backward` fills it in place. A model can therefore collect the lists of its layers
+once, in its constructor, and several layers can share a weight. The gradients of the layers below are
+`RowSparseGradient` objects, which can be used like dense arrays. `Trainer` and the optimisers accept dense gradients as
+well.
 ``docs/migrate/textbook.md`` shows how to write a layer and a model.
 
 Shapes use V for the size of the vocabulary, D for the dimension of a vector, B for the size of a batch, C for the

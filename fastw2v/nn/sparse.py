@@ -51,8 +51,8 @@ class RowSparseGradient:
 
     The dense gradient has shape (V, D). It is obtained from zeros by adding ``rows[i]`` to row ``ids[i]`` for each i.
 
-    The gradients of layers have a `shape` and can be used like the dense array. Operators, NumPy functions, indexing
-    and the methods of arrays read the gradient, and return dense arrays. The sum of two row-sparse gradients is
+    A gradient with a `shape` can be used like the dense array. The gradients of layers have one. Operators, NumPy
+    functions, indexing and the methods of arrays return dense arrays, but the sum of two row-sparse gradients is
     row-sparse. Assignments and operators such as ``+=`` and ``*=`` change the gradient in place. ``np.asarray(grad)``
     and, on a GPU, ``cupy.asarray(grad)`` equal ``grad.dense()``.
 
@@ -135,7 +135,7 @@ class RowSparseGradient:
         return self.rows.dtype
 
     def assign(self, ids: Any, rows: Any) -> None:
-        """Replace the gradient in place. Lists that contain the gradient then contain the new one.
+        """Replace the gradient in place, so lists that contain the object need not change.
 
         Parameters
         ----------

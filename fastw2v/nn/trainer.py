@@ -110,8 +110,8 @@ class Trainer:
         ------
         ValueError
             If `max_epoch`, `batch_size` or `eval_interval` is below 1, or if `contexts` and `target` are empty or
-            differ in length. Also if the model has more or fewer gradients than weights, or the shapes of a gradient
-            and its weight differ.
+            differ in length, if the model has more or fewer gradients than weights, or if the shapes of a gradient and
+            its weight differ.
         TypeError
             If a weight or a gradient of the model is not an array of floats, or `forward` does not return a number.
         FloatingPointError
@@ -120,7 +120,7 @@ class Trainer:
         Warns
         -----
         UserWarning
-            If a gradient is zero in all batches of the first epoch, so that its weight is not trained. Also if a weight
+            If a gradient is zero in all batches of the first epoch, so that its weight is not trained, or if a weight
             equals the transpose of another but does not share its memory. Neither is checked on a GPU.
 
         Examples
@@ -288,8 +288,8 @@ def merge_shared(params: Sequence[Any], grads: Sequence[Any]) -> tuple[list[Any]
     Parameters
     ----------
     params : sequence of float array
-        Weights. Arrays with the same memory are merged, also if one of them is the transpose of the other. Equal arrays
-        with different memory are different weights.
+        Weights. Arrays that share memory are merged, even if one is the transpose of the other. Equal arrays that do
+        not share memory are different weights.
     grads : sequence of float array or RowSparseGradient
         The gradient of each weight. A gradient that is listed twice for the same weight is counted once.
 

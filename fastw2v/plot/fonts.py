@@ -80,7 +80,7 @@ def _is_upright(entry: object) -> bool:
 
 
 def _characters(path: str) -> set[int]:
-    """Return the code points that a font has, which are none if it has been uninstalled since it was listed."""
+    """Return the code points that a font has, or none if it has been uninstalled since it was listed."""
     from matplotlib import font_manager
 
     try:

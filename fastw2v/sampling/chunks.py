@@ -133,8 +133,8 @@ def shuffle_order(starts: Any, shuffle_block: int, seed: int, epoch: int) -> np.
 def window_reach(window: int, offsets: Any) -> int:
     """Return the largest distance between a target and a context in a corpus.
 
-    This is the window, or less if all sentences are shorter than the window. A window does not leave its chunk, so a
-    sentence of more than `CHUNK_TOKENS` tokens counts as one of `CHUNK_TOKENS`.
+    This is the window, or less if all sentences are shorter. Windows do not cross the ends of chunks, so a longer
+    sentence counts as one of `CHUNK_TOKENS` tokens.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ def read_decompressed(file: Any, name: str, size: int) -> Iterator[bytes]:
     RuntimeError
         If the file is compressed with zstd, but no module that can decompress it is installed.
     ValueError
-        If the compressed data is damaged, cut short or followed by other data.
+        If the compressed data is damaged, truncated or followed by other data.
 
     Examples
     --------

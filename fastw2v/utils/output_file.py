@@ -1,4 +1,4 @@
-"""Files that appear under their names when they are complete, compressed as their suffixes say."""
+"""Output files: written under a temporary name, compressed if the suffix says so, and renamed when complete."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ class WordVectors:
         V distinct words, by convention in order of decreasing frequency. Integers, such as node ids of a graph, are
         supported as well. A callable is called, and its result is checked, when the words are first needed.
     vectors : float array, shape (V, D)
-        Array of any array library, used without copying. The first query caches the unit vectors. If you keep the
-        array and change it in place, call `forget_unit_vectors` afterwards.
+        Array of any array library, used without copying. The first query caches the unit vectors. If you change the
+        array in place later, call `forget_unit_vectors` afterwards.
     counts : integer array, shape (V,), optional
         Number of occurrences of each word in the corpus.
     context_vectors : float array, shape (V, D), optional
@@ -846,7 +846,7 @@ class WordVectors:
         return self._n_similarity(words=words, others=others)
 
     def _n_similarity(self, **lists: Iterable[Key]) -> float:
-        """Return the cosine of the mean vectors of two lists of words, which errors call by their keywords."""
+        """Return the cosine of the mean vectors of two lists of words. The keywords name the lists in errors."""
         xp = get_namespace(self._vectors)
         means = []
         for name, given in lists.items():
@@ -937,13 +937,13 @@ class WordVectors:
             A string is split at white space. Unknown words are ignored.
         method : {"mean", "sif"}
             "mean" averages the vectors of the words. "sif", smooth inverse frequency [1]_, gives frequent words less
-            weight and removes what all texts have in common. It needs the counts of the words.
+            weight and removes the direction that all texts share. It needs the counts of the words.
 
         Returns
         -------
         float array, shape (n, D)
-            An array of the library of the vectors, in at least single precision. The vector of a text without known
-            words is zeros, and the number of such texts is logged as a warning.
+            An array of the library of the vectors, in at least single precision. A text without known words gets a
+            vector of zeros, and a warning gives the number of these texts.
 
         Raises
         ------
@@ -1153,7 +1153,7 @@ class WordVectors:
             Vectors with the same number of dimensions.
         words : iterable of str or int, optional
             Words whose unit vectors are matched. All of them must be in both vocabularies. By default, all common
-            words are used. At least D words are needed, because fewer leave some directions undetermined.
+            words are used. At least D words are needed, because fewer do not determine the rotation.
 
         Returns
         -------
@@ -1266,16 +1266,17 @@ class WordVectors:
         Parameters
         ----------
         path : str or path
-            A file that is compressed with gzip, bz2, xz or zstd is decompressed, whatever its name.
+            A file that is compressed with gzip, bzip2, xz or zstd is decompressed, whatever its name.
         format : str, optional
-            One of `fastw2v.formats.FORMATS`. By default, the format is inferred from the contents of the file and, if
-            these leave doubts, from the suffix.
+            One of `fastw2v.formats.FORMATS`. By default, the format is recognised from the contents of the file, or
+            from the suffix if the contents are ambiguous.
         errors : {"strict", "surrogateescape", "replace", "ignore"}
             How to handle words that are not in `encoding`, as in `bytes.decode`.
         limit : int, optional
             Read only the first `limit` rows.
         encoding : str
-            Encoding of the words in ``.bin``, ``.txt``, ``.vec``, ``.glove`` and ``.tsv`` files. It must extend ASCII.
+            Encoding of the words in ``.bin``, ``.txt``, ``.vec``, ``.glove`` and ``.tsv`` files. It must be a
+            superset of ASCII.
         duplicates : {"error", "first"}
             What to do if a word occurs more than once: raise an error, or keep the first row of each word and log a
             warning.

@@ -735,14 +735,14 @@ class KeyedVectors(WordVectors):
         Parameters
         ----------
         fname : str or path
-            A file that is compressed with gzip, bz2, xz or zstd is decompressed, whatever its name.
+            A file that is compressed with gzip, bzip2, xz or zstd is decompressed, whatever its name.
         fvocab : str or path, optional
             File of counts, with lines of the form ``word count``.
         binary : bool
-            Whether the file is in the binary format. If the contents are certainly in the other format, they are read
-            in that format, and a warning is logged.
+            Whether the file is in the binary format. If the contents are clearly in the other format, they are read in
+            that format, and a warning is logged.
         encoding : str
-            Encoding of the words. It must extend ASCII.
+            Encoding of the words. It must be a superset of ASCII.
         unicode_errors : {"strict", "surrogateescape", "replace", "ignore"}
             How to handle words that are not in `encoding`, as in `bytes.decode`.
         limit : int, optional
@@ -755,8 +755,8 @@ class KeyedVectors(WordVectors):
         Returns
         -------
         KeyedVectors
-            As in gensim, the first row of a word that occurs more than once is kept. A warning gives the number of
-            other rows.
+            As in gensim, the first vector of each word is kept. If words occur more than once, a warning gives the
+            number of rows that were left out.
 
         Raises
         ------
