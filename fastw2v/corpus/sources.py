@@ -358,7 +358,7 @@ def decode_block(block: TextBlock, errors: Errors) -> str:
         )
         raise ValueError(
             f"{block.name} is not UTF-8: byte {block.position + error.start} is {byte:#04x} ({error.reason}). "
-            f"{advice}, or with errors='replace' or errors='ignore'"
+            f"{advice}. To read it as UTF-8 despite such bytes, use errors='replace' or errors='ignore'"
         ) from error
 
 
@@ -479,7 +479,7 @@ def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) 
     if check_encoding(encoding) in ("utf-8", "utf-8-sig"):
         sample = first[:SIGNATURE_BYTES]
         if sample.count(0) > len(sample) // 8 and (guess := guess_encoding(sample)):
-            raise ValueError(f"{name} is not UTF-8. {_proposal(sample, guess)}, or remove its null characters")
+            raise ValueError(f"{name} is not UTF-8. {_proposal(sample, guess)}. In UTF-8 text, remove null characters")
         if len(sample) >= MIN_BINARY_BYTES and sample.count(0) > len(sample) // 3:
             raise ValueError(
                 f"{name} is not UTF-8 text: more than a third of its first {len(sample)} bytes are null. Check that "
@@ -510,7 +510,7 @@ def _proposal(data: bytes, encoding: str) -> str:
     start = next((i for i, word in enumerate(words) if not word.isascii()), 0)
     sample = shorten(" ".join(words[start : start + 4]), 40)
     return (
-        f"It is probably {encoding} ({sample!r}): read it with encoding={encoding!r}, convert it with "
+        f"It is probably {encoding} ({sample!r}). Read it with encoding={encoding!r}, or convert it with "
         f"iconv -f {encoding} -t UTF-8"
     )
 

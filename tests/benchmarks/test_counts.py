@@ -18,9 +18,9 @@ from fastw2v.sampling.subsampling import keep_threshold, keep_tokens
 needs_numba = pytest.mark.skipif(cpu.unavailable_reason() is not None, reason=str(cpu.unavailable_reason()))
 
 CALLS = {"cbow": 160, "skipgram": 154}
-"""Of the array library, for a batch of the layers engine."""
+"""Calls of the array library, for a batch of the layers engine."""
 READS = 4
-"""Of the device by the host, in a run of one chunk: its offsets, the sizes of its batches, its loss, its weights."""
+"""Reads from the device in a run of one chunk: its offsets, the sizes of its batches, its loss, its weights."""
 ARRAYS = {"cbow": 33, "skipgram": 31}
 """Allocated by a compiled kernel for a chunk of 8,192 tokens; each array argument counts as one, in tuples too."""
 BYTES = {"cbow": 6450, "skipgram": 8050}
