@@ -67,7 +67,7 @@ MIN_DEFAULT_ALPHA = 1e-3
 MAX_RATE_CONTEXTS = 50
 """Number of contexts above which the default learning rate of skip-gram does not fall any further."""
 FULL_RATE_EPOCHS: dict[Model, int] = {"cbow": 40, "skipgram": 80}
-"""This number divided by the root of the median count gives the epochs above which the default rate is lowered."""
+"""The default rate is lowered above this number of epochs, divided by the square root of the median count."""
 MIN_POOL_SIZE: dict[Model, int] = {"cbow": 24, "skipgram": 32}
 """Lower bound of the default pool size P.
 

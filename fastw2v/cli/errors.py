@@ -103,9 +103,9 @@ def describe(error: BaseException, options: Mapping[str, str], values: Mapping[s
     options : mapping of str to str
         Options by parameter name.
     values : mapping of str to object
-        Values by the name of an option or an argument. If the message begins with a path or a quoted word from the
-        value of an option, the option is put before it. If it calls the value ``path`` or ``source``, as the library
-        does, this name is replaced.
+        Values by the name of an option or an argument. If the message begins with a path or a quoted word from one of
+        these values, the name is put before it. If the message calls the value ``path`` or ``source``, as the library
+        does, the name replaces this word.
     """
     message = options_for_parameters(one_line(error), options, sys.argv[1:])
     for label, value in values.items():

@@ -86,7 +86,8 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
             raise FormatError(
                 f"{path}: unknown suffix {quote(_bare(path).suffix)}. Supported suffixes are {', '.join(SUFFIXES)}, "
                 f".kv (only for reading), and {', '.join(COMPRESSIONS)} after .bin, .txt, .vec or .glove. For any "
-                f"other suffix, use format='NAME', where NAME is {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+                f"other suffix, use format='NAME', where NAME is {', '.join(FORMATS[:-1])} or, for reading, "
+                f"{FORMATS[-1]}"
             )
     if format not in FORMATS:
         raise FormatError(f"format is {quote(format)}; it must be one of {', '.join(FORMATS)}")

@@ -1,4 +1,4 @@
-"""Files are recognised by their contents: a wrong name, a wrong `binary=`, and files that are no vector files."""
+"""Files are recognised by their contents: a wrong name, a wrong `binary=`, and files that are not vector files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compressed files are recognised by their content, and nothing in them is left out in silence."""
+"""Compressed files are recognised by their content, and nothing in them is left out silently."""
 
 from __future__ import annotations
 
