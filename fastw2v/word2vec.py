@@ -965,8 +965,15 @@ class Word2Vec:
         3
         """
         from fastw2v.formats import FormatError
+        from fastw2v.formats.content import recognise_content
+        from fastw2v.formats.fileio import open_for_reading
 
-        check_path("path", path)
+        path = check_path("path", path)
+        no_model = f"{path} contains vectors, not a model. Read it with WordVectors.load"
+        if path.is_file():
+            with open_for_reading(path) as (file, size):
+                if recognise_content(file, size) not in ("safetensors", None):
+                    raise ValueError(no_model)
         try:
             vectors = cls._vectors_class.load(path, format="safetensors")
         except FormatError as error:
@@ -978,7 +985,7 @@ class Word2Vec:
             ) from error
         settings = vectors.settings or {}
         if vectors.context_vectors is None or vectors.counts is None or "model" not in settings:
-            raise ValueError(f"{path} contains vectors, not a model. Read it with WordVectors.load")
+            raise ValueError(no_model)
         model = cls._from_settings(settings.get("parameters", settings))
         for name in ("trained_epochs", "corpus_count", "corpus_total_words"):
             setattr(model, name, settings.get(name, 0))

@@ -22,7 +22,7 @@ LONGEST_ARGUMENT = 120
 LONGEST_MESSAGE = 600
 """Maximum number of characters of a message."""
 QUOTED = r"""(?<![\w=])'(?:[^'\\]|\\.)*'|(?<![\w=])"(?:[^"\\]|\\.)*\""""
-VERBS = "[Ll]ower|[Rr]aise|[Oo]mit|[Cc]hange|higher|larger|smaller"
+VERBS = "[Ll]ower|[Rr]aise|[Oo]mit|[Cc]hange|[Ss]et|higher|larger|smaller"
 
 
 def option_names(command: Any) -> dict[str, str]:
@@ -78,7 +78,7 @@ def options_for_parameters(message: str, options: Mapping[str, str], arguments: 
         "snake": rf"{start}(?:{snake}){end}",
         "subject": rf"{clause}(?:{name})(?= (?:is|has|contains|drops|must|cannot)\b)",
         "apposition": rf"{clause}(?:{name})(?= ')",  # device 'cuda' cannot be used
-        "object": rf"\b(?P<verb>{VERBS}) (?P<noun>{name}){end}",
+        "object": rf"\b(?P<verb>{VERBS}) (?P<noun>{name}){end}(?!=)",
     }
 
     def replacement(found: re.Match[str]) -> str:
@@ -144,7 +144,8 @@ def messages_as_notes(options: Mapping[str, str]) -> Iterator[None]:
     """
 
     def show(message: object, kind: str = "warning: ") -> None:
-        text = options_for_parameters(" ".join(str(message).split()), options, sys.argv[1:])
+        text = re.sub(r" \(load_word2vec_format: \S+\)", "", " ".join(str(message).split()))  # gensim's interface
+        text = options_for_parameters(text, options, sys.argv[1:])
         note(f"{kind}{shorten(text, LONGEST_MESSAGE)}")
 
     class Notes(logging.Handler):

@@ -57,7 +57,7 @@ def read_projector(path: Path, errors: str, encoding: str = "utf-8") -> VectorRe
     FormatError
         If a file is truncated or damaged.
     OSError
-        If a file cannot be opened.
+        If a file cannot be opened, or there is no file of words.
 
     Examples
     --------
@@ -69,6 +69,11 @@ def read_projector(path: Path, errors: str, encoding: str = "utf-8") -> VectorRe
     >>> dict(zip(record.words, record.vectors.tolist()))
     {'sun': [0.5, 1.0], 'new york': [0.0, -2.0]}
     """
+    if not metadata_path(path).exists():
+        raise FileNotFoundError(
+            f"{path}: there is no file {metadata_path(path).name} in the same folder. A .tsv file contains only the "
+            "vectors; their words are read from this second file"
+        )
     text, words_text = (_read_text(part) for part in (path, metadata_path(path)))
     lines = words_text.split(b"\n")
     if not text or not lines[:-1] or text[-1:] != b"\n" or lines.pop():

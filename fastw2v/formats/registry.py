@@ -46,8 +46,11 @@ FORMATS = ("safetensors", "bin", "txt", "glove", "npz", "projector", "static-emb
 _COMPRESSIBLE = ("bin", "txt", "glove")
 _NAMES = {"bin": "word2vec's binary format", "txt": "word2vec's text format", "glove": "GloVe's text format"}
 _DECODING_ERRORS = ("strict", "surrogateescape", "replace", "ignore")
-# A vector file with such a name would be taken for an archive.
-_ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar")
+# A vector file with such a name would be taken for an archive, or for data in a compression that is not written.
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar")
+_OTHER_COMPRESSIONS = (".lzma", ".z", ".lz", ".lz4", ".lzo", ".br")
+# The parameters of load_word2vec_format for each format.
+_PARAMETERS = {"bin": "binary=True", "txt": "binary=False", "glove": "no_header=True"}
 
 
 def format_of(path: str | PathLike[str], format: str | None = None) -> str:
@@ -114,7 +117,7 @@ def check_writable(path: str | PathLike[str], format: str | None = None) -> str:
     ------
     FormatError
         If the suffix or `format` is unknown, the format can only be read or cannot be compressed as the name says, or
-        the suffix is that of an archive.
+        the suffix is that of an archive or of another compression.
     RuntimeError
         If the name ends in ``.zst``, and no module that can compress it is installed.
 
@@ -126,12 +129,14 @@ def check_writable(path: str | PathLike[str], format: str | None = None) -> str:
     >>> check_writable("vectors.zip", format="txt")
     Traceback (most recent call last):
         ...
-    fastw2v.formats.fileio.FormatError: vectors.zip: archives are not written; ...
+    fastw2v.formats.fileio.FormatError: vectors.zip: .zip files are not written; ...
     """
     path = check_path("path", path)
-    if path.suffix.lower() in _ARCHIVES:
+    bare = _bare(path)  # vectors.tar for vectors.tar.gz
+    if bare.suffix.lower() in _ARCHIVES + _OTHER_COMPRESSIONS:
         raise FormatError(
-            f"{path}: archives are not written; to compress the file, use a name such as {_bare(path).stem}.txt.gz"
+            f"{path}: {bare.suffix} files are not written; to compress the file, use a name such as "
+            f"{bare.stem.removesuffix('.txt')}.txt.gz"
         )
     format = format_of(path, format)
     if format == "gensim":
@@ -311,6 +316,8 @@ def _read(path: Path, format: str | None, errors: str, encoding: str, limit: int
         raise FormatError(f"{path}: a StaticEmbedding is a folder, but this is a file; omit the format")
     if format == "static-embedding" or is_static_embedding(path):
         return read_static_embedding(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, but not a StaticEmbedding; pass the path of a file")
     with open_for_reading(path) as (file, size):
         if size == 0:
             raise FormatError(f"{path}: the file is empty")
@@ -319,7 +326,8 @@ def _read(path: Path, format: str | None, errors: str, encoding: str, limit: int
             return _read_word2vec(file, path, size, kind, errors, encoding, limit)
         if kind in ("safetensors", "npz") and size != path.stat().st_size:
             raise FormatError(
-                f"{path}: {kind} files are not read in compressed form or from a pipe; write the plain file first"
+                f"{path}: {kind} files are not read in compressed form or from a pipe; decompress the file first, or "
+                "write the output of the pipe to a file"
             )
     if kind == "safetensors":
         return read_safetensors(path)
@@ -339,19 +347,19 @@ def _format_to_read(file: BinaryIO, path: Path, size: int, format: str | None) -
             raise FormatError(f"{path}: this is {description}")
         if expected == "bin" and has_text_rows(file):
             return "txt"  # damaged, so that the reader of text says where
-        return expected or format_of(path)  # raises an error that lists the suffixes
+        return format or format_of(path)  # raises an error if the suffix is unknown, or the format is not compressed
     if expected == "txt" and found == "glove":  # the reader of text files finds out whether there is a header
         return "txt"
     if expected == "glove" and found == "txt" and _has_one_dimension(file):
         return "glove"  # the first line can be a header or a row
     if format is not None and format != found:
         log.warning(
-            "%s: the file is in %s, not in %s, and is read as such; use format=%r (load_word2vec_format: binary=%s)",
+            "%s: the file is in %s, not in %s, and is read as such; use format=%r%s",
             path,
             _NAMES.get(found, f"the format {found}"),
             _NAMES.get(format, f"the format {format}"),
             found,
-            found == "bin",
+            f" (load_word2vec_format: {_PARAMETERS[found]})" if found in _PARAMETERS else "",
         )
     return found
 

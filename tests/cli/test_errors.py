@@ -161,6 +161,7 @@ OPTIONS = {
         ("read it with errors='replace' or 'ignore'", "read it with --errors replace or 'ignore'"),
         ("it would fit with vector_size=16, or", "it would fit with --vector-size 16, or"),
         ("set vector_size=300.", "set --vector-size 300."),
+        ("to start from vectors, set window to them", "to start from vectors, set --window to them"),
         ("deterministic=True needs order", "--deterministic needs order"),
         ("device 'cuda' cannot be used: no GPU", "--device 'cuda' cannot be used: no GPU"),
         ("the word 'min_count' is unknown", "the word 'min_count' is unknown"),

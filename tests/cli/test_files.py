@@ -71,6 +71,22 @@ def test_convert_compresses_by_suffix(run: Any, file: Path, tmp_path: Path, suff
     failed(run("convert", file, tmp_path / f"vectors{suffix}"), "unknown suffix")
 
 
+def test_messages_name_the_options_of_the_shell(run: Any, file: Path, tmp_path: Path):
+    written = (["convert", file], "--to"), (["align", file, file, "-o"], "fastw2v convert --to")
+    for command, option in written:
+        for suffix in (".csv", ""):
+            failed(run(*command, tmp_path / f"x{suffix}"), "unknown suffix", f"use {option} NAME")
+        failed(run(*command, tmp_path / "x.tar.gz"), ".tar files are not written", "such as x.txt.gz")
+    odd = tmp_path / "odd.csv"
+    odd.write_bytes(b"1 2 3 4\n" * 9)
+    failed(run("info", odd), "unknown suffix", "use fastw2v convert --from NAME")
+    failed(run("info", tmp_path), "is a folder, but not a StaticEmbedding; pass the path of a file")
+    assert run("convert", file, tmp_path / "x.bin").status == 0
+    converted = run("convert", tmp_path / "x.bin", tmp_path / "x.txt", "--from", "txt")
+    assert converted.err.rstrip().endswith("is read as such; use --from bin")
+    failed(run("train", tmp_path / "x.txt", "-o", tmp_path / "y.bin"), "not text", "set --init to them")
+
+
 def test_inputs_that_are_no_vectors_are_named(run: Any, tmp_path: Path):
     text = tmp_path / "corpus.txt"
     text.write_text("the cat sat on the mat\n" * 3)

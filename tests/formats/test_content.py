@@ -155,7 +155,13 @@ NOT_VECTORS = {
     "tar": (tarred(TEXT), r"a tar archive that contains words/vectors\.txt; unpack it first"),
     "tar.gz": (tarred(TEXT, "w:gz"), r"a tar archive that contains words/vectors\.txt; unpack it first"),
     "tar.xz": (tarred(TEXT, "w:xz"), r"a tar archive that contains words/vectors\.txt; unpack it first"),
-    "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(40), "an archive; unpack it first"),
+    "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(40), "a 7-Zip archive; unpack it first"),
+    "damaged tar": (tarred(TEXT)[:300], "a tar archive; unpack it first"),
+    "lz4": (b"\x04\x22\x4d\x18" + bytes(40), "an lz4 file; decompress it first"),
+    "parquet": (b"PAR1\x15\x04" + bytes(40), "a Parquet file; fastw2v cannot read vectors from it"),
+    "pdf": (b"%PDF-1.7\n" + bytes(40), "a PDF document, which contains no vectors"),
+    "image": (b"\x89PNG\r\n\x1a\n" + bytes(40), "an image, which contains no vectors"),
+    "utf-32": ("2 2\ncat 1 2\n".encode("utf-32"), "UTF-32 text; convert it to UTF-8 first"),
     "corpus": (b"the cat sat on the mat\nthe dog ran\n", r"text without vectors.*the cat sat.*fastw2v train"),
     "csv": (b"word,count\nthe,5\n", "text without vectors"),
     "one line": ("한국어 문장 하나".encode() * 1_000_000, "text without vectors"),
@@ -180,6 +186,33 @@ def test_other_files_are_named(tmp_path: Path, kind: str, name: str) -> None:
             load(tmp_path / name)
         assert len(str(error.value)) < 400
         assert str(error.value).startswith(str(tmp_path / name))
+
+
+def test_errors_name_the_parameters_of_gensim(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"1 2\ncaf\xe9 1 2\n")
+    with pytest.raises(FormatError, match=r"Otherwise, use unicode_errors='surrogateescape'.* or unicode_errors='repl"):
+        KeyedVectors.load_word2vec_format(path)
+    with pytest.raises(ValueError, match=r"^unicode_errors is 'xmlcharrefreplace'; it must be one of"):
+        KeyedVectors.load_word2vec_format(path, unicode_errors="xmlcharrefreplace")
+    path.write_bytes(b"-1 2\n3 4\n")
+    with pytest.raises(FormatError, match=r"use no_header=True$"):
+        KeyedVectors.load_word2vec_format(path)
+    for suffix, advice in (("bin", "binary=True"), ("txt", "binary=False"), ("glove", "no_header=True"), ("npz", None)):
+        some_vectors().save(tmp_path / f"y.{suffix}")
+        caplog.clear()
+        read(tmp_path / f"y.{suffix}", format="safetensors")
+        named = f" (load_word2vec_format: {advice})" if advice else ""
+        assert caplog.messages[0].endswith(f"is read as such; use format='{suffix}'{named}")
+
+
+def test_a_model_is_no_other_file_of_vectors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "x.model"
+    for data in (b"3 1\ncat 1\ndog 2\ncat 3\n", gzip.compress(TEXT)):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match="contains vectors, not a model"):
+            Word2Vec.load(path)
+    assert not caplog.messages
 
 
 def test_an_encoded_corpus_of_ours_is_named(tmp_path: Path) -> None:

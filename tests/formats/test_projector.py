@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -31,5 +32,8 @@ def test_projector_files(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="2 rows, but words has 1"):
         WordVectors.load(tmp_path / "x.tsv")
     (tmp_path / "x.metadata.tsv").unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"x\.tsv: there is no file x\.metadata\.tsv in the same folder"):
         WordVectors.load(tmp_path / "x.tsv")
+    (tmp_path / "x.tsv.gz").write_bytes(gzip.compress((tmp_path / "x.tsv").read_bytes()))
+    with pytest.raises(FormatError, match="projector files cannot be compressed"):
+        WordVectors.load(tmp_path / "x.tsv.gz")

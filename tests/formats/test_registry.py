@@ -68,9 +68,10 @@ def test_format_is_chosen_by_suffix_or_by_name(tmp_path: Path) -> None:
     for name in ("model.safetensors.gz", "model.npz.bz2", "model.tsv.xz", "model.kv.zst"):
         with pytest.raises(FormatError, match="files cannot be compressed; remove the"):
             write(some_record(), tmp_path / name)
-    for name in ("model.zip", "model.tar", "model.txt.ZIP", "model.tgz"):
-        with pytest.raises(FormatError, match=r"archives are not written; .* such as model(\.txt)?\.txt\.gz"):
-            write(some_record(), tmp_path / name, format="txt")
+    for name in ("zip", "tar", "txt.ZIP", "tgz", "tar.gz", "TAR.XZ", "tbz2", "txt.lzma", "bin.lz4", "txt.Z"):
+        for format in ("txt", "bin", None):
+            with pytest.raises(FormatError, match=r"\.\w+ files are not written; .* such as model(\.bin)?\.txt\.gz"):
+                write(some_record(), tmp_path / f"model.{name}", format=format)
     with pytest.raises(FormatError, match="can only be read"):
         write(some_record(), tmp_path / "model.kv")
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -786,7 +787,14 @@ class KeyedVectors(WordVectors):
         except TypeError as error:
             raise TypeError(f"datatype is {quote(datatype)}; pass a dtype, such as np.float32") from error
         kind = "bin" if binary else "glove" if no_header else "txt"
-        loaded = cls.load(fname, format=kind, errors=unicode_errors, limit=limit, encoding=encoding, duplicates="first")
+        try:
+            loaded = cls.load(
+                fname, format=kind, errors=unicode_errors, limit=limit, encoding=encoding, duplicates="first"
+            )
+        except ValueError as error:  # name the parameters of this method
+            message = re.sub(r"\berrors(?==| is )", "unicode_errors", str(error))
+            error.args = (message.replace("format='glove'", "no_header=True"),)
+            raise
         loaded.vectors = loaded.vectors.astype(datatype, copy=False)
         if fvocab is not None:
             vocabulary = Vocabulary.load(fvocab, unicode_errors)
