@@ -389,7 +389,8 @@ def _expand(source: str | os.PathLike[str]) -> list[Path]:
             "lines of a text to Corpus.from_lines"
         )
     if not glob.has_magic(text):
-        raise FileNotFoundError(f"there is no corpus file {name}")
+        advice = "; a string is the path of a file. Pass sentences as lists of words" if len(text.split()) > 3 else ""
+        raise FileNotFoundError(f"there is no corpus file {name}{advice}")
     found = _matches(path)
     if not found:
         raise FileNotFoundError(f"no file matches {name}")
