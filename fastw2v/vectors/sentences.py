@@ -61,8 +61,8 @@ def sentence_vectors(
         return mean_vectors(table.vectors, rows)
     if len(rows) - n_empty < 2:
         raise ValueError(
-            f"method is 'sif', but the number of texts with a known word is {len(rows) - n_empty}; the direction that all "
-            "texts share needs at least two. Pass all texts at once, or use method='mean'"
+            f"method is 'sif', but the number of texts with a known word is {len(rows) - n_empty}; the direction that "
+            "all texts share needs at least two. Pass all texts at once, or use method='mean'"
         )
     return without_common_direction(mean_vectors(table.vectors, rows, sif_weights(counts)))
 

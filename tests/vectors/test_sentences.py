@@ -102,7 +102,7 @@ def test_malformed_texts(wv: WordVectors) -> None:
         (TypeError, r"texts\[0\] is None; a text must be", lambda: wv.sentence_vectors([None])),
         (TypeError, r"texts\[0\] contains 3; the words of these vectors are str", lambda: wv.sentence_vectors([[3]])),
         (ValueError, "method is 'median'; it must be 'mean' or 'sif'", lambda: wv.sentence_vectors([], "median")),
-        (ValueError, "only 1 of 2 texts have a known word", lambda: wv.sentence_vectors(["w1", "no"], "sif")),
+        (ValueError, "number of texts with a known word is 1", lambda: wv.sentence_vectors(["w1", "no"], "sif")),
         (ValueError, "no counts", lambda: WordVectors(WORDS, wv.vectors).sentence_vectors(TEXTS, "sif")),
     ]:
         with pytest.raises(error, match=message):
