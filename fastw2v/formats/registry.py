@@ -23,7 +23,7 @@ from fastw2v.formats.word2vec_bin import read_word2vec_bin, write_word2vec_bin
 from fastw2v.formats.word2vec_text import read_word2vec_text, write_word2vec_text
 from fastw2v.utils.checks import check_path, check_type
 from fastw2v.utils.encodings import check_encoding
-from fastw2v.utils.output_file import COMPRESSIONS, check_compression
+from fastw2v.utils.output_file import COMPRESSIONS, check_compression, refuse_archive
 from fastw2v.utils.quote import quote
 
 __all__ = ["FORMATS", "SUFFIXES", "Duplicates", "check_writable", "format_of", "read", "write"]
@@ -46,9 +46,6 @@ FORMATS = ("safetensors", "bin", "txt", "glove", "npz", "projector", "static-emb
 _COMPRESSIBLE = ("bin", "txt", "glove")
 _NAMES = {"bin": "word2vec's binary format", "txt": "word2vec's text format", "glove": "GloVe's text format"}
 _DECODING_ERRORS = ("strict", "surrogateescape", "replace", "ignore")
-# A vector file with such a name would be taken for an archive, or for data in a compression that is not written.
-_ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar")
-_OTHER_COMPRESSIONS = (".lzma", ".z", ".lz", ".lz4", ".lzo", ".br")
 # The parameters of load_word2vec_format for each format.
 _PARAMETERS = {"bin": "binary=True", "txt": "binary=False", "glove": "no_header=True"}
 
@@ -132,12 +129,10 @@ def check_writable(path: str | PathLike[str], format: str | None = None) -> str:
     fastw2v.formats.fileio.FormatError: vectors.zip: .zip files are not written; ...
     """
     path = check_path("path", path)
-    bare = _bare(path)  # vectors.tar for vectors.tar.gz
-    if bare.suffix.lower() in _ARCHIVES + _OTHER_COMPRESSIONS:
-        raise FormatError(
-            f"{path}: {bare.suffix} files are not written; to compress the file, use a name such as "
-            f"{bare.stem.removesuffix('.txt')}.txt.gz"
-        )
+    try:
+        refuse_archive(path)
+    except ValueError as error:
+        raise FormatError(str(error)) from error
     format = format_of(path, format)
     if format == "gensim":
         raise FormatError(f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim can read")

@@ -14,10 +14,12 @@ from typing import Any, BinaryIO, TextIO
 
 from fastw2v.utils.atomic_write import atomic_write
 
-__all__ = ["COMPRESSIONS", "check_compression", "open_for_writing", "open_text_for_writing"]
+__all__ = ["COMPRESSIONS", "check_compression", "open_for_writing", "open_text_for_writing", "refuse_archive"]
 
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 """Suffixes of compressed files."""
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar", ".lzma", ".z", ".lz", ".lz4", ".lzo", ".br")
+"""Suffixes of archives and of compressions that are not written; programs would fail to read a file of this name."""
 
 
 @contextlib.contextmanager
@@ -38,6 +40,8 @@ def open_for_writing(path: Path) -> Iterator[BinaryIO]:
     ------
     RuntimeError
         If the name ends in ``.zst``, and no module that can compress it is installed.
+    ValueError
+        If the suffix is that of an archive or of another compression.
     OSError
         If the file cannot be written.
 
@@ -53,6 +57,7 @@ def open_for_writing(path: Path) -> Iterator[BinaryIO]:
     >>> path.read_text()
     'sun 0.5'
     """
+    check_compression(path)
     with atomic_write(path) as temporary, temporary.open("wb") as file, _compressing(file, path) as packed:
         yield packed
 
@@ -81,7 +86,14 @@ def open_text_for_writing(path: Path) -> Iterator[TextIO]:
 
 
 def check_compression(path: Path) -> None:
-    """Raise RuntimeError if the name ends in ``.zst`` and no module that can compress it is installed.
+    """Check that a file can be compressed as its suffix says.
+
+    Raises
+    ------
+    RuntimeError
+        If the name ends in ``.zst``, and no module that can compress it is installed.
+    ValueError
+        See `refuse_archive`.
 
     Examples
     --------
@@ -89,8 +101,29 @@ def check_compression(path: Path) -> None:
     >>> from fastw2v.utils.output_file import check_compression
     >>> check_compression(Path("vectors.txt.xz"))
     """
+    refuse_archive(path)
     if path.suffix.lower() == ".zst":
         _zstandard(path)
+
+
+def refuse_archive(path: Path) -> None:
+    """Raise ValueError if the suffix is that of an archive or of a compression that is not written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.utils.output_file import refuse_archive
+    >>> refuse_archive(Path("vectors.tar.gz"))
+    Traceback (most recent call last):
+        ...
+    ValueError: vectors.tar.gz: .tar files are not written; to compress the file, use a name such as vectors.txt.gz
+    """
+    bare = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path  # vectors.tar for vectors.tar.gz
+    if bare.suffix.lower() in _ARCHIVES:
+        raise ValueError(
+            f"{path}: {bare.suffix} files are not written; to compress the file, use a name such as "
+            f"{bare.stem.removesuffix('.txt')}.txt.gz"
+        )
 
 
 @contextlib.contextmanager

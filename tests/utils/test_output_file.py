@@ -40,6 +40,15 @@ def test_vocabularies_and_texts(tmp_path: Path, suffix: str, decompress: Callabl
     assert (tmp_path / f"again.txt{suffix}").read_bytes() == first
 
 
+@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.txt.tar.gz", "x.TGZ", "x.txt.7z", "x.txt.lzma", "x.txt.Z"])
+def test_other_archives_are_not_written(tmp_path: Path, name: str):
+    corpus = Corpus.from_sentences([["the", "cat"]], min_count=1)
+    for save in (corpus.write_text, corpus.vocabulary.save):
+        with pytest.raises(ValueError, match=r"\.\w+ files are not written; .* such as x\.txt\.gz$"):
+            save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
 def test_encoded_corpora_are_not_compressed(tmp_path: Path, suffix: str):
     corpus = Corpus.from_sentences([["the", "cat"]], min_count=1)
