@@ -45,7 +45,7 @@ DuplicateWords = Annotated[
 # The corpus
 
 CorpusFiles = Annotated[
-    list[Path],
+    list[str],  # Path would replace an empty argument, such as that of an unset variable, with the current folder
     typer.Argument(
         metavar="CORPUS",
         help="Text with one sentence per line and spaces between words: files (also .gz, .bz2, .xz or .zst), "

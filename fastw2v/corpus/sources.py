@@ -273,6 +273,7 @@ def blocks_of_lines(lines: Iterable[Any], name: str) -> Iterator[TextBlock]:
                 continue
             raise TypeError(
                 f"{name}: line {number} is {quote(line)} of type {type(line).__name__}; lines must be strings"
+                + (". Open the file as text (mode 'rt'), or decode the lines" if isinstance(line, bytes) else "")
             )
         if not line.isascii():
             try:
@@ -365,6 +366,8 @@ def decode_block(block: TextBlock, errors: Errors) -> str:
 def _expand(source: str | os.PathLike[str]) -> list[Path]:
     if not isinstance(source, (str, os.PathLike)):
         raise TypeError(f"source contains {quote(source)} of type {type(source).__name__}; pass paths")
+    if source == "":
+        raise FileNotFoundError("source is an empty string; pass the path of a file or, for the current folder, '.'")
     path = Path(source)
     if path == STDIN:
         return [path]
@@ -499,6 +502,10 @@ def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) 
             raise ValueError(
                 f"{name} cannot be read with encoding={encoding!r}: byte {at} is {error.object[error.start]:#04x} "
                 f"({error.reason}). Use another encoding, or errors='replace' or errors='ignore'"
+            ) from error
+        except UnicodeError as error:  # some decoders, such as that of punycode, do not say where
+            raise ValueError(
+                f"{name} cannot be read with encoding={encoding!r}: {error}. Use another encoding"
             ) from error
         position += len(piece)
         yield text.encode(errors="replace")

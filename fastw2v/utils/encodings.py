@@ -124,7 +124,7 @@ def guess_encoding(data: bytes) -> str | None:
     if 2 * text.count("\ufffd") <= len(_non_ascii(text)):
         return None
     letters = len(re.findall(rb"[A-Za-z]", data))
-    mostly_latin = letters > 2 * len(re.findall(rb"[\x80-\xff]", data))
+    mostly_latin = letters > len(re.findall(rb"[\x80-\xff]", data))
     korean, *chinese = [(_share(data, one, _is_common(standard, rows)), one) for one, standard, rows in _COMMON_ROWS]
     japanese = [(4 * _share(data, one, _matches(_KANA)), one) for one in ("cp932", "euc_jp")]
     alphabets = [(_share(data, one, _matches(letter)), one) for one, letter in _LATIN if mostly_latin]

@@ -33,6 +33,22 @@ def test_train_names_what_is_wrong_with_the_corpus(run: Any, tmp_path: Path):
     assert not output.exists()
 
 
+def test_an_empty_name_is_not_the_current_folder(run: Any, corpus: Path, tmp_path: Path):
+    for command in ("train", "encode", "phrases"):
+        failed(run(command, "", "-o", tmp_path / "x.w2v" if command != "train" else tmp_path / "x.bin"), "empty string")
+    failed(run("plan", corpus, ""), "empty string")
+
+
+def test_lists_of_words_can_be_compressed(run: Any, corpus: Path, tmp_path: Path):
+    frequent = tmp_path / "frequent.gz"
+    frequent.write_bytes(gzip.compress(b"sun\n"))
+    output = ["-o", tmp_path / "x.bin", "--epochs", "1", "--vector-size", "4", "--negative", "2"]
+    assert run("train", corpus, "--exclude", frequent, *output).status == 0
+    assert "sun" not in WordVectors.load(tmp_path / "x.bin")
+    assert run("train", corpus, *output).status == 0
+    assert "sun" in WordVectors.load(tmp_path / "x.bin")
+
+
 def test_train_reads_standard_input(corpus: Path, tmp_path: Path):
     command = [sys.executable, "-m", "fastw2v", "train", "-", "-o", str(tmp_path / "v.bin")]
     options = ["--vector-size", "8", "--negative", "2", "--epochs", "1", "--lower", "--max-vocab", "4"]

@@ -249,6 +249,26 @@ def test_an_encoding_that_fits_is_proposed(tmp_path: Path, written: str, text: s
     assert corpus.vocabulary.words == list(dict.fromkeys(text.split()))
 
 
+def test_an_encoding_whose_decoder_gives_no_position(tmp_path: Path):
+    (tmp_path / "x.txt").write_text("the cat\n")
+    with pytest.raises(ValueError, match=r"x\.txt cannot be read with encoding='punycode': .* Use another encoding"):
+        list(read_blocks([tmp_path / "x.txt"], "punycode"))
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.txt").write_text("the cat\n")
+    for source in ("", ["x.txt", ""]):
+        with pytest.raises(FileNotFoundError, match="source is an empty string"):
+            expand_source(source)
+    assert len(expand_source(".")) == 1
+
+
+def test_lines_of_a_binary_file():
+    with pytest.raises(TypeError, match=r"line 0 is b'the cat\\n' of type bytes.*mode 'rt'"):
+        list(blocks_of_lines(io.BytesIO(b"the cat\n"), "the lines"))
+
+
 def test_an_encoding_that_does_not_exist():
     for encoding in ("utf-9", "base64", ""):
         with pytest.raises(ValueError, match=f"encoding is '{encoding}', which is not a text encoding"):

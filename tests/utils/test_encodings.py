@@ -58,6 +58,10 @@ def test_sentences_of_many_languages(language: str, written: str, proposed: str,
     assert guess_encoding((TEXTS[language] * repeats).encode(written)) == proposed
 
 
+def test_words_with_many_accents_are_not_hebrew():
+    assert guess_encoding("café crème été\n".encode("latin-1")) == "cp1252"
+
+
 @pytest.mark.parametrize("language", TEXTS)
 def test_damaged_utf8_is_no_other_encoding(language: str):
     data = TEXTS[language].encode()
