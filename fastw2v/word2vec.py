@@ -650,9 +650,12 @@ class Word2Vec:
         self._warn_of_no_effect(corpus)
         size = len(corpus.vocabulary)
         if size < 2:
+            remedies = [f"lower min_count (now {self.min_count})"] if self.min_count > 1 else []
+            remedies += [f"raise max_vocab (now {self.max_vocab})"] if self.max_vocab == 1 else []
+            remedy = " or ".join([*remedies, "use a larger corpus"])
             raise ValueError(
-                "the vocabulary has only one word, and training needs at least two. Lower min_count (now "
-                f"{self.min_count}) or use a larger corpus"
+                f"the vocabulary has only one word, {quote(corpus.vocabulary.words[0])}, and training needs at least "
+                f"two. {remedy[0].upper()}{remedy[1:]}"
             )
         self.seed_ = secrets.randbits(32) if self.seed is None else int(self.seed)
         self.trained_epochs = 0

@@ -259,12 +259,26 @@ def test_numpy_scalars_are_numbers(engine, name, value, tmp_path):
     ([[1, 2]], ValueError, "min_count=5"),
     ([1, 2], TypeError, "from_ids"),
     ([[1, "a"]], TypeError, "token 1 of sentence 0 is 'a' of type str"),
-    ([["a"] * 5 + ["b"]], ValueError, "the vocabulary has only one word, and training needs at least two"),
+    ([["a"] * 5 + ["b"]], ValueError, "the vocabulary has only one word, 'a', and training needs at least two"),
     (5, TypeError, "cannot make a corpus"),
 ])  # fmt: skip
 def test_corpora_that_cannot_be_trained_on(corpus, error, message):
     with pytest.raises(error, match=message):
         Word2Vec(engine="layers").fit(corpus)
+
+
+@pytest.mark.parametrize(
+    ("limits", "corpus", "remedy"),
+    [
+        ({"min_count": 1}, [["a"] * 50], r"'a', and training needs at least two\. Use a larger corpus$"),
+        ({"min_count": 2}, [["a", "a", "b"]], r"Lower min_count \(now 2\) or use a larger corpus$"),
+        ({"min_count": 1, "max_vocab": 1}, [["a", "b"]], r"Raise max_vocab \(now 1\) or use a larger corpus$"),
+        ({"min_count": 1}, [[17, 17]], "only one word, 17,"),
+    ],
+)
+def test_advice_about_a_single_word_fits(limits, corpus, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        Word2Vec(engine="layers", **limits).fit(corpus)
 
 
 ALONE = "each of the 250 sentences has one word"
@@ -350,7 +364,7 @@ def test_integers_are_words(tmp_path):
     assert loaded.train(walks, epochs=1).trained_epochs == 7
     start = Word2Vec(**settings).fit(baskets, init=model.wv)
     assert start.known_words_ == 4
-    with pytest.raises(ValueError, match="init has no vector for any"):
+    with pytest.raises(ValueError, match=r"init has no vector for any .* store integers as strings"):
         Word2Vec(**settings).fit(baskets, init=as_strings.wv)
 
 

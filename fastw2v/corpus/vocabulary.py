@@ -354,12 +354,14 @@ class WordSelection:
                     f"these are left out by min_count={self.min_count}, max_vocab={self.max_vocab} or exclude; for "
                     f"example, {quote(rare[0])} has the count {count}. Lower min_count or raise max_vocab"
                 )
+            if not vocabulary.words:
+                raise ValueError(f"{name}: the given counts have no words; count the words of a text first")
             if not known:
-                first = vocabulary.words[0] if vocabulary.words else None
                 raise NoKnownWordsError(
                     f"{name}: the given counts of {counted(len(vocabulary), 'word')} contain none of "
                     f"{counted(len(everything), 'distinct word')}. The most frequent word of the text is "
-                    f"{quote(words[text.counts.argmax()])}, and the first word of the counts is {quote(first)}. Use "
+                    f"{quote(words[text.counts.argmax()])}, and the first word of the counts is "
+                    f"{quote(vocabulary.words[0])}. Use "
                     "the counts of this text, or of a text in the same language, case and type (strings or integers)"
                 )
             if known < SMALL_SHARE * total:

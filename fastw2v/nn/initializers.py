@@ -152,9 +152,15 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
     """
     ours = np.array([i for i, word in enumerate(words) if word in init.key_to_index], dtype=np.int64)
     if not len(ours):
+        advice = "Pass vectors of the same language and case"
+        if isinstance(words[0], int) != isinstance(init.index_to_key[0], int):
+            advice = (
+                "Words that are integers and words that are strings are never equal. Files other than .safetensors and "
+                ".npz store integers as strings"
+            )
         raise ValueError(
             f"init has no vector for any of the vocabulary's {len(words):,} words. The vocabulary's most frequent word "
-            f"is {quote(words[0])}, and init's first word is {quote(init.index_to_key[0])}"
+            f"is {quote(words[0])}, and init's first word is {quote(init.index_to_key[0])}. {advice}"
         )
     theirs = np.array([init.key_to_index[words[i]] for i in ours.tolist()])
     for W, given in ((W_in, init.vectors), (W_out, init.context_vectors)):

@@ -368,6 +368,8 @@ def test_counts_from_elsewhere(tmp_path: Path, form: str):
     assert Corpus.from_text(path, counts=counts, max_vocab=1).vocabulary.words == ["a"]
     with pytest.raises(ValueError, match="contain none of 1 distinct word"):
         Corpus.from_sentences([["x"]], counts=counts)
+    with pytest.raises(ValueError, match="the given counts have no words"):
+        Corpus.from_sentences([["x"]], counts={})
 
 
 @pytest.mark.parametrize(
