@@ -61,7 +61,7 @@ def check_output(path: Path) -> None:
 
 
 def check_not_input(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
-    """Check that no output would overwrite an input.
+    """Check that no output would overwrite an input or another output.
 
     Parameters
     ----------
@@ -75,10 +75,15 @@ def check_not_input(outputs: Iterable[Path | None], inputs: Iterable[Path | None
     ------
     FileExistsError
         If an output is one of the inputs or is in an input folder.
+    ValueError
+        If two outputs are the same file.
     """
+    written = [path for path in outputs if path is not None]
+    if len({path.resolve() for path in written}) < len(written):
+        raise ValueError(f"two outputs are written to {written[0]}; choose another name for one of them")
     existing_inputs = [path for path in inputs if path is not None and path.exists()]
-    for output in outputs:
-        if output is not None and output.exists() and any(_contains(path, output) for path in existing_inputs):
+    for output in written:
+        if output.exists() and any(_contains(path, output) for path in existing_inputs):
             raise FileExistsError(f"{output} is an input and would be overwritten; choose another name for the output")
 
 

@@ -44,6 +44,17 @@ def test_what_is_read_is_not_written_over(run: Any, corpus: Path, tmp_path: Path
     assert [run("train", corpus, "-o", tmp_path / "v.txt", *options).status for _ in range(2)] == [0, 0]
 
 
+def test_two_outputs_are_two_files(run: Any, corpus: Path, tmp_path: Path):
+    (tmp_path / "link").symlink_to(tmp_path / "x.w2v")
+    for command in (
+        ["encode", corpus, "-o", tmp_path / "x.w2v", "--vocabulary", tmp_path / "x.w2v"],
+        ["encode", corpus, "-o", tmp_path / "x.w2v", "--vocabulary", tmp_path / "link"],
+        ["word2vec", "-train", corpus, "-output", tmp_path / "x", "-save-vocab", tmp_path / "x"],
+    ):
+        failed(run(*command), "two outputs are written to", "another name")
+    assert not (tmp_path / "x.w2v").exists()
+
+
 def test_an_output_inside_a_folder_that_is_read_is_not_written_over(run: Any, corpus: Path, file: Path, tmp_path: Path):
     folder = tmp_path / "static"
     assert run("convert", file, folder, "--to", "static-embedding").status == 0
