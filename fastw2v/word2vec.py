@@ -650,12 +650,14 @@ class Word2Vec:
         self._warn_of_no_effect(corpus)
         size = len(corpus.vocabulary)
         if size < 2:
-            remedies = [f"lower min_count (now {self.min_count})"] if self.min_count > 1 else []
-            remedies += [f"raise max_vocab (now {self.max_vocab})"] if self.max_vocab == 1 else []
-            remedy = " or ".join([*remedies, "use a larger corpus"])
+            remedy = "Use"
+            if self.max_vocab == 1:
+                remedy = "Raise max_vocab (now 1) or use"
+            elif self.min_count > 1:
+                remedy = f"Lower min_count (now {self.min_count}) or use"
             raise ValueError(
                 f"the vocabulary has only one word, {quote(corpus.vocabulary.words[0])}, and training needs at least "
-                f"two. {remedy[0].upper()}{remedy[1:]}"
+                f"two. {remedy} a larger corpus"
             )
         self.seed_ = secrets.randbits(32) if self.seed is None else int(self.seed)
         self.trained_epochs = 0

@@ -86,6 +86,7 @@ def train(
         vector_size=vector_size,
         window=window,
         min_count=min_count,
+        max_vocab=max_vocab,
         negative=negative,
         ns_exponent=ns_exponent,
         sample=AUTO if sample is None else sample,

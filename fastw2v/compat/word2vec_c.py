@@ -30,7 +30,7 @@ OPTIONS = {
 
 # Option, type, default and help. The defaults are those of word2vec.c, except for -alpha and -threads.
 _OPTIONS: list[tuple[str, type, object, str]] = [
-    ("-train", Path, None, "text to train on"),
+    ("-train", str, None, "text to train on"),
     ("-output", Path, None, "file to write the vectors to"),
     ("-size", int, 100, "number of dimensions"),
     ("-window", int, 5, "maximum distance between a word and a context, on either side"),

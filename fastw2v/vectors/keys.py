@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
-from fastw2v.utils.quote import quote
+from fastw2v.utils.quote import counted, quote
 
 __all__ = ["Key", "UnknownWordError", "find_row", "is_key"]
 
@@ -63,7 +63,7 @@ class UnknownWordError(KeyError):
 
     def __str__(self) -> str:
         if not self._message:
-            self._message = f"{quote(self.word)} is not in the vocabulary of {len(self._vocabulary):,} words."
+            self._message = f"{quote(self.word)} is not in the vocabulary of {counted(len(self._vocabulary), 'word')}."
             if near := _near_spellings(self.word, self._vocabulary):
                 self._message += f" Similar spellings: {', '.join(near)}."
             self._vocabulary = ()

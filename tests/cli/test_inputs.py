@@ -30,6 +30,8 @@ def test_train_names_what_is_wrong_with_the_corpus(run: Any, tmp_path: Path):
     failed(run("train", text, "-o", output), "--min-count 5", "occurs 1 time")
     text.write_bytes(b"caf\xe9")
     failed(run("train", text, "-o", output), "not UTF-8", "byte 3")
+    text.write_text("the cat\n" * 9)
+    failed(run("train", text, "-o", output, "--max-vocab", "1"), "only one word", "Raise --max-vocab (now 1)")
     assert not output.exists()
 
 
@@ -37,6 +39,7 @@ def test_an_empty_name_is_not_the_current_folder(run: Any, corpus: Path, tmp_pat
     for command in ("train", "encode", "phrases"):
         failed(run(command, "", "-o", tmp_path / "x.w2v" if command != "train" else tmp_path / "x.bin"), "empty string")
     failed(run("plan", corpus, ""), "empty string")
+    failed(run("word2vec", "-train", "", "-output", tmp_path / "x.bin"), "empty string")
 
 
 def test_lists_of_words_can_be_compressed(run: Any, corpus: Path, tmp_path: Path):
