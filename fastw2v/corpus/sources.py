@@ -186,7 +186,7 @@ def read_blocks(paths: Iterable[Path], encoding: str = "utf-8", errors: Errors =
     Raises
     ------
     OSError
-        If a file cannot be read.
+        If a file cannot be read, or becomes shorter while it is read.
     RuntimeError
         If a file is compressed with zstd, but no module that can decompress it is installed.
     ValueError
@@ -207,8 +207,14 @@ def read_blocks(paths: Iterable[Path], encoding: str = "utf-8", errors: Errors =
     for path in paths:
         name = "standard input" if path == STDIN else shorten(str(path), _LONGEST_NAME)
         with _opened(path) as file:
+            size = 0 if path == STDIN else os.fstat(file.fileno()).st_size  # 0 for a pipe, too
             pieces = read_decompressed(file, name, BLOCK_BYTES)
             yield from _blocks_of_text(_as_utf8(pieces, encoding, errors, name), name)
+            if size and file.tell() < size:
+                raise OSError(
+                    f"{name} was cut short while it was read, from {size:,} to {file.tell():,} bytes; read it again "
+                    "when it is complete"
+                )
 
 
 def text_size(paths: Iterable[Path]) -> int | None:

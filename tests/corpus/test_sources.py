@@ -264,6 +264,23 @@ def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: py
     assert len(expand_source(".")) == 1
 
 
+def test_a_file_that_is_cut_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 1 << 10)
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"the cat sat\n" * 100_000)
+    blocks = read_blocks([path])
+    next(blocks)
+    os.truncate(path, 1 << 19)
+    with pytest.raises(OSError, match=r"x\.txt was cut short while it was read, from 1,200,000 to 524,288 bytes"):
+        list(blocks)
+    path.write_bytes(b"the cat sat\n" * 100)
+    blocks = read_blocks([path])
+    first = next(blocks)
+    with path.open("ab") as file:  # such as a log that another program writes
+        file.write(b"the dog ran\n" * 1000)
+    assert sum(len(block.data.split()) for block in (first, *blocks)) == 3 * 1100
+
+
 def test_lines_of_a_binary_file():
     with pytest.raises(TypeError, match=r"line 0 is b'the cat\\n' of type bytes.*mode 'rt'"):
         list(blocks_of_lines(io.BytesIO(b"the cat\n"), "the lines"))
