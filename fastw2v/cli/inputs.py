@@ -11,6 +11,7 @@ from fastw2v.config import MIN_COUNT, check_integer
 from fastw2v.corpus import Corpus
 from fastw2v.corpus.sources import Errors, Sources
 from fastw2v.utils.encodings import read_text
+from fastw2v.utils.quote import quote
 from fastw2v.vectors import WordVectors
 
 __all__ = ["load_vectors", "read_corpus", "read_words", "to_keys"]
@@ -98,7 +99,19 @@ def read_words(path: Path | None) -> list[str]:
 
 
 def to_keys(vectors: WordVectors, words: list[str]) -> list[Any]:
-    """Convert words on the command line to keys of the vectors, that is, to integers if the keys are integers."""
+    """Convert words on the command line to keys of the vectors, that is, to integers if the keys are integers.
+
+    Raises
+    ------
+    ValueError
+        If the keys are integers, but a word is not.
+    """
     if not isinstance(vectors.index_to_key[0], int):
         return list(words)
-    return [int(word) if word.lstrip("-").isdecimal() else word for word in words]
+    keys = []
+    for word in words:
+        try:
+            keys.append(int(word))
+        except ValueError:
+            raise ValueError(f"{quote(word)} is not an integer, but the words of the vectors are integers") from None
+    return keys

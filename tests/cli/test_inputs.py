@@ -70,7 +70,9 @@ def test_integer_words_are_asked_for_by_their_digits(run: Any, tmp_path: Path):
         "0",
     }
     assert "7 -3 0" in run("info", path).out
-    failed(run("most-similar", path, "x"), "'x'")
+    for word in ("x", "7.0", "", "9" * 5000):  # Python refuses to parse thousands of digits
+        failed(run("most-similar", path, word), "is not an integer, but the words of the vectors are integers")
+    failed(run("plot", path, "-o", tmp_path / "x.html", "--words", "7 cat 0"), "'cat' is not an integer")
 
 
 @pytest.fixture
