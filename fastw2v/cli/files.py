@@ -69,7 +69,7 @@ def convert(
         DecodingErrors,
         typer.Option(
             help="How to handle words that are not in this encoding: stop with an error, keep their bytes, replace the "
-            "bytes with U+FFFD, or ignore them. Only safetensors and npz files can store words with such bytes."
+            "bytes with U+FFFD, or ignore them. Bytes that are kept cannot be written to a static-embedding folder."
         ),
     ] = "strict",
     duplicates: options.DuplicateWords = "error",
