@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fastw2v.utils.checks import check_path, check_type
 from fastw2v.utils.encodings import read_text
+from fastw2v.utils.output_file import without_compression
 
 __all__ = ["Question", "read_analogies", "read_pairs"]
 
@@ -22,7 +23,8 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Question]]:
     Parameters
     ----------
     path : str or path
-        UTF-8 text. A line of the form ``: section`` starts a section. Every other line is a question of four words.
+        UTF-8 text, which can be compressed with gzip, bzip2, xz or zstd. A line of the form ``: section`` starts a
+        section. Every other line is a question of four words.
 
     Returns
     -------
@@ -69,8 +71,8 @@ def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[
     Parameters
     ----------
     path : str or path
-        UTF-8 text with lines of the form ``word1 word2 score``. Lines that start with ``#`` are comments. The first
-        line of a ``.csv`` file can be a header.
+        UTF-8 text, which can be compressed, with lines of the form ``word1 word2 score``. Lines that start with ``#``
+        are comments. The first line of a ``.csv`` file can be a header.
     delimiter : str, optional
         Separator of the fields. By default, a comma in ``.csv`` files, and tabs or spaces in other files.
 
@@ -98,7 +100,7 @@ def read_pairs(path: str | PathLike[str], delimiter: str | None = None) -> list[
     check_path("path", path)
     check_type("delimiter", delimiter, (str, type(None)), "a string")
     pairs = []
-    is_csv = Path(path).suffix.lower() == ".csv"
+    is_csv = without_compression(Path(path)).suffix.lower() == ".csv"
     delimiter = "," if is_csv and delimiter is None else delimiter
     for number, line in _lines(path):
         if line.startswith("#") or (is_csv and number == 1 and _names_columns(line, delimiter)):

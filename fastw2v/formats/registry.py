@@ -23,7 +23,7 @@ from fastw2v.formats.word2vec_bin import read_word2vec_bin, write_word2vec_bin
 from fastw2v.formats.word2vec_text import read_word2vec_text, write_word2vec_text
 from fastw2v.utils.checks import check_path, check_type
 from fastw2v.utils.encodings import check_encoding
-from fastw2v.utils.output_file import COMPRESSIONS, check_compression, refuse_archive
+from fastw2v.utils.output_file import COMPRESSIONS, check_compression, refuse_archive, without_compression
 from fastw2v.utils.quote import quote
 
 __all__ = ["FORMATS", "SUFFIXES", "Duplicates", "check_writable", "format_of", "read", "write"]
@@ -84,8 +84,8 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
         format = _format_by_name(path)
         if format is None:
             raise FormatError(
-                f"{path}: unknown suffix {quote(_bare(path).suffix)}. Supported suffixes are {', '.join(SUFFIXES)}, "
-                f".kv (only for reading), and {', '.join(COMPRESSIONS)} after .bin, .txt, .vec or .glove. For any "
+                f"{path}: unknown suffix {quote(without_compression(path).suffix)}. Supported suffixes are "
+                f"{', '.join(SUFFIXES)}, .kv (only for reading), and {', '.join(COMPRESSIONS)} after .bin, .txt, .vec or .glove. For any "
                 f"other suffix, use format='NAME', where NAME is {', '.join(FORMATS[:-1])} or, for reading, "
                 f"{FORMATS[-1]}"
             )
@@ -292,17 +292,12 @@ def _check_encoding(encoding: str) -> str:
     return "utf-8" if name == "utf-8-sig" else name
 
 
-def _bare(path: Path) -> Path:
-    """Return the path without the suffix of a compression."""
-    return path.with_suffix("") if _is_compressed_name(path) else path
-
-
 def _is_compressed_name(path: Path) -> bool:
     return path.suffix.lower() in COMPRESSIONS
 
 
 def _format_by_name(path: Path) -> str | None:
-    format = (SUFFIXES | _READ_ONLY).get(_bare(path).suffix.lower())
+    format = (SUFFIXES | _READ_ONLY).get(without_compression(path).suffix.lower())
     return "static-embedding" if format is None and is_static_embedding(path) else format
 
 

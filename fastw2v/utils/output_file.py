@@ -14,7 +14,14 @@ from typing import Any, BinaryIO, TextIO
 
 from fastw2v.utils.atomic_write import atomic_write
 
-__all__ = ["COMPRESSIONS", "check_compression", "open_for_writing", "open_text_for_writing", "refuse_archive"]
+__all__ = [
+    "COMPRESSIONS",
+    "check_compression",
+    "open_for_writing",
+    "open_text_for_writing",
+    "refuse_archive",
+    "without_compression",
+]
 
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 """Suffixes of compressed files."""
@@ -118,12 +125,25 @@ def refuse_archive(path: Path) -> None:
         ...
     ValueError: vectors.tar.gz: .tar files are not written; to compress the file, use a name such as vectors.txt.gz
     """
-    bare = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path  # vectors.tar for vectors.tar.gz
+    bare = without_compression(path)
     if bare.suffix.lower() in _ARCHIVES:
         raise ValueError(
             f"{path}: {bare.suffix} files are not written; to compress the file, use a name such as "
             f"{bare.stem.removesuffix('.txt')}.txt.gz"
         )
+
+
+def without_compression(path: Path) -> Path:
+    """Return the path without the suffix of a compressed file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.utils.output_file import without_compression
+    >>> without_compression(Path("vectors.txt.gz")).name, without_compression(Path("vectors.txt")).name
+    ('vectors.txt', 'vectors.txt')
+    """
+    return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,8 @@ def test_pairs_of_a_csv_file(tmp_path: Path) -> None:
         read_pairs(path)
     path.write_text("sun,moon,9\n")
     assert read_pairs(path) == [("sun", "moon", 9.0)]
+    (tmp_path / "pairs.csv.gz").write_bytes(gzip.compress(b"word 1,word 2,score\nsun,moon,9\n"))
+    assert read_pairs(tmp_path / "pairs.csv.gz") == [("sun", "moon", 9.0)]
     (tmp_path / "pairs.txt").write_text("word1 word2 score\nsun moon 9\n")
     with pytest.raises(ValueError, match="line 1"):
         read_pairs(tmp_path / "pairs.txt")
