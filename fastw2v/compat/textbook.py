@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, AdaGrad, Adam
 from fastw2v.plot.loss import FIGURE_SIZE, draw_loss
 from fastw2v.sampling.negatives import UnigramSampler
-from fastw2v.utils.checks import check_array, check_items, check_path, check_type
+from fastw2v.utils.checks import check_array, check_ids, check_items, check_path, check_type
 from fastw2v.vectors.neighbors import ranked
 from fastw2v.vectors.normalize import at_least_single, unit_rows
 from fastw2v.vectors.word_vectors import WordVectors
@@ -179,8 +179,8 @@ def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]
 
     Parameters
     ----------
-    corpus : integer array, shape (T,)
-        Word ids, as an array of any array library.
+    corpus : integer array or list, shape (T,)
+        Word ids. An array can belong to any array library.
     window_size : int
         Number of context words on each side.
 
@@ -213,7 +213,7 @@ def create_contexts_target(corpus: Any, window_size: int = 1) -> tuple[Any, Any]
     >>> print(target)
     [1 2 3 4 1 5]
     """
-    check_array("corpus", corpus)
+    corpus = check_ids("corpus", corpus)
     check_integer("window_size", window_size, minimum=1)
     xp = get_namespace(corpus)
     n = max(0, corpus.shape[0] - 2 * window_size)
@@ -253,6 +253,7 @@ def convert_one_hot(corpus: Any, vocab_size: int) -> Any:
     [[0 0 1]
      [1 0 0]]
     """
+    corpus = check_ids("corpus", corpus)
     _require_ids(corpus, vocab_size)
     xp = get_namespace(corpus)
     return xp.astype(corpus[..., None] == xp.arange(vocab_size, device=get_device(corpus)), xp.int32)
@@ -294,6 +295,7 @@ def create_co_matrix(corpus: Any, vocab_size: int, window_size: int = 1) -> np.n
      [0 0 0 0 0 1 0]]
     """
     check_integer("window_size", window_size, minimum=1)
+    corpus = check_ids("corpus", corpus)
     _require_ids(corpus, vocab_size)
     ids = to_host(corpus)
     counts = np.zeros((vocab_size, vocab_size), np.int32)
@@ -380,6 +382,29 @@ class Trainer(nn.Trainer):
     >>> print(model.word_vecs.shape)
     (7, 5)
     """
+
+    def fit(  # the book's names of the first two parameters
+        self,
+        x: Any,
+        t: Any,
+        max_epoch: int = 10,
+        batch_size: int = 32,
+        max_grad: float | None = None,
+        eval_interval: int | None = 20,
+        show: bool | None = None,
+    ) -> Self:
+        """Train for a number of epochs. See `fastw2v.nn.Trainer.fit`, which calls `x` contexts and `t` target.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.textbook import CBOW, Adam, Trainer, create_contexts_target, preprocess
+        >>> corpus, word_to_id, id_to_word = preprocess("You say goodbye and I say hello.")
+        >>> contexts, target = create_contexts_target(corpus, window_size=1)
+        >>> trainer = Trainer(CBOW(len(word_to_id), 5, 1, corpus), Adam())
+        >>> len(trainer.fit(x=contexts, t=target, max_epoch=10, batch_size=3).loss_list)
+        10
+        """
+        return super().fit(x, t, max_epoch, batch_size, max_grad, eval_interval, show)
 
     @property
     def loss_list(self) -> list[float]:

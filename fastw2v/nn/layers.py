@@ -23,7 +23,7 @@ from fastw2v.backend import get_device, get_namespace, is_numpy
 from fastw2v.config import CbowGrad, cbow_grad_exponent, check_integer, check_range
 from fastw2v.nn.sparse import RowSparseGradient
 from fastw2v.sampling.negatives import UnigramSampler
-from fastw2v.utils.checks import check_array
+from fastw2v.utils.checks import check_array, check_ids
 
 
 class Embedding:
@@ -131,6 +131,7 @@ class Embedding:
 
     def _forward(self, ids: Any) -> Any:
         """Return ``W[ids]`` with any rows at padding, for layers that mask them at a lower cost."""
+        ids = check_ids("ids", ids)
         xp = get_namespace(ids)
         self._padding = ids < 0
         # The gradient must not contain the id of an absent word, because lazy Adam moves all rows of a gradient.
@@ -216,6 +217,7 @@ class EmbeddingDot:
         """
         xp = get_namespace(h)
         self._h = h
+        ids = check_ids("ids", ids)
         self._rows = self.embed._forward(ids if ids.ndim == h.ndim else ids[..., None])  # (..., K, D)
         score = xp.matmul(self._rows, h[..., None])[..., 0]
         return xp.reshape(xp.where(self.embed._padding, 0.0, score), ids.shape)

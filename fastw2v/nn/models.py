@@ -15,7 +15,7 @@ from fastw2v.backend import get_device, get_namespace
 from fastw2v.config import CbowGrad, check_integer
 from fastw2v.nn.initializers import normal_weights
 from fastw2v.nn.layers import ContextMean, Embedding, NegativeSamplingLoss
-from fastw2v.utils.checks import check_array
+from fastw2v.utils.checks import check_array, check_ids
 
 
 class _Model:
@@ -34,10 +34,8 @@ class _Model:
         for name, value in (("vocab_size", vocab_size), ("hidden_size", hidden_size), ("window_size", window_size)):
             check_integer(name, value, minimum=1)
         check_integer("seed", seed)
-        check_array("corpus", corpus)
+        corpus = check_ids("corpus", corpus)
         xp = get_namespace(corpus)
-        if not xp.isdtype(corpus.dtype, "integral"):
-            raise TypeError(f"corpus must be an array of integer word ids, not of {corpus.dtype}")
         low, high = (int(xp.min(corpus)), int(xp.max(corpus))) if corpus.shape[0] else (0, 0)
         if low < 0 or high >= vocab_size:
             raise ValueError(
@@ -201,6 +199,7 @@ class CBOW(_Model):
         >>> round(float(model.forward(contexts, np.array([1, 2, 3]))), 2)
         4.16
         """
+        contexts, target = check_ids("contexts", contexts), check_ids("target", target)
         xp = get_namespace(contexts)
         present = contexts >= 0
         h = self.mean.forward(self.in_layer._forward(contexts), present)
@@ -299,6 +298,7 @@ class SkipGram(_Model):
         >>> round(float(model.forward(contexts, np.array([1, 2, 3]))), 2)
         8.32
         """
+        contexts, target = check_ids("contexts", contexts), check_ids("target", target)
         h = self.in_layer._forward(target)
         xp = get_namespace(h)
         contexts = xp.where(target[..., None] >= 0, contexts, -1)

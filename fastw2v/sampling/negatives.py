@@ -15,7 +15,7 @@ from fastw2v.backend import get_device, get_namespace, to_host
 from fastw2v.config import check_integer, check_range
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import AliasTable, alias_draw, alias_table, noise_weights
-from fastw2v.utils.checks import check_array
+from fastw2v.utils.checks import check_ids
 
 __all__ = ["UnigramSampler", "negative_pools"]
 
@@ -76,6 +76,8 @@ class UnigramSampler:
 
     Raises
     ------
+    TypeError
+        If the ids are not integers.
     ValueError
         If the corpus has fewer than two different words, or `sample_size` is less than 1.
 
@@ -89,7 +91,7 @@ class UnigramSampler:
     """
 
     def __init__(self, corpus: Any, power: float, sample_size: int, seed: int = 1) -> None:
-        check_array("corpus", corpus)
+        corpus = check_ids("corpus", corpus)
         check_range("power", power)
         check_integer("sample_size", sample_size, minimum=1)
         check_integer("seed", seed)
@@ -127,6 +129,7 @@ class UnigramSampler:
         >>> sampler.get_negative_sample(np.array([1, 3])).tolist()  # no 1 in row 0, no 3 in row 1
         [[0, 2, 3, 3], [2, 2, 1, 2]]
         """
+        target = check_ids("target", target)
         xp = get_namespace(target)
         rows = self._drawn + xp.arange(target.shape[0], device=get_device(target))
         self._drawn += target.shape[0]

@@ -277,6 +277,36 @@ def index_keys(keys: list[Any]) -> dict[Any, int]:
     return rows
 
 
+def check_ids(name: str, ids: Any) -> Any:
+    """Return word ids as an array of integers: lists as NumPy arrays, and other arrays unchanged.
+
+    Arrays of uint64 are converted to int64, because NumPy's sum or concatenation of the two types has type float64.
+
+    Raises
+    ------
+    TypeError
+        If the ids are not integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.utils.checks import check_ids
+    >>> check_ids("corpus", [0, 1, 2])
+    array([0, 1, 2])
+    >>> check_ids("contexts", np.array([[0.0, 1.0]]))
+    Traceback (most recent call last):
+        ...
+    TypeError: contexts is an array of float64; it must contain integer word ids
+    """
+    if isinstance(ids, (list, tuple)):
+        ids = np.array(ids)
+    check_array(name, ids)
+    xp = get_namespace(ids)
+    if not xp.isdtype(ids.dtype, "integral"):
+        raise TypeError(f"{name} is an array of {ids.dtype}; it must contain integer word ids")
+    return xp.astype(ids, xp.int64) if ids.dtype == xp.uint64 else ids
+
+
 def check_matrix(name: str, matrix: Any) -> Any:
     """Return `matrix` unchanged, or raise an error if it is not a two-dimensional array of floats.
 

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from fastw2v import backend
-from fastw2v.compat.textbook import create_contexts_target, preprocess, to_cpu, to_gpu
+from fastw2v.compat.textbook import (
+    CBOW,
+    EmbeddingDot,
+    SkipGram,
+    UnigramSampler,
+    convert_one_hot,
+    create_co_matrix,
+    create_contexts_target,
+    preprocess,
+    to_cpu,
+    to_gpu,
+)
 
 
 def test_preprocess_is_the_textbooks():
@@ -20,6 +31,44 @@ def test_preprocess_is_the_textbooks():
         word_to_id["unknown"]
     with pytest.raises(TypeError, match="list"):
         preprocess(["you", "say"])  # type: ignore[arg-type]
+
+
+IDS = [0, 1, 2, 3, 4, 1, 5, 6]
+USES = {
+    "create_contexts_target": lambda ids: create_contexts_target(ids, 1),
+    "convert_one_hot": lambda ids: [convert_one_hot(ids, 7)],
+    "create_co_matrix": lambda ids: [create_co_matrix(ids, 7)],
+    "UnigramSampler": lambda ids: [UnigramSampler(ids, 0.75, 4).get_negative_sample(np.array([1, 2]))],
+    "get_negative_sample": lambda ids: [UnigramSampler(np.array(IDS), 0.75, 4).get_negative_sample(ids)],
+    "EmbeddingDot": lambda ids: [EmbeddingDot(np.eye(7)).forward(np.ones((8, 7)), ids)],
+    "CBOW": lambda ids: gradients(CBOW(7, 4, 1, ids), *create_contexts_target(ids, 1)),
+    "SkipGram": lambda ids: gradients(SkipGram(7, 4, 1, ids), *create_contexts_target(ids, 1)),
+}
+
+
+def gradients(model: Any, contexts: Any, target: Any) -> list[Any]:
+    model.forward(contexts, target)
+    model.backward()
+    return [grad.dense() for grad in model.grads]
+
+
+@pytest.mark.parametrize("convert", [list, tuple, lambda ids: np.array(ids, "u8"), lambda ids: np.array(ids, "u1")])
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_word_ids_of_any_type(use: Any, convert: Any):
+    for result, expected in zip(use(convert(IDS)), use(np.array(IDS)), strict=True):
+        np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_word_ids_that_are_not_integers(use: Any):
+    with pytest.raises(TypeError, match="is an array of float64; it must contain integer word ids"):
+        use(np.array(IDS, float))
+
+
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_contexts_that_are_not_integers(Model: Any):
+    with pytest.raises(TypeError, match="contexts is an array of float64"):
+        Model(7, 4, 1, np.array(IDS)).forward(np.ones((2, 2)), np.array([1, 2]))
 
 
 @pytest.mark.parametrize("window", [1, 2, 5])
