@@ -286,6 +286,8 @@ ARGUMENTS: dict[str, Any] = {
     "default_pool_size.negative": 5,
     "contexts": CONTEXTS,
     "target": TARGET,
+    "Trainer.fit.x": CONTEXTS,
+    "Trainer.fit.t": TARGET,
     "default_alpha.contexts": 5.0,
     "default_alpha.occurrences": 5.0,
     "vocabulary_size": 10,

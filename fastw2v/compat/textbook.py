@@ -404,6 +404,8 @@ class Trainer(nn.Trainer):
         >>> len(trainer.fit(x=contexts, t=target, max_epoch=10, batch_size=3).loss_list)
         10
         """
+        check_array("x", x)
+        check_array("t", t)
         return super().fit(x, t, max_epoch, batch_size, max_grad, eval_interval, show)
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 from fastw2v.backend import get_namespace, scatter_add, set_rows
 from fastw2v.config import check_range
 from fastw2v.nn.sparse import RowSparseGradient
+from fastw2v.utils.quote import quote
 
 
 class SGD:
@@ -137,6 +138,11 @@ class AdaGrad:
         grads : sequence of float array or RowSparseGradient
             The gradient of each weight.
 
+        Raises
+        ------
+        ValueError
+            If the number or the shapes of the weights differ from those of the first call.
+
         Examples
         --------
         The first step of each weight has length `lr`, whatever the size of the gradient:
@@ -148,8 +154,8 @@ class AdaGrad:
         >>> W.round(3)
         array([[-0.5,  0.5, -0.5]])
         """
-        if not self.s:
-            self.s = _zeros(params)
+        self.s = self.s or _zeros(params)
+        _check_state(self, params, self.s)
         for W, grad, s in zip(params, grads, self.s, strict=True):
             xp = get_namespace(W)
             (w, s_old), g, ids = _touched((W, s), grad)
@@ -224,6 +230,11 @@ class Adam:
         grads : sequence of float array or RowSparseGradient
             The gradient of each weight.
 
+        Raises
+        ------
+        ValueError
+            If the number or the shapes of the weights differ from those of the first call.
+
         Examples
         --------
         The first step of each weight has length `lr`, whatever the size of the gradient:
@@ -237,6 +248,7 @@ class Adam:
         """
         if not self.m:
             self.m, self.v = _zeros(params), _zeros(params)
+        _check_state(self, params, self.m)
         self.t += 1
         step = self.lr * (1 - self.beta2**self.t) ** 0.5 / (1 - self.beta1**self.t)
         for W, grad, m, v in zip(params, grads, self.m, self.v, strict=True):
@@ -282,6 +294,17 @@ def _clip_rows(rows: Any, max_norm: float) -> Any:
 def _zeros(params: Sequence[Any]) -> list[Any]:
     """Return a list of zero arrays, one per weight, with the same shape and dtype."""
     return [get_namespace(W).zeros_like(W) for W in params]
+
+
+def _check_state(optimizer: Any, params: Sequence[Any], state: Sequence[Any]) -> None:
+    """Raise ValueError unless an optimiser has been used only with weights of the shapes of `params`."""
+    before, now = ([tuple(array.shape) for array in arrays] for arrays in (state, params))
+    if before != now:
+        raise ValueError(
+            f"this {type(optimizer).__name__} has been used with weights of shapes {quote(before)}, but the "
+            f"weights now have shapes {quote(now)}; create a new optimizer for each model. Pickling and copying "
+            "a model make two weights of an array and its transpose"
+        )
 
 
 def _touched(tables: Sequence[Any], grad: Any) -> tuple[list[Any], Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Sequence
 from typing import Any, Self
@@ -68,6 +69,7 @@ class Trainer:
         self.loss_history: list[tuple[float, float]] = []
         self._epochs_done = 0
         self._zero_so_far: set[int] | None = None  # the gradients that were zero in every batch
+        self._is_first_step = True  # of a call of `fit`, because the model may be pickled between two calls
 
     def fit(
         self,
@@ -109,11 +111,12 @@ class Trainer:
         Raises
         ------
         ValueError
-            If `max_epoch`, `batch_size` or `eval_interval` is below 1, or if `contexts` and `target` are empty or
-            differ in length, if the model has more or fewer gradients than weights, or if the shapes of a gradient and
-            its weight differ.
+            If `max_epoch`, `batch_size` or `eval_interval` is below 1, if `max_grad` is not positive, if `contexts` and
+            `target` are empty or differ in length, if the model has more or fewer gradients than weights, or if the
+            shapes of a gradient and its weight differ.
         TypeError
-            If a weight or a gradient of the model is not an array of floats, or `forward` does not return a number.
+            If an argument has the wrong type, a weight or a gradient of the model is not an array of floats, or
+            `forward` does not return a number.
         FloatingPointError
             If the loss or a trained weight becomes infinite or NaN.
 
@@ -141,6 +144,8 @@ class Trainer:
                 check_integer(name, value, minimum=1)
         if max_grad is not None:
             check_range("max_grad", max_grad, low=0.0)
+            if not max_grad:
+                raise ValueError("max_grad is 0, which would make all gradients zero; it must be positive, or None")
         if show is not None:
             check_flags(show=show)
         check_array("contexts", contexts)
@@ -151,6 +156,7 @@ class Trainer:
                 f"contexts has {contexts.shape[0]} rows and target has {size} elements; the numbers must be equal and "
                 "at least 1"
             )
+        self._is_first_step = True
         xp = get_namespace(contexts, target)
         device = get_device(target)
         with on_device_of(target), Progress("training", size * max_epoch, unit="targets", show=show) as progress:
@@ -192,6 +198,8 @@ class Trainer:
         check_gradients(params, grads)
         if self._zero_so_far is None:
             self._zero_so_far = set(range(len(grads)))
+        if self._is_first_step:
+            self._is_first_step = False
             _warn_of_copied_transposes(params)
         if self._zero_so_far:
             self._zero_so_far = {i for i in self._zero_so_far if not _has_nonzero(grads[i])}
@@ -211,7 +219,7 @@ class Trainer:
             f"{names} stayed zero in the whole epoch, so the weights of the same index in model.params are not "
             "trained. If the backward() of a layer replaces its array in grads, the model's list still contains the "
             "old one; write the gradient into the array instead: self.grads[0][...] = dW",
-            stacklevel=3,
+            stacklevel=_caller_level(),
         )
 
     def _record(self, mean: float, part: float, step: int) -> float:
@@ -352,8 +360,16 @@ def _warn_of_copied_transposes(params: Sequence[Any]) -> None:
                     f"model.params[{j}] equals the transpose of model.params[{i}], but does not share its memory, so "
                     "they are trained as two weights. If they are meant to be one, pass W and W.T of the same array "
                     "to the layers. Pickling and copying a model make separate arrays of them",
-                    stacklevel=4,
+                    stacklevel=_caller_level(),
                 )
+
+
+def _caller_level() -> int:
+    """Return the `stacklevel` with which the function that calls this one warns at the line outside of fastw2v."""
+    frame, level = inspect.currentframe(), 0
+    while frame and frame.f_globals.get("__name__", "").startswith("fastw2v."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _has_nonzero(grad: Any) -> bool:

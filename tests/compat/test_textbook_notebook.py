@@ -586,10 +586,17 @@ def test_a_trainer_can_be_pickled():
     assert np.array_equal(other.model.word_vecs, trainer.model.word_vecs)
 
 
+def test_the_trainer_takes_the_names_of_the_book():
+    trainer = Trainer(model=OwnCBOW(), optimizer=SGD(lr=0.5))
+    trainer.fit(x=contexts[:300], t=target[:300], max_epoch=1, batch_size=100, max_grad=None, eval_interval=1)
+    assert len(trainer.loss_list) == 3
+
+
 def test_a_copy_of_tied_weights_is_no_longer_tied():
     other = copy.deepcopy(TiedCBOW())  # NumPy copies a transposed view as an array of its own
-    with pytest.warns(UserWarning, match=r"model.params\[1\] equals the transpose of model.params\[0\]"):
+    with pytest.warns(UserWarning, match=r"model.params\[1\] equals the transpose of model.params\[0\]") as warned:
         Trainer(other, SGD(0.5)).fit(contexts[:300], target[:300], max_epoch=1)
+    assert warned[0].filename == __file__
 
 
 def test_a_layer_and_its_lists_can_be_pickled():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -240,6 +242,57 @@ def test_a_layer_that_replaces_its_gradient_is_noticed():
     trainer.fit(np.ones((4, 1)), np.arange(4), max_epoch=1)  # warns once
     assert len(warned) == 1
     assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"batch_size": 2.0}, TypeError, "batch_size is 2.0 of type float; it must be a whole number"),
+        ({"max_epoch": None}, TypeError, "max_epoch is None"),
+        ({"eval_interval": 2.5}, TypeError, "eval_interval is 2.5"),
+        ({"max_grad": "1"}, TypeError, "max_grad is '1' of type str; it must be a number"),
+        ({"max_grad": 0}, ValueError, "max_grad is 0, which would.*it must be positive, or None"),
+        ({"max_grad": -1.0}, ValueError, "max_grad is -1.0"),
+    ],
+)
+def test_arguments_of_fit(arguments, error, message):
+    with pytest.raises(error, match=message):
+        fit(Linear(), **arguments)
+
+
+def test_examples_that_are_not_arrays():
+    with pytest.raises(TypeError, match=r"contexts is \[\[1\.0\]\] of type list; pass an array"):
+        Trainer(Linear(), SGD()).fit([[1.0]], np.arange(1))
+    with pytest.raises(TypeError, match="target is 3"):
+        Trainer(Linear(), SGD()).fit(np.ones((1, 1)), 3)
+
+
+class Tied(Linear):
+    """A model whose two weights are an array and its transpose."""
+
+    def __init__(self):
+        W = np.ones((1, 1))
+        self.params, self.grads = [W, W.T], [np.zeros((1, 1)), np.zeros((1, 1))]
+
+
+@pytest.mark.parametrize("restore", [copy.deepcopy, lambda trainer: pickle.loads(pickle.dumps(trainer))])
+@pytest.mark.parametrize("optimizer", [AdaGrad(), Adam()])
+def test_tied_weights_that_a_copy_has_separated(restore, optimizer):
+    x, target = np.ones((2, 1)), np.arange(2)
+    trainer = restore(Trainer(Tied(), copy.deepcopy(optimizer)).fit(x, target, max_epoch=1))
+    with (
+        pytest.warns(UserWarning, match=r"params\[1\] equals the transpose of model.params\[0\]"),
+        pytest.raises(ValueError, match=r"shapes \[\(1, 1\)\], but.*now have shapes \[\(1, 1\), \(1, 1\)\]; create a"),
+    ):
+        trainer.fit(x, target, max_epoch=1)
+
+
+@pytest.mark.parametrize("optimizer", [AdaGrad(), Adam()])
+def test_an_optimizer_of_another_model(optimizer):
+    optimizer = copy.deepcopy(optimizer)
+    optimizer.update([np.zeros((3, 2))], [np.ones((3, 2))])
+    with pytest.raises(ValueError, match=r"shapes \[\(3, 2\)\].*\[\(4, 2\)\]; create a new optimizer"):
+        optimizer.update([np.zeros((4, 2))], [np.ones((4, 2))])
 
 
 def test_a_gradient_that_is_zero_at_first_is_no_problem():
