@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import collections
+import copy
 import inspect
+import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,8 @@ import pytest
 import fastw2v
 from fastw2v import WordVectors
 from fastw2v.compat.gensim import CallbackAny2Vec, KeyedVectors, Word2Vec
+from fastw2v.compat.gensim.keyed_vectors import _INSTEAD
+from fastw2v.compat.gensim.word2vec import _ATTRIBUTES
 from tests.test_word2vec import ENGINES, themes
 
 OTHER_DEFAULTS = {
@@ -456,6 +461,24 @@ def test_in_scikit_learn():
 def test_names_that_gensim_4_does_not_have_are_refused(settings, message):
     with pytest.raises(TypeError, match=message):
         Word2Vec(**settings)
+
+
+@pytest.mark.parametrize(("kind", "table"), [(Word2Vec, _ATTRIBUTES), (KeyedVectors, _INSTEAD)])
+def test_missing_attributes_of_gensim_are_explained(kind, table):
+    model = Word2Vec(themes(50), vector_size=4, epochs=1)
+    owner = model if kind is Word2Vec else model.wv
+    for name, instead in table.items():
+        assert not hasattr(owner, name)
+        with pytest.raises(AttributeError, match=f"'{kind.__name__}' object has no attribute '{name}'; ") as error:
+            getattr(owner, name)
+        assert str(error.value).endswith(instead)
+        if replacement := re.match(r"use (model\.wv\.|model\.)?([a-z_0-9]+)", instead):
+            place = {"model.wv.": model.wv, "model.": model, None: owner}[replacement[1]]
+            assert replacement[2] == "np" or hasattr(place, replacement[2])
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert copied.wv.index_to_key == model.wv.index_to_key
+    with pytest.raises(AttributeError, match=r"has no attribute 'nonsense'$"):
+        getattr(owner, "nonsense")  # noqa: B009
 
 
 def test_a_program_can_lower_the_rate_that_it_did_not_set():

@@ -32,6 +32,22 @@ __all__ = ["KeyedVectors"]
 
 # Suffixes that gensim's documentation uses for files that `save` writes.
 _OWN_SUFFIXES = ("", ".kv", ".model", ".wordvectors")
+_ADD = "the words of vectors do not change; use KeyedVectors(words, matrix), or kv | KeyedVectors(words, matrix)"
+_INSTEAD = {
+    **dict.fromkeys(("index2word", "index2entity"), "use index_to_key"),
+    "vocab": "use key_to_index for the rows, and get_vecattr(word, 'count') for the counts",
+    "expandos": "use counts",
+    **dict.fromkeys(("vectors_norm", "syn0norm"), "use get_normed_vectors()"),
+    "syn0": "use vectors",
+    "norms": "use np.linalg.norm(kv.vectors, axis=1)",
+    "word_vec": "use get_vector",
+    "accuracy": "use evaluate_word_analogies",
+    **dict.fromkeys(("add", "add_vector", "add_vectors", "allocate_vecattrs", "set_vecattr", "resize_vectors"), _ADD),
+    "intersect_word2vec_format": "use Word2Vec(...).fit(corpus, init=vectors)",
+    "sort_by_descending_frequency": "trained vectors are sorted already; vectors_for_all(words) sorts others",
+    "wmdistance": "the word mover's distance is not supported; n_similarity compares lists of words",
+}
+"""What to use instead of attributes of gensim that `KeyedVectors` does not have."""
 _METHODS: dict[str, Method] = {"most_similar": "3cosadd", "most_similar_cosmul": "3cosmul"}
 
 
@@ -59,6 +75,11 @@ class KeyedVectors(WordVectors):
     >>> kv.get_vecattr("dog", "count")
     4
     """
+
+    def __getattr__(self, name: str) -> Any:
+        """Raise an error that names the replacement of an attribute of gensim that is missing."""
+        replacement = f"; {_INSTEAD[name]}" if name in _INSTEAD else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{replacement}")
 
     # Words and their vectors
 

@@ -49,6 +49,28 @@ _INSTEAD = {
     "max_vocab": "use max_final_vocab",
 }
 """What to use instead of the parameter names of gensim 3 and of `fastw2v.Word2Vec`."""
+_MOVED = (
+    *("most_similar", "most_similar_cosmul", "similar_by_word", "similar_by_vector", "similarity", "n_similarity"),
+    *("doesnt_match", "init_sims", "evaluate_word_pairs", "save_word2vec_format", "load_word2vec_format"),
+)
+"""Attributes that gensim's `Word2Vec` had before gensim 4 and that now belong to ``model.wv``."""
+_ATTRIBUTES = {
+    **{name: f"use model.wv.{name}" for name in _MOVED},
+    "index2word": "use model.wv.index_to_key",
+    "vocab": "use model.wv.key_to_index",
+    "accuracy": "use model.wv.evaluate_word_analogies",
+    **dict.fromkeys(("syn0", "syn1"), "use model.wv.vectors and model.syn1neg"),
+    **dict.fromkeys(("size", "layer1_size"), "use vector_size"),
+    "iter": "use epochs",
+    "running_training_loss": "use get_latest_training_loss()",
+    "train_count": "use trained_epochs",
+    "estimate_memory": "use estimate(corpus)",
+    "build_vocab_from_freq": "use fit(Corpus.from_sentences(sentences, counts=counts))",
+    "delete_temporary_training_data": "omit the call; to keep only the vectors, use model.wv",
+    "reset_from": "use fit(corpus, init=other.wv)",
+    "score": "it needs hierarchical softmax, which is not supported",
+}
+"""What to use instead of attributes of gensim that `Word2Vec` does not have."""
 
 
 class CallbackAny2Vec:
@@ -315,6 +337,12 @@ class Word2Vec(Estimator):
         None
         """
         return super().get_params(deep) | {"alpha": self._alpha}
+
+    def __getattr__(self, name: str) -> Any:
+        """Raise an error that names the replacement of an attribute of gensim that is missing."""
+        if name in _ATTRIBUTES:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}; {_ATTRIBUTES[name]}")
+        return super().__getattr__(name)
 
     # The constructor of the base class sets `model` and `max_vocab`, its own names for `sg` and `max_final_vocab`.
 
