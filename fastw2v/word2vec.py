@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -184,6 +185,7 @@ class Word2Vec:
     epoch_losses : list of float
         Mean loss per prediction of each epoch. It fluctuates less than the entries of `loss_history`. If a call of
         `fit` or `train` is interrupted, its epochs are missing. With callbacks, only the interrupted epoch is missing.
+        If subsampling left nothing to predict in an epoch, its loss is NaN.
     trained_epochs : int
         Number of complete epochs for which the weights have been trained. An epoch that is interrupted by an exception
         or Ctrl-C is not counted, although it has changed the weights.
@@ -943,7 +945,8 @@ class Word2Vec:
         # What was trained, then what has changed since, such as parameters that were set after training.
         settings = self._settings(self.config()) | (wv.settings or {}) | self._state()
         settings["loss_history"] = [[int(words), float(loss)] for words, loss in self.loss_history]
-        settings["epoch_losses"] = self.epoch_losses
+        # JSON has no NaN, the loss of an epoch in which nothing was predicted.
+        settings["epoch_losses"] = [None if math.isnan(loss) else loss for loss in self.epoch_losses]
         record = formats.VectorRecord(wv.index_to_key, wv.vectors, wv.counts, wv.context_vectors, settings)
         formats.write(record, path, "safetensors")
 
@@ -997,7 +1000,7 @@ class Word2Vec:
         model.known_words_ = settings.get("known_words", 0)
         model.seed_ = settings["seed"]
         model.loss_history = [(words, loss) for words, loss in settings.pop("loss_history", [])]
-        model.epoch_losses = settings.pop("epoch_losses", [])
+        model.epoch_losses = [math.nan if loss is None else loss for loss in settings.pop("epoch_losses", [])]
         model._interruptions = settings.get("interruptions", 0)
         model._select_engine()
         W_in, W_out = model._placed(vectors)

@@ -326,6 +326,7 @@ def test_subsampling_that_drops_nearly_all_words_is_reported(engine, caplog):
     settings = {"vector_size": 8, "min_count": 1, "engine": engine, "epochs": 2}
     model = Word2Vec(sample=1e-12, **settings).fit(sentences)
     assert model.loss_history == []
+    assert np.isnan(model.epoch_losses).tolist() == [True, True]  # 0 would be a perfect loss
     drops, nothing = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert drops.startswith("subsampling with sample=1e-12 drops about 100% of the 350 words in every epoch")
     assert nothing.startswith("nothing was trained, because subsampling with sample=1e-12 dropped nearly all")

@@ -6,6 +6,7 @@ import _thread
 import copy
 import json
 import logging
+import math
 import pickle
 import types
 from pathlib import Path
@@ -133,6 +134,14 @@ def test_an_interruption_takes_no_complete_epoch_away(monkeypatch: pytest.Monkey
     with pytest.raises(OSError, match="before the first report"):
         model.train(themes(60))
     assert model.trained_epochs == model.wv.settings["trained_epochs"] == 1
+
+
+def test_the_loss_of_an_empty_epoch_is_saved(tmp_path: Path) -> None:
+    model = Word2Vec(**SETTINGS).fit(themes(60))
+    model.epoch_losses = [1.5, math.nan]
+    model.save(tmp_path / "a.model")
+    assert b"NaN" not in (tmp_path / "a.model").read_bytes()  # JSON has no NaN
+    np.testing.assert_array_equal(Word2Vec.load(tmp_path / "a.model").epoch_losses, [1.5, math.nan])
 
 
 @pytest.mark.parametrize("event", ["train_begin", "epoch_begin", "epoch_end", "train_end"])

@@ -240,7 +240,7 @@ class TrainingReport:
         Returns
         -------
         float64 array, shape (epochs,)
-            0 for an epoch without predictions.
+            NaN for an epoch without predictions.
 
         Examples
         --------
@@ -249,9 +249,9 @@ class TrainingReport:
         >>> report = TrainingReport(TrainingConfig(epochs=3), 100, None)
         >>> report.losses[:], report.predictions[:] = [150, 60, 0], [100, 50, 0]
         >>> report.mean_losses()
-        array([1.5, 1.2, 0. ])
+        array([1.5, 1.2, nan])
         """
-        return self.losses / np.maximum(self.predictions, 1)
+        return np.where(self.predictions > 0, self.losses / np.maximum(self.predictions, 1), np.nan)
 
     def _postpone(self, words: int) -> None:
         """Make the next report due at the first step after `words` words."""

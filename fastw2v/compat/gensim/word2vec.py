@@ -623,7 +623,7 @@ class Word2Vec(Estimator):
         """Return the mean loss per prediction of the last epoch, which is ``epoch_losses[-1]``.
 
         A prediction is one target of CBOW, or one pair of a target and a context of skip-gram. By contrast, gensim
-        returns a running sum over all targets and epochs.
+        returns a running sum over all targets and epochs. The loss is NaN if subsampling left nothing to predict.
 
         Raises
         ------
