@@ -609,7 +609,8 @@ class Word2Vec:
         NotFittedError
             If the model has no vocabulary yet.
         ValueError
-            If `corpus` is a Corpus with a different vocabulary, or the model has no context vectors or no word counts.
+            If `corpus` is a Corpus with a different vocabulary, the model has no context vectors or no word counts, or
+            `vector_size` was changed after the weights were initialised.
 
         Examples
         --------
@@ -629,7 +630,8 @@ class Word2Vec:
             return self
         device = self.device_
         self._select_engine()  # `engine` and `device` may have been set since the last run
-        if self.device_ != device:
+        wv = self.wv
+        if self.device_ != device or wv.vectors.dtype != wv.context_vectors.dtype:  # `wv.vectors` can be assigned to
             self.wv.vectors, self.wv.context_vectors = self._placed(self.wv)
         config = self.config(corpus, **given)
         self._train(corpus, config, progress)
@@ -713,6 +715,11 @@ class Word2Vec:
             raise ValueError(
                 "training cannot continue, because the vectors have no context vectors or no word counts. Load a "
                 "model written by Word2Vec.save, or call fit()"
+            )
+        if self.vector_size != (n := self.wv.vector_size):
+            raise ValueError(
+                f"vector_size is {self.vector_size}, but the model has vectors of {counted(n, 'dimension')}. Set "
+                f"vector_size={n} to continue training, or call fit()"
             )
         return Vocabulary(self.wv.index_to_key, np.asarray(self.wv.counts))
 
@@ -1090,7 +1097,8 @@ def _nothing_to_train(corpus: Corpus) -> str | None:
     """Return why no word of a corpus can be trained, or None if there are two words in a sentence."""
     if not len(corpus):
         return (
-            f"no word of the corpus is in the vocabulary of {len(corpus.vocabulary)} words, so nothing can be trained"
+            f"no word of the corpus is in the vocabulary of {len(corpus.vocabulary)} words, whose first word is "
+            f"{quote(corpus.vocabulary.words[0])}, so nothing can be trained"
         )
     if len(corpus) > corpus.n_sentences or np.diff(corpus.offsets).max() > 1:
         return None

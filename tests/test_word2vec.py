@@ -304,8 +304,8 @@ def test_a_corpus_without_neighbours_is_refused(engine):
 
 
 @pytest.mark.parametrize(("corpus", "message"), [
-    ([["unknown", "words"]], "no word of the corpus is in the vocabulary of 3 words"),
-    ([[1, 2]], "no word of the corpus is in the vocabulary of 3 words"),
+    ([["unknown", "words"]], "no word of the corpus is in the vocabulary of 3 words, whose first word is 'a', so"),
+    ([[1, 2]], "no word of the corpus is in the vocabulary of 3 words, whose first word is 'a', so"),
     ([["a"], ["b", "unknown"], ["c"]], "no word has a neighbour: each of the 3 sentences has one word"),
 ])  # fmt: skip
 def test_training_on_unknown_words_changes_nothing(corpus, message, caplog):
@@ -465,6 +465,29 @@ def test_words_are_added_to_a_trained_model(engine, tmp_path):
     assert model.wv.context_vectors[model.wv.get_index("new")].any()
     with pytest.raises(RuntimeError, match="no vocabulary yet"):
         Word2Vec(**settings).build_vocab(more, update=True)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_training_goes_on_from_assigned_vectors(engine):
+    def trained(dtype):
+        model = Word2Vec(vector_size=8, negative=2, workers=1, engine=engine).fit(themes(100))
+        vectors = (model.wv.vectors - model.wv.vectors.mean(axis=0)).astype(dtype)
+        model.wv.vectors = vectors
+        kept = vectors.copy()
+        model.train(themes(100), epochs=1)
+        return model.wv.vectors, np.array_equal(vectors, kept)
+
+    vectors, unchanged = trained(np.float64)
+    assert (vectors.dtype, unchanged) == (np.float32, True)
+    assert np.array_equal(vectors, trained(np.float32)[0])
+
+
+@pytest.mark.parametrize("update", [False, True])
+def test_training_goes_on_only_with_the_vector_size_of_the_weights(update):
+    model = Word2Vec(vector_size=8, negative=2, workers=1).fit(themes(100)).set_params(vector_size=4)
+    with pytest.raises(ValueError, match=r"vector_size is 4, but the model has vectors of 8 dim.*Set vector_size=8"):
+        model.build_vocab(themes(100), update=True) if update else model.train(themes(100))
+    assert model.fit(themes(100)).wv.vector_size == 4
 
 
 @pytest.mark.parametrize("engine", ENGINES)
