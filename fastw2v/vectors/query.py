@@ -125,7 +125,7 @@ def weighted_terms(
     """
     if given is None:
         return [], []
-    single = isinstance(given, str) or not isinstance(given, Iterable) or _is_vector(table, given)
+    single = isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or _is_vector(table, given)
     terms, rows = [], []
     for item in [given] if single else given:
         weighted = isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Real)
@@ -212,7 +212,7 @@ def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.nd
     >>> pairs.tolist()
     [[0, 1], [2, 0]]
     """
-    if isinstance(queries, str) or not isinstance(queries, Iterable):
+    if isinstance(queries, (str, bytes)) or not isinstance(queries, Iterable):
         raise TypeError(f"queries is {quote(queries)}; give a list of words or vectors")
     if getattr(queries, "ndim", 0) == 2:
         matrix: Any = queries

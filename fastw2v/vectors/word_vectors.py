@@ -333,8 +333,8 @@ class WordVectors:
         """
         if isinstance(words, slice):
             return self._sliced(words)
-        if isinstance(words, str) or not isinstance(words, Iterable):
-            return self.get_vector(words)
+        if isinstance(words, (str, bytes)) or not isinstance(words, Iterable):  # bytes are refused
+            return self.get_vector(words)  # type: ignore[arg-type]
         return take_rows(self._vectors, self._rows(words, "words"))
 
     def get_vector(self, word: Key, norm: bool = False) -> Any:
@@ -1080,7 +1080,7 @@ class WordVectors:
         >>> (wv & {"cat", "car", "cow"}).index_to_key
         ['cat', 'car']
         """
-        if isinstance(words, str) or not isinstance(words, Collection):
+        if isinstance(words, (str, bytes)) or not isinstance(words, Collection):
             return NotImplemented
         kept = words if isinstance(words, WordVectors) else set(words)
         return self._with_rows([row for row, word in enumerate(self) if word in kept])
@@ -1096,7 +1096,7 @@ class WordVectors:
         >>> (wv - {"cat", "cow"}).index_to_key
         ['dog', 'car']
         """
-        if isinstance(words, str) or not isinstance(words, Collection):
+        if isinstance(words, (str, bytes)) or not isinstance(words, Collection):
             return NotImplemented
         dropped = words if isinstance(words, WordVectors) else set(words)
         return self._with_rows([row for row, word in enumerate(self) if word not in dropped])

@@ -46,6 +46,12 @@ def test_the_class_is_one_of_word_vectors(kv: KeyedVectors) -> None:
     assert type(kv.vectors_for_all(WORDS[:3])) is KeyedVectors
 
 
+@pytest.mark.parametrize("vector", [np.ones(2), VECTOR[None, :], b"w1", [1.0, 2.0], None])
+def test_what_is_no_vector_is_refused_by_its_name(kv: KeyedVectors, vector: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^vector"):
+        kv.similar_by_vector(vector)
+
+
 @pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")  # warnings of gensim itself
 @pytest.mark.parametrize(
     ("name", "arguments", "options"),

@@ -47,6 +47,12 @@ def test_other_keys_are_refused(wv: WordVectors, key: Any) -> None:
     assert key not in wv
 
 
+@pytest.mark.parametrize("name", ["__getitem__", "get_vector", "most_similar", "most_similar_cosmul", "nearest"])
+def test_bytes_are_one_word_and_refused(wv: WordVectors, name: str) -> None:
+    with pytest.raises(TypeError, match=r"is b'the'"):
+        getattr(wv, name)(b"the")
+
+
 def test_unknown_words_are_told_with_near_spellings() -> None:
     wv = WordVectors(["king", "queen", "Paris", "kings", "NATO"], np.eye(5))
     for query in (lambda: wv["kimg"], lambda: wv[["king", "kimg"]], lambda: wv.analogy("king", "queen", "kimg")):

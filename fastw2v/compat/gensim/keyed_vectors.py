@@ -26,6 +26,7 @@ from fastw2v.utils.encodings import check_encoding
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.keys import Key
 from fastw2v.vectors.normalize import take_rows, unit_rows
+from fastw2v.vectors.query import term_vector
 from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["KeyedVectors"]
@@ -369,8 +370,7 @@ class KeyedVectors(WordVectors):
         >>> kv.similar_by_vector(kv["cat"], topn=2)
         [('cat', 1.0), ('dog', 0.8)]
         """
-        if getattr(vector, "ndim", 0) == 0:
-            self._named_rows(vector=vector)
+        term_vector(self, vector, "vector")  # raises errors that name this parameter
         return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
 
     def closer_than(self, key1: Key, key2: Key) -> list[Any]:
