@@ -508,6 +508,28 @@ def test_rates_are_refused_by_gensim_s_names():
         model.train(themes(50), start_alpha=0.01, end_alpha=0.02)
 
 
+@pytest.mark.parametrize(("given", "rates", "message"), [
+    ({}, {"end_alpha": 0.5}, "the default initial rate is 0.2 and end_alpha is 0.5"),
+    ({"alpha": 0.01}, {"end_alpha": 0.02}, "alpha is 0.01 and end_alpha is 0.02"),
+    ({"min_alpha": 0.01}, {"start_alpha": 0.005}, "start_alpha is 0.005 and min_alpha is 0.01"),
+    ({}, {"start_alpha": 0.0}, "start_alpha is 0.0; it must lie between"),
+    ({}, {"end_alpha": -0.1}, "end_alpha is -0.1; it must lie between"),
+])  # fmt: skip
+def test_only_rates_that_were_set_are_named(given, rates, message):
+    model = Word2Vec(themes(50), vector_size=4, epochs=1, **given)
+    with pytest.raises(ValueError, match=f"^{message}"):
+        model.train(themes(50), **rates)
+
+
+def test_a_rate_below_the_default_of_min_alpha_is_constant():
+    model = Word2Vec(themes(50), vector_size=4, epochs=1)
+    model.train(themes(50), start_alpha=1e-5)
+    assert (model.wv.settings["alpha"], model.wv.settings["min_alpha"]) == (1e-5, 1e-5)
+    model.alpha = 2e-5
+    model.train(themes(50))
+    assert (model.wv.settings["alpha"], model.wv.settings["min_alpha"]) == (2e-5, 2e-5)
+
+
 def test_what_is_no_callback_is_refused():
     with pytest.raises(TypeError, match="lacks methods of CallbackAny2Vec; make it a subclass"):
         Word2Vec(callbacks=[print])

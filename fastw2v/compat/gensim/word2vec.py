@@ -17,6 +17,7 @@ from fastw2v.compat.gensim.keyed_vectors import KeyedVectors
 from fastw2v.config import (
     AUTO,
     MIN_COUNT,
+    MIN_RATE,
     CbowGrad,
     Model,
     TrainingConfig,
@@ -521,7 +522,7 @@ class Word2Vec(Estimator):
         TypeError
             If neither or both of `corpus_iterable` and `corpus_file` are given.
         ValueError
-            If `start_alpha` is below `end_alpha`.
+            If `start_alpha` is below `end_alpha`, or a rate is outside its range.
         RuntimeError
             If the model has no vocabulary yet.
 
@@ -536,13 +537,7 @@ class Word2Vec(Estimator):
         >>> model.trained_epochs
         7
         """
-        for name, rate in (("start_alpha", start_alpha), ("end_alpha", end_alpha)):
-            if rate is not None:
-                check_range(name, rate, 0.0, 100.0)
-        start = self.config().alpha if start_alpha is None else start_alpha
-        end = self.min_alpha if end_alpha is None else end_alpha
-        if start < end:
-            raise ValueError(f"start_alpha is {start} and end_alpha is {end}; start_alpha must not be below end_alpha")
+        self._check_rates(start_alpha, end_alpha)
         corpus = self._encode(_one_of("corpus_iterable", corpus_iterable, corpus_file))
         epochs = self.epochs if epochs is None else epochs
         own = self.callbacks
@@ -554,6 +549,22 @@ class Word2Vec(Estimator):
         finally:
             self.callbacks = own
         return epochs * len(corpus), epochs * len(corpus)
+
+    def _check_rates(self, start_alpha: float | None, end_alpha: float | None) -> None:
+        """Raise an error for rates of `train` that cannot be used. It names only rates that the caller has set."""
+        for name, rate in (("start_alpha", start_alpha), ("end_alpha", end_alpha)):
+            if rate is not None:
+                check_range(name, rate, MIN_RATE if name == "start_alpha" else 0.0, 100.0)
+        if end_alpha is None and self.min_alpha == TrainingConfig.min_alpha:
+            return  # with a lower initial rate, the rate is constant
+        start_name, start = ("start_alpha", start_alpha) if start_alpha is not None else ("alpha", self._alpha)
+        if start is None:
+            start_name, start = "the default initial rate", self.config(min_alpha=0.0).alpha
+        end_name, end = ("min_alpha", self.min_alpha) if end_alpha is None else ("end_alpha", end_alpha)
+        if start < end:
+            raise ValueError(
+                f"{start_name} is {start} and {end_name} is {end}; {start_name} must not be below {end_name}"
+            )
 
     def _gradient_to_keep(self) -> None:
         """Return None, because every rate that a program for gensim sets is meant for gensim's gradient."""
