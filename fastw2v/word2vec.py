@@ -690,6 +690,17 @@ class Word2Vec:
         if self.min_count != MIN_COUNT and ((counts > 0) & (counts < self.min_count)).any():
             log.warning("min_count is %d, but it has no effect, %s", self.min_count, fixed)
 
+    def _warn_of_late_changes(self, parameters: dict[str, Any]) -> None:
+        """Log a warning for each parameter that a callback has changed, and remove it from `parameters`."""
+        for name, value in self.get_params().items():
+            if name != "callbacks" and parameters.get(name, value) != value:
+                log.warning(
+                    "a callback has set %s to %s, which has no effect until training is started again",
+                    name,
+                    quote(value),
+                )
+                del parameters[name]
+
     def _extend_vocabulary(self, corpus: Any) -> None:
         """Add the words and counts of a corpus to the vocabulary, and rows for new words to the weights."""
         before = self._vocabulary()
@@ -781,6 +792,7 @@ class Word2Vec:
         engine = find_engine(self.engine_, self.device_)
         trained = self.loss_history[-1][0] if self.loss_history else 0
         n_reports = len(self.loss_history)
+        parameters = self.get_params()
         self._notify("train_begin")
         with Progress("training", config.epochs * len(corpus), show=None if progress is None else False) as bar:
             done = 0
@@ -810,6 +822,7 @@ class Word2Vec:
                 done += run.epochs * len(corpus)
                 bar.update(done)
                 self._notify("epoch_end")
+                self._warn_of_late_changes(parameters)
         self._notify("train_end")
         if len(self.loss_history) == n_reports:
             log.warning(

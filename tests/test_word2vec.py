@@ -216,6 +216,24 @@ def test_a_parameter_without_effect_is_reported(settings, warning, caplog):
     assert not any("cbow_grad" in message or "workers is 1" in message for message in caplog.messages)
 
 
+def test_a_parameter_that_a_callback_changes_is_reported(caplog):
+    def lower(event, model):
+        if event == "epoch_end":
+            model.alpha, model.window = 0.01 / model.trained_epochs, 3
+
+    model = Word2Vec(vector_size=8, min_count=1, negative=2, epochs=3, callbacks=[lower]).fit(themes(60))
+    warnings = [record.getMessage() for record in caplog.records if "a callback has set" in record.getMessage()]
+    assert [message.split(",")[0] for message in warnings] == [
+        "a callback has set window to 3",
+        "a callback has set alpha to 0.01",
+    ]
+    assert model.wv.settings["window"] == 5
+    caplog.clear()
+    model.callbacks = ()
+    model.train(themes(60), epochs=1)
+    assert (model.wv.settings["window"], caplog.text) == (3, "")
+
+
 def test_no_callbacks_can_be_none():
     model = Word2Vec(vector_size=4, engine="layers", callbacks=None).fit(themes(50))
     again = Word2Vec(vector_size=4, engine="layers").fit(themes(50))
