@@ -371,6 +371,8 @@ class Word2Vec:
         alpha_is_default = settings["alpha"] is None
         if sample_is_default:
             settings["sample"] = TrainingConfig.sample
+        elif isinstance(settings["sample"], str):
+            raise TypeError(f"sample is {quote(settings['sample'])}; it must be a number from 0 to 1, or {AUTO!r}")
         config = TrainingConfig(**settings)
         if corpus is not None and sample_is_default:
             config = replace(config, sample=default_sample(len(corpus.vocabulary)))

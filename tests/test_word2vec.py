@@ -163,6 +163,7 @@ def test_a_short_run_has_a_curve_all_the_same(engine, sentences):
     ({"max_vocab": 0}, ValueError, "max_vocab is 0; it must be at least 1"),
     ({"workers": 0}, ValueError, "workers is 0"),
     ({"window": 2.5}, TypeError, "window is 2.5 of type float; it must be a whole number"),
+    ({"sample": "Auto"}, TypeError, "sample is 'Auto'; it must be a number from 0 to 1, or 'auto'"),
     ({"seed": "1"}, TypeError, "seed is '1' of type str; it must be a whole number"),
     ({"alpha": 1e-5, "min_alpha": 1e-3}, ValueError, "alpha is 1e-05 and min_alpha is 0.001; alpha must not be below"),
     ({"model": "glove"}, ValueError, "model is 'glove'; it must be 'cbow' or 'skipgram'"),
