@@ -38,7 +38,6 @@ DIFFERENT = {
     },
     "gensim makes up counts for files that have none": {
         "test_vectors_for_all_with_copy_vecattrs",
-        "test_vectors_for_all_without_copy_vecattrs",
     },
     "a pickle is read only where the format is named": {
         "Gensim320Test.test",
