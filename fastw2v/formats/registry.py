@@ -85,9 +85,9 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
         if format is None:
             raise FormatError(
                 f"{path}: unknown suffix {quote(without_compression(path).suffix)}. Supported suffixes are "
-                f"{', '.join(SUFFIXES)}, .kv (only for reading), and {', '.join(COMPRESSIONS)} after .bin, .txt, .vec or .glove. For any "
-                f"other suffix, use format='NAME', where NAME is {', '.join(FORMATS[:-1])} or, for reading, "
-                f"{FORMATS[-1]}"
+                f"{', '.join(SUFFIXES)}, .kv (only for reading), and {', '.join(COMPRESSIONS)} after .bin, .txt, .vec "
+                f"or .glove. For any other suffix, use format='NAME', where NAME is {', '.join(FORMATS[:-1])} or, "
+                f"for reading, {FORMATS[-1]}"
             )
     if format not in FORMATS:
         raise FormatError(f"format is {quote(format)}; it must be one of {', '.join(FORMATS)}")
