@@ -142,6 +142,8 @@ def train(
         If the tables, the corpus and the settings do not match, or if a value is outside its range.
     FloatingPointError
         If the loss or a trained weight becomes infinite or NaN.
+    MemoryError
+        If the buffers of the threads do not fit in memory.
     RuntimeError
         If Numba is not installed or cannot be imported.
 
@@ -210,6 +212,11 @@ def train(
         _run_in_threads(chunks, run, workers, report)
         require_finite_weights(padded, "a lower alpha")
         return report.mean_losses()
+    except MemoryError as error:  # the message of compiled code names nothing
+        raise MemoryError(
+            f"the buffers of {workers} threads do not fit in memory. Lower negative (now {config.negative}), "
+            f"vector_size (now {config.vector_size}) or lower workers"
+        ) from error
     finally:
         for W, trained in zip(tables, padded, strict=True):
             if not np.may_share_memory(W, trained):

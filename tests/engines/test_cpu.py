@@ -23,6 +23,7 @@ from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.engines import cpu, eager, reference
 from fastw2v.engines.base import Tables
 from fastw2v.sampling import alias, batches, negatives, rng, subsampling
+from fastw2v.word2vec import Word2Vec
 from tests.engines.cases import copies, corpus_of, random_tables, train, zipf_corpus
 
 CASES = {
@@ -377,6 +378,17 @@ def test_a_numba_that_cannot_be_imported_is_a_reason_not_a_crash(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, text=True)
     assert "cannot be imported: ImportError: Numba needs NumPy 0.1 or less" in done.stdout
+
+
+def test_buffers_that_do_not_fit_in_memory(monkeypatch):
+    def fail(*args):
+        raise MemoryError("Allocation failed (probably too large).")  # by Numba, if negative is 99,999,999
+
+    monkeypatch.setattr(cpu, "_run_in_threads", fail)
+    with pytest.raises(
+        MemoryError, match=r"2 threads do not fit in memory\. Lower negative \(now 5\), vector_size \(now"
+    ):
+        Word2Vec(workers=2, engine="fused", device="cpu").fit([["cat", "dog"]] * 9)
 
 
 def test_importing_the_engine_does_not_import_numba():
