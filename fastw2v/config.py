@@ -64,8 +64,8 @@ MIN_RATE = 1e-9
 """Lowest initial learning rate that is allowed."""
 MIN_DEFAULT_ALPHA = 1e-3
 """Lower bound of the default learning rate, for any number of epochs."""
-MAX_RATE_CONTEXTS = 50
-"""Number of contexts above which the default learning rate of skip-gram does not fall any further."""
+WIDE_CONTEXTS = 50
+"""Number of contexts above which the default learning rate falls with its root (CBOW) or no further (skip-gram)."""
 FULL_RATE_EPOCHS: dict[Model, int] = {"cbow": 40, "skipgram": 80}
 """The default rate is lowered above this number of epochs, divided by the square root of the median count."""
 MIN_POOL_SIZE: dict[Model, int] = {"cbow": 24, "skipgram": 32}
@@ -203,11 +203,11 @@ class TrainingConfig:
 def default_alpha(model: str, cbow_grad: str, contexts: float, epochs: int = 1, median_count: float = 0) -> float:
     """Return the default initial learning rate.
 
-    The gradient of a skip-gram target is a sum over its contexts, so more contexts need a lower rate. If most words are
-    trained many times, because there are many epochs or few different words, a high rate fits the vectors to random
-    patterns. Above 40 / √m epochs (skip-gram: 80 / √m), where m is the median count, the rate is therefore inversely
-    proportional to the number of epochs, but at least 0.001. The values were found by experiment
-    (`docs/notebook/defaults.md`).
+    The gradient of a skip-gram target is a sum over its contexts, so more contexts need a lower rate. CBOW needs a
+    lower rate only above 50 contexts. If most words are trained many times, because there are many epochs or few
+    different words, a high rate fits the vectors to random patterns. Above 40 / √m epochs (skip-gram: 80 / √m), where m
+    is the median count, the rate is therefore inversely proportional to the number of epochs, but at least 0.001. The
+    values were found by experiment (`docs/notebook/defaults.md`).
 
     Parameters
     ----------
@@ -232,9 +232,9 @@ def default_alpha(model: str, cbow_grad: str, contexts: float, epochs: int = 1, 
     [0.2, 0.2, 0.1]
     """
     if model == "skipgram":
-        alpha = min(0.06, 0.2 / min(contexts, MAX_RATE_CONTEXTS))
+        alpha = min(0.06, 0.2 / min(contexts, WIDE_CONTEXTS))
     else:
-        alpha = 0.05 if cbow_grad == "sum" else 0.2
+        alpha = (0.05 if cbow_grad == "sum" else 0.2) * min(1, WIDE_CONTEXTS / contexts) ** 0.5
     full = FULL_RATE_EPOCHS["skipgram" if model == "skipgram" else "cbow"]
     return max(alpha * min(1, full / max(epochs * median_count**0.5, 1)), MIN_DEFAULT_ALPHA)
 

@@ -98,8 +98,9 @@ def test_the_default_rate_falls_with_contexts_and_epochs():
     assert default_alpha("skipgram", "balanced", 1) == default_alpha("skipgram", "balanced", 3.3) == 0.06
     assert default_alpha("skipgram", "balanced", 20) == pytest.approx(0.01)
     assert default_alpha("skipgram", "balanced", 50) == default_alpha("skipgram", "balanced", 8000) == 0.004
-    assert default_alpha("cbow", "balanced", 20) == default_alpha("cbow", "balanced", 5, 10, 16) == 0.2
+    assert default_alpha("cbow", "balanced", 50) == default_alpha("cbow", "balanced", 5, 10, 16) == 0.2
     assert default_alpha("cbow", "balanced", 5, 20, 16) == default_alpha("cbow", "balanced", 5, 5, 256) == 0.1
+    assert default_alpha("cbow", "balanced", 200) == 0.1
     assert default_alpha("cbow", "sum", 5, 40, 16) == pytest.approx(0.0125)
     assert default_alpha("skipgram", "balanced", 5, 20, 16) == 0.04
     assert default_alpha("skipgram", "balanced", 5, 40, 16) == pytest.approx(0.02)

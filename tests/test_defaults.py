@@ -140,6 +140,14 @@ def test_a_window_wider_than_the_baskets_is_the_whole_basket(model):
         assert share_of_neighbours_in_group(vectors, 30) > 0.97, window
 
 
+def test_whole_documents_as_windows():
+    """At the rate for narrow windows, CBOW finds the groups of 52% of the neighbours."""
+    documents = topics(10, 20, 50_000, (500, 501), 0.8, seed=0)
+    for window in (50, 1_000_000_000):
+        vectors = Word2Vec(vector_size=50, window=window, min_count=1, workers=1).fit(documents).wv
+        assert share_of_neighbours_in_group(vectors, 20) > 0.97, window
+
+
 def test_defaults_of_a_large_text_are_those_without_a_corpus():
     """Words by Zipf's law in long sentences, of which most are rare."""
     ids = np.minimum(np.random.default_rng(0).zipf(1.5, 200_000) - 1, 5_000)
