@@ -16,7 +16,7 @@ from fastw2v.config import check_integer
 from fastw2v.corpus.indexer import IndexedText
 from fastw2v.utils.checks import check_items, check_path, check_type
 from fastw2v.utils.compression import read_decompressed
-from fastw2v.utils.encodings import guess_encoding
+from fastw2v.utils.encodings import encoding_of_mark, guess_encoding
 from fastw2v.utils.output_file import open_text_for_writing
 from fastw2v.utils.quote import counted, quote
 
@@ -167,7 +167,7 @@ class Vocabulary:
             try:
                 word, _, count = line.decode("utf-8", errors).rpartition(" ")
             except UnicodeDecodeError as error:
-                guess = guess_encoding(data)
+                guess = encoding_of_mark(data) or guess_encoding(data)
                 advice = f". It is probably {guess}; convert it to UTF-8 first" if guess else ""
                 raise ValueError(f"{path}, line {number}: not UTF-8: {error.reason}{advice}") from error
             # A count of 20 or more digits does not fit in 64 bits, and Python refuses to parse thousands of digits.

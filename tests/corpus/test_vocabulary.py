@@ -74,6 +74,10 @@ def test_files_with_a_byte_order_mark_and_in_another_encoding(tmp_path: Path):
     path.write_bytes("the 5\n고양이 2\n".encode("cp949"))
     with pytest.raises(ValueError, match=r"vocabulary\.txt, line 2: not UTF-8: .* It is probably cp949"):
         Vocabulary.load(path)
+    for encoding in ("utf-16", "utf-32"):
+        path.write_bytes("the 5\n고양이 2\n".encode(encoding))
+        with pytest.raises(ValueError, match=rf"line 1: not UTF-8: .* It is probably {encoding}; convert it"):
+            Vocabulary.load(path)
 
 
 def test_save_and_load_return_the_same(tmp_path: Path):
