@@ -116,8 +116,18 @@ class Tally:
         self.names[name] = self.names.get(name, 0) + 1
 
 
-VIEWS = ("reshape", "matrix_transpose", "permute_dims", "broadcast_to", "expand_dims", "squeeze")
-"""Functions that return a view of the same data, which are not counted."""
+NOT_COUNTED = (
+    *(
+        "reshape",
+        "matrix_transpose",
+        "permute_dims",
+        "broadcast_to",
+        "expand_dims",
+        "squeeze",
+    ),  # views of the same data
+    *("isdtype", "result_type", "can_cast"),  # questions about types
+)
+"""Functions that launch no kernel."""
 
 
 class Namespace:
@@ -135,7 +145,7 @@ class Namespace:
             return found
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            if name not in VIEWS:
+            if name not in NOT_COUNTED:
                 self.tally.add(name)
             return self.wrapped(found(*map(_strict, args), **{key: _strict(value) for key, value in kwargs.items()}))
 
