@@ -360,10 +360,16 @@ def _negative_coefficients(scores: Any, blocks: Any, draw_counts: Any, weight: A
 
 
 @njit
+def _negated(s: Any) -> Any:
+    """Return ``-s``."""
+    return splat(0.0, s) - s
+
+
+@njit
 def _positive_coefficients(scores: Any, blocks: Any, alpha: Any) -> None:
-    """Replace the negated scores of positives by the coefficients ``alpha * sigmoid``."""
+    """Replace the scores of positives by the coefficients ``alpha * sigmoid(-score)``."""
     for q in range(blocks):
-        s = load(scores, LANES * q)
+        s = _negated(load(scores, LANES * q))
         one = splat(1.0, s)
         tail = exp_minus(absolute(s))
         store(scores, LANES * q, splat(alpha, s) * where_positive(s, one, tail) / (one + tail))
@@ -632,16 +638,16 @@ def cbow_ns(
             s2 = fma(load(h, 2 * width + j), load(positive_rows, 2 * width + j), s2)
             s3 = fma(load(h, 3 * width + j), load(positive_rows, 3 * width + j), s3)
         s = hadd(hadd(s0, s1), hadd(s2, s3))
-        store(positive_scores, 0, zero - hadd_groups(s, s, s, s))  # the four scores, four times
+        store(positive_scores, 0, hadd_groups(s, s, s, s))  # the four scores, four times
         for k in range(end - t, BLOCK):
             for p in range(0, LANES, BLOCK):
-                positive_scores[p + k] = MASKED
+                positive_scores[p + k] = -MASKED
         _scores(h, width, pool, rows, blocks, bias, scores)
         for k in range(end - t):
             if pool_slot[k] >= 0:
                 scores[LANES * (pool_slot[k] // BLOCK) + BLOCK * k + pool_slot[k] % BLOCK] = MASKED
         if measured:
-            loss += reduce_add(_softplus(load(positive_scores, 0))) / BLOCK
+            loss += reduce_add(_softplus(_negated(load(positive_scores, 0)))) / BLOCK
             loss += _negative_loss(scores, blocks, draw_counts, weight)
             predictions += end - t
         _positive_coefficients(positive_scores, 1, alpha)
@@ -825,11 +831,9 @@ def skipgram_ns(
             loss += _negative_loss(scores, blocks, draw_counts, weight)
         _negative_coefficients(scores, blocks, draw_counts, weight, alpha)
         _scores(h, width, output_rows, positive_rows, positive_blocks, positive_bias, positive_scores)
-        for q in range(positive_blocks):
-            store(positive_scores, LANES * q, zero - load(positive_scores, LANES * q))
         if measured:
             for q in range(positive_blocks):
-                loss += reduce_add(_softplus(load(positive_scores, LANES * q)))
+                loss += reduce_add(_softplus(_negated(load(positive_scores, LANES * q))))
             for i in range(t, end):
                 predictions += window_end[i] - window_start[i] - 1
         _positive_coefficients(positive_scores, positive_blocks, alpha)
