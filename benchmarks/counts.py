@@ -116,18 +116,10 @@ class Tally:
         self.names[name] = self.names.get(name, 0) + 1
 
 
-NOT_COUNTED = (
-    *(
-        "reshape",
-        "matrix_transpose",
-        "permute_dims",
-        "broadcast_to",
-        "expand_dims",
-        "squeeze",
-    ),  # views of the same data
-    *("isdtype", "result_type", "can_cast"),  # questions about types
-)
-"""Functions that launch no kernel."""
+VIEWS = ("reshape", "matrix_transpose", "permute_dims", "broadcast_to", "expand_dims", "squeeze")
+"""Functions that return a view of the same data, which are not counted."""
+QUERIES = ("isdtype", "result_type", "can_cast")
+"""Functions about data types, which launch no kernel and are not counted."""
 
 
 class Namespace:
@@ -145,7 +137,7 @@ class Namespace:
             return found
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            if name not in NOT_COUNTED:
+            if name not in VIEWS + QUERIES:
                 self.tally.add(name)
             return self.wrapped(found(*map(_strict, args), **{key: _strict(value) for key, value in kwargs.items()}))
 

@@ -136,8 +136,9 @@ class Embedding:
         self._padding = ids < 0
         # The gradient must not contain the id of an absent word, because lazy Adam moves all rows of a gradient.
         # Padding therefore gets the id of another word of the batch, or 0 if there is none.
-        highest = xp.max(ids) if ids.shape and 0 not in ids.shape else ids
-        self._ids = xp.where(self._padding, xp.where(highest < 0, 0, highest), ids)
+        present = xp.where(self._padding, 0, ids)
+        highest = xp.max(present) if ids.shape and 0 not in ids.shape else present
+        self._ids = xp.where(self._padding, highest, ids)
         rows = xp.take(self.params[0], xp.reshape(self._ids, (-1,)), axis=0)
         return xp.reshape(rows, (*ids.shape, rows.shape[-1]))
 

@@ -154,7 +154,8 @@ class RowSparseGradient:
         >>> np.asarray(collected[0]).tolist()
         [[0.0], [5.0], [0.0]]
         """
-        self.ids, self.rows = ids, get_namespace(self.rows).astype(rows, self.rows.dtype, copy=False)
+        self.ids = ids
+        self.rows = rows if rows.dtype == self.rows.dtype else get_namespace(self.rows).astype(rows, self.rows.dtype)
         self._is_dense = False
 
     def scatter_add(self, ids: Any, rows: Any) -> None:
