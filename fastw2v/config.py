@@ -74,6 +74,9 @@ MIN_POOL_SIZE: dict[Model, int] = {"cbow": 24, "skipgram": 32}
 The bound is higher for skip-gram, because a pool supplies the negatives of all contexts of a target.
 """
 
+OUTPUT_WEIGHT: dict[Model, float] = {"cbow": 0.3, "skipgram": 0.0}
+"""Default weight of W_out in the trained vectors, W_in + output_weight · W_out."""
+
 _EXPONENTS: dict[str, float] = {"mean": 1.0, "balanced": 0.75, "sum": 0.0}
 MAX_SIZE = 2**31 - 1
 """Highest value of the settings in `_SIZES`, which kernels store in 32 bits."""
@@ -117,6 +120,9 @@ class TrainingConfig:
         `window`.
     cbow_grad : {"mean", "balanced", "sum"}, optional
         Divisor of CBOW's input gradient; see `CbowGrad`. The default is computed by `default_cbow_grad`.
+    output_weight : float, optional
+        c, from 0 to 1. The trained vectors are W_in + c · W_out. 0 gives W_in. By default, 0.3 for CBOW, and 0 for
+        skip-gram.
     deterministic : bool
         Whether repeated runs on the same machine must give identical bytes, even on a GPU.
     pool_tokens : int
@@ -155,6 +161,7 @@ class TrainingConfig:
     seed: int = 1
     shrink_windows: bool = True
     cbow_grad: CbowGrad = None  # type: ignore[assignment]
+    output_weight: float = None  # type: ignore[assignment]
     deterministic: bool = False
     pool_tokens: int = POOL_TOKENS
     pool_size: int = None  # type: ignore[assignment]
@@ -173,6 +180,7 @@ class TrainingConfig:
             check_integer(name, getattr(self, name), minimum=1)
         given = self.alpha is not None
         self._set_default("alpha", default_alpha(self.model, self.cbow_grad, self.window))
+        self._set_default("output_weight", OUTPUT_WEIGHT[self.model])
         self._set_default("pool_size", default_pool_size(self.model, self.negative, self.vector_size))
         for name in _SIZES:
             check_integer(name, getattr(self, name), minimum=1)
@@ -180,6 +188,7 @@ class TrainingConfig:
         check_integer("seed", self.seed)
         check_range("ns_exponent", self.ns_exponent, -1.0, 1.0)
         check_range("sample", self.sample, 0.0, 1.0)
+        check_range("output_weight", self.output_weight, 0.0, 1.0)
         check_range("min_alpha", self.min_alpha, 0.0, 100.0)
         check_range("alpha", self.alpha, MIN_RATE, 100.0)
         if given and self.alpha < self.min_alpha == TrainingConfig.min_alpha:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import check_device, free_device_memory
-from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, check_choice, check_integer
+from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, check_choice, check_integer, check_range
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.utils.checks import check_callable, check_type
 from fastw2v.utils.quote import counted
@@ -27,6 +27,8 @@ MEASURE_SECONDS = 2.0
 """Approximate maximum duration of the trial run that measures the speed, in seconds."""
 WARMUP_TOKENS = 10_000
 """Number of tokens of the first trial run, which also compiles the kernel."""
+_MATRICES = ("W_in", "W_out", "vectors")
+"""Memory items that have one row for each word."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Estimate:
             needed = self.needed(place)
             if needed <= free:
                 continue
-            fixed = needed - sum(p.bytes for p in self.items if p.place == place and p.name in ("W_in", "W_out"))
+            fixed = needed - sum(p.bytes for p in self.items if p.place == place and p.name in _MATRICES)
             a_row = (needed - fixed) // max(1, self.vocabulary)
             message = (
                 f"training needs {format_bytes(needed)} of memory on the {place}, "
@@ -139,7 +141,9 @@ class Estimate:
         return None
 
 
-def estimate_memory(corpus: Corpus, *, vector_size: int, epochs: int, device: str, engine: str) -> Estimate:
+def estimate_memory(
+    corpus: Corpus, *, vector_size: int, epochs: int, device: str, engine: str, output_weight: float = 0.0
+) -> Estimate:
     """Estimate the memory that training on a corpus needs.
 
     Parameters
@@ -148,6 +152,8 @@ def estimate_memory(corpus: Corpus, *, vector_size: int, epochs: int, device: st
     vector_size, epochs : int
     device : {"cpu", "cuda", "cuda:N"}
     engine : {"fused", "layers"}
+    output_weight : float
+        Weight of W_out in the vectors. If it is not 0, the vectors are a third matrix.
 
     Returns
     -------
@@ -169,6 +175,7 @@ def estimate_memory(corpus: Corpus, *, vector_size: int, epochs: int, device: st
     check_integer("epochs", epochs, minimum=1)
     check_device(device)
     check_choice("engine", engine, ("fused", "layers"))
+    check_range("output_weight", output_weight, 0.0, 1.0)
     V, T, S = len(corpus.vocabulary), len(corpus), corpus.n_sentences
     width = -(-vector_size // 16) * 16 if engine == "fused" else vector_size
     place = "host" if device == "cpu" else "device"
@@ -181,6 +188,8 @@ def estimate_memory(corpus: Corpus, *, vector_size: int, epochs: int, device: st
         MemoryItem("W_out", 4 * V * width, place, False),
         MemoryItem("sampling tables", 48 * V, place, False),
     ]
+    if output_weight:
+        items.append(MemoryItem("vectors", 4 * V * vector_size, place, False))
     if place == "device":
         if engine == "layers":
             items += [MemoryItem("ids", 4 * T, place, False), MemoryItem("sentence offsets", 8 * (S + 1), place, False)]

@@ -154,6 +154,10 @@ class Word2Vec:
         Divisor of CBOW's input gradient. "mean" divides by C, the number of contexts, which gives the exact gradient.
         "balanced" divides by C to the power 3/4, which gives the best vectors. "sum" does not divide, like word2vec.c,
         gensim and fastText. By default, "sum" if `alpha` is set and otherwise "balanced".
+    output_weight : float, optional
+        c, from 0 to 1. The vectors are W_in + c · W_out, where W_in and W_out are the input and output matrices of the
+        model. 0 gives W_in, like word2vec.c, gensim and fastText. By default, 0.3 for CBOW, where the combination gives
+        better vectors, and 0 for skip-gram. Training always continues from W_in.
     seed : int or None
         Seed of the random numbers. With one worker, runs with the same seed on the same device give identical bytes. On
         a GPU, this also requires `deterministic`. If None, a random seed is chosen and recorded in ``wv.settings``.
@@ -255,6 +259,7 @@ class Word2Vec:
         epochs: int = TrainingConfig.epochs,
         shrink_windows: bool = TrainingConfig.shrink_windows,
         cbow_grad: CbowGrad | None = TrainingConfig.cbow_grad,
+        output_weight: float | None = TrainingConfig.output_weight,
         seed: int | None = TrainingConfig.seed,
         workers: int | None = None,
         device: str = "auto",
@@ -275,6 +280,7 @@ class Word2Vec:
         self.epochs = epochs
         self.shrink_windows = shrink_windows
         self.cbow_grad = cbow_grad
+        self.output_weight = output_weight
         self.seed = seed
         self.workers = workers
         self.device = device
@@ -634,8 +640,8 @@ class Word2Vec:
         device = self.device_
         self._select_engine()  # `engine` and `device` may have been set since the last run
         wv = self.wv
-        if self.device_ != device or wv.vectors.dtype != wv.context_vectors.dtype:  # `wv.vectors` can be assigned to
-            self.wv.vectors, self.wv.context_vectors = self._placed(self.wv)
+        if self.device_ != device or wv.input_vectors.dtype != wv.context_vectors.dtype:  # both can be assigned to
+            wv._set_tables(*self._placed(wv), self.config(**given).output_weight)
         config = self.config(corpus, **given)
         self._train(corpus, config, progress)
         return self
@@ -756,9 +762,9 @@ class Word2Vec:
 
     def _placed(self, vectors: WordVectors) -> tuple[Any, Any]:
         """Return copies of both matrices that the engine can train on its device."""
-        W_in, W_out = find_engine(self.engine_, self.device_).allocate(vectors.vectors.shape, self.device_)
+        W_in, W_out = find_engine(self.engine_, self.device_).allocate(vectors.input_vectors.shape, self.device_)
         with on_device_of(W_in):
-            W_in[...] = to_device(vectors.vectors, self.device_)
+            W_in[...] = to_device(vectors.input_vectors, self.device_)
             W_out[...] = to_device(vectors.context_vectors, self.device_)
         return W_in, W_out
 
@@ -774,9 +780,9 @@ class Word2Vec:
         self.known_words_ = 0 if init is None else copy_known_rows(W_in, W_out, words, init, self.device_)
         self.corpus_count = corpus.n_sentences
         self.corpus_total_words = len(corpus)
-        self.wv = self._vectors_class(
-            words, W_in, corpus.vocabulary.counts, context_vectors=W_out, settings=self._settings(self.config(corpus))
-        )
+        config = self.config(corpus)
+        self.wv = self._vectors_class(words, W_in, corpus.vocabulary.counts, settings=self._settings(config))
+        self.wv._set_tables(W_in, W_out, config.output_weight)
 
     def _train(self, corpus: Corpus, config: TrainingConfig, progress: ProgressFunction | None) -> None:
         """Train the weights in place.
@@ -820,7 +826,7 @@ class Word2Vec:
                     self._interruptions += 1
                     raise
                 finally:
-                    self.wv.forget_unit_vectors()
+                    self.wv._set_tables(*tables, config.output_weight)
                     self.wv.settings = self._settings(config)
                 done += run.epochs * len(corpus)
                 bar.update(done)
@@ -905,7 +911,12 @@ class Word2Vec:
 
     def _estimate(self, corpus: Corpus) -> Estimate:
         return estimate_memory(
-            corpus, vector_size=int(self.vector_size), epochs=int(self.epochs), device=self.device_, engine=self.engine_
+            corpus,
+            vector_size=int(self.vector_size),
+            epochs=self.config().epochs,
+            device=self.device_,
+            engine=self.engine_,
+            output_weight=self.config().output_weight,
         )
 
     def _settings(self, config: TrainingConfig) -> dict[str, Any]:
@@ -970,8 +981,7 @@ class Word2Vec:
         settings["loss_history"] = [[int(words), float(loss)] for words, loss in self.loss_history]
         # JSON has no NaN, the loss of an epoch in which nothing was predicted.
         settings["epoch_losses"] = [None if math.isnan(loss) else loss for loss in self.epoch_losses]
-        record = formats.VectorRecord(wv.index_to_key, wv.vectors, wv.counts, wv.context_vectors, settings)
-        formats.write(record, path, "safetensors")
+        formats.write(replace(wv._record(), settings=settings), path, "safetensors")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -1027,9 +1037,8 @@ class Word2Vec:
         model._interruptions = settings.get("interruptions", 0)
         model._select_engine()
         W_in, W_out = model._placed(vectors)
-        model.wv = cls._vectors_class(
-            vectors.index_to_key, W_in, vectors.counts, context_vectors=W_out, settings=settings | model._state()
-        )
+        model.wv = cls._vectors_class(vectors.index_to_key, W_in, vectors.counts, settings=settings | model._state())
+        model.wv._set_tables(W_in, W_out, settings.get("output_weight", 0.0))
         return model
 
     @classmethod
@@ -1044,6 +1053,31 @@ class Word2Vec:
     def _parameter_names(cls) -> list[str]:
         """Return the names of the constructor's parameters."""
         return list(inspect.signature(cls).parameters)
+
+    @property
+    def W_in(self) -> Any:  # noqa: N802
+        """The input matrix, from which training continues: array, shape (V, D). A NumPy array is read-only.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> model = Word2Vec(vector_size=4, negative=1, output_weight=0).fit([["a", "b"]] * 20)
+        >>> bool((model.W_in == model.wv.vectors).all())
+        True
+        """
+        return self.wv.input_vectors
+
+    @property
+    def W_out(self) -> Any:  # noqa: N802
+        """The output matrix, which is ``wv.context_vectors``: array, shape (V, D). A NumPy array is read-only.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> Word2Vec(vector_size=4, negative=1).fit([["a", "b"]] * 20).W_out.shape
+        (2, 4)
+        """
+        return self.wv.context_vectors
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self)).parameters

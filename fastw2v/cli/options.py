@@ -122,6 +122,13 @@ CbowGrad = Annotated[
         show_default="balanced, or sum with --alpha",
     ),
 ]
+OutputWeight = Annotated[
+    float | None,
+    typer.Option(
+        help="Weight c of the output matrix in the vectors W_in + c * W_out, from 0 to 1.",
+        show_default=f"{config.OUTPUT_WEIGHT['cbow']} for cbow, 0 for skipgram",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Random seed. The same seed gives the same random numbers on every machine.")]
 Workers = Annotated[int | None, typer.Option(help="Number of threads.", show_default="all cores")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N", help="Device to use; cuda:1 is the second GPU.")]

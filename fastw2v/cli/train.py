@@ -61,6 +61,7 @@ def train(
     seed: options.Seed = TrainingConfig.seed,
     ns_exponent: options.NsExponent = TrainingConfig.ns_exponent,
     cbow_grad: options.CbowGrad = TrainingConfig.cbow_grad,
+    output_weight: options.OutputWeight = TrainingConfig.output_weight,
     deterministic: options.Deterministic = TrainingConfig.deterministic,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also plot the training loss to this .png, .svg or .pdf file.")
@@ -96,6 +97,7 @@ def train(
         workers=workers,
         seed=seed,
         cbow_grad=cbow_grad,
+        output_weight=output_weight,
         device=device,
         engine=engine,
         deterministic=deterministic,
@@ -160,6 +162,7 @@ def word2vec(context: typer.Context) -> None:
         alpha=given.alpha,
         min_alpha=TrainingConfig.min_alpha if given.alpha is None else 1e-4 * given.alpha,  # like the C tool
         epochs=given.iter,
+        output_weight=0.0,  # the C tool writes W_in
         workers=given.threads,
     )
     # The C tool interprets </s> as the end of a line, so the count of </s> in a vocabulary file is the number of lines.

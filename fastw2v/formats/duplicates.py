@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def check_distinct(record: VectorRecord, path: Path, errors: str) -> VectorRecor
         _distinct_words(record, path, errors)
         return record
     words = partial(_distinct_words, record, path, errors)
-    return VectorRecord(words, record.vectors, record.counts, record.context_vectors, record.settings)
+    return replace(record, words=words)
 
 
 def keep_first(record: VectorRecord, path: Path) -> VectorRecord:
@@ -97,9 +98,8 @@ def keep_first(record: VectorRecord, path: Path) -> VectorRecord:
     def take(array: Any) -> Any:
         return None if array is None else array[kept]
 
-    return VectorRecord(
-        list(rows), take(record.vectors), take(record.counts), take(record.context_vectors), record.settings
-    )
+    matrices = {name: take(getattr(record, name)) for name in ("vectors", "context_vectors", "input_vectors")}
+    return VectorRecord(list(rows), counts=take(record.counts), settings=record.settings, **matrices)
 
 
 def _first_rows(words: list[Any]) -> dict[Any, int]:

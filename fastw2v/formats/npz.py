@@ -20,7 +20,8 @@ from fastw2v.utils.quote import quote
 
 __all__ = ["read_npz", "write_npz"]
 
-_ARRAYS = {"vectors", "words", "word_offsets", "counts", "context_vectors", "settings", "integer_words"}
+_MATRICES = ("vectors", "context_vectors", "input_vectors")
+_ARRAYS = {*_MATRICES, "words", "word_offsets", "counts", "settings", "integer_words"}
 # Deflate compresses by a factor of about 1000 at best. A larger factor means that the sizes in the archive are wrong.
 _MOST_PACKED = 1100
 
@@ -106,11 +107,9 @@ def write_npz(record: VectorRecord, path: Path) -> None:
     {'vectors': (2, 3), 'word_offsets': (3,), 'words': (7,)}
     """
     arrays: dict[str, Any] = words_to_arrays(record, path)
-    arrays["vectors"] = to_host(record.vectors)
+    arrays |= {name: to_host(matrix) for name in _MATRICES if (matrix := getattr(record, name)) is not None}
     if record.counts is not None:
         arrays["counts"] = np.asarray(record.counts, dtype=np.int64)
-    if record.context_vectors is not None:
-        arrays["context_vectors"] = to_host(record.context_vectors)
     if not isinstance(record.index_to_key[0], str):
         arrays["integer_words"] = np.True_
     if record.settings is not None:

@@ -32,6 +32,8 @@ class VectorRecord:
         Output matrix of the model, W_out.
     settings : dict, optional
         Training settings. Any data that JSON can represent is allowed.
+    input_vectors : float array, shape (V, D), optional
+        Input matrix of the model, W_in, if it differs from `vectors`.
 
     Examples
     --------
@@ -46,6 +48,7 @@ class VectorRecord:
     counts: Any = None
     context_vectors: Any = None
     settings: Any = None
+    input_vectors: Any = None
 
     def __repr__(self) -> str:
         return f"VectorRecord(vectors of shape {tuple(self.vectors.shape)}, {self.vectors.dtype})"
@@ -90,7 +93,8 @@ class VectorRecord:
         (['sun', 'moon'], (2, 2), [9, 4])
         """
         check_integer("n", n, minimum=1)
-        arrays = [array for array in (self.vectors, self.counts, self.context_vectors) if array is not None]
+        arrays = [self.vectors, self.counts, self.context_vectors, self.input_vectors]
+        arrays = [array for array in arrays if array is not None]
         if len({array.shape[:1] for array in arrays}) > 1:
             shapes = ", ".join(str(tuple(array.shape)) for array in arrays)
             raise ValueError(f"the arrays have shapes {shapes}; all must have one row for each word")
@@ -100,6 +104,7 @@ class VectorRecord:
             None if self.counts is None else self.counts[:n],
             None if self.context_vectors is None else self.context_vectors[:n],
             self.settings,
+            None if self.input_vectors is None else self.input_vectors[:n],
         )
 
 
@@ -129,14 +134,12 @@ def check_record(record: VectorRecord) -> None:
     index_keys(check_keys(record.index_to_key, matrix.shape[0]))
     if record.counts is not None:
         check_counts(record.counts, matrix.shape[0])
-    if (
-        record.context_vectors is not None
-        and check_matrix("context_vectors", record.context_vectors).shape != matrix.shape
-    ):
-        raise ValueError(
-            f"context_vectors has shape {tuple(record.context_vectors.shape)}; it must have the same shape as vectors, "
-            f"{tuple(matrix.shape)}"
-        )
+    for name in ("context_vectors", "input_vectors"):
+        other = getattr(record, name)
+        if other is not None and check_matrix(name, other).shape != matrix.shape:
+            raise ValueError(
+                f"{name} has shape {tuple(other.shape)}; it must have the same shape as vectors, {tuple(matrix.shape)}"
+            )
 
 
 def _first_words(record: VectorRecord, n: int) -> list[Any]:

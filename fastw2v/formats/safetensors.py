@@ -37,6 +37,7 @@ VERSION = 1
 _TENSORS = {
     "vectors": (("F16", "F32", "F64"), 2),
     "context_vectors": (("F16", "F32", "F64"), 2),
+    "input_vectors": (("F16", "F32", "F64"), 2),
     "words": (("U8",), 1),
     "word_offsets": (("I64",), 1),
     "counts": (("I64",), 1),
@@ -127,8 +128,9 @@ def write_safetensors(record: VectorRecord, path: Path) -> None:
     tensors["vectors"] = np.ascontiguousarray(to_host(record.vectors))
     if record.counts is not None:
         tensors["counts"] = np.ascontiguousarray(record.counts, dtype=np.int64)
-    if record.context_vectors is not None:
-        tensors["context_vectors"] = np.ascontiguousarray(to_host(record.context_vectors))
+    for name in ("context_vectors", "input_vectors"):
+        if (matrix := getattr(record, name)) is not None:
+            tensors[name] = np.ascontiguousarray(to_host(matrix))
     metadata = {"format": "fastw2v", "version": str(VERSION)}
     if not isinstance(record.index_to_key[0], str):
         metadata["keys"] = "integers"

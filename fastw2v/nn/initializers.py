@@ -30,7 +30,7 @@ class PretrainedVectors(Protocol):
         """The row of each word."""
 
     @property
-    def vectors(self) -> Any:
+    def input_vectors(self) -> Any:
         """The input rows: float array, shape (V, D)."""
 
     @property
@@ -163,7 +163,7 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
             f"is {quote(words[0])}, and init's first word is {quote(init.index_to_key[0])}. {advice}"
         )
     theirs = np.array([init.key_to_index[words[i]] for i in ours.tolist()])
-    for W, given in ((W_in, init.vectors), (W_out, init.context_vectors)):
+    for W, given in ((W_in, init.input_vectors), (W_out, init.context_vectors)):
         if given is None:
             continue
         rows = to_host(given)[theirs]

@@ -27,7 +27,7 @@ from fastw2v.vectors.query import query_matrix, term_vector, unit_queries, weigh
 from fastw2v.vectors.sentences import SentenceMethod, sentence_vectors
 
 if TYPE_CHECKING:
-    from fastw2v.formats import Duplicates
+    from fastw2v.formats import Duplicates, VectorRecord
 
 __all__ = ["WordVectors"]
 
@@ -51,6 +51,8 @@ class WordVectors:
         Output matrix of the model, W_out.
     settings : dict, optional
         Settings that produced the vectors. Values must be JSON-serialisable.
+    input_vectors : float array, shape (V, D), optional
+        Input matrix of the model, W_in, if `vectors` were computed from it. By default, `vectors` are W_in.
 
     Attributes
     ----------
@@ -58,7 +60,7 @@ class WordVectors:
         The constructor argument of the same name.
     counts : int64 array, shape (V,), or None
         Word counts, always a NumPy array, which is read-only.
-    vectors, context_vectors : float array, shape (V, D)
+    vectors, context_vectors, input_vectors : float array, shape (V, D)
         The constructor arguments of the same names. NumPy arrays are read-only.
     index_to_key : list of str or int
         The words, in row order.
@@ -108,12 +110,18 @@ class WordVectors:
         counts: Any = None,
         context_vectors: Any = None,
         settings: dict[str, Any] | None = None,
+        input_vectors: Any = None,
     ) -> None:
-        self._vectors = check_matrix("vectors", vectors)
+        self._input_vectors = check_matrix("vectors", vectors)
+        self._result = vectors  # None if `vectors` must be computed from W_in and W_out when they are next needed
+        self._output_weight = 0.0
         if min(vectors.shape) < 1:
             nothing = "no words" if vectors.shape[0] < 1 else "no dimensions"
             raise ValueError(f"vectors has shape {tuple(vectors.shape)}, so there are {nothing}; give at least one")
         self._unit_vectors: Any = None
+        if input_vectors is not None:
+            self._check_shape("input_vectors", input_vectors)
+            self._input_vectors = input_vectors
         self.context_vectors = context_vectors
         self.counts = None if counts is None else read_only(check_counts(counts, len(self)))
         self.settings = settings
@@ -125,8 +133,8 @@ class WordVectors:
     def vectors(self) -> Any:
         """The vectors: array, shape (V, D). A NumPy array is read-only.
 
-        Assign a matrix with one row for each word to replace all vectors. The matrix is used without copying, and the
-        cached `unit_vectors` are discarded.
+        Assign a matrix with one row for each word to replace all vectors. The matrix is used without copying, also as
+        `input_vectors`, and the cached `unit_vectors` are discarded.
 
         Examples
         --------
@@ -152,8 +160,18 @@ class WordVectors:
                 f"vectors has shape {tuple(vectors.shape)}; it must have the same shape as context_vectors, "
                 f"{tuple(self._context_vectors.shape)}. To drop those, first set context_vectors to None"
             )
-        self._vectors = vectors
+        self._result = self._input_vectors = vectors
         self.forget_unit_vectors()
+
+    @property
+    def _vectors(self) -> Any:
+        """The matrix of `vectors` itself, which may be writable."""
+        if self._result is None:
+            with on_device_of(self._input_vectors):
+                result = self._context_vectors * self._output_weight
+                result += self._input_vectors
+            self._result = result
+        return self._result
 
     @property
     def context_vectors(self) -> Any:
@@ -172,13 +190,33 @@ class WordVectors:
     @context_vectors.setter
     def context_vectors(self, context_vectors: Any) -> None:
         if context_vectors is not None:
-            check_matrix("context_vectors", context_vectors)
-            if context_vectors.shape != self._vectors.shape:
-                raise ValueError(
-                    f"context_vectors has shape {tuple(context_vectors.shape)}; "
-                    f"it must have the same shape as vectors, {tuple(self._vectors.shape)}"
-                )
+            self._check_shape("context_vectors", context_vectors)
+        _ = self._vectors  # computed from the context vectors that are replaced
         self._context_vectors = context_vectors
+
+    @property
+    def input_vectors(self) -> Any:
+        """The input matrix of the model, W_in, from which training continues: array, shape (V, D).
+
+        It is `vectors`, unless `vectors` were combined from both matrices. A NumPy array is read-only.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> wv = Word2Vec(vector_size=4, negative=1, output_weight=0.5).fit([["a", "b"]] * 20).wv
+        >>> bool((wv.vectors == wv.input_vectors + 0.5 * wv.context_vectors).all())
+        True
+        """
+        return read_only(self._input_vectors)
+
+    def _check_shape(self, name: str, matrix: Any) -> None:
+        """Raise an error unless a parameter is a matrix of the same shape as the vectors."""
+        check_matrix(name, matrix)
+        if matrix.shape != self._input_vectors.shape:
+            raise ValueError(
+                f"{name} has shape {tuple(matrix.shape)}; it must have the same shape as vectors, "
+                f"{tuple(self._input_vectors.shape)}"
+            )
 
     @cached_property
     def index_to_key(self) -> list[Any]:
@@ -222,7 +260,7 @@ class WordVectors:
         >>> wv.vector_size
         2
         """
-        return int(self._vectors.shape[1])
+        return int(self._input_vectors.shape[1])
 
     @property
     def unit_vectors(self) -> Any:
@@ -265,15 +303,20 @@ class WordVectors:
         self._unit_vectors = None
 
     def _writable_tables(self) -> tuple[Any, Any]:
-        """Return the arrays behind `vectors` and `context_vectors`, for training in place. Read-only ones are copied.
+        """Return W_in and W_out, for training in place. Read-only arrays are copied.
 
-        Call `forget_unit_vectors` after changing them.
+        Call `_set_tables` after changing them.
         """
-        if is_numpy(self._vectors) and not self._vectors.flags.writeable:
-            self._vectors = self._vectors.copy()
-        if is_numpy(self._context_vectors) and not self._context_vectors.flags.writeable:
-            self._context_vectors = self._context_vectors.copy()
-        return self._vectors, self._context_vectors
+        return _writable(self._input_vectors), _writable(self._context_vectors)
+
+    def _set_tables(self, W_in: Any, W_out: Any, output_weight: float) -> None:
+        """Replace the matrices by the result of training. `vectors` are then W_in + output_weight · W_out.
+
+        They are computed when they are first needed, so that only both matrices are in memory during training.
+        """
+        self._input_vectors, self._context_vectors, self._output_weight = W_in, W_out, output_weight
+        self._result = None if output_weight else W_in
+        self.forget_unit_vectors()
 
     def __getstate__(self) -> dict[str, Any]:
         _ = self.index_to_key  # a callable that returns the words may refer to an open file
@@ -284,7 +327,7 @@ class WordVectors:
     # Words and their vectors
 
     def __len__(self) -> int:
-        return int(self._vectors.shape[0])
+        return int(self._input_vectors.shape[0])
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.index_to_key)
@@ -293,7 +336,7 @@ class WordVectors:
         return is_key(word, self.index_to_key) and word in self.key_to_index
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self):,} words, {self.vector_size} dimensions, {self._vectors.dtype})"
+        return f"{type(self).__name__}({len(self):,} words, {self.vector_size} dimensions, {self._input_vectors.dtype})"
 
     def __getitem__(self, words: Any) -> Any:
         """Return the vector of a word, the vectors of several words, or a slice of rows as `WordVectors`.
@@ -1132,13 +1175,15 @@ class WordVectors:
             return self
         added = other._with_rows(rows)
         xp = get_namespace(self._vectors)
-        counts = context = None
+        counts = context = inputs = None
         if self.counts is not None and added.counts is not None:
             counts = np.concatenate([self.counts, added.counts])
         if self._context_vectors is not None and added._context_vectors is not None:
             context = xp.concat([self._context_vectors, added._context_vectors], axis=0)
+        if self._has_input_vectors or added._has_input_vectors:
+            inputs = xp.concat([self._input_vectors, added._input_vectors], axis=0)
         vectors = xp.concat([self._vectors, added._vectors], axis=0)
-        return type(self)(self.index_to_key + added.index_to_key, vectors, counts, context)
+        return type(self)(self.index_to_key + added.index_to_key, vectors, counts, context, input_vectors=inputs)
 
     def align(self, other: WordVectors, words: Iterable[Key] | None = None) -> Self:
         """Rotate these vectors to match those of `other` as closely as possible (orthogonal Procrustes).
@@ -1158,7 +1203,7 @@ class WordVectors:
         Returns
         -------
         WordVectors
-            The same words, with rotated vectors and context vectors.
+            The same words, with rotated matrices.
 
         Raises
         ------
@@ -1203,8 +1248,7 @@ class WordVectors:
         def turned(matrix: Any) -> Any:
             return matrix @ xp.asarray(left @ right, dtype=matrix.dtype, device=device)
 
-        context = None if self._context_vectors is None else turned(self._context_vectors)
-        return type(self)(self.index_to_key, turned(self._vectors), self.counts, context, self.settings)
+        return self._changed(self.index_to_key, self.counts, turned)
 
     # Files
 
@@ -1245,10 +1289,16 @@ class WordVectors:
         from fastw2v import formats
 
         check_path("path", path)
-        record = formats.VectorRecord(
-            self.index_to_key, self._vectors, self.counts, self._context_vectors, self.settings
+        formats.write(self._record(), path, format)
+
+    def _record(self) -> VectorRecord:
+        """Return everything that a file can store."""
+        from fastw2v import formats
+
+        inputs = self._input_vectors if self._has_input_vectors else None
+        return formats.VectorRecord(
+            self.index_to_key, self._vectors, self.counts, self._context_vectors, self.settings, inputs
         )
-        formats.write(record, path, format)
 
     @classmethod
     def load(
@@ -1319,7 +1369,14 @@ class WordVectors:
             check_integer("limit", limit, minimum=1)
         record = formats.read(path, format, errors, limit, encoding=encoding, duplicates=duplicates)
         try:
-            return cls(record.words, record.vectors, record.counts, record.context_vectors, record.settings)
+            return cls(
+                record.words,
+                record.vectors,
+                record.counts,
+                record.context_vectors,
+                record.settings,
+                record.input_vectors,
+            )
         except (ValueError, TypeError) as error:
             raise formats.FormatError(f"{path}: {error}") from error
 
@@ -1336,13 +1393,9 @@ class WordVectors:
     def _with_rows(self, rows: list[int]) -> Self:
         if not rows:
             raise ValueError("the result has no words; WordVectors must have at least one word")
-        return type(self)(
-            [self.index_to_key[row] for row in rows],
-            take_rows(self._vectors, rows),
-            None if self.counts is None else self.counts[rows],
-            None if self._context_vectors is None else take_rows(self._context_vectors, rows),
-            self.settings,
-        )
+        words = [self.index_to_key[row] for row in rows]
+        counts = None if self.counts is None else self.counts[rows]
+        return self._changed(words, counts, lambda matrix: take_rows(matrix, rows))
 
     def _sliced(self, rows: slice) -> Self:
         start, stop, step = rows.indices(len(self))
@@ -1350,12 +1403,23 @@ class WordVectors:
             return self._with_rows(list(range(start, stop, step)))
         if start >= stop:
             raise ValueError(f"{rows} of {len(self):,} words is empty; WordVectors must have at least one word")
+        counts = None if self.counts is None else self.counts[start:stop]
+        return self._changed(self.index_to_key[start:stop], counts, lambda matrix: _independent(matrix[start:stop, :]))
+
+    @property
+    def _has_input_vectors(self) -> bool:
+        """Whether W_in differs from `vectors`."""
+        return self._result is not self._input_vectors
+
+    def _changed(self, words: Sequence[Key], counts: Any, change: Callable[[Any], Any]) -> Self:
+        """Return other words with all matrices changed by a function."""
         return type(self)(
-            self.index_to_key[start:stop],
-            _independent(self._vectors[start:stop, :]),
-            None if self.counts is None else self.counts[start:stop],
-            None if self._context_vectors is None else _independent(self._context_vectors[start:stop, :]),
+            words,
+            change(self._vectors),
+            counts,
+            None if self._context_vectors is None else change(self._context_vectors),
             self.settings,
+            change(self._input_vectors) if self._has_input_vectors else None,
         )
 
     def _searched(self, clip_start: int, clip_end: int | None, restrict_vocab: int | None) -> tuple[int, int]:
@@ -1382,6 +1446,11 @@ class WordVectors:
         rows, cosines = nearest_rows(unit, query, k, pairs)
         found = zip(to_host(rows)[0].tolist(), to_host(cosines)[0].tolist(), strict=True)
         return [(self.index_to_key[start + row], cosine) for row, cosine in found]
+
+
+def _writable(W: Any) -> Any:
+    """Return an array that can be changed: the array itself, or a copy if it is a read-only NumPy array."""
+    return W.copy() if is_numpy(W) and not W.flags.writeable else W
 
 
 def _independent(rows: Any) -> Any:

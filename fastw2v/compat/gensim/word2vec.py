@@ -282,6 +282,7 @@ class Word2Vec(Estimator):
             epochs=epochs,
             shrink_windows=shrink_windows,
             cbow_grad=cbow_grad,
+            output_weight=0.0,
             seed=seed,
             workers=workers,
             device=device,
@@ -623,7 +624,7 @@ class Word2Vec(Estimator):
         if not known:
             log.warning("no word of the context is in the vocabulary")
             return None
-        h = to_host(self.wv[known]).mean(axis=0)
+        h = to_host(self.wv.input_vectors)[[self.wv.key_to_index[word] for word in known]].mean(axis=0)
         score = to_host(self.syn1neg) @ h
         score = np.exp(score - score.max())
         probability = score / score.sum()
