@@ -29,7 +29,7 @@ import numpy as np
 import fastw2v
 from fastw2v import evaluate
 from fastw2v.backend import array_module, cuda_problem, to_host
-from fastw2v.config import TILE, Model, TrainingConfig, default_pool_size
+from fastw2v.config import TILE, Model, TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.engines import cpu, eager, gpu, staleness
@@ -310,7 +310,8 @@ def speed(words: int, deadline: float) -> Iterator[Result]:
             with patch.object(gpu, "POOL_SYNC_INTERVAL", interval):
                 found = timed(gpu, corpus, model, "cuda")
             # Rows read and written: a streaming row, the target's row and, once per interval, the rows of the pool.
-            rows = 4 + 2 * default_pool_size(model, NEGATIVE, DIM) / (TILE * interval)
+            pool_size = TrainingConfig(model=model, negative=NEGATIVE, vector_size=DIM).pool_size
+            rows = 4 + 2 * pool_size / (TILE * interval)
             moved = kept * rows * 4 * DIM + 4
             found |= {"pool sync interval": interval, "bytes per word, by count": round(moved)}
             if found["words/s"]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -21,15 +21,20 @@ __all__ = [
     "MAX_STEP_NORM",
     "MIN_COUNT",
     "MIN_RATE",
+    "POOLS",
     "SHUFFLE_BLOCK_TOKENS",
     "CbowGrad",
     "Model",
+    "PoolSizes",
+    "Quality",
     "TrainingConfig",
     "cbow_grad_exponent",
     "cbow_grad_scale",
     "default_alpha",
     "default_cbow_grad",
-    "default_pool_size",
+    "default_epochs",
+    "default_output_weight",
+    "default_pool",
     "default_sample",
 ]
 
@@ -41,6 +46,13 @@ CbowGrad = Literal["mean", "balanced", "sum"]
 
 "mean" divides by C, which gives the exact gradient of the mean. "sum" does not divide, like word2vec.c, gensim and
 fastText. "balanced" divides by C to the power 3/4 and gives the best vectors (`docs/notebook/defaults.md`).
+"""
+
+Quality = Literal["fast", "balanced", "best"]
+"""Names of the trade-offs between the training time and the quality of the vectors.
+
+"fast" gives vectors about as good as those of other tools. "balanced" is the default. "best" takes about four times as
+long. `docs/notebook/defaults.md` has the measurements.
 """
 
 CHUNK_TOKENS = 8192
@@ -56,8 +68,6 @@ the limit the error would grow exponentially on walks over a small graph with a 
 """
 TILE = 4
 """T: number of targets in a tile, which are trained together."""
-POOL_TOKENS = 256
-"""L: number of corpus tokens that share a pool of negatives."""
 MIN_COUNT = 5
 """Default minimum count of a word in the vocabulary of a text."""
 MIN_RATE = 1e-9
@@ -68,14 +78,47 @@ WIDE_CONTEXTS = 50
 """Number of contexts above which the default learning rate falls with its root (CBOW) or no further (skip-gram)."""
 FULL_RATE_EPOCHS: dict[Model, int] = {"cbow": 40, "skipgram": 80}
 """The default rate is lowered above this number of epochs, divided by the square root of the median count."""
-MIN_POOL_SIZE: dict[Model, int] = {"cbow": 24, "skipgram": 32}
-"""Lower bound of the default pool size P.
+OUTPUT_WEIGHT = 0.4
+"""Default weight c of W_out in CBOW's vectors, W_in + c · W_out. The vectors of skip-gram are W_in."""
+EPOCHS: dict[Quality, int] = {"fast": 5, "balanced": 5, "best": 15}
+"""Default number of epochs."""
 
-The bound is higher for skip-gram, because a pool supplies the negatives of all contexts of a target.
+
+class PoolSizes(NamedTuple):
+    """Default sizes of a pool of negatives. P is the largest of the three lower bounds."""
+
+    tokens: int
+    """L, the number of corpus tokens that share a pool."""
+    smallest: int
+    """Lower bound of P."""
+    per_negative: int
+    """Lower bound of P, divided by `negative`."""
+    per_100_dimensions: int
+    """Lower bound of P, divided by D / 100."""
+
+
+POOLS: dict[str, dict[Quality, PoolSizes]] = {
+    "cbow": {
+        "fast": PoolSizes(64, 12, 2, 5),
+        "balanced": PoolSizes(64, 16, 3, 8),
+        "best": PoolSizes(64, 48, 3, 16),
+    },
+    "cbow, W_in alone": {
+        "fast": PoolSizes(128, 16, 2, 8),
+        "balanced": PoolSizes(256, 24, 3, 10),
+        "best": PoolSizes(64, 48, 3, 16),
+    },
+    "skipgram": {
+        "fast": PoolSizes(64, 16, 2, 8),
+        "balanced": PoolSizes(256, 32, 3, 10),
+        "best": PoolSizes(64, 48, 3, 16),
+    },
+}
+"""Default sizes of pools.
+
+Vectors from both matrices need fewer negatives than W_in alone. Skip-gram needs more than CBOW, because a pool supplies
+the negatives of all contexts of a target.
 """
-
-OUTPUT_WEIGHT: dict[Model, float] = {"cbow": 0.3, "skipgram": 0.0}
-"""Default weight of W_out in the trained vectors, W_in + output_weight · W_out."""
 
 _EXPONENTS: dict[str, float] = {"mean": 1.0, "balanced": 0.75, "sum": 0.0}
 MAX_SIZE = 2**31 - 1
@@ -94,6 +137,8 @@ class TrainingConfig:
     ----------
     model : {"cbow", "skipgram"}
         "cbow" predicts a word from the mean of its contexts. "skipgram" predicts each context from the word.
+    quality : {"fast", "balanced", "best"}
+        Determines the defaults of `epochs`, `pool_tokens` and `pool_size`; see `Quality`.
     vector_size : int
         D, the number of dimensions of a vector.
     window : int
@@ -111,8 +156,8 @@ class TrainingConfig:
     min_alpha : float
         Final learning rate. The rate decreases linearly over all tokens of all epochs. If it is left at its default and
         `alpha` is lower, the rate is constant.
-    epochs : int
-        Number of passes over the corpus.
+    epochs : int, optional
+        Number of passes over the corpus. The default is computed by `default_epochs`.
     seed : int
         Seed of the random numbers.
     shrink_windows : bool
@@ -121,14 +166,12 @@ class TrainingConfig:
     cbow_grad : {"mean", "balanced", "sum"}, optional
         Divisor of CBOW's input gradient; see `CbowGrad`. The default is computed by `default_cbow_grad`.
     output_weight : float, optional
-        c, from 0 to 1. The trained vectors are W_in + c · W_out. 0 gives W_in. By default, 0.3 for CBOW, and 0 for
-        skip-gram.
+        c, from 0 to 1. The trained vectors are W_in + c · W_out. The default is computed by `default_output_weight`.
     deterministic : bool
         Whether repeated runs on the same machine must give identical bytes, even on a GPU.
-    pool_tokens : int
-        L, the number of corpus tokens that share a pool of negatives.
-    pool_size : int, optional
-        P, the number of negatives in a pool. The default is computed by `default_pool_size`.
+    pool_tokens, pool_size : int, optional
+        L, the number of corpus tokens that share a pool of negatives, and P, the number of negatives in a pool. The
+        defaults are computed by `default_pool`.
     tile : int
         T, the number of targets trained together.
 
@@ -145,25 +188,28 @@ class TrainingConfig:
     >>> config = TrainingConfig(model="skipgram", window=5)
     >>> config.alpha, config.pool_size
     (0.04, 32)
+    >>> TrainingConfig(quality="fast").pool_size, TrainingConfig(quality="best").pool_size
+    (12, 48)
     >>> TrainingConfig(alpha=0.05).cbow_grad
     'sum'
     """
 
     model: Model = "cbow"
+    quality: Quality = "balanced"
     vector_size: int = 100
     window: int = 5
     negative: int = 5
     ns_exponent: float = 0.75
     sample: float = 1e-3
-    alpha: float = None  # type: ignore[assignment]  # __post_init__ sets alpha, cbow_grad and pool_size
+    alpha: float = None  # type: ignore[assignment]  # __post_init__ replaces None
     min_alpha: float = 1e-4
-    epochs: int = 5
+    epochs: int = None  # type: ignore[assignment]
     seed: int = 1
     shrink_windows: bool = True
     cbow_grad: CbowGrad = None  # type: ignore[assignment]
     output_weight: float = None  # type: ignore[assignment]
     deterministic: bool = False
-    pool_tokens: int = POOL_TOKENS
+    pool_tokens: int = None  # type: ignore[assignment]
     pool_size: int = None  # type: ignore[assignment]
     tile: int = TILE
 
@@ -173,6 +219,7 @@ class TrainingConfig:
             if isinstance(value, np.generic):  # np.int8 would overflow, and JSON has no NumPy numbers
                 object.__setattr__(self, field.name, value.item())
         check_choice("model", self.model, get_args(Model))
+        check_choice("quality", self.quality, get_args(Quality))
         cbow_grad = default_cbow_grad(self.alpha) if self.cbow_grad is None else self.cbow_grad
         self._set_default("cbow_grad", cbow_grad)
         check_choice("cbow_grad", self.cbow_grad, get_args(CbowGrad))
@@ -180,15 +227,20 @@ class TrainingConfig:
             check_integer(name, getattr(self, name), minimum=1)
         given = self.alpha is not None
         self._set_default("alpha", default_alpha(self.model, self.cbow_grad, self.window))
-        self._set_default("output_weight", OUTPUT_WEIGHT[self.model])
-        self._set_default("pool_size", default_pool_size(self.model, self.negative, self.vector_size))
+        self._set_default("epochs", default_epochs(self.quality))
+        self._set_default("output_weight", default_output_weight(self.model))
+        check_range("output_weight", self.output_weight, 0.0, 1.0)
+        pool_tokens, pool_size = default_pool(
+            self.model, self.negative, self.vector_size, self.output_weight, self.quality
+        )
+        self._set_default("pool_tokens", pool_tokens)
+        self._set_default("pool_size", pool_size)
         for name in _SIZES:
             check_integer(name, getattr(self, name), minimum=1)
             check_range(name, getattr(self, name), 1, MAX_SIZE)
         check_integer("seed", self.seed)
         check_range("ns_exponent", self.ns_exponent, -1.0, 1.0)
         check_range("sample", self.sample, 0.0, 1.0)
-        check_range("output_weight", self.output_weight, 0.0, 1.0)
         check_range("min_alpha", self.min_alpha, 0.0, 100.0)
         check_range("alpha", self.alpha, MIN_RATE, 100.0)
         if given and self.alpha < self.min_alpha == TrainingConfig.min_alpha:
@@ -278,21 +330,63 @@ def default_cbow_grad(alpha: float | None) -> CbowGrad:
     return "balanced" if alpha is None else "sum"
 
 
-def default_pool_size(model: str, negative: int, vector_size: int) -> int:
-    """Return the default pool size.
-
-    More negatives or dimensions need a larger pool (`docs/notebook/defaults.md`).
+def default_epochs(quality: str) -> int:
+    """Return the default number of epochs.
 
     Examples
     --------
-    >>> from fastw2v.config import default_pool_size
-    >>> default_pool_size("cbow", negative=5, vector_size=100)
-    24
-    >>> default_pool_size("cbow", negative=20, vector_size=100)
-    60
+    >>> from fastw2v.config import default_epochs
+    >>> [default_epochs(quality) for quality in ("fast", "balanced", "best")]
+    [5, 5, 15]
     """
-    smallest = MIN_POOL_SIZE["skipgram" if model == "skipgram" else "cbow"]
-    return max(smallest, 3 * negative, 4 * -(-vector_size // 40))
+    check_choice("quality", quality, get_args(Quality))
+    return EPOCHS[quality]  # type: ignore[index]  # the choice is checked
+
+
+def default_output_weight(model: str) -> float:
+    """Return the default weight of W_out in the vectors.
+
+    CBOW's vectors are better if they are combined from both matrices (`docs/notebook/defaults.md`).
+
+    Examples
+    --------
+    >>> from fastw2v.config import default_output_weight
+    >>> default_output_weight("cbow"), default_output_weight("skipgram")
+    (0.4, 0.0)
+    """
+    return OUTPUT_WEIGHT if model == "cbow" else 0.0
+
+
+def default_pool(
+    model: str, negative: int, vector_size: int, output_weight: float, quality: str = "balanced"
+) -> tuple[int, int]:
+    """Return the default sizes of a pool: L, the number of tokens that share it, and P, its number of negatives.
+
+    More negatives or dimensions need a larger pool. Vectors that are combined from both matrices need a smaller one
+    (`docs/notebook/defaults.md`).
+
+    Parameters
+    ----------
+    model : {"cbow", "skipgram"}
+    negative, vector_size : int
+    output_weight : float
+    quality : {"fast", "balanced", "best"}
+
+    Examples
+    --------
+    >>> from fastw2v.config import default_pool
+    >>> default_pool("cbow", negative=5, vector_size=100, output_weight=0.5)
+    (64, 16)
+    >>> default_pool("cbow", negative=20, vector_size=100, output_weight=0.5)
+    (64, 60)
+    >>> default_pool("cbow", negative=5, vector_size=100, output_weight=0)
+    (256, 24)
+    """
+    check_choice("model", model, get_args(Model))
+    check_choice("quality", quality, get_args(Quality))
+    sizes = POOLS["cbow, W_in alone" if model == "cbow" and not output_weight else model][quality]  # type: ignore[index]
+    by_dimensions = 4 * -(-vector_size * sizes.per_100_dimensions // 400)  # a multiple of the kernels' blocks
+    return sizes.tokens, max(sizes.smallest, sizes.per_negative * negative, by_dimensions)
 
 
 def cbow_grad_exponent(cbow_grad: str) -> float:

@@ -102,7 +102,7 @@ class Estimate:
         >>> from fastw2v import Word2Vec
         >>> estimate = Word2Vec(vector_size=16, device="cpu").estimate([["a", "b"]] * 10, measure=False)
         >>> f"{estimate.needed('host')} bytes for {estimate.vocabulary} words"
-        '352 bytes for 2 words'
+        '480 bytes for 2 words'
         """
         return sum(item.bytes for item in self.items if item.place == place and not item.held)
 
@@ -115,7 +115,7 @@ class Estimate:
         >>> from fastw2v import Word2Vec
         >>> estimate = Word2Vec(vector_size=64, device="cpu").estimate([["a", "b"]] * 10, measure=False)
         >>> replace(estimate, free={"host": 500}).problem()
-        'training needs 1.1 kB of memory on the host, but only 500 bytes are free.
+        'training needs 1.6 kB of memory on the host, but only 500 bytes are free.
         It would fit with vector_size=16, or with ...'
         """
         for place, free in self.free.items():
@@ -142,7 +142,7 @@ class Estimate:
 
 
 def estimate_memory(
-    corpus: Corpus, *, vector_size: int, epochs: int, device: str, engine: str, output_weight: float = 0.0
+    corpus: Corpus, *, vector_size: int, epochs: int, device: str, engine: str, output_weight: float
 ) -> Estimate:
     """Estimate the memory that training on a corpus needs.
 
@@ -166,7 +166,7 @@ def estimate_memory(
     >>> from fastw2v import Corpus
     >>> from fastw2v.estimate import estimate_memory
     >>> corpus = Corpus.from_ids(np.array([0, 1, 2, 1]))
-    >>> estimate = estimate_memory(corpus, vector_size=100, epochs=5, device="cpu", engine="fused")
+    >>> estimate = estimate_memory(corpus, vector_size=100, epochs=5, device="cpu", engine="fused", output_weight=0)
     >>> {item.name: item.bytes for item in estimate.items if not item.held}  # rows are padded to 112 floats
     {'W_in': 1344, 'W_out': 1344, 'sampling tables': 144}
     """

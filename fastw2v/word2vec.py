@@ -24,6 +24,7 @@ from fastw2v.config import (
     MIN_RATE,
     CbowGrad,
     Model,
+    Quality,
     TrainingConfig,
     check_choice,
     check_flags,
@@ -119,6 +120,10 @@ class Word2Vec:
     ----------
     model : {"cbow", "skipgram"}
         "cbow" predicts a word from the mean of its contexts. "skipgram" predicts each context from the word.
+    quality : {"fast", "balanced", "best"}
+        Trade-off between the training time and the quality of the vectors. "fast" gives vectors that are about as good
+        as those of other tools. "best" takes about four times as long as "balanced". `quality` determines the default
+        of `epochs` and the number of different negative samples.
     vector_size : int
         D, the number of dimensions of a vector.
     window : int
@@ -146,8 +151,8 @@ class Word2Vec:
     min_alpha : float
         Final learning rate. The rate decreases linearly over all words of all epochs. If it is left at its default and
         `alpha` is lower, the rate is constant.
-    epochs : int
-        Number of passes over the corpus.
+    epochs : int, optional
+        Number of passes over the corpus. By default, 5, or 15 with ``quality="best"``.
     shrink_windows : bool
         If True, draw the width of each window uniformly from 1 to `window`. Otherwise, the width is always `window`.
     cbow_grad : {"mean", "balanced", "sum"}, optional
@@ -156,7 +161,7 @@ class Word2Vec:
         gensim and fastText. By default, "sum" if `alpha` is set and otherwise "balanced".
     output_weight : float, optional
         c, from 0 to 1. The vectors are W_in + c · W_out, where W_in and W_out are the input and output matrices of the
-        model. 0 gives W_in, like word2vec.c, gensim and fastText. By default, 0.3 for CBOW, where the combination gives
+        model. 0 gives W_in, like word2vec.c, gensim and fastText. By default, 0.4 for CBOW, where the combination gives
         better vectors, and 0 for skip-gram. Training always continues from W_in.
     seed : int or None
         Seed of the random numbers. With one worker, runs with the same seed on the same device give identical bytes. On
@@ -247,6 +252,7 @@ class Word2Vec:
         self,
         *,
         model: Model = TrainingConfig.model,
+        quality: Quality = TrainingConfig.quality,
         vector_size: int = TrainingConfig.vector_size,
         window: int = TrainingConfig.window,
         min_count: int = MIN_COUNT,
@@ -256,7 +262,7 @@ class Word2Vec:
         sample: float | Literal["auto"] = AUTO,
         alpha: float | None = TrainingConfig.alpha,
         min_alpha: float = TrainingConfig.min_alpha,
-        epochs: int = TrainingConfig.epochs,
+        epochs: int | None = TrainingConfig.epochs,
         shrink_windows: bool = TrainingConfig.shrink_windows,
         cbow_grad: CbowGrad | None = TrainingConfig.cbow_grad,
         output_weight: float | None = TrainingConfig.output_weight,
@@ -268,6 +274,7 @@ class Word2Vec:
         callbacks: Sequence[Callback] | None = (),
     ) -> None:
         self.model = model
+        self.quality = quality
         self.vector_size = vector_size
         self.window = window
         self.min_count = min_count

@@ -6,12 +6,13 @@ import ast
 import dataclasses
 import inspect
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 import fastw2v
-from fastw2v.config import MIN_COUNT, TrainingConfig, default_alpha, default_pool_size, default_sample
+from fastw2v.config import MIN_COUNT, Quality, TrainingConfig, default_alpha, default_pool, default_sample
 from fastw2v.word2vec import Word2Vec
 
 PACKAGE = Path(fastw2v.__file__).parent
@@ -20,7 +21,7 @@ PACKAGE = Path(fastw2v.__file__).parent
 @pytest.mark.parametrize(
     ("settings", "completed"),
     [
-        ({}, {"alpha": 0.2, "cbow_grad": "balanced", "pool_size": 24}),
+        ({}, {"alpha": 0.2, "cbow_grad": "balanced", "pool_size": 16, "epochs": 5}),
         ({"alpha": 0.05}, {"alpha": 0.05, "cbow_grad": "sum"}),
         ({"cbow_grad": "sum"}, {"alpha": 0.05}),
         ({"cbow_grad": "mean"}, {"alpha": 0.2}),
@@ -29,7 +30,10 @@ PACKAGE = Path(fastw2v.__file__).parent
         ({"model": "skipgram", "window": 2}, {"alpha": 0.06}),
         ({"model": "skipgram", "window": 10}, {"alpha": 0.02}),
         ({"negative": 15}, {"pool_size": 45}),
-        ({"vector_size": 300}, {"pool_size": 32}),
+        ({"vector_size": 300}, {"pool_size": 24}),
+        ({"vector_size": 300, "output_weight": 0}, {"pool_tokens": 256, "pool_size": 32}),
+        ({"quality": "fast"}, {"pool_size": 12, "epochs": 5}),
+        ({"quality": "best"}, {"pool_size": 48, "epochs": 15}),
         ({"pool_size": 7}, {"pool_size": 7}),
     ],
 )
@@ -118,9 +122,28 @@ def test_a_changed_copy_keeps_what_was_completed():
 
 
 def test_the_pool_grows_with_negatives_and_dimensions():
-    assert default_pool_size("cbow", 5, 1) == 24
-    assert default_pool_size("cbow", 10, 1) == 30
-    assert default_pool_size("skipgram", 5, 1000) == 100
+    assert default_pool("cbow", 5, 1, 0.5) == default_pool("cbow", 5, 200, 0.5) == (64, 16)
+    assert default_pool("cbow", 10, 1, 0.5) == (64, 30)
+    assert default_pool("cbow", 5, 1000, 0.5) == (64, 80)
+    assert default_pool("skipgram", 5, 1000, 0) == (256, 100)
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_better_quality_needs_larger_pools(model, weight):
+    for negative, dimensions in ((5, 100), (5, 300), (20, 100)):
+        pools = [default_pool(model, negative, dimensions, weight, quality) for quality in get_args(Quality)]
+        assert sorted(P for L, P in pools) == [P for L, P in pools]
+        assert all(negative <= P for L, P in pools)
+
+
+def test_what_is_given_wins_over_the_quality():
+    given = {"epochs": 2, "pool_tokens": 100, "pool_size": 10, "alpha": 0.1, "negative": 7, "output_weight": 0.25}
+    for quality in get_args(Quality):
+        config = TrainingConfig(quality=quality, **given)
+        assert {name: getattr(config, name) for name in given} == given
+    with pytest.raises(ValueError, match="quality is 'good'; it must be 'fast', 'balanced' or 'best'"):
+        TrainingConfig(quality="good")
 
 
 def test_the_estimator_has_the_defaults_of_the_settings():

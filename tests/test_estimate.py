@@ -21,7 +21,7 @@ def corpus() -> Corpus:
 
 
 def test_memory_for_each_purpose(corpus: Corpus):
-    estimated = estimate_memory(corpus, vector_size=100, epochs=5, device="cpu", engine="fused")
+    estimated = estimate_memory(corpus, vector_size=100, epochs=5, device="cpu", engine="fused", output_weight=0)
     assert (estimated.tokens, estimated.sentences, estimated.vocabulary) == (20_000, 1000, 1000)
     items = {item.name: item.bytes for item in estimated.items}
     assert items["W_in"] == items["W_out"] == 1000 * 112 * 4  # rows are padded to 16 numbers
@@ -29,7 +29,7 @@ def test_memory_for_each_purpose(corpus: Corpus):
     assert items["sentence offsets"] == 8 * 1001
     assert estimated.needed("host") == 2 * 1000 * 112 * 4 + 48 * 1000
     assert estimated.problem() is None
-    layers = estimate_memory(corpus, vector_size=100, epochs=5, device="cpu", engine="layers")
+    layers = estimate_memory(corpus, vector_size=100, epochs=5, device="cpu", engine="layers", output_weight=0)
     assert {item.name: item.bytes for item in layers.items}["W_in"] == 1000 * 100 * 4
 
 
@@ -39,7 +39,7 @@ def test_on_a_gpu_the_layers_need_the_whole_corpus_and_the_fused_engine_two_shuf
     monkeypatch.setattr(estimate, "free_device_memory", lambda device: asked.append(device) or 10_000_000)
     monkeypatch.setattr(estimate, "GPU_CORPUS_BYTES", 50_000)
     layers, fused = (
-        estimate_memory(corpus, vector_size=100, epochs=5, device="cuda:1", engine=engine)
+        estimate_memory(corpus, vector_size=100, epochs=5, device="cuda:1", engine=engine, output_weight=0)
         for engine in ("layers", "fused")
     )
     assert layers.needed("device") - 8 * 1000 * 100 - 48 * 1000 == 80_000 + 8 * 1001
@@ -50,7 +50,7 @@ def test_on_a_gpu_the_layers_need_the_whole_corpus_and_the_fused_engine_two_shuf
 def test_a_corpus_in_a_file_takes_no_memory(corpus: Corpus, tmp_path: Path):
     corpus.save(tmp_path / "corpus.w2v")
     estimated = estimate_memory(
-        Corpus.load(tmp_path / "corpus.w2v"), vector_size=100, epochs=5, device="cpu", engine="fused"
+        Corpus.load(tmp_path / "corpus.w2v"), vector_size=100, epochs=5, device="cpu", engine="fused", output_weight=0
     )
     assert {item.name: item.bytes for item in estimated.items}["ids, in a file"] == 0
 
@@ -60,7 +60,7 @@ def test_a_training_that_cannot_fit_does_not_begin(corpus: Corpus, monkeypatch: 
     if engine == "fused":
         pytest.importorskip("numba")
     monkeypatch.setattr(estimate, "free_memory", lambda: 500_000)
-    model = Word2Vec(vector_size=100, engine=engine)  # type: ignore[arg-type]
+    model = Word2Vec(vector_size=100, engine=engine, output_weight=0)  # type: ignore[arg-type]
     with pytest.raises(
         MemoryError, match=r"needs .* kB .* 500 kB are free.* vector_size=\d+, .*max_vocab=\d+"
     ) as error:
@@ -69,10 +69,16 @@ def test_a_training_that_cannot_fit_does_not_begin(corpus: Corpus, monkeypatch: 
     message = str(error.value)
     fitting = int(message.split("vector_size=")[1].split(",")[0])
     assert 16 <= fitting < 100
-    assert estimate_memory(corpus, vector_size=fitting, epochs=5, device="cpu", engine=engine).problem() is None
+    assert (
+        estimate_memory(corpus, vector_size=fitting, epochs=5, device="cpu", engine=engine, output_weight=0).problem()
+        is None
+    )
     words = int(message.split("max_vocab=")[1].split(",")[0])
     fewer = Corpus.from_ids(corpus.ids % words)
-    assert estimate_memory(fewer, vector_size=100, epochs=5, device="cpu", engine=engine).problem() is None
+    assert (
+        estimate_memory(fewer, vector_size=100, epochs=5, device="cpu", engine=engine, output_weight=0).problem()
+        is None
+    )
 
 
 def test_the_estimate_is_of_the_right_order(corpus: Corpus):

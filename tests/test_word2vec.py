@@ -49,7 +49,7 @@ def test_neighbours_share_a_theme(engine, model):
 def loss_of(wv, corpus, model):
     """Return the mean loss per target of trained vectors over a corpus, with random numbers that no training used."""
     network = {"cbow": CBOW, "skipgram": SkipGram}[model]
-    network = network.from_weights(np.ascontiguousarray(wv.vectors), np.array(wv.context_vectors))
+    network = network.from_weights(np.ascontiguousarray(wv.input_vectors), np.array(wv.context_vectors))
     counts = corpus.vocabulary.counts
     found = batches(
         corpus.ids, corpus.offsets, keep_threshold(counts, 1e-3), alias_table(noise_weights(counts)),
@@ -141,7 +141,7 @@ def test_the_metadata_says_how_the_pools_were():
 @needs_numba
 def test_the_metadata_of_the_fused_engine_has_the_whole_schedule():
     settings = Word2Vec(vector_size=8, epochs=1, engine="fused", device="cpu").fit(themes(50)).wv.settings
-    assert (settings["pool_tokens"], settings["pool_size"], settings["tile"]) == (256, 24, 4)
+    assert (settings["pool_tokens"], settings["pool_size"], settings["tile"]) == (64, 16, 4)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -24,7 +24,7 @@ from benchmarks.harness import results
 from benchmarks.harness.measure import Options, Result, Row, Skipped, Wrong, interleave, seconds
 from benchmarks.systems import peers
 from benchmarks.systems.texts import kept_share, zipf_corpus, zipf_shares
-from fastw2v.config import TILE, Model, TrainingConfig, default_pool_size
+from fastw2v.config import TILE, Model, TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.spill_buffer import IN_MEMORY
 from fastw2v.corpus.vocabulary import Vocabulary
@@ -119,7 +119,8 @@ def time_counts(settings: Mapping[str, Any], cache_bytes: int) -> dict[str, floa
     """Return the count of each term per trained target, for the settings of a row."""
     width = width_of(settings["dim"])
     model = MODELS[settings["model"]]
-    pool = int(settings.get("pool", default_pool_size(model, settings["negative"], settings["dim"])))
+    defaults = TrainingConfig(model=model, negative=settings["negative"], vector_size=settings["dim"])
+    pool = int(settings.get("pool", defaults.pool_size))
     # Skip-gram scores all rows within reach of the windows of a tile, in blocks of four.
     rows = pool + (1 if model == "cbow" else -(-(2 * settings["window"] + TILE - 1) // 4) * 4)
     lines = width / LINE_OF_NUMBERS
@@ -350,7 +351,12 @@ def _peak(options: Options, words: int, vocabulary: int, dim: int) -> tuple[dict
     names, counts = np.array(corpus.vocabulary.words), corpus.vocabulary.counts
     occurring = Vocabulary(names[counts > 0].tolist(), counts[counts > 0])
     estimate = estimate_memory(
-        replace(corpus, vocabulary=occurring), vector_size=dim, epochs=1, device="cpu", engine="fused"
+        replace(corpus, vocabulary=occurring),
+        vector_size=dim,
+        epochs=1,
+        device="cpu",
+        engine="fused",
+        output_weight=TrainingConfig().output_weight,
     )
     for path in (text, settings.output):
         path.unlink()
@@ -362,7 +368,7 @@ def memory_counts(estimate: Estimate) -> dict[str, float]:
     of = {item.name: float(item.bytes) for item in estimate.items}
     return {
         "runtime": 1.0,
-        "tables": of["W_in"] + of["W_out"],
+        "tables": of["W_in"] + of["W_out"] + of.get("vectors", 0.0),
         "corpus": of["ids"] * (2 if of["ids"] <= IN_MEMORY else 1) + of["sentence offsets"],
         "vocabulary": of["words"] + of["sampling tables"],
     }

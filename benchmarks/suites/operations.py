@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.harness.measure import Options, Result, Skipped, Way, differs, race
 from benchmarks.systems.texts import zipf_corpus, zipf_ids, zipf_shares
 from fastw2v.backend import cuda_problem, get_namespace, scatter_add, to_device, to_host
-from fastw2v.config import CHUNK_TOKENS, POOL_TOKENS, TILE, Model, TrainingConfig, default_pool_size
+from fastw2v.config import CHUNK_TOKENS, Model, TrainingConfig
 from fastw2v.engines import cpu
 from fastw2v.engines.base import Tables
 from fastw2v.nn.layers import NegativeSamplingLoss
@@ -293,7 +293,8 @@ def passes(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterat
         return None if 0 < loss < 2 * chance else f"the loss is {loss:.4g}, by chance {chance:.4g}"
 
     for model in rates:
-        usual = {"L": POOL_TOKENS, "P": default_pool_size(model, K, D), "T": TILE}
+        defaults = TrainingConfig(model=model, negative=K, vector_size=D)
+        usual = {"L": defaults.pool_tokens, "P": defaults.pool_size, "T": defaults.tile}
         tables = cpu.allocate((V, D))
         tables.W_in[...] = (np.random.default_rng(7).random((V, D), np.float32) - 0.5) / D
         ways = {}

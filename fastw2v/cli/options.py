@@ -79,6 +79,13 @@ Model = Annotated[
     config.Model,
     typer.Option(help="Predict a word from its neighbours (cbow), or the neighbours from the word (skipgram)."),
 ]
+Quality = Annotated[
+    config.Quality,
+    typer.Option(
+        help="Prefer speed (fast) or better vectors (best). This sets the defaults of the number of epochs and of the "
+        "number of different negative samples."
+    ),
+]
 VectorSize = Annotated[int, typer.Option(help="Number of dimensions of the vectors.")]
 VectorSizeOrInit = Annotated[
     int | None,
@@ -105,7 +112,13 @@ Init = Annotated[
         metavar="FILE", help="File of initial vectors. Words that are not in this file start from random vectors."
     ),
 ]
-Epochs = Annotated[int, typer.Option(help="Number of passes over the corpus.")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of passes over the corpus.",
+        show_default=f"{config.EPOCHS['balanced']}, or {config.EPOCHS['best']} with --quality best",
+    ),
+]
 Alpha = Annotated[
     float | None,
     typer.Option(
@@ -126,7 +139,7 @@ OutputWeight = Annotated[
     float | None,
     typer.Option(
         help="Weight c of the output matrix in the vectors W_in + c * W_out, from 0 to 1.",
-        show_default=f"{config.OUTPUT_WEIGHT['cbow']} for cbow, 0 for skipgram",
+        show_default=f"{config.OUTPUT_WEIGHT} for cbow, 0 for skipgram",
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Random seed. The same seed gives the same random numbers on every machine.")]

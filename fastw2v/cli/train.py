@@ -39,6 +39,7 @@ def train(
     corpus: options.CorpusFiles,
     output: options.VectorOutput,
     model: options.Model = TrainingConfig.model,
+    quality: options.Quality = TrainingConfig.quality,
     vector_size: options.VectorSizeOrInit = None,
     window: options.Window = TrainingConfig.window,
     negative: options.Negative = TrainingConfig.negative,
@@ -84,6 +85,7 @@ def train(
         check_init(initial, vector_size)
     word2vec = Word2Vec(
         model=model,
+        quality=quality,
         vector_size=vector_size,
         window=window,
         min_count=min_count,
@@ -116,6 +118,7 @@ def train(
     )
     note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
     seconds, compiling = _fit(word2vec, text, initial)
+    n_epochs = word2vec.trained_epochs
     _save_vectors(word2vec.wv, output)
     if plot is not None:
         try:
@@ -126,9 +129,9 @@ def train(
         {
             "words": f"{len(text):,} in {counted(text.n_sentences, 'sentence')}",
             "vocabulary": counted(len(text.vocabulary), "word"),
-            "epochs": str(epochs),
+            "epochs": str(n_epochs),
             **({} if init is None else {"init": f"{counted(word2vec.known_words_, 'word')} from {init}"}),
-            "time": _time_and_speed(len(text) * epochs, seconds, compiling),
+            "time": _time_and_speed(len(text) * n_epochs, seconds, compiling),
             "loss": _last_loss(word2vec),
             "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
             "file": f"{output}, {counted(output.stat().st_size, 'byte')}",
@@ -183,6 +186,7 @@ def word2vec(context: typer.Context) -> None:
 def plan(
     corpus: options.CorpusFiles,
     model: options.Model = TrainingConfig.model,
+    quality: options.Quality = TrainingConfig.quality,
     vector_size: options.VectorSize = TrainingConfig.vector_size,
     window: options.Window = TrainingConfig.window,
     negative: options.Negative = TrainingConfig.negative,
@@ -199,6 +203,7 @@ def plan(
     """Estimate the memory and time that training needs, without writing any file."""
     word2vec = Word2Vec(
         model=model,
+        quality=quality,
         vector_size=vector_size,
         window=window,
         min_count=min_count,
@@ -247,10 +252,11 @@ def demo() -> None:
         "library. Words that occur in similar contexts get similar vectors.\n"
     )
     corpus = Corpus.from_sentences(demo_corpus(), min_count=20)
-    word2vec = Word2Vec(vector_size=64, epochs=10)
-    say(f"{len(corpus):,} words ({len(corpus.vocabulary):,} distinct), {word2vec.epochs} epochs:")
+    epochs = 10
+    word2vec = Word2Vec(vector_size=64, epochs=epochs)
+    say(f"{len(corpus):,} words ({len(corpus.vocabulary):,} distinct), {epochs} epochs:")
     seconds, compiling = _fit(word2vec, corpus)
-    say(f"{_time_and_speed(len(corpus) * word2vec.epochs, seconds, compiling)}, loss {_last_loss(word2vec)}")
+    say(f"{_time_and_speed(len(corpus) * epochs, seconds, compiling)}, loss {_last_loss(word2vec)}")
     say(f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}\n")
 
     neighbours = [

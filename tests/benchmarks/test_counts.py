@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import counts
 from benchmarks.systems.texts import zipf_corpus
-from fastw2v.config import CHUNK_TOKENS, MIN_POOL_SIZE, POOL_TOKENS, TILE
+from fastw2v.config import CHUNK_TOKENS, TILE, TrainingConfig
 from fastw2v.engines import cpu
 from fastw2v.sampling.chunks import chunk_bounds
 from fastw2v.sampling.subsampling import keep_threshold, keep_tokens
@@ -31,7 +31,7 @@ GROWTH = 8192
 
 @pytest.mark.parametrize("model", counts.MODELS)
 def test_rows_that_move(model):
-    corpus = zipf_corpus(6000, counts.V)
+    corpus, config = zipf_corpus(6000, counts.V), TrainingConfig(model=model)
     keep = keep_threshold(corpus.vocabulary.counts, 1e-3)
     targets = tiles = 0
     for start, stop in chunk_bounds(corpus.offsets, CHUNK_TOKENS):
@@ -39,10 +39,10 @@ def test_rows_that_move(model):
         position = position[keep_tokens(corpus.ids[start:stop], position, keep, 1, 0)]
         # Every sentence of 1,000 words keeps several words, so every kept token has a context.
         targets += len(position)
-        per_pool = np.unique(position // POOL_TOKENS, return_counts=True)[1]
+        per_pool = np.unique(position // config.pool_tokens, return_counts=True)[1]
         tiles += int((-(-per_pool // TILE)).sum())
     # For each target, its own row and one row of the stream. For each tile, the rows of the pool.
-    expected = 2 + MIN_POOL_SIZE[model] * tiles / targets
+    expected = 2 + config.pool_size * tiles / targets
     traffic = counts.row_traffic(model)
     assert traffic.read == pytest.approx(expected), f"{model}: rows read for each target, {expected:.3f} before"
     assert traffic.added == pytest.approx(expected), f"{model}: rows added to for each target, {expected:.3f} before"

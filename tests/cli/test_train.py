@@ -24,16 +24,20 @@ def test_only_train_combines_both_matrices(run: Any, corpus: Path, tmp_path: Pat
     options = f"-size 8 -window 2 -min-count 1 -threads 1 -debug 0 -binary 1 -output {tmp_path / 'c.bin'}"
     assert run("word2vec", "-train", corpus, *options.split()).status == 0
     theirs = WordVectors.load(tmp_path / "c.bin")
-    for c in (0, 0.5):
+    for c in (0, 0.25, 0.5):
         output = tmp_path / f"{c}.safetensors"
         options = f"--vector-size 8 --window 2 --min-count 1 --workers 1 --sample 0.001 --output-weight {c}"
         assert run("train", corpus, "-o", output, *options.split()).status == 0
         ours = WordVectors.load(output)
         assert ours.index_to_key == theirs.index_to_key
-        np.testing.assert_allclose(ours.input_vectors, theirs.vectors, atol=1e-6)
+        if not c:
+            np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-6)
         np.testing.assert_allclose(ours.vectors, ours.input_vectors + c * ours.context_vectors, atol=1e-6)
     assert not np.allclose(ours.vectors, ours.input_vectors, atol=1e-3)
-    assert failed(run("train", corpus, "-o", output, "--output-weight", 1.5), "--output-weight is 1.5", "from 0 to 1")
+    assert failed(
+        run("train", corpus, "-o", output, "--output-weight", 1.5),
+        "--output-weight is 1.5; it must lie between 0.0 and 1.0",
+    )
 
 
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
@@ -74,7 +78,7 @@ def test_train_begins_with_vectors(run: Any, corpus: Path, tmp_path: Path):
     assert "8 words from" in result.out
     ours, theirs = WordVectors.load(second), WordVectors.load(first)
     assert ours.index_to_key == theirs.index_to_key
-    np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-3)
+    np.testing.assert_allclose(ours.input_vectors, theirs.vectors, atol=1e-3)
     wrong = run("train", corpus, "-o", second, "--init", first, "--vector-size", "9", *options)
     assert wrong.status == 2
     assert "--init has vectors of 8 dimensions, but --vector-size is 9" in wrong.err

@@ -71,7 +71,7 @@ def test_every_option_verbatim(run: Any, corpus: Path, tmp_path: Path, cbow: int
     ours = Word2Vec(
         vector_size=12, window=3, negative=4, sample=1e-2, workers=1, epochs=2, min_count=2, alpha=0.05,
         model="cbow" if cbow else "skipgram",
-        min_alpha=5e-6, cbow_grad="sum",
+        min_alpha=5e-6, cbow_grad="sum", output_weight=0,
     ).fit(corpus)  # fmt: skip
     assert theirs.index_to_key == ours.wv.index_to_key
     np.testing.assert_array_equal(theirs.vectors, ours.wv.vectors)

@@ -19,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from fastw2v.config import MIN_POOL_SIZE, TILE, TrainingConfig, default_pool_size
+from fastw2v.config import TILE, TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.engines import gpu, reference
@@ -327,14 +327,14 @@ def test_only_declared_races(model, folder):
 
 ARCHITECTURES = {75: 64, 80: 164, 86: 100, 89: 100, 90: 228, 100: 228, 120: 100}
 """With the KiB of shared memory of a multiprocessor, which has 65,536 registers on all of them."""
-CBOW_POOL, SKIPGRAM_POOL = MIN_POOL_SIZE["cbow"], MIN_POOL_SIZE["skipgram"]
+CBOW_POOL, SKIPGRAM_POOL = TrainingConfig().pool_size, TrainingConfig(model="skipgram").pool_size
 KERNELS = {
     "defaults": word2vec_cuda.Kernel("cbow", False, 100, 5, TILE, CBOW_POOL, False),
     "skip-gram's pool": word2vec_cuda.Kernel("cbow", False, 100, 5, TILE, SKIPGRAM_POOL, False),
     "pool held": word2vec_cuda.Kernel("cbow", False, 100, 5, TILE, CBOW_POOL, True),
     "128 numbers": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, CBOW_POOL, False),
     "128 numbers, pool held": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, CBOW_POOL, True),
-    "300 numbers": word2vec_cuda.Kernel("cbow", False, 300, 10, TILE, default_pool_size("cbow", 5, 300), False),
+    "300 numbers": word2vec_cuda.Kernel("cbow", False, 300, 10, TILE, TrainingConfig(vector_size=300).pool_size, False),
     "tiles of 16": word2vec_cuda.Kernel("cbow", False, 128, 5, 16, CBOW_POOL, True),
     "float64": word2vec_cuda.Kernel("cbow", True, 100, 5, TILE, CBOW_POOL, False),
     "two warps": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, CBOW_POOL, False, 2),

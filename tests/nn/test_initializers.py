@@ -38,7 +38,7 @@ def test_normal_weights_are_normal():
 def pretrained(words, vectors, context_vectors=None):
     rows = {word: row for row, word in enumerate(words)}
     return SimpleNamespace(
-        index_to_key=words, key_to_index=rows, vectors=np.array(vectors), context_vectors=context_vectors
+        index_to_key=words, key_to_index=rows, input_vectors=np.array(vectors), context_vectors=context_vectors
     )
 
 
@@ -49,7 +49,7 @@ def test_known_rows_are_copied():
     assert copy_known_rows(W_in, W_out, words, init, "cpu") == 2
     assert W_in.tolist() == [[5, 6], [0, 0], [1, 2]]
     assert W_out.tolist() == [[1, 1], [1, 1], [1, 1]]
-    init.context_vectors = -init.vectors
+    init.context_vectors = -init.input_vectors
     copy_known_rows(W_in, W_out, words, init, "cpu")
     assert W_out.tolist() == [[-5, -6], [1, 1], [-1, -2]]
 

@@ -16,6 +16,7 @@ from fastw2v.backend import to_host
 from fastw2v.compat.gensim.keyed_vectors import KeyedVectors
 from fastw2v.config import (
     AUTO,
+    EPOCHS,
     MIN_COUNT,
     MIN_RATE,
     CbowGrad,
@@ -240,7 +241,7 @@ class Word2Vec(Estimator):
         ns_exponent: float = TrainingConfig.ns_exponent,
         cbow_mean: int = 1,
         hashfxn: Any = None,
-        epochs: int = TrainingConfig.epochs,
+        epochs: int = EPOCHS[TrainingConfig.quality],
         null_word: int = 0,
         trim_rule: Any = None,
         sorted_vocab: int = 1,
@@ -540,7 +541,7 @@ class Word2Vec(Estimator):
         """
         self._check_rates(start_alpha, end_alpha)
         corpus = self._encode(_one_of("corpus_iterable", corpus_iterable, corpus_file))
-        epochs = self.epochs if epochs is None else epochs
+        epochs = self.config().epochs if epochs is None else epochs
         own = self.callbacks
         if callbacks:
             self._check_callbacks(callbacks)
