@@ -98,20 +98,20 @@ def summary(name: str, found: Results) -> str:
     usual = whole[0][0].settings
     baseline = next(row.baseline for row in timed[0] if row.baseline)
     lines = []
-    if _first_in_training(found):
-        image = f"benchmarks/results/{name}-speed-quality.png"
+    if _first_comparison(found, "pipeline"):
+        image = f"benchmarks/results/{name}-frontier.png"
         lines += [f"![Speed and quality of fastw2v and other libraries: further right and up is better]({image})", ""]
     columns = ["speed-up", "fastw2v", baseline, *(f"{measure} ({baseline})" for measure in measures)]
     columns.append(f"memory ({baseline})")
     lines += ["| Text to vectors | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
     for rows in timed:
-        row, other = _ours_and_baseline(rows)
-        speed_up = printing.times(row, rows).replace(f" times {baseline}", "×")
-        cells = [_model(row, usual), speed_up, _median(row), _median(other)]
-        cells += [f"{_score(row.quality[measure])} ({_score(other.quality[measure])})" for measure in measures]
-        both = memory.get(tuple(row.settings.items()))
-        cells.append("{} ({})".format(*map(_median, _ours_and_baseline(both))) if both else "")
-        lines.append("| " + " | ".join(cells) + " |")
+        for row, other in _ours_and_baselines(rows):
+            speed_up = printing.times(row, rows).replace(f" times {baseline}", "×")
+            cells = [_with_variant(row, usual), speed_up, _median(row), _median(other)]
+            cells += [f"{_score(row.quality[measure])} ({_score(other.quality[measure])})" for measure in measures]
+            both = _ours_and_baselines(memory.get(tuple(row.settings.items()), []))
+            cells += ["{} ({})".format(*map(_median, pair)) for pair in both if pair[0].what == row.what] or [""]
+            lines.append("| " + " | ".join(cells) + " |")
     if found.wrong:
         lines += ["", f"Wrong results, omitted: {'; '.join(dict.fromkeys(wrong.what for wrong in found.wrong))}."]
     text = f"Text: {usual['corpus']}, {usual['words']:,} words. The table shows medians. "
@@ -143,13 +143,18 @@ def _on_the_whole_text(found: Results) -> tuple[list[list[Row]], list[str]]:
     return whole, [measure for measure in QUALITY_NAMES if whole and measure in whole[0][0].quality]
 
 
-def _ours_and_baseline(rows: Sequence[Row]) -> tuple[Row, Row]:
-    """Return the first row of fastw2v that has a baseline, and this baseline."""
-    return next(
+def _ours_and_baselines(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Return each row of fastw2v that has a baseline, and this baseline."""
+    return [
         (row, other)
         for row in rows
         if row.what.startswith(OUR_NAME) and (other := printing.baseline_of(row, rows)) is not None
-    )
+    ]
+
+
+def _with_variant(row: Row, usual: dict[str, Any]) -> str:
+    """Return the model of a row and, for example, "fast" for a row of "fastw2v, fused, fast"."""
+    return ", ".join([_model(row, usual), *row.what.split(", ")[2:]])
 
 
 def _model(row: Row, usual: dict[str, Any]) -> str:
@@ -253,7 +258,7 @@ def page(name: str, found: Results, images: Sequence[Path]) -> str:
 def plots(found: Results, stem: Path) -> list[Path]:
     """Draw the plots for which there are results; return the paths of the images."""
     drawn = []
-    kinds = {"speed-quality": speed_and_quality, "scaling": scaling, "memory-limit": memory_limit}
+    kinds = {"frontier": frontier, "speed-quality": speed_and_quality, "scaling": scaling, "memory-limit": memory_limit}
     for name, draw in kinds.items():
         figure = draw(found)
         if figure is not None:
@@ -302,7 +307,7 @@ def _label(
 
 def speed_and_quality(found: Results) -> Any:
     """Return a plot of the systems in the first comparison in training, for both models, or None."""
-    rows = _first_in_training(found)
+    rows = _first_comparison(found, "training")
     if not rows:
         return None
     first = _without(rows[0].settings, "model")
@@ -328,13 +333,50 @@ def speed_and_quality(found: Results) -> Any:
     return figure
 
 
-def _first_in_training(found: Results) -> list[Row]:
-    """Return the rows of the first comparison in training, for both models."""
-    groups = [rows for rows in comparisons(found) if rows[0].section == "training"]
+def frontier(found: Results) -> Any:
+    """Return a plot of the speed of whole processes, relative to the baseline, and of their quality, or None.
+
+    The systems are those of the first comparison, for both models. A line connects the qualities of fastw2v.
+    """
+    rows = _first_comparison(found, "pipeline")
+    if not rows:
+        return None
+    measures = [name for name in QUALITY_NAMES if name in rows[0].quality]
+    baseline = next(row.baseline for row in rows if row.baseline)
+    seconds = {row.settings["model"]: row.median for row in rows if row.what == baseline}
+    figure, every = _axes(len(measures))
+    for axes, measure in zip(every, measures, strict=True):
+        points, lines = [], defaultdict(list)
+        for row in rows:
+            ours = row.what.startswith(OUR_NAME)
+            colour = OUR_COLOUR if ours else BASELINE_COLOUR
+            model = str(row.settings["model"])
+            x, y = seconds[model] / row.median, row.quality[measure]
+            axes.plot(x, y, "o" if model == "CBOW" else "s", color=colour, markersize=6)
+            name = ", ".join(row.what.split(", ")[2:]) or "balanced" if ours else row.what
+            points.append((x, y, f"{name}, {model}", colour))
+            if ours:
+                lines[model].append((x, y))
+        for line in lines.values():
+            axes.plot(*zip(*sorted(line), strict=True), color=OUR_COLOUR, linewidth=1)
+        axes.set_xscale("log")
+        axes.margins(x=0.2, y=0.12)
+        _plain_ticks(axes.xaxis)
+        axes.set_xlabel(f"speed from text to vectors ({baseline} = 1, log scale)")
+        axes.set_ylabel(QUALITY_NAMES[measure])
+        axes.set_title(f"{OUR_NAME} in blue; further right and up is better", fontsize=9, loc="left")
+        _label(axes, points, above=True)
+    return figure
+
+
+def _first_comparison(found: Results, section: str) -> list[Row]:
+    """Return the rows of the first comparison in a section, for both models, in its first unit."""
+    groups = [rows for rows in comparisons(found) if rows[0].section == section]
     if not groups:
         return []
-    first = _without(groups[0][0].settings, "model")
-    return [row for group in groups if _without(group[0].settings, "model") == first for row in group]
+    unit, first = groups[0][0].unit, _without(groups[0][0].settings, "model", "vocabulary")
+    same = [rows for rows in groups if _without(rows[0].settings, "model", "vocabulary") == first]
+    return [row for rows in same if rows[0].unit == unit for row in rows]
 
 
 def _without(settings: dict[str, int | float | str], *names: str) -> tuple[tuple[str, int | float | str], ...]:

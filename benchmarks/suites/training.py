@@ -70,6 +70,8 @@ def against_baselines(options: Options) -> Iterator[Result]:
     for index, comparison in enumerate(pipeline.comparisons(options)):
         settings = pipeline.conditions(options, comparison)
         for name, done in pipeline.run_comparison(options, index).items():
+            if name in pipeline.OTHER_QUALITIES:  # they may choose other numbers of epochs, so only times compare
+                continue
             seconds = [trained.alone for trained in done.repetitions if trained.alone is not None]
             if done.reason or not seconds:
                 reason = done.reason or "its output does not separate training from reading"

@@ -18,10 +18,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from benchmarks.harness.measure import Options
 from fastw2v.backend import cuda_problem
+from fastw2v.config import Quality, TrainingConfig
 from fastw2v.engines.selection import select_engine
 
 OUR_NOTE = {"fused": "training includes loading the compiled kernel", "layers": "plain array code"}
@@ -140,6 +141,9 @@ def find(options: Options) -> tuple[dict[str, System], dict[str, str]]:
                 available[f"fastw2v, {engine}{suffix}"] = System(train, "default alpha; " + OUR_NOTE[engine])
             except RuntimeError as error:
                 missing[f"fastw2v, {engine}{suffix}"] = str(error)
+    if "fastw2v, fused" in available:
+        for quality in get_args(Quality):
+            available[f"fastw2v, fused, {quality}"] = System(partial(fastw2v, quality=quality), f"--quality {quality}")
     baselines = (
         ("gensim", "gensim", System(gensim, "alpha 0.05 for CBOW, 0.025 for skip-gram")),
         ("fastText", "fasttext", System(fasttext, "alpha 0.05, no subwords")),
@@ -189,20 +193,26 @@ def run(command: list[str], folder: Path, began: str = "", ended: str = "") -> t
     return Trained(found["seconds"], alone, found["peak"]), found["output"]
 
 
-def fastw2v(settings: Settings, engine: str = "fused", device: str = "cpu") -> Trained:
-    """Train with ``fastw2v train``."""
+def fastw2v(
+    settings: Settings, engine: str = "fused", device: str = "cpu", quality: Quality = TrainingConfig.quality
+) -> Trained:
+    """Train with ``fastw2v train``. The quality "best" chooses its own number of epochs."""
     command = [sys.executable, "-m", "fastw2v", "train", str(settings.text), "--output", str(settings.output)]
-    options = ["model", "vector_size", "window", "negative", "sample", "min_count", "epochs", "seed"]
+    options = ["model", "vector_size", "window", "negative", "sample", "min_count", "seed"]
+    if quality != "best":
+        options.append("epochs")
     if device == "cpu":  # on a GPU, a worker is a block, and the engine chooses the number of blocks
         options.append("workers")
     for option in options:
         command += [f"--{option.replace('_', '-')}", str(getattr(settings, option))]
-    trained, output = run([*command, "--engine", engine, "--device", device], settings.text.parent)
+    command += ["--quality", quality, "--engine", engine, "--device", device]
+    trained, output = run(command, settings.text.parent)
     speed = re.search(r"time\s+([\d.]+) s, ([\d,]+) words/s", output)
     words = re.search(r"training on ([\d,]+) words", output)
-    if speed is None or words is None:
+    epochs = re.search(r"epochs\s+(\d+)", output)
+    if speed is None or words is None or epochs is None:
         raise FailedError(f"the output of fastw2v train does not show the speed as expected: {output[-300:]}")
-    alone = _number(words[1]) * settings.epochs / _number(speed[2])
+    alone = _number(words[1]) * int(epochs[1]) / _number(speed[2])
     return Trained(trained.seconds, alone, trained.peak)
 
 

@@ -341,7 +341,7 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
-    assert "(benchmarks/results/box-speed-quality.png)" in text
+    assert "(benchmarks/results/box-frontier.png)" in text
     assert "| CBOW | 6.5× (7, 6) | 8.5 s | 55 s | 36.1 (34.4) | 0.526 (0.487) | 340 MB (200 MB) |" in text
     assert text.count("\n| ") == 3  # skip-gram was not measured in the pipeline section
     words = " ".join(text.split())
