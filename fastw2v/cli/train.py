@@ -118,7 +118,8 @@ def train(
     )
     note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
     seconds, compiling = _fit(word2vec, text, initial)
-    n_epochs = word2vec.trained_epochs
+    n_words, n_sentences, n_epochs = len(text), text.n_sentences, word2vec.trained_epochs
+    del text  # the memory is needed for the combined vectors
     _save_vectors(word2vec.wv, output)
     if plot is not None:
         try:
@@ -127,11 +128,11 @@ def train(
             raise OSError(f"{one_line(error)}. The vectors were saved as {output}") from error
     print_facts(
         {
-            "words": f"{len(text):,} in {counted(text.n_sentences, 'sentence')}",
-            "vocabulary": counted(len(text.vocabulary), "word"),
+            "words": f"{n_words:,} in {counted(n_sentences, 'sentence')}",
+            "vocabulary": counted(len(word2vec.wv), "word"),
             "epochs": str(n_epochs),
             **({} if init is None else {"init": f"{counted(word2vec.known_words_, 'word')} from {init}"}),
-            "time": _time_and_speed(len(text) * n_epochs, seconds, compiling),
+            "time": _time_and_speed(n_words * n_epochs, seconds, compiling),
             "loss": _last_loss(word2vec),
             "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
             "file": f"{output}, {counted(output.stat().st_size, 'byte')}",

@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 VERSION = 1
+BLOCK_BYTES = 1 << 22
+"""Approximate number of bytes that are written at a time."""
 
 _TENSORS = {
     "vectors": (("F16", "F32", "F64"), 2),
@@ -125,12 +127,11 @@ def write_safetensors(record: VectorRecord, path: Path) -> None:
     {'vectors': (2, 3), 'word_offsets': (3,), 'words': (7,)}
     """
     tensors = words_to_arrays(record, path)
-    tensors["vectors"] = np.ascontiguousarray(to_host(record.vectors))
     if record.counts is not None:
         tensors["counts"] = np.ascontiguousarray(record.counts, dtype=np.int64)
-    for name in ("context_vectors", "input_vectors"):
+    for name in ("vectors", "context_vectors", "input_vectors"):
         if (matrix := getattr(record, name)) is not None:
-            tensors[name] = np.ascontiguousarray(to_host(matrix))
+            tensors[name] = to_host(matrix)
     metadata = {"format": "fastw2v", "version": str(VERSION)}
     if not isinstance(record.index_to_key[0], str):
         metadata["keys"] = "integers"
@@ -172,17 +173,21 @@ def write_tensors(file: BinaryIO, tensors: Mapping[str, np.ndarray], metadata: M
     dtypes = {name: _DTYPE_NAMES[array.dtype.str.lstrip("<>|")] for name, array in tensors.items()}
     # The order of the package safetensors. Larger elements come first, so every array is aligned.
     names = sorted(tensors, key=lambda name: (_DTYPE_ORDER.index(dtypes[name]), name))
-    arrays = [np.ascontiguousarray(tensors[name], dtype=_DTYPES[dtypes[name]]) for name in names]
     end = 0
-    for name, array in zip(names, arrays, strict=True):
+    for name in names:
+        array = tensors[name]
         offsets = [end, end + array.nbytes]
         header[name] = {"dtype": dtypes[name], "shape": list(array.shape), "data_offsets": offsets}
         end += array.nbytes
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     file.write(len(text).to_bytes(8, "little") + text)
-    for array in arrays:
-        file.write(array.reshape(-1).view(np.uint8).data)
+    for name in names:
+        array = tensors[name]
+        rows = max(1, BLOCK_BYTES // max(1, array[:1].nbytes))
+        for start in range(0, len(array), rows):  # in blocks, because rows that are padded or strided are copied
+            block = np.ascontiguousarray(array[start : start + rows], dtype=_DTYPES[dtypes[name]])
+            file.write(block.reshape(-1).view(np.uint8).data)
 
 
 def words_to_arrays(record: VectorRecord, path: Path) -> dict[str, np.ndarray]:

@@ -34,7 +34,7 @@ def test_only_train_combines_both_matrices(run: Any, corpus: Path, tmp_path: Pat
             np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-6)
         np.testing.assert_allclose(ours.vectors, ours.input_vectors + c * ours.context_vectors, atol=1e-6)
     assert not np.allclose(ours.vectors, ours.input_vectors, atol=1e-3)
-    assert failed(
+    failed(
         run("train", corpus, "-o", output, "--output-weight", 1.5),
         "--output-weight is 1.5; it must lie between 0.0 and 1.0",
     )
