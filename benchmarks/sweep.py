@@ -65,8 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             vectors = WordVectors(corpus.vocabulary.words, W_in + np.float32(weight) * W_out)
             run["quality"][f"{weight:g}"] = quality(vectors, questions, pairs)
         found["runs"].append(run)
-        with atomic_write(given.json) as temporary:
-            temporary.write_text(json.dumps(found, indent=1) + "\n")
+        write(found, given.json)
         print(line(settings, run), flush=True)
     return 0
 
@@ -108,6 +107,14 @@ def line(settings: dict[str, Any], run: dict[str, Any]) -> str:
     )
     given = " ".join(f"{name}={value}" for name, value in settings.items())
     return f"{given}: {run['words_per_second'] / 1e6:.2f} M words/s; {scores}"
+
+
+def write(found: dict[str, Any], path: Path) -> None:
+    """Write the results of a sweep as JSON, with one line for each run."""
+    header = json.dumps({name: value for name, value in found.items() if name != "runs"})
+    runs = ",\n".join(json.dumps(run) for run in found["runs"])
+    with atomic_write(path) as temporary:
+        temporary.write_text(f'{header[:-1]}, "runs": [\n{runs}\n]}}\n')
 
 
 def _combinations(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
