@@ -110,7 +110,7 @@ POOLS: dict[str, dict[Quality, PoolSizes]] = {
     },
     "skipgram": {
         "fast": PoolSizes(64, 16, 2, 8),
-        "balanced": PoolSizes(256, 32, 3, 10),
+        "balanced": PoolSizes(64, 24, 3, 10),
         "best": PoolSizes(64, 48, 3, 16),
     },
 }
@@ -187,7 +187,7 @@ class TrainingConfig:
     >>> from fastw2v.config import TrainingConfig
     >>> config = TrainingConfig(model="skipgram", window=5)
     >>> config.alpha, config.pool_size
-    (0.04, 32)
+    (0.04, 24)
     >>> TrainingConfig(quality="fast").pool_size, TrainingConfig(quality="best").pool_size
     (12, 48)
     >>> TrainingConfig(alpha=0.05).cbow_grad

@@ -26,7 +26,7 @@ PACKAGE = Path(fastw2v.__file__).parent
         ({"cbow_grad": "sum"}, {"alpha": 0.05}),
         ({"cbow_grad": "mean"}, {"alpha": 0.2}),
         ({"alpha": 0.3, "cbow_grad": "mean"}, {"alpha": 0.3, "cbow_grad": "mean"}),
-        ({"model": "skipgram"}, {"alpha": 0.04, "pool_size": 32}),
+        ({"model": "skipgram"}, {"alpha": 0.04, "pool_tokens": 64, "pool_size": 24}),
         ({"model": "skipgram", "window": 2}, {"alpha": 0.06}),
         ({"model": "skipgram", "window": 10}, {"alpha": 0.02}),
         ({"negative": 15}, {"pool_size": 45}),
@@ -116,7 +116,7 @@ def test_the_default_threshold_is_the_mean_share_in_small_vocabularies():
 
 def test_a_changed_copy_keeps_what_was_completed():
     config = dataclasses.replace(TrainingConfig(model="skipgram"), window=2, epochs=1)
-    assert (config.alpha, config.pool_size, config.epochs) == (0.04, 32, 1)
+    assert (config.alpha, config.pool_size, config.epochs) == (0.04, 24, 1)
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.window = 3
 
@@ -125,7 +125,7 @@ def test_the_pool_grows_with_negatives_and_dimensions():
     assert default_pool("cbow", 5, 1, 0.5) == default_pool("cbow", 5, 200, 0.5) == (64, 16)
     assert default_pool("cbow", 10, 1, 0.5) == (64, 30)
     assert default_pool("cbow", 5, 1000, 0.5) == (64, 80)
-    assert default_pool("skipgram", 5, 1000, 0) == (256, 100)
+    assert default_pool("skipgram", 5, 1000, 0) == (64, 100)
 
 
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
