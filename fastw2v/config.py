@@ -18,9 +18,11 @@ from fastw2v.utils.quote import quote
 __all__ = [
     "AUTO",
     "CHUNK_TOKENS",
+    "EPOCHS",
     "MAX_STEP_NORM",
     "MIN_COUNT",
     "MIN_RATE",
+    "NEGATIVE",
     "POOLS",
     "SHUFFLE_BLOCK_TOKENS",
     "CbowGrad",
@@ -32,7 +34,6 @@ __all__ = [
     "cbow_grad_scale",
     "default_alpha",
     "default_cbow_grad",
-    "default_epochs",
     "default_output_weight",
     "default_pool",
     "default_sample",
@@ -51,8 +52,8 @@ fastText. "balanced" divides by C to the power 3/4 and gives the best vectors (`
 Quality = Literal["fast", "balanced", "best"]
 """Names of the trade-offs between the training time and the quality of the vectors.
 
-"fast" gives vectors about as good as those of other tools. "balanced" is the default. "best" takes about four times as
-long. `docs/notebook/defaults.md` has the measurements.
+"fast" gives vectors at least as good as those of other tools. "balanced" is the default. "best" takes about six times
+as long. `docs/notebook/defaults.md` has the measurements.
 """
 
 CHUNK_TOKENS = 8192
@@ -82,6 +83,8 @@ OUTPUT_WEIGHT = 0.4
 """Default weight c of W_out in CBOW's vectors, W_in + c · W_out. The vectors of skip-gram are W_in."""
 EPOCHS: dict[Quality, int] = {"fast": 5, "balanced": 5, "best": 15}
 """Default number of epochs."""
+NEGATIVE: dict[Quality, int] = {"fast": 5, "balanced": 5, "best": 15}
+"""Default number of negative samples per positive example."""
 
 
 class PoolSizes(NamedTuple):
@@ -99,8 +102,8 @@ class PoolSizes(NamedTuple):
 
 POOLS: dict[str, dict[Quality, PoolSizes]] = {
     "cbow": {
-        "fast": PoolSizes(64, 12, 2, 5),
-        "balanced": PoolSizes(64, 16, 3, 8),
+        "fast": PoolSizes(64, 12, 1, 5),
+        "balanced": PoolSizes(64, 16, 2, 8),
         "best": PoolSizes(64, 48, 3, 16),
     },
     "cbow, W_in alone": {
@@ -138,13 +141,13 @@ class TrainingConfig:
     model : {"cbow", "skipgram"}
         "cbow" predicts a word from the mean of its contexts. "skipgram" predicts each context from the word.
     quality : {"fast", "balanced", "best"}
-        Determines the defaults of `epochs`, `pool_tokens` and `pool_size`; see `Quality`.
+        Determines the defaults of `epochs`, `negative`, `pool_tokens` and `pool_size`; see `Quality`.
     vector_size : int
         D, the number of dimensions of a vector.
     window : int
         Maximum distance between a target and a context, on either side.
-    negative : int
-        Number of negative samples per positive example.
+    negative : int, optional
+        Number of negative samples per positive example. The default is that of `quality`, in `NEGATIVE`.
     ns_exponent : float
         Exponent of the counts in the noise distribution, from -1 to 1.
     sample : float
@@ -157,7 +160,7 @@ class TrainingConfig:
         Final learning rate. The rate decreases linearly over all tokens of all epochs. If it is left at its default and
         `alpha` is lower, the rate is constant.
     epochs : int, optional
-        Number of passes over the corpus. The default is computed by `default_epochs`.
+        Number of passes over the corpus. The default is that of `quality`, in `EPOCHS`.
     seed : int
         Seed of the random numbers.
     shrink_windows : bool
@@ -198,7 +201,7 @@ class TrainingConfig:
     quality: Quality = "balanced"
     vector_size: int = 100
     window: int = 5
-    negative: int = 5
+    negative: int = None  # type: ignore[assignment]
     ns_exponent: float = 0.75
     sample: float = 1e-3
     alpha: float = None  # type: ignore[assignment]  # __post_init__ replaces None
@@ -222,12 +225,13 @@ class TrainingConfig:
         check_choice("quality", self.quality, get_args(Quality))
         cbow_grad = default_cbow_grad(self.alpha) if self.cbow_grad is None else self.cbow_grad
         self._set_default("cbow_grad", cbow_grad)
+        self._set_default("negative", NEGATIVE[self.quality])
+        self._set_default("epochs", EPOCHS[self.quality])
         check_choice("cbow_grad", self.cbow_grad, get_args(CbowGrad))
         for name in ("window", "negative", "vector_size"):  # other defaults are derived from these
             check_integer(name, getattr(self, name), minimum=1)
         given = self.alpha is not None
         self._set_default("alpha", default_alpha(self.model, self.cbow_grad, self.window))
-        self._set_default("epochs", default_epochs(self.quality))
         self._set_default("output_weight", default_output_weight(self.model))
         check_range("output_weight", self.output_weight, 0.0, 1.0)
         pool_tokens, pool_size = default_pool(
@@ -330,19 +334,6 @@ def default_cbow_grad(alpha: float | None) -> CbowGrad:
     return "balanced" if alpha is None else "sum"
 
 
-def default_epochs(quality: str) -> int:
-    """Return the default number of epochs.
-
-    Examples
-    --------
-    >>> from fastw2v.config import default_epochs
-    >>> [default_epochs(quality) for quality in ("fast", "balanced", "best")]
-    [5, 5, 15]
-    """
-    check_choice("quality", quality, get_args(Quality))
-    return EPOCHS[quality]  # type: ignore[index]  # the choice is checked
-
-
 def default_output_weight(model: str) -> float:
     """Return the default weight of W_out in the vectors.
 
@@ -378,7 +369,7 @@ def default_pool(
     >>> default_pool("cbow", negative=5, vector_size=100, output_weight=0.5)
     (64, 16)
     >>> default_pool("cbow", negative=20, vector_size=100, output_weight=0.5)
-    (64, 60)
+    (64, 40)
     >>> default_pool("cbow", negative=5, vector_size=100, output_weight=0)
     (256, 24)
     """

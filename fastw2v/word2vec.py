@@ -121,9 +121,9 @@ class Word2Vec:
     model : {"cbow", "skipgram"}
         "cbow" predicts a word from the mean of its contexts. "skipgram" predicts each context from the word.
     quality : {"fast", "balanced", "best"}
-        Trade-off between the training time and the quality of the vectors. "fast" gives vectors that are about as good
-        as those of other tools. "best" takes about four times as long as "balanced". `quality` determines the default
-        of `epochs` and the number of different negative samples.
+        Trade-off between the training time and the quality of the vectors. "fast" gives vectors that are at least as
+        good as those of other tools. "best" takes about six times as long as "balanced". `quality` determines the
+        defaults of `epochs` and `negative`, and how many words share their negative samples.
     vector_size : int
         D, the number of dimensions of a vector.
     window : int
@@ -132,8 +132,8 @@ class Word2Vec:
         Minimum count of a word. Rarer words are left out when text or token lists are read.
     max_vocab : int, optional
         Maximum size of the vocabulary. The most frequent words are kept.
-    negative : int
-        Number of negative samples per positive example.
+    negative : int, optional
+        Number of negative samples per positive example. By default, 5, or 15 with ``quality="best"``.
     ns_exponent : float
         Exponent of the counts in the noise distribution, from −1 to 1.
     sample : float or "auto"
@@ -257,7 +257,7 @@ class Word2Vec:
         window: int = TrainingConfig.window,
         min_count: int = MIN_COUNT,
         max_vocab: int | None = None,
-        negative: int = TrainingConfig.negative,
+        negative: int | None = TrainingConfig.negative,
         ns_exponent: float = TrainingConfig.ns_exponent,
         sample: float | Literal["auto"] = AUTO,
         alpha: float | None = TrainingConfig.alpha,

@@ -29,11 +29,12 @@ PACKAGE = Path(fastw2v.__file__).parent
         ({"model": "skipgram"}, {"alpha": 0.04, "pool_tokens": 64, "pool_size": 24}),
         ({"model": "skipgram", "window": 2}, {"alpha": 0.06}),
         ({"model": "skipgram", "window": 10}, {"alpha": 0.02}),
-        ({"negative": 15}, {"pool_size": 45}),
+        ({"negative": 15}, {"pool_size": 30}),
+        ({"negative": 15, "output_weight": 0}, {"pool_size": 45}),
         ({"vector_size": 300}, {"pool_size": 24}),
         ({"vector_size": 300, "output_weight": 0}, {"pool_tokens": 256, "pool_size": 32}),
         ({"quality": "fast"}, {"pool_size": 12, "epochs": 5}),
-        ({"quality": "best"}, {"pool_size": 48, "epochs": 15}),
+        ({"quality": "best"}, {"pool_size": 48, "epochs": 15, "negative": 15}),
         ({"pool_size": 7}, {"pool_size": 7}),
     ],
 )
@@ -123,7 +124,7 @@ def test_a_changed_copy_keeps_what_was_completed():
 
 def test_the_pool_grows_with_negatives_and_dimensions():
     assert default_pool("cbow", 5, 1, 0.5) == default_pool("cbow", 5, 200, 0.5) == (64, 16)
-    assert default_pool("cbow", 10, 1, 0.5) == (64, 30)
+    assert default_pool("cbow", 10, 1, 0.5) == (64, 20)
     assert default_pool("cbow", 5, 1000, 0.5) == (64, 80)
     assert default_pool("skipgram", 5, 1000, 0) == (64, 100)
 

@@ -53,7 +53,6 @@ WITHOUT_CHECKS = {
         (
             "default_alpha",
             "default_cbow_grad",
-            "default_epochs",
             "default_output_weight",
             "default_pool",
             "default_sample",
@@ -97,6 +96,8 @@ UNCHECKED = {
     "TrainingConfig.alpha": "None means the default",
     "TrainingConfig.cbow_grad": "None means the default",
     "TrainingConfig.output_weight": "None means the default",
+    "Word2Vec.negative": "None means the default",
+    "TrainingConfig.negative": "None means the default",
     "Word2Vec.epochs": "None means the default",
     "TrainingConfig.epochs": "None means the default",
     "TrainingConfig.pool_tokens": "None means the default",

@@ -196,11 +196,11 @@ def run(command: list[str], folder: Path, began: str = "", ended: str = "") -> t
 def fastw2v(
     settings: Settings, engine: str = "fused", device: str = "cpu", quality: Quality = TrainingConfig.quality
 ) -> Trained:
-    """Train with ``fastw2v train``. The quality "best" chooses its own number of epochs."""
+    """Train with ``fastw2v train``. The quality "best" chooses its own numbers of epochs and negatives."""
     command = [sys.executable, "-m", "fastw2v", "train", str(settings.text), "--output", str(settings.output)]
-    options = ["model", "vector_size", "window", "negative", "sample", "min_count", "seed"]
+    options = ["model", "vector_size", "window", "sample", "min_count", "seed"]
     if quality != "best":
-        options.append("epochs")
+        options += ["epochs", "negative"]
     if device == "cpu":  # on a GPU, a worker is a block, and the engine chooses the number of blocks
         options.append("workers")
     for option in options:

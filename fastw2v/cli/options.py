@@ -82,8 +82,8 @@ Model = Annotated[
 Quality = Annotated[
     config.Quality,
     typer.Option(
-        help="Prefer speed (fast) or better vectors (best). This sets the defaults of the number of epochs and of the "
-        "number of different negative samples."
+        help="Prefer speed (fast) or better vectors (best). This sets the defaults of --epochs and --negative, and how "
+        "many words share their negative samples."
     ),
 ]
 VectorSize = Annotated[int, typer.Option(help="Number of dimensions of the vectors.")]
@@ -95,7 +95,13 @@ VectorSizeOrInit = Annotated[
     ),
 ]
 Window = Annotated[int, typer.Option(help="Maximum number of neighbours on each side of a word.")]
-Negative = Annotated[int, typer.Option(help="Number of negative samples per word.")]
+Negative = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of negative samples per word.",
+        show_default=f"{config.NEGATIVE['balanced']}, or {config.NEGATIVE['best']} with --quality best",
+    ),
+]
 NsExponent = Annotated[
     float, typer.Option(help="Draw negative samples in proportion to word counts raised to this power.")
 ]

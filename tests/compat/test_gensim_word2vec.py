@@ -169,7 +169,7 @@ def test_what_has_no_effect_is_accepted():
 def test_it_trains_as_the_estimator_does(engine, sg, model):
     settings = {"vector_size": 8, "workers": 1, "epochs": 2, "engine": engine, "window": 3, "seed": 3}
     ours = Word2Vec(themes(100), sg=sg, max_final_vocab=20, **settings)
-    theirs = fastw2v.Word2Vec(model=model, max_vocab=20, output_weight=0, **settings).fit(themes(100))
+    theirs = fastw2v.Word2Vec(model=model, max_vocab=20, negative=5, output_weight=0, **settings).fit(themes(100))
     assert isinstance(ours, fastw2v.Word2Vec)
     assert type(ours.wv) is KeyedVectors
     assert ours.wv.index_to_key == theirs.wv.index_to_key
