@@ -55,6 +55,7 @@ def test_the_loss_falls_as_the_held_out_loss_falls(engine, model):
     for epoch in range(4):
         settings = {"alpha": rates[epoch], "min_alpha": rates[epoch + 1], "seed": epoch + 1, "window": WINDOW}
         settings |= {"negative": K, "sample": 0, "shrink_windows": False, "epochs": 1}
+        settings |= {"pool_tokens": 256, "pool_size": 32}  # the next pool shares few sentences with this one
         reported.extend(train(engine, tables, corpus, model=model, **settings))
         held_out.append(held_out_loss(tables, others, counts, model))
     assert held_out[1] > held_out[2] > held_out[3] > held_out[4]
