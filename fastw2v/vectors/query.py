@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.keys import find_row, is_key
 from fastw2v.vectors.normalize import take_rows, unit_rows
@@ -165,14 +165,14 @@ def weighted_sum(table: VectorTable, positive: Any, negative: Any) -> tuple[Any,
     >>> weighted_sum(wv, positive=["cat", ("car", 0.75)], negative=None)
     (array([[0.8, 0.6]]), [0, 2])
     """
-    xp = get_namespace(table.vectors)
     added, rows = weighted_terms(table, positive, 1.0, "positive")
     subtracted, more_rows = weighted_terms(table, negative, -1.0, "negative")
-    if not added and not subtracted:
+    terms = [weight * vector for vector, weight in added + subtracted]
+    if not terms:
         raise ValueError("most_similar: positive and negative are both empty; give at least one word or vector")
-    query = xp.zeros(table.vector_size, dtype=table.unit_vectors.dtype, device=get_device(table.vectors))
-    for vector, weight in added + subtracted:
-        query = query + weight * vector
+    query = terms[0]
+    for term in terms[1:]:
+        query = query + term
     return unit_queries(query[None, :]), rows + more_rows
 
 
@@ -260,6 +260,8 @@ def unit_queries(queries: Any) -> Any:
     """
     xp = get_namespace(queries)
     unit = unit_rows(queries)
+    if is_numpy(unit) and unit[:, 0].all():  # the usual case, found in one call
+        return unit
     lost = to_host(xp.all(unit == 0, axis=1))
     if lost.any():
         which = f"query {int(np.argmax(lost))}" if len(lost) > 1 else "the query"
