@@ -3,12 +3,18 @@
 Each block of queries is scored with one matrix product, and the largest scores of each query are selected. Most of the
 time is spent writing and reading scores that are then discarded. For many queries on a CPU,
 `fastw2v.kernels.knn_prefilter` first selects the rows that can be among the nearest, and only these rows are scored.
+
+Threads take turns to score, because a turn can use all processors, and threads that overlap would interrupt each other.
+Single queries that wait for their turn are scored together, so the rows are read from memory once for all of them.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +22,9 @@ import numpy as np
 from fastw2v.backend import get_device, get_namespace, is_numpy, set_rows, to_host, top_k
 from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.utils.system import available_processors
+from fastw2v.vectors.products import products
 
-__all__ = ["block_size", "nearest_rows", "ranked", "without"]
+__all__ = ["block_size", "nearest_rows", "ranked", "turn", "without"]
 
 # Number of scores in memory at a time: 128 MB in single precision. The matrix product is faster for larger blocks.
 _SCORES = 2**25
@@ -31,6 +38,11 @@ PREFILTER_MIN_PRODUCTS = 2**33
 PREFILTER_MIN_QUERIES = 1000
 # Number of queries whose candidates are gathered and scored at a time.
 PREFILTER_RESCORE_BLOCK = 128
+# Maximum number of scores of waiting queries that are computed together: 32 MB in single precision.
+_SCORES_TOGETHER = 2**23
+
+turn = threading.RLock()
+"""The lock of the thread that scores. It is reentrant: a signal handler may ask a query while its thread scores."""
 
 
 def block_size(n_rows: int) -> int:
@@ -82,11 +94,10 @@ def nearest_rows(unit: Any, queries: Any, k: int, left_out: np.ndarray | None = 
     [[1], [1]]
     """
     get_namespace(unit, queries)
-    pairs = np.zeros((0, 2), dtype=np.int64)
-    if left_out is not None:
-        pairs = left_out[np.argsort(left_out[:, 0], kind="stable")]
+    pairs = np.zeros((0, 2), dtype=np.int64) if left_out is None else left_out
     if is_numpy(unit) and k and len(queries) == 1:
-        return _scored_for_one(unit, queries[0], k, pairs[:, 1])
+        return _scored_in_turn(_Query(unit, queries[0], k, pairs[:, 1]))
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
     return _prefiltered(unit, queries, k, pairs) or _scored(unit, queries, k, pairs)
 
 
@@ -97,22 +108,78 @@ def _scored(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, An
     found = []
     for start in range(0, max(1, queries.shape[0]), block):
         stop = min(start + block, queries.shape[0])
-        scores = queries[start:stop, :] @ unit.T
-        found.append(_largest(without(scores, _of_queries(pairs, start, stop)), k))
+        with turn:
+            found.append(_scored_block(unit, queries[start:stop, :], k, _of_queries(pairs, start, stop)))
     rows, values = (xp.concat(parts, axis=0) for parts in zip(*found, strict=True))
     return rows, values
 
 
-def _scored_for_one(unit: np.ndarray, query: np.ndarray, k: int, left_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Score every row for one query in few NumPy calls, because call overhead dominates for a small vocabulary."""
-    scores = unit @ query
+def _scored_block(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, Any]:
+    """Score every row for a block of queries with one matrix product."""
+    return _largest(without(queries @ unit.T, pairs), k)
+
+
+@dataclass(eq=False)
+class _Query:
+    """A single query of a thread, and its result when it has been scored."""
+
+    unit: np.ndarray
+    vector: np.ndarray
+    k: int
+    left_out: np.ndarray
+    found: tuple[np.ndarray, np.ndarray] | None = None
+
+
+_waiting: list[_Query] = []
+
+
+def _scored_in_turn(own: _Query) -> tuple[np.ndarray, np.ndarray]:
+    """Score a query when no other thread scores, together with the queries of waiting threads on the same rows."""
+    _waiting.append(own)
+    try:
+        with turn:
+            if own.found is None:  # no other thread has scored it
+                same = [one for one in _waiting.copy() if one.unit is own.unit and one.found is None and one is not own]
+                _score_together([own, *same[: _SCORES_TOGETHER // len(own.unit)]])
+    finally:
+        _waiting.remove(own)
+    assert own.found is not None
+    return own.found
+
+
+def _score_together(asked: list[_Query]) -> None:
+    """Score one or more queries on the same rows."""
+    first = asked[0]
+    if len(asked) == 1:
+        first.found = _largest_of_one(products(first.unit, first.vector[None, :])[0], first.k, first.left_out)
+        return
+    scores = products(first.unit, np.stack([one.vector for one in asked]))
+    pairs = np.array([(i, row) for i, one in enumerate(asked) for row in one.left_out.tolist()], dtype=np.int64)
+    rows, values = _largest(without(scores, pairs.reshape(-1, 2)), max(one.k for one in asked))
+    for i, one in enumerate(asked):
+        one.found = rows[i : i + 1, : one.k], values[i : i + 1, : one.k]
+
+
+def _forget_waiting() -> None:
+    """Forget the queries of threads that a forked process does not have."""
+    _waiting.clear()
+    turn.release()
+
+
+if hasattr(os, "register_at_fork"):  # a forked process would wait for a thread that it does not have
+    os.register_at_fork(before=turn.acquire, after_in_parent=turn.release, after_in_child=_forget_waiting)
+
+
+def _largest_of_one(scores: np.ndarray, k: int, left_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k largest scores of one query in few NumPy calls, because call overhead dominates for few rows."""
     scores[left_out] = -np.inf
     n_groups = len(scores) // _GROUP
     # As in `_largest`, the k-th largest peak is at most the k-th largest score.
-    peaks = scores if n_groups <= 4 * k else scores[: n_groups * _GROUP].reshape(_GROUP, n_groups).max(axis=0)
-    rows = np.flatnonzero(scores >= np.partition(peaks, -k)[-k])
-    rows = rows[np.argsort(-scores[rows], kind="stable")[:k]]
-    return rows[None, :], scores[rows][None, :]
+    peaks = scores if n_groups < k else scores[: n_groups * _GROUP].reshape(_GROUP, n_groups).max(axis=0)
+    rows = (scores >= np.partition(peaks, -k)[-k]).nonzero()[0]
+    best = scores[rows]
+    order = (-best).argsort(kind="stable")[:k]
+    return rows[order][None, :], best[order][None, :]
 
 
 def _of_queries(pairs: np.ndarray, start: int, stop: int) -> np.ndarray:

@@ -21,8 +21,9 @@ from fastw2v.utils.checks import check_counts, check_items, check_keys, check_ma
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
 from fastw2v.vectors.keys import Key, find_row, is_key
-from fastw2v.vectors.neighbors import nearest_rows, ranked
+from fastw2v.vectors.neighbors import nearest_rows, ranked, turn
 from fastw2v.vectors.normalize import at_least_single, protected_row, read_only, take_rows, unit_rows
+from fastw2v.vectors.products import products
 from fastw2v.vectors.query import query_matrix, term_vector, unit_queries, weighted_sum, weighted_terms
 from fastw2v.vectors.sentences import SentenceMethod, sentence_vectors
 
@@ -278,9 +279,13 @@ class WordVectors:
                [0.8, 0.6],
                [0. , 1. ]])
         """
-        if self._unit_vectors is None:
-            self._unit_vectors = read_only(unit_rows(self._vectors))
-        return self._unit_vectors
+        unit = self._unit_vectors
+        if unit is None:
+            with turn:  # of the threads that ask first, one computes the vectors
+                unit = self._unit_vectors
+                if unit is None:
+                    unit = self._unit_vectors = read_only(unit_rows(self._vectors))
+        return unit
 
     def forget_unit_vectors(self) -> None:
         """Discard the cached `unit_vectors`.
@@ -557,7 +562,7 @@ class WordVectors:
             raise ValueError("most_similar_cosmul: a term has a weight; only most_similar supports weights")
         start, stop = self._searched(0, None, restrict_vocab)
         queries = unit_queries(xp.stack([vector for vector, _ in terms + divisors]))
-        shares = (1 + queries @ self.unit_vectors[start:stop, :].T) / 2
+        shares = (1 + products(self.unit_vectors[start:stop, :], queries)) / 2
         scores = xp.prod(shares[: len(terms), :], axis=0) / (xp.prod(shares[len(terms) :, :], axis=0) + 1e-6)
         if topn is None:
             return scores
@@ -754,7 +759,7 @@ class WordVectors:
         """
         xp = get_namespace(self._vectors)
         row, other_row = self._named_rows(word=word, other=other)
-        cosines = self.unit_vectors @ self.unit_vectors[row, :]
+        cosines = products(self.unit_vectors, self.unit_vectors[row : row + 1, :])[0, :]
         closer = to_host(xp.nonzero(cosines > cosines[other_row])[0]).tolist()
         return [self.index_to_key[i] for i in closer if i != row]
 
@@ -862,7 +867,7 @@ class WordVectors:
         others = _listed("other_words", other_words)
         unit = take_rows(self.unit_vectors, self._rows(others, "other_words")) if others else self.unit_vectors
         vector, _ = term_vector(self, word_or_vector, "word_or_vector")
-        return 1 - unit @ unit_rows(vector[None, :])[0, :]
+        return 1 - products(unit, unit_rows(vector[None, :]))[0, :]
 
     def n_similarity(self, words: Iterable[Key], others: Iterable[Key]) -> float:
         """Return the cosine of the mean vectors of two lists of words.
@@ -1435,9 +1440,10 @@ class WordVectors:
 
     def _ranked_rows(self, query: Any, left_out: list[int], topn: int | None, start: int, stop: int) -> Any:
         """Return the words nearest to one query, shape (1, D), among the rows ``start:stop``."""
-        unit = self.unit_vectors[start:stop, :]
+        # Queries on all rows pass the same array, so that those of several threads can be scored together.
+        unit = self.unit_vectors if (start, stop) == (0, len(self)) else self.unit_vectors[start:stop, :]
         if topn is None:
-            return unit @ query[0, :]
+            return products(unit, query)[0, :]
         hidden = sorted({row - start for row in left_out if start <= row < stop})
         k = min(_checked_topn(topn), max(0, stop - start - len(hidden)))
         if not k:
