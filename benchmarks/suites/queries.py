@@ -1,9 +1,10 @@
-"""Nearest neighbours, reading and writing files, and analogies, on a CPU and a GPU, compared with gensim."""
+"""Nearest neighbours, queries of many clients, reading and writing files, and analogies, on a CPU and a GPU."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,25 @@ def run(options: Options) -> Iterator[Result]:
     if importlib.util.find_spec("gensim") is None:
         yield Skipped("queries", "gensim", "gensim is not installed: pip install 'fastw2v[bench]'")
     else:
-        from gensim.models import KeyedVectors
-
-        other = KeyedVectors(D)
-        other.add_vectors(words, rows)
+        other = gensim_vectors(words, rows)
         for count, word in enumerate(reversed(words), start=1):  # gensim warns when it writes vectors without counts
             other.set_vecattr(word, "count", count)
     if "cuda" not in options.devices:
         yield Skipped("queries", "CuPy", cuda_problem() or "not requested")
     compare = partial(race, "queries", repeats=options.repeats, least=0.0)
     yield from neighbours(options, compare, words, rows, other)
+    yield from clients(options, compare, other is not None)
     yield from files(options, compare, words, rows, other)
     yield from questions(options, compare, words, rows, other)
+
+
+def gensim_vectors(words: list[str], rows: np.ndarray) -> Any:
+    """Return gensim's object with words and their vectors."""
+    from gensim.models import KeyedVectors
+
+    other = KeyedVectors(rows.shape[1])
+    other.add_vectors(words, rows)
+    return other
 
 
 def directions(V: int) -> np.ndarray:
@@ -90,6 +98,60 @@ def neighbours(
         baseline=f"neighbours, one by one, {'fastw2v' if other is None else 'gensim'}",
         note=f"{len(some)} words one by one, {many:,} at once",
     )  # fmt: skip
+
+
+def clients(options: Options, compare: Callable[..., Iterator[Result]], with_gensim: bool) -> Iterator[Result]:
+    """Answer queries of several clients. Each client is a thread that waits for an answer before it asks again."""
+    for V in [400] if options.tiny else [1_000] if options.quick else [1_000, 10_000, 70_000]:
+        words, rows = [f"word{i}" for i in range(V)], directions(V)
+        systems: dict[str, Any] = {"fastw2v": WordVectors(words, rows)}
+        if with_gensim:
+            systems["gensim"] = gensim_vectors(words, rows)
+        asked = 20 if options.tiny else max(128, 1_000_000 // V - 2)  # few, because gensim takes long for 64 clients
+        for kind, signs in (("one word", [1]), ("two words minus one", [1, 1, -1])):
+            expected = best_cosines(rows, signs, min(asked, 20))
+
+            def problem(found: list[float], expected: np.ndarray = expected) -> str | None:
+                return differs(expected, np.array(found[: len(expected)]))
+
+            for n_clients in (1, 8, 64):
+                yield from compare(
+                    {
+                        f"{kind}, clients: {n_clients}, {system}": Way(
+                            partial(best_answers, wv, words, signs, asked, n_clients), work=asked
+                        )
+                        for system, wv in systems.items()
+                    },
+                    problem, {"vocabulary": V, "dim": D, "topn": TOPN}, unit="queries/s",
+                    baseline=f"{kind}, clients: {n_clients}, gensim" if with_gensim else "",
+                )  # fmt: skip
+
+
+def best_cosines(rows: np.ndarray, signs: list[int], asked: int) -> np.ndarray:
+    """Return the highest cosine of each query, computed in double precision. Query i has the words from i on."""
+    unit = rows.astype(np.float64) / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    found = []
+    for i in range(asked):
+        terms = slice(i, i + len(signs))
+        query = np.array(signs) @ unit[terms]
+        cosines = unit @ query / np.linalg.norm(query)
+        cosines[terms] = -2
+        found.append(cosines.max())
+    return np.array(found)
+
+
+def best_answers(wv: Any, words: list[str], signs: list[int], asked: int, n_clients: int) -> list[float]:
+    """Return the highest cosine of each query, as found by `most_similar`."""
+
+    def ask(i: int) -> float:
+        terms = list(zip(words[i : i + len(signs)], signs, strict=True))
+        positive, negative = ([word for word, sign in terms if sign == one] for one in (1, -1))
+        return float(wv.most_similar(positive=positive, negative=negative, topn=TOPN)[0][1])
+
+    if n_clients == 1:
+        return [ask(i) for i in range(asked)]
+    with ThreadPoolExecutor(n_clients) as pool:
+        return list(pool.map(ask, range(asked)))
 
 
 def files(

@@ -171,6 +171,7 @@ def test_every_section_of_computation_runs_and_is_right(found):
         "AdaGrad",
         "SGD",
         "neighbours, many",
+        "clients: 64, gensim",
         "read .txt, gensim",
         "analogies",
     ):
