@@ -5,7 +5,7 @@ time is spent writing and reading scores that are then discarded. For many queri
 `fastw2v.kernels.knn_prefilter` first selects the rows that can be among the nearest, and only these rows are scored.
 
 Threads take turns to score, because a turn can use all processors, and threads that overlap would interrupt each other.
-Single queries that wait for their turn are scored together, so the rows are read from memory once for all of them.
+Single queries on a large matrix that wait for their turn are scored together, so the rows are read from memory once.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ PREFILTER_MIN_PRODUCTS = 2**33
 PREFILTER_MIN_QUERIES = 1000
 # Number of queries whose candidates are gathered and scored at a time.
 PREFILTER_RESCORE_BLOCK = 128
+# Minimum size of a matrix for which waiting queries are scored together. For smaller matrices, waking a thread to take
+# its result costs more than scoring the query.
+TOGETHER_MIN_SIZE = 2**21
 # Maximum number of scores of waiting queries that are computed together: 32 MB in single precision.
 _SCORES_TOGETHER = 2**23
 
@@ -96,7 +99,7 @@ def nearest_rows(unit: Any, queries: Any, k: int, left_out: np.ndarray | None = 
     get_namespace(unit, queries)
     pairs = np.zeros((0, 2), dtype=np.int64) if left_out is None else left_out
     if is_numpy(unit) and k and len(queries) == 1:
-        return _scored_in_turn(_Query(unit, queries[0], k, pairs[:, 1]))
+        return _scored_for_one(_Query(unit, queries[0], k, pairs[:, 1]))
     pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
     return _prefiltered(unit, queries, k, pairs) or _scored(unit, queries, k, pairs)
 
@@ -109,14 +112,10 @@ def _scored(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, An
     for start in range(0, max(1, queries.shape[0]), block):
         stop = min(start + block, queries.shape[0])
         with turn:
-            found.append(_scored_block(unit, queries[start:stop, :], k, _of_queries(pairs, start, stop)))
+            scores = queries[start:stop, :] @ unit.T
+            found.append(_largest(without(scores, _of_queries(pairs, start, stop)), k))
     rows, values = (xp.concat(parts, axis=0) for parts in zip(*found, strict=True))
     return rows, values
-
-
-def _scored_block(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, Any]:
-    """Score every row for a block of queries with one matrix product."""
-    return _largest(without(queries @ unit.T, pairs), k)
 
 
 @dataclass(eq=False)
@@ -133,31 +132,29 @@ class _Query:
 _waiting: list[_Query] = []
 
 
-def _scored_in_turn(own: _Query) -> tuple[np.ndarray, np.ndarray]:
-    """Score a query when no other thread scores, together with the queries of waiting threads on the same rows."""
+def _scored_for_one(own: _Query) -> tuple[np.ndarray, np.ndarray]:
+    """Score one query when it is its turn, with the waiting queries of other threads on the same rows."""
+    if own.unit.size < TOGETHER_MIN_SIZE:
+        with turn:
+            return _score([own])
     _waiting.append(own)
     try:
         with turn:
-            if own.found is None:  # no other thread has scored it
-                same = [one for one in _waiting.copy() if one.unit is own.unit and one.found is None and one is not own]
-                _score_together([own, *same[: _SCORES_TOGETHER // len(own.unit)]])
+            if own.found is not None:  # another thread has scored it
+                return own.found
+            same = [one for one in _waiting.copy() if one.unit is own.unit and one.found is None and one is not own]
+            return _score([own, *same[: _SCORES_TOGETHER // len(own.unit)]])
     finally:
         _waiting.remove(own)
-    assert own.found is not None
-    return own.found
 
 
-def _score_together(asked: list[_Query]) -> None:
-    """Score one or more queries on the same rows."""
-    first = asked[0]
-    if len(asked) == 1:
-        first.found = _largest_of_one(products(first.unit, first.vector[None, :])[0], first.k, first.left_out)
-        return
-    scores = products(first.unit, np.stack([one.vector for one in asked]))
-    pairs = np.array([(i, row) for i, one in enumerate(asked) for row in one.left_out.tolist()], dtype=np.int64)
-    rows, values = _largest(without(scores, pairs.reshape(-1, 2)), max(one.k for one in asked))
-    for i, one in enumerate(asked):
-        one.found = rows[i : i + 1, : one.k], values[i : i + 1, : one.k]
+def _score(asked: list[_Query]) -> tuple[np.ndarray, np.ndarray]:
+    """Score queries on the same rows. Return the result of the first."""
+    vectors = asked[0].vector[None, :] if len(asked) == 1 else np.stack([one.vector for one in asked])
+    for one, scores in zip(asked, products(asked[0].unit, vectors), strict=True):
+        one.found = _largest_of_one(scores, one.k, one.left_out)
+    assert asked[0].found is not None
+    return asked[0].found
 
 
 def _forget_waiting() -> None:

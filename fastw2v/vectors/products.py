@@ -22,10 +22,10 @@ from fastw2v.utils.system import available_processors
 __all__ = ["products"]
 
 # Numbers of multiplications up to which OpenBLAS multiplies a matrix by a vector, and by a matrix, in the calling
-# thread: 2304 · 4 and 65,536 · 4. In current versions, the limit for a vector is 115,200 · 4.
+# thread: 2304 · 4 and 65,536 · 4.
 _SERIAL_VECTOR, _SERIAL_MATRIX = 9_200, 2**18
-# Number of multiplications below which blocks would cost more than they save.
-_SMALL = 2**18
+# The limit for a vector in current versions, 115,200 · 4. For smaller products, blocks would cost more than they save.
+_SMALL_VECTOR = 460_000
 # Number of multiplications in a part, which is the work that a thread takes at a time: about 0.1 ms for one query.
 _PART = 2**20
 
@@ -52,7 +52,8 @@ def products(unit: Any, queries: Any) -> Any:
     array([[0. , 0.6, 1. ]])
     """
     (V, D), B = unit.shape, queries.shape[0]
-    if V * D * B <= _SMALL or not is_numpy(unit) or not unit.flags.c_contiguous:
+    small = V * D <= _SMALL_VECTOR if B == 1 else V * D * B <= _SERIAL_MATRIX
+    if small or not is_numpy(unit) or not unit.flags.c_contiguous:
         return queries @ unit.T
     # OpenBLAS multiplies four rows at a time. With a multiple of four, it rounds as in a single product.
     height = max(1, min(_SERIAL_VECTOR, _SERIAL_MATRIX // B) // (4 * D)) * 4

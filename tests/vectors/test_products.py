@@ -25,12 +25,13 @@ def matrices(V: int, D: int, B: int, dtype: str) -> tuple[np.ndarray, np.ndarray
     ("V", "D", "B"),
     [
         (3, 2, 1),  # too small for blocks
-        (9_200, 30, 1),  # blocks without a remainder
-        (9_201, 30, 1),
+        (17_024, 30, 1),  # blocks without a remainder
+        (17_025, 30, 1),
         (9_207, 30, 3),
         (5_001, 30, 64),
-        (300, 3_000, 2),  # rows that are longer than the usual block
-        (40_000, 7, 1),
+        (301, 3_000, 1),  # rows that are longer than the usual block
+        (301, 3_000, 2),
+        (70_000, 7, 1),
         (300, 7, 0),
     ],
 )
@@ -70,14 +71,14 @@ def test_blocks_are_small_enough_for_one_thread(monkeypatch: pytest.MonkeyPatch,
     """OpenBLAS uses several threads for more than 9,216 multiplications with a vector, or 262,144 with a matrix."""
     shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
     monkeypatch.setattr(module, "_share", lambda blocks, factor, out: shapes.append((blocks.shape, factor.shape)))
-    unit, queries, _ = matrices(9_001, D, B, "float32")
+    unit, queries, _ = matrices(10_001, D, B, "float32")
     products(unit, queries)
     (blocks, factor) = shapes[0]
     assert blocks[2] == D
     assert factor == ((D,) if B == 1 else (D, B))
     assert blocks[1] * D <= 9_216
     assert B == 1 or blocks[1] * D * B <= 262_144
-    assert blocks[0] == 9_001 // blocks[1]
+    assert blocks[0] == 10_001 // blocks[1]
 
 
 def test_rows_that_are_not_contiguous() -> None:

@@ -57,7 +57,11 @@ def wait_for(count: int) -> None:
         time.sleep(0.001)
 
 
-def test_threads_get_the_results_of_brute_force(wv: WordVectors) -> None:
+@pytest.mark.parametrize("together", [True, False])
+def test_threads_get_the_results_of_brute_force(
+    wv: WordVectors, monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    monkeypatch.setattr(neighbors, "TOGETHER_MIN_SIZE", 0 if together else 2**30)
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda i: ask(wv, i), range(300)))
     for i in range(300):
@@ -67,6 +71,7 @@ def test_threads_get_the_results_of_brute_force(wv: WordVectors) -> None:
 
 def test_waiting_queries_are_scored_together(wv: WordVectors, monkeypatch: pytest.MonkeyPatch) -> None:
     """Queries on the same rows, with different numbers of results and of terms, take one product."""
+    monkeypatch.setattr(neighbors, "TOGETHER_MIN_SIZE", 0)
     multiply, sizes = neighbors.products, []
 
     def counted(unit: Any, queries: Any) -> Any:
@@ -90,6 +95,7 @@ def test_waiting_queries_are_scored_together(wv: WordVectors, monkeypatch: pytes
 
 
 def test_scores_of_waiting_queries_are_bounded(wv: WordVectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbors, "TOGETHER_MIN_SIZE", 0)
     multiply, sizes = neighbors.products, []
 
     def counted(unit: Any, queries: Any) -> Any:
@@ -109,6 +115,7 @@ def test_scores_of_waiting_queries_are_bounded(wv: WordVectors, monkeypatch: pyt
 
 
 def test_an_error_in_one_thread_does_not_affect_the_others(wv: WordVectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbors, "TOGETHER_MIN_SIZE", 0)
     multiply, failures = neighbors.products, iter([True])
 
     def failing(unit: Any, queries: Any) -> Any:
