@@ -19,6 +19,7 @@ from fastw2v.vectors.word_vectors import WordVectors
 
 D = 100
 TOPN = 10
+CLIENT_VOCABULARIES = (1_000, 10_000, 70_000)
 LIBRARY = {"cpu": "NumPy", "cuda": "CuPy"}
 
 
@@ -102,7 +103,7 @@ def neighbours(
 
 def clients(options: Options, compare: Callable[..., Iterator[Result]], with_gensim: bool) -> Iterator[Result]:
     """Answer queries of several clients. Each client is a thread that waits for an answer before it asks again."""
-    for V in [400] if options.tiny else [1_000] if options.quick else [1_000, 10_000, 70_000]:
+    for V in [400] if options.tiny else CLIENT_VOCABULARIES[: 1 if options.quick else None]:
         words, rows = [f"word{i}" for i in range(V)], directions(V)
         systems: dict[str, Any] = {"fastw2v": WordVectors(words, rows)}
         if with_gensim:

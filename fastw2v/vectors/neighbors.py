@@ -99,7 +99,7 @@ def nearest_rows(unit: Any, queries: Any, k: int, left_out: np.ndarray | None = 
     get_namespace(unit, queries)
     pairs = np.zeros((0, 2), dtype=np.int64) if left_out is None else left_out
     if is_numpy(unit) and k and len(queries) == 1:
-        return _scored_for_one(_Query(unit, queries[0], k, pairs[:, 1]))
+        return _scored_for_one(unit, queries, k, pairs[:, 1])
     pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
     return _prefiltered(unit, queries, k, pairs) or _scored(unit, queries, k, pairs)
 
@@ -132,25 +132,28 @@ class _Query:
 _waiting: list[_Query] = []
 
 
-def _scored_for_one(own: _Query) -> tuple[np.ndarray, np.ndarray]:
-    """Score one query when it is its turn, with the waiting queries of other threads on the same rows."""
-    if own.unit.size < TOGETHER_MIN_SIZE:
+def _scored_for_one(
+    unit: np.ndarray, queries: np.ndarray, k: int, left_out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score one query, shape (1, D), in turn, with the waiting queries of other threads on the same rows."""
+    if unit.size < TOGETHER_MIN_SIZE:
         with turn:
-            return _score([own])
+            return _largest_of_one(products(unit, queries)[0], k, left_out)
+    own = _Query(unit, queries[0], k, left_out)
     _waiting.append(own)
     try:
         with turn:
             if own.found is not None:  # another thread has scored it
                 return own.found
-            same = [one for one in _waiting.copy() if one.unit is own.unit and one.found is None and one is not own]
-            return _score([own, *same[: _SCORES_TOGETHER // len(own.unit)]])
+            same = [one for one in _waiting.copy() if one.unit is unit and one.found is None and one is not own]
+            return _score([own, *same[: _SCORES_TOGETHER // len(unit)]])
     finally:
         _waiting.remove(own)
 
 
 def _score(asked: list[_Query]) -> tuple[np.ndarray, np.ndarray]:
     """Score queries on the same rows. Return the result of the first."""
-    vectors = asked[0].vector[None, :] if len(asked) == 1 else np.stack([one.vector for one in asked])
+    vectors = np.stack([one.vector for one in asked])
     for one, scores in zip(asked, products(asked[0].unit, vectors), strict=True):
         one.found = _largest_of_one(scores, one.k, one.left_out)
     assert asked[0].found is not None
