@@ -28,8 +28,8 @@ from fastw2v.corpus import w2v_file
 from fastw2v.corpus.columns import column_values, is_column, is_missing, is_table, only_column
 from fastw2v.corpus.indexer import IndexedText, TextIndexer, index_text
 from fastw2v.corpus.sources import (
-    PADDING,
     Errors,
+    FileBlock,
     Source,
     Sources,
     TextBlock,
@@ -293,7 +293,7 @@ class Corpus:
                 words.extend(_tokens(sentence, number))
             _add_words(indexer, words, breaks, first, kind)
             progress.update(first + len(breaks))
-        return cls._from_indexed(indexer.indexed(), "the sentences", selection, 1)
+        return cls._from_indexed(indexer.indexed(), "the sentences", selection)
 
     @classmethod
     def from_ids(
@@ -553,7 +553,7 @@ class Corpus:
     @classmethod
     def _from_blocks(
         cls,
-        blocks: Iterator[TextBlock],
+        blocks: Iterator[TextBlock | FileBlock],
         name: str,
         selection: WordSelection,
         lower: bool,
@@ -566,17 +566,17 @@ class Corpus:
             text = index_text(_counted(blocks, progress), lower=lower, errors=errors, workers=workers)
             if n_bytes is not None:
                 progress.update(n_bytes)
-        return cls._from_indexed(text, name, selection, workers)
+        return cls._from_indexed(text, name, selection)
 
     @classmethod
-    def _from_indexed(cls, text: IndexedText, name: str, selection: WordSelection, workers: int) -> Corpus:
+    def _from_indexed(cls, text: IndexedText, name: str, selection: WordSelection) -> Corpus:
         if not text.counts.size:
             raise ValueError(
                 f"{name}: there are no words, only white space. An iterator or a pipe can be read only once, so check "
                 "that nothing has read it before"
             )
         vocabulary, final = selection.select(text, name)
-        corpus = cls(*text.encode(final, workers), vocabulary)
+        corpus = cls(*text.encode(final), vocabulary)
         _warn_of_oddities(corpus, text.counts, name)
         return corpus
 
@@ -665,11 +665,11 @@ def as_corpus(
     return Corpus.from_sentences(present, min_count, max_vocab=max_vocab, counts=counts)
 
 
-def _counted(blocks: Iterator[TextBlock], progress: Progress) -> Iterator[TextBlock]:
+def _counted(blocks: Iterator[TextBlock | FileBlock], progress: Progress) -> Iterator[TextBlock | FileBlock]:
     """Yield blocks of text, and report the bytes read so far."""
     done = 0
     for block in blocks:
-        done += len(block.data) - len(PADDING)
+        done += block.size
         # The size differs from that of the files if they are not UTF-8 or do not end with a line feed.
         progress.update(done if progress.total is None else min(done, progress.total))
         yield block

@@ -18,12 +18,12 @@ import itertools
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from fastw2v.corpus.sources import PADDING, Errors, TextBlock, decode_block, valid_utf8
-from fastw2v.corpus.spill_buffer import SpillBuffer
+from fastw2v.corpus.sources import PADDING, Errors, FileBlock, TextBlock, decode_block, valid_utf8
+from fastw2v.corpus.spill_buffer import ReversedBuffer, SpillStack
 from fastw2v.kernels import numba_unavailable_reason
 
 __all__ = ["IndexedText", "TextIndexer", "WordTable", "index_text"]
@@ -34,6 +34,8 @@ SHORT_TEXT_BYTES = 1 << 23
 """Maximum size in bytes of a text that is indexed with a dictionary; loading the compiled code would take longer."""
 DECODE_BATCH = 1 << 16
 """Number of words that are decoded together."""
+PART_WORDS = 1 << 14
+"""Number of words of a part when tables are merged, so that the words merged at a time fit in the second-level cache."""
 _NEVER = np.iinfo(np.int64).max
 """Initial value for the position at which a word first appears, larger than any actual position."""
 
@@ -59,10 +61,17 @@ class IndexedText:
     (['the', 'cat', 'dog'], [2, 1, 1])
     """
 
-    def __init__(self, counts: np.ndarray, words: Callable[[np.ndarray], list[str]], tokens: _Tokens) -> None:
+    def __init__(
+        self,
+        counts: np.ndarray,
+        words: Callable[[np.ndarray], list[str]],
+        stacks: list[_Tokens],
+        replace: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    ) -> None:
         self.counts = counts
         self._words = words
-        self._tokens = tokens
+        self._stacks = stacks
+        self._replace = replace
 
     def words(self, indices: np.ndarray) -> list[str]:
         r"""Return the words with the given indices; words are numbered in order of first appearance.
@@ -78,17 +87,15 @@ class IndexedText:
         """
         return self._words(indices)
 
-    def encode(self, final: np.ndarray, workers: int) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, final: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         r"""Return the final ids and the sentence offsets of the text.
 
-        This method overwrites the provisional ids, so it can be called only once.
+        This method consumes the provisional ids, so it can be called only once.
 
         Parameters
         ----------
         final : int32 array, shape (V,)
             The final id of each word, or −1 to drop the word.
-        workers : int
-            Number of threads.
 
         Returns
         -------
@@ -103,13 +110,36 @@ class IndexedText:
         >>> indexer = TextIndexer()
         >>> indexer.add_text("the cat\nthe dog\n")
         >>> final = np.array([1, -1, 0], dtype=np.int32)  # the: 1, cat: dropped, dog: 0
-        >>> ids, offsets = indexer.indexed().encode(final, workers=1)
+        >>> ids, offsets = indexer.indexed().encode(final)
         >>> ids.tolist(), offsets.tolist()
         ([1, 1, 0], [0, 1, 3])
         """
-        encoded = self._tokens.encode(final, int(self.counts[final >= 0].sum()), workers)
+        stacks = self._stacks
+        finals = [final if tokens.ranks is None else final[tokens.ranks] for tokens in stacks]
+        start = last = int(self.counts[final >= 0].sum())
+        ids = ReversedBuffer(np.int32, start)
+        offsets = ReversedBuffer(np.int64, 2 + sum(tokens.n_breaks for tokens in stacks))
+        offsets.prepend(np.array([last]))
+
+        def replaced(block: int) -> tuple[np.ndarray, np.ndarray]:
+            stack = block % len(stacks)
+            return self._replace(*stacks[stack].pop(), finals[stack])
+
+        # From the last block to the first, because the provisional ids are on stacks.
+        blocks = range(sum(map(len, stacks)) - 1, -1, -1)
+        for block_ids, breaks in _in_order(replaced, blocks, len(stacks)):
+            ids.prepend(block_ids)
+            start -= len(block_ids)
+            breaks = breaks + start
+            if len(breaks) and breaks[-1] == last:
+                breaks = breaks[:-1]
+            if len(breaks):
+                offsets.prepend(breaks)
+                last = int(breaks[0])
+        if last:
+            offsets.prepend(np.array([0]))
         _return_freed_memory()
-        return encoded
+        return ids.array(), offsets.array()
 
 
 class TextIndexer:
@@ -147,7 +177,7 @@ class TextIndexer:
         >>> from fastw2v.corpus.indexer import TextIndexer
         >>> indexer = TextIndexer()
         >>> indexer.add(["the", "cat", "the", "dog"], breaks=[2])
-        >>> ids, offsets = indexer.indexed().encode(np.arange(3, dtype=np.int32), workers=1)
+        >>> ids, offsets = indexer.indexed().encode(np.arange(3, dtype=np.int32))
         >>> ids.tolist(), offsets.tolist()
         ([0, 1, 0, 2], [0, 2, 4])
         """
@@ -155,7 +185,7 @@ class TextIndexer:
         counts = np.bincount(ids, minlength=len(self._word_to_id))
         counts[: len(self._counts)] += self._counts
         self._counts = counts
-        self._tokens.append(ids, np.array(breaks, dtype=np.int64), table=0)
+        self._tokens.push(ids, np.array(breaks, dtype=np.int64))
 
     def add_text(self, text: str) -> None:
         r"""Append the words of a text, which must not begin or end within a word.
@@ -169,7 +199,7 @@ class TextIndexer:
         >>> indexer = TextIndexer()
         >>> indexer.add_text("the cat\nthe ")
         >>> indexer.add_text("dog\n")
-        >>> ids, offsets = indexer.indexed().encode(np.arange(3, dtype=np.int32), workers=1)
+        >>> ids, offsets = indexer.indexed().encode(np.arange(3, dtype=np.int32))
         >>> ids.tolist(), offsets.tolist()
         ([0, 1, 0, 2], [0, 2, 4])
         """
@@ -194,8 +224,7 @@ class TextIndexer:
         """
         words = np.array(list(self._word_to_id), dtype=object)
         self._word_to_id.clear()
-        self._tokens.tables = [np.arange(len(words), dtype=np.int32)]
-        return IndexedText(self._counts, lambda indices: words[indices].tolist(), self._tokens)
+        return IndexedText(self._counts, lambda indices: words[indices].tolist(), [self._tokens], _final_ids)
 
 
 class WordTable:
@@ -227,18 +256,19 @@ class WordTable:
         self.first = np.zeros(capacity, np.int64)
         self.tokens = np.empty(0, np.int32)
         self.breaks = np.empty(0, np.int64)
+        self.characters = np.empty(0, np.uint8)
         self.state = np.zeros(5, np.int64)
         self.checked = 0
 
     def __len__(self) -> int:
         return int(self.state[1])
 
-    def add(self, data: bytes, base: int) -> tuple[np.ndarray, np.ndarray]:
-        r"""Add the words of a text to the table and return their ids.
+    def add(self, data: bytes | np.ndarray, base: int) -> tuple[np.ndarray, np.ndarray]:
+        r"""Add the words of a text to the table and return their ids, in arrays that the next call overwrites.
 
         Parameters
         ----------
-        data : bytes
+        data : bytes or uint8 array
             The text, followed by `fastw2v.corpus.sources.PADDING`.
         base : int
             Position of `data` in the whole corpus. Positions are used to sort words by first appearance.
@@ -282,7 +312,24 @@ class WordTable:
                 self._add_room_for_words()
             else:
                 self.text = _enlarged(self.text, 2 * len(self.text))
-        return self.tokens[: self.state[tokenizer.TOKENS]].copy(), self.breaks[: self.state[tokenizer.BREAKS]].copy()
+        return self.tokens[: self.state[tokenizer.TOKENS]], self.breaks[: self.state[tokenizer.BREAKS]]
+
+    def room(self, n: int) -> np.ndarray:
+        """Return an array for a text of `n` bytes, which the next call overwrites.
+
+        Returns
+        -------
+        uint8 array, shape (n,)
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.indexer import WordTable
+        >>> len(WordTable().room(100))
+        100
+        """
+        if len(self.characters) < n:
+            self.characters = np.empty(n, np.uint8)
+        return self.characters[:n]
 
     def is_utf8(self) -> bool:
         r"""Return whether the words added since the last call are valid UTF-8; once False, the result stays False.
@@ -299,11 +346,12 @@ class WordTable:
         >>> table.is_utf8()
         False
         """
-        try:
-            self.text[self.checked : self.starts[len(self)]].tobytes().decode()
-        except UnicodeDecodeError:
+        from fastw2v.kernels import tokenizer
+
+        end = int(self.starts[len(self)])
+        if not tokenizer.is_utf8(self.text, self.checked, end):
             return False
-        self.checked = int(self.starts[len(self)])
+        self.checked = end
         return True
 
     def as_text(self) -> bytes:
@@ -349,12 +397,12 @@ class WordTable:
         self.first = _enlarged(self.first, capacity)
 
 
-def index_text(blocks: Iterator[TextBlock], *, lower: bool, errors: Errors, workers: int) -> IndexedText:
+def index_text(blocks: Iterator[TextBlock | FileBlock], *, lower: bool, errors: Errors, workers: int) -> IndexedText:
     """Assign provisional ids to the words of a text.
 
     Parameters
     ----------
-    blocks : iterator of TextBlock
+    blocks : iterator of TextBlock or FileBlock
         See `fastw2v.corpus.sources.read_blocks`.
     lower : bool
         Whether to convert words to lower case.
@@ -382,11 +430,11 @@ def index_text(blocks: Iterator[TextBlock], *, lower: bool, errors: Errors, work
     >>> text.words(np.arange(3)), text.counts.tolist()
     (['the', 'cat', 'dog'], [2, 1, 1])
     """
-    first: list[TextBlock] = []
-    while sum(len(block.data) for block in first) <= SHORT_TEXT_BYTES and (block := next(blocks, None)):
+    first: list[TextBlock | FileBlock] = []
+    while sum(block.size for block in first) <= SHORT_TEXT_BYTES and (block := next(blocks, None)):
         first.append(block)
     all_blocks = itertools.chain(first, blocks)
-    short = sum(len(block.data) for block in first) <= SHORT_TEXT_BYTES
+    short = sum(block.size for block in first) <= SHORT_TEXT_BYTES
     if short or numba_unavailable_reason():
         indexer = TextIndexer()
         for block in all_blocks:
@@ -403,54 +451,41 @@ def _return_freed_memory() -> None:
 
 
 class _Tokens:
-    """The provisional ids of a text, in blocks; each block uses the ids of one of several tables."""
+    """The provisional ids of one table, block by block, on a stack."""
 
-    def __init__(self) -> None:
-        self.ids = SpillBuffer(np.int32)
-        self.breaks = SpillBuffer(np.int64)
-        self.breaks.append(np.zeros(1, np.int64))  # room for the start of the first sentence
-        self.blocks: list[tuple[int, int, int]] = []
-        self.tables: list[np.ndarray] = []
-        """For each table, the ranks of its words in order of first appearance in the text."""
+    def __init__(self, n_stacks: int = 1) -> None:
+        self._ids = SpillStack(np.int32, n_stacks)
+        self._breaks = SpillStack(np.int64, n_stacks)
+        self.n_breaks = 0
+        self.ranks: np.ndarray | None = None
+        """For each provisional id, the rank of the word by first appearance in the text; None if they are equal."""
 
-    def append(self, ids: np.ndarray, breaks: np.ndarray, table: int) -> None:
-        self.ids.append(ids)
-        self.breaks.append(breaks)
-        self.blocks.append((len(ids), len(breaks), table))
+    def __len__(self) -> int:
+        return len(self._ids)
 
-    def encode(self, final: np.ndarray, kept: int, workers: int) -> tuple[np.ndarray, np.ndarray]:
-        finals = [final[table] for table in self.tables]
-        self.ids.rewind(kept)
-        self.breaks.rewind(2 + sum(m for _, m, _ in self.blocks))
-        self.breaks.take(1)
-        self.breaks.append(np.zeros(1, np.int64))
-        written = last = 0
+    def push(self, ids: np.ndarray, breaks: np.ndarray) -> None:
+        self._ids.push(ids)
+        self._breaks.push(breaks)
+        self.n_breaks += len(breaks)
 
-        def blocks() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-            for n, m, table in self.blocks:
-                yield self.ids.take(n), self.breaks.take(m), finals[table]
-
-        # Each block is read before it is overwritten, and the blocks written are never larger than the blocks read.
-        for ids, breaks in _in_order(_final_ids, blocks(), workers):
-            self.ids.append(ids)
-            breaks = written + breaks
-            breaks = breaks[np.diff(breaks, prepend=last) > 0]
-            if len(breaks):
-                self.breaks.append(breaks)
-                last = int(breaks[-1])
-            written += len(ids)
-        if written > last:
-            self.breaks.append(np.array([written]))
-        return self.ids.array(), self.breaks.array()
+    def pop(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._ids.pop(), self._breaks.pop()
 
 
-def _final_ids(block: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Replace provisional ids with final ids and drop tokens whose final id is −1."""
-    ids, breaks, final = block
+def _final_ids(ids: np.ndarray, breaks: np.ndarray, final: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Do the same as `fastw2v.kernels.tokenizer.replace_ids` without compiled code."""
     ids = final[ids]
     kept = ids >= 0
     dropped = np.flatnonzero(~kept)
-    return ids[kept], breaks - np.searchsorted(dropped, breaks)
+    breaks = breaks - np.searchsorted(dropped, breaks)
+    return ids[kept], breaks[np.diff(breaks, prepend=-1) > 0]
+
+
+def _final_ids_compiled(ids: np.ndarray, breaks: np.ndarray, final: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from fastw2v.kernels import tokenizer
+
+    n, m = tokenizer.replace_ids(ids, breaks, final)
+    return ids[:n], breaks[:m]
 
 
 def _empty_slots(n: int) -> np.ndarray:
@@ -468,70 +503,137 @@ def _enlarged(array: np.ndarray, n: int) -> np.ndarray:
     return enlarged
 
 
-def _index_compiled(blocks: Iterator[TextBlock], lower: bool, errors: Errors, workers: int) -> IndexedText:
+def _index_compiled(
+    blocks: Iterator[TextBlock | FileBlock], lower: bool, errors: Errors, workers: int
+) -> IndexedText:
     tables = [WordTable() for _ in range(workers)]
+    stacks = [_Tokens(workers) for _ in range(workers)]
     # Compile the code or load it from the cache before the threads start. Ctrl-C raises an exception in the main
     # thread, where it would be lost if it occurred in a call from LLVM.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(tables[0].add, PADDING, 0).result()
 
-    def index_block(item: tuple[int, TextBlock]) -> tuple[np.ndarray, np.ndarray, int]:
+    def index_block(item: tuple[int, TextBlock | FileBlock]) -> None:
         i, block = item
-        data = block.data if errors == "strict" else valid_utf8(block, errors)
+        table, tokens = tables[i % workers], stacks[i % workers]
+        if errors == "strict":
+            data = block.characters(table.room)
+        else:
+            data = np.frombuffer(valid_utf8(block, errors), np.uint8)
         # Each thread fills its own table in the order of the blocks, so a word that is new to a table appears there for
         # the first time. The base only has to increase by more than the length of a block, which is below 2**32 bytes.
-        table = i % workers
-        ids, breaks = tables[table].add(data, i << 32)
+        ids, breaks = table.add(data, i << 32)
         # A text is valid UTF-8 if its words are, and most words have been checked already.
-        if not tables[table].is_utf8():
-            valid_utf8(block, errors)
-        return ids, breaks, table
+        if not table.is_utf8():
+            valid_utf8(TextBlock(data.tobytes(), block.name, block.position), errors)
+        tokens.push(ids, breaks)
 
-    tokens = _Tokens()
-    for ids, breaks, table in _in_order(index_block, enumerate(blocks), workers):
-        tokens.append(ids, breaks, table)
-    return _merge(tables, lower, tokens)
+    for _ in _in_order(index_block, enumerate(blocks), workers):
+        pass
+    return _indexed(tables, stacks, lower)
 
 
-def _merge(tables: list[WordTable], lower: bool, tokens: _Tokens) -> IndexedText:
-    """Merge several tables into one indexed text, with the words in order of first appearance."""
-    counts = [table.counts() for table in tables]
-    firsts = [table.first[: len(table)].copy() for table in tables]
+class _Words(NamedTuple):
+    """Distinct words, their counts, and the positions at which they first appear."""
+
+    text: np.ndarray
+    starts: np.ndarray
+    counts: np.ndarray
+    first: np.ndarray
+
+
+def _words_of(table: WordTable) -> _Words:
+    n = len(table)
+    return _Words(table.text[: table.starts[n]], table.starts[: n + 1], table.counts(), table.first[:n])
+
+
+def _indexed(tables: list[WordTable], stacks: list[_Tokens], lower: bool) -> IndexedText:
+    """Return the text of several tables, with the words in order of first appearance. The tables are freed."""
+    workers = len(tables)
+    numbers: list[np.ndarray] = []  # for each table, the numbers of its words among all words
     if lower:
-        # The lower-case form of a word does not depend on its neighbours, so each distinct word is converted only once.
-        texts = [table.as_text().decode().lower().encode() for table in tables]
-        whole = WordTable()
-        ids = [whole.add(text, 0)[0] for text in texts]
+        lowered = list(_in_order(_lower, tables, workers))
+        tables[:] = [table for table, _ in lowered]
+        numbers = [ids for _, ids in lowered]
+    if workers == 1:
+        words = _words_of(tables[0])
     else:
-        whole = max(tables, key=len)
-        ids = [
-            np.arange(len(count), dtype=np.int32) if table is whole else whole.add(table.as_text(), 0)[0]
-            for table, count in zip(tables, counts, strict=True)
-        ]
-    total = np.zeros(len(whole), np.int64)
-    first = np.full(len(whole), _NEVER)
-    for table_ids, table_counts, table_firsts in zip(ids, counts, firsts, strict=True):
-        np.add.at(total, table_ids, table_counts)
-        np.minimum.at(first, table_ids, table_firsts)
+        words, merged = _merge(tables)
+        numbers = [ids[own] for ids, own in zip(merged, numbers, strict=True)] if lower else merged
+    tables.clear()
+    order = np.argsort(words.first)
+    if numbers:
+        rank = np.empty(len(order), np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        for tokens, ranks in zip(stacks, _in_order(rank.__getitem__, numbers, workers), strict=True):
+            tokens.ranks = ranks
 
-    order = np.argsort(first)
-    rank = np.empty(len(order), np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    tokens.tables = [rank[table_ids] for table_ids in ids]
-    starts = whole.starts[: len(whole) + 1].copy()
-    text = whole.text[: starts[-1]].copy()
+    def decoded(indices: np.ndarray) -> list[str]:
+        from fastw2v.kernels import tokenizer
 
-    def words(indices: np.ndarray) -> list[str]:
         found: list[str] = []
         for i in range(0, len(indices), DECODE_BATCH):
-            some = order[indices[i : i + DECODE_BATCH]]
-            lengths = starts[some + 1] - starts[some]  # including the line feeds
-            ends = np.cumsum(lengths)
-            at = np.repeat(starts[some] - ends + lengths, lengths) + np.arange(ends[-1])
-            found += text[at].tobytes().decode().split("\n")[:-1]
+            text = tokenizer.gather_words(words.text, words.starts, order[indices[i : i + DECODE_BATCH]])
+            found += text.tobytes().decode().split("\n")[:-1]
         return found
 
-    return IndexedText(total[order], words, tokens)
+    return IndexedText(words.counts[order], decoded, stacks, _final_ids_compiled)
+
+
+def _lower(table: WordTable) -> tuple[WordTable, np.ndarray]:
+    """Return a table of the words in lower case, and for each word its id in that table.
+
+    The lower-case form of a word does not depend on its neighbours, so each distinct word is converted only once.
+    """
+    from fastw2v.kernels import tokenizer
+
+    lower = WordTable()
+    ids = lower.add(table.as_text().decode().lower().encode(), 0)[0]
+    counts = np.zeros(len(lower), np.int64)
+    np.add.at(counts, ids, table.counts())
+    tokenizer.set_counts(lower.slots, counts)
+    lower.first[: len(lower)] = _NEVER
+    np.minimum.at(lower.first, ids, table.first[: len(table)])
+    return lower, ids
+
+
+def _merge(tables: list[WordTable]) -> tuple[_Words, list[np.ndarray]]:
+    """Return the words of all tables without repeats, and for each table the numbers of its words among them.
+
+    The words are divided into parts by the highest bits of their hashes, and threads merge one part of all tables after
+    another. Slots are ordered by these bits, so a part is a range of slots.
+    """
+    from fastw2v.kernels import tokenizer
+
+    workers = len(tables)
+    total = sum(map(len, tables))
+    wanted = max(4 * workers, total // PART_WORDS)
+    n_parts = min(1 << wanted.bit_length(), *(len(table.slots) // tokenizer.SLOT for table in tables))
+    numbers = [np.empty(len(table), np.int32) for table in tables]
+
+    def merged(part: int) -> _Words:
+        most = sum(tokenizer.count_part(table.slots, part, n_parts) for table in tables)
+        merger = WordTable(1 << most.bit_length(), 16 * most + 64)
+        for table, own in zip(tables, numbers, strict=True):
+            merger.state[tokenizer.POSITION] = 0
+            while not tokenizer.merge_part(
+                *(table.slots, table.text, table.starts, table.first, part, n_parts),
+                *(merger.slots, merger.text, merger.starts, merger.first, own, merger.state),
+            ):
+                merger.text = _enlarged(merger.text, 2 * len(merger.text))
+        return _words_of(merger)
+
+    parts = list(_in_order(merged, range(n_parts), workers))
+    ends = np.cumsum([len(part.first) for part in parts])
+
+    def renumber(i: int) -> None:
+        tokenizer.add_part_starts(tables[i].slots, numbers[i], ends - [len(part.first) for part in parts])
+
+    list(_in_order(renumber, range(workers), workers))
+    at = np.cumsum([len(part.text) for part in parts])
+    starts = [[0], *(part.starts[1:] + end - len(part.text) for part, end in zip(parts, at, strict=True))]
+    text, counts, first = (np.concatenate([part[i] for part in parts]) for i in (0, 2, 3))
+    return _Words(text, np.concatenate(starts), counts, first), numbers
 
 
 def _in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
@@ -545,7 +647,7 @@ def _in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> I
         try:
             for item, thread in zip(items, itertools.cycle(threads), strict=False):
                 pending.append(thread.submit(function, item))
-                if len(pending) > workers:
+                if len(pending) > 2 * workers:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()

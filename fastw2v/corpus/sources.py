@@ -14,11 +14,15 @@ import itertools
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from fastw2v.corpus.columns import is_missing
 from fastw2v.corpus.signatures import what_is_not_text
@@ -29,6 +33,7 @@ from fastw2v.utils.quote import quote, shorten
 
 __all__ = [
     "Errors",
+    "FileBlock",
     "Source",
     "Sources",
     "TextBlock",
@@ -58,6 +63,8 @@ _COMPRESSED = (".gz", ".bz2", ".xz", ".lzma", ".zst")
 """Suffixes of files whose uncompressed size is unknown. Compression is recognised by content, so this is a guess."""
 _LONGEST_NAME = 200
 """Number of characters of a path that messages show."""
+_SEARCH_BYTES = 1 << 12
+"""Number of bytes that are searched at a time for the white space at which a file is cut."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,134 @@ class TextBlock:
     data: bytes
     name: str
     position: int
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of text.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.sources import PADDING, TextBlock
+        >>> TextBlock(b"the cat" + PADDING, "menu.txt", position=0).size
+        7
+        """
+        return len(self.data) - len(PADDING)
+
+    def characters(self, room: Callable[[int], np.ndarray]) -> np.ndarray:
+        """Return the text, followed by `PADDING`, as an array.
+
+        Parameters
+        ----------
+        room : callable
+            Not used, because the text is in memory.
+
+        Returns
+        -------
+        uint8 array
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.sources import PADDING, TextBlock
+        >>> TextBlock(b"the cat" + PADDING, "menu.txt", position=0).characters(np.zeros)[:3]
+        array([116, 104, 101], dtype=uint8)
+        """
+        return np.frombuffer(self.data, np.uint8)
+
+
+@dataclass(frozen=True)
+class FileBlock:
+    """A part of a file that does not begin or end within a word, and that any thread can read.
+
+    Attributes
+    ----------
+    file : _SharedFile
+    name : str
+        Name of the file in messages.
+    position : int
+        Offset of the first byte of the block in the file.
+    size : int
+        Number of bytes.
+    """
+
+    file: _SharedFile
+    name: str
+    position: int
+    size: int
+
+    @property
+    def data(self) -> bytes:
+        """The text, followed by `PADDING`; it is read each time.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from fastw2v.corpus.sources import read_blocks
+        >>> _ = Path("corpus.txt").write_text("the cat sat", encoding="utf-8")
+        >>> next(read_blocks([Path("corpus.txt")])).data.rstrip()
+        b'the cat'
+        """
+        return self.characters(lambda n: np.empty(n, np.uint8)).tobytes()
+
+    def characters(self, room: Callable[[int], np.ndarray]) -> np.ndarray:
+        """Read the text, and return it as an array, followed by `PADDING`.
+
+        Parameters
+        ----------
+        room : callable
+            Function that returns a uint8 array of a given size.
+
+        Returns
+        -------
+        uint8 array
+            The array that `room` returned.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read, or has become shorter.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from fastw2v.corpus.sources import read_blocks
+        >>> _ = Path("corpus.txt").write_text("the cat sat", encoding="utf-8")
+        >>> block = next(read_blocks([Path("corpus.txt")]))
+        >>> block.characters(lambda n: np.empty(n, np.uint8))[:3]
+        array([116, 104, 101], dtype=uint8)
+        """
+        array = room(self.size + len(PADDING))
+        if self.file.read(self.position, memoryview(array)[: self.size]) < self.size:
+            raise _cut_short(self.name, self.position + self.size, self.file.size())
+        array[self.size :] = np.frombuffer(PADDING, np.uint8)
+        return array
+
+
+class _SharedFile:
+    """An open file that several threads read; it is closed when the last of its blocks is gone."""
+
+    def __init__(self, file: Any) -> None:
+        self._file: Any = open(os.dup(file.fileno()), "rb", buffering=0)  # noqa: PTH123, SIM115
+        self._lock = threading.Lock()
+        weakref.finalize(self, self._file.close)
+
+    def size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
+
+    def read(self, position: int, view: memoryview) -> int:
+        """Read bytes from a position on, and return their number, which is smaller at the end of the file."""
+        done = 0
+        while done < len(view) and (n := self._read_some(position + done, view[done:])):
+            done += n
+        return done
+
+    def _read_some(self, position: int, view: memoryview) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [view], position)
+        with self._lock:  # Windows has only one position for all threads
+            self._file.seek(position)
+            return int(self._file.readinto(view))
 
 
 def expand_source(source: Source) -> Sources:
@@ -166,7 +301,9 @@ def expand_source(source: Source) -> Sources:
     return Sources(found)
 
 
-def read_blocks(paths: Iterable[Path], encoding: str = "utf-8", errors: Errors = "strict") -> Iterator[TextBlock]:
+def read_blocks(
+    paths: Iterable[Path], encoding: str = "utf-8", errors: Errors = "strict"
+) -> Iterator[TextBlock | FileBlock]:
     r"""Yield the text of files as UTF-8, in blocks that end at white space; each file is opened once.
 
     Parameters
@@ -181,7 +318,8 @@ def read_blocks(paths: Iterable[Path], encoding: str = "utf-8", errors: Errors =
 
     Yields
     ------
-    TextBlock
+    TextBlock or FileBlock
+        The content of plain files in UTF-8 is not read yet, so that several threads can read it.
 
     Raises
     ------
@@ -208,13 +346,16 @@ def read_blocks(paths: Iterable[Path], encoding: str = "utf-8", errors: Errors =
         name = "standard input" if path == STDIN else shorten(str(path), _LONGEST_NAME)
         with _opened(path) as file:
             size = 0 if path == STDIN else os.fstat(file.fileno()).st_size  # 0 for a pipe, too
+            if size:
+                head = file.read(SIGNATURE_BYTES)
+                file.seek(0)
+                if not compression_of(head) and _encoding_of(head, encoding, name) == "utf-8":
+                    yield from _blocks_of_file(_SharedFile(file), size, name)
+                    continue
             pieces = read_decompressed(file, name, BLOCK_BYTES)
             yield from _blocks_of_text(_as_utf8(pieces, encoding, errors, name), name)
             if size and file.tell() < size:
-                raise OSError(
-                    f"{name} was cut short while it was read, from {size:,} to {file.tell():,} bytes; read it again "
-                    "when it is complete"
-                )
+                raise _cut_short(name, size, file.tell())
 
 
 def text_size(paths: Iterable[Path]) -> int | None:
@@ -474,11 +615,14 @@ def _opened(path: Path) -> AbstractContextManager[Any]:
     return nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb")
 
 
-def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) -> Iterator[bytes]:
-    """Convert the pieces of a file to UTF-8; raise ValueError if they are not text."""
-    first = next(pieces, b"")
-    while len(first) < 4 and (more := next(pieces, b"")):  # a mark has up to four bytes
-        first += more
+def _cut_short(name: str, size: int, now: int) -> OSError:
+    return OSError(
+        f"{name} was cut short while it was read, from {size:,} to {now:,} bytes; read it again when it is complete"
+    )
+
+
+def _encoding_of(first: bytes, encoding: str, name: str) -> str:
+    """Return the encoding of a text with these first bytes; raise ValueError if they are not text."""
     encoding = encoding_of_mark(first) or encoding
     if kind := compression_of(first):
         raise ValueError(
@@ -486,15 +630,26 @@ def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) 
         )
     if problem := what_is_not_text(first):
         raise ValueError(f"{name} {problem}")
-    if check_encoding(encoding) in ("utf-8", "utf-8-sig"):
-        sample = first[:SIGNATURE_BYTES]
-        if sample.count(0) > len(sample) // 8 and (guess := guess_encoding(sample)):
-            raise ValueError(f"{name} is not UTF-8. {_proposal(sample, guess)}. In UTF-8 text, remove null characters")
-        if len(sample) >= MIN_BINARY_BYTES and sample.count(0) > len(sample) // 3:
-            raise ValueError(
-                f"{name} is not UTF-8 text: more than a third of its first {len(sample)} bytes are null. Check that "
-                "the file is text, and read it with the encoding of the text"
-            )
+    if check_encoding(encoding) not in ("utf-8", "utf-8-sig"):
+        return encoding
+    sample = first[:SIGNATURE_BYTES]
+    if sample.count(0) > len(sample) // 8 and (guess := guess_encoding(sample)):
+        raise ValueError(f"{name} is not UTF-8. {_proposal(sample, guess)}. In UTF-8 text, remove null characters")
+    if len(sample) >= MIN_BINARY_BYTES and sample.count(0) > len(sample) // 3:
+        raise ValueError(
+            f"{name} is not UTF-8 text: more than a third of its first {len(sample)} bytes are null. Check that "
+            "the file is text, and read it with the encoding of the text"
+        )
+    return "utf-8"
+
+
+def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) -> Iterator[bytes]:
+    """Convert the pieces of a file to UTF-8; raise ValueError if they are not text."""
+    first = next(pieces, b"")
+    while len(first) < 4 and (more := next(pieces, b"")):  # a mark has up to four bytes
+        first += more
+    encoding = _encoding_of(first, encoding, name)
+    if encoding == "utf-8":
         yield first
         yield from pieces
         return
@@ -529,6 +684,48 @@ def _proposal(data: bytes, encoding: str) -> str:
     )
 
 
+def _blocks_of_file(file: _SharedFile, size: int, name: str) -> Iterator[TextBlock | FileBlock]:
+    start = searched = len(codecs.BOM_UTF8) * (_bytes_of(file, 0, len(codecs.BOM_UTF8)) == codecs.BOM_UTF8)
+    while (end := file.size()) > searched and end >= size:  # the file may become longer
+        stop = min((searched // BLOCK_BYTES + 1) * BLOCK_BYTES, end)
+        if cut := _last_white_space(file, searched, stop):
+            yield FileBlock(file, name, start, cut - start)
+            start = cut
+        elif stop - start > LONGEST_WORD:
+            raise _no_white_space(name, stop - start, start)
+        searched = stop
+    if end < size:
+        raise _cut_short(name, size, end)
+    yield TextBlock(_bytes_of(file, start, end) + b"\n" + PADDING, name, start)
+
+
+def _last_white_space(file: _SharedFile, start: int, stop: int) -> int:
+    """Return the position after the last white space in a part of a file, or 0 if there is none."""
+    while stop > start:
+        begin = max(start, stop - _SEARCH_BYTES)
+        if cut := _cut_position(_bytes_of(file, begin, stop)):
+            return begin + cut
+        stop = begin
+    return 0
+
+
+def _bytes_of(file: _SharedFile, start: int, stop: int) -> bytes:
+    data = bytearray(stop - start)
+    del data[file.read(start, memoryview(data)) :]
+    return bytes(data)
+
+
+def _cut_position(data: bytes) -> int:
+    """Return the position after the last ASCII white space, which is never part of a multi-byte UTF-8 character."""
+    return 1 + max(data.rfind(b" "), data.rfind(b"\n"), data.rfind(b"\t"))
+
+
+def _no_white_space(name: str, n: int, position: int) -> ValueError:
+    return ValueError(
+        f"{name}: there is no white space in the {n} bytes that start at byte {position}; check that the file is text"
+    )
+
+
 def _blocks_of_text(pieces: Iterator[bytes], name: str) -> Iterator[TextBlock]:
     position = 0
     rest = b""
@@ -536,9 +733,7 @@ def _blocks_of_text(pieces: Iterator[bytes], name: str) -> Iterator[TextBlock]:
         if position == 0 and not rest and block.startswith(codecs.BOM_UTF8):
             block = block[len(codecs.BOM_UTF8) :]
             position = len(codecs.BOM_UTF8)
-        # ASCII white space is never part of a multi-byte UTF-8 character, so the text can be cut after white space.
-        cut = 1 + max(block.rfind(b" "), block.rfind(b"\n"), block.rfind(b"\t"))
-        if cut:
+        if cut := _cut_position(block):
             with memoryview(block) as view:
                 yield TextBlock(b"".join((rest, view[:cut], PADDING)), name, position)
             position += len(rest) + cut
@@ -546,8 +741,5 @@ def _blocks_of_text(pieces: Iterator[bytes], name: str) -> Iterator[TextBlock]:
         else:
             rest += block
             if len(rest) > LONGEST_WORD:
-                raise ValueError(
-                    f"{name}: there is no white space in the {len(rest)} bytes that start at byte {position}; check "
-                    "that the file is text"
-                )
+                raise _no_white_space(name, len(rest), position)
     yield TextBlock(rest + b"\n" + PADDING, name, position)

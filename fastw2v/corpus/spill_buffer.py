@@ -1,4 +1,9 @@
-"""A buffer of integers that is moved to disk when it becomes large."""
+"""Buffers of integers that move to a temporary file when they become large.
+
+Provisional ids are written to a stack from the first block of a text to the last, and read from the last to the first.
+Their file becomes shorter as they are read, while the array of final ids is filled from its end. A text therefore never
+needs temporary space for both.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +11,50 @@ import errno
 import mmap
 import tempfile
 import weakref
-from collections import deque
 from typing import IO, Any
 
 import numpy as np
 
-__all__ = ["SpillBuffer"]
+__all__ = ["ReversedBuffer", "SpillStack"]
 
 IN_MEMORY = 1 << 25
 """Maximum number of bytes in memory; a larger buffer is stored in an unnamed temporary file."""
 
 
-class SpillBuffer:
-    """A buffer of blocks of integers, in memory or in a temporary file that is removed with the buffer.
-
-    Use the buffer in two phases. First append all blocks. Then call `rewind`, take the blocks out in the same order and
-    append their replacements. Finally, `array` returns the replacements. The replacements overwrite blocks in the file,
-    so their total size must never exceed the total size of the blocks taken so far.
+class SpillStack:
+    """A stack of blocks of integers, in memory or in a temporary file that is removed with the stack.
 
     Parameters
     ----------
     dtype : dtype
         Type of the integers.
+    n_stacks : int
+        Number of stacks that share `IN_MEMORY`.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from fastw2v.corpus.spill_buffer import SpillBuffer
-    >>> buffer = SpillBuffer(np.int32)
-    >>> buffer.append(np.array([1, 2, 3]))
-    >>> buffer.append(np.array([4, 5]))
-    >>> buffer.rewind(5)
-    >>> for n in (3, 2):
-    ...     buffer.append(10 * buffer.take(n))
-    >>> buffer.array().tolist()
-    [10, 20, 30, 40, 50]
+    >>> from fastw2v.corpus.spill_buffer import SpillStack
+    >>> stack = SpillStack(np.int32)
+    >>> stack.push(np.array([1, 2, 3]))
+    >>> stack.push(np.array([4, 5]))
+    >>> stack.pop().tolist(), stack.pop().tolist()
+    ([4, 5], [1, 2, 3])
     """
 
-    def __init__(self, dtype: Any) -> None:
+    def __init__(self, dtype: Any, n_stacks: int = 1) -> None:
         self.dtype = np.dtype(dtype)
-        self._blocks: deque[np.ndarray] = deque()
-        self._array: np.ndarray | None = None
+        self._in_memory = IN_MEMORY // n_stacks
+        self._sizes: list[int] = []
+        self._blocks: list[np.ndarray] = []
+        self._bytes = 0
         self._file: IO[bytes] | None = None
-        self._read = self._written = 0
 
-    def append(self, values: np.ndarray) -> None:
-        """Append a block in the first phase, or a replacement after `rewind`.
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def push(self, values: np.ndarray) -> None:
+        """Add a copy of a block to the top of the stack.
 
         Raises
         ------
@@ -61,59 +64,26 @@ class SpillBuffer:
         Examples
         --------
         >>> import numpy as np
-        >>> from fastw2v.corpus.spill_buffer import SpillBuffer
-        >>> buffer = SpillBuffer(np.int32)
-        >>> buffer.append(np.array([1, 2, 3]))
-        >>> buffer.rewind(3)
-        >>> buffer.take(3).tolist()
-        [1, 2, 3]
+        >>> from fastw2v.corpus.spill_buffer import SpillStack
+        >>> stack = SpillStack(np.int32)
+        >>> stack.push(np.array([1, 2, 3]))
+        >>> len(stack)
+        1
         """
-        block = np.ascontiguousarray(values, dtype=self.dtype)
-        self._written += block.nbytes
-        if self._array is not None:
-            end = self._written // self.dtype.itemsize
-            self._array[end - len(block) : end] = block
+        self._sizes.append(len(values))
+        self._bytes += len(values) * self.dtype.itemsize
+        if self._file is None and self._bytes <= self._in_memory:
+            self._blocks.append(np.array(values, dtype=self.dtype))
             return
-        if self._file is None and self._written <= IN_MEMORY:
-            self._blocks.append(block)
-            return
-        try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="fastw2v-", buffering=0)  # noqa: SIM115
-                weakref.finalize(self, self._file.close)
-                while self._blocks:
-                    _write_all(self._file, self._blocks.popleft())
-            self._file.seek(self._written - block.nbytes)
-            _write_all(self._file, block)
-        except OSError as error:
-            raise _explained(error) from error
-
-    def rewind(self, n: int) -> None:
-        """Start the second phase, in which blocks are taken out and replaced.
-
-        Parameters
-        ----------
-        n : int
-            Maximum total number of values in the replacements.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from fastw2v.corpus.spill_buffer import SpillBuffer
-        >>> buffer = SpillBuffer(np.int32)
-        >>> buffer.append(np.array([1, -1, 2]))
-        >>> buffer.rewind(2)
-        >>> block = buffer.take(3)
-        >>> buffer.append(block[block > 0])
-        >>> buffer.array().tolist()
-        [1, 2]
-        """
         if self._file is None:
-            self._array = np.empty(n, self.dtype)
-        self._read = self._written = 0
+            self._file = _temporary_file(self)
+            for block in self._blocks:
+                _write(self._file, block)
+            self._blocks.clear()
+        _write(self._file, np.ascontiguousarray(values, dtype=self.dtype))
 
-    def take(self, n: int) -> np.ndarray:
-        """Return the next block; `n` must be the number of values in the block.
+    def pop(self) -> np.ndarray:
+        """Remove the block at the top of the stack and return it.
 
         Raises
         ------
@@ -123,54 +93,123 @@ class SpillBuffer:
         Examples
         --------
         >>> import numpy as np
-        >>> from fastw2v.corpus.spill_buffer import SpillBuffer
-        >>> buffer = SpillBuffer(np.int32)
-        >>> buffer.append(np.array([1, 2, 3]))
-        >>> buffer.append(np.array([4, 5]))
-        >>> buffer.rewind(5)
-        >>> buffer.take(3).tolist(), buffer.take(2).tolist()
-        ([1, 2, 3], [4, 5])
+        >>> from fastw2v.corpus.spill_buffer import SpillStack
+        >>> stack = SpillStack(np.int32)
+        >>> stack.push(np.array([1, 2, 3]))
+        >>> stack.pop().tolist()
+        [1, 2, 3]
         """
+        size = self._sizes.pop()
         if self._file is None:
-            return self._blocks.popleft()
-        block = np.empty(n, self.dtype)
-        self._file.seek(self._read)
-        view = memoryview(block).cast("B") if n else memoryview(b"")
+            return self._blocks.pop()
+        block = np.empty(size, self.dtype)
+        self._bytes -= block.nbytes
+        self._file.seek(self._bytes)
+        view = _view(block)
         while len(view):
             got = self._file.readinto(view)  # type: ignore[attr-defined]  # the file is unbuffered, so it has readinto
             if not got:
                 raise OSError(errno.EIO, f"a temporary file in {tempfile.gettempdir()} was truncated")
             view = view[got:]
-        self._read += block.nbytes
+        self._file.truncate(self._bytes)
         return block
 
-    def array(self) -> np.ndarray:
-        """Return all values appended since `rewind`; no values may be appended afterwards.
+
+class ReversedBuffer:
+    """An array that is filled from its end, in memory or in a temporary file that is removed with the buffer.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Type of the values.
+    n : int
+        Maximum number of values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.spill_buffer import ReversedBuffer
+    >>> buffer = ReversedBuffer(np.int32, 6)
+    >>> buffer.prepend(np.array([4, 5]))
+    >>> buffer.prepend(np.array([1, 2, 3]))
+    >>> buffer.array().tolist()
+    [1, 2, 3, 4, 5]
+    """
+
+    def __init__(self, dtype: Any, n: int) -> None:
+        self.dtype = np.dtype(dtype)
+        self._n = self._start = n
+        self._array: np.ndarray | None = None
+        self._file: IO[bytes] | None = None
+        if n * self.dtype.itemsize <= IN_MEMORY:
+            self._array = np.empty(n, self.dtype)
+        else:
+            self._file = _temporary_file(self)
+
+    def prepend(self, values: np.ndarray) -> None:
+        """Add values before those that were added earlier.
+
+        Raises
+        ------
+        OSError
+            If the temporary file cannot be written.
 
         Examples
         --------
         >>> import numpy as np
-        >>> from fastw2v.corpus.spill_buffer import SpillBuffer
-        >>> buffer = SpillBuffer(np.int32)
-        >>> buffer.append(np.array([1, 2, 3]))
-        >>> buffer.rewind(3)
-        >>> buffer.append(buffer.take(3) + 100)
+        >>> from fastw2v.corpus.spill_buffer import ReversedBuffer
+        >>> buffer = ReversedBuffer(np.int32, 3)
+        >>> buffer.prepend(np.array([1, 2, 3]))
         >>> buffer.array().tolist()
-        [101, 102, 103]
+        [1, 2, 3]
+        """
+        stop, self._start = self._start, self._start - len(values)
+        if self._array is not None:
+            self._array[self._start : stop] = values
+        elif self._file is not None and len(values):
+            self._file.seek(self._start * self.dtype.itemsize)
+            _write(self._file, np.ascontiguousarray(values, dtype=self.dtype))
+
+    def array(self) -> np.ndarray:
+        """Return all values; no values may be added afterwards.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.spill_buffer import ReversedBuffer
+        >>> ReversedBuffer(np.int32, 3).array().tolist()
+        []
         """
         if self._array is not None:
-            return self._array[: self._written // self.dtype.itemsize]
-        if self._file is None or self._written == 0:
+            return self._array[self._start :]
+        if self._file is None or self._start == self._n:
             return np.zeros(0, self.dtype)
         # Copy on write makes the array writable. Nothing is copied as long as the array is only read.
-        mapped = mmap.mmap(self._file.fileno(), self._written, access=mmap.ACCESS_COPY)
-        return np.frombuffer(mapped, dtype=self.dtype)
+        mapped = mmap.mmap(self._file.fileno(), self._n * self.dtype.itemsize, access=mmap.ACCESS_COPY)
+        return np.frombuffer(mapped, dtype=self.dtype)[self._start :]
 
 
-def _write_all(file: IO[bytes], block: np.ndarray) -> None:
-    view = memoryview(block).cast("B") if block.size else memoryview(b"")
-    while len(view):
-        view = view[file.write(view) :]
+def _temporary_file(owner: Any) -> IO[bytes]:
+    """Return an unnamed temporary file, which is removed with its owner."""
+    try:
+        file = tempfile.TemporaryFile(prefix="fastw2v-", buffering=0)
+    except OSError as error:
+        raise _explained(error) from error
+    weakref.finalize(owner, file.close)
+    return file
+
+
+def _write(file: IO[bytes], block: np.ndarray) -> None:
+    view = _view(block)
+    try:
+        while len(view):
+            view = view[file.write(view) :]
+    except OSError as error:
+        raise _explained(error) from error
+
+
+def _view(block: np.ndarray) -> memoryview:
+    return memoryview(block).cast("B") if block.size else memoryview(b"")
 
 
 def _explained(error: OSError) -> OSError:

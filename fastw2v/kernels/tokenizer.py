@@ -12,8 +12,10 @@ half a cache line:
 Nearly all words of a text have at most 16 bytes, so they are compared and counted without reading memory outside the
 slot. For longer words, the hash replaces the second eight bytes, and words with equal slots are compared byte by byte.
 
-The words of a table are stored consecutively, each followed by a line feed, so together they form a text. Two tables
-are merged by tokenizing the text of one table into the other.
+The words of a table are stored consecutively, each followed by a line feed, so together they form a text.
+
+The highest bits of the hash give the slot. The words whose hashes begin with the same bits therefore occupy a range of
+slots. The tables of several threads are merged range by range, so that several threads can merge at the same time.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -312,6 +314,14 @@ def tokenize(
     return True
 
 
+@njit
+def _hash_of_slot(slots: Any, at: Any) -> Any:
+    length = slots[SLOT * at + _ENTRY] >> np.uint64(32) & np.uint64(31)
+    if length <= _IN_SLOT:
+        return _hash(slots[SLOT * at + _HEAD], slots[SLOT * at + _SECOND], length)
+    return slots[SLOT * at + _SECOND]
+
+
 @compiled
 def copy_slots(slots: Any, larger: Any) -> None:
     """Copy the slots of a table to a larger table.
@@ -339,19 +349,14 @@ def copy_slots(slots: Any, larger: Any) -> None:
     """
     mask = len(larger) // SLOT - 1
     shift = _slot_shift(larger)
-    for old in range(0, len(slots), SLOT):
-        entry = slots[old + _ENTRY]
-        if entry == 0:
+    for old in range(len(slots) // SLOT):
+        if slots[SLOT * old + _ENTRY] == 0:
             continue
-        length = entry >> np.uint64(32) & np.uint64(31)
-        hashed = slots[old + _SECOND]
-        if length <= _IN_SLOT:
-            hashed = _hash(slots[old + _HEAD], hashed, length)
-        at = np.int64(hashed >> shift)
+        at = np.int64(_hash_of_slot(slots, old) >> shift)
         while larger[SLOT * at + _ENTRY] != 0:
             at = (at + 1) & mask
         for j in range(SLOT):
-            larger[SLOT * at + j] = slots[old + j]
+            larger[SLOT * at + j] = slots[SLOT * old + j]
 
 
 @compiled
@@ -382,3 +387,334 @@ def counts_of(slots: Any, counts: Any) -> None:
         entry = slots[at + _ENTRY]
         if entry != 0:
             counts[np.int64(entry & np.uint64(0xFFFFFFFF)) - 1] = slots[at + _COUNT]
+
+
+@compiled
+def set_counts(slots: Any, counts: Any) -> None:
+    """Set the count of each word to ``counts[id]``.
+
+    Parameters
+    ----------
+    slots : uint64 array
+        See `tokenize`.
+    counts : int64 array, shape (n_words,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.indexer import WordTable
+    >>> from fastw2v.corpus.sources import PADDING
+    >>> from fastw2v.kernels.tokenizer import set_counts
+    >>> table = WordTable()
+    >>> _ = table.add(b"the cat" + PADDING, base=0)
+    >>> set_counts(table.slots, np.array([20, 10]))
+    >>> table.counts().tolist()
+    [20, 10]
+    """
+    for at in range(0, len(slots), SLOT):
+        entry = slots[at + _ENTRY]
+        if entry != 0:
+            slots[at + _COUNT] = counts[np.int64(entry & np.uint64(0xFFFFFFFF)) - 1]
+
+
+@compiled
+def count_part(slots: Any, part: Any, n_parts: Any) -> Any:
+    """Return an upper bound of the number of words in a part of a table.
+
+    Parameters
+    ----------
+    slots : uint64 array
+        See `tokenize`.
+    part, n_parts : int
+        The part, and the number of parts, a power of two that is not greater than the number of slots. A part has the
+        words whose slots would be in one range of equal length if no two words had the same slot.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.indexer import WordTable
+    >>> from fastw2v.corpus.sources import PADDING
+    >>> from fastw2v.kernels.tokenizer import count_part
+    >>> table = WordTable()
+    >>> _ = table.add(b"the cat and the dog" + PADDING, base=0)
+    >>> count_part(table.slots, 0, 1)
+    4
+    """
+    size = len(slots) // SLOT
+    stop = (part + 1) * (size // n_parts)
+    at = stop - size // n_parts
+    n = 0
+    while at < stop or slots[SLOT * (at & (size - 1)) + _ENTRY] != 0:
+        n += slots[SLOT * (at & (size - 1)) + _ENTRY] != 0
+        at += 1
+        if at == stop - size // n_parts + size:
+            break
+    return n
+
+
+@compiled
+def merge_part(
+    slots: Any,
+    text: Any,
+    starts: Any,
+    first: Any,
+    part: Any,
+    n_parts: Any,
+    merged_slots: Any,
+    merged_text: Any,
+    merged_starts: Any,
+    merged_first: Any,
+    ids: Any,
+    state: Any,
+) -> Any:
+    """Add the words in a part of a table to another table, with their counts and the positions of their first use.
+
+    If the text of the other table becomes full, the function stops. Enlarge it and call the function again with the
+    same state to continue.
+
+    Parameters
+    ----------
+    slots, text, starts, first : array
+        The table, see `tokenize`.
+    part, n_parts : int
+        See `count_part`.
+    merged_slots, merged_text, merged_starts, merged_first : array
+        The other table. It must have room for all words of the part. The bits of the hash that the words of a part have
+        in common do not count for the slot.
+    ids : int32 array, shape (n_words,)
+        Receives the id in the other table of each word in the part.
+    state : int64 array, shape (5,)
+        Number of slots of the part that are done, and the state of the other table, see `tokenize`. Updated in place.
+
+    Returns
+    -------
+    bool
+        True if all words have been added, False if the text is full.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.indexer import WordTable
+    >>> from fastw2v.corpus.sources import PADDING
+    >>> from fastw2v.kernels.tokenizer import POSITION, merge_part
+    >>> merged = WordTable()
+    >>> for data in (b"the cat", b"a cat"):
+    ...     table, ids = WordTable(), np.zeros(2, np.int32)
+    ...     _ = table.add(data + PADDING, base=0)
+    ...     merged.state[POSITION] = 0
+    ...     _ = merge_part(
+    ...         table.slots, table.text, table.starts, table.first, 0, 1,
+    ...         merged.slots, merged.text, merged.starts, merged.first, ids, merged.state,
+    ...     )
+    >>> words = merged.as_text().split()
+    >>> [words[i] for i in ids], merged.counts()[ids].tolist()  # a, cat
+    ([b'a', b'cat'], [1, 2])
+    """
+    size = len(slots) // SLOT
+    begin = part * (size // n_parts)
+    end = begin + size // n_parts
+    shift = _slot_shift(slots)
+    common = np.uint64(_count_trailing_zeros(np.uint64(n_parts)))
+    merged_shift = _slot_shift(merged_slots)
+    merged_mask = len(merged_slots) // SLOT - 1
+    words, used = state[WORDS], state[BYTES]
+    for i in range(state[POSITION], size):
+        at = (begin + i) & (size - 1)
+        entry = slots[SLOT * at + _ENTRY]
+        if entry == 0:
+            if begin + i >= end:
+                break
+            continue
+        hashed = _hash_of_slot(slots, at)
+        home = np.int64(hashed >> shift)
+        if home < begin or home >= end:
+            continue
+        word = np.int64(entry & np.uint64(0xFFFFFFFF)) - 1
+        tag = entry >> np.uint64(32)
+        length = starts[word + 1] - 1 - starts[word]
+        to = np.int64(hashed << common >> merged_shift)
+        while True:
+            other = merged_slots[SLOT * to + _ENTRY]
+            own = np.int64(other & np.uint64(0xFFFFFFFF)) - 1
+            if own < 0 or (
+                other >> np.uint64(32) == tag
+                and merged_slots[SLOT * to + _HEAD] == slots[SLOT * at + _HEAD]
+                and merged_slots[SLOT * to + _SECOND] == slots[SLOT * at + _SECOND]
+                and (
+                    length <= _IN_SLOT
+                    or _equal(merged_text, merged_starts[own], merged_starts[own + 1] - 1, text, starts[word], length)
+                )
+            ):
+                break
+            to = (to + 1) & merged_mask
+        if own < 0:
+            if used + length + 1 > len(merged_text):
+                state[POSITION], state[WORDS], state[BYTES] = i, words, used
+                return False
+            own = words
+            merged_slots[SLOT * to + _HEAD] = slots[SLOT * at + _HEAD]
+            merged_slots[SLOT * to + _SECOND] = slots[SLOT * at + _SECOND]
+            merged_slots[SLOT * to + _ENTRY] = tag << np.uint64(32) | np.uint64(own + 1)
+            for j in range(length + 1):
+                merged_text[used + j] = text[starts[word] + j]
+            used += length + 1
+            words += 1
+            merged_starts[words] = used
+            merged_first[own] = first[word]
+        merged_slots[SLOT * to + _COUNT] += slots[SLOT * at + _COUNT]
+        merged_first[own] = min(merged_first[own], first[word])
+        ids[word] = own
+    state[WORDS], state[BYTES] = words, used
+    return True
+
+
+@compiled
+def add_part_starts(slots: Any, ids: Any, part_starts: Any) -> None:
+    """Add the number of words in all earlier parts to each id that `merge_part` returned.
+
+    Parameters
+    ----------
+    slots : uint64 array
+        The table, see `tokenize`.
+    ids : int32 array, shape (n_words,)
+        Id of each word in its part. Updated in place.
+    part_starts : int64 array, shape (n_parts,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.indexer import WordTable
+    >>> from fastw2v.corpus.sources import PADDING
+    >>> from fastw2v.kernels.tokenizer import add_part_starts
+    >>> table, ids = WordTable(), np.array([0, 0], np.int32)
+    >>> _ = table.add(b"the cat" + PADDING, base=0)
+    >>> add_part_starts(table.slots, ids, np.array([10, 20]))
+    >>> sorted(ids.tolist())
+    [10, 20]
+    """
+    size = len(slots) // SLOT
+    shift = _slot_shift(slots)
+    slots_of_part = size // len(part_starts)
+    for at in range(size):
+        entry = slots[SLOT * at + _ENTRY]
+        if entry != 0:
+            part = np.int64(_hash_of_slot(slots, at) >> shift) // slots_of_part
+            ids[np.int64(entry & np.uint64(0xFFFFFFFF)) - 1] += part_starts[part]
+
+
+@compiled
+def gather_words(text: Any, starts: Any, words: Any) -> Any:
+    r"""Return the text of some words, each followed by a line feed.
+
+    Parameters
+    ----------
+    text : uint8 array
+    starts : int64 array, shape (n_words + 1,)
+        Word ``w`` and its line feed are ``text[starts[w] : starts[w + 1]]``.
+    words : int64 array
+        The numbers of the words to gather.
+
+    Returns
+    -------
+    uint8 array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.kernels.tokenizer import gather_words
+    >>> text = np.frombuffer(b"the
+cat
+and
+", np.uint8)
+    >>> gather_words(text, np.array([0, 4, 8, 12]), np.array([1, 0])).tobytes()
+    b'cat
+the
+'
+    """
+    n = 0
+    for word in words:
+        n += starts[word + 1] - starts[word]
+    gathered = np.empty(n, np.uint8)
+    at = 0
+    for word in words:
+        for i in range(starts[word], starts[word + 1]):
+            gathered[at] = text[i]
+            at += 1
+    return gathered
+
+
+@compiled
+def replace_ids(ids: Any, breaks: Any, final: Any) -> Any:
+    """Replace provisional ids with final ids, drop words, and drop breaks between which no words are left.
+
+    Parameters
+    ----------
+    ids : int32 array
+        Replaced in place.
+    breaks : int64 array
+        Increasing indices in `ids` at which a line starts. Replaced in place.
+    final : int32 array
+        The final id of each provisional id, or −1 to drop the word.
+
+    Returns
+    -------
+    n_ids, n_breaks : int
+        Numbers of ids and breaks that are left, at the beginning of the arrays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.kernels.tokenizer import replace_ids
+    >>> ids, breaks = np.array([0, 1, 2, 0], np.int32), np.array([1, 2, 3])
+    >>> n, m = replace_ids(ids, breaks, np.array([1, -1, 0], np.int32))
+    >>> ids[:n].tolist(), breaks[:m].tolist()
+    ([1, 0, 1], [1, 2])
+    """
+    n = m = begin = 0
+    for b in range(len(breaks) + 1):
+        end = breaks[b] if b < len(breaks) else len(ids)
+        for t in range(begin, end):
+            word = final[ids[t]]
+            ids[n] = word
+            n += word >= 0
+        if b < len(breaks) and (m == 0 or breaks[m - 1] != n):
+            breaks[m] = n
+            m += 1
+        begin = end
+    return n, m
+
+
+@compiled
+def is_utf8(data: Any, start: Any, stop: Any) -> Any:
+    r"""Return whether a part of an array is valid UTF-8.
+
+    Parameters
+    ----------
+    data : uint8 array
+    start, stop : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.kernels.tokenizer import is_utf8
+    >>> is_utf8(np.frombuffer(b"cafÃ©", np.uint8), 0, 5), is_utf8(np.frombuffer(b"café", np.uint8), 0, 4)
+    (True, False)
+    """
+    i = start
+    while i < stop:
+        lead = data[i]
+        i += 1
+        if lead < 0x80:
+            continue
+        n = 1 if lead < 0xE0 else 2 if lead < 0xF0 else 3
+        if lead < 0xC2 or lead > 0xF4 or i + n > stop:
+            return False
+        # The second byte excludes overlong forms, surrogates and numbers above U+10FFFF.
+        lowest = 0xA0 if lead == 0xE0 else 0x90 if lead == 0xF0 else 0x80
+        highest = 0x9F if lead == 0xED else 0x8F if lead == 0xF4 else 0xBF
+        if data[i] < lowest or data[i] > highest:
+            return False
+        for j in range(i + 1, i + n):
+            if data[j] & 0xC0 != 0x80:
+                return False
+        i += n
+    return True

@@ -53,13 +53,13 @@ def expected(text: str, lower: bool, min_count: int) -> tuple[list[str], list[in
     return ranked, [counts[word] for word in ranked], [sentence for sentence in sentences if sentence]
 
 
-def found(indexed: IndexedText, min_count: int, workers: int) -> tuple[list[str], list[int], list[list[str]]]:
+def found(indexed: IndexedText, min_count: int) -> tuple[list[str], list[int], list[list[str]]]:
     order = np.argsort(-indexed.counts, kind="stable")
     order = order[indexed.counts[order] >= min_count]
     final = np.full(len(indexed.counts), -1, np.int32)
     final[order] = np.arange(len(order), dtype=np.int32)
     words = indexed.words(order)
-    ids, offsets = indexed.encode(final, workers)
+    ids, offsets = indexed.encode(final)
     assert ids.dtype == np.int32
     assert offsets.dtype == np.int64
     assert offsets[0] == 0
@@ -78,7 +78,7 @@ def check(
         for short in ways:
             patch.setattr(indexer, "SHORT_TEXT_BYTES", short)
             indexed = index_text(cut(text.encode(), block), lower=lower, errors="strict", workers=workers)
-            assert found(indexed, min_count, workers) == expected(text, lower, min_count)
+            assert found(indexed, min_count) == expected(text, lower, min_count)
 
 
 @settings(max_examples=150, deadline=None)
