@@ -686,7 +686,7 @@ def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
     words = corpus.vocabulary.words
     if not isinstance(words[0], str):
         return
-    if any_mark := sum(word.startswith("\ufeff") for word in words if not word.isascii()):
+    if any_mark := sum(map(str.startswith, words, itertools.repeat("\ufeff"))):
         log.warning(
             "%s: %d words begin with a byte order mark, probably because files were concatenated; remove the marks "
             "with sed 's/\\xef\\xbb\\xbf//g'",
@@ -695,7 +695,7 @@ def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
         )
     if len(corpus) < SUSPICIOUS_TOKENS:
         return
-    if max(map(len, words)) == 1:
+    if all(len(word) == 1 for word in words):
         log.warning(
             "%s: every word is one character long. If this is not intended, strings may have been passed as token "
             "lists; split them first, for example with line.split()",

@@ -503,9 +503,7 @@ def _enlarged(array: np.ndarray, n: int) -> np.ndarray:
     return enlarged
 
 
-def _index_compiled(
-    blocks: Iterator[TextBlock | FileBlock], lower: bool, errors: Errors, workers: int
-) -> IndexedText:
+def _index_compiled(blocks: Iterator[TextBlock | FileBlock], lower: bool, errors: Errors, workers: int) -> IndexedText:
     tables = [WordTable() for _ in range(workers)]
     stacks = [_Tokens(workers) for _ in range(workers)]
     # Compile the code or load it from the cache before the threads start. Ctrl-C raises an exception in the main

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -62,7 +63,6 @@ class Vocabulary:
     words : list of str, or list of int
         The words in order of id.
     counts : int64 array, shape (V,)
-    word_to_id : dict of str or int to int
 
     Raises
     ------
@@ -96,12 +96,30 @@ class Vocabulary:
         if kind is int:
             self.words = [int(word) for word in self.words]
         self.counts = _checked_counts(counts)
-        self.word_to_id = dict(zip(self.words, range(len(self.words)), strict=True))
         if len(self.counts) != len(self.words):
             raise ValueError(f"{len(self.words)} words but {len(self.counts)} counts; each word needs one count")
         if len(self.word_to_id) != len(self.words):
             twice = next(word for i, word in enumerate(self.words) if self.word_to_id[word] != i)
             raise ValueError(f"word {quote(twice)} occurs twice; words must be distinct")
+
+    @functools.cached_property
+    def word_to_id(self) -> dict[Any, int]:
+        """The id of each word.
+
+        Examples
+        --------
+        >>> from fastw2v import Vocabulary
+        >>> Vocabulary(["the", "cat"], [5, 2]).word_to_id
+        {'the': 0, 'cat': 1}
+        """
+        return dict(zip(self.words, range(len(self.words)), strict=True))
+
+    @classmethod
+    def _of_distinct(cls, words: list[Any], counts: np.ndarray) -> Vocabulary:
+        """Return a vocabulary of the words of a text, which need no checks. Ids are looked up when they are needed."""
+        vocabulary = cls.__new__(cls)
+        vocabulary.words, vocabulary.counts = words, counts
+        return vocabulary
 
     @classmethod
     def from_counts(cls, counts: Mapping[Any, int], min_count: int = 1, max_vocab: int | None = None) -> Vocabulary:
@@ -391,7 +409,7 @@ class WordSelection:
                 "min_count or use more text"
             )
         final[order] = np.arange(len(order), dtype=np.int32)
-        return Vocabulary(text.words(order), text.counts[order]), final
+        return Vocabulary._of_distinct(text.words(order), text.counts[order]), final
 
     def _order(self, counts: np.ndarray, words: list[Any], name: str) -> np.ndarray:
         """Return the indices of the selected words in order of id."""

@@ -9,6 +9,7 @@ import mmap
 import os
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -169,10 +170,12 @@ def _write_array(file: Any, array: np.ndarray, dtype: str) -> int:
     """Write an array, padded to a multiple of 8 bytes, and return the checksum of the array without the padding."""
     step = BLOCK_BYTES // np.dtype(dtype).itemsize
     checksum = 0
-    for i in range(0, len(array), step):
-        data = np.ascontiguousarray(array[i : i + step], dtype=dtype).tobytes()
-        checksum = zlib.crc32(data, checksum)
-        file.write(data)
+    with ThreadPoolExecutor(1) as thread:
+        for i in range(0, len(array), step):
+            data = np.ascontiguousarray(array[i : i + step], dtype=dtype)
+            summed = thread.submit(zlib.crc32, data, checksum)
+            file.write(data)
+            checksum = summed.result()
     length = len(array) * np.dtype(dtype).itemsize
     file.write(bytes(_padded(length) - length))
     return checksum

@@ -518,6 +518,15 @@ def merge_part(
     merged_mask = len(merged_slots) // SLOT - 1
     words, used = state[WORDS], state[BYTES]
     for i in range(state[POSITION], size):
+        # Slots are read in order, but the ids of words in a part are random.
+        soon = slots[SLOT * ((begin + i + 2 * BATCH) & (size - 1)) + _ENTRY] & np.uint64(0xFFFFFFFF)
+        if soon != 0:
+            prefetch(starts, np.int64(soon) - 1)
+            prefetch(first, np.int64(soon) - 1)
+            prefetch(ids, np.int64(soon) - 1)
+        next_word = slots[SLOT * ((begin + i + BATCH) & (size - 1)) + _ENTRY] & np.uint64(0xFFFFFFFF)
+        if next_word != 0:
+            prefetch(text, starts[np.int64(next_word) - 1])
         at = (begin + i) & (size - 1)
         entry = slots[SLOT * at + _ENTRY]
         if entry == 0:
@@ -605,30 +614,30 @@ def add_part_starts(slots: Any, ids: Any, part_starts: Any) -> None:
 def gather_words(text: Any, starts: Any, words: Any) -> Any:
     r"""Return the text of some words, each followed by a line feed.
 
-    Parameters
-    ----------
-    text : uint8 array
-    starts : int64 array, shape (n_words + 1,)
-        Word ``w`` and its line feed are ``text[starts[w] : starts[w + 1]]``.
-    words : int64 array
-        The numbers of the words to gather.
+        Parameters
+        ----------
+        text : uint8 array
+        starts : int64 array, shape (n_words + 1,)
+            Word ``w`` and its line feed are ``text[starts[w] : starts[w + 1]]``.
+        words : int64 array
+            The numbers of the words to gather.
 
-    Returns
-    -------
-    uint8 array
+        Returns
+        -------
+        uint8 array
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastw2v.kernels.tokenizer import gather_words
-    >>> text = np.frombuffer(b"the
-cat
-and
-", np.uint8)
-    >>> gather_words(text, np.array([0, 4, 8, 12]), np.array([1, 0])).tobytes()
-    b'cat
-the
-'
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.kernels.tokenizer import gather_words
+        >>> text = np.frombuffer(b"the
+    cat
+    and
+    ", np.uint8)
+        >>> gather_words(text, np.array([0, 4, 8, 12]), np.array([1, 0])).tobytes()
+        b'cat
+    the
+    '
     """
     n = 0
     for word in words:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import itertools
 import lzma
@@ -119,6 +120,65 @@ def test_more_words_than_the_first_tables_hold(monkeypatch: pytest.MonkeyPatch):
     random = np.random.default_rng(0)
     words = [f"w{i}" for i in random.zipf(1.3, 5000) % 3000] + ["x" * 1000, "y" * 9, "x" * 999 + "y"]
     check("\n".join(" ".join(words[i : i + 7]) for i in range(0, len(words), 7)), 500, min_count=2, workers=3)
+
+
+@compiled
+@pytest.mark.parametrize("lower", [False, True])
+def test_parts_of_any_size_are_merged(monkeypatch: pytest.MonkeyPatch, lower: bool):
+    """Tables of different sizes, parts of few words, words longer than a slot, and texts that outgrow their room."""
+    monkeypatch.setattr(indexer.WordTable.__init__, "__defaults__", (4, 8))
+    random = np.random.default_rng(1)
+    words = [f"{'Wx'[i % 2]}{i}" + "é" * (i % 23) for i in random.zipf(1.2, 6000) % 2500]
+    text = "\n".join(" ".join(words[i : i + 7]) for i in range(0, len(words), 7))
+    for size in (1, 100, 1 << 14):
+        monkeypatch.setattr(indexer, "PART_WORDS", size)
+        for workers in (2, 3, 5):
+            check(text, 700, lower=lower, workers=workers)
+
+
+@compiled
+def test_each_part_of_a_table_is_a_range_of_slots_that_may_wrap_around():
+    """Every word of a table is in exactly one part, whatever the number of parts, also where runs cross their ends."""
+    from fastw2v.kernels import tokenizer
+
+    for n_words in (1, 7, 100, 128):
+        table = indexer.WordTable(capacity=128)
+        table.add(" ".join(f"word{i}" for i in range(n_words)).encode() + PADDING, 0)
+        for n_parts in (1, 2, 16, 256):
+            ids = np.full(n_words, -1, np.int32)
+            found: list[bytes] = []
+            for part in range(n_parts):
+                merged = indexer.WordTable(256, 1 << 12)
+                at_most = tokenizer.count_part(table.slots, part, n_parts)
+                assert tokenizer.merge_part(
+                    *(table.slots, table.text, table.starts, table.first, part, n_parts),
+                    *(merged.slots, merged.text, merged.starts, merged.first, ids, merged.state),
+                )
+                assert len(merged) <= at_most <= n_words
+                found += merged.as_text().split()
+            assert sorted(found) == sorted(table.as_text().split())
+            assert (ids >= 0).all()
+
+
+@compiled
+def test_utf8_is_checked_as_in_python():
+    from fastw2v.kernels import tokenizer
+
+    @functools.cache
+    def is_valid(data: bytes) -> bool:
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    continuations = [0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF]
+    for lead in range(256):
+        for rest in itertools.product(continuations, repeat=3):
+            data = bytes((lead, *rest))
+            padded = np.frombuffer(b"\x80" + data + b"\x80\x80\x80", np.uint8)
+            for n in range(1, 5):
+                assert tokenizer.is_utf8(padded, 1, 1 + n) == is_valid(data[:n]), data[:n]
 
 
 def test_words_of_a_million_bytes():

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -279,6 +280,47 @@ def test_a_file_that_is_cut_while_it_is_read(tmp_path: Path, monkeypatch: pytest
     with path.open("ab") as file:  # such as a log that another program writes
         file.write(b"the dog ran\n" * 1000)
     assert sum(len(block.data.split()) for block in (first, *blocks)) == 3 * 1100
+
+
+def test_a_block_that_is_cut_off_before_its_thread_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 1 << 10)
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"the cat sat\n" * 1000)
+    blocks = list(read_blocks([path]))
+    os.truncate(path, 5000)
+    assert len(blocks[0].data.split()) == 256
+    with pytest.raises(OSError, match=r"x\.txt was cut short while it was read, from 11,\d\d\d to 5,000 bytes"):
+        blocks[-2].data  # noqa: B018
+
+
+def test_blocks_outlive_the_name_of_their_file_and_then_close_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 1 << 10)
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"the cat sat\n" * 1000)
+    blocks = list(read_blocks([path]))
+    descriptor = blocks[0].file._file.fileno()  # type: ignore[union-attr]
+    if os.name != "nt":  # Windows does not remove open files
+        path.unlink()
+        path.write_bytes(b"another file")
+    assert b"".join(block.data[: -len(PADDING)] for block in blocks) == b"the cat sat\n" * 1000 + b"\n"
+    del blocks
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+@pytest.mark.parametrize("preadv", [True, False])
+def test_threads_read_one_file_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preadv: bool):
+    if not preadv:  # as on Windows
+        monkeypatch.delattr(os, "preadv", raising=False)
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(sources, "_SEARCH_BYTES", 7)
+    path = tmp_path / "x.txt"
+    content = b" ".join(b"%d" % i + b"x" * (i % 30) for i in range(20_000))
+    path.write_bytes(content)
+    blocks = list(read_blocks([path]))
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda block: block.data, blocks))
+    assert b"".join(data[: -len(PADDING)] for data in found) == content + b"\n"
 
 
 def test_lines_of_a_binary_file():
