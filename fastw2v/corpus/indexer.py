@@ -35,7 +35,7 @@ SHORT_TEXT_BYTES = 1 << 23
 DECODE_BATCH = 1 << 16
 """Number of words that are decoded together."""
 PART_WORDS = 1 << 14
-"""Number of words of a part when tables are merged, so that the words merged at a time fit in the second-level cache."""
+"""Number of words of a part when tables are merged, so that a part fits in the second-level cache."""
 _NEVER = np.iinfo(np.int64).max
 """Initial value for the position at which a word first appears, larger than any actual position."""
 

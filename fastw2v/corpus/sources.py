@@ -438,12 +438,12 @@ def blocks_of_lines(lines: Iterable[Any], name: str) -> Iterator[TextBlock]:
     yield TextBlock(("\n".join(block) + "\n").encode() + PADDING, name, 0)
 
 
-def valid_utf8(block: TextBlock, errors: Errors) -> bytes:
+def valid_utf8(block: TextBlock | FileBlock, errors: Errors) -> bytes:
     r"""Return the text of a block, with its padding, as valid UTF-8.
 
     Parameters
     ----------
-    block : TextBlock
+    block : TextBlock or FileBlock
     errors : {"strict", "replace", "ignore"}
         How to handle bytes that are not valid UTF-8: raise an error, replace them with U+FFFD, or drop them.
 
@@ -459,21 +459,22 @@ def valid_utf8(block: TextBlock, errors: Errors) -> bytes:
     >>> valid_utf8(block, "replace").rstrip()
     b'caf\xef\xbf\xbd noir'
     """
-    if block.data.isascii():
-        return block.data
+    data = block.data
+    if data.isascii():
+        return data
     try:
-        block.data.decode()
+        data.decode()
     except UnicodeDecodeError:
-        return decode_block(block, errors).encode()
-    return block.data
+        return decode_block(TextBlock(data, block.name, block.position), errors).encode()
+    return data
 
 
-def decode_block(block: TextBlock, errors: Errors) -> str:
+def decode_block(block: TextBlock | FileBlock, errors: Errors) -> str:
     r"""Return the text of a block, with its padding, as a string.
 
     Parameters
     ----------
-    block : TextBlock
+    block : TextBlock or FileBlock
     errors : {"strict", "replace", "ignore"}
         See `valid_utf8`.
 
@@ -492,15 +493,16 @@ def decode_block(block: TextBlock, errors: Errors) -> str:
     Traceback (most recent call last):
     ValueError: menu.txt is not UTF-8: byte 3 is 0xe9 ...
     """
+    text = block.data
     try:
-        return block.data.decode(errors=errors)
+        return text.decode(errors=errors)
     except UnicodeDecodeError as error:
-        byte = block.data[error.start]
+        byte = text[error.start]
         start = max(0, error.start - SAMPLE_BYTES // 2)
-        data = block.data[1 + block.data.rfind(b"\n", 0, start) :].rstrip()
+        data = text[1 + text.rfind(b"\n", 0, start) :].rstrip()
         guess = guess_encoding(data)
         advice = (
-            _proposal(block.data[block.data.rfind(b"\n", 0, error.start) + 1 :], guess)
+            _proposal(text[text.rfind(b"\n", 0, error.start) + 1 :], guess)
             if guess
             else "Read it with the encoding of the text"
         )

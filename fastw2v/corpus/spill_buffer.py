@@ -192,7 +192,7 @@ class ReversedBuffer:
 def _temporary_file(owner: Any) -> IO[bytes]:
     """Return an unnamed temporary file, which is removed with its owner."""
     try:
-        file = tempfile.TemporaryFile(prefix="fastw2v-", buffering=0)
+        file = tempfile.TemporaryFile(prefix="fastw2v-", buffering=0)  # noqa: SIM115
     except OSError as error:
         raise _explained(error) from error
     weakref.finalize(owner, file.close)

@@ -614,30 +614,25 @@ def add_part_starts(slots: Any, ids: Any, part_starts: Any) -> None:
 def gather_words(text: Any, starts: Any, words: Any) -> Any:
     r"""Return the text of some words, each followed by a line feed.
 
-        Parameters
-        ----------
-        text : uint8 array
-        starts : int64 array, shape (n_words + 1,)
-            Word ``w`` and its line feed are ``text[starts[w] : starts[w + 1]]``.
-        words : int64 array
-            The numbers of the words to gather.
+    Parameters
+    ----------
+    text : uint8 array
+    starts : int64 array, shape (n_words + 1,)
+        Word ``w`` and its line feed are ``text[starts[w] : starts[w + 1]]``.
+    words : int64 array
+        The numbers of the words to gather.
 
-        Returns
-        -------
-        uint8 array
+    Returns
+    -------
+    uint8 array
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from fastw2v.kernels.tokenizer import gather_words
-        >>> text = np.frombuffer(b"the
-    cat
-    and
-    ", np.uint8)
-        >>> gather_words(text, np.array([0, 4, 8, 12]), np.array([1, 0])).tobytes()
-        b'cat
-    the
-    '
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.kernels.tokenizer import gather_words
+    >>> text = np.frombuffer(b"the\ncat\nand\n", np.uint8)
+    >>> gather_words(text, np.array([0, 4, 8, 12]), np.array([1, 0])).tobytes()
+    b'cat\nthe\n'
     """
     n = 0
     for word in words:
@@ -705,7 +700,7 @@ def is_utf8(data: Any, start: Any, stop: Any) -> Any:
     --------
     >>> import numpy as np
     >>> from fastw2v.kernels.tokenizer import is_utf8
-    >>> is_utf8(np.frombuffer(b"cafÃ©", np.uint8), 0, 5), is_utf8(np.frombuffer(b"café", np.uint8), 0, 4)
+    >>> is_utf8(np.frombuffer(b"caf\xc3\xa9", np.uint8), 0, 5), is_utf8(np.frombuffer(b"caf\xe9", np.uint8), 0, 4)
     (True, False)
     """
     i = start

@@ -288,7 +288,7 @@ def test_a_block_that_is_cut_off_before_its_thread_reads_it(tmp_path: Path, monk
     path.write_bytes(b"the cat sat\n" * 1000)
     blocks = list(read_blocks([path]))
     os.truncate(path, 5000)
-    assert len(blocks[0].data.split()) == 256
+    assert blocks[0].data.split()[:3] == [b"the", b"cat", b"sat"]
     with pytest.raises(OSError, match=r"x\.txt was cut short while it was read, from 11,\d\d\d to 5,000 bytes"):
         blocks[-2].data  # noqa: B018
 
