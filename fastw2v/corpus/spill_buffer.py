@@ -15,10 +15,12 @@ from typing import IO, Any
 
 import numpy as np
 
-__all__ = ["ReversedBuffer", "SpillStack"]
+__all__ = ["ReversedBuffer", "SpillStack", "release_pages"]
 
 IN_MEMORY = 1 << 25
 """Maximum number of bytes in memory; a larger buffer is stored in an unnamed temporary file."""
+_PAGES_BYTES = max(1 << 16, mmap.PAGESIZE)
+"""Pages are released in groups of this size, because Linux maps up to 16 pages when one of them is read."""
 
 
 class SpillStack:
@@ -184,9 +186,45 @@ class ReversedBuffer:
             return self._array[self._start :]
         if self._file is None or self._start == self._n:
             return np.zeros(0, self.dtype)
-        # Copy on write makes the array writable. Nothing is copied as long as the array is only read.
-        mapped = mmap.mmap(self._file.fileno(), self._n * self.dtype.itemsize, access=mmap.ACCESS_COPY)
+        mapped = _TemporaryMapping(self._file.fileno(), self._n * self.dtype.itemsize, access=mmap.ACCESS_WRITE)
         return np.frombuffer(mapped, dtype=self.dtype)[self._start :]
+
+
+class _TemporaryMapping(mmap.mmap):
+    """A mapped temporary file. Its pages need not stay in the memory of the process, because the file has them all."""
+
+
+def release_pages(array: np.ndarray) -> None:
+    """Remove an array from the memory of the process if it is part of a mapped temporary file.
+
+    The values do not change. They are read from the file, or from the memory in which the system keeps files, when they
+    are used again. Other arrays stay as they are.
+
+    Parameters
+    ----------
+    array : array
+        An array made by `ReversedBuffer`, or a contiguous part of one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.spill_buffer import ReversedBuffer, release_pages
+    >>> buffer = ReversedBuffer(np.int32, 3)
+    >>> buffer.prepend(np.array([1, 2, 3]))
+    >>> release_pages(buffer.array())
+    >>> buffer.array().tolist()
+    [1, 2, 3]
+    """
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    base = getattr(base, "obj", base)  # NumPy refers to the buffer through a memoryview
+    if not isinstance(base, _TemporaryMapping) or not hasattr(mmap, "MADV_DONTNEED"):  # Windows has no such advice
+        return
+    start = array.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
+    first = start // _PAGES_BYTES * _PAGES_BYTES
+    last = min(-(-(start + array.nbytes) // _PAGES_BYTES) * _PAGES_BYTES, len(base))
+    base.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
 def _temporary_file(owner: Any) -> IO[bytes]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, cbow_grad_scale
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.spill_buffer import release_pages
 from fastw2v.engines.base import REPORT_INTERVAL, ProgressFunction, Tables, TrainingReport
 from fastw2v.engines.staleness import max_rates
 from fastw2v.engines.validation import check_arrays
@@ -204,7 +205,9 @@ def train(
 
     def run(epoch: int, start: int, stop: int, done: int) -> tuple[float, int]:
         of_epoch = sampling._replace(keys=keys[epoch])
-        return kernel(*padded, ids, offsets, start, stop, of_epoch, schedule, report.rate(done - start))
+        totals = kernel(*padded, ids, offsets, start, stop, of_epoch, schedule, report.rate(done - start))
+        release_pages(ids[start:stop])
+        return totals
 
     try:
         _compile(run)

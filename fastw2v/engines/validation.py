@@ -6,9 +6,13 @@ import numpy as np
 
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.spill_buffer import release_pages
 from fastw2v.engines.base import Tables
 
 __all__ = ["check_arrays"]
+
+BLOCK_TOKENS = 1 << 20
+"""Number of ids that are checked at a time, so that those of a long corpus are not all in memory."""
 
 
 def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_memory: bool) -> None:
@@ -63,7 +67,18 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
         )
     if len(ids) == 0:
         raise ValueError("the corpus is empty")
-    if not (ids.min() >= 0 and ids.max() < V):
-        raise ValueError(f"the corpus has ids from {ids.min()} to {ids.max()}; they must lie in 0..{V - 1}")
+    lowest, highest = _id_range(ids)
+    if not (lowest >= 0 and highest < V):
+        raise ValueError(f"the corpus has ids from {lowest} to {highest}; they must lie in 0..{V - 1}")
     if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
         raise ValueError(f"corpus.offsets must not decrease, and must go from 0 to the number of tokens, {len(ids)}")
+
+
+def _id_range(ids: np.ndarray) -> tuple[int, int]:
+    ranges = []
+    for start in range(0, len(ids), BLOCK_TOKENS):
+        block = ids[start : start + BLOCK_TOKENS]
+        ranges.append((int(block.min()), int(block.max())))
+        if isinstance(block, np.ndarray):
+            release_pages(block)
+    return min(low for low, _ in ranges), max(high for _, high in ranges)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fastw2v.corpus import spill_buffer
-from fastw2v.corpus.spill_buffer import ReversedBuffer, SpillStack
+from fastw2v.corpus.spill_buffer import ReversedBuffer, SpillStack, release_pages
 
 BLOCKS = [np.arange(n, dtype=np.int32) + n for n in (5, 0, 7, 1, 100)]
 
@@ -38,6 +40,31 @@ def test_a_reversed_buffer_in_memory_and_on_disk_is_the_same(monkeypatch: pytest
     found = buffer.array()
     np.testing.assert_array_equal(found, np.concatenate(BLOCKS))
     assert found.flags.writeable
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux reports the mapped pages of a process")
+def test_released_pages_leave_memory_and_keep_their_values(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(spill_buffer, "IN_MEMORY", 0)
+    buffer = ReversedBuffer(np.int32, 1 << 23)
+    buffer.prepend(np.arange(1 << 23, dtype=np.int32))
+    ids = buffer.array()
+    before = file_pages()
+    ids[5] = -1
+    assert ids.sum(dtype=np.int64) == (1 << 22) * ((1 << 23) - 1) - 6
+    all_pages = file_pages() - before
+    assert all_pages * mmap.PAGESIZE > 0.9 * ids.nbytes
+    release_pages(ids[: 1 << 22])
+    assert file_pages() - before < 0.6 * all_pages
+    release_pages(ids)
+    assert file_pages() - before < 0.1 * all_pages
+    assert ids[4:7].tolist() == [4, -1, 6]
+    kept = np.arange(5)
+    release_pages(kept)
+    assert kept.tolist() == [0, 1, 2, 3, 4]
+
+
+def file_pages() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[2])
 
 
 def test_a_stack_and_its_replacement_never_need_space_for_both(monkeypatch: pytest.MonkeyPatch):
