@@ -19,8 +19,8 @@ __all__ = ["ReversedBuffer", "SpillStack", "release_pages"]
 
 IN_MEMORY = 1 << 25
 """Maximum number of bytes in memory; a larger buffer is stored in an unnamed temporary file."""
-_PAGES_BYTES = max(1 << 16, mmap.PAGESIZE)
-"""Pages are released in groups of this size, because Linux maps up to 16 pages when one of them is read."""
+_PAGES_BYTES = 1 << 21
+"""Pages are released in groups of this size, because Linux can map as many bytes at once when one of them is read."""
 
 
 class SpillStack:
