@@ -19,6 +19,7 @@ from benchmarks.harness.measure import Options, Result, Skipped, Way, differs, r
 from benchmarks.systems.texts import zipf_corpus, zipf_ids, zipf_shares
 from fastw2v.backend import cuda_problem, get_namespace, scatter_add, to_device, to_host
 from fastw2v.config import CHUNK_TOKENS, Model, TrainingConfig
+from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines import cpu
 from fastw2v.engines.base import Tables
 from fastw2v.nn.layers import NegativeSamplingLoss
@@ -46,6 +47,7 @@ def run(options: Options) -> Iterator[Result]:
     yield from noise_draws(options, compare)
     for batch in (64,) if options.tiny else (1000,) if options.quick else (100, 1000, 10_000):
         yield from losses(options, compare, batch)
+    yield from readings(options, compare)
     yield from passes(options, compare)
     yield from touches(options, compare)
 
@@ -267,6 +269,37 @@ def _by_equation(W: Any, h: Any, target: Any, negative: Any, weight: Any) -> tup
         loss += np.logaddexp(0, -h[b] @ own) + weight[b] @ np.logaddexp(0, noise @ h[b])
         dh[b] = -own / (1 + np.exp(h[b] @ own)) + (weight[b] / (1 + np.exp(-noise @ h[b]))) @ noise
     return loss / len(h), dh / len(h)
+
+
+def readings(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterator[Result]:
+    """Read a text and assign ids to its words, by threads, number of words and number of different words."""
+    sizes = [(10_000, 1000)] if options.tiny else [(2_000_000, 50_000), (2_000_000, 1_000_000)]
+    if not (options.tiny or options.quick):
+        sizes += [(50_000_000, 200_000), (50_000_000, 5_000_000)]
+    path = options.folder / "words.txt"
+    for words, V in sizes:
+        ids = zipf_ids(words, V)
+        with path.open("w", encoding="utf-8") as file:
+            for line in np.split(ids, range(1000, words, 1000)):
+                file.write(" ".join(map("word{}".format, line.tolist())) + "\n")
+        counts = np.bincount(ids)
+        counts = np.sort(counts[counts > 0])[::-1]
+
+        def problem(corpus: Corpus, ids: np.ndarray = ids, counts: np.ndarray = counts) -> str | None:
+            if not np.array_equal(corpus.vocabulary.counts, counts) or len(corpus) != len(ids):
+                return "the counts of the words are wrong"
+            found = [corpus.vocabulary.words[i] for i in corpus.ids[-1000:].tolist()]
+            return None if found == [f"word{i}" for i in ids[-1000:].tolist()] else "the last words are wrong"
+
+        ways = {
+            f"text to ids, {n} thread{'s' * (n > 1)}": Way(partial(Corpus.from_text, path, 1, workers=n), work=words)
+            for n in sorted({1, 2, options.workers})
+        }
+        yield from compare(
+            ways, problem, {"words": words, "vocabulary": len(counts)}, baseline="text to ids, 1 thread",
+            unit="words/s", note="words by Zipf's law, 1,000 to a line",
+        )  # fmt: skip
+    path.unlink()
 
 
 def passes(options: Options, compare: Callable[..., Iterator[Result]]) -> Iterator[Result]:
