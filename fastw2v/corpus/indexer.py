@@ -36,6 +36,8 @@ DECODE_BATCH = 1 << 16
 """Number of words that are decoded together."""
 PART_WORDS = 1 << 14
 """Number of words of a part when tables are merged, so that a part fits in the second-level cache."""
+SORT_VALUES = 1 << 16
+"""Minimum number of values that are sorted by several threads."""
 _NEVER = np.iinfo(np.int64).max
 """Initial value for the position at which a word first appears, larger than any actual position."""
 
@@ -559,7 +561,7 @@ def _indexed(tables: list[WordTable], stacks: list[_Tokens], lower: bool) -> Ind
         words, merged = _merge(tables)
         numbers = [ids[own] for ids, own in zip(merged, numbers, strict=True)] if lower else merged
     tables.clear()
-    order = np.argsort(words.first)
+    order = _sorted_order(words.first, workers)
     if numbers:
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
@@ -632,6 +634,20 @@ def _merge(tables: list[WordTable]) -> tuple[_Words, list[np.ndarray]]:
     starts = [[0], *(part.starts[1:] + end - len(part.text) for part, end in zip(parts, at, strict=True))]
     text, counts, first = (np.concatenate([part[i] for part in parts]) for i in (0, 2, 3))
     return _Words(text, np.concatenate(starts), counts, first), numbers
+
+
+def _sorted_order(values: np.ndarray, workers: int) -> np.ndarray:
+    """Return the indices that sort distinct values that are not negative; each thread sorts ranges of values."""
+    if workers == 1 or len(values) < SORT_VALUES:
+        return np.argsort(values)
+    sample = np.sort(values[:: len(values) // 1000])
+    edges = [-1, *sample[np.arange(1, 2 * workers) * len(sample) // (2 * workers)].tolist(), _NEVER]
+
+    def sort_range(i: int) -> np.ndarray:
+        inside = np.flatnonzero((values > edges[i]) & (values <= edges[i + 1]))
+        return inside[np.argsort(values[inside])]
+
+    return np.concatenate(list(_in_order(sort_range, range(len(edges) - 1), workers)))
 
 
 def _in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:

@@ -160,6 +160,15 @@ def test_each_part_of_a_table_is_a_range_of_slots_that_may_wrap_around():
             assert (ids >= 0).all()
 
 
+@pytest.mark.parametrize("workers", [1, 2, 7])
+@pytest.mark.parametrize("n", [1, 1000, 70_000])
+def test_threads_sort_like_one(monkeypatch: pytest.MonkeyPatch, workers: int, n: int):
+    monkeypatch.setattr(indexer, "SORT_VALUES", 1000)
+    random = np.random.default_rng(n)
+    for values in (random.permutation(n), np.cumsum(random.zipf(1.5, n) % 1000 + 1)[random.permutation(n)]):
+        np.testing.assert_array_equal(indexer._sorted_order(values, workers), np.argsort(values))
+
+
 @compiled
 def test_utf8_is_checked_as_in_python():
     from fastw2v.kernels import tokenizer
