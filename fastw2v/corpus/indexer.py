@@ -92,7 +92,7 @@ class IndexedText:
     def encode(self, final: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         r"""Return the final ids and the sentence offsets of the text.
 
-        This method consumes the provisional ids, so it can be called only once.
+        This method frees the words and the provisional ids, so it must be called last.
 
         Parameters
         ----------
@@ -140,6 +140,9 @@ class IndexedText:
                 last = int(breaks[0])
         if last:
             offsets.prepend(np.array([0]))
+        del self._words
+        stacks.clear()
+        finals.clear()
         _return_freed_memory()
         return ids.array(), offsets.array()
 
