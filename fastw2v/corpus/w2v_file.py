@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fastw2v.corpus.spill_buffer import release_pages
 from fastw2v.corpus.vocabulary import Vocabulary, kind_of_words
 from fastw2v.utils.atomic_write import atomic_write
 from fastw2v.utils.output_file import COMPRESSIONS
@@ -176,6 +177,7 @@ def _write_array(file: Any, array: np.ndarray, dtype: str) -> int:
             summed = thread.submit(zlib.crc32, data, checksum)
             file.write(data)
             checksum = summed.result()
+            release_pages(array[i : i + step])
     length = len(array) * np.dtype(dtype).itemsize
     file.write(bytes(_padded(length) - length))
     return checksum
