@@ -198,6 +198,7 @@ def train(
         negative=float(config.negative),
         pool_tokens=config.pool_tokens,
         pool_size=config.pool_size,
+        dimensions=config.vector_size,
         tile=config.tile,
         slope=report.slope,
     )

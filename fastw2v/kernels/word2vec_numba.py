@@ -98,6 +98,8 @@ class Schedule(NamedTuple):
     """L."""
     pool_size: int
     """P."""
+    dimensions: int
+    """D. The further columns of a row are padding, which is always zero."""
     tile: int
     """T, from 1 to `BLOCK`."""
     slope: float
@@ -281,14 +283,17 @@ def _find_in_pool(ids: Any, size: Any, word: Any) -> Any:
 
 
 @njit
-def _scores(h: Any, width: Any, W: Any, rows: Any, blocks: Any, bias: Any, scores: Any) -> None:
-    """Score four targets against each block of four rows. Lane ``4 * target + row`` of a block is the pair's score."""
+def _scores(h: Any, width: Any, D: Any, W: Any, rows: Any, blocks: Any, bias: Any, scores: Any) -> None:
+    """Score four targets against each block of four rows. Lane ``4 * target + row`` of a block is the pair's score.
+
+    Only the columns before D are multiplied, in groups of `COLUMNS`, because the rest of a row is padding.
+    """
     for q in range(blocks):
         a, b, c, d = rows[4 * q], rows[4 * q + 1], rows[4 * q + 2], rows[4 * q + 3]
         if REGISTERS > 16:
-            ab, cd = _products(h, width, W, a, b, c, d)
+            ab, cd = _products(h, width, D, W, a, b, c, d)
         else:
-            ab, cd = _products_of_two(h, width, W, a, b), _products_of_two(h, width, W, c, d)
+            ab, cd = _products_of_two(h, width, D, W, a, b), _products_of_two(h, width, D, W, c, d)
         s0 = hadd(ab[0], cd[0])
         s1 = hadd(ab[1], cd[1])
         s2 = hadd(ab[2], cd[2])
@@ -297,11 +302,11 @@ def _scores(h: Any, width: Any, W: Any, rows: Any, blocks: Any, bias: Any, score
 
 
 @njit
-def _products(h: Any, width: Any, W: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+def _products(h: Any, width: Any, D: Any, W: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Return the partial dot products of four targets and four rows, in vectors that combine two rows each."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(h, 0))
     c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = a0
-    for j in range(0, width, COLUMNS):
+    for j in range(0, D, COLUMNS):
         h0, h1, h2, h3 = _columns(h, width, j)
         v = load_columns(W, a + j)
         a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
@@ -317,10 +322,10 @@ def _products(h: Any, width: Any, W: Any, a: Any, b: Any, c: Any, d: Any) -> Any
 
 
 @njit
-def _products_of_two(h: Any, width: Any, W: Any, a: Any, b: Any) -> Any:
+def _products_of_two(h: Any, width: Any, D: Any, W: Any, a: Any, b: Any) -> Any:
     """Return the partial dot products of four targets and two rows. The sums and factors fit in sixteen registers."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(h, 0))
-    for j in range(0, width, COLUMNS):
+    for j in range(0, D, COLUMNS):
         h0, h1, h2, h3 = _columns(h, width, j)
         v = load_columns(W, a + j)
         a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
@@ -529,7 +534,7 @@ def cbow_ns(
     n = len(word)
     if n == 0:
         return 0.0, 0
-    width = W_in.shape[1]
+    width, D = W_in.shape[1], schedule.dimensions
     one = W_in.dtype.type(1)
     first_pool = position[0] // pool_tokens
     negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
@@ -642,7 +647,7 @@ def cbow_ns(
         for k in range(end - t, BLOCK):
             for p in range(0, LANES, BLOCK):
                 positive_scores[p + k] = -MASKED
-        _scores(h, width, pool, rows, blocks, bias, scores)
+        _scores(h, width, D, pool, rows, blocks, bias, scores)
         for k in range(end - t):
             if pool_slot[k] >= 0:
                 scores[LANES * (pool_slot[k] // BLOCK) + BLOCK * k + pool_slot[k] % BLOCK] = MASKED
@@ -653,7 +658,7 @@ def cbow_ns(
         _positive_coefficients(positive_scores, 1, alpha)
         _negative_coefficients(scores, blocks, draw_counts, weight, alpha)
 
-        for j in range(0, width, COLUMNS):
+        for j in range(0, D, COLUMNS):
             d0 = broadcast_load_columns(positive_scores, 0) * load_columns(positive_rows, j)
             d1 = broadcast_load_columns(positive_scores, 1) * load_columns(positive_rows, width + j)
             d2 = broadcast_load_columns(positive_scores, 2) * load_columns(positive_rows, 2 * width + j)
@@ -735,7 +740,7 @@ def skipgram_ns(
     n = len(word)
     if n == 0:
         return 0.0, 0
-    width = W_in.shape[1]
+    width, D = W_in.shape[1], schedule.dimensions
     first_pool = position[0] // pool_tokens
     negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
 
@@ -816,7 +821,7 @@ def skipgram_ns(
             _prefetch_row(W_out, np.int64(negatives[i]) * width, width)
         prefetched += BLOCK
 
-        _scores(h, width, pool, rows, blocks, bias, scores)
+        _scores(h, width, D, pool, rows, blocks, bias, scores)
         positive_blocks = (last - first + BLOCK - 1) // BLOCK
         for m in range(BLOCK * positive_blocks):
             i = first + m
@@ -830,7 +835,7 @@ def skipgram_ns(
         if measured:
             loss += _negative_loss(scores, blocks, draw_counts, weight)
         _negative_coefficients(scores, blocks, draw_counts, weight, alpha)
-        _scores(h, width, output_rows, positive_rows, positive_blocks, positive_bias, positive_scores)
+        _scores(h, width, D, output_rows, positive_rows, positive_blocks, positive_bias, positive_scores)
         if measured:
             for q in range(positive_blocks):
                 loss += reduce_add(_softplus(_negated(load(positive_scores, LANES * q))))
@@ -838,7 +843,7 @@ def skipgram_ns(
                 predictions += window_end[i] - window_start[i] - 1
         _positive_coefficients(positive_scores, positive_blocks, alpha)
 
-        for j in range(0, width, COLUMNS):
+        for j in range(0, D, COLUMNS):
             columns = _columns(h, width, j)
             none = splat(0.0, columns[0])
             d = _update_rows(j, columns, (none, none, none, none), pool, pool, rows, blocks, scores)
