@@ -17,10 +17,10 @@ import operator
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, lower_builtin, models, overload, register_model, type_callable
 
 LANES = 16
 """Number of elements in a vector. Rows are padded to a multiple of this number."""
@@ -268,25 +268,15 @@ def lowest_bit(typing: Any, bits: Any) -> Any:
     return types.intp(types.intp), generate
 
 
-def _arithmetic(name: str) -> Any:
-    @intrinsic
-    def operation(typing: Any, a: Any, b: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return getattr(builder, name)(*args)
-
-        return a(a, a), generate
-
-    return operation
-
-
 def _operator(symbol: Any, name: str) -> None:
-    operation = _arithmetic(name)
+    # An overload would be compiled as a function of its own for each type of vector.
+    @type_callable(symbol)
+    def _(context: Any) -> Any:
+        return lambda a, b: a if isinstance(a, Lanes) and a == b else None
 
-    @overload(symbol, strict=False)
-    def _(a: Any, b: Any) -> Any:
-        if isinstance(a, Lanes) and isinstance(b, Lanes):
-            return lambda a, b: operation(a, b)
-        return None
+    @lower_builtin(symbol, Lanes, Lanes)
+    def _(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return getattr(builder, name)(*args)
 
 
 _operator(operator.add, "fadd")
@@ -354,7 +344,7 @@ def exp_minus(x: Any) -> Any:
 def _exp_minus(x: Any) -> Any:
     if x.dtype == types.float64:
         return lambda x: _library_exp(_negative(x))
-    return lambda x: _exp_minus_float32(x)
+    return _exp_minus_float32
 
 
 def log(x: Any) -> Any:
@@ -366,7 +356,7 @@ def log(x: Any) -> Any:
 def _log(x: Any) -> Any:
     if x.dtype == types.float64:
         return lambda x: _library_log(x)
-    return lambda x: _log_float32(x)
+    return _log_float32
 
 
 @intrinsic
@@ -399,7 +389,6 @@ def splat(typing: Any, value: Any, like: Any) -> Any:
     return like(types.float64, like), generate
 
 
-@njit
 def _exp_minus_float32(x: Any) -> Any:
     x = _at_most(x, 88.02)
     n = _rint(x * splat(-1.4426950408889634, x))
@@ -417,7 +406,6 @@ def _exp_minus_float32(x: Any) -> Any:
     return p * _power_of_two(n)
 
 
-@njit
 def _log_float32(x: Any) -> Any:
     n = _exponent(x)
     m = x * _power_of_two(_negative(n))

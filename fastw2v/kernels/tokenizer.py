@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-from fastw2v.kernels.compilation import compiled
+from fastw2v.kernels.compilation import compiled, inlined
 from fastw2v.kernels.simd import prefetch
 
 POSITION, WORDS, BYTES, TOKENS, BREAKS = range(5)
@@ -102,7 +102,7 @@ def _popcount(typing: Any, x: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
-@njit
+@inlined
 def _wide_space_length(data: Any, i: Any) -> Any:
     """Return the number of bytes of the non-ASCII white space character at `i`, or 0 if there is none."""
     if data[i] == 0xC2:
@@ -119,25 +119,25 @@ def _wide_space_length(data: Any, i: Any) -> Any:
     return 3 if space else 0
 
 
-@njit
+@inlined
 def _mix(z: Any) -> Any:
     z = (z ^ (z >> np.uint64(32))) * _MIX
     return z ^ (z >> np.uint64(29))
 
 
-@njit
+@inlined
 def _hash(head: Any, second: Any, length: Any) -> Any:
     return _mix(_mix(head) ^ second) + np.uint64(length) * _MIX
 
 
-@njit
+@inlined
 def _hash_of_long(hashed: Any, data: Any, begin: Any, length: Any) -> Any:
     for j in range(_IN_SLOT, length, 8):
         hashed = _mix(hashed ^ _load_eight_bytes(data, begin + min(j, length - 8)))
     return hashed
 
 
-@njit
+@inlined
 def _slot_shift(slots: Any) -> Any:
     """Return the right shift that turns a hash into a slot.
 
@@ -146,7 +146,7 @@ def _slot_shift(slots: Any) -> Any:
     return np.uint64(64 - _count_trailing_zeros(np.uint64(len(slots) // SLOT)))
 
 
-@njit
+@inlined
 def _equal(text: Any, start: Any, stop: Any, data: Any, begin: Any, length: Any) -> Any:
     """Return whether a word of the table equals a word of the text with the same first eight bytes."""
     if stop - start != length:
@@ -155,6 +155,12 @@ def _equal(text: Any, start: Any, stop: Any, data: Any, begin: Any, length: Any)
         if text[start + j] != data[begin + j]:
             return False
     return True
+
+
+@inlined
+def _write_state(state: Any, position: Any, words: Any, used: Any, tokens: Any, breaks: Any) -> None:
+    # Assigning a tuple to the array would compile a check of its shape, which takes as long as the rest of the kernel.
+    state[POSITION], state[WORDS], state[BYTES], state[TOKENS], state[BREAKS] = position, words, used, tokens, breaks
 
 
 @compiled
@@ -291,7 +297,7 @@ def tokenize(
                 if words == len(first) or used + length + 1 > len(text):
                     while b > 0 and breaks[b - 1] > t:
                         b -= 1
-                    state[:] = begin, words, used, t, b
+                    _write_state(state, begin, words, used, t, b)
                     return False
                 word = words
                 slots[SLOT * at + _HEAD] = heads[k]
@@ -310,7 +316,7 @@ def tokenize(
         if m % 2:
             bounds[0] = bounds[m - 1]
         m %= 2
-    state[:] = position, words, used, t, b
+    _write_state(state, position, words, used, t, b)
     return True
 
 

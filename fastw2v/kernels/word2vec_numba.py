@@ -24,10 +24,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from fastw2v.config import MAX_STEP_NORM
-from fastw2v.kernels.compilation import compiled
+from fastw2v.kernels.compilation import compiled, inlined
 from fastw2v.kernels.simd import (
     COLUMNS,
     LANES,
@@ -106,7 +105,7 @@ class Schedule(NamedTuple):
     """Decrease of the learning rate per token."""
 
 
-@njit
+@inlined
 def _bits(key: Any, position: Any) -> Any:
     """Return the same integer as `fastw2v.sampling.rng.bits`."""
     z = _GOLDEN * (np.uint64(position) + np.uint64(1)) + key
@@ -115,13 +114,26 @@ def _bits(key: Any, position: Any) -> Any:
     return z ^ (z >> np.uint64(31))
 
 
-@njit
+@inlined
 def _randint(random: Any, n: Any) -> Any:
     """Return the same integer as `fastw2v.sampling.rng.randint`."""
     return np.int64(((random >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
-@njit
+@inlined
+def _bisect(offsets: Any, token: Any) -> Any:
+    """Return the number of offsets up to `token`. Numba compiles `np.searchsorted` ten times as long."""
+    low, high = 0, len(offsets)
+    while low < high:
+        middle = (low + high) // 2
+        if offsets[middle] <= token:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@inlined
 def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any) -> Any:
     """Return the words, the positions and the window bounds of the tokens that subsampling keeps.
 
@@ -148,7 +160,7 @@ def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any
     window_start = np.empty(stop - start + 1, np.int32)
     window_end = np.empty(stop - start + 1, np.int32)
     n = 0
-    sentence = np.searchsorted(offsets, start, side="right")
+    sentence = _bisect(offsets, start)
     begin_token = start
     while begin_token < stop:
         begin = n
@@ -170,7 +182,7 @@ def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any
     return word[:n], position[:n], window_start[:n], window_end[:n]
 
 
-@njit
+@inlined
 def draw_negatives(first: Any, last: Any, size: Any, sampling: Any) -> Any:
     """Return the negatives of the pools `first` to `last` - 1.
 
@@ -197,7 +209,7 @@ def draw_negatives(first: Any, last: Any, size: Any, sampling: Any) -> Any:
     return words
 
 
-@njit
+@inlined
 def _zeros(size: Any, like: Any) -> Any:
     """Return zeros that start at a cache line, because a vector that crosses a cache line needs two reads."""
     buffer = np.zeros(size + LANES, like.dtype)
@@ -205,14 +217,14 @@ def _zeros(size: Any, like: Any) -> Any:
     return buffer[skip : skip + size]
 
 
-@njit
+@inlined
 def _prefetch_row(W: Any, row: Any, width: Any) -> None:
     """Prefetch a row to the cache, for writing."""
     for j in range(0, width, LANES):
         prefetch(W, row + j)
 
 
-@njit
+@inlined
 def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, draw_counts: Any, bias: Any) -> Any:
     """Copy the rows of a pool of negatives in blocks of four, and return the number of blocks.
 
@@ -254,13 +266,13 @@ def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, d
     return blocks
 
 
-@njit
+@inlined
 def _damping(max_rate: Any, word: Any, alpha: Any) -> Any:
     """Return the factor that scales down a step of a word's row (`fastw2v.engines.staleness`)."""
     return max_rate[word] / alpha if word < len(max_rate) and max_rate[word] < alpha else 1.0
 
 
-@njit
+@inlined
 def _write_back_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any, max_rate: Any, alpha: Any) -> None:
     """Scale the updates that a pool's rows have received since `_fill_pool`, and add them to the rows of W."""
     for m in range(size):
@@ -272,7 +284,7 @@ def _write_back_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any, max_rat
                 store(W, row + j, fma(factor, update, load(W, row + j)))
 
 
-@njit
+@inlined
 def _find_in_pool(ids: Any, size: Any, word: Any) -> Any:
     """Return the slot of a word in the pool, or -1 if the word is not in the pool."""
     for m in range(0, size, LANES):
@@ -282,7 +294,7 @@ def _find_in_pool(ids: Any, size: Any, word: Any) -> Any:
     return -1
 
 
-@njit
+@inlined
 def _scores(h: Any, width: Any, D: Any, W: Any, rows: Any, blocks: Any, bias: Any, scores: Any) -> None:
     """Score four targets against each block of four rows. Lane ``4 * target + row`` of a block is the pair's score.
 
@@ -301,7 +313,7 @@ def _scores(h: Any, width: Any, D: Any, W: Any, rows: Any, blocks: Any, bias: An
         store(scores, LANES * q, hadd_groups(s0, s1, s2, s3) + load(bias, LANES * q))
 
 
-@njit
+@inlined
 def _products(h: Any, width: Any, D: Any, W: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Return the partial dot products of four targets and four rows, in vectors that combine two rows each."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(h, 0))
@@ -321,7 +333,7 @@ def _products(h: Any, width: Any, D: Any, W: Any, a: Any, b: Any, c: Any, d: Any
     return ab, cd
 
 
-@njit
+@inlined
 def _products_of_two(h: Any, width: Any, D: Any, W: Any, a: Any, b: Any) -> Any:
     """Return the partial dot products of four targets and two rows. The sums and factors fit in sixteen registers."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(h, 0))
@@ -334,7 +346,7 @@ def _products_of_two(h: Any, width: Any, D: Any, W: Any, a: Any, b: Any) -> Any:
     return hadd(a0, b0), hadd(a1, b1), hadd(a2, b2), hadd(a3, b3)
 
 
-@njit
+@inlined
 def _softplus(s: Any) -> Any:
     """Return ``softplus(s) = log(1 + exp(s))``, the loss of negatives with scores s, or of positives with scores -s.
 
@@ -343,7 +355,7 @@ def _softplus(s: Any) -> Any:
     return maximum(s, splat(0.0, s)) + log(splat(1.0, s) + exp_minus(absolute(s)))
 
 
-@njit
+@inlined
 def _negative_loss(scores: Any, blocks: Any, draw_counts: Any, weight: Any) -> Any:
     """Return the sum of ``weight * softplus(score)`` over the pool's draws."""
     loss = splat(0.0, load(weight, 0))
@@ -352,7 +364,7 @@ def _negative_loss(scores: Any, blocks: Any, draw_counts: Any, weight: Any) -> A
     return reduce_add(loss * load(weight, 0))
 
 
-@njit
+@inlined
 def _negative_coefficients(scores: Any, blocks: Any, draw_counts: Any, weight: Any, alpha: Any) -> None:
     """Replace the scores of the pool by the coefficients ``-alpha * weight * sigmoid(score)``."""
     share = load(weight, 0)
@@ -364,13 +376,13 @@ def _negative_coefficients(scores: Any, blocks: Any, draw_counts: Any, weight: A
         store(scores, LANES * q, load(draw_counts, LANES * q) * pull * where_positive(s, one, tail) / (one + tail))
 
 
-@njit
+@inlined
 def _negated(s: Any) -> Any:
     """Return ``-s``."""
     return splat(0.0, s) - s
 
 
-@njit
+@inlined
 def _positive_coefficients(scores: Any, blocks: Any, alpha: Any) -> None:
     """Replace the scores of positives by the coefficients ``alpha * sigmoid(-score)``."""
     for q in range(blocks):
@@ -380,7 +392,7 @@ def _positive_coefficients(scores: Any, blocks: Any, alpha: Any) -> None:
         store(scores, LANES * q, splat(alpha, s) * where_positive(s, one, tail) / (one + tail))
 
 
-@njit
+@inlined
 def _update_rows(j: Any, h: Any, d: Any, values: Any, sums: Any, rows: Any, blocks: Any, scores: Any) -> Any:
     """Add `COLUMNS` columns of each row to the gradients `d` of four targets, and update these columns of the rows."""
     h0, h1, h2, h3 = h
@@ -402,14 +414,14 @@ def _update_rows(j: Any, h: Any, d: Any, values: Any, sums: Any, rows: Any, bloc
     return d0, d1, d2, d3
 
 
-@njit
+@inlined
 def _copy_row(W: Any, row: Any, copies: Any, at: Any, width: Any) -> None:
     """Copy a row of W to offset `at` of `copies`."""
     for j in range(0, width, LANES):
         store(copies, at + j, load(W, row + j))
 
 
-@njit
+@inlined
 def _update_positive_row(W: Any, row: Any, scores: Any, k: Any, h: Any, width: Any, factor: Any) -> None:
     """Add the scaled step of CBOW's target k to the target's own row."""
     g = broadcast_load(scores, k) * splat(factor, load(h, 0))
@@ -417,7 +429,7 @@ def _update_positive_row(W: Any, row: Any, scores: Any, k: Any, h: Any, width: A
         store(W, row + j, fma(g, load(h, k * width + j), load(W, row + j)))
 
 
-@njit
+@inlined
 def _columns(h: Any, width: Any, j: Any) -> Any:
     """Return `COLUMNS` columns, from column j, of the rows of four targets."""
     return (
@@ -428,7 +440,7 @@ def _columns(h: Any, width: Any, j: Any) -> Any:
     )
 
 
-@njit
+@inlined
 def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
     """Store `COLUMNS` columns, from column j, of the rows of four targets."""
     store(dh, j, d[0])
@@ -437,7 +449,7 @@ def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
     store(dh, 3 * width + j, d[3])
 
 
-@njit
+@inlined
 def _add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any, factor: Any) -> None:
     """Clip a step to the norm `MAX_STEP_NORM`, multiply it by `factor` and add it to a row of W.
 
@@ -455,7 +467,7 @@ def _add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any,
             store(W, row + j, fma(shrink, load(steps, at + j), load(W, row + j)))
 
 
-@njit
+@inlined
 def _ring_size(size: Any) -> Any:
     """Return the smallest power of two ≥ `size` as the size of a ring buffer. Token i has row ``i & (ring - 1)``."""
     ring = 1
@@ -464,7 +476,7 @@ def _ring_size(size: Any) -> Any:
     return ring
 
 
-@njit
+@inlined
 def _add_window_gradient(j: Any, k: Any, d: Any, context_rows: Any, gradient_diff: Any, at: Any, scale: Any) -> None:
     """Add `COLUMNS` columns of the gradient of CBOW's target k to the difference array, at the bounds of its window."""
     d = d * broadcast_load_columns(scale, k)
@@ -551,7 +563,7 @@ def cbow_ns(
     ring = _ring_size(2 * min(reach, n) + tile + 1)
     mask = ring - 1
     row_sums = _zeros(ring * width, W_in)
-    at = np.zeros((BLOCK, 3), np.int64)  # ring offsets of each target's row and of its window's start and end
+    at = np.empty((BLOCK, 3), np.int64)  # ring offsets of each target's row and of its window's start and end
     scale = _zeros(BLOCK, W_in)
     # Each row is that of a token until the token is the target, and then the negated gradient of the target, because a
     # target is not one of its own contexts.

@@ -178,6 +178,7 @@ def test_the_reference_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, 
 
 def test_the_random_choices_are_those_of_sampling():
     from fastw2v.kernels import word2vec_numba
+    from fastw2v.kernels.compilation import compiled
 
     corpus = zipf_corpus(40, 3000, 25)
     ids, offsets, counts = corpus.ids, corpus.offsets, corpus.vocabulary.counts
@@ -185,7 +186,7 @@ def test_the_random_choices_are_those_of_sampling():
     threshold = subsampling.keep_threshold(counts, 0.05)
     noise = alias.alias_table(alias.noise_weights(counts))
     sampling = word2vec_numba.Sampling(threshold, noise.threshold, noise.alias.astype(np.int32), keys, 6, 6, True)
-    word, place, low, high = word2vec_numba.subsample_chunk(ids, offsets, 1000, 2500, sampling)
+    word, place, low, high = compiled(word2vec_numba.subsample_chunk)(ids, offsets, 1000, 2500, sampling)
     token = np.arange(1000, 2500)
     token = token[subsampling.keep_tokens(ids[token], token, threshold, 5, 2)]
     sentence = np.searchsorted(offsets, token, side="right")
@@ -198,7 +199,7 @@ def test_the_random_choices_are_those_of_sampling():
     np.testing.assert_array_equal(low, np.maximum(np.searchsorted(sentence, sentence), t - width))
     np.testing.assert_array_equal(high, np.minimum(np.searchsorted(sentence, sentence, side="right"), t + width + 1))
 
-    drawn = word2vec_numba.draw_negatives(10, 200, 9, sampling)
+    drawn = compiled(word2vec_numba.draw_negatives)(10, 200, 9, sampling)
     expected = negatives.negative_pools(np.arange(10, 200), 9, noise, 5, 2)
     np.testing.assert_array_equal(drawn.reshape(-1, 9), expected)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import logging
 import os
 import shutil
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("numba")
+
+from numba.core import event
 
 from fastw2v.kernels import compilation, tokenizer
 
@@ -64,6 +67,59 @@ print(fastw2v.__file__)
             text=True,
         )
         assert done.stdout.splitlines() == [*messages, str(package / "__init__.py")]
+
+
+def test_an_inlined_function_gets_no_machine_code_of_its_own():
+    compiled = []
+
+    class Listener(event.Listener):
+        def on_start(self, event):
+            compiled.append(event.data["dispatcher"])
+
+        def on_end(self, event):
+            pass
+
+    @compilation.inlined
+    def double(x):
+        return 2 * x
+
+    @compilation.compiled
+    def quadruple_and_8(x):
+        return double(double(x)) + double(4)
+
+    with event.install_listener("numba:compile", Listener()):
+        assert quadruple_and_8(21) == 92
+    assert double(21) == 42  # runs uncompiled
+    kernel, inlined = compiled  # not compiled again for the literal 4
+    assert (kernel, inlined.py_func) == (quadruple_and_8, double)
+    (result,) = inlined.overloads.values()
+    assert result.library.get_pointer_to_function(result.fndesc.llvm_func_name) == 0
+    assert not compilation.codegen.JITCodeLibrary.get_pointer_to_function(result.library, result.fndesc.llvm_func_name)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_no_garbage_is_collected_during_compilation(monkeypatch, enabled):
+    during = []
+    monkeypatch.setattr(compilation.codegen.JITCodeLibrary, "_optimize_functions", _recording(during))
+    if not enabled:
+        gc.disable()
+    try:
+        compilation.compiled(lambda x: x + 1)(1)
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()
+    assert during
+    assert not any(during)
+
+
+def _recording(during):
+    original = compilation.codegen.JITCodeLibrary._optimize_functions
+
+    def record(library, module):
+        during.append(gc.isenabled())
+        return original(library, module)
+
+    return record
 
 
 def test_machine_code_is_kept(call, tmp_path):
@@ -165,13 +221,13 @@ def test_the_files_that_were_used_last_are_kept(tmp_path, monkeypatch):
 
 
 def test_every_source_of_the_machine_code_is_part_of_its_key():
-    """Every module of the kernels that imports Numba, and every module of the package that such a module imports."""
+    """Every module of the kernels that compiles functions, and every module that such a module imports."""
     needed = set()
     for path in sorted((PACKAGE / "kernels").glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
         modules = {f"{node.module}.{alias.name}" for node in imports for alias in node.names}
-        if any(module.startswith("numba.") for module in modules):
+        if any(module.startswith(("numba.", "fastw2v.kernels.compilation.")) for module in modules):
             needed.add(path)
             for module in modules:
                 parts = module.split(".")[1:]
