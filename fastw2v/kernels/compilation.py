@@ -30,6 +30,7 @@ import numba
 import numpy as np
 from numba.core import caching, codegen, event
 from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.extending import register_jitable
 from numba.misc.appdirs import AppDirs
@@ -195,7 +196,9 @@ class _Cache(caching._Cache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return a compiled signature, or None if it is not in the cache."""
-        target_context.refresh()
+        # Machine code needs only the runtime. `target_context.refresh()`, which Numba's own cache calls, also imports
+        # the rest of the compiler, and SciPy if it is installed.
+        rtsys.initialize(target_context)
         try:
             path = self._path(sig, target_context.codegen())
             payload = path.read_bytes()

@@ -69,6 +69,25 @@ print(fastw2v.__file__)
         assert done.stdout.splitlines() == [*messages, str(package / "__init__.py")]
 
 
+def test_kernels_from_the_cache_run_without_the_compiler(tmp_path):
+    code = """
+import sys
+import numpy as np
+from fastw2v.corpus.indexer import WordTable
+from fastw2v.corpus.sources import PADDING
+from fastw2v.kernels import tokenizer
+table = WordTable()
+ids = [table.add(b"the cat and the dog" + PADDING, base=0)[0].tolist() for _ in range(2)]
+tokenizer.copy_slots(table.slots, np.zeros(2 * len(table.slots), np.uint64))
+print(ids, table.counts().tolist(), "numba.np.linalg" in sys.modules)
+"""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(PACKAGE.parent)}
+    command = [sys.executable, "-c", code]
+    for compiled in (True, False):
+        done = subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
+        assert done.stdout == f"[[0, 1, 2, 0, 3], [0, 1, 2, 0, 3]] [4, 2, 2, 2] {compiled}\n"
+
+
 def test_an_inlined_function_gets_no_machine_code_of_its_own():
     compiled = []
 
