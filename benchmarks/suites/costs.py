@@ -4,11 +4,14 @@ Time is modelled as a sum of terms, each the product of a count and a cost (`TIM
 same way (`MEMORY_TERMS`), with counts from `fastw2v.estimate`. The fit finds the non-negative costs with the least
 squared relative error. ``python -m benchmarks.suites.costs FILE.json`` fits the speeds of the fused engine in a results
 file.
+
+The section also measures the fixed cost of a process, with and without compiled kernels.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -17,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -180,9 +184,10 @@ def run(options: Options) -> Iterator[Result]:
         for model in MODELS:
             yield from times(options, model, device)
     if options.tiny:
-        yield Skipped(SECTION, "memory", "it needs separate processes")
+        yield Skipped(SECTION, "memory and starts", "they need separate processes")
     else:
         yield from memory(options)
+        yield from starts(options)
 
 
 def grid(options: Options, model: str, device: str) -> list[dict[str, Any]]:
@@ -361,6 +366,30 @@ def _peak(options: Options, words: int, vocabulary: int, dim: int) -> tuple[dict
     for path in (text, settings.output):
         path.unlink()
     return memory_counts(estimate), peak
+
+
+def starts(options: Options) -> Iterator[Row]:
+    """Yield the times of processes that train on a few words: the first run compiles the kernel, the next loads it."""
+    text, kernels = options.folder / "few_words.txt", options.folder / "kernels"
+    _corpus(20_000, 1000).write_text(text)
+    command = [sys.executable, "-m", "fastw2v", "train", str(text), "--output", str(options.folder / "few_words.bin")]
+
+    def train(model: Model, first: bool) -> float:
+        if first:
+            shutil.rmtree(kernels, ignore_errors=True)
+        with mock.patch.dict(os.environ, {"NUMBA_CACHE_DIR": str(kernels)}):
+            return peers.run([*command, "--model", model, "--epochs", "1"], options.folder)[0].seconds
+
+    later, first = "fastw2v train, 20,000 words", "fastw2v train, 20,000 words, first run"
+    for name, model in MODELS.items():
+        runs: dict[str, Callable[[], float]] = {
+            first: partial(train, model, True),
+            later: partial(train, model, False),
+        }
+        taken = interleave(runs, options.repeats)
+        settings: dict[str, Any] = {"model": name}
+        yield Row(SECTION, later, settings, "s", taken[later])
+        yield Row(SECTION, first, settings, "s", taken[first], baseline=later, note="without compiled kernels")
 
 
 def memory_counts(estimate: Estimate) -> dict[str, float]:
