@@ -320,7 +320,7 @@ def tokenize(
     return True
 
 
-@njit
+@inlined
 def _hash_of_slot(slots: Any, at: Any) -> Any:
     length = slots[SLOT * at + _ENTRY] >> np.uint64(32) & np.uint64(31)
     if length <= _IN_SLOT:
