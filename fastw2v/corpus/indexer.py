@@ -436,11 +436,12 @@ def index_text(blocks: Iterator[TextBlock | FileBlock], *, lower: bool, errors: 
     (['the', 'cat', 'dog'], [2, 1, 1])
     """
     first: list[TextBlock | FileBlock] = []
-    while sum(block.size for block in first) <= SHORT_TEXT_BYTES and (block := next(blocks, None)):
+    size = 0
+    while size <= SHORT_TEXT_BYTES and (block := next(blocks, None)):
         first.append(block)
+        size += block.size
     all_blocks = itertools.chain(first, blocks)
-    short = sum(block.size for block in first) <= SHORT_TEXT_BYTES
-    if short or numba_unavailable_reason():
+    if size <= SHORT_TEXT_BYTES or numba_unavailable_reason():
         indexer = TextIndexer()
         for block in all_blocks:
             text = decode_block(block, errors)

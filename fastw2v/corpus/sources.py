@@ -319,7 +319,7 @@ def read_blocks(
     Yields
     ------
     TextBlock or FileBlock
-        The content of plain files in UTF-8 is not read yet, so that several threads can read it.
+        The content of large plain files in UTF-8 is not read yet, so that several threads can read it.
 
     Raises
     ------
@@ -346,7 +346,7 @@ def read_blocks(
         name = "standard input" if path == STDIN else shorten(str(path), _LONGEST_NAME)
         with _opened(path) as file:
             size = 0 if path == STDIN else os.fstat(file.fileno()).st_size  # 0 for a pipe, too
-            if size:
+            if size > BLOCK_BYTES:  # a smaller file is one block, and thousands of them would need as many open files
                 head = file.read(SIGNATURE_BYTES)
                 file.seek(0)
                 if not compression_of(head) and _encoding_of(head, encoding, name) == "utf-8":

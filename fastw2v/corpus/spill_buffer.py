@@ -1,8 +1,8 @@
 """Buffers of integers that move to a temporary file when they become large.
 
 Provisional ids are written to a stack from the first block of a text to the last, and read from the last to the first.
-Their file becomes shorter as they are read, while the array of final ids is filled from its end. A text therefore never
-needs temporary space for both.
+Their file becomes shorter as they are read, while the array of final ids is filled from its end. On a file system with
+sparse files, a text therefore never needs temporary space for both.
 """
 
 from __future__ import annotations

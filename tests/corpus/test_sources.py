@@ -550,6 +550,20 @@ def test_bytes_that_are_no_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             list(map(valid_utf8, read_blocks([path]), repeat("strict")))
 
 
+def test_small_files_do_not_stay_open(tmp_path: Path):
+    resource = pytest.importorskip("resource", reason="Windows has no limit of open files to lower")
+    for i in range(300):
+        (tmp_path / f"{i:03}.txt").write_text(f"the cat {i}\n", encoding="utf-8")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (150, limits[1]))
+    try:
+        corpus = Corpus.from_text(tmp_path, min_count=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert corpus.vocabulary.counts[:2].tolist() == [300, 300]
+    assert corpus.n_sentences == 300
+
+
 def test_lines(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sources, "BLOCK_BYTES", 8)
     lines = ["one two", None, "three\nfour", float("nan"), "한국어", ""]
