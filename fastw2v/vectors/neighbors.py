@@ -4,7 +4,8 @@ Each block of queries is scored with one matrix product, and the largest scores 
 time is spent writing and reading scores that are then discarded. For many queries on a CPU,
 `fastw2v.kernels.knn_prefilter` first selects the rows that can be among the nearest, and only these rows are scored.
 
-Threads take turns to score, because a turn can use all processors, and threads that overlap would interrupt each other.
+Threads take turns to search for the nearest rows of a few queries, because a turn can use all processors, and threads
+that overlap would interrupt each other.
 Single queries on a large matrix that wait for their turn are scored together, so the rows are read from memory once.
 """
 

@@ -3,14 +3,15 @@
 OpenBLAS, the library in NumPy's wheels, divides a product among one thread per processor. The threads wait actively for
 the last one. This fails in a server: if several threads of the program multiply at the same time, or if another program
 uses a processor, a product can take a hundred times as long. Therefore the rows are split into blocks that are so small
-that OpenBLAS multiplies each in the calling thread. A few threads of our own share the blocks of a large product. They
+that OpenBLAS multiplies each in the calling thread. A few threads of fastw2v share the blocks of a large product. They
 do not wait for a thread that has no processor: the others compute its blocks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -85,7 +86,10 @@ def _share(blocks: np.ndarray, factor: np.ndarray, out: np.ndarray) -> None:
                 return
             np.matmul(blocks[start : start + step], factor, out=out[start : start + step])
 
-    helpers = [_helpers().submit(work) for _ in range(min(available_processors(), len(starts)) - 1)]
+    helpers: list[Future[None]] = []
+    n_helpers = min(available_processors(), len(starts)) - 1
+    with contextlib.suppress(RuntimeError):  # no thread can be started, for example because the program is ending
+        helpers.extend(_helpers().submit(work) for _ in range(n_helpers))
     work()
     for helper in helpers:
         if not helper.cancel():  # a helper that has not started is not needed

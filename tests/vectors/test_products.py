@@ -85,3 +85,16 @@ def test_rows_that_are_not_contiguous() -> None:
     unit, queries, expected = matrices(9_001, 40, 2, "float64")
     np.testing.assert_allclose(products(np.asfortranarray(unit), queries), expected, atol=1e-12)
     np.testing.assert_allclose(products(np.repeat(unit, 2, axis=1)[:, ::2], queries), expected, atol=1e-12)
+
+
+def test_products_without_threads_to_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is ending, or has too many threads, can start no more."""
+
+    class Ended:
+        def submit(self, function: Any) -> Any:
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(module, "_helpers", Ended)
+    monkeypatch.setattr(module, "available_processors", lambda: 4)
+    unit, queries, expected = matrices(70_000, 50, 1, "float64")
+    np.testing.assert_allclose(products(unit, queries), expected, atol=1e-12)
