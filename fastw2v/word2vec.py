@@ -1031,10 +1031,12 @@ class Word2Vec:
                 f"{path} is a pickle, probably written by gensim. "
                 "Read its vectors with WordVectors.load(path, format='gensim')"
             ) from error
-        settings = vectors.settings or {}
+        settings = {"output_weight": 0.0} | (vectors.settings or {})
         if vectors.context_vectors is None or vectors.counts is None or "model" not in settings:
             raise ValueError(no_model)
-        model = cls._from_settings(settings.get("parameters", settings))
+        parameters = {"output_weight": 0.0} | settings.get("parameters", settings)
+        model = cls._from_settings(parameters, settings)
+        model.output_weight = parameters["output_weight"]
         for name in ("trained_epochs", "corpus_count", "corpus_total_words"):
             setattr(model, name, settings.get(name, 0))
         model.known_words_ = settings.get("known_words", 0)
@@ -1045,16 +1047,21 @@ class Word2Vec:
         model._select_engine()
         W_in, W_out = model._placed(vectors)
         model.wv = cls._vectors_class(vectors.index_to_key, W_in, vectors.counts, settings=settings | model._state())
-        model.wv._set_tables(W_in, W_out, settings.get("output_weight", 0.0))
+        model.wv._set_tables(W_in, W_out, 0.0)
+        if vectors._has_input_vectors:
+            model.wv._result = to_device(np.array(to_host(vectors.vectors)), model.device_)
         return model
 
     @classmethod
-    def _from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return an untrained model with the settings of a file, except device and engine."""
+    def _from_settings(cls, parameters: dict[str, Any], settings: dict[str, Any]) -> Self:
+        """Return an untrained model with the parameters in a file, except device and engine.
+
+        `settings` are the completed settings of the last training.
+        """
         names = set(cls._parameter_names()) - set(_MACHINE)
-        if settings["model"] == "skipgram":  # the completed settings contain cbow_grad for every model
+        if parameters["model"] == "skipgram":  # the completed settings contain cbow_grad for every model
             names.discard("cbow_grad")
-        return cls(**{name: value for name, value in settings.items() if name in names})
+        return cls(**{name: value for name, value in parameters.items() if name in names})
 
     @classmethod
     def _parameter_names(cls) -> list[str]:

@@ -90,6 +90,41 @@ def test_a_loaded_model_continues_from_the_input_vectors(tmp_path: Path, engine:
     assert np.array_equal(loaded.W_out, model.W_out)
 
 
+def test_a_loaded_model_has_the_vectors_that_were_saved(tmp_path: Path) -> None:
+    """They may have been assigned, so they are not computed again from the matrices."""
+    path = tmp_path / "model.safetensors"
+    model = Word2Vec(output_weight=0.5, **SETTINGS).fit(CORPUS)
+    assert model.wv.context_vectors is not None
+    before = model.wv.vectors.copy()
+    model.wv.context_vectors = model.wv.context_vectors * 2
+    model.save(path)
+    assert np.array_equal(Word2Vec.load(path).wv.vectors, before)
+    model.wv.vectors = np.ones_like(before)
+    model.save(path)
+    loaded = Word2Vec.load(path)
+    assert np.array_equal(loaded.wv.vectors, np.ones_like(before))
+    loaded.train(CORPUS, epochs=1)
+    assert np.array_equal(loaded.wv.vectors, expected(loaded, 0.5))
+
+
+def test_the_gensim_class_keeps_the_weight_and_the_numbers_of_a_model(tmp_path: Path) -> None:
+    model = Word2Vec(quality="best", output_weight=0.5, **SETTINGS).fit(CORPUS)
+    model.save(tmp_path / "model.safetensors")
+    loaded = gensim.Word2Vec.load(tmp_path / "model.safetensors")
+    assert loaded.epochs == 15
+    assert np.array_equal(loaded.wv.vectors, model.wv.vectors)
+    loaded.train(CORPUS, epochs=1)
+    assert np.array_equal(loaded.wv.vectors, expected(loaded, 0.5))
+
+
+def test_a_copy_has_one_matrix_if_the_vectors_are_the_input_vectors() -> None:
+    wv = Word2Vec(output_weight=0, **SETTINGS).fit(CORPUS).wv
+    again = pickle.loads(pickle.dumps(wv))
+    assert np.shares_memory(again.vectors, again.input_vectors)
+    assert np.array_equal(again.vectors, wv.vectors)
+    assert sum(isinstance(value, np.ndarray) and value.ndim == 2 for value in wv.__getstate__().values()) == 2
+
+
 def test_training_in_steps_is_independent_of_the_weight() -> None:
     """If training continued from the combination, the second step would start elsewhere."""
     plain, combined = (Word2Vec(output_weight=c, epochs=2, **SETTINGS).fit(CORPUS) for c in (0.25, 1))

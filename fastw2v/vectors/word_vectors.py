@@ -168,10 +168,13 @@ class WordVectors:
     def _vectors(self) -> Any:
         """The matrix of `vectors` itself, which may be writable."""
         if self._result is None:
-            with on_device_of(self._input_vectors):
-                result = self._context_vectors * self._output_weight
-                result += self._input_vectors
-            self._result = result
+            with turn:  # so that `_set_tables` cannot run in between
+                if self._result is None:
+                    with on_device_of(self._input_vectors):
+                        result = self._context_vectors * self._output_weight
+                        result += self._input_vectors
+                    self._result = result
+                return self._result
         return self._result
 
     @property
@@ -305,7 +308,8 @@ class WordVectors:
         >>> wv.similarity("cat", "dog")
         0.6
         """
-        self._unit_vectors = None
+        with turn:  # a query of another thread may be computing them
+            self._unit_vectors = None
 
     def _writable_tables(self) -> tuple[Any, Any]:
         """Return W_in and W_out, for training in place. Read-only arrays are copied.
@@ -319,15 +323,23 @@ class WordVectors:
 
         They are computed when they are first needed, so that only both matrices are in memory during training.
         """
-        self._input_vectors, self._context_vectors, self._output_weight = W_in, W_out, output_weight
-        self._result = None if output_weight else W_in
-        self.forget_unit_vectors()
+        with turn:  # a query of another thread may be computing vectors from the old matrices
+            self._input_vectors, self._context_vectors, self._output_weight = W_in, W_out, output_weight
+            self._result = None if output_weight else W_in
+            self.forget_unit_vectors()
 
     def __getstate__(self) -> dict[str, Any]:
         _ = self.index_to_key  # a callable that returns the words may refer to an open file
         state = self.__dict__ | {"_unit_vectors": None}  # the caches are computed again when they are needed
         state.pop("key_to_index", None)
+        if not self._has_input_vectors:
+            del state["_result"]  # joblib would store the same matrix twice
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "_result" not in state:
+            self._result = self._input_vectors
 
     # Words and their vectors
 

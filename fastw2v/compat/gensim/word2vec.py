@@ -422,9 +422,10 @@ class Word2Vec(Estimator):
         return [name for name in super()._parameter_names() if name not in ("sentences", "corpus_file")]
 
     @classmethod
-    def _from_settings(cls, settings: dict[str, Any]) -> Self:
-        own = {"sg": int(settings["model"] == "skipgram"), "max_final_vocab": settings.get("max_vocab")}
-        return super()._from_settings(settings | own)
+    def _from_settings(cls, parameters: dict[str, Any], settings: dict[str, Any]) -> Self:
+        own = {"sg": int(parameters["model"] == "skipgram"), "max_final_vocab": parameters.get("max_vocab")}
+        own |= {name: settings[name] for name in ("epochs", "negative") if parameters.get(name) is None}
+        return super()._from_settings(parameters | own, settings)
 
     def build_vocab(  # type: ignore[override]  # gensim's parameters; it returns None
         self,
