@@ -212,7 +212,7 @@ def test_a_parameter_without_effect_is_reported(settings, warning, caplog):
     assert [message for message in caplog.messages if "no effect" in message] == [caplog.messages[0]]
     assert caplog.messages[0].startswith(warning)
     caplog.clear()
-    type(model)._from_settings(model.wv.settings).fit(corpus)
+    type(model)._from_settings(model.wv.settings, model.wv.settings).fit(corpus)
     Word2Vec(vector_size=4, min_count=1, max_vocab=1000, workers=1, engine="layers").fit(corpus)
     assert not any("cbow_grad" in message or "workers is 1" in message for message in caplog.messages)
 
