@@ -336,7 +336,8 @@ KERNELS = {
     "128 numbers, pool held": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, CBOW_POOL, True),
     "300 numbers": word2vec_cuda.Kernel("cbow", False, 300, 10, TILE, TrainingConfig(vector_size=300).pool_size, False),
     "tiles of 16": word2vec_cuda.Kernel("cbow", False, 128, 5, 16, CBOW_POOL, True),
-    "float64": word2vec_cuda.Kernel("cbow", True, 100, 5, TILE, CBOW_POOL, False),
+    # With smaller pools, the registers of float64, not shared memory, limit the number of blocks.
+    "float64": word2vec_cuda.Kernel("cbow", True, 100, 5, TILE, 24, False),
     "two warps": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, CBOW_POOL, False, 2),
     "eight warps": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, CBOW_POOL, False, 8),
     "sixteen warps": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, CBOW_POOL, False, 16),
