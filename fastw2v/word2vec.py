@@ -1046,10 +1046,10 @@ class Word2Vec:
         model._interruptions = settings.get("interruptions", 0)
         model._select_engine()
         W_in, W_out = model._placed(vectors)
-        model.wv = cls._vectors_class(vectors.index_to_key, W_in, vectors.counts, settings=settings | model._state())
-        model.wv._set_tables(W_in, W_out, 0.0)
-        if vectors._has_input_vectors:
-            model.wv._result = to_device(np.array(to_host(vectors.vectors)), model.device_)
+        combined = to_device(np.array(vectors.vectors), model.device_) if vectors._has_input_vectors else W_in
+        model.wv = cls._vectors_class(
+            vectors.index_to_key, combined, vectors.counts, W_out, settings | model._state(), input_vectors=W_in
+        )
         return model
 
     @classmethod

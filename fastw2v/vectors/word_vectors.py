@@ -161,8 +161,7 @@ class WordVectors:
                 f"vectors has shape {tuple(vectors.shape)}; it must have the same shape as context_vectors, "
                 f"{tuple(self._context_vectors.shape)}. To drop those, first set context_vectors to None"
             )
-        self._result = self._input_vectors = vectors
-        self.forget_unit_vectors()
+        self._set_tables(vectors, self._context_vectors, 0.0)
 
     @property
     def _vectors(self) -> Any:
@@ -319,7 +318,7 @@ class WordVectors:
         return _writable(self._input_vectors), _writable(self._context_vectors)
 
     def _set_tables(self, W_in: Any, W_out: Any, output_weight: float) -> None:
-        """Replace the matrices by the result of training. `vectors` are then W_in + output_weight · W_out.
+        """Replace both matrices, for example after training. `vectors` are then W_in + output_weight · W_out.
 
         They are computed when they are first needed, so that only both matrices are in memory during training.
         """
