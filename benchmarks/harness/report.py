@@ -353,8 +353,7 @@ def frontier(found: Results) -> Any:
             model = str(row.settings["model"])
             x, y = seconds[model] / row.median, row.quality[measure]
             axes.plot(x, y, "o" if model == "CBOW" else "s", color=colour, markersize=6)
-            name = ", ".join(row.what.split(", ")[2:]) or "balanced" if ours else row.what
-            points.append((x, y, f"{name}, {model}", colour))
+            points.append((x, y, f"{row.what.replace(', fused', '')}, {model}", colour))
             if ours:
                 lines[model].append((x, y))
         for line in lines.values():
@@ -364,7 +363,7 @@ def frontier(found: Results) -> Any:
         _plain_ticks(axes.xaxis)
         axes.set_xlabel(f"speed from text to vectors ({baseline} = 1, log scale)")
         axes.set_ylabel(QUALITY_NAMES[measure])
-        axes.set_title(f"{OUR_NAME} in blue; further right and up is better", fontsize=9, loc="left")
+        axes.set_title("Further right and up is better", fontsize=9, loc="left")
         _label(axes, points, above=True)
     return figure
 
