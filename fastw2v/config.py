@@ -52,8 +52,8 @@ fastText. "balanced" divides by C to the power 3/4 and gives the best vectors (`
 Quality = Literal["fast", "balanced", "best"]
 """Names of the trade-offs between the training time and the quality of the vectors.
 
-"fast" gives vectors at least as good as those of other tools. "balanced" is the default. "best" takes about six times
-as long. `docs/notebook/defaults.md` has the measurements.
+"fast" gives vectors at least as good as those of other tools. "balanced" is the default. "best" takes four to six
+times as long. `docs/notebook/defaults.md` has the measurements.
 """
 
 CHUNK_TOKENS = 8192

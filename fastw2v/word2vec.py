@@ -122,7 +122,7 @@ class Word2Vec:
         "cbow" predicts a word from the mean of its contexts. "skipgram" predicts each context from the word.
     quality : {"fast", "balanced", "best"}
         Trade-off between the training time and the quality of the vectors. "fast" gives vectors that are at least as
-        good as those of other tools. "best" takes about six times as long as "balanced". `quality` determines the
+        good as those of other tools. "best" takes four to six times as long as "balanced". `quality` determines the
         defaults of `epochs` and `negative`, and how many words share their negative samples.
     vector_size : int
         D, the number of dimensions of a vector.
