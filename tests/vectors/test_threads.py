@@ -57,6 +57,19 @@ def wait_for(count: int) -> None:
         time.sleep(0.001)
 
 
+def sizes_of_products(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Score waiting queries together. Return a list that receives the number of queries of each product."""
+    monkeypatch.setattr(neighbors, "TOGETHER_MIN_SIZE", 0)
+    multiply, sizes = neighbors.products, []
+
+    def counted(unit: Any, queries: Any) -> Any:
+        sizes.append(len(queries))
+        return multiply(unit, queries)
+
+    monkeypatch.setattr(neighbors, "products", counted)
+    return sizes
+
+
 @pytest.mark.parametrize("together", [True, False])
 def test_threads_get_the_results_of_brute_force(
     wv: WordVectors, monkeypatch: pytest.MonkeyPatch, together: bool
@@ -71,14 +84,7 @@ def test_threads_get_the_results_of_brute_force(
 
 def test_waiting_queries_are_scored_together(wv: WordVectors, monkeypatch: pytest.MonkeyPatch) -> None:
     """Queries on the same rows, with different numbers of results and of terms, take one product."""
-    monkeypatch.setattr(neighbors, "TOGETHER_MIN_SIZE", 0)
-    multiply, sizes = neighbors.products, []
-
-    def counted(unit: Any, queries: Any) -> Any:
-        sizes.append(len(queries))
-        return multiply(unit, queries)
-
-    monkeypatch.setattr(neighbors, "products", counted)
+    sizes = sizes_of_products(monkeypatch)
     asked = [i for i in range(20) if i % 3 < 2]
     other = WordVectors(["a", "b"], np.eye(2))
     assert other.most_similar("a") == [("b", 0.0)]
@@ -95,14 +101,7 @@ def test_waiting_queries_are_scored_together(wv: WordVectors, monkeypatch: pytes
 
 
 def test_scores_of_waiting_queries_are_bounded(wv: WordVectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbors, "TOGETHER_MIN_SIZE", 0)
-    multiply, sizes = neighbors.products, []
-
-    def counted(unit: Any, queries: Any) -> Any:
-        sizes.append(len(queries))
-        return multiply(unit, queries)
-
-    monkeypatch.setattr(neighbors, "products", counted)
+    sizes = sizes_of_products(monkeypatch)
     monkeypatch.setattr(neighbors, "_SCORES_TOGETHER", 4 * 3000)
     with ThreadPoolExecutor(12) as pool:
         with neighbors.turn:
