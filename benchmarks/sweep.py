@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import machine
+from benchmarks.systems.quality import FEWEST_PAIRS, RESTRICT
 from fastw2v import evaluate
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.corpus import Corpus, as_corpus
@@ -38,10 +39,6 @@ SETTINGS = {
     "epochs": int, "cbow_grad": str, "pool_tokens": int, "pool_size": int, "tile": int, "seed": int,
 }  # fmt: skip
 """Settings of `TrainingConfig` that are options of this program, with their types."""
-RESTRICT = 30_000
-"""Analogies use only this number of the most frequent words."""
-FEWEST_PAIRS = 100
-"""A set of word pairs counts only if more than this many pairs are covered, because smaller sets are too noisy."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
