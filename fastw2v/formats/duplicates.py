@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.formats.fileio import FormatError
-from fastw2v.formats.record import VectorRecord
+from fastw2v.formats.record import MATRICES, VectorRecord
 from fastw2v.utils.quote import quote
 
 __all__ = ["check_distinct", "keep_first"]
@@ -98,7 +98,7 @@ def keep_first(record: VectorRecord, path: Path) -> VectorRecord:
     def take(array: Any) -> Any:
         return None if array is None else array[kept]
 
-    matrices = {name: take(getattr(record, name)) for name in ("vectors", "context_vectors", "input_vectors")}
+    matrices = {name: take(getattr(record, name)) for name in MATRICES}
     return VectorRecord(list(rows), counts=take(record.counts), settings=record.settings, **matrices)
 
 

@@ -13,15 +13,14 @@ from numpy.lib import format as npy
 
 from fastw2v.backend import to_host
 from fastw2v.formats.fileio import FormatError
-from fastw2v.formats.record import VectorRecord
+from fastw2v.formats.record import MATRICES, VectorRecord
 from fastw2v.formats.safetensors import settings_from_json, settings_to_json, words_from_arrays, words_to_arrays
 from fastw2v.utils.atomic_write import atomic_write
 from fastw2v.utils.quote import quote
 
 __all__ = ["read_npz", "write_npz"]
 
-_MATRICES = ("vectors", "context_vectors", "input_vectors")
-_ARRAYS = {*_MATRICES, "words", "word_offsets", "counts", "settings", "integer_words"}
+_ARRAYS = {*MATRICES, "words", "word_offsets", "counts", "settings", "integer_words"}
 # Deflate compresses by a factor of about 1000 at best. A larger factor means that the sizes in the archive are wrong.
 _MOST_PACKED = 1100
 
@@ -107,7 +106,7 @@ def write_npz(record: VectorRecord, path: Path) -> None:
     {'vectors': (2, 3), 'word_offsets': (3,), 'words': (7,)}
     """
     arrays: dict[str, Any] = words_to_arrays(record, path)
-    arrays |= {name: to_host(matrix) for name in _MATRICES if (matrix := getattr(record, name)) is not None}
+    arrays |= {name: to_host(matrix) for name in MATRICES if (matrix := getattr(record, name)) is not None}
     if record.counts is not None:
         arrays["counts"] = np.asarray(record.counts, dtype=np.int64)
     if not isinstance(record.index_to_key[0], str):

@@ -10,7 +10,10 @@ from typing import Any
 from fastw2v.config import check_integer
 from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_keys
 
-__all__ = ["VectorRecord", "check_record"]
+__all__ = ["MATRICES", "VectorRecord", "check_record"]
+
+MATRICES = ("vectors", "context_vectors", "input_vectors")
+"""Names of the matrices of a record. All but the first are optional."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,7 +137,7 @@ def check_record(record: VectorRecord) -> None:
     index_keys(check_keys(record.index_to_key, matrix.shape[0]))
     if record.counts is not None:
         check_counts(record.counts, matrix.shape[0])
-    for name in ("context_vectors", "input_vectors"):
+    for name in MATRICES[1:]:
         other = getattr(record, name)
         if other is not None and check_matrix(name, other).shape != matrix.shape:
             raise ValueError(

@@ -18,7 +18,7 @@ import numpy as np
 
 from fastw2v.backend import to_host
 from fastw2v.formats.fileio import FormatError, encode_words
-from fastw2v.formats.record import VectorRecord
+from fastw2v.formats.record import MATRICES, VectorRecord
 from fastw2v.utils.atomic_write import atomic_write
 from fastw2v.utils.quote import quote, shorten
 
@@ -37,9 +37,7 @@ BLOCK_BYTES = 1 << 22
 """Approximate number of bytes that are written at a time."""
 
 _TENSORS = {
-    "vectors": (("F16", "F32", "F64"), 2),
-    "context_vectors": (("F16", "F32", "F64"), 2),
-    "input_vectors": (("F16", "F32", "F64"), 2),
+    **dict.fromkeys(MATRICES, (("F16", "F32", "F64"), 2)),
     "words": (("U8",), 1),
     "word_offsets": (("I64",), 1),
     "counts": (("I64",), 1),
@@ -129,7 +127,7 @@ def write_safetensors(record: VectorRecord, path: Path) -> None:
     tensors = words_to_arrays(record, path)
     if record.counts is not None:
         tensors["counts"] = np.ascontiguousarray(record.counts, dtype=np.int64)
-    for name in ("vectors", "context_vectors", "input_vectors"):
+    for name in MATRICES:
         if (matrix := getattr(record, name)) is not None:
             tensors[name] = to_host(matrix)
     metadata = {"format": "fastw2v", "version": str(VERSION)}
