@@ -646,10 +646,10 @@ class Word2Vec:
             return self
         device = self.device_
         self._select_engine()  # `engine` and `device` may have been set since the last run
+        config = self.config(corpus, **given)
         wv = self.wv
         if self.device_ != device or wv.input_vectors.dtype != wv.context_vectors.dtype:  # both can be assigned to
-            wv._set_tables(*self._placed(wv), self.config(**given).output_weight)
-        config = self.config(corpus, **given)
+            wv._set_tables(*self._placed(wv), config.output_weight)
         self._train(corpus, config, progress)
         return self
 
@@ -917,13 +917,14 @@ class Word2Vec:
         return replace(estimate, words_per_second=words_per_second(train, len(corpus)))
 
     def _estimate(self, corpus: Corpus) -> Estimate:
+        config = self.config()
         return estimate_memory(
             corpus,
-            vector_size=int(self.vector_size),
-            epochs=self.config().epochs,
+            vector_size=config.vector_size,
+            epochs=config.epochs,
             device=self.device_,
             engine=self.engine_,
-            output_weight=self.config().output_weight,
+            output_weight=config.output_weight,
         )
 
     def _settings(self, config: TrainingConfig) -> dict[str, Any]:
