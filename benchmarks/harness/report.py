@@ -319,7 +319,7 @@ def speed_and_quality(found: Results) -> Any:
         x, y = row.median, row.quality[measure]
         axes.errorbar(
             x, y, xerr=[[x - min(row.values)], [max(row.values) - x]], color=colour, linewidth=1, markersize=6,
-            fmt="o" if row.settings["model"] == "CBOW" else "s",
+            fmt=_marker(str(row.settings["model"])),
         )  # fmt: skip
         points.append((x, y, f"{row.what}, {row.settings['model']}", colour))
     axes.set_xscale("log")
@@ -336,7 +336,8 @@ def speed_and_quality(found: Results) -> Any:
 def frontier(found: Results) -> Any:
     """Return a plot of the speed of whole processes, relative to the baseline, and of their quality, or None.
 
-    The systems are those of the first comparison, for both models. A line connects the qualities of fastw2v.
+    The systems are those of the first comparison, for both models. A line connects the qualities of fastw2v, and their
+    labels leave out its name.
     """
     rows = _first_comparison(found, "pipeline")
     if not rows:
@@ -352,8 +353,9 @@ def frontier(found: Results) -> Any:
             colour = OUR_COLOUR if ours else BASELINE_COLOUR
             model = str(row.settings["model"])
             x, y = seconds[model] / row.median, row.quality[measure]
-            axes.plot(x, y, "o" if model == "CBOW" else "s", color=colour, markersize=6)
-            points.append((x, y, f"{row.what.replace(', fused', '')}, {model}", colour))
+            axes.plot(x, y, _marker(model), color=colour, markersize=6)
+            name = row.what.removeprefix(OUR_NAME).removeprefix(", fused").removeprefix(", ") or "balanced"
+            points.append((x, y, name, colour))
             if ours:
                 lines[model].append((x, y))
         for line in lines.values():
@@ -364,8 +366,19 @@ def frontier(found: Results) -> Any:
         axes.set_xlabel(f"speed from text to vectors ({baseline} = 1, log scale)")
         axes.set_ylabel(QUALITY_NAMES[measure])
         axes.set_title("Further right and up is better", fontsize=9, loc="left")
-        _label(axes, points, above=True)
+        _label(axes, points, right=True, above=True)
+    keys = []
+    for who, colour, line in ((OUR_NAME, OUR_COLOUR, "-"), ("others", BASELINE_COLOUR, "")):
+        for model in seconds:
+            style = {"color": colour, "markersize": 6, "linewidth": 1, "label": f"{who}, {model}"}
+            keys += every[0].plot([], [], _marker(model) + line, **style)
+    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=9)
     return figure
+
+
+def _marker(model: str) -> str:
+    """Return the marker of a model in the plots."""
+    return "o" if model == "CBOW" else "s"
 
 
 def _first_comparison(found: Results, section: str) -> list[Row]:
