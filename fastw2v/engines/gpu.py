@@ -38,6 +38,11 @@ POOL_SYNC_INTERVAL = 1
 """Tiles between write-backs of a pool. Larger values save bandwidth but increase staleness."""
 LAUNCH_SECONDS = 0.25
 """Intended duration of a launch. Progress is reported and Ctrl-C is handled between launches."""
+FIRST_LAUNCH_ITEMS = 8
+"""Items for each block in the first launch, whose duration is not known in advance.
+
+At the end of a launch, a block waits for the others during half an item on average, so launches of few items are slow.
+"""
 MAX_SHUFFLE_BLOCK = SHUFFLE_BLOCK_TOKENS + CHUNK_TOKENS
 """Maximum number of tokens in a shuffle block, including the last chunk, which may extend beyond the block.
 
@@ -466,10 +471,12 @@ def _run(
     report: TrainingReport,
 ) -> None:
     """Train the items from `first` to `last` - 1 in launches of about `LAUNCH_SECONDS` each."""
-    size = blocks  # items in the next launch
+    next_item = np.empty(1, np.uint64)
+    size = FIRST_LAUNCH_ITEMS * blocks  # items in the next launch
     while first < last:
         end = min(last, first + max(blocks, size))
-        arguments.next_item.fill(first)
+        next_item[0] = first
+        arguments.next_item.set(next_item)  # a copy, because `fill` would compile another kernel
         began = time.perf_counter()
         word2vec_cuda.launch(kernel, function, arguments._replace(stop_item=end), min(blocks, end - first))
         losses = arguments.losses[first:end].get()  # waits for the launch

@@ -33,8 +33,9 @@
 // the writes of other blocks. Sums over a window read WINDOW_GROUP rows at a time and multiply rows outside by zero.
 //
 // Macros. The host defines DIM (width of a row, a multiple of 4), REACH (largest distance between a target
-// and a context), TILE, POOL_SIZE, POOL_HELD, WARPS, CHUNK_TOKENS and MAX_STEP_NORM, and DOUBLE for float64. There is
-// no #include, because NVRTC needs no headers.
+// and a context), TILE, RING_ROWS (rows of a ring buffer, at least 2 * REACH + TILE), POOL_SIZE, POOL_HELD, WARPS,
+// MIN_BLOCKS (blocks of a multiprocessor for which the compiler must leave registers), CHUNK_TOKENS and MAX_STEP_NORM,
+// and DOUBLE for float64. There is no #include, because NVRTC needs no headers.
 
 #ifdef DOUBLE
 typedef double Real;
@@ -65,7 +66,6 @@ typedef unsigned long long Bits;
 
 #define FULL_MASK 0xffffffffu
 constexpr int THREADS = 32 * WARPS;
-constexpr int RING_ROWS = 2 * REACH + TILE;                      // rows that the windows of a tile can reach
 constexpr int BAND = 2 * REACH + 1;                              // tokens that the window of a target can reach
 constexpr int ROW_STEPS = (DIM + 127) / 128;                     // steps of a warp along a row, each of 128 columns
 constexpr int TARGET_GROUP = TILE >= 3 ? 4 : TILE;               // targets that are scored together
@@ -141,6 +141,8 @@ __device__ inline float logarithm(float x) { return __logf(x); }
 __device__ inline double logarithm(double x) { return log(x); }
 __device__ inline float divide(float x, float y) { return __fdividef(x, y); }
 __device__ inline double divide(double x, double y) { return x / y; }
+__device__ inline float minimum(float x, float y) { return fminf(x, y); }
+__device__ inline double minimum(double x, double y) { return fmin(x, y); }
 __device__ inline float square_root(float x) { return sqrtf(x); }
 __device__ inline double square_root(double x) { return sqrt(x); }
 
@@ -288,7 +290,7 @@ template <bool CBOW> struct Block {
   int *window_begin;  // (n,): first kept token in the window
   int *window_end;    // (n,): one past the last kept token in the window
 
-  // Shared memory. Kept token t has row t % RING_ROWS of a ring. Target k of the tile is kept token first + k.
+  // Shared memory. Kept token t has row `slot(t)` of a ring. Target k of the tile is kept token first + k.
   Real *ring;               // (RING_ROWS, D): rows of the stream
   Real *target_ring;        // (RING_ROWS, D): CBOW: gradients of the targets; skip-gram: their hidden vectors
   Real *hidden;             // (PADDED_TILE, D): CBOW: hidden vectors of the targets
@@ -309,6 +311,7 @@ template <bool CBOW> struct Block {
   // The tile.
   int first, count;   // the targets are kept tokens first to first + count - 1
   Real rate;          // learning rate
+  Real inverse_rate;  // 1 / rate
   Real noise_weight;  // weight of a row of the pool for one positive
   bool measured;      // whether the loss of the tile is added to the loss of the item
   double loss;        // this thread's part of the loss of the item
@@ -316,8 +319,8 @@ template <bool CBOW> struct Block {
 
   __device__ Block(double *memory) {
     thread = threadIdx.x;
-    warp = thread / 32;
-    lane = thread % 32;
+    warp = threadIdx.x / 32;  // unsigned, so that the compiler knows that neither is negative
+    lane = threadIdx.x % 32;
     ring = (Real *)memory;
     target_ring = ring + RING_ROWS * DIM;
     hidden = target_ring + RING_ROWS * DIM;
@@ -336,12 +339,16 @@ template <bool CBOW> struct Block {
     __syncthreads();
   }
 
+  // Return the row of kept token t in a ring. An unsigned remainder takes fewer instructions, and only one if RING_ROWS
+  // is a power of two.
+  static __device__ int slot(int t) { return (unsigned)t % RING_ROWS; }
+
   __device__ const Real *target_row(int k) const {
-    return CBOW ? hidden + k * DIM : target_ring + (first + k) % RING_ROWS * DIM;
+    return CBOW ? hidden + k * DIM : target_ring + slot(first + k) * DIM;
   }
 
-  // Return the factor that scales down a step of a row (engines/staleness.py).
-  __device__ Real damping(Real max_rate) const { return max_rate < rate ? divide(max_rate, rate) : Real(1); }
+  // Return the factor that scales down a step of a row (engines/staleness.py). `max_rate` may be infinite.
+  __device__ Real damping(Real max_rate) const { return minimum(1, max_rate * inverse_rate); }
 
   // Return `n` plus the number of threads before this one for which `chosen` is true. Set `mark` to `marks` plus the
   // number of threads before this one for which `marked` is true. Then add the totals of the block to `n` and `marks`.
@@ -478,13 +485,13 @@ template <bool CBOW> struct Block {
 #pragma unroll 1
     for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
       if (i + PREFETCH_DISTANCE < n) prefetch(stream_table + (long long)word[i + PREFETCH_DISTANCE] * DIM, lane);
-      Real *row = ring + i % RING_ROWS * DIM;
+      Real *row = ring + slot(i) * DIM;
       int hit = POOL_HELD && !CBOW ? find_in_pool(word[i]) : -1;
       if (hit >= 0)
         for (int q = 0; q < ROW_STEPS; ++q) store(row, q, lane, load(pool + hit * DIM, q, lane));
       else
         fetch_row(row, stream_table + (long long)word[i] * DIM, lane);
-      if (!CBOW && lane == 0) ring_word[i % RING_ROWS] = word[i];
+      if (!CBOW && lane == 0) ring_word[slot(i)] = word[i];
     }
   }
 
@@ -497,7 +504,7 @@ template <bool CBOW> struct Block {
       if (t + PREFETCH_DISTANCE < n) prefetch(target_table + (long long)word[t + PREFETCH_DISTANCE] * DIM, lane);
       bool in_pool = CBOW && find_in_pool(own) >= 0;
       if (CBOW && lane == 0) target_word[k] = in_pool ? ~own : own;
-      Real *row = CBOW ? partial_grads + (WARPS * PADDED_TILE + k) * DIM : target_ring + t % RING_ROWS * DIM;
+      Real *row = CBOW ? partial_grads + (WARPS * PADDED_TILE + k) * DIM : target_ring + slot(t) * DIM;
       if (in_pool)
         for (int q = 0; q < ROW_STEPS; ++q) store(row, q, lane, zero());
       else
@@ -519,7 +526,7 @@ template <bool CBOW> struct Block {
         for (int base = begin; base < end; base += WINDOW_GROUP)
 #pragma unroll
           for (int i = base; i < base + WINDOW_GROUP; ++i)
-            add(h, i < end && i != t ? 1 : 0, load(ring + i % RING_ROWS * DIM, q, lane));
+            add(h, i < end && i != t ? 1 : 0, load(ring + slot(i) * DIM, q, lane));
         for (int i = 0; i < 4; ++i) h.x[i] *= scale;
         store(hidden + k * DIM, q, lane, h);
         score += dot(h, load(own, q, lane));
@@ -545,14 +552,14 @@ template <bool CBOW> struct Block {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k, begin = window_begin[t], end = window_end[t];
-      Real *of_context = coefficient + t % RING_ROWS * BAND - t + REACH;
+      Real *of_context = coefficient + slot(t) * BAND - t + REACH;
       for (int base = begin; base < end; base += N) {
         Real scores[N] = {};
 #pragma unroll 1
         for (int q = 0; q < ROW_STEPS; ++q) {
           Four h = load(target_row(k), q, lane);
 #pragma unroll
-          for (int j = 0; j < N; ++j) scores[j] += dot(h, load(ring + (base + j) % RING_ROWS * DIM, q, lane));
+          for (int j = 0; j < N; ++j) scores[j] += dot(h, load(ring + slot(base + j) * DIM, q, lane));
         }
         Real score = Reduce<N>::of(scores, lane);
         int i = base + lane / (32 / N);
@@ -568,7 +575,7 @@ template <bool CBOW> struct Block {
         for (int base = begin; base < end; base += WINDOW_GROUP)
 #pragma unroll
           for (int i = base; i < base + WINDOW_GROUP; ++i)
-            add(d, i < end ? of_context[i] : 0, load(ring + i % RING_ROWS * DIM, q, lane));
+            add(d, i < end ? of_context[i] : 0, load(ring + slot(i) * DIM, q, lane));
         store(partial_grads + (WARPS * PADDED_TILE + k) * DIM, q, lane, d);
       }
     }
@@ -589,7 +596,7 @@ template <bool CBOW> struct Block {
       for (int base = begin; base < end; base += WINDOW_GROUP)
 #pragma unroll
         for (int i = base; i < base + WINDOW_GROUP; ++i)
-          is_context |= i < end && i != t && ring_word[i % RING_ROWS] == wanted;
+          is_context |= i < end && i != t && ring_word[slot(i)] == wanted;
       if (is_context) return 0;
       weight *= end - begin - 1;
     }
@@ -685,7 +692,7 @@ template <bool CBOW> struct Block {
       for (int q = 0; q < ROW_STEPS; ++q) {
         Four d = zero(), step = zero();
         add(d, scale, gradient(k, q));
-        store(target_ring + t % RING_ROWS * DIM, q, lane, d);
+        store(target_ring + slot(t) * DIM, q, lane, d);
         if (target_word[k] >= 0) {
           add(step, g, load(hidden + k * DIM, q, lane));
           add_to_table(target_table + (long long)target_word[k] * DIM, q, lane, step);
@@ -734,10 +741,10 @@ template <bool CBOW> struct Block {
         for (t = base; reaching; reaching >>= WINDOW_GROUP, t += WINDOW_GROUP)
 #pragma unroll
           for (int j = 0; j < WINDOW_GROUP; ++j) {
-            int slot = (t + j + RING_ROWS) % RING_ROWS;
-            Real g = !(reaching >> j & 1) ? Real(0) : CBOW ? Real(1) : coefficient[slot * BAND + i - t - j + REACH];
+            int row = slot(t + j + RING_ROWS);  // t may be negative
+            Real g = !(reaching >> j & 1) ? Real(0) : CBOW ? Real(1) : coefficient[row * BAND + i - t - j + REACH];
 #pragma unroll
-            for (int q = 0; q < ROW_STEPS; ++q) add(steps[q], g, load(target_ring + slot * DIM, q, lane));
+            for (int q = 0; q < ROW_STEPS; ++q) add(steps[q], g, load(target_ring + row * DIM, q, lane));
           }
       }
       Real square = 0;
@@ -796,6 +803,7 @@ template <bool CBOW> struct Block {
       if (measured)
         for (int t = first; t < end; ++t) predictions += CBOW ? 1 : window_end[t] - window_begin[t] - 1;
       rate = (Real)(arguments.alpha - arguments.slope * (double)(done + position[first]));
+      inverse_rate = divide(Real(1), rate);
 
       int reach = end + REACH < n ? end + REACH : n;
       enter(entered, reach, n);
@@ -871,12 +879,12 @@ template <bool CBOW> struct Block {
   }
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS) cbow_ns(const Arguments arguments) {
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) cbow_ns(const Arguments arguments) {
   SHARED_MEMORY(memory);
   Block<true>(memory).run(arguments);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) skipgram_ns(const Arguments arguments) {
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skipgram_ns(const Arguments arguments) {
   SHARED_MEMORY(memory);
   Block<false>(memory).run(arguments);
 }

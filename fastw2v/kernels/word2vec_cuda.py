@@ -20,6 +20,7 @@ __all__ = [
     "choose_kernel",
     "compile_kernel",
     "launch",
+    "optimize_occupancy",
     "resident_blocks",
     "unavailable_reason",
 ]
@@ -28,6 +29,8 @@ SOURCE = Path(__file__).with_name("word2vec.cu")
 """Path of the CUDA source."""
 WARPS = 4
 """Warps in a block."""
+RESERVED_PER_BLOCK = 1024
+"""Bytes of shared memory that CUDA reserves for each block."""
 MIN_COMPUTE_CAPABILITY = (7, 5)
 """Lowest supported compute capability."""
 
@@ -68,6 +71,24 @@ class Kernel(NamedTuple):
     """Whether a pool and its updates stay in shared memory for several tiles."""
     warps: int = WARPS
     """Warps in a block."""
+    rounded_ring: bool = False
+    """Whether the number of rows of the ring buffers is rounded up to a power of two, which makes indices faster."""
+    min_blocks: int = 1
+    """Blocks for which the compiler must leave registers on a multiprocessor."""
+
+    @property
+    def ring_rows(self) -> int:
+        """Rows of each of the two ring buffers: at least as many as the windows of a tile can reach.
+
+        Examples
+        --------
+        >>> from fastw2v.kernels.word2vec_cuda import Kernel
+        >>> kernel = Kernel("cbow", double=False, width=100, reach=5, tile=4, pool_size=24, held=False)
+        >>> kernel.ring_rows, kernel._replace(rounded_ring=True).ring_rows
+        (14, 16)
+        """
+        rows = 2 * self.reach + self.tile
+        return 1 << (rows - 1).bit_length() if self.rounded_ring else rows
 
     @property
     def name(self) -> str:
@@ -90,15 +111,17 @@ class Kernel(NamedTuple):
         >>> from fastw2v.kernels.word2vec_cuda import Kernel
         >>> kernel = Kernel("cbow", double=False, width=100, reach=5, tile=4, pool_size=24, held=False)
         >>> kernel.macros()[:4]
-        ('-DDIM=100', '-DREACH=5', '-DTILE=4', '-DPOOL_SIZE=24')
+        ('-DDIM=100', '-DREACH=5', '-DTILE=4', '-DRING_ROWS=14')
         """
         sizes = {
             "DIM": self.width,
             "REACH": self.reach,
             "TILE": self.tile,
+            "RING_ROWS": self.ring_rows,
             "POOL_SIZE": self.pool_size,
             "POOL_HELD": int(self.held),
             "WARPS": self.warps,
+            "MIN_BLOCKS": self.min_blocks,
             "CHUNK_TOKENS": CHUNK_TOKENS,
             "MAX_STEP_NORM": MAX_STEP_NORM,
         }
@@ -120,7 +143,7 @@ class Kernel(NamedTuple):
         """
         group = 4 if self.tile >= 3 else self.tile
         padded_tile = -(-self.tile // group) * group
-        ring = 2 * self.reach + self.tile
+        ring = self.ring_rows
         cbow = self.model == "cbow"
         rows = 2 * ring + cbow * padded_tile + (self.warps + 1) * padded_tile + self.pool_size * (1 + self.held)
         numbers = self.pool_size * (2 + padded_tile) + (padded_tile if cbow else ring * (2 * self.reach + 1))
@@ -235,6 +258,7 @@ def compile_kernel(
     with waiting("compiling the kernel for the GPU, or loading it from CuPy's cache"):
         function = module.get_function(kernel.name)
     function.max_dynamic_shared_size_bytes = kernel.shared_bytes()
+    function.preferred_shared_memory_carveout = 100  # percent; tables are not read through the first-level cache
     return kernel, function
 
 
@@ -244,7 +268,7 @@ def choose_kernel(
     """Return a kernel that fits in the shared memory of a device.
 
     If the requested kernel does not fit, a kernel that does not hold its pool is tried, and then kernels with fewer
-    warps.
+    warps. `optimize_occupancy` chooses the other settings.
 
     Parameters
     ----------
@@ -282,12 +306,62 @@ def choose_kernel(
     for held, warps in ((hold, WARPS), (False, WARPS), (False, 2), (False, 1)):
         kernel = Kernel(model, double, width, reach, tile, pool_size, held, warps)
         if kernel.shared_bytes() <= limit:
-            return kernel
+            return optimize_occupancy(kernel, limit)
     raise ValueError(
         f"a block of the fused GPU engine needs {kernel.shared_bytes():,} bytes of shared memory for vector_size "
         f"{width}, window {reach}, pool_size {pool_size} and tile {tile}, but this device has only {limit:,}: "
         "lower one of these settings, or train with engine='layers'"
     )
+
+
+def optimize_occupancy(kernel: Kernel, limit: int) -> Kernel:
+    """Return a kernel with the settings that depend on how many blocks fit on a multiprocessor.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    limit : int
+        Bytes of shared memory that a block can use. A multiprocessor has `RESERVED_PER_BLOCK` bytes more.
+
+    Returns
+    -------
+    Kernel
+        The ring buffers are rounded up to a power of two if as many blocks fit as without rounding.
+
+    Examples
+    --------
+    Tiles of 4 targets and windows of 5 tokens need rings of 14 rows, and 16 rows still fit five times in 227 KiB. With
+    tiles of 8, 32 rows instead of 18 would cost a block:
+
+    >>> from fastw2v.kernels.word2vec_cuda import Kernel, optimize_occupancy
+    >>> for tile in (4, 8):
+    ...     kernel = Kernel("cbow", double=False, width=128, reach=5, tile=tile, pool_size=16, held=False)
+    ...     optimized = optimize_occupancy(kernel, 227 << 10)
+    ...     print(optimized.ring_rows, optimized.min_blocks)
+    16 5
+    18 4
+    """
+    most = _resident_warps(kernel) // kernel.warps
+
+    def blocks(kernel: Kernel) -> int:
+        fitting = (limit + RESERVED_PER_BLOCK) // (kernel.shared_bytes() + RESERVED_PER_BLOCK)
+        return max(1, min(fitting, most))
+
+    rounded = kernel._replace(rounded_ring=True)
+    if rounded.shared_bytes() <= limit and blocks(rounded) == blocks(kernel):
+        kernel = rounded
+    return kernel._replace(min_blocks=blocks(kernel))
+
+
+def _resident_warps(kernel: Kernel) -> int:
+    """Return the number of warps for which the compiler must leave registers on a multiprocessor.
+
+    A thread keeps eight numbers for each target of a tile in registers. Of 65,536 registers, each thread of 20 warps
+    gets 96, and each thread of 16, 12 or 8 warps gets 128, 168 or 255. More warps would spill.
+    """
+    if kernel.tile <= 4:
+        return 12 if kernel.double else 20
+    return 16 if kernel.tile <= 8 and not kernel.double else 8
 
 
 def resident_blocks(kernel: Kernel, function: Any) -> int:
@@ -301,14 +375,11 @@ def resident_blocks(kernel: Kernel, function: Any) -> int:
     """
     import cupy
 
-    attributes = cupy.cuda.Device().attributes
-    threads = 32 * kernel.warps
-    fitting = min(
-        attributes["MaxSharedMemoryPerMultiprocessor"] // (kernel.shared_bytes() + 1024),
-        attributes["MaxRegistersPerMultiprocessor"] // (-(-function.num_regs // 8) * 8 * threads),
-        attributes["MaxThreadsPerMultiProcessor"] // threads,
+    # The driver knows how registers and shared memory are allocated on this device.
+    fitting = cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+        function.kernel.ptr, 32 * kernel.warps, kernel.shared_bytes()
     )
-    return int(attributes["MultiProcessorCount"] * max(1, fitting))
+    return int(cupy.cuda.Device().attributes["MultiProcessorCount"] * max(1, fitting))
 
 
 def launch(kernel: Kernel, function: Any, arguments: Arguments, blocks: int) -> None:

@@ -89,7 +89,7 @@ static void arrive_and_wait(Rendezvous &rendezvous, long &times, bool orders_mem
 
 #define __device__
 #define __global__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(threads, blocks)
 #define __noinline__
 #define threadIdx (current->thread)
 #define blockIdx (current->block)

@@ -92,6 +92,8 @@ class Function:
 
     def __init__(self, library: ctypes.CDLL, name: str) -> None:
         self.library, self.name, self.max_dynamic_shared_size_bytes = library, name, 48 << 10
+        self.preferred_shared_memory_carveout = -1
+        self.kernel = types.SimpleNamespace(ptr=self)
 
     def __call__(self, grid: tuple[int], block: tuple[int], args: tuple[Any, ...], *, shared_mem: int) -> None:
         (arguments,) = args
@@ -106,6 +108,16 @@ class Function:
         status = self.library.launch(*how, ctypes.c_void_p(arguments.ctypes.data))
         assert status != 1, "the threads wait for each other"
         assert status != 2, "a block wrote beyond its shared memory"
+
+
+def occupancy(function: Function, threads: int, shared_bytes: int) -> int:
+    """Return the number of blocks that fit on a multiprocessor of an H100."""
+    assert shared_bytes <= function.max_dynamic_shared_size_bytes
+    return min(
+        ATTRIBUTES["MaxSharedMemoryPerMultiprocessor"] // (shared_bytes + 1024),
+        ATTRIBUTES["MaxRegistersPerMultiprocessor"] // (-(-function.num_regs // 8) * 8 * threads),
+        ATTRIBUTES["MaxThreadsPerMultiProcessor"] // threads,
+    )
 
 
 @contextlib.contextmanager
@@ -126,8 +138,9 @@ def installed(build: Callable[[tuple[str, ...]], ctypes.CDLL], free: int = 1 << 
     runtime = types.SimpleNamespace(memGetInfo=lambda: (free, free), getDeviceCount=lambda: 1)
     stream = types.SimpleNamespace(synchronize=lambda: None)
     cuda = types.SimpleNamespace(
-        Device=Device, runtime=runtime, Stream=lambda non_blocking: stream, get_current_stream=lambda: stream
-    )
+        Device=Device, runtime=runtime, Stream=lambda non_blocking: stream, get_current_stream=lambda: stream,
+        driver=types.SimpleNamespace(occupancyMaxActiveBlocksPerMultiprocessor=occupancy),
+    )  # fmt: skip
     vars(cupy).update(
         ndarray=Array, zeros=zeros, empty=zeros, asarray=asarray, asnumpy=np.array, RawModule=RawModule, cuda=cuda,
         get_default_memory_pool=lambda: pool,

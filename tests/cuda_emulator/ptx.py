@@ -90,7 +90,7 @@ def to_cpp(ptx: str, source: str) -> str:
     text = re.sub(r"//.*", "", ptx)
     parts = [PRELUDE.format(source=source)]
     for name, parameters, body in re.findall(
-        r"\.entry (\w+)\((.*?)\)\s*\.maxntid[ \d,]+\s*\{(.*?)^\}", text, re.DOTALL | re.MULTILINE
+        r"\.entry (\w+)\((.*?)\)\s*\.maxntid[ \d,]+\s*\.minnctapersm \d+\s*\{(.*?)^\}", text, re.DOTALL | re.MULTILINE
     ):
         parameter = re.fullmatch(r"\s*\.param \.align 8 \.b8 (\w+)\[(\d+)\]\s*", parameters)
         if parameter is None:

@@ -364,11 +364,12 @@ def resources(kernel: word2vec_cuda.Kernel, architecture: int) -> dict[str, dict
 )
 def test_the_source_compiles_for_every_architecture(case):
     for architecture, shared in ARCHITECTURES.items():
-        found = resources(KERNELS[case], architecture)
-        assert set(found) == {"cbow_ns", "skipgram_ns"}
-        for model, (name, used) in zip(("cbow", "skipgram"), sorted(found.items()), strict=True):
-            kernel = KERNELS[case]._replace(model=model)
-            assert name == kernel.name
+        for model in ("cbow", "skipgram"):
+            # A block can use 1 KiB less than a multiprocessor has.
+            kernel = word2vec_cuda.optimize_occupancy(KERNELS[case]._replace(model=model), (shared - 1) * 1024)
+            found = resources(kernel, architecture)
+            assert set(found) == {"cbow_ns", "skipgram_ns"}
+            name, used = kernel.name, found[kernel.name]
             # Registers allow as many blocks as shared memory does, or sixteen warps.
             blocks = min(shared * 1024 // (kernel.shared_bytes() + 1024), max(1, 16 // kernel.warps))
             assert blocks * 32 * kernel.warps * used["registers"] <= 1 << 16, (architecture, name, used, blocks)
@@ -413,6 +414,17 @@ def test_kernels_are_chosen_by_the_shared_memory_they_need():
         assert word2vec_cuda.choose_kernel(*sizes, kernel.held, kernel.shared_bytes()) == kernel
     with pytest.raises(ValueError, match=r"needs [\d,]+ bytes .* vector_size 300, window 5.* has only 49,152"):
         word2vec_cuda.choose_kernel(*sizes, True, 49_152)
+
+
+def test_rings_are_rounded_up_where_this_costs_no_block():
+    sizes = {"double": False, "width": 128, "pool_size": 16, "hold": False, "limit": 232_448}
+    for reach, tile, rows, blocks in ((5, 4, 16, 5), (5, 8, 18, 4), (6, 4, 16, 5), (10, 4, 32, 4), (10, 16, 36, 2)):
+        kernel = word2vec_cuda.choose_kernel("cbow", reach=reach, tile=tile, **sizes)
+        assert (kernel.ring_rows, kernel.min_blocks) == (rows, blocks)
+        assert blocks * (kernel.shared_bytes() + 1024) <= 228 << 10
+        assert {f"-DRING_ROWS={rows}", f"-DMIN_BLOCKS={blocks}"} <= set(kernel.macros())
+    exact = word2vec_cuda.Kernel("cbow", False, 300, 5, 4, 32, False)
+    assert not word2vec_cuda.optimize_occupancy(exact, exact.shared_bytes()).rounded_ring
 
 
 @pytest.mark.parametrize("double", [False, True])
@@ -498,7 +510,8 @@ class TestTraining:
         words = [state[0] for state in seen]
         assert words == sorted(words)
         assert words[-1] == 2 * len(corpus)
-        assert len(words) == -(-2 * 720 // 60) // 2  # twelve chunks of five sentences per epoch, two per launch
+        # Twelve chunks of five sentences per epoch: sixteen in the first launch, and two in each of the others.
+        assert len(words) == 1 + (2 * -(-720 // 60) - 2 * gpu.FIRST_LAUNCH_ITEMS) // 2 == 5
         for done, loss, rate in seen:
             assert 0 < loss < 6
             assert rate == pytest.approx(0.1 - 0.09 * done / words[-1])
@@ -616,6 +629,15 @@ class TestOnAGpu:
             train(gpu, tables, topics(5000), workers=1, epochs=2, window=2, alpha=0.05)
             results.append(cupy.asnumpy(tables.W_in))
         np.testing.assert_allclose(*results, rtol=0, atol=1e-3)  # the order of a block's additions is not fixed
+
+    @pytest.mark.parametrize("model", ["cbow", "skipgram"])
+    def test_as_many_blocks_run_as_planned(self, model, cupy):
+        pool_size = TrainingConfig(model=model).pool_size
+        for width in (100, 128):
+            kernel, function = word2vec_cuda.compile_kernel(model, False, width, 5, TILE, pool_size, False)
+            multiprocessors = cupy.cuda.Device().attributes["MultiProcessorCount"]
+            assert word2vec_cuda.resident_blocks(kernel, function) >= multiprocessors * kernel.min_blocks
+            assert function.local_size_bytes < 64 + word2vec_cuda.ARGUMENTS.itemsize
 
     def test_tables_that_do_not_fit_are_refused_first(self, cupy):
         with pytest.raises(MemoryError, match=r"need [\d.]+ GiB .* would fit"):
