@@ -348,7 +348,7 @@ template <bool CBOW> struct Block {
   }
 
   // Return the factor that scales down a step of a row (engines/staleness.py). `max_rate` may be infinite.
-  __device__ Real damping(Real max_rate) const { return minimum(1, max_rate * inverse_rate); }
+  __device__ Real damping(Real max_rate) const { return minimum(Real(1), max_rate * inverse_rate); }
 
   // Return `n` plus the number of threads before this one for which `chosen` is true. Set `mark` to `marks` plus the
   // number of threads before this one for which `marked` is true. Then add the totals of the block to `n` and `marks`.

@@ -22,6 +22,7 @@ __all__ = [
     "launch",
     "optimize_occupancy",
     "resident_blocks",
+    "resident_warps",
     "unavailable_reason",
 ]
 
@@ -341,7 +342,7 @@ def optimize_occupancy(kernel: Kernel, limit: int) -> Kernel:
     16 5
     18 4
     """
-    most = _resident_warps(kernel) // kernel.warps
+    most = resident_warps(kernel) // kernel.warps
 
     def blocks(kernel: Kernel) -> int:
         fitting = (limit + RESERVED_PER_BLOCK) // (kernel.shared_bytes() + RESERVED_PER_BLOCK)
@@ -353,11 +354,24 @@ def optimize_occupancy(kernel: Kernel, limit: int) -> Kernel:
     return kernel._replace(min_blocks=blocks(kernel))
 
 
-def _resident_warps(kernel: Kernel) -> int:
+def resident_warps(kernel: Kernel) -> int:
     """Return the number of warps for which the compiler must leave registers on a multiprocessor.
 
+    Parameters
+    ----------
+    kernel : Kernel
+
+    Notes
+    -----
     A thread keeps eight numbers for each target of a tile in registers. Of 65,536 registers, each thread of 20 warps
-    gets 96, and each thread of 16, 12 or 8 warps gets 128, 168 or 255. More warps would spill.
+    gets 96, and each thread of 16, 12 or 8 warps gets 128, 168 or 255. With more warps, some kernels would spill.
+
+    Examples
+    --------
+    >>> from fastw2v.kernels.word2vec_cuda import Kernel, resident_warps
+    >>> kernel = Kernel("cbow", double=False, width=128, reach=5, tile=4, pool_size=16, held=False)
+    >>> resident_warps(kernel), resident_warps(kernel._replace(tile=8))
+    (20, 16)
     """
     if kernel.tile <= 4:
         return 12 if kernel.double else 20

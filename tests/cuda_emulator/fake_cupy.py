@@ -30,7 +30,8 @@ class Array(np.ndarray):
 
     @property
     def data(self) -> Any:
-        return types.SimpleNamespace(ptr=self.ctypes.data)
+        address = self.ctypes.data
+        return types.SimpleNamespace(ptr=address, memset=lambda value, size: ctypes.memset(address, value, size))
 
     def __setitem__(self, place: Any, values: Any) -> None:
         assert np.ndim(values) == 0 or isinstance(values, Array), "non-scalar numpy.ndarray cannot be used for fill"
@@ -74,6 +75,16 @@ class Device:
 
     def __exit__(self, *_: Any) -> None: ...
 
+    def synchronize(self) -> None: ...
+
+
+class Event:
+    """A point in the work of the device, which the fake does at once."""
+
+    def record(self) -> None: ...
+
+    def synchronize(self) -> None: ...
+
 
 class Function:
     """A kernel.
@@ -87,6 +98,7 @@ class Function:
     """
 
     num_regs = 100
+    local_size_bytes = 0
     order = 0
     launches = 0
 
@@ -135,15 +147,21 @@ def installed(build: Callable[[tuple[str, ...]], ctypes.CDLL], free: int = 1 << 
     cupy = types.ModuleType("cupy")
     cupy.__spec__ = importlib.machinery.ModuleSpec("cupy", None)
     pool = types.SimpleNamespace(free_bytes=lambda: 0)
-    runtime = types.SimpleNamespace(memGetInfo=lambda: (free, free), getDeviceCount=lambda: 1)
+    runtime = types.SimpleNamespace(
+        memGetInfo=lambda: (free, free), getDeviceCount=lambda: 1, driverGetVersion=lambda: 13000,
+        runtimeGetVersion=lambda: 13000,
+        getDeviceProperties=lambda index: {"name": b"emulator", "multiProcessorCount": 3, "totalGlobalMem": free},
+    )  # fmt: skip
     stream = types.SimpleNamespace(synchronize=lambda: None)
     cuda = types.SimpleNamespace(
         Device=Device, runtime=runtime, Stream=lambda non_blocking: stream, get_current_stream=lambda: stream,
         driver=types.SimpleNamespace(occupancyMaxActiveBlocksPerMultiprocessor=occupancy),
+        nvrtc=types.SimpleNamespace(getVersion=lambda: (13, 0)), Event=Event,
+        get_elapsed_time=lambda began, ended: 1.0,
     )  # fmt: skip
     vars(cupy).update(
         ndarray=Array, zeros=zeros, empty=zeros, asarray=asarray, asnumpy=np.array, RawModule=RawModule, cuda=cuda,
-        get_default_memory_pool=lambda: pool,
+        get_default_memory_pool=lambda: pool, copyto=np.copyto, __version__="0",
     )  # fmt: skip
     cupyx = types.ModuleType("cupyx")
     vars(cupyx).update(empty_pinned=np.zeros)

@@ -230,6 +230,9 @@ def _computed(operation: str, options: list[str], kind: str, operands: list[str]
             return f"!{x}" if kind == "pred" else f"~{x}"
         case "popc", [], [x]:
             return f"__builtin_popcount({x})"
+        case "bfi", [], [x, into, start, length]:  # the bits of one number replace some of another
+            mask = f"({C_TYPES[kind]})(((1ull << ({length})) - 1) << ({start}))"
+            return f"({into} & ~{mask}) | ({x} << ({start}) & {mask})"
         case "rcp", [], [x]:
             return f"1 / {x}"
         case _, [], [x] if real and operation in FUNCTIONS:

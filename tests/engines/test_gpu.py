@@ -344,9 +344,10 @@ KERNELS = {
 }
 
 
-def resources(kernel: word2vec_cuda.Kernel, architecture: int) -> dict[str, dict[str, int]]:
+@functools.cache  # both models may have the same macros
+def resources(macros: tuple[str, ...], architecture: int) -> dict[str, dict[str, int]]:
     """Compile the source; return each function's registers, spilled bytes and total bytes of local memory."""
-    log, _ = nvrtc.compile_source(word2vec_cuda.SOURCE, f"sm_{architecture}", kernel.macros(), "--ptxas-options=-v")
+    log, _ = nvrtc.compile_source(word2vec_cuda.SOURCE, f"sm_{architecture}", macros, "--ptxas-options=-v")
     found = re.findall(
         r"Function properties for (\w+).*?(\d+) bytes stack frame, (\d+) bytes spill stores.*?Used (\d+) registers",
         log,
@@ -367,7 +368,7 @@ def test_the_source_compiles_for_every_architecture(case):
         for model in ("cbow", "skipgram"):
             # A block can use 1 KiB less than a multiprocessor has.
             kernel = word2vec_cuda.optimize_occupancy(KERNELS[case]._replace(model=model), (shared - 1) * 1024)
-            found = resources(kernel, architecture)
+            found = resources(kernel.macros(), architecture)
             assert set(found) == {"cbow_ns", "skipgram_ns"}
             name, used = kernel.name, found[kernel.name]
             # Registers allow as many blocks as shared memory does, or sixteen warps.
@@ -418,7 +419,7 @@ def test_kernels_are_chosen_by_the_shared_memory_they_need():
 
 def test_rings_are_rounded_up_where_this_costs_no_block():
     sizes = {"double": False, "width": 128, "pool_size": 16, "hold": False, "limit": 232_448}
-    for reach, tile, rows, blocks in ((5, 4, 16, 5), (5, 8, 18, 4), (6, 4, 16, 5), (10, 4, 32, 4), (10, 16, 36, 2)):
+    for reach, tile, rows, blocks in ((5, 4, 16, 5), (5, 8, 18, 4), (6, 4, 16, 5), (10, 4, 24, 5), (10, 16, 36, 2)):
         kernel = word2vec_cuda.choose_kernel("cbow", reach=reach, tile=tile, **sizes)
         assert (kernel.ring_rows, kernel.min_blocks) == (rows, blocks)
         assert blocks * (kernel.shared_bytes() + 1024) <= 228 << 10
