@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
         name, seconds = given.step
         step = INNER_STEPS.get(name) or STEPS[name][0]
         for result in step(options, time.monotonic() + float(seconds)):
-            save(options.output / f"{name}.json", json.dumps(result))
+            save(options.output / f"{name}.json", json.dumps(result, default=str))  # numbers of NumPy, for example
         return 0
     if given.device == "cuda" and (problem := cuda_problem()):
         print(f"There is no GPU to check: {problem}. To rehearse the check on a CPU, add --device cpu", file=sys.stderr)
