@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
@@ -29,12 +30,16 @@ from tests.engines.test_gpu import device, needs_compiler
 needs_numba = pytest.mark.skipif(cpu.unavailable_reason() is not None, reason="the CPU engine needs Numba")
 
 
+@functools.cache
+def demo_text() -> str:
+    return "\n".join(" ".join(sentence) for sentence in demo_corpus())[:200_000]
+
+
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
     """Return options for tiny measurements on a CPU, with the demo corpus in place of wiki8."""
     (tmp_path / "data").mkdir()
-    text = "\n".join(" ".join(sentence) for sentence in demo_corpus())
-    (tmp_path / "data" / "wiki8.txt").write_text(text[:200_000], encoding="utf-8")
+    (tmp_path / "data" / "wiki8.txt").write_text(demo_text(), encoding="utf-8")
     monkeypatch.setenv("FASTW2V_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(gpu_steps, "TYPES", 300)
     monkeypatch.setattr(gpu_steps, "DIM", 16)
@@ -88,6 +93,7 @@ def test_steps_on_a_cpu(options):
     }
 
 
+@pytest.mark.slow
 @needs_numba
 def test_threads_and_whole_processes(options, monkeypatch):
     monkeypatch.setattr(gpu_steps, "THREADS", (1, 2))
