@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 
-__all__ = ["Engine", "ProgressFunction", "Tables", "TrainingReport"]
+__all__ = ["Engine", "Pauses", "ProgressFunction", "Tables", "TrainingReport", "TrainingState"]
 
 ProgressFunction = Callable[[int, float, float], None]
 """A function of the words trained so far, the mean loss per prediction since its last call, and the learning rate."""
@@ -28,6 +29,85 @@ class Tables(NamedTuple):
     """Input rows, which are the word vectors."""
     W_out: Any
     """Output rows."""
+
+
+@dataclass
+class TrainingState:
+    """How far a run has come. With the tables, it is all that an engine needs to continue the run.
+
+    An engine adds the loss of the predictions that it has measured to `losses`, and their number to `predictions`. A
+    prediction is a target of CBOW, or a pair of a target and a context of skip-gram, with its negatives.
+
+    Attributes
+    ----------
+    words : int
+        Words trained so far, counted over all epochs.
+    losses : float64 array, shape (epochs,)
+        Summed loss of the predictions that were measured in each epoch.
+    predictions : int64 array, shape (epochs,)
+        Number of predictions that were measured in each epoch.
+    """
+
+    words: int
+    losses: np.ndarray
+    predictions: np.ndarray
+
+    @classmethod
+    def at_start(cls, epochs: int) -> Self:
+        """Return the state before a run of some epochs.
+
+        Examples
+        --------
+        >>> from fastw2v.engines.base import TrainingState
+        >>> TrainingState.at_start(2)
+        TrainingState(words=0, losses=array([0., 0.]), predictions=array([0, 0]))
+        """
+        return cls(0, np.zeros(epochs), np.zeros(epochs, np.int64))
+
+    def mean_losses(self) -> np.ndarray:
+        """Return the mean loss per prediction of each epoch.
+
+        Returns
+        -------
+        float64 array, shape (epochs,)
+            NaN for an epoch without predictions.
+
+        Examples
+        --------
+        >>> from fastw2v.engines.base import TrainingState
+        >>> state = TrainingState.at_start(3)
+        >>> state.losses[:], state.predictions[:] = [150, 60, 0], [100, 50, 0]
+        >>> state.mean_losses()
+        array([1.5, 1.2, nan])
+        """
+        return np.where(self.predictions > 0, self.losses / np.maximum(self.predictions, 1), np.nan)
+
+
+class Pauses(Protocol):
+    """What to do between the steps of a run, such as writing a checkpoint.
+
+    A step is a chunk of a fused engine, a launch of the GPU engine or a batch of the layers engine.
+    """
+
+    def due(self, words: int) -> bool:
+        """Return whether the run must pause before its next step. An engine calls this before each step, in any thread.
+
+        Parameters
+        ----------
+        words : int
+            Words trained so far, counted over all epochs.
+        """
+
+    def run(self, state: TrainingState) -> None:
+        """Use the tables while they do not change. An engine calls this in the calling thread when a pause is due.
+
+        An exception ends the run.
+
+        Parameters
+        ----------
+        state : TrainingState
+            The current state, which belongs to the current content of the tables.
+        """
 
 
 class Engine(Protocol):
@@ -61,6 +141,8 @@ class Engine(Protocol):
         *,
         workers: int | None = None,
         on_progress: ProgressFunction | None = None,
+        state: TrainingState | None = None,
+        pauses: Pauses | None = None,
     ) -> np.ndarray:
         """Train both tables in place over all epochs.
 
@@ -76,6 +158,11 @@ class Engine(Protocol):
         on_progress : ProgressFunction, optional
             Function that is called in the calling thread about every 0.2 s, at least about 20 times in total, and at
             the end. An exception in the function stops the training, as does Ctrl-C.
+        state : TrainingState, optional
+            State from which a run continues, with the tables that belong to it. It is kept up to date. By default, the
+            run starts from the beginning.
+        pauses : Pauses, optional
+            What to do between the steps. With one worker, pausing or continuing a run does not change its result.
 
         Returns
         -------
@@ -92,10 +179,7 @@ class Engine(Protocol):
 
 
 class TrainingReport:
-    """The losses and the learning rate of a run, and the reports to its progress function.
-
-    An engine adds the loss of the predictions that it has measured to `losses`, and their number to `predictions`. A
-    prediction is a target of CBOW, or a pair of a target and a context of skip-gram, with its negatives.
+    """The learning rate of a run, and the reports to its progress function.
 
     Parameters
     ----------
@@ -103,13 +187,13 @@ class TrainingReport:
     n_tokens : int
         Tokens in an epoch.
     on_progress : ProgressFunction, optional
+    state : TrainingState, optional
+        State from which the run continues. By default, the run starts from the beginning.
 
     Attributes
     ----------
-    losses : float64 array, shape (epochs,)
-        Summed loss of the predictions that were measured in each epoch.
-    predictions : int64 array, shape (epochs,)
-        Number of predictions that were measured in each epoch.
+    state : TrainingState
+        The engine keeps it up to date.
     slope : float
         Decrease of the learning rate per token.
 
@@ -123,21 +207,27 @@ class TrainingReport:
     >>> def show(words, loss, rate):
     ...     print(f"{words} words, mean loss {loss}, learning rate {rate:.2f}")
     >>> report = TrainingReport(config, n_tokens=100, on_progress=show)
-    >>> report.losses[0], report.predictions[0] = 150, 100
+    >>> report.state.losses[0], report.state.predictions[0] = 150, 100
     >>> report.report(report.totals(100))
     100 words, mean loss 1.5, learning rate 0.15
     """
 
-    def __init__(self, config: TrainingConfig, n_tokens: int, on_progress: ProgressFunction | None) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        n_tokens: int,
+        on_progress: ProgressFunction | None,
+        state: TrainingState | None = None,
+    ) -> None:
         total = config.epochs * n_tokens
-        self.losses = np.zeros(config.epochs)
-        self.predictions = np.zeros(config.epochs, np.int64)
+        self.state = TrainingState.at_start(config.epochs) if state is None else state
         self.slope = float(config.alpha - config.min_alpha) / total
         self._alpha = float(config.alpha)
         self._on_progress = on_progress
         self._step = max(1, total // MIN_REPORTS)
-        self._due = self._step
-        self._reported = (0.0, 0)
+        self._due = 0
+        self._postpone(self.state.words)
+        self._reported = self.totals(0)[1:]
         self._time = time.monotonic()
 
     def rate(self, words: int) -> float:
@@ -199,11 +289,11 @@ class TrainingReport:
         >>> from fastw2v.config import TrainingConfig
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=2), 100, None)
-        >>> report.losses[:], report.predictions[:] = [150, 60], [100, 50]
+        >>> report.state.losses[:], report.state.predictions[:] = [150, 60], [100, 50]
         >>> report.totals(160)
         (160, 210.0, 150)
         """
-        return words, float(self.losses.sum()), int(self.predictions.sum())
+        return words, float(self.state.losses.sum()), int(self.state.predictions.sum())
 
     def report(self, totals: tuple[int, float, int]) -> None:
         """Call the progress function if predictions have been measured since its last call.
@@ -233,25 +323,6 @@ class TrainingReport:
             return
         self._on_progress(words, (loss - seen_loss) / (predictions - seen), self.rate(words))
         self._reported = (loss, predictions)
-
-    def mean_losses(self) -> np.ndarray:
-        """Return the mean loss per prediction of each epoch.
-
-        Returns
-        -------
-        float64 array, shape (epochs,)
-            NaN for an epoch without predictions.
-
-        Examples
-        --------
-        >>> from fastw2v.config import TrainingConfig
-        >>> from fastw2v.engines.base import TrainingReport
-        >>> report = TrainingReport(TrainingConfig(epochs=3), 100, None)
-        >>> report.losses[:], report.predictions[:] = [150, 60, 0], [100, 50, 0]
-        >>> report.mean_losses()
-        array([1.5, 1.2, nan])
-        """
-        return np.where(self.predictions > 0, self.losses / np.maximum(self.predictions, 1), np.nan)
 
     def _postpone(self, words: int) -> None:
         """Make the next report due at the first step after `words` words."""

@@ -15,7 +15,7 @@ import numpy as np
 from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, cbow_grad_scale
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.spill_buffer import release_pages
-from fastw2v.engines.base import REPORT_INTERVAL, ProgressFunction, Tables, TrainingReport
+from fastw2v.engines.base import REPORT_INTERVAL, Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
 from fastw2v.engines.staleness import max_rates
 from fastw2v.engines.validation import check_arrays
 from fastw2v.kernels import numba_unavailable_reason
@@ -115,6 +115,8 @@ def train(
     workers: int | None = None,
     concurrency: int | None = None,
     on_progress: ProgressFunction | None = None,
+    state: TrainingState | None = None,
+    pauses: Pauses | None = None,
 ) -> np.ndarray:
     """Train both tables in place.
 
@@ -122,8 +124,8 @@ def train(
     ----------
     tables : Tables
         NumPy arrays of float32 or float64. Arrays from `allocate` or `aligned_zeros` are trained without a copy. Other
-        arrays are copied before training, and the result is copied back.
-    corpus, config, on_progress
+        arrays are copied before training and after each pause, and copied back before each pause and at the end.
+    corpus, config, on_progress, state, pauses
         See `Engine.train`. ``config.tile`` is at most 4.
     workers : int, optional
         Number of threads, by default 1. One thread gives the same bytes in every run. Several threads update shared
@@ -178,7 +180,7 @@ def train(
     keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
     noise, reach = alias_table(weights), window_reach(config.window, offsets)
     padded = [_padded(W) for W in tables]
-    report = TrainingReport(config, len(ids), on_progress)
+    report = TrainingReport(config, len(ids), on_progress, state)
     keys = [_keys(config.seed, epoch) for epoch in range(config.epochs)]
     sampling = word2vec_numba.Sampling(
         keep=keep,
@@ -210,21 +212,33 @@ def train(
         release_pages(ids[start:stop])
         return totals
 
+    pairs = zip(tables, padded, strict=True)
+    copied = [(W, trained[:, : W.shape[1]]) for W, trained in pairs if not np.may_share_memory(W, trained)]
+
+    def pause() -> None:
+        assert pauses is not None
+        for W, trained in copied:
+            W[...] = trained
+        pauses.run(report.state)
+        for W, trained in copied:
+            trained[...] = W
+
     try:
         _compile(run)
+        first = report.state.words
         chunks = iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs)
-        _run_in_threads(chunks, run, workers, report)
+        rest = (chunk for chunk in chunks if chunk.done >= first)
+        _run_in_threads(rest, run, workers, report, None if pauses is None else pauses.due, pause)
         require_finite_weights(padded, "a lower alpha")
-        return report.mean_losses()
+        return report.state.mean_losses()
     except MemoryError as error:  # the message of compiled code names nothing
         raise MemoryError(
             f"the buffers of {workers} threads do not fit in memory. Lower negative (now {config.negative}), "
             f"vector_size (now {config.vector_size}) or lower workers"
         ) from error
     finally:
-        for W, trained in zip(tables, padded, strict=True):
-            if not np.may_share_memory(W, trained):
-                W[...] = trained[:, : W.shape[1]]
+        for W, trained in copied:
+            W[...] = trained
 
 
 def _run_in_threads(
@@ -232,57 +246,88 @@ def _run_in_threads(
     run: Callable[[int, int, int, int], tuple[float, int]],
     workers: int,
     report: TrainingReport,
+    pause_due: Callable[[int], bool] | None,
+    pause: Callable[[], None],
 ) -> None:
-    """Train all chunks in threads. Each thread trains one chunk after another and does not wait between epochs."""
+    """Train all chunks in threads. Each thread trains one chunk after another and does not wait between epochs.
+
+    When `pause_due` returns True, the threads finish their chunks and wait until the calling thread has run `pause`.
+    """
     changed = threading.Condition()
     stop = threading.Event()
     errors: list[BaseException] = []
-    done = busy = 0
+    state = report.state
+    busy, pausing = workers, False
+    taken = state.words  # words of the chunks that threads have taken; state.words are those of finished chunks
+    paused_at = -1  # value of `taken` at the last pause
     pending: list[tuple[int, float, int]] = []  # totals for the calling thread to report
 
-    def worker() -> None:
-        nonlocal done, busy
-        try:
+    def take() -> Chunk | None:
+        """Return the next chunk to train, after the pause that is due before it."""
+        nonlocal taken, pausing, paused_at
+        with changed:
             while not stop.is_set():
-                with changed:
-                    chunk = next(chunks, None)
-                if chunk is None:
+                if pause_due is not None and not pausing and taken != paused_at and pause_due(taken):
+                    pausing, paused_at = True, taken
+                    changed.notify_all()
+                if not pausing:
                     break
+                changed.wait()
+            chunk = None if stop.is_set() else next(chunks, None)
+            taken += 0 if chunk is None else chunk.stop - chunk.start
+            return chunk
+
+    def worker() -> None:
+        nonlocal busy
+        try:
+            while (chunk := take()) is not None:
                 loss, predictions = run(*chunk)
                 where = f"epoch {chunk.epoch + 1}, between word {chunk.start} and word {chunk.stop} of the corpus"
                 require_finite_loss(loss, f"{where}, at learning rate {report.rate(chunk.done):.4g}", "a lower alpha")
                 with changed:
-                    report.losses[chunk.epoch] += loss
-                    report.predictions[chunk.epoch] += predictions
-                    done += chunk.stop - chunk.start
-                    if (totals := report.totals_if_due(done)) is not None:
+                    state.losses[chunk.epoch] += loss
+                    state.predictions[chunk.epoch] += predictions
+                    state.words += chunk.stop - chunk.start
+                    if (totals := report.totals_if_due(state.words)) is not None:
                         pending.append(totals)
-                        changed.notify()
+                    if totals is not None or pausing:
+                        changed.notify_all()
         except BaseException as error:  # raised again in the calling thread
             errors.append(error)
             stop.set()
         finally:
             with changed:
                 busy -= 1
-                changed.notify()
+                changed.notify_all()
+
+    def quiet() -> bool:
+        """Return whether all threads wait for the end of a pause."""
+        return pausing and bool(busy) and state.words == taken
 
     threads = [threading.Thread(target=worker, name=f"fastw2v-{i}", daemon=True) for i in range(workers)]
-    busy = workers
     try:
         for thread in threads:
             thread.start()
         finished = False
         while not finished:  # runs at least once, so that a run that has already ended is reported too
             with changed:
-                changed.wait_for(lambda: not busy or pending, timeout=REPORT_INTERVAL)
-                finished = not busy
-                due = pending.copy() if pending and not finished else [*pending, report.totals(done)]
+                changed.wait_for(lambda: not busy or pending or quiet(), timeout=REPORT_INTERVAL)
+                finished, paused = not busy, quiet()
+                totals_now = [] if pending and not finished and not paused else [report.totals(state.words)]
+                reports = [*pending, *totals_now]
                 pending.clear()
-            for totals in due:
+            for totals in reports:
                 if not errors:
                     report.report(totals)
+            if paused and not errors:
+                pause()
+                with changed:
+                    pausing = False
+                    changed.notify_all()
     finally:
-        stop.set()
+        with changed:
+            stop.set()
+            changed.notify_all()
         for thread in threads:
             if thread.ident is not None:
                 thread.join()

@@ -16,7 +16,7 @@ from fastw2v.backend import (
 )
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport
+from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
 from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import coalesce_in_order
@@ -92,6 +92,8 @@ def train(
     *,
     workers: int | None = None,
     on_progress: ProgressFunction | None = None,
+    state: TrainingState | None = None,
+    pauses: Pauses | None = None,
 ) -> np.ndarray:
     """Train both tables in place, on their device.
 
@@ -99,7 +101,7 @@ def train(
     ----------
     tables : Tables
         Arrays of any array library.
-    corpus, config, on_progress
+    corpus, config, on_progress, state, pauses
         See `Engine.train`. ``config.pool_size``, ``config.pool_tokens`` and ``config.tile`` are not used, because this
         engine has a different schedule.
     workers : int, optional
@@ -150,15 +152,22 @@ def train(
     targets = max(1, groups * MAX_GROUP_NUMBERS // row_numbers)  # that fit in a batch
     pool_tokens = min(BATCH_POOL_TOKENS, targets)
     groups = min(groups, targets // pool_tokens)
-    report = TrainingReport(config, N, on_progress)
+    report = TrainingReport(config, N, on_progress, state)
+    state = report.state
 
     def read_loss(epoch: int, total: Any, predictions: Any, words: int) -> None:
         """Read the loss of the current epoch so far, which waits for the device, and report it."""
         both = xp.stack([total, xp.asarray(predictions, dtype=xp.float64, device=device)])
-        report.losses[epoch], report.predictions[epoch] = to_host(both)
+        state.losses[epoch], state.predictions[epoch] = to_host(both)
+        state.words = epoch * N + words
         where = f"epoch {epoch + 1} of {config.epochs}, after {words} words"
-        require_finite_loss(report.losses[epoch], where, f"a lower alpha (now {config.alpha})")
-        report.report(report.totals(epoch * N + words))
+        require_finite_loss(state.losses[epoch], where, f"a lower alpha (now {config.alpha})")
+        report.report(report.totals(state.words))
+
+    def pause_if_due(epoch: int, total: Any, predictions: Any, words: int) -> None:
+        if pauses is not None and pauses.due(epoch * N + words):
+            read_loss(epoch, total, predictions, words)
+            pauses.run(state)
 
     def count_pairs(batch: Batch) -> Any:
         """Return the number of pairs of a target and a context, on the device."""
@@ -169,10 +178,10 @@ def train(
         weights = noise_weights(counts, config.ns_exponent)
         noise = AliasTable(*(xp.asarray(part, device=device) for part in alias_table(weights)))
         ids, offsets = xp.asarray(corpus.ids, device=device), xp.asarray(corpus.offsets, device=device)
-        for epoch in range(config.epochs):
-            total = xp.zeros((), dtype=xp.float64, device=device)
-            predictions: Any = 0
-            words = 0
+        for epoch in range(state.words // N, config.epochs):
+            total = xp.asarray(state.losses[epoch], dtype=xp.float64, device=device)
+            predictions: Any = int(state.predictions[epoch])
+            words = state.words - epoch * N
             for batch in batches(
                 ids,
                 offsets,
@@ -185,6 +194,7 @@ def train(
                 seed=config.seed,
                 epoch=epoch,
                 shrink_windows=config.shrink_windows,
+                done=words,
             ):
                 optimizer.lr = linear_rate(config.alpha, config.min_alpha, (epoch * N + words) / (config.epochs * N))
                 loss = network.forward(batch.contexts, batch.target, batch.pool)
@@ -197,6 +207,9 @@ def train(
                 predictions = predictions + (batch.targets if config.model == "cbow" else count_pairs(batch))
                 if report.is_due(epoch * N + words):
                     read_loss(epoch, total, predictions, words)
+                if words < N:
+                    pause_if_due(epoch, total, predictions, words)
             read_loss(epoch, total, predictions, N)
+            pause_if_due(epoch, total, predictions, N)
         require_finite_weights(tables, f"a lower alpha (now {config.alpha})")
-    return report.mean_losses()
+    return state.mean_losses()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from fastw2v.backend import free_device_memory, is_cupy
 from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, cbow_grad_scale
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport
+from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
 from fastw2v.engines.staleness import max_rates
 from fastw2v.engines.validation import check_arrays
 from fastw2v.kernels import word2vec_cuda
@@ -114,6 +114,8 @@ def train(
     workers: int | None = None,
     concurrency: int | None = None,
     on_progress: ProgressFunction | None = None,
+    state: TrainingState | None = None,
+    pauses: Pauses | None = None,
 ) -> np.ndarray:
     """Train both tables in place, on their device.
 
@@ -121,7 +123,7 @@ def train(
     ----------
     tables : Tables
         CuPy arrays of float32 or float64. Arrays from `allocate` are trained without a copy. Other arrays are copied
-        before training, and the result is copied back.
+        before training and after each pause, and copied back before each pause and at the end.
     corpus : Corpus
         The corpus, which may be memory-mapped. It is copied to the device as a whole if it fits, and otherwise one
         shuffle block at a time.
@@ -136,6 +138,8 @@ def train(
         By default, the actual number of blocks.
     on_progress : ProgressFunction, optional
         Function that is called between launches, which take about `LAUNCH_SECONDS` each.
+    state, pauses
+        See `Engine.train`. Pauses are made between launches. If there are any, a launch ends at the end of an epoch.
 
     Returns
     -------
@@ -192,7 +196,7 @@ def train(
             counts, keep, weights, config, reach, concurrency=concurrency or blocks, pool_sync_interval=interval
         )
         padded = [_padded(W) for W in tables]
-        report = TrainingReport(config, N, on_progress)
+        report = TrainingReport(config, N, on_progress, state)
         arguments = Arguments(
             W_in=padded[0],
             W_out=padded[1],
@@ -227,18 +231,31 @@ def train(
             "training with %d blocks of %d threads and %d bytes of shared memory each",
             blocks, 32 * kernel.warps, kernel.shared_bytes(),
         )  # fmt: skip
+
+        pairs = zip(tables, padded, strict=True)
+        copies = [(W, trained[:, :D]) for W, trained in pairs if trained.data.ptr != W.data.ptr]
+
+        def pause() -> None:
+            assert pauses is not None
+            for W, trained in copies:
+                W[...] = trained
+            pauses.run(report.state)
+            for W, trained in copies:
+                trained[...] = W
+
         try:
-            parts = _load_corpus(ids, offsets, items, chunks_per_epoch, tokens_held)
+            pause_due = None if pauses is None else pauses.due
+            begin = int(np.searchsorted(items.done, report.state.words))
+            parts = _load_corpus(ids, offsets, items, chunks_per_epoch, tokens_held, begin)
             with contextlib.closing(parts):
                 for first, last, ids_there, first_token in parts:
                     given = arguments._replace(ids=ids_there, first_token=first_token)
-                    _run(kernel, function, given, blocks, first, last, items, report)
+                    _run(kernel, function, given, blocks, first, last, items, report, pause_due, pause)
             require_finite_weights(padded, "a lower alpha")
         finally:
-            for W, trained in zip(tables, padded, strict=True):
-                if trained.data.ptr != W.data.ptr:
-                    W[...] = trained[:, :D]
-        return report.mean_losses()
+            for W, trained in copies:
+                W[...] = trained
+        return report.state.mean_losses()
 
 
 def mark_sentence_ends(ids: Any, offsets: np.ndarray, start: int, stop: int) -> np.ndarray:
@@ -400,7 +417,7 @@ def _padded_width(D: int) -> int:
 
 
 def _load_corpus(
-    ids: Any, offsets: np.ndarray, items: Items, chunks_per_epoch: int, tokens_held: int
+    ids: Any, offsets: np.ndarray, items: Items, chunks_per_epoch: int, tokens_held: int, begin: int
 ) -> Generator[tuple[int, int, Any, int], None, None]:
     """Copy the corpus to the device, as a whole or one shuffle block at a time.
 
@@ -414,6 +431,8 @@ def _load_corpus(
     chunks_per_epoch : int
     tokens_held : int
         The result of `device_tokens`.
+    begin : int
+        The first item to train.
 
     Yields
     ------
@@ -431,11 +450,12 @@ def _load_corpus(
 
     n_items = len(items.start)
     if tokens_held >= offsets[-1]:
-        yield 0, n_items, cupy.asarray(mark_sentence_ends(ids, offsets, 0, int(offsets[-1]))), 0
+        yield begin, n_items, cupy.asarray(mark_sentence_ends(ids, offsets, 0, int(offsets[-1]))), 0
         return
     changes = np.flatnonzero(np.diff(items.start // SHUFFLE_BLOCK_TOKENS)) + 1
     epochs = range(chunks_per_epoch, n_items + 1, chunks_per_epoch)
-    bounds = sorted({0, *changes.tolist(), *epochs})  # first item of each shuffle block of each epoch, and the end
+    # The first item of each shuffle block of each epoch that is not trained yet, and the end.
+    bounds = sorted({begin, *(bound for bound in (*changes.tolist(), *epochs) if bound > begin)})
     host = [cupyx.empty_pinned(tokens_held, np.int32) for _ in range(2)]
     there = [cupy.empty(tokens_held, np.int32) for _ in range(2)]
     device = cupy.cuda.Device()
@@ -469,12 +489,17 @@ def _run(
     last: int,
     items: Items,
     report: TrainingReport,
+    pause_due: Callable[[int], bool] | None,
+    pause: Callable[[], None],
 ) -> None:
     """Train the items from `first` to `last` - 1 in launches of about `LAUNCH_SECONDS` each."""
+    state = report.state
     next_item = np.empty(1, np.uint64)
     size = FIRST_LAUNCH_ITEMS * blocks  # items in the next launch
     while first < last:
         end = min(last, first + max(blocks, size))
+        if pause_due is not None:
+            end = min(end, (first // arguments.chunks_per_epoch + 1) * arguments.chunks_per_epoch)
         next_item[0] = first
         arguments.next_item.set(next_item)  # a copy, because `fill` would compile another kernel
         began = time.perf_counter()
@@ -486,9 +511,12 @@ def _run(
             start, stop, done = (int(values[first + i]) for values in items)
             where = f"epoch {epochs[i] + 1}, between word {start} and word {stop} of the corpus"
             require_finite_loss(float(losses[i]), f"{where}, at learning rate {report.rate(done):.4g}", "a lower alpha")
-        np.add.at(report.losses, epochs, losses)
-        np.add.at(report.predictions, epochs, arguments.predictions[first:end].get())
-        report.report(report.totals(int(items.done[end - 1] + items.stop[end - 1] - items.start[end - 1])))
+        np.add.at(state.losses, epochs, losses)
+        np.add.at(state.predictions, epochs, arguments.predictions[first:end].get())
+        state.words = int(items.done[end - 1] + items.stop[end - 1] - items.start[end - 1])
+        report.report(report.totals(state.words))
+        if pause_due is not None and pause_due(state.words):
+            pause()
         size = min(2 * (end - first), int((end - first) * LAUNCH_SECONDS / max(seconds, 1e-6)))
         first = end
 

@@ -170,14 +170,14 @@ def train(
             else:
                 loss = skipgram_ns(W_in, max_rate_in, pool, stream, word[first:end], context_index, negative)
             if is_first_tile:
-                report.losses[epoch] += loss
-                report.predictions[epoch] += end - first if config.model == "cbow" else np.sum(context_index >= 0)
+                report.state.losses[epoch] += loss
+                report.state.predictions[epoch] += end - first if config.model == "cbow" else np.sum(context_index >= 0)
             stream.leave(end - reach if end < len(word) else end, pool)
         pool.write()
         if report.is_due(done + stop - start):
             report.report(report.totals(done + stop - start))
     report.report(report.totals(config.epochs * N))
-    return report.mean_losses()
+    return report.state.mean_losses()
 
 
 class Pool:

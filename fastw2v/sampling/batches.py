@@ -45,6 +45,7 @@ def batches(
     seed: int,
     epoch: int,
     shrink_windows: bool = True,
+    done: int = 0,
     chunk_tokens: int = 1 << 20,
 ) -> Iterator[Batch]:
     """Yield one epoch of training on a corpus as batches of targets with their contexts and shared negatives.
@@ -72,6 +73,9 @@ def batches(
     seed, epoch : int
     shrink_windows : bool
         If True, draw each window width uniformly from 1 to `window`. Otherwise, the width is always `window`.
+    done : int
+        Number of tokens that are already trained, which is the `done` of the last batch before an interruption. Only
+        the batches after it are yielded.
     chunk_tokens : int
         Maximum number of tokens prepared at once. Longer sentences are split.
 
@@ -108,8 +112,11 @@ def batches(
     sentences = to_host(offsets)
     reach = window_reach(window, sentences)
     distance = xp.concat([xp.arange(-reach, 0, device=device), xp.arange(1, reach + 1, device=device)])
-    done = 0
+    seen = 0
     for start, stop in chunk_bounds(sentences, chunk_tokens):
+        if stop <= done:
+            seen = stop
+            continue
         token = xp.arange(start, stop, device=device)
         kept = boolean_mask(token, keep_tokens(ids[start:stop], token, keep, seed, epoch))
         words = xp.take(ids, kept)
@@ -125,8 +132,8 @@ def batches(
         for i in shuffle_order(bounds, stop, seed, epoch):  # all bounds are in one shuffle block
             first = int(i) * groups
             part = slice(first, min(first + groups, len(sizes)))
-            done += min((first_pool + first + groups) * pool_tokens, stop) - max(int(bounds[i]), start)
-            if not (n_targets := int(targets[part].sum())):
+            seen += min((first_pool + first + groups) * pool_tokens, stop) - max(int(bounds[i]), start)
+            if seen <= done or not (n_targets := int(targets[part].sum())):
                 continue
             index = begin[part, None] + xp.arange(int(sizes[part].max()), device=device)[None, :]
             valid = index < end[part, None]
@@ -137,7 +144,7 @@ def batches(
                 xp.where(valid, target, -1),
                 negatives[part, :],
                 n_targets,
-                done,
+                seen,
             )
 
 

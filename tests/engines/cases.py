@@ -9,7 +9,7 @@ import numpy as np
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Vocabulary
-from fastw2v.engines.base import Tables
+from fastw2v.engines.base import Tables, TrainingState
 
 
 def corpus_of(ids: np.ndarray, offsets: Any, V: int) -> Corpus:
@@ -42,8 +42,27 @@ def config_for(tables: Tables, **settings: Any) -> TrainingConfig:
     return TrainingConfig(vector_size=tables.W_in.shape[-1], **{"cbow_grad": "balanced"} | settings)
 
 
+class StopAtPause:
+    """Pauses before every step. They keep a copy of the tables, and raise an exception at one of them."""
+
+    def __init__(self, tables: Tables, last: int) -> None:
+        self.tables = tables
+        self.last = last
+        self.words: list[int] = []
+
+    def due(self, words: int) -> bool:
+        return True
+
+    def run(self, state: TrainingState) -> None:
+        self.words.append(state.words)
+        self.kept = copies(self.tables)
+        self.state = TrainingState(state.words, state.losses.copy(), state.predictions.copy())
+        if len(self.words) > self.last:
+            raise KeyboardInterrupt
+
+
 def train(engine: Any, tables: Tables, corpus: Corpus, **settings: Any) -> np.ndarray:
     """Train by an engine; settings are those of `TrainingConfig` and the arguments of its `train`."""
-    names = ("workers", "concurrency", "pool_sync_interval", "on_progress")
+    names = ("workers", "concurrency", "pool_sync_interval", "on_progress", "state", "pauses")
     arguments = {name: settings.pop(name) for name in names if name in settings}
     return engine.train(tables, corpus, config_for(tables, **settings), **arguments)

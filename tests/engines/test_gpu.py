@@ -26,7 +26,7 @@ from fastw2v.engines import gpu, reference
 from fastw2v.engines.base import Tables
 from fastw2v.kernels import word2vec_cuda
 from tests.cuda_emulator import fake_cupy, nvrtc, ptx
-from tests.engines.cases import copies, corpus_of, random_tables, train, zipf_corpus
+from tests.engines.cases import StopAtPause, copies, corpus_of, random_tables, train, zipf_corpus
 
 EMULATOR = Path(__file__).parents[1] / "cuda_emulator" / "emulator.cpp"
 needs_compiler = pytest.mark.skipif(
@@ -516,6 +516,33 @@ class TestTraining:
         for done, loss, rate in seen:
             assert 0 < loss < 6
             assert rate == pytest.approx(0.1 - 0.09 * done / words[-1])
+
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_a_run_continues_from_every_pause(self, whole, folder, monkeypatch):
+        set_chunk_tokens(monkeypatch, 64)  # twelve chunks in an epoch
+        monkeypatch.setattr(gpu, "LAUNCH_SECONDS", 1e-6)
+        monkeypatch.setattr(gpu, "SHUFFLE_BLOCK_TOKENS", 256)
+        monkeypatch.setattr(gpu, "device_tokens", lambda *_: 720 if whole else 320)
+        corpus, settings = topics(60), {"window": 2, "epochs": 2, "alpha": 0.1, "workers": 1}
+        with device(folder):
+            expected = self.start()
+            losses = train(gpu, expected, corpus, **settings)
+            tables = self.start()
+            pauses = StopAtPause(tables, 1000)
+            train(gpu, tables, corpus, pauses=pauses, **settings)
+            words = list(pauses.words)
+            assert len(corpus) in words
+            for last in range(0, len(words), 5):
+                pauses = StopAtPause(tables := self.start(), last)
+                with pytest.raises(KeyboardInterrupt):
+                    train(gpu, tables, corpus, pauses=pauses, **settings)
+                tables = self.start()
+                for W, kept in zip(tables, pauses.kept, strict=True):
+                    W[...] = kept
+                again = train(gpu, tables, corpus, state=pauses.state, **settings)
+                np.testing.assert_allclose(again, losses, rtol=1e-6)
+                for ours, theirs in zip(tables, expected, strict=True):  # the order of a block's additions is not fixed
+                    np.testing.assert_allclose(ours.view(np.ndarray), theirs.view(np.ndarray), rtol=0, atol=1e-6)
 
     def test_a_loss_that_is_not_finite_is_an_error_that_says_where(self, folder):
         with device(folder):
