@@ -84,8 +84,6 @@ def write(path: Path, ids: np.ndarray, offsets: np.ndarray, vocabulary: Vocabula
         header = HEADER.pack(MAGIC, VERSION, kind, len(ids), len(offsets) - 1, len(vocabulary), len(words), *sums)
         file.seek(0)
         file.write(header + struct.pack("<I", zlib.crc32(header)))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def read(path: Path) -> tuple[np.ndarray, np.ndarray, Vocabulary]:

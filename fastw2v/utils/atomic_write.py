@@ -45,6 +45,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     Notes
     -----
+    The file is flushed to the disk before it is renamed, and so is the folder afterwards. After a power failure, `path`
+    is therefore either the old or the complete new file.
+
     The temporary file is on the same disk as `path`, in a hidden folder of its own, because some writers create further
     temporary files next to their output. A killed process leaves its hidden folder behind. Once the folder has been
     unchanged for an hour, the next write to the same directory removes it.
@@ -69,7 +72,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
             mode = temporary.stat().st_mode
             yield temporary
             temporary.chmod(mode)  # a writer that recreates the file can leave it readable by its owner only
+            _flush(temporary)
             temporary.replace(target)
+        _flush(target.parent)
 
 
 @contextlib.contextmanager
@@ -112,7 +117,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             temporary = folder / target.name
             temporary.mkdir()
             yield temporary
+            for file in temporary.iterdir():
+                _flush(file)
+            _flush(temporary)
             temporary.rename(target)
+        _flush(target.parent)
 
 
 def check_replaceable(path: Path) -> None:
@@ -132,6 +141,20 @@ def check_replaceable(path: Path) -> None:
         raise IsADirectoryError(f"{path} is a folder; pass the path of a file")
     if (path.exists() and not path.is_file()) or os.path.dirname(os.path.abspath(path)) in _DEVICES:  # noqa: PTH100, PTH120
         raise OSError(f"{path} is a pipe or a device; pass the path of a file, because files are written in full first")
+
+
+def _flush(path: Path) -> None:
+    """Write a file or a folder to the disk. Windows does this for folders by itself."""
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot flush
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
