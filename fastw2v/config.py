@@ -17,6 +17,7 @@ from fastw2v.utils.quote import quote
 
 __all__ = [
     "AUTO",
+    "CHECKPOINT_EVERY",
     "CHUNK_TOKENS",
     "EPOCHS",
     "MAX_STEP_NORM",
@@ -69,6 +70,8 @@ the limit the error would grow exponentially on walks over a small graph with a 
 """
 TILE = 4
 """T: number of targets in a tile, which are trained together."""
+CHECKPOINT_EVERY = "10m"
+"""Default time between two checkpoints."""
 MIN_COUNT = 5
 """Default minimum count of a word in the vocabulary of a text."""
 MIN_RATE = 1e-9

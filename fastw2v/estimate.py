@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import check_device, free_device_memory
-from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, check_choice, check_integer, check_range
+from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, check_choice, check_flags, check_integer, check_range
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.utils.checks import check_callable, check_type
 from fastw2v.utils.quote import counted
@@ -27,7 +27,7 @@ MEASURE_SECONDS = 2.0
 """Approximate maximum duration of the trial run that measures the speed, in seconds."""
 WARMUP_TOKENS = 10_000
 """Number of tokens of the first trial run, which also compiles the kernel."""
-_MATRICES = ("W_in", "W_out", "vectors")
+_MATRICES = ("W_in", "W_out", "vectors", "copies for checkpoints")
 """Memory items that have one row for each word."""
 
 
@@ -142,7 +142,14 @@ class Estimate:
 
 
 def estimate_memory(
-    corpus: Corpus, *, vector_size: int, epochs: int, device: str, engine: str, output_weight: float
+    corpus: Corpus,
+    *,
+    vector_size: int,
+    epochs: int,
+    device: str,
+    engine: str,
+    output_weight: float,
+    checkpoints: bool = False,
 ) -> Estimate:
     """Estimate the memory that training on a corpus needs.
 
@@ -154,6 +161,8 @@ def estimate_memory(
     engine : {"fused", "layers"}
     output_weight : float
         Weight of W_out in the vectors. If it is not 0, the vectors are a third matrix.
+    checkpoints : bool
+        Whether checkpoints are written, for which the matrices are copied.
 
     Returns
     -------
@@ -176,6 +185,7 @@ def estimate_memory(
     check_device(device)
     check_choice("engine", engine, ("fused", "layers"))
     check_range("output_weight", output_weight, 0.0, 1.0)
+    check_flags(checkpoints=checkpoints)
     V, T, S = len(corpus.vocabulary), len(corpus), corpus.n_sentences
     width = -(-vector_size // 16) * 16 if engine == "fused" else vector_size
     place = "host" if device == "cpu" else "device"
@@ -190,6 +200,10 @@ def estimate_memory(
     ]
     if output_weight:
         items.append(MemoryItem("vectors", 4 * V * vector_size, place, False))
+    if checkpoints:
+        items.append(
+            MemoryItem("copies for checkpoints", (12 if output_weight else 8) * V * vector_size, "host", False)
+        )
     if place == "device":
         if engine == "layers":
             items += [MemoryItem("ids", 4 * T, place, False), MemoryItem("sentence offsets", 8 * (S + 1), place, False)]

@@ -13,15 +13,15 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 
 from fastw2v.backend import check_device, on_device_of, to_device, to_host
 from fastw2v.config import (
     AUTO,
+    CHECKPOINT_EVERY,
     MIN_COUNT,
-    MIN_RATE,
     CbowGrad,
     Model,
     Quality,
@@ -33,8 +33,9 @@ from fastw2v.config import (
     default_sample,
 )
 from fastw2v.corpus.corpus import Corpus, as_corpus
+from fastw2v.corpus.sources import Sources, expand_source
 from fastw2v.corpus.vocabulary import NoKnownWordsError, Vocabulary
-from fastw2v.engines.base import ProgressFunction, Tables
+from fastw2v.engines.base import Engine, ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, words_per_second
 from fastw2v.nn.initializers import copy_known_rows, uniform_weights
@@ -49,10 +50,15 @@ from fastw2v.utils.checks import (
     explain_arguments,
     unknown_parameter,
 )
+from fastw2v.utils.duration import parse_duration
 from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import counted, quote
 from fastw2v.utils.system import available_processors
 from fastw2v.vectors.word_vectors import WordVectors
+
+if TYPE_CHECKING:
+    from fastw2v.checkpoint import Checkpoints
+    from fastw2v.formats import VectorRecord
 
 __all__ = ["Callback", "NotFittedError", "Word2Vec", "check_init"]
 
@@ -91,6 +97,70 @@ _FITTED = ("wv", "corpus_count", "corpus_total_words", "known_words_", "device_"
 """Attributes that `Word2Vec` does not have before `Word2Vec.fit` or `Word2Vec.build_vocab`."""
 _MACHINE = ("device", "engine", "callbacks")
 """Parameters that `Word2Vec.save` does not write, because they belong to the machine or the program."""
+
+
+class _Run(NamedTuple):
+    """A call of `fit` or `train`, and how far it has come."""
+
+    config: TrainingConfig
+    """The settings, with the seed of this run."""
+    state: TrainingState
+    earlier_words: int
+    """Words that the model was trained on before this run."""
+    earlier_epochs: int
+    """Value of `trained_epochs` before this run."""
+    earlier_losses: int
+    """Length of `epoch_losses` before this run."""
+    corpus: dict[str, Any]
+    """The result of `fastw2v.checkpoint.fingerprint`, or empty for a run without checkpoints."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run in the form that a checkpoint stores."""
+        state = {"losses": self.state.losses.tolist(), "predictions": self.state.predictions.tolist()}
+        config = {name: _plain(value) for name, value in asdict(self.config).items()}
+        return {**self._asdict(), "config": config, "state": state, "words": self.state.words}
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Self:
+        state = TrainingState(
+            saved["words"],
+            np.array(saved["state"]["losses"], np.float64),
+            np.array(saved["state"]["predictions"], np.int64),
+        )
+        given = {name: saved[name] for name in cls._fields}
+        return cls(**given | {"config": TrainingConfig(**saved["config"]), "state": state})
+
+
+class _Pauses:
+    """The pauses of a run: at the end of each epoch for the callbacks, and for checkpoints."""
+
+    def __init__(
+        self,
+        epoch_words: int,
+        run: _Run,
+        end_epoch: Callable[[], None] | None,
+        save: Callable[[], None],
+        checkpoints: Checkpoints | None,
+    ) -> None:
+        self._epoch_words = epoch_words
+        self._total = epoch_words * run.config.epochs
+        self._epoch_end = (run.state.words // epoch_words + 1) * epoch_words
+        self._end_epoch = end_epoch
+        self._save = save
+        self._checkpoints = checkpoints
+
+    def due(self, words: int) -> bool:
+        if words >= self._total:
+            return False
+        ended = self._end_epoch is not None and words >= self._epoch_end
+        return ended or (self._checkpoints is not None and self._checkpoints.due())
+
+    def run(self, state: TrainingState) -> None:
+        if self._end_epoch is not None and state.words >= self._epoch_end:
+            self._epoch_end = (state.words // self._epoch_words + 1) * self._epoch_words
+            self._end_epoch()
+        if self._checkpoints is not None and self._checkpoints.due():
+            self._save()
 
 
 class NotFittedError(AttributeError, RuntimeError):
@@ -181,9 +251,8 @@ class Word2Vec:
         and training on a GPU uses the layers engine and performs additions in a fixed order.
     callbacks : sequence of callable
         Functions called as ``callback(event, model)`` at the beginning and the end of training and of each epoch. The
-        events are "train_begin", "epoch_begin", "epoch_end" and "train_end". With callbacks, each epoch is a separate
-        run with its own random numbers, so the vectors differ from those trained without callbacks. The quality
-        of the vectors is the same.
+        events are "train_begin", "epoch_begin", "epoch_end" and "train_end". Callbacks do not change the vectors, but
+        several workers wait for each other at the end of each epoch.
 
     Attributes
     ----------
@@ -193,9 +262,8 @@ class Word2Vec:
         Pairs of the number of words trained so far and the mean loss per prediction since the previous pair. A
         prediction is one target of CBOW, or one pair of a target and a context of skip-gram.
     epoch_losses : list of float
-        Mean loss per prediction of each epoch. It fluctuates less than the entries of `loss_history`. If a call of
-        `fit` or `train` is interrupted, its epochs are missing. With callbacks, only the interrupted epoch is missing.
-        If subsampling left nothing to predict in an epoch, its loss is NaN.
+        Mean loss per prediction of each complete epoch. It fluctuates less than the entries of `loss_history`. If
+        subsampling left nothing to predict in an epoch, its loss is NaN.
     trained_epochs : int
         Number of complete epochs for which the weights have been trained. An epoch that is interrupted by an exception
         or Ctrl-C is not counted, although it has changed the weights.
@@ -398,7 +466,14 @@ class Word2Vec:
         return config
 
     def fit(
-        self, corpus: Any, y: Any = None, *, init: WordVectors | None = None, progress: ProgressFunction | None = None
+        self,
+        corpus: Any,
+        y: Any = None,
+        *,
+        init: WordVectors | None = None,
+        progress: ProgressFunction | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
+        checkpoint_every: str | float = CHECKPOINT_EVERY,
     ) -> Self:
         """Train on a corpus, from random weights or pretrained vectors.
 
@@ -419,6 +494,11 @@ class Word2Vec:
             `loss_history`. It is called at least twenty times if training has at least twenty steps. By default, a
             progress bar is shown on a terminal and in a Jupyter notebook. Otherwise, the logger ``fastw2v`` gets a
             message of level INFO every ten seconds.
+        checkpoint : path, optional
+            New folder for checkpoints, from which `resume` continues an interrupted run. Checkpoints do not change the
+            vectors.
+        checkpoint_every : str or float
+            Time between two checkpoints: a number of seconds, or a duration such as "30s", "10m" or "2h".
 
         Returns
         -------
@@ -428,7 +508,7 @@ class Word2Vec:
         Raises
         ------
         OSError
-            If a file does not exist or cannot be read.
+            If a file does not exist or cannot be read, or the folder for checkpoints exists or cannot be created.
         TypeError
             If the type of the corpus is not supported, or `init` is not WordVectors.
         ValueError
@@ -458,10 +538,11 @@ class Word2Vec:
         2
         """
         _check_progress(progress)
-        corpus = self._prepare(corpus, init)
+        checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus)
+        corpus = self._prepare(corpus, init, checkpoints is not None)
         if problem := _nothing_to_train(corpus):
             raise ValueError(problem)
-        self._train(corpus, self.config(corpus), progress)
+        self._train(corpus, self.config(corpus), progress, checkpoints)
         return self
 
     def transform(self, texts: Any) -> np.ndarray:
@@ -596,6 +677,8 @@ class Word2Vec:
         alpha: float | None = None,
         min_alpha: float | None = None,
         progress: ProgressFunction | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
+        checkpoint_every: str | float = CHECKPOINT_EVERY,
     ) -> Self:
         """Continue training from the current weights.
 
@@ -612,7 +695,7 @@ class Word2Vec:
             By default, the values that `fit` uses. A trained model keeps its CBOW gradient, whatever `alpha` is, unless
             `cbow_grad` is set. For a model that has not been trained yet, `alpha` changes the default of `cbow_grad` as
             in the constructor.
-        progress : callable, optional
+        progress, checkpoint, checkpoint_every
             As for `fit`.
 
         Returns
@@ -640,6 +723,7 @@ class Word2Vec:
         given["cbow_grad"] = self._gradient_to_keep()
         given = {name: value for name, value in given.items() if value is not None}
         self.config(**given)  # raises an error before the corpus is read
+        checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus)
         corpus = self._encode(corpus)
         if problem := _nothing_to_train(corpus):
             log.warning("%s. The weights have not changed", problem)
@@ -650,8 +734,82 @@ class Word2Vec:
         wv = self.wv
         if self.device_ != device or wv.input_vectors.dtype != wv.context_vectors.dtype:  # both can be assigned to
             wv._set_tables(*self._placed(wv), config.output_weight)
-        self._train(corpus, config, progress)
+        self._train(corpus, config, progress, checkpoints)
         return self
+
+    @classmethod
+    def resume(
+        cls,
+        folder: str | os.PathLike[str],
+        corpus: Any = None,
+        *,
+        callbacks: Sequence[Callback] | None = (),
+        progress: ProgressFunction | None = None,
+    ) -> Self:
+        """Continue a run that was interrupted, from its last checkpoint, and return the trained model.
+
+        With one worker, the result is the same, byte for byte, as that of a run without an interruption. The run goes
+        on writing checkpoints to the folder. If the run is complete, its result is returned.
+
+        Parameters
+        ----------
+        folder : str or path
+            The folder that was passed to `fit` or `train` as `checkpoint`.
+        corpus
+            The corpus of the run. It can be omitted if the run was started with the path of a text or an encoded
+            corpus.
+        callbacks, progress
+            As for the constructor and for `fit`. Neither is stored in checkpoints.
+
+        Returns
+        -------
+        Word2Vec
+
+        Raises
+        ------
+        CheckpointError
+            If the folder contains no usable checkpoint, or the corpus differs from that of the run.
+        OSError
+            If a file cannot be read.
+        RuntimeError
+            If the device or the engine of the run cannot be used on this machine.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> def interrupt(event, model):
+        ...     if event == "epoch_end" and model.trained_epochs == 2:
+        ...         raise KeyboardInterrupt
+        >>> sentences = [["the", "cat", "sat"], ["the", "dog", "sat"]] * 100
+        >>> model = Word2Vec(vector_size=8, epochs=3, workers=1, callbacks=[interrupt])
+        >>> try:
+        ...     model.fit(sentences, checkpoint="run")
+        ... except KeyboardInterrupt:
+        ...     print("interrupted")
+        interrupted
+        >>> Word2Vec.resume("run", sentences).trained_epochs
+        3
+        """
+        from fastw2v.checkpoint import CheckpointError, Checkpoints, check_fingerprint
+
+        _check_progress(progress)
+        checkpoints = Checkpoints.open(folder)
+        vectors = cls._vectors_class.load(checkpoints.latest(), format="safetensors")
+        settings = vectors.settings or {}
+        run = _Run.from_json(settings["checkpoint"])
+        model = cls._restore(vectors, settings["engine"], settings["device"])
+        del vectors  # and the combined vectors, which are not needed for training
+        model.wv._set_tables(*model.wv._writable_tables(), run.config.output_weight)
+        model.callbacks = callbacks
+        model._check()
+        if corpus is None and checkpoints.corpus is None:
+            raise CheckpointError(
+                f"the run in {folder} was not started with the path of a corpus; pass its corpus to resume"
+            )
+        corpus = model._encode(_stored_source(checkpoints) if corpus is None else corpus)
+        check_fingerprint(corpus, run.corpus)
+        model._continue(corpus, run, progress, checkpoints)
+        return model
 
     def _gradient_to_keep(self) -> CbowGrad | None:
         """Return the CBOW gradient that the model was trained with, or None if it is not trained or another is set."""
@@ -659,7 +817,7 @@ class Word2Vec:
             return None
         return self.wv.settings.get("cbow_grad") if self.trained_epochs or self._interruptions else None
 
-    def _prepare(self, corpus: Any, init: WordVectors | None = None) -> Corpus:
+    def _prepare(self, corpus: Any, init: WordVectors | None = None, checkpoints: bool = False) -> Corpus:
         """Choose the engine, read the corpus and initialise the weights."""
         self._check()
         if init is not None:
@@ -684,7 +842,7 @@ class Word2Vec:
         self._interruptions = 0
         self.loss_history = []
         self.epoch_losses = []
-        self._initialize(corpus, init)
+        self._initialize(corpus, init, checkpoints)
         return corpus
 
     def _warn_of_no_effect(self, corpus: Corpus) -> None:
@@ -775,9 +933,9 @@ class Word2Vec:
             W_out[...] = to_device(vectors.context_vectors, self.device_)
         return W_in, W_out
 
-    def _initialize(self, corpus: Corpus, init: WordVectors | None) -> None:
+    def _initialize(self, corpus: Corpus, init: WordVectors | None, checkpoints: bool = False) -> None:
         """Allocate weights for the vocabulary of a corpus, and initialise them from `init` or at random."""
-        if problem := self._estimate(corpus).problem():
+        if problem := self._estimate(corpus, checkpoints).problem():
             raise MemoryError(problem)
         words = corpus.vocabulary.words
         W_in, W_out = find_engine(self.engine_, self.device_).allocate(
@@ -791,11 +949,14 @@ class Word2Vec:
         self.wv = self._vectors_class(words, W_in, corpus.vocabulary.counts, settings=self._settings(config))
         self.wv._set_tables(W_in, W_out, config.output_weight)
 
-    def _train(self, corpus: Corpus, config: TrainingConfig, progress: ProgressFunction | None) -> None:
-        """Train the weights in place.
-
-        After each run, complete or interrupted, `trained_epochs`, the settings and the caches of `wv` are up to date.
-        """
+    def _train(
+        self,
+        corpus: Corpus,
+        config: TrainingConfig,
+        progress: ProgressFunction | None,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        """Train the weights in place."""
         kept = kept_share(corpus.vocabulary.counts, config.sample)
         if kept < SMALL_SHARE:
             log.warning(
@@ -805,42 +966,97 @@ class Word2Vec:
                 100 * (1 - kept),
                 len(corpus),
             )
-        engine = find_engine(self.engine_, self.device_)
-        trained = self.loss_history[-1][0] if self.loss_history else 0
-        n_reports = len(self.loss_history)
-        parameters = self.get_params()
+        run = _Run(
+            config=replace(config, seed=self._run_seed()),
+            state=TrainingState.at_start(config.epochs),
+            earlier_words=self.loss_history[-1][0] if self.loss_history else 0,
+            earlier_epochs=self.trained_epochs,
+            earlier_losses=len(self.epoch_losses),
+            corpus={},
+        )
+        if checkpoints is not None:
+            from fastw2v.checkpoint import fingerprint
+
+            run = run._replace(corpus=fingerprint(corpus))
+            tables = Tables(to_host(self.wv.input_vectors), to_host(self.wv.context_vectors))
+            checkpoints.create(self._checkpoint(run, tables)())
+        self._continue(corpus, run, progress, checkpoints)
+
+    def _continue(
+        self, corpus: Corpus, run: _Run, progress: ProgressFunction | None, checkpoints: Checkpoints | None
+    ) -> None:
+        """Train until the end of a run.
+
+        After each epoch and each run, complete or interrupted, `trained_epochs`, `epoch_losses`, the settings and the
+        caches of `wv` are up to date.
+        """
+        engine: Engine = find_engine(self.engine_, self.device_)
+        config, state, N = run.config, run.state, len(corpus)
+        total, start = config.epochs * N, state.words
         self._notify("train_begin")
-        with Progress("training", config.epochs * len(corpus), show=None if progress is None else False) as bar:
-            done = 0
+        tables = Tables(*self.wv._writable_tables())
+        parameters = self.get_params()
+
+        def update() -> None:
+            complete = state.words // N
+            self.trained_epochs = run.earlier_epochs + complete
+            self.epoch_losses[run.earlier_losses :] = state.mean_losses()[:complete].tolist()
+            self.wv._set_tables(*tables, config.output_weight)
+            self.wv.settings = self._settings(config)
+
+        def end_epoch() -> None:
+            update()
+            self._notify("epoch_end")
+            self._warn_of_late_changes(parameters)
+            if state.words < total:
+                self._notify("epoch_begin")
+            for W, now in zip(tables, self.wv._writable_tables(), strict=True):
+                if now is not W:  # a callback has assigned another matrix
+                    with on_device_of(W):
+                        W[...] = to_device(now, self.device_)
+            self.wv._set_tables(*tables, config.output_weight)  # frees the vectors that a callback has used
+
+        def save() -> None:
+            assert checkpoints is not None
+            update()
+            checkpoints.save(self._checkpoint(run, Tables(*map(_host_copy, tables))))
+
+        with Progress("training", total - start, show=None if progress is None else False) as bar:
 
             def report(words: int, loss: float, alpha: float) -> None:
-                self.loss_history.append((trained + done + words, loss))
-                bar.update(done + words, loss)
+                self.loss_history.append((run.earlier_words + words, loss))
+                bar.update(words - start, loss)
                 if progress is not None:
-                    progress(done + words, loss, alpha)
+                    progress(words, loss, alpha)
 
-            for run in self._split_runs(config):
-                self._notify("epoch_begin")
-                run = replace(run, seed=self._run_seed())
-                tables = Tables(*self.wv._writable_tables())
-                try:
-                    losses = engine.train(tables, corpus, run, workers=self._n_workers(), on_progress=report)
-                    self.epoch_losses += losses.tolist()
-                    self.trained_epochs += run.epochs
-                except BaseException:  # including Ctrl-C
-                    reported = self.loss_history[-1][0] - trained - done if self.loss_history else 0
-                    self.trained_epochs += max(0, reported) // len(corpus)  # only complete epochs
-                    self._interruptions += 1
-                    raise
-                finally:
-                    self.wv._set_tables(*tables, config.output_weight)
-                    self.wv.settings = self._settings(config)
-                done += run.epochs * len(corpus)
-                bar.update(done)
-                self._notify("epoch_end")
-                self._warn_of_late_changes(parameters)
+            pauses = _Pauses(N, run, end_epoch if self.callbacks else None, save, checkpoints)
+            try:
+                if state.words < total:
+                    self._notify("epoch_begin")
+                engine.train(
+                    tables,
+                    corpus,
+                    config,
+                    workers=self._n_workers(),
+                    on_progress=report,
+                    state=state,
+                    pauses=pauses if self.callbacks or checkpoints is not None else None,
+                )
+            except BaseException:  # including Ctrl-C
+                self._interruptions += 1
+                raise
+            finally:
+                update()
+                if checkpoints is not None:
+                    checkpoints.wait()
+            bar.update(total - start)
+            if checkpoints is not None and start < total:
+                save()
+                checkpoints.wait()
+            if start < total:
+                end_epoch()
         self._notify("train_end")
-        if len(self.loss_history) == n_reports:
+        if not state.predictions.any():
             log.warning(
                 "nothing was trained, because subsampling with sample=%g dropped nearly all of the %d words, and no "
                 "word had a neighbour left. Set sample=0, which keeps all words",
@@ -848,12 +1064,22 @@ class Word2Vec:
                 len(corpus),
             )
 
-    def _split_runs(self, config: TrainingConfig) -> list[TrainingConfig]:
-        """Return the settings of each run: one run for all epochs or, with callbacks, one run per epoch."""
-        n = config.epochs if self.callbacks else 1
-        fall = (config.alpha - config.min_alpha) / n
-        ends = [max(config.alpha - fall * i, MIN_RATE) for i in range(n)] + [config.min_alpha]
-        return [replace(config, epochs=config.epochs // n, alpha=ends[i], min_alpha=ends[i + 1]) for i in range(n)]
+    def _checkpoint(self, run: _Run, tables: Tables) -> Callable[[], VectorRecord]:
+        """Return a function that returns the content of a checkpoint, which can be called in another thread."""
+        from fastw2v.formats import VectorRecord
+
+        words, counts, c = self.wv.index_to_key, self.wv.counts, run.config.output_weight
+        settings = self._saved_settings() | {"checkpoint": run.to_json()}
+
+        def record() -> VectorRecord:
+            W_in, W_out = tables
+            if not c:
+                return VectorRecord(words, W_in, counts, W_out, settings)
+            vectors = W_out * np.asarray(c, W_out.dtype)
+            vectors += W_in
+            return VectorRecord(words, vectors, counts, W_out, settings, W_in)
+
+        return record
 
     def _n_workers(self) -> int | None:
         """Return the number of threads. On a GPU, return 1 if `workers` is 1, otherwise None."""
@@ -916,7 +1142,7 @@ class Word2Vec:
 
         return replace(estimate, words_per_second=words_per_second(train, len(corpus)))
 
-    def _estimate(self, corpus: Corpus) -> Estimate:
+    def _estimate(self, corpus: Corpus, checkpoints: bool = False) -> Estimate:
         config = self.config()
         return estimate_memory(
             corpus,
@@ -925,6 +1151,7 @@ class Word2Vec:
             device=self.device_,
             engine=self.engine_,
             output_weight=config.output_weight,
+            checkpoints=checkpoints,
         )
 
     def _settings(self, config: TrainingConfig) -> dict[str, Any]:
@@ -983,13 +1210,16 @@ class Word2Vec:
         from fastw2v import formats
 
         check_path("path", path)
-        wv = self.wv
+        formats.write(replace(self.wv._record(), settings=self._saved_settings()), path, "safetensors")
+
+    def _saved_settings(self) -> dict[str, Any]:
+        """Return the settings that a model file stores."""
         # What was trained, then what has changed since, such as parameters that were set after training.
-        settings = self._settings(self.config()) | (wv.settings or {}) | self._state()
+        settings = self._settings(self.config()) | (self.wv.settings or {}) | self._state()
         settings["loss_history"] = [[int(words), float(loss)] for words, loss in self.loss_history]
         # JSON has no NaN, the loss of an epoch in which nothing was predicted.
         settings["epoch_losses"] = [None if math.isnan(loss) else loss for loss in self.epoch_losses]
-        formats.write(replace(wv._record(), settings=settings), path, "safetensors")
+        return settings
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -1032,9 +1262,15 @@ class Word2Vec:
                 f"{path} is a pickle, probably written by gensim. "
                 "Read its vectors with WordVectors.load(path, format='gensim')"
             ) from error
-        settings = {"output_weight": 0.0} | (vectors.settings or {})
-        if vectors.context_vectors is None or vectors.counts is None or "model" not in settings:
+        if vectors.context_vectors is None or vectors.counts is None or "model" not in (vectors.settings or {}):
             raise ValueError(no_model)
+        return cls._restore(vectors)
+
+    @classmethod
+    def _restore(cls, vectors: WordVectors, engine: EngineName = "auto", device: str = "auto") -> Self:
+        """Return the model whose matrices and settings a file contains."""
+        settings = {"output_weight": 0.0} | (vectors.settings or {})
+        settings.pop("checkpoint", None)
         parameters = {"output_weight": 0.0} | settings.get("parameters", settings)
         model = cls._from_settings(parameters, settings)
         model.output_weight = parameters["output_weight"]
@@ -1045,6 +1281,7 @@ class Word2Vec:
         model.loss_history = [(words, loss) for words, loss in settings.pop("loss_history", [])]
         model.epoch_losses = [math.nan if loss is None else loss for loss in settings.pop("epoch_losses", [])]
         model._interruptions = settings.get("interruptions", 0)
+        model.engine, model.device = engine, device
         model._select_engine()
         W_in, W_out = model._placed(vectors)
         combined = to_device(np.array(vectors.vectors), model.device_) if vectors._has_input_vectors else W_in
@@ -1156,6 +1393,36 @@ class Word2Vec:
 def _plain(value: Any) -> Any:
     """Return a parameter in the form that JSON stores."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _host_copy(W: Any) -> np.ndarray:
+    """Return a contiguous copy of a matrix in the memory of the host."""
+    return np.array(to_host(W), order="C")
+
+
+def _as_checkpoints(checkpoint: Any, every: Any, corpus: Any) -> Checkpoints | None:
+    """Return the checkpoints for the parameters of `fit`, with the path of the corpus if it has one.
+
+    The command line passes `Checkpoints`, which also store where to write the vectors.
+    """
+    parse_duration("checkpoint_every", every)
+    if checkpoint is None:
+        return None
+    from fastw2v.checkpoint import Checkpoints, corpus_paths
+
+    checkpoints = checkpoint if isinstance(checkpoint, Checkpoints) else Checkpoints(checkpoint, every)
+    checkpoints.check_new()
+    one = isinstance(corpus, (str, os.PathLike, Sources))
+    several = isinstance(corpus, (list, tuple)) and corpus and all(isinstance(path, os.PathLike) for path in corpus)
+    if checkpoints.corpus is None and (one or several):
+        checkpoints.corpus = corpus_paths(expand_source(corpus))
+    return checkpoints
+
+
+def _stored_source(checkpoints: Checkpoints) -> Any:
+    """Return the source of the corpus of a run: the path of an encoded corpus, or the paths of texts."""
+    paths = [Path(path) for path in checkpoints.corpus or ()]
+    return paths[0] if len(paths) == 1 else paths
 
 
 def _nothing_to_train(corpus: Corpus) -> str | None:

@@ -607,15 +607,6 @@ class TestCallbacks:
             model.fit(themes(50))
         assert model.trained_epochs == 1
 
-    def test_epochs_with_callbacks_learn_as_much(self):
-        corpus = Corpus.from_sentences(themes(3000))
-        settings = {"vector_size": 16, "epochs": 10, "workers": 1}
-        plain, called = (
-            loss_of(Word2Vec(callbacks=callbacks, **settings).fit(corpus).wv, corpus, "cbow")
-            for callbacks in ((), [lambda event, model: None])
-        )
-        assert called == pytest.approx(plain, rel=0.05)
-
 
 def test_max_vocab():
     model = Word2Vec(vector_size=4, max_vocab=7, workers=1, epochs=1).fit(themes(100))

@@ -65,16 +65,16 @@ def test_the_file_of_an_epoch_says_so_and_training_goes_on_from_it(engine: Any, 
         seeds.add(loaded._run_seed())
     assert len(seeds) == 3
     assert whole.seed_ not in seeds
-    # The third epoch starts from the second file: with its rates, it gives the bytes of the whole run.
+    # The third epoch starts from the second file, with its rates but other random numbers.
     two = type(whole).load(tmp_path / "2.model")
     config = whole.config()
     rate = config.alpha - (config.alpha - config.min_alpha) * 2 / 3
     two.set_params(engine=engine, cbow_grad=config.cbow_grad)
     Word2Vec.train(two, themes(60), epochs=1, alpha=rate)
-    assert same_weights(two, whole)
-    assert two.loss_history == whole.loss_history
-    assert two.epoch_losses == whole.epoch_losses
-    assert len(whole.epoch_losses) == 3
+    assert two.trained_epochs == len(two.epoch_losses) == len(whole.epoch_losses) == 3
+    assert two.epoch_losses[:2] == whole.epoch_losses[:2]
+    assert two.epoch_losses[2] == pytest.approx(whole.epoch_losses[2], rel=0.1)
+    assert not same_weights(two, whole)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -122,13 +122,12 @@ def test_an_interrupted_epoch_is_not_counted_and_its_draws_are_not_repeated(engi
 
 def test_an_interruption_takes_no_complete_epoch_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last report of an epoch may come before its end, because the last words may have no neighbours."""
-    model = Word2Vec(epochs=3, callbacks=[lambda event, model: None], **SETTINGS).build_vocab(themes(60))
+    model = Word2Vec(epochs=3, **SETTINGS).build_vocab(themes(60))
 
-    def train(tables: Any, corpus: Any, run: Any, workers: Any, on_progress: Any) -> np.ndarray:
-        if model.trained_epochs == 1:
-            raise OSError("before the first report of the second epoch")
+    def train(tables: Any, corpus: Any, run: Any, on_progress: Any, state: Any, **_: Any) -> np.ndarray:
         on_progress(len(corpus) // 2, 1.0, 0.1)
-        return np.ones(1)
+        state.words = len(corpus)
+        raise OSError("before the first report of the second epoch")
 
     monkeypatch.setattr("fastw2v.word2vec.find_engine", lambda engine, device: types.SimpleNamespace(train=train))
     with pytest.raises(OSError, match="before the first report"):

@@ -211,6 +211,9 @@ ARGUMENTS: dict[str, Any] = {
     "Vocabulary.load.path": "counts.txt",
     "Word2Vec.load.path": "model.safetensors",
     "Word2Vec.load.fname": "model.safetensors",
+    "resume.folder": "run",
+    "checkpoint": None,
+    "checkpoint_every": "10m",
     "load_textbook_pickle.path": "params.pkl",
     "load_params.path": "params.npz",
     "save.path": "new.safetensors",
@@ -288,6 +291,7 @@ ARGUMENTS: dict[str, Any] = {
     "engine": "auto",
     "estimate_memory.engine": "layers",
     "estimate_memory.output_weight": 0.5,
+    "estimate_memory.checkpoints": False,
     "place": "host",
     "n_tokens": 10,
     "words_per_second.train": lambda: lambda tokens: None,
@@ -438,6 +442,7 @@ def write_files() -> None:
     corpus().vocabulary.save("counts.txt")
     vectors().save("vectors.txt")
     model().save("model.safetensors")
+    fastw2v.Word2Vec(vector_size=4, epochs=1, engine="layers").fit(SENTENCES, checkpoint="run")
     textbook.save_params("params.npz", MATRIX[:2], {"cat": 0, "dog": 1}, {0: "cat", 1: "dog"})
     Path("params.pkl").write_bytes(b"")
 

@@ -19,7 +19,7 @@ from fastw2v.cli.evaluate import evaluate
 from fastw2v.cli.files import align, convert, info
 from fastw2v.cli.output import discard_unprinted, note, open_closed_streams, say
 from fastw2v.cli.query import analogy, most_similar, plot
-from fastw2v.cli.train import demo, plan, train, word2vec
+from fastw2v.cli.train import demo, plan, resume, train, word2vec
 from fastw2v.compat import word2vec_c
 from fastw2v.utils.quote import shorten
 
@@ -108,9 +108,10 @@ _add(
     train,
     "fastw2v train corpus.txt --output vectors.safetensors",
     "fastw2v train corpus.txt -o vectors.bin --model skipgram --vector-size 300",
-    "fastw2v train corpus.w2v -o vectors.safetensors --epochs 10 --plot loss.png",
+    "fastw2v train corpus.w2v -o vectors.bin --plot loss.png --checkpoint run",
     "fastw2v train new.txt -o updated.safetensors --init vectors.safetensors",
 )
+_add("Training", resume, "fastw2v resume run")
 _add(
     "Training",
     word2vec,

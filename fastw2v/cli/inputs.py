@@ -14,7 +14,7 @@ from fastw2v.utils.encodings import read_text
 from fastw2v.utils.quote import quote
 from fastw2v.vectors import WordVectors
 
-__all__ = ["load_vectors", "read_corpus", "read_words", "to_keys"]
+__all__ = ["is_encoded", "load_vectors", "read_corpus", "read_words", "to_keys"]
 
 ENCODED_SUFFIX = ".w2v"
 
@@ -58,7 +58,7 @@ def read_corpus(
         if value is not None:
             check_integer(name, value, minimum=1)
     note(f"reading {sources.name}")
-    if any(path.suffix == ENCODED_SUFFIX for path in sources):
+    if is_encoded(sources):
         if len(sources) > 1:
             raise ValueError("an encoded corpus cannot be combined with other files; encode all texts together")
         given = {"max_vocab": max_vocab, "include": include, "exclude": exclude, "counts": counts, "lower": lower}
@@ -84,6 +84,11 @@ def read_corpus(
         errors=errors,
         workers=workers,
     )
+
+
+def is_encoded(sources: Sources) -> bool:
+    """Return whether one of the sources is an encoded corpus."""
+    return any(path.suffix == ENCODED_SUFFIX for path in sources)
 
 
 def load_vectors(path: Path) -> WordVectors:

@@ -164,6 +164,19 @@ Deterministic = Annotated[
     ),
 ]
 
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Write checkpoints to this new folder, from which fastw2v resume continues the training."
+    ),
+]
+CheckpointEvery = Annotated[
+    str, typer.Option(metavar="TIME", help="Time between two checkpoints, such as 30s, 10m or 2h.")
+]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The folder that was given as --checkpoint.", show_default=False)
+]
+
 # Output
 
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of tables.")]

@@ -1,25 +1,29 @@
-"""Commands for training: train, word2vec (with the options of the C tool), plan and demo."""
+"""Commands for training: train, resume, word2vec (with the options of the C tool), plan and demo."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
+import shlex
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 
+from fastw2v.checkpoint import CheckpointError, Checkpoints, corpus_paths
 from fastw2v.cli import options
-from fastw2v.cli.inputs import load_vectors, read_corpus
+from fastw2v.cli.inputs import is_encoded, load_vectors, read_corpus
 from fastw2v.cli.output import format_duration, note, one_line, print_facts, print_table, say
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
-from fastw2v.config import AUTO, MIN_COUNT, TrainingConfig
+from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
 from fastw2v.corpus.sources import expand_source
-from fastw2v.engines.base import ProgressFunction
 from fastw2v.engines.selection import select_engine
 from fastw2v.utils.progress import time_waited
 from fastw2v.utils.quote import counted
@@ -27,7 +31,7 @@ from fastw2v.utils.system import format_bytes
 from fastw2v.vectors import WordVectors
 from fastw2v.word2vec import Word2Vec, check_init
 
-__all__ = ["demo", "plan", "train", "word2vec"]
+__all__ = ["demo", "plan", "resume", "train", "word2vec"]
 
 DEMO_NEIGHBOURS = ("list", "read", "encode", "min", "first", "true", "start", "float")
 """Words whose neighbours the command demo lists."""
@@ -67,15 +71,21 @@ def train(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also plot the training loss to this .png, .svg or .pdf file.")
     ] = None,
+    checkpoint: options.Checkpoint = None,
+    checkpoint_every: options.CheckpointEvery = CHECKPOINT_EVERY,
 ) -> None:
     """Train word vectors on a text or an encoded corpus."""
-    from fastw2v.plot import check_picture, write_loss
-
-    check_vector_output(output)
-    if plot is not None:
-        check_picture(plot)
-        check_output(plot)
+    _check_outputs(output, plot)
     sources = expand_source(corpus)
+    checkpoints = None
+    if checkpoint is not None:
+        reading = {"lower": lower, "encoding": encoding, "errors": errors}
+        task = {"output": str(output.absolute()), "plot": None if plot is None else str(plot.absolute()), **reading}
+        checkpoints = Checkpoints(checkpoint, checkpoint_every, corpus_paths(sources), task)
+        checkpoints.check_new()
+        check_output(checkpoint)
+    elif checkpoint_every != CHECKPOINT_EVERY:
+        raise ValueError("checkpoint_every has no effect without --checkpoint; add --checkpoint DIR")
     check_not_input([output, plot], [*sources, include, exclude, counts, init])
     select_engine(engine, device, deterministic)  # report a missing GPU before reading the text
     initial = None if init is None else load_vectors(init)
@@ -117,27 +127,42 @@ def train(
         workers=workers,
     )
     note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
-    seconds, compiling = _fit(word2vec, text, initial)
-    n_words, n_sentences, n_epochs = len(text), text.n_sentences, word2vec.trained_epochs
+    with _telling_how_to_resume(checkpoint):
+        _, seconds, compiling = _timed(word2vec.fit, text, init=initial, checkpoint=checkpoints)
+    sizes = len(text), text.n_sentences
     del text  # the memory is needed for the combined vectors
-    _save_vectors(word2vec.wv, output)
-    if plot is not None:
-        try:
-            write_loss(word2vec.loss_history, plot)
-        except OSError as error:
-            raise OSError(f"{one_line(error)}. The vectors were saved as {output}") from error
-    print_facts(
-        {
-            "words": f"{n_words:,} in {counted(n_sentences, 'sentence')}",
-            "vocabulary": counted(len(word2vec.wv), "word"),
-            "epochs": str(n_epochs),
-            **({} if init is None else {"init": f"{counted(word2vec.known_words_, 'word')} from {init}"}),
-            "time": _time_and_speed(n_words * n_epochs, seconds, compiling),
-            "loss": _last_loss(word2vec),
-            "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
-            "file": f"{output}, {counted(output.stat().st_size, 'byte')}",
-        }
-    )
+    facts = {} if init is None else {"init": f"{counted(word2vec.known_words_, 'word')} from {init}"}
+    time_taken = _time_and_speed(sizes[0] * word2vec.trained_epochs, seconds, compiling)
+    _finish(word2vec, output, plot, *sizes, facts, time_taken)
+
+
+def resume(folder: options.RunFolder) -> None:
+    """Continue a training with checkpoints that was interrupted, and write its vectors."""
+    checkpoints = Checkpoints.open(folder)
+    task = checkpoints.task
+    if task is None or checkpoints.corpus is None:
+        raise CheckpointError(f"the run in {folder} was started in Python; continue it with Word2Vec.resume")
+    output, plot = Path(task["output"]), None if task["plot"] is None else Path(task["plot"])
+    _check_outputs(output, plot)
+    vectors = WordVectors.load(checkpoints.latest())
+    settings, counts = vectors.settings or {}, np.asarray(vectors.counts)
+    done, epochs = settings["checkpoint"]["words"], settings["epochs"]
+    vocabulary = Vocabulary(vectors.index_to_key, counts)
+    sources = expand_source(checkpoints.corpus)
+    if is_encoded(sources):
+        text = read_corpus(sources)
+    else:
+        note(f"reading {sources.name}")
+        reading = {name: task[name] for name in ("lower", "encoding", "errors")}
+        text = Corpus.from_text(sources, 0, counts=vocabulary, **reading)
+    note(f"continuing after {done:,} of {len(text) * epochs:,} words")
+    del vectors, vocabulary
+    with _telling_how_to_resume(folder):
+        word2vec, seconds, compiling = _timed(Word2Vec.resume, folder, text)
+    sizes = len(text), text.n_sentences
+    del text
+    time_taken = _time_and_speed(sizes[0] * epochs - done, seconds, compiling)
+    _finish(word2vec, output, plot, *sizes, {}, time_taken)
 
 
 def word2vec(context: typer.Context) -> None:
@@ -178,7 +203,7 @@ def word2vec(context: typer.Context) -> None:
         return
     if given.debug:
         note(f"training on {counted(len(text), 'word')} ({len(words):,} distinct)")
-    seconds, compiling = _fit(estimator, text, progress=None if given.debug else _no_progress)
+    _, seconds, compiling = _timed(estimator.fit, text, progress=None if given.debug else _no_progress)
     _save_vectors(estimator.wv, given.output, "bin" if given.binary else "txt")
     if given.debug:
         note(f"{given.output}: {_time_and_speed(len(text) * given.iter, seconds, compiling)}")
@@ -258,7 +283,7 @@ def demo() -> None:
     epochs = 10
     word2vec = Word2Vec(vector_size=64, epochs=epochs)
     say(f"{len(corpus):,} words ({len(corpus.vocabulary):,} distinct), {epochs} epochs:")
-    seconds, compiling = _fit(word2vec, corpus)
+    _, seconds, compiling = _timed(word2vec.fit, corpus)
     say(f"{_time_and_speed(len(corpus) * epochs, seconds, compiling)}, loss {_last_loss(word2vec)}")
     say(f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}\n")
 
@@ -282,19 +307,70 @@ def demo() -> None:
     )
 
 
-def _fit(
-    word2vec: Word2Vec, corpus: Corpus, init: WordVectors | None = None, progress: ProgressFunction | None = None
-) -> tuple[float, float]:
-    """Train a model. Return the seconds of training, and those for compiling the kernel, which come on top."""
+def _check_outputs(output: Path, plot: Path | None) -> None:
+    """Check that the vectors and the plot of the loss can be written, before anything is read."""
+    from fastw2v.plot import check_picture
+
+    check_vector_output(output)
+    if plot is not None:
+        check_picture(plot)
+        check_output(plot)
+
+
+def _timed(train: Callable[..., Word2Vec], *args: Any, **settings: Any) -> tuple[Word2Vec, float, float]:
+    """Train. Return the model, the seconds of training, and those for compiling the kernel, which come on top."""
     start, waited = time.perf_counter(), time_waited()
-    word2vec.fit(corpus, init=init, progress=progress)
+    model = train(*args, **settings)
     compiling = time_waited() - waited
-    return time.perf_counter() - start - compiling, compiling
+    return model, time.perf_counter() - start - compiling, compiling
+
+
+@contextlib.contextmanager
+def _telling_how_to_resume(folder: Path | None) -> Iterator[None]:
+    """Context manager for training. After Ctrl-C, it prints the command that continues the run in a folder."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if folder is not None and folder.is_dir():
+            note(f"continue with: fastw2v resume {shlex.quote(str(folder))}")
+        raise
+
+
+def _finish(
+    word2vec: Word2Vec,
+    output: Path,
+    plot: Path | None,
+    n_words: int,
+    n_sentences: int,
+    facts: dict[str, str],
+    time_taken: str,
+) -> None:
+    """Write the vectors and the plot of the loss, and print what was trained."""
+    from fastw2v.plot import write_loss
+
+    _save_vectors(word2vec.wv, output)
+    if plot is not None:
+        try:
+            write_loss(word2vec.loss_history, plot)
+        except OSError as error:
+            raise OSError(f"{one_line(error)}. The vectors were saved as {output}") from error
+    print_facts(
+        {
+            "words": f"{n_words:,} in {counted(n_sentences, 'sentence')}",
+            "vocabulary": counted(len(word2vec.wv), "word"),
+            "epochs": str(word2vec.trained_epochs),
+            **facts,
+            "time": time_taken,
+            "loss": _last_loss(word2vec),
+            "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
+            "file": f"{output}, {counted(output.stat().st_size, 'byte')}",
+        }
+    )
 
 
 def _time_and_speed(n_words: int, seconds: float, compiling: float) -> str:
     once = f" (and {compiling:.1f} s to compile the kernel)" if compiling else ""
-    return f"{seconds:.1f} s{once}, {n_words / seconds:,.0f} words/s"
+    return f"{seconds:.1f} s{once}, {n_words / max(seconds, 1e-3):,.0f} words/s"
 
 
 def _no_progress(words: int, loss: float, alpha: float) -> None:

@@ -47,6 +47,8 @@ WRONG = {
     "--threshold": ["nan", "x"],
     "--vocabulary": ["no-such-folder/words.txt"],
     "--data": ["no-such-folder"],
+    "--checkpoint": [".", "no-such-folder/run"],
+    "--checkpoint-every": ["0s", "5d", "x", ""],
 }
 """Wrong values of options. The type of an option determines those of all others."""
 KIND = "int|float|Path|Literal"

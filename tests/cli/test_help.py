@@ -13,6 +13,7 @@ import pytest
 
 from fastw2v import Corpus, Word2Vec, datasets
 from fastw2v.cli.app import app
+from fastw2v.cli.train import train
 from fastw2v.datasets import catalog
 
 COMMANDS = {command.name or command.callback.__name__.replace("_", "-"): command for command in app.registered_commands}
@@ -42,6 +43,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vectors = Word2Vec(vector_size=8, negative=2, epochs=1).fit(folder / "corpus.txt").wv
     for name in ("vectors.safetensors", "vectors.bin", "texts-1900.bin", "texts-2000.bin"):
         vectors.save(folder / name)
+    train([str(folder / "corpus.txt")], folder / "resumed.bin", vector_size=8, epochs=1, checkpoint=folder / "run")
     vectors.save(folder / "glove.6B.300d.txt", format="glove")
     (folder / "questions.txt").write_text(": people\nman king woman queen\n", encoding="utf-8")
     (folder / "pairs.csv").write_text("cat,dog,9\ncat,king,1\nman,woman,8\n", encoding="utf-8")
@@ -60,6 +62,8 @@ def test_examples_of_the_help_run(
     if ".png" in line:
         pytest.importorskip("matplotlib")
     folder = shutil.copytree(prepared, tmp_path / "examples")
+    if "--checkpoint run" in line:
+        shutil.rmtree(folder / "run")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("FASTW2V_DATA", str(folder / "suite"))  # instead of a download
     monkeypatch.setattr(datasets, "demo_corpus", lambda: [["list", "tuple", "read", "write", "min", "max"]] * 100)

@@ -1,0 +1,407 @@
+"""Checkpoints: files from which an interrupted run continues with the same result.
+
+A run has a folder. The file ``run.json`` says how the run was started. Each checkpoint is a model file, like those of
+`Word2Vec.save`, with the state of the run among its settings. It can also be read with `WordVectors.load`.
+
+`Word2Vec.fit` and `Word2Vec.resume` use this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from fastw2v import formats
+from fastw2v.config import CHECKPOINT_EVERY
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.sources import STDIN, Sources
+from fastw2v.corpus.spill_buffer import release_pages
+from fastw2v.formats.record import MATRICES, VectorRecord
+from fastw2v.utils.atomic_write import atomic_folder
+from fastw2v.utils.checks import check_path
+from fastw2v.utils.duration import parse_duration
+from fastw2v.utils.quote import quote
+
+__all__ = ["CheckpointError", "Checkpoints", "check_fingerprint", "corpus_paths", "fingerprint"]
+
+log = logging.getLogger("fastw2v")
+
+KEPT = 2
+"""Number of checkpoints that are kept, so that there is another one if the last is damaged."""
+RUN = "run.json"
+"""Name of the file that says how a run was started."""
+VERSION = 1
+HASH_BLOCK = 1 << 22
+"""Number of elements of an array that are hashed at a time."""
+
+
+class CheckpointError(ValueError):
+    """Error for a folder without usable checkpoints, or for a corpus that does not belong to a checkpoint."""
+
+
+class Checkpoints:
+    """The checkpoints of a run, in a folder of its own.
+
+    Parameters
+    ----------
+    folder : str or path
+        Folder to create. It must not exist yet.
+    every : str or float
+        Time between two checkpoints: a number of seconds, or a duration such as "30s", "10m" or "2h".
+    corpus : list of str, optional
+        The result of `corpus_paths`, from which `Word2Vec.resume` reads the corpus.
+    task : dict, optional
+        What the program that starts the run needs to continue it. Any data that JSON can represent is allowed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `folder` is not a path, or `every` is not a duration.
+
+    Notes
+    -----
+    A checkpoint is written under a temporary name, flushed to the disk and renamed, so it is complete or absent. It
+    contains a checksum. The last two checkpoints are kept.
+
+    Training stops only until the tables are copied. A thread writes the copies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.checkpoint import Checkpoints
+    >>> from fastw2v.formats import VectorRecord
+    >>> def record(words):
+    ...     return VectorRecord(["cat", "dog"], np.eye(2) * words, settings={"checkpoint": {"words": words}})
+    >>> checkpoints = Checkpoints("run", every="10m")
+    >>> checkpoints.create(record(words=0))
+    >>> checkpoints.due()
+    False
+    >>> checkpoints.save(lambda: record(words=500))
+    >>> checkpoints.wait()
+    >>> Checkpoints.open("run").latest().name
+    'checkpoint-000000000000500.safetensors'
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        every: str | float = CHECKPOINT_EVERY,
+        corpus: list[str] | None = None,
+        task: Any = None,
+    ) -> None:
+        self.folder = check_path("checkpoint", folder)
+        self._place = self.folder.absolute()  # the program may change the current folder during a run
+        self.every = parse_duration("checkpoint_every", every)
+        self.corpus = corpus
+        self.task = task
+        self._saved = time.monotonic()
+        self._writer: threading.Thread | None = None
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Self:
+        """Return the checkpoints of a run that was started before.
+
+        Raises
+        ------
+        CheckpointError
+            If the folder does not contain a run, or the run was started by a newer version of fastw2v.
+        OSError
+            If the folder cannot be read.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.checkpoint import Checkpoints
+        >>> from fastw2v.formats import VectorRecord
+        >>> record = VectorRecord(["cat", "dog"], np.eye(2), settings={"checkpoint": {"words": 0}})
+        >>> Checkpoints("run", every="2h").create(record)
+        >>> Checkpoints.open("run").every
+        7200.0
+        """
+        path = check_path("folder", folder) / RUN
+        try:
+            run = json.loads(path.read_bytes())
+            version, every, corpus, task = run["version"], run["every"], run["corpus"], run["task"]
+        except (FileNotFoundError, NotADirectoryError):
+            raise CheckpointError(
+                f"{folder} is not the folder of a run with checkpoints, because it contains no {RUN}"
+            ) from None
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise CheckpointError(f"{path} is damaged: it does not describe a run") from error
+        if version != VERSION:
+            raise CheckpointError(
+                f"{path} has version {quote(version)}, but the installed fastw2v reads version {VERSION}; upgrade "
+                "fastw2v"
+            )
+        return cls(folder, every, corpus, task)
+
+    def check_new(self) -> None:
+        """Raise FileExistsError if the folder exists.
+
+        Examples
+        --------
+        >>> from fastw2v.checkpoint import Checkpoints
+        >>> Checkpoints("new").check_new()
+        >>> Checkpoints(".").check_new()
+        Traceback (most recent call last):
+            ...
+        FileExistsError: ... already exists; choose the name of a new folder for the checkpoints
+        """
+        if self.folder.exists():
+            raise FileExistsError(
+                f"{self.folder} already exists; choose the name of a new folder for the checkpoints"
+                + (", or continue the run in this folder with resume" if (self.folder / RUN).is_file() else "")
+            )
+
+    def create(self, record: VectorRecord) -> None:
+        """Create the folder with the checkpoint of the start, all at once.
+
+        Parameters
+        ----------
+        record : VectorRecord
+            The model, with the state of the run in ``settings["checkpoint"]``.
+
+        Raises
+        ------
+        OSError
+            If the folder exists or cannot be written.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.checkpoint import Checkpoints
+        >>> from fastw2v.formats import VectorRecord
+        >>> record = VectorRecord(["cat", "dog"], np.eye(2), settings={"checkpoint": {"words": 0}})
+        >>> checkpoints = Checkpoints("run")
+        >>> checkpoints.create(record)
+        >>> sorted(path.name for path in checkpoints.folder.iterdir())
+        ['checkpoint-000000000000000.safetensors', 'run.json']
+        """
+        self.check_new()
+        with atomic_folder(self._place) as folder:
+            run = {"format": "fastw2v run", "version": VERSION, "every": self.every, "corpus": self.corpus}
+            run["task"] = self.task
+            (folder / RUN).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+            _write(record, folder)
+        self._saved = time.monotonic()
+
+    def due(self) -> bool:
+        """Return whether a checkpoint is due, because of the time, and the previous one has been written.
+
+        Examples
+        --------
+        >>> from fastw2v.checkpoint import Checkpoints
+        >>> Checkpoints("run", every="10m").due()
+        False
+        """
+        return time.monotonic() - self._saved >= self.every and not self._writing()
+
+    def save(self, make_record: Callable[[], VectorRecord]) -> None:
+        """Write a checkpoint in a thread. If this fails, a warning is logged, and training continues.
+
+        Parameters
+        ----------
+        make_record : callable
+            Returns the model, with the state of the run in ``settings["checkpoint"]``. It is called in the thread.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.checkpoint import Checkpoints
+        >>> from fastw2v.formats import VectorRecord
+        >>> record = VectorRecord(["cat", "dog"], np.eye(2), settings={"checkpoint": {"words": 0}})
+        >>> checkpoints = Checkpoints("run")
+        >>> checkpoints.create(record)
+        >>> checkpoints.save(lambda: record)
+        >>> checkpoints.wait()
+        """
+        self.wait()
+        self._saved = time.monotonic()
+        self._writer = threading.Thread(target=self._save, args=(make_record,), name="fastw2v-checkpoint")
+        self._writer.start()
+
+    def wait(self) -> None:
+        """Wait until the checkpoint that is being written is complete.
+
+        Examples
+        --------
+        >>> from fastw2v.checkpoint import Checkpoints
+        >>> Checkpoints("run").wait()  # nothing is being written
+        """
+        if self._writer is not None:
+            self._writer.join()
+            self._writer = None
+
+    def latest(self) -> Path:
+        """Return the file of the last checkpoint that is not damaged.
+
+        Raises
+        ------
+        CheckpointError
+            If there is none.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.checkpoint import Checkpoints
+        >>> from fastw2v.formats import VectorRecord
+        >>> record = VectorRecord(["cat", "dog"], np.eye(2), settings={"checkpoint": {"words": 0}})
+        >>> checkpoints = Checkpoints("run")
+        >>> checkpoints.create(record)
+        >>> checkpoints.latest().name
+        'checkpoint-000000000000000.safetensors'
+        """
+        problems = []
+        for path in self._files():
+            try:
+                _verify(formats.read(path, "safetensors"), path)
+            except (formats.FormatError, OSError) as error:
+                log.warning("%s. The checkpoint before it is used", error)
+                problems.append(str(error))
+                continue
+            return path
+        reason = f": {problems[0]}" if problems else ""
+        raise CheckpointError(f"{self.folder} contains no usable checkpoint{reason}")
+
+    def _writing(self) -> bool:
+        return self._writer is not None and self._writer.is_alive()
+
+    def _save(self, make_record: Callable[[], VectorRecord]) -> None:
+        try:
+            _write(make_record(), self._place)
+            for old in self._files()[KEPT:]:
+                old.unlink()
+        except (OSError, MemoryError) as error:
+            reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.strerror else error
+            kept = next(iter(self._files()), None)
+            log.warning("%s. The checkpoint was not written. Training continues; the last one is %s", reason, kept)
+
+    def _files(self) -> list[Path]:
+        """Return the checkpoints, from the last to the first."""
+        return sorted(self._place.glob("checkpoint-*.safetensors"), reverse=True)
+
+
+def corpus_paths(sources: Sources) -> list[str]:
+    """Return the absolute paths of the files of a corpus.
+
+    Raises
+    ------
+    ValueError
+        If a source is standard input or a pipe, which cannot be read a second time.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.checkpoint import corpus_paths
+    >>> from fastw2v.corpus.sources import expand_source
+    >>> _ = Path("corpus.txt").write_text("the cat sat", encoding="utf-8")
+    >>> corpus_paths(expand_source("corpus.txt")) == [str(Path("corpus.txt").absolute())]
+    True
+    """
+    for path in sources:
+        if path == STDIN or not path.is_file():
+            name = "standard input" if path == STDIN else str(path)
+            raise ValueError(
+                f"a run with checkpoints cannot read {name}, because it could not be read again; pass the path of a "
+                "file"
+            )
+    return [str(path.absolute()) for path in sources]
+
+
+def fingerprint(corpus: Corpus) -> dict[str, Any]:
+    """Return what identifies the text of a corpus: its size and a hash of its word ids and sentences.
+
+    Examples
+    --------
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.checkpoint import fingerprint
+    >>> fingerprint(Corpus.from_sentences([["a", "b"]] * 3, min_count=1))["words"]
+    6
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    _hash_array(digest, corpus.ids, np.int32)
+    _hash_array(digest, corpus.offsets, np.int64)
+    return {"words": len(corpus), "sentences": corpus.n_sentences, "hash": digest.hexdigest()}
+
+
+def check_fingerprint(corpus: Corpus, expected: Mapping[str, Any]) -> None:
+    """Raise an error unless a corpus is the one that a run was started with.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        A corpus with the vocabulary of the run.
+    expected : dict
+        The result of `fingerprint` for the corpus of the run.
+
+    Raises
+    ------
+    CheckpointError
+        The message states the difference.
+
+    Examples
+    --------
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.checkpoint import check_fingerprint, fingerprint
+    >>> corpora = [Corpus.from_sentences([["a", "b"]] * n, min_count=1) for n in (3, 4)]
+    >>> check_fingerprint(corpora[1], fingerprint(corpora[0]))
+    Traceback (most recent call last):
+        ...
+    fastw2v.checkpoint.CheckpointError: the corpus has 8 words in 4 sentences, but the run was started with 6 words
+    in 3 sentences. Pass the corpus of the run, or start a new run
+    """
+    found = fingerprint(corpus)
+    if found == expected:
+        return
+    sizes = [f"{one['words']:,} words in {one['sentences']:,} sentences" for one in (found, expected)]
+    difference = f"the corpus has {sizes[0]}, but the run was started with {sizes[1]}"
+    if sizes[0] == sizes[1]:
+        difference = f"the corpus has {sizes[0]}, like that of the run, but not the same words in the same order"
+    raise CheckpointError(f"{difference}. Pass the corpus of the run, or start a new run")
+
+
+def _write(record: VectorRecord, folder: Path) -> None:
+    state = record.settings["checkpoint"]
+    state = state | {"checksum": _checksum(record)}
+    name = f"checkpoint-{state['words']:015d}.safetensors"
+    formats.write(replace(record, settings=record.settings | {"checkpoint": state}), folder / name, "safetensors")
+
+
+def _verify(record: VectorRecord, path: Path) -> None:
+    """Raise `FormatError` unless a record is a checkpoint whose checksum is right."""
+    try:
+        state = dict(record.settings["checkpoint"])
+        checksum = state.pop("checksum")
+    except (TypeError, KeyError, ValueError):
+        raise formats.FormatError(f"{path} is not a checkpoint") from None
+    if checksum != _checksum(replace(record, settings=record.settings | {"checkpoint": state})):
+        raise formats.FormatError(f"{path} is damaged: its checksum is wrong")
+
+
+def _checksum(record: VectorRecord) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps(record.settings, sort_keys=True).encode())
+    digest.update("\0".join(map(str, record.index_to_key)).encode("utf-8", "surrogateescape"))
+    for name in (*MATRICES, "counts"):
+        if (array := getattr(record, name)) is not None:
+            _hash_array(digest, array, array.dtype)
+    return digest.hexdigest()
+
+
+def _hash_array(digest: Any, array: Any, dtype: Any) -> None:
+    rows = max(1, HASH_BLOCK // max(1, int(np.prod(array.shape[1:]))))
+    for start in range(0, len(array), rows):
+        block = np.ascontiguousarray(array[start : start + rows], dtype)
+        digest.update(block.reshape(-1).view(np.uint8).data)
+        release_pages(array[start : start + rows])
