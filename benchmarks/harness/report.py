@@ -379,10 +379,11 @@ def frontier(found: Results) -> Any:
         axes.set_title("Further right and up is better", fontsize=9, loc="left")
         _label(axes, points, right=True, above=True)
     keys = []
-    for who, colour, line in ((OUR_NAME, OUR_COLOUR, "-"), ("others", BASELINE_COLOUR, "")):
-        for model in seconds:
-            style = {"color": colour, "markersize": 6, "linewidth": 1, "label": f"{who}, {model}"}
-            keys += every[0].plot([], [], _marker(model) + line, **style)
+    for who, colour, stroke in ((OUR_NAME, OUR_COLOUR, "-"), ("others", BASELINE_COLOUR, "")):
+        for which in map(str, seconds):
+            style = f"{_marker(which)}{stroke}"
+            label = f"{who}, {which}"
+            keys += every[0].plot([], [], style, color=colour, markersize=6, linewidth=1, label=label)
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=9)
     return figure
 
