@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastw2v.plot.image import check_picture, save_figure
 from fastw2v.utils.checks import check_items, check_type
+from fastw2v.utils.quote import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,5 +87,5 @@ def write_loss(history: Sequence[tuple[float, float]], path: str | PathLike[str]
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
-    draw_loss(figure.subplots(), history, f"{x_label} trained")
+    draw_loss(figure.subplots(), history, f"{shorten(x_label)} trained")
     save_figure(figure, Path(path))
