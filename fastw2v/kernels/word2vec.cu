@@ -7,30 +7,15 @@
 // fastw2v/engines/reference.py specifies the order of reads and updates.
 //
 // Parallel axis. Blocks train different chunks of the corpus. A block trains a chunk tile by tile, from left to right,
-// and then takes the next chunk. The warps of a block divide the targets of a tile and the rows of the pool. The lanes
-// of a warp divide the columns of a row.
+// and then takes the next chunk.
 //
 // Contract. The result of one block equals that of the reference implementation up to rounding. Several blocks update
 // the tables with atomic additions and without locks, so their results vary. Word ids must lie in 0..V-1, which is not
 // checked. The padding of the rows stays zero.
 //
-// Division of work. Warp w processes the targets w, w + WARPS, ... of a tile. It averages or scores their contexts and
-// sums their gradients. Each warp scores its part of the pool against all targets of the tile and updates this part.
-// The warps also divide the reading of rows that enter the windows and the writing of rows that leave them. A warp
-// processes whole rows, four columns per lane at a time. It reduces 32 scores at once, one per lane (`Reduce`).
-//
-// Memory. The windows move over the rows of one table, the stream (CBOW: W_in, skip-gram: W_out). A row of the stream
-// is read from global memory once, stays in a ring buffer in shared memory while windows reach it, and is written once,
-// with atomic additions. The steps of these rows are not accumulated. Instead, a second ring buffer stores one row per
-// target. For CBOW, this is the gradient of the context mean. For skip-gram, it is the hidden vector, which is
-// multiplied by a band of coefficients. When a row leaves, its step is summed from this buffer. The pool is in shared
-// memory too. With POOL_HELD, it stays there for `pool_sync_interval` tiles, together with a copy that accumulates its
-// updates. Without POOL_HELD, it is read and written in each tile.
-//
-// Latency. A tile is a chain of dependent steps, and a block works on one tile at a time, so most of its time is
-// latency. The kernel therefore issues independent reads together. Reads of the tables go directly to shared memory
-// (`fetch_row`), and a warp issues all of them before it waits. They bypass the first-level cache, which does not see
-// the writes of other blocks. Sums over a window read WINDOW_GROUP rows at a time and multiply rows outside by zero.
+// Files. This file defines what does not depend on how a tile is computed: the arguments, random numbers, subsampling,
+// windows, pools, and the order of tiles and chunks (`Schedule`). The host appends word2vec_rows.cu, which defines how a
+// block computes a tile (`Block`) and the kernels `cbow_ns` and `skipgram_ns`.
 //
 // Macros. The host defines DIM (width of a row, a multiple of 4), REACH (largest distance between a target
 // and a context), TILE, RING_ROWS (rows of a ring buffer, at least 2 * REACH + TILE), POOL_SIZE, POOL_HELD, WARPS,
@@ -66,15 +51,7 @@ typedef unsigned long long Bits;
 
 #define FULL_MASK 0xffffffffu
 constexpr int THREADS = 32 * WARPS;
-constexpr int BAND = 2 * REACH + 1;                              // tokens that the window of a target can reach
-constexpr int ROW_STEPS = (DIM + 127) / 128;                     // steps of a warp along a row, each of 128 columns
-constexpr int TARGET_GROUP = TILE >= 3 ? 4 : TILE;               // targets that are scored together
-constexpr int PADDED_TILE = (TILE + TARGET_GROUP - 1) / TARGET_GROUP * TARGET_GROUP;
-constexpr int WARP_POOL_ROWS = (POOL_SIZE + WARPS - 1) / WARPS;  // rows of the pool for each warp
-constexpr int POOL_GROUP = WARP_POOL_ROWS >= 5 ? 8 : WARP_POOL_ROWS >= 3 ? 4 : WARP_POOL_ROWS;  // rows scored together
-constexpr int WINDOW_GROUP = ROW_STEPS > 2 ? 2 : 4;              // rows of a window that are read together
-constexpr int PREFETCH_DISTANCE = 2 * TILE;                      // tokens between the prefetch of a row and its use
-constexpr int ROW_BYTES = DIM * (int)sizeof(Real);
+constexpr int PREFETCH_DISTANCE = 2 * TILE;  // tokens between the prefetch of a row and its use
 
 // The only parameter of the kernels, passed by value. `Arguments` in word2vec_cuda.py has the same fields in the same
 // order.
@@ -157,61 +134,17 @@ __device__ inline Real sigmoid(Real s) {
 // hardware's fast logarithm is at most 4e-7.
 __device__ inline Real softplus(Real s) { return (s > 0 ? s : 0) + logarithm(1 + exponential(s < 0 ? s : -s)); }
 
-// ---- the four columns of a row that a lane processes ----
+// ---- reads of the tables ----
 
-struct alignas(16) Four {
-  Real x[4];
-};
-
-__device__ inline Four zero() { return Four{{0, 0, 0, 0}}; }
-
-__device__ inline void add(Four &sum, Real factor, const Four &v) {
-  for (int i = 0; i < 4; ++i) sum.x[i] += factor * v.x[i];
-}
-
-__device__ inline Real dot(const Four &a, const Four &b) {
-  return a.x[0] * b.x[0] + a.x[1] * b.x[1] + a.x[2] * b.x[2] + a.x[3] * b.x[3];
-}
-
-// Return the index of column i of a lane. With VECTOR_ATOMICS, the four columns of a lane are adjacent. Otherwise they
-// are 32 apart, so that each of the four operations of a warp covers contiguous memory.
-__device__ inline int column(int step, int i, int lane) {
-  return VECTOR_ATOMICS ? 128 * step + 4 * lane + i : 128 * step + 32 * i + lane;
-}
-
-__device__ inline Four load(const Real *row, int step, int lane) {
-  Four v = zero();
-#if VECTOR_ATOMICS
-  if (column(step, 0, lane) < DIM) v = *(const Four *)(row + column(step, 0, lane));
-#else
-  for (int i = 0; i < 4; ++i)
-    if (column(step, i, lane) < DIM) v.x[i] = row[column(step, i, lane)];
-#endif
-  return v;
-}
-
-__device__ inline void store(Real *row, int step, int lane, const Four &v) {
-#if VECTOR_ATOMICS
-  if (column(step, 0, lane) < DIM) *(Four *)(row + column(step, 0, lane)) = v;
-#else
-  for (int i = 0; i < 4; ++i)
-    if (column(step, i, lane) < DIM) row[column(step, i, lane)] = v.x[i];
-#endif
-}
-
-// Start to copy a row of a table to shared memory, bypassing the first-level cache. All threads can read the row after
-// `wait_for_rows` and a barrier.
-__device__ inline void fetch_row(Real *to, const Real *row, int lane) {
-#pragma unroll
-  for (int byte = 16 * lane; byte < ROW_BYTES; byte += 512) {
+// Start to copy 16 bytes of a table to shared memory, bypassing the first-level cache. The other threads can read them
+// after `wait_for_rows` and a barrier.
+__device__ inline void fetch(void *to, const void *from) {
 #if ASYNC_COPY
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((unsigned)__cvta_generic_to_shared(to) + byte),
-                 "l"((const char *)row + byte)
-                 : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((unsigned)__cvta_generic_to_shared(to)), "l"(from)
+               : "memory");
 #else
-    *(float4 *)((char *)to + byte) = __ldcg((const float4 *)((const char *)row + byte));
+  *(float4 *)to = __ldcg((const float4 *)from);
 #endif
-  }
 }
 
 // Wait for the copies that this thread has started. Before compute capability 8.0, copies are synchronous.
@@ -221,62 +154,23 @@ __device__ inline void wait_for_rows() {
 #endif
 }
 
-// Add to a row with atomic additions, one column at a time.
-__device__ inline void atomic_add_row(Real *row, int step, int lane, const Four &v) {
-  for (int i = 0; i < 4; ++i)
-    if (column(step, i, lane) < DIM) atomicAdd(row + column(step, i, lane), v.x[i]);
-}
-
-// Add to a row of a table with atomic additions.
-__device__ inline void add_to_table(Real *row, int step, int lane, const Four &v) {
-#if VECTOR_ATOMICS
-  if (column(step, 0, lane) < DIM)
-    atomicAdd((float4 *)(row + column(step, 0, lane)), float4{v.x[0], v.x[1], v.x[2], v.x[3]});
-#else
-  atomic_add_row(row, step, lane, v);
-#endif
-}
-
-// Prefetch a row into the second-level cache.
-__device__ inline void prefetch(const Real *row, int lane) {
+// Prefetch the cache line of an address into the second-level cache.
+__device__ inline void prefetch(const void *line) {
 #ifdef __CUDA_ARCH__
-  if (lane * 128 < ROW_BYTES)
-    asm volatile("prefetch.global.L2 [%0];" ::"l"((const char *)row + 128 * lane));
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(line));
 #endif
 }
-
-// ---- reductions over a warp ----
 
 template <typename Number> __device__ inline Number warp_sum(Number x) {
   for (int offset = 16; offset; offset /= 2) x += __shfl_xor_sync(FULL_MASK, x, offset);
   return x;
 }
 
-// Sum each of N numbers over the lanes. N is a power of two up to 32. A lane returns the sum of number lane / (32 / N).
-// In each step, two lanes exchange half of their numbers, so 32 sums need 31 exchanges instead of 160.
-template <int N, int OFFSET = 16> struct Reduce {
-  static __device__ inline Real of(Real *x, int lane) {
-    bool upper = lane & OFFSET;
-#pragma unroll
-    for (int i = 0; i < N / 2; ++i) {
-      Real mine = upper ? x[i + N / 2] : x[i], other = upper ? x[i] : x[i + N / 2];
-      x[i] = mine + __shfl_xor_sync(FULL_MASK, other, OFFSET);
-    }
-    return Reduce<N / 2, OFFSET / 2>::of(x, lane);
-  }
-};
+// ---- the schedule, which is the same for all kernels ----
 
-template <int OFFSET> struct Reduce<1, OFFSET> {
-  static __device__ inline Real of(Real *x, int) {
-#pragma unroll
-    for (int offset = OFFSET; offset; offset /= 2) x[0] += __shfl_xor_sync(FULL_MASK, x[0], offset);
-    return x[0];
-  }
-};
-
-// ---- one block ----
-
-template <bool CBOW> struct Block {
+// The state of a block that does not depend on how tiles are computed. `Block`, which derives from it, adds the buffers
+// for rows and the functions that process them.
+struct Schedule {
   int thread, warp, lane;
 
   // Tables (V, D) and their max_rates (V,): of the contexts (the stream), of the targets, and of the pool.
@@ -290,23 +184,12 @@ template <bool CBOW> struct Block {
   int *window_begin;  // (n,): first kept token in the window
   int *window_end;    // (n,): one past the last kept token in the window
 
-  // Shared memory. Kept token t has row `slot(t)` of a ring. Target k of the tile is kept token first + k.
-  Real *ring;               // (RING_ROWS, D): rows of the stream
-  Real *target_ring;        // (RING_ROWS, D): CBOW: gradients of the targets; skip-gram: their hidden vectors
-  Real *hidden;             // (PADDED_TILE, D): CBOW: hidden vectors of the targets
-  Real *partial_grads;      // (WARPS + 1, PADDED_TILE, D): parts of the targets' gradients: one from the pool rows of
-                            // each warp and, last, one from the positives
-  Real *pool;               // (POOL_SIZE, D)
-  Real *pool_update;        // (POOL_SIZE, D): with POOL_HELD: updates of the pool since it was read
+  // Shared memory.
   Real *multiplicity;       // (POOL_SIZE,): how often the word was drawn, or 0 if an earlier row has the word
   Real *pool_row_max_rate;  // (POOL_SIZE,): pool_max_rate of the word
-  Real *pool_coefficient;   // (POOL_SIZE, PADDED_TILE): coefficient of each pool row and target
-  Real *coefficient;        // CBOW: (PADDED_TILE,): coefficient of each target and its own row
-                            // skip-gram: (RING_ROWS, BAND): of target t and context i, in column i - t + REACH
   int *pool_word;           // (POOL_SIZE,): word id
-  int *target_word;         // (PADDED_TILE,): CBOW: word id of the target, or ~id if its row is in the pool
-  int *ring_word;           // (RING_ROWS,): skip-gram: word id of the row in `ring`
   int *warp_totals;         // (2, WARPS)
+  double *between_chunks;   // (WARPS,): working memory between chunks, which overlaps with a buffer for rows
 
   // The tile.
   int first, count;   // the targets are kept tokens first to first + count - 1
@@ -315,37 +198,17 @@ template <bool CBOW> struct Block {
   Real noise_weight;  // weight of a row of the pool for one positive
   bool measured;      // whether the loss of the tile is added to the loss of the item
   double loss;        // this thread's part of the loss of the item
-  int predictions;    // number of measured predictions of the item
+  int predictions;    // this lane's part of the number of measured predictions of the item
 
-  __device__ Block(double *memory) {
+  __device__ Schedule() {
     thread = threadIdx.x;
     warp = threadIdx.x / 32;  // unsigned, so that the compiler knows that neither is negative
     lane = threadIdx.x % 32;
-    ring = (Real *)memory;
-    target_ring = ring + RING_ROWS * DIM;
-    hidden = target_ring + RING_ROWS * DIM;
-    partial_grads = hidden + (CBOW ? PADDED_TILE * DIM : 0);
-    pool = partial_grads + (WARPS + 1) * PADDED_TILE * DIM;
-    pool_update = pool + POOL_SIZE * DIM;
-    multiplicity = pool_update + (POOL_HELD ? POOL_SIZE * DIM : 0);
-    pool_row_max_rate = multiplicity + POOL_SIZE;
-    pool_coefficient = pool_row_max_rate + POOL_SIZE;
-    coefficient = pool_coefficient + POOL_SIZE * PADDED_TILE;
-    pool_word = (int *)(coefficient + (CBOW ? PADDED_TILE : RING_ROWS * BAND));
-    target_word = ring_word = pool_word + POOL_SIZE;
-    warp_totals = target_word + (CBOW ? PADDED_TILE : RING_ROWS);
-#pragma unroll 1
-    for (Real *x = ring + thread; x < (Real *)pool_word; x += THREADS) *x = 0;  // because padding must be finite
-    __syncthreads();
   }
 
   // Return the row of kept token t in a ring. An unsigned remainder takes fewer instructions, and only one if RING_ROWS
   // is a power of two.
   static __device__ int slot(int t) { return (unsigned)t % RING_ROWS; }
-
-  __device__ const Real *target_row(int k) const {
-    return CBOW ? hidden + k * DIM : target_ring + slot(first + k) * DIM;
-  }
 
   // Return the factor that scales down a step of a row (engines/staleness.py). `max_rate` may be infinite.
   __device__ Real damping(Real max_rate) const { return minimum(Real(1), max_rate * inverse_rate); }
@@ -441,35 +304,6 @@ template <bool CBOW> struct Block {
     }
   }
 
-  // Return the number of this warp's rows of the pool. The first is row `warp * WARP_POOL_ROWS`.
-  __device__ int warp_pool_rows() const {
-    if (POOL_SIZE % WARPS == 0) return WARP_POOL_ROWS;  // a compile-time constant
-    int rest = POOL_SIZE - warp * WARP_POOL_ROWS;
-    return rest < 0 ? 0 : rest < WARP_POOL_ROWS ? rest : WARP_POOL_ROWS;
-  }
-
-  // Read this warp's rows of the pool.
-  __device__ void read_pool() {
-#pragma unroll POOL_GROUP
-    for (int p = warp * WARP_POOL_ROWS; p < warp * WARP_POOL_ROWS + warp_pool_rows(); ++p) {
-      fetch_row(pool + p * DIM, pool_table + (long long)pool_word[p] * DIM, lane);
-      if (POOL_HELD)
-        for (int q = 0; q < ROW_STEPS; ++q) store(pool_update + p * DIM, q, lane, zero());
-    }
-  }
-
-  // Add the updates of this warp's rows of the pool to the table, scaled by `damping`.
-  __device__ void write_pool() {
-#pragma unroll 1
-    for (int p = warp * WARP_POOL_ROWS; p < warp * WARP_POOL_ROWS + warp_pool_rows(); ++p)
-      if (multiplicity[p] > 0)
-        for (int q = 0; q < ROW_STEPS; ++q) {
-          Four step = zero();
-          add(step, damping(pool_row_max_rate[p]), load(pool_update + p * DIM, q, lane));
-          add_to_table(pool_table + (long long)pool_word[p] * DIM, q, lane, step);
-        }
-  }
-
   // Return the index of a word in the pool, or -1. All lanes of a warp must pass the same word.
   __device__ int find_in_pool(int wanted) const {
 #pragma unroll 1
@@ -480,296 +314,18 @@ template <bool CBOW> struct Block {
     return -1;
   }
 
-  // Read the rows of tokens `begin` to `end` - 1 into the ring.
-  __device__ void enter(int begin, int end, int n) {
-#pragma unroll 1
-    for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
-      if (i + PREFETCH_DISTANCE < n) prefetch(stream_table + (long long)word[i + PREFETCH_DISTANCE] * DIM, lane);
-      Real *row = ring + slot(i) * DIM;
-      int hit = POOL_HELD && !CBOW ? find_in_pool(word[i]) : -1;
-      if (hit >= 0)
-        for (int q = 0; q < ROW_STEPS; ++q) store(row, q, lane, load(pool + hit * DIM, q, lane));
-      else
-        fetch_row(row, stream_table + (long long)word[i] * DIM, lane);
-      if (!CBOW && lane == 0) ring_word[slot(i)] = word[i];
-    }
-  }
-
-  // Read the targets' own rows. For CBOW these are rows of W_out, unless they are in the pool. For skip-gram they are
-  // rows of W_in.
-  __device__ void read_targets(int n) {
-#pragma unroll 1
-    for (int k = warp; k < count; k += WARPS) {
-      int t = first + k, own = word[t];
-      if (t + PREFETCH_DISTANCE < n) prefetch(target_table + (long long)word[t + PREFETCH_DISTANCE] * DIM, lane);
-      bool in_pool = CBOW && find_in_pool(own) >= 0;
-      if (CBOW && lane == 0) target_word[k] = in_pool ? ~own : own;
-      Real *row = CBOW ? partial_grads + (WARPS * PADDED_TILE + k) * DIM : target_ring + slot(t) * DIM;
-      if (in_pool)
-        for (int q = 0; q < ROW_STEPS; ++q) store(row, q, lane, zero());
-      else
-        fetch_row(row, target_table + (long long)own * DIM, lane);
-    }
-  }
-
-  // CBOW: average the contexts, score the mean against the target's own row, and compute the part of the gradient that
-  // comes from this row.
-  __device__ void average_contexts() {
-#pragma unroll 1
-    for (int k = warp; k < count; k += WARPS) {
-      int t = first + k, begin = window_begin[t], end = window_end[t];
-      Real scale = divide(Real(1), Real(end - begin - 1)), score = 0;
-      Real *own = partial_grads + (WARPS * PADDED_TILE + k) * DIM;
-      for (int q = 0; q < ROW_STEPS; ++q) {
-        Four h = zero();
-#pragma unroll 1
-        for (int base = begin; base < end; base += WINDOW_GROUP)
-#pragma unroll
-          for (int i = base; i < base + WINDOW_GROUP; ++i)
-            add(h, i < end && i != t ? 1 : 0, load(ring + slot(i) * DIM, q, lane));
-        for (int i = 0; i < 4; ++i) h.x[i] *= scale;
-        store(hidden + k * DIM, q, lane, h);
-        score += dot(h, load(own, q, lane));
-      }
-      score = warp_sum(score);
-      Real g = target_word[k] < 0 ? 0 : rate * sigmoid(-score);
-      if (lane == 0) {
-        coefficient[k] = g;
-        if (measured && target_word[k] >= 0) loss += (double)softplus(-score);
-      }
-      for (int q = 0; q < ROW_STEPS; ++q) {
-        Four d = zero();
-        add(d, g, load(own, q, lane));
-        store(own, q, lane, d);
-      }
-    }
-  }
-
-  // Skip-gram: score the contexts, and compute their coefficients and the part of the targets' gradients that comes
-  // from them.
-  __device__ void score_contexts() {
-    constexpr int N = 8;
-#pragma unroll 1
-    for (int k = warp; k < count; k += WARPS) {
-      int t = first + k, begin = window_begin[t], end = window_end[t];
-      Real *of_context = coefficient + slot(t) * BAND - t + REACH;
-      for (int base = begin; base < end; base += N) {
-        Real scores[N] = {};
-#pragma unroll 1
-        for (int q = 0; q < ROW_STEPS; ++q) {
-          Four h = load(target_row(k), q, lane);
-#pragma unroll
-          for (int j = 0; j < N; ++j) scores[j] += dot(h, load(ring + slot(base + j) * DIM, q, lane));
-        }
-        Real score = Reduce<N>::of(scores, lane);
-        int i = base + lane / (32 / N);
-        if (lane % (32 / N) == 0 && i < end) {
-          of_context[i] = i == t ? 0 : rate * sigmoid(-score);
-          if (measured && i != t) loss += (double)softplus(-score);
-        }
-      }
-      __syncwarp();
-      for (int q = 0; q < ROW_STEPS; ++q) {
-        Four d = zero();
-#pragma unroll 1
-        for (int base = begin; base < end; base += WINDOW_GROUP)
-#pragma unroll
-          for (int i = base; i < base + WINDOW_GROUP; ++i)
-            add(d, i < end ? of_context[i] : 0, load(ring + slot(i) * DIM, q, lane));
-        store(partial_grads + (WARPS * PADDED_TILE + k) * DIM, q, lane, d);
-      }
-    }
-  }
-
-  // Return the coefficient of target k and row p of the pool.
-  __device__ Real pair_coefficient(int k, int p, Real score) {
-    int t = first + k, wanted = pool_word[p];
-    Real weight = noise_weight * multiplicity[p];
-    if (k >= count || weight == 0) return 0;
-    bool is_target = CBOW && target_word[k] == ~wanted;  // the row is the positive, not a negative
-    if (is_target) {
-      weight = 1;
-    } else if (!CBOW) {
-      int begin = window_begin[t], end = window_end[t];
-      bool is_context = false;
-#pragma unroll 1
-      for (int base = begin; base < end; base += WINDOW_GROUP)
-#pragma unroll
-        for (int i = base; i < base + WINDOW_GROUP; ++i)
-          is_context |= i < end && i != t && ring_word[slot(i)] == wanted;
-      if (is_context) return 0;
-      weight *= end - begin - 1;
-    }
-    Real s = is_target ? -score : score, g = rate * weight * sigmoid(s);
+  // Return the learning rate times the negative derivative of a pair's loss with respect to its score. Add the loss to
+  // the loss of the item if the tile is measured.
+  __device__ Real pair_coefficient(bool positive, Real weight, Real score) {
+    Real s = positive ? -score : score, g = rate * weight * sigmoid(s);
     if (measured) loss += (double)(weight * softplus(s));
-    return is_target ? g : -g;
-  }
-
-  // Score this warp's rows of the pool against all targets, update the rows, and store the part of the targets'
-  // gradients that comes from them.
-  __device__ void train_pool() {
-    const int begin = warp * WARP_POOL_ROWS, rows = warp_pool_rows();
-    constexpr int N = TARGET_GROUP * POOL_GROUP;
-    for (int r0 = 0; r0 < WARP_POOL_ROWS; r0 += POOL_GROUP)
-      for (int k0 = 0; k0 < PADDED_TILE; k0 += TARGET_GROUP) {
-        Real scores[N] = {};
-#pragma unroll 1
-        for (int q = 0; q < ROW_STEPS; ++q) {
-          Four h[TARGET_GROUP];
-#pragma unroll
-          for (int k = 0; k < TARGET_GROUP; ++k) h[k] = load(target_row(k0 + k), q, lane);
-#pragma unroll
-          for (int r = 0; r < POOL_GROUP; ++r)
-            if (r0 + r < rows) {
-              Four v = load(pool + (begin + r0 + r) * DIM, q, lane);
-#pragma unroll
-              for (int k = 0; k < TARGET_GROUP; ++k) scores[r * TARGET_GROUP + k] += dot(v, h[k]);
-            }
-        }
-        Real score = Reduce<N>::of(scores, lane);
-        int pair = lane / (32 / N), r = r0 + pair / TARGET_GROUP, k = k0 + pair % TARGET_GROUP;
-        if (lane % (32 / N) == 0 && r < rows)
-          pool_coefficient[(begin + r) * PADDED_TILE + k] = pair_coefficient(k, begin + r, score);
-      }
-    __syncwarp();
-#pragma unroll 1
-    for (int q = 0; q < ROW_STEPS; ++q) {
-      Four h[PADDED_TILE], d[PADDED_TILE];
-#pragma unroll
-      for (int k = 0; k < PADDED_TILE; ++k) {
-        h[k] = load(target_row(k), q, lane);
-        d[k] = zero();
-      }
-      for (int r0 = 0; r0 < WARP_POOL_ROWS; r0 += POOL_GROUP)
-#pragma unroll
-        for (int r = r0; r < r0 + POOL_GROUP; ++r)
-          if (r < rows) {
-            const int p = begin + r;
-            Four v = load(pool + p * DIM, q, lane), step = zero();
-            const Real factor = POOL_HELD ? Real(1) : damping(pool_row_max_rate[p]);
-#pragma unroll
-            for (int k = 0; k < PADDED_TILE; ++k) {
-              Real g = pool_coefficient[p * PADDED_TILE + k];
-              add(d[k], g, v);
-              add(step, factor * g, h[k]);
-            }
-            if (POOL_HELD) {
-              add(v, 1, step);
-              store(pool + p * DIM, q, lane, v);
-              Four update = load(pool_update + p * DIM, q, lane);
-              add(update, 1, step);
-              store(pool_update + p * DIM, q, lane, update);
-            } else {  // adds zero for a repeated word, because a branch would prevent the overlap of several rows
-              add_to_table(pool_table + (long long)pool_word[p] * DIM, q, lane, step);
-            }
-          }
-#pragma unroll
-      for (int k = 0; k < PADDED_TILE; ++k) store(partial_grads + (warp * PADDED_TILE + k) * DIM, q, lane, d[k]);
-    }
-  }
-
-  // Return the negative gradient of target k's hidden vector, times the learning rate.
-  __device__ Four gradient(int k, int q) const {
-    Four d = zero();
-    for (int w = 0; w <= WARPS; ++w) add(d, 1, load(partial_grads + (w * PADDED_TILE + k) * DIM, q, lane));
-    return d;
-  }
-
-  // Return the factor that clips a step to norm MAX_STEP_NORM. The values of `square` in the lanes add up to the
-  // squared norm of the step.
-  __device__ Real clip_factor(Real square) const {
-    square = warp_sum(square);
-    return square > Real(MAX_STEP_NORM * MAX_STEP_NORM) ? Real(MAX_STEP_NORM) / square_root(square) : Real(1);
-  }
-
-  // CBOW: store the gradient that each target passes to its contexts, and update the targets' own rows.
-  __device__ void store_gradients(const Real *cbow_grad_scale) {
-#pragma unroll 1
-    for (int k = warp; k < count; k += WARPS) {
-      int t = first + k;
-      Real scale = cbow_grad_scale[window_end[t] - window_begin[t] - 1];
-      Real g = target_word[k] >= 0 ? coefficient[k] * damping(target_max_rate[target_word[k]]) : Real(0);
-      for (int q = 0; q < ROW_STEPS; ++q) {
-        Four d = zero(), step = zero();
-        add(d, scale, gradient(k, q));
-        store(target_ring + slot(t) * DIM, q, lane, d);
-        if (target_word[k] >= 0) {
-          add(step, g, load(hidden + k * DIM, q, lane));
-          add_to_table(target_table + (long long)target_word[k] * DIM, q, lane, step);
-        }
-      }
-    }
-  }
-
-  // Skip-gram: update the targets' rows.
-  __device__ void update_targets() {
-#pragma unroll 1
-    for (int k = warp; k < count; k += WARPS) {
-      Four d[ROW_STEPS];
-      Real square = 0, damped = damping(target_max_rate[word[first + k]]);
-#pragma unroll
-      for (int q = 0; q < ROW_STEPS; ++q) {
-        d[q] = gradient(k, q);
-        square += dot(d[q], d[q]);
-      }
-      Real factor = clip_factor(square) * damped;
-#pragma unroll
-      for (int q = 0; q < ROW_STEPS; ++q) {
-        Four step = zero();
-        add(step, factor, d[q]);
-        add_to_table(target_table + (long long)word[first + k] * DIM, q, lane, step);
-      }
-    }
-  }
-
-  // Write the rows of tokens `begin` to `end` - 1. The step of a row is the sum over all targets before `seen` whose
-  // windows contain the token.
-  __device__ void leave(int begin, int end, int seen) {
-#pragma unroll 1
-    for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
-      Four steps[ROW_STEPS];
-#pragma unroll
-      for (int q = 0; q < ROW_STEPS; ++q) steps[q] = zero();
-      Real damped = damping(stream_max_rate[word[i]]);  // read early, because of the latency
-#pragma unroll 1
-      for (int base = i - REACH; base <= i + REACH; base += 32) {  // each lane examines one target
-        int t = base + lane;
-        bool near = t >= 0 && t <= i + REACH && t < seen && t != i;
-        int begin = near ? window_begin[t] : 0, end = near ? window_end[t] : 0;
-        unsigned reaching = __ballot_sync(FULL_MASK, begin <= i && i < end);
-#pragma unroll 1
-        for (t = base; reaching; reaching >>= WINDOW_GROUP, t += WINDOW_GROUP)
-#pragma unroll
-          for (int j = 0; j < WINDOW_GROUP; ++j) {
-            int row = slot(t + j + RING_ROWS);  // t may be negative
-            Real g = !(reaching >> j & 1) ? Real(0) : CBOW ? Real(1) : coefficient[row * BAND + i - t - j + REACH];
-#pragma unroll
-            for (int q = 0; q < ROW_STEPS; ++q) add(steps[q], g, load(target_ring + row * DIM, q, lane));
-          }
-      }
-      Real square = 0;
-#pragma unroll
-      for (int q = 0; q < ROW_STEPS; ++q) square += dot(steps[q], steps[q]);
-      Real factor = clip_factor(square);
-      int hit = POOL_HELD && !CBOW ? find_in_pool(word[i]) : -1;
-      if (hit < 0) factor *= damped;  // `write_pool` scales the rows of the pool
-#pragma unroll
-      for (int q = 0; q < ROW_STEPS; ++q) {
-        Four step = zero();
-        add(step, factor, steps[q]);
-        if (hit >= 0) {
-          atomic_add_row(pool + hit * DIM, q, lane, step);
-          atomic_add_row(pool_update + hit * DIM, q, lane, step);
-        } else {
-          add_to_table(stream_table + (long long)word[i] * DIM, q, lane, step);
-        }
-      }
-    }
+    return positive ? g : -g;
   }
 
   // Train the n tokens that `subsample` kept of a chunk. `start` is the first token of the chunk, `done` the number of
   // tokens of all epochs that were trained before it, and `key` the key of the negatives.
-  __device__ void train(int n, long long start, Bits key, long long done, const Arguments &arguments) {
+  template <class Block>
+  __device__ void train(Block &block, int n, long long start, Bits key, long long done, const Arguments &arguments) {
     const long long pool_tokens = arguments.pool_tokens;
     long long pool_end = -1;
     int age = 0, entered = 0, left = 0;
@@ -778,7 +334,7 @@ template <bool CBOW> struct Block {
       bool changed = start + position[first] >= pool_end;
       measured = changed;  // the rows of the pool have not been trained on this tile's part of the text
       if (POOL_HELD && filled && (changed || age == arguments.pool_sync_interval)) {
-        write_pool();
+        block.write_pool();
         __syncthreads();
       }
       if (changed) {
@@ -788,59 +344,42 @@ template <bool CBOW> struct Block {
         __syncthreads();
       }
       if (!POOL_HELD) {
-        read_pool();
+        block.read_pool();
       } else if (changed || age == arguments.pool_sync_interval) {
-        read_pool();
+        block.read_pool();
         filled = true;
         age = 0;
         wait_for_rows();
         __syncthreads();
       }
       ++age;
-      int end = first + TILE < n ? first + TILE : n;
-      while (start + position[end - 1] >= pool_end) --end;
-      count = end - first;
-      if (measured)
-        for (int t = first; t < end; ++t) predictions += CBOW ? 1 : window_end[t] - window_begin[t] - 1;
+      count = 0;
+      for (int t = first + lane; t - lane < first + TILE; t += 32) {  // each lane examines one target
+        bool in_tile = t < first + TILE && t < n && start + position[t] < pool_end;
+        count += __popc(__ballot_sync(FULL_MASK, in_tile));
+        if (measured && in_tile) predictions += Block::IS_CBOW ? 1 : window_end[t] - window_begin[t] - 1;
+      }
+      const int end = first + count;
       rate = (Real)(arguments.alpha - arguments.slope * (double)(done + position[first]));
       inverse_rate = divide(Real(1), rate);
 
-      int reach = end + REACH < n ? end + REACH : n;
-      enter(entered, reach, n);
-      read_targets(n);
+      int reach = end + REACH < n ? end + REACH : n;           // rows before this one enter
+      int out = end == n ? n : end > REACH ? end - REACH : 0;  // rows before this one leave
+      block.train_tile(entered, reach, left, out, n, arguments.cbow_grad_scale);
       entered = reach;
-      wait_for_rows();
-      __syncthreads();
-      if (CBOW) {
-        average_contexts();
-        __syncthreads();
-      } else {
-        score_contexts();
-      }
-      train_pool();
-      __syncthreads();
-      if (CBOW) {
-        store_gradients(arguments.cbow_grad_scale);
-        __syncthreads();
-      } else {
-        update_targets();
-      }
-      int out = end == n ? n : end - REACH;
-      leave(left, out, end);
-      left = out > left ? out : left;
-      __syncthreads();
+      left = out;
     }
-    if (POOL_HELD && filled) write_pool();
+    if (POOL_HELD && filled) block.write_pool();
     __syncthreads();
   }
 
   // Train one item after another until none remains. The first item of epoch e is e * chunks_per_epoch.
-  __device__ void run(const Arguments &arguments) {
-    stream_table = CBOW ? arguments.W_in : arguments.W_out;
-    target_table = CBOW ? arguments.W_out : arguments.W_in;
+  template <class Block> __device__ void run(Block &block, const Arguments &arguments) {
+    stream_table = Block::IS_CBOW ? arguments.W_in : arguments.W_out;
+    target_table = Block::IS_CBOW ? arguments.W_out : arguments.W_in;
     pool_table = arguments.W_out;
-    stream_max_rate = CBOW ? arguments.max_rate_in : arguments.max_rate_out;
-    target_max_rate = CBOW ? arguments.max_rate_out : arguments.max_rate_in;
+    stream_max_rate = Block::IS_CBOW ? arguments.max_rate_in : arguments.max_rate_out;
+    target_max_rate = Block::IS_CBOW ? arguments.max_rate_out : arguments.max_rate_in;
     pool_max_rate = arguments.max_rate_out;
     word = arguments.scratch + (long long)blockIdx.x * 5 * CHUNK_TOKENS;
     position = word + CHUNK_TOKENS;
@@ -848,7 +387,7 @@ template <bool CBOW> struct Block {
     window_begin = word + 3 * CHUNK_TOKENS;
     window_end = word + 4 * CHUNK_TOKENS;
     noise_weight = (Real)(arguments.negative / POOL_SIZE);
-    Bits *next = (Bits *)partial_grads;
+    Bits *next = (Bits *)between_chunks;
     for (;;) {
       if (thread == 0) *next = atomicAdd(arguments.next_item, 1ull);
       __syncthreads();
@@ -862,15 +401,15 @@ template <bool CBOW> struct Block {
                         keep_key, window_key, arguments.window, arguments.shrink_windows);
       loss = 0;
       predictions = 0;
-      train(n, start, bits(bits(arguments.seed, 3), epoch), arguments.chunk_done[item], arguments);
-      double *sums = (double *)partial_grads;
+      train(block, n, start, bits(bits(arguments.seed, 3), epoch), arguments.chunk_done[item], arguments);
       double mine = warp_sum(loss);
-      if (lane == 0) sums[warp] = mine;
+      predictions = warp_sum(predictions);  // every warp has counted all of them
+      if (lane == 0) between_chunks[warp] = mine;
       __syncthreads();
       if (thread == 0) {
         double total = 0;
 #pragma unroll 1
-        for (int w = 0; w < WARPS; ++w) total += sums[w];
+        for (int w = 0; w < WARPS; ++w) total += between_chunks[w];
         arguments.losses[item] = total;
         arguments.predictions[item] = predictions;
       }
@@ -878,13 +417,3 @@ template <bool CBOW> struct Block {
     }
   }
 };
-
-extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) cbow_ns(const Arguments arguments) {
-  SHARED_MEMORY(memory);
-  Block<true>(memory).run(arguments);
-}
-
-extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skipgram_ns(const Arguments arguments) {
-  SHARED_MEMORY(memory);
-  Block<false>(memory).run(arguments);
-}

@@ -1,4 +1,4 @@
-"""Compile and launch the kernels of `word2vec.cu`. Importing this module does not import CuPy."""
+"""Compile and launch the kernels in `word2vec*.cu`. Importing this module does not import CuPy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 SOURCE = Path(__file__).with_name("word2vec.cu")
-"""Path of the CUDA source."""
+"""Path of the CUDA source that does not depend on how a tile is computed. `Kernel.source` appends the rest."""
 WARPS = 4
 """Warps in a block."""
 RESERVED_PER_BLOCK = 1024
@@ -93,7 +93,7 @@ class Kernel(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the kernel's function in `word2vec.cu`.
+        """The name of the kernel's function in the source.
 
         Examples
         --------
@@ -103,6 +103,20 @@ class Kernel(NamedTuple):
         'cbow_ns'
         """
         return "cbow_ns" if self.model == "cbow" else "skipgram_ns"
+
+    def source(self) -> str:
+        """Return the CUDA source: the part that does not depend on how a tile is computed, followed by the other part.
+
+        Examples
+        --------
+        >>> from fastw2v.kernels.word2vec_cuda import Kernel
+        >>> kernel = Kernel("cbow", double=False, width=100, reach=5, tile=4, pool_size=16, held=False)
+        >>> kernel.source().count("__global__")
+        2
+        """
+        # CuPy's cache of compiled kernels does not notice changes of included files, so there is no #include.
+        paths = (SOURCE, SOURCE.with_name("word2vec_rows.cu"))
+        return "\n".join(path.read_text(encoding="utf-8") for path in paths)
 
     def macros(self) -> tuple[str, ...]:
         """Return the compiler options that define the macros of the source.
@@ -255,7 +269,7 @@ def compile_kernel(
 
     limit = cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]
     kernel = choose_kernel(model, double, width, reach, tile, pool_size, hold, limit)
-    module = cupy.RawModule(code=SOURCE.read_text(encoding="utf-8"), options=("-std=c++17", *kernel.macros()))
+    module = cupy.RawModule(code=kernel.source(), options=("-std=c++17", *kernel.macros()))
     with waiting("compiling the kernel for the GPU, or loading it from CuPy's cache"):
         function = module.get_function(kernel.name)
     function.max_dynamic_shared_size_bytes = kernel.shared_bytes()

@@ -1,10 +1,11 @@
-// Runs word2vec.cu, included unchanged, on a CPU. The threads of a block are fibers, scheduled in a chosen order, or,
+// Runs the CUDA source, included unchanged, on a CPU. The threads of a block are fibers, scheduled in a chosen order, or,
 // with OS_THREADS, threads of the operating system, for ThreadSanitizer.
 //
 // A thread that reaches a barrier or a shuffle waits until all threads of its block or warp have reached it. With
 // OS_THREADS, shuffles and ballots do not order other memory accesses, as on a GPU: only barriers do.
 //
-// Build with the kernel's macros, -DVECTOR_ATOMICS=0 or 1, and -DSOURCE='"path of word2vec.cu"'.
+// Build with the kernel's macros, -DVECTOR_ATOMICS=0 or 1, and -DSOURCE='"path of the source"', which is what
+// `Kernel.source` returns.
 
 #include <atomic>
 #include <cmath>

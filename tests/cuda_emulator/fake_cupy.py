@@ -133,13 +133,13 @@ def occupancy(function: Function, threads: int, shared_bytes: int) -> int:
 
 
 @contextlib.contextmanager
-def installed(build: Callable[[tuple[str, ...]], ctypes.CDLL], free: int = 1 << 34) -> Iterator[None]:
-    """Let ``import cupy`` find the fake, with `free` bytes on the device; `build` compiles kernels, given options."""
+def installed(build: Callable[[str, tuple[str, ...]], ctypes.CDLL], free: int = 1 << 34) -> Iterator[None]:
+    """Let ``import cupy`` find the fake, with `free` bytes on the device; `build` compiles a source with options."""
 
     class RawModule:
         def __init__(self, *, code: str, options: tuple[str, ...]) -> None:
             assert "#include" not in code.replace("no #include", "")
-            self.library = build(options)
+            self.library = build(code, options)
 
         def get_function(self, name: str) -> Function:
             return Function(self.library, name)

@@ -34,8 +34,15 @@ needs_compiler = pytest.mark.skipif(
 )
 
 
-def build(folder: Path, macros: Sequence[str], *options: str, source: Path = word2vec_cuda.SOURCE) -> Path:
-    """Compile the emulator with the CUDA source, or with a translation by `ptx`."""
+def write_source(folder: Path, code: str, suffix: str = ".cu") -> Path:
+    """Write a source to a file whose name depends on its contents."""
+    path = folder / f"source-{zlib.crc32(code.encode())}{suffix}"
+    path.write_text(code, encoding="utf-8")
+    return path
+
+
+def build(folder: Path, source: Path, macros: Sequence[str], *options: str) -> Path:
+    """Compile the emulator with a CUDA source, or with a translation by `ptx`."""
     output = folder / "-".join([*(macro.split("=")[-1] for macro in macros), *options, source.stem])
     if not output.exists():
         command = ["g++", "-std=c++17", "-Wall", "-Wno-unknown-pragmas", "-Wno-unused-function", *macros, *options]
@@ -50,22 +57,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextlib.contextmanager
 def device(
-    folder: Path, vector: bool = False, order: int = 0, free: int = 1 << 34, architecture: int | None = None
+    folder: Path,
+    vector: bool = False,
+    order: int = 0,
+    free: int = 1 << 34,
+    architecture: int | None = None,
 ) -> Iterator[None]:
     """Replace CuPy by a fake whose kernels run in the emulator, with fibers in the given order.
 
     If `architecture` is given, the emulator runs the PTX into which NVIDIA's compiler translates the source for it.
     """
 
-    def compiled(options: tuple[str, ...]) -> ctypes.CDLL:
+    def compiled(code: str, options: tuple[str, ...]) -> ctypes.CDLL:
+        source = write_source(folder, code)
         macros = [option for option in options if option.startswith("-D")]
         how = ["-fPIC", "-shared", f"-DVECTOR_ATOMICS={int(vector)}"]
         if architecture is None:
-            return ctypes.CDLL(str(build(folder, macros, "-O1", *how)))
-        _, assembly = nvrtc.compile_source(word2vec_cuda.SOURCE, f"compute_{architecture}", macros)
-        source = folder / f"ptx-{zlib.crc32(assembly.encode())}.cpp"
-        source.write_text(ptx.to_cpp(assembly, str(word2vec_cuda.SOURCE)), encoding="utf-8")
-        return ctypes.CDLL(str(build(folder, macros, "-O0", "-w", *how, source=source)))
+            # The emulator does not use this macro. If both models have the same others, they share a build.
+            macros = [macro for macro in macros if "MIN_BLOCKS" not in macro] + ["-DMIN_BLOCKS=1"]
+            return ctypes.CDLL(str(build(folder, source, macros, "-O1", *how)))
+        _, assembly = nvrtc.compile_source(source, f"compute_{architecture}", macros)
+        translation = write_source(folder, ptx.to_cpp(assembly, str(source)), ".cpp")
+        return ctypes.CDLL(str(build(folder, translation, macros, "-O0", "-w", *how)))
 
     with fake_cupy.installed(compiled, free), patch.object(fake_cupy.Function, "order", order):
         yield
@@ -233,8 +246,9 @@ def test_the_struct_has_the_layout_of_c(double, tmp_path):
     )
     main = f'int main() {{\n{fields}  printf("%zu %zu\\n", sizeof(Arguments), alignof(Arguments));\n}}\n'
     program = tmp_path / "layout.cpp"
+    source = write_source(tmp_path, kernel.source())
     program.write_text(f'#include <cstddef>\n#include <cstdio>\n#include "{EMULATOR}"\n{main}', encoding="utf-8")
-    options = [*kernel.macros(), f'-DSOURCE="{word2vec_cuda.SOURCE}"', "-Wno-unknown-pragmas"]
+    options = [*kernel.macros(), f'-DSOURCE="{source}"', "-Wno-unknown-pragmas"]
     subprocess.run(["g++", "-std=c++17", *options, "-o", tmp_path / "layout", program], check=True)
     printed = subprocess.run([tmp_path / "layout"], check=True, capture_output=True, text=True).stdout
     found = [tuple(map(int, line.split())) for line in printed.splitlines()]
@@ -312,16 +326,17 @@ def test_only_declared_races(model, folder):
     """ThreadSanitizer reports no race in a block of system threads, but reports one if a barrier is removed."""
     kernel = word2vec_cuda.Kernel("cbow", False, 12, 3, 4, 8, True, 2)
     options = ["-O1", "-g", "-fsanitize=thread", "-DOS_THREADS", "-DVECTOR_ATOMICS=1"]
-    program = build(folder, kernel.macros(), *options)
+    source = write_source(folder, kernel.source())
+    program = build(folder, source, kernel.macros(), *options)
 
     def reports(line: int) -> int:
         done = subprocess.run([program, str(model), str(line)], capture_output=True, text=True, timeout=60)
         return done.stderr.count("WARNING: ThreadSanitizer: data race")
 
     assert reports(0) == 0
-    source = word2vec_cuda.SOURCE.read_text(encoding="utf-8").splitlines()
-    after_enter = next(i for i, line in enumerate(source, 1) if "read_targets(n);" in line)
-    barrier = next(i for i, line in enumerate(source, 1) if i > after_enter and "__syncthreads" in line)
+    lines = kernel.source().splitlines()
+    after_enter = next(i for i, line in enumerate(lines, 1) if "read_targets(n);" in line)
+    barrier = next(i for i, line in enumerate(lines, 1) if i > after_enter and "__syncthreads" in line)
     assert reports(barrier) > 0
 
 
@@ -345,9 +360,9 @@ KERNELS = {
 
 
 @functools.cache  # both models may have the same macros
-def resources(macros: tuple[str, ...], architecture: int) -> dict[str, dict[str, int]]:
-    """Compile the source; return each function's registers, spilled bytes and total bytes of local memory."""
-    log, _ = nvrtc.compile_source(word2vec_cuda.SOURCE, f"sm_{architecture}", macros, "--ptxas-options=-v")
+def resources(source: Path, macros: tuple[str, ...], architecture: int) -> dict[str, dict[str, int]]:
+    """Compile a source; return each function's registers, spilled bytes and total bytes of local memory."""
+    log, _ = nvrtc.compile_source(source, f"sm_{architecture}", macros, "--ptxas-options=-v")
     found = re.findall(
         r"Function properties for (\w+).*?(\d+) bytes stack frame, (\d+) bytes spill stores.*?Used (\d+) registers",
         log,
@@ -363,12 +378,12 @@ def resources(macros: tuple[str, ...], architecture: int) -> dict[str, dict[str,
 @pytest.mark.parametrize(
     "case", [name if name == "defaults" else pytest.param(name, marks=pytest.mark.slow) for name in KERNELS]
 )
-def test_the_source_compiles_for_every_architecture(case):
+def test_the_source_compiles_for_every_architecture(case, folder):
     for architecture, shared in ARCHITECTURES.items():
         for model in ("cbow", "skipgram"):
             # A block can use 1 KiB less than a multiprocessor has.
             kernel = word2vec_cuda.optimize_occupancy(KERNELS[case]._replace(model=model), (shared - 1) * 1024)
-            found = resources(kernel.macros(), architecture)
+            found = resources(write_source(folder, kernel.source()), kernel.macros(), architecture)
             assert set(found) == {"cbow_ns", "skipgram_ns"}
             name, used = kernel.name, found[kernel.name]
             # Registers allow as many blocks as shared memory does, or sixteen warps.
