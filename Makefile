@@ -31,8 +31,8 @@ test-lowest:
 # in the emulator.
 compile-cuda: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gpu-dev]'
-	$(BIN)/python -m pytest tests/engines/test_gpu.py -k every_architecture -m 'slow or not slow'
-	$(BIN)/python -m pytest tests/engines/test_gpu.py -k ptx
+	$(BIN)/python -m pytest tests/engines/test_gpu*.py -k every_architecture -m 'slow or not slow'
+	$(BIN)/python -m pytest tests/engines/test_gpu*.py -k ptx
 
 # On a machine with a GPU: no network, no virtual environment; PYTHON has CuPy, pytest and the library's dependencies.
 gpu-check:

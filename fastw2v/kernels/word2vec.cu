@@ -14,8 +14,11 @@
 // checked. The padding of the rows stays zero.
 //
 // Files. This file defines what does not depend on how a tile is computed: the arguments, random numbers, subsampling,
-// windows, pools, and the order of tiles and chunks (`Schedule`). The host appends word2vec_rows.cu, which defines how a
-// block computes a tile (`Block`) and the kernels `cbow_ns` and `skipgram_ns`.
+// windows, pools, and the order of tiles and chunks (`Schedule`). The host appends one of two files, which define how a
+// block computes a tile (`Block`) and the kernels `cbow_ns` and `skipgram_ns`:
+//   word2vec_rows.cu  tiles of any size in float32 or float64; a warp processes whole rows
+//   word2vec_mma.cu   tiles of 16 targets in float32, from compute capability 8.0 on; a warp processes some columns of
+//                     all rows with tensor cores
 //
 // Macros. The host defines DIM (width of a row, a multiple of 4), REACH (largest distance between a target
 // and a context), TILE, RING_ROWS (rows of a ring buffer, at least 2 * REACH + TILE), POOL_SIZE, POOL_HELD, WARPS,

@@ -27,9 +27,13 @@ __all__ = [
 ]
 
 SOURCE = Path(__file__).with_name("word2vec.cu")
-"""Path of the CUDA source that does not depend on how a tile is computed. `Kernel.source` appends the rest."""
+"""Path of the CUDA source that all kernels share. `Kernel.source` appends the source of one kernel."""
 WARPS = 4
 """Warps in a block."""
+TENSOR_CORE_TILE = 16
+"""The size of tiles that tensor cores process, which is the number of rows of their matrices."""
+TENSOR_CORE_CAPABILITY = (8, 0)
+"""Lowest compute capability whose tensor cores process float32."""
 RESERVED_PER_BLOCK = 1024
 """Bytes of shared memory that CUDA reserves for each block."""
 MIN_COMPUTE_CAPABILITY = (7, 5)
@@ -49,11 +53,16 @@ def unavailable_reason(device: str = "cuda") -> str | None:
     import cupy
 
     index = device.partition(":")[2]
-    capability = cupy.cuda.Device(int(index) if index else None).compute_capability
-    if (int(capability[:-1]), int(capability[-1])) < MIN_COMPUTE_CAPABILITY:
-        least = ".".join(map(str, MIN_COMPUTE_CAPABILITY))
-        return f"the device has compute capability {capability[:-1]}.{capability[-1]}; {least} or later is required"
+    capability = _compute_capability(cupy.cuda.Device(int(index) if index else None))
+    if capability < MIN_COMPUTE_CAPABILITY:
+        found, least = (".".join(map(str, version)) for version in (capability, MIN_COMPUTE_CAPABILITY))
+        return f"the device has compute capability {found}; {least} or later is required"
     return None
+
+
+def _compute_capability(device: Any) -> tuple[int, int]:
+    """Return the compute capability of a CuPy device, such as (9, 0)."""
+    return int(device.compute_capability[:-1]), int(device.compute_capability[-1])
 
 
 class Kernel(NamedTuple):
@@ -76,6 +85,8 @@ class Kernel(NamedTuple):
     """Whether the number of rows of the ring buffers is rounded up to a power of two, which makes indices faster."""
     min_blocks: int = 1
     """Blocks for which the compiler must leave registers on a multiprocessor."""
+    tensor_cores: bool = False
+    """Whether tiles are processed by tensor cores (`word2vec_mma.cu`)."""
 
     @property
     def ring_rows(self) -> int:
@@ -105,18 +116,18 @@ class Kernel(NamedTuple):
         return "cbow_ns" if self.model == "cbow" else "skipgram_ns"
 
     def source(self) -> str:
-        """Return the CUDA source: the part that does not depend on how a tile is computed, followed by the other part.
+        """Return the CUDA source: the part that all kernels share, followed by the part of this kernel.
 
         Examples
         --------
         >>> from fastw2v.kernels.word2vec_cuda import Kernel
-        >>> kernel = Kernel("cbow", double=False, width=100, reach=5, tile=4, pool_size=16, held=False)
-        >>> kernel.source().count("__global__")
-        2
+        >>> kernel = Kernel("cbow", double=False, width=100, reach=5, tile=16, pool_size=16, held=False)
+        >>> "mma.sync" in kernel.source(), "mma.sync" in kernel._replace(tensor_cores=True).source()
+        (False, True)
         """
+        part = "word2vec_mma.cu" if self.tensor_cores else "word2vec_rows.cu"
         # CuPy's cache of compiled kernels does not notice changes of included files, so there is no #include.
-        paths = (SOURCE, SOURCE.with_name("word2vec_rows.cu"))
-        return "\n".join(path.read_text(encoding="utf-8") for path in paths)
+        return "\n".join(path.read_text(encoding="utf-8") for path in (SOURCE, SOURCE.with_name(part)))
 
     def macros(self) -> tuple[str, ...]:
         """Return the compiler options that define the macros of the source.
@@ -145,7 +156,7 @@ class Kernel(NamedTuple):
     def shared_bytes(self) -> int:
         """Return the bytes of shared memory that a block needs.
 
-        The constructor of `Block` in the source defines the layout.
+        The constructors of `Block` in the sources define the layouts.
 
         Examples
         --------
@@ -156,6 +167,8 @@ class Kernel(NamedTuple):
         >>> kernel._replace(held=True).shared_bytes() - kernel.shared_bytes()  # 24 · 100 · 4
         9600
         """
+        if self.tensor_cores:
+            return self._shared_bytes_of_tensor_cores()
         group = 4 if self.tile >= 3 else self.tile
         padded_tile = -(-self.tile // group) * group
         ring = self.ring_rows
@@ -164,6 +177,19 @@ class Kernel(NamedTuple):
         numbers = self.pool_size * (2 + padded_tile) + (padded_tile if cbow else ring * (2 * self.reach + 1))
         integers = self.pool_size + (padded_tile if cbow else ring) + 2 * self.warps
         return (8 if self.double else 4) * (rows * self.width + numbers) + 4 * integers
+
+    def _shared_bytes_of_tensor_cores(self) -> int:
+        def odd_groups(numbers: int) -> int:
+            return 8 * (-(-numbers // 8) | 1)
+
+        ring, cbow, pool = self.ring_rows, self.model == "cbow", -(-self.pool_size // 8) * 8
+        rows = 2 * ring + cbow * self.tile + pool + self.held * self.pool_size
+        band = 2 * self.reach + 1
+        parts = self.warps * self.tile * (odd_groups(pool if cbow else pool + band) + 3)
+        coefficients = self.tile if cbow else ring * ((band + 2) // 8 * 8 + 5)
+        columns = 8 * self.warps * -(-self.width // (8 * self.warps))
+        numbers = rows * odd_groups(columns) + parts + coefficients + 2 * self.pool_size
+        return 4 * (numbers + 2 * ring + self.pool_size + 2 * self.warps)
 
 
 class Arguments(NamedTuple):
@@ -267,8 +293,10 @@ def compile_kernel(
     """
     import cupy
 
-    limit = cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]
-    kernel = choose_kernel(model, double, width, reach, tile, pool_size, hold, limit)
+    device = cupy.cuda.Device()
+    limit = device.attributes["MaxSharedMemoryPerBlockOptin"]
+    tensor_cores = _compute_capability(device) >= TENSOR_CORE_CAPABILITY
+    kernel = choose_kernel(model, double, width, reach, tile, pool_size, hold, limit, tensor_cores=tensor_cores)
     module = cupy.RawModule(code=kernel.source(), options=("-std=c++17", *kernel.macros()))
     with waiting("compiling the kernel for the GPU, or loading it from CuPy's cache"):
         function = module.get_function(kernel.name)
@@ -278,12 +306,22 @@ def compile_kernel(
 
 
 def choose_kernel(
-    model: Model, double: bool, width: int, reach: int, tile: int, pool_size: int, hold: bool, limit: int
+    model: Model,
+    double: bool,
+    width: int,
+    reach: int,
+    tile: int,
+    pool_size: int,
+    hold: bool,
+    limit: int,
+    *,
+    tensor_cores: bool = False,
 ) -> Kernel:
     """Return a kernel that fits in the shared memory of a device.
 
     If the requested kernel does not fit, a kernel that does not hold its pool is tried, and then kernels with fewer
-    warps. `optimize_occupancy` chooses the other settings.
+    warps. `optimize_occupancy` chooses the other settings. Tiles of `TENSOR_CORE_TILE` targets in float32 are processed
+    by tensor cores if the device has them and the kernel fits.
 
     Parameters
     ----------
@@ -297,6 +335,8 @@ def choose_kernel(
         Whether a pool should stay in shared memory for several tiles.
     limit : int
         Bytes of shared memory that a block can use.
+    tensor_cores : bool
+        Whether the device has tensor cores for float32.
 
     Returns
     -------
@@ -318,8 +358,11 @@ def choose_kernel(
     True 4
     False 2
     """
-    for held, warps in ((hold, WARPS), (False, WARPS), (False, 2), (False, 1)):
-        kernel = Kernel(model, double, width, reach, tile, pool_size, held, warps)
+    choices = [(hold, WARPS, False), (False, WARPS, False), (False, 2, False), (False, 1, False)]
+    if tensor_cores and tile == TENSOR_CORE_TILE and not double:
+        choices = [(hold, WARPS, True), (False, WARPS, True), *choices]
+    for held, warps, on_tensor_cores in choices:
+        kernel = Kernel(model, double, width, reach, tile, pool_size, held, warps, tensor_cores=on_tensor_cores)
         if kernel.shared_bytes() <= limit:
             return optimize_occupancy(kernel, limit)
     raise ValueError(
@@ -379,6 +422,7 @@ def resident_warps(kernel: Kernel) -> int:
     -----
     A thread keeps eight numbers for each target of a tile in registers. Of 65,536 registers, each thread of 20 warps
     gets 96, and each thread of 16, 12 or 8 warps gets 128, 168 or 255. With more warps, some kernels would spill.
+    With tensor cores, a thread keeps fragments of matrices, and 16 warps do not spill.
 
     Examples
     --------
@@ -387,6 +431,8 @@ def resident_warps(kernel: Kernel) -> int:
     >>> resident_warps(kernel), resident_warps(kernel._replace(tile=8))
     (20, 16)
     """
+    if kernel.tensor_cores:
+        return 16
     if kernel.tile <= 4:
         return 12 if kernel.double else 20
     return 16 if kernel.tile <= 8 and not kernel.double else 8

@@ -1,5 +1,5 @@
-// Runs the CUDA source, included unchanged, on a CPU. The threads of a block are fibers, scheduled in a chosen order, or,
-// with OS_THREADS, threads of the operating system, for ThreadSanitizer.
+// Runs the CUDA source, included unchanged, on a CPU. The threads of a block are fibers, scheduled in a chosen order,
+// or, with OS_THREADS, threads of the operating system, for ThreadSanitizer.
 //
 // A thread that reaches a barrier or a shuffle waits until all threads of its block or warp have reached it. With
 // OS_THREADS, shuffles and ballots do not order other memory accesses, as on a GPU: only barriers do.
@@ -31,6 +31,7 @@ struct Index {
 struct Warp {
   Rendezvous rendezvous;
   std::atomic<unsigned long long> slots[2][32];
+  std::atomic<unsigned> fragments[2][32][6];
 };
 
 struct EmulatedBlock {
@@ -98,6 +99,10 @@ static void arrive_and_wait(Rendezvous &rendezvous, long &times, bool orders_mem
 #define __syncthreads()                                                                                                \
   (__LINE__ == skipped_line ? (void)0 : arrive_and_wait(current->home->rendezvous, current->barriers, true))
 
+struct alignas(8) float2 {
+  float x, y;
+};
+
 struct float4 {
   float x, y, z, w;
 };
@@ -128,6 +133,46 @@ static unsigned __ballot_sync(unsigned, bool vote) {
   return votes;
 }
 
+static unsigned __float_as_uint(float x) {
+  unsigned bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+static float __uint_as_float(unsigned bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+// Round to tf32: to nearest, ties away from zero. The lower 13 bits are not cleared, as on some GPUs.
+static unsigned to_tf32(float x) {
+  unsigned bits = __float_as_uint(x);
+  return std::isfinite(x) ? bits + 0x1000 : bits;
+}
+
+// c += A B for fragments of A (16, 8), B (8, 8) and C (16, 8) in the layout of PTX's mma.m16n8k8 with tf32:
+// A: row lane / 4 (a0, a2) or 8 more (a1, a3), column lane % 4 (a0, a1) or 4 more (a2, a3)
+// B: row lane % 4 (b0) or 4 more (b1), column lane / 4
+// C: row lane / 4 (c0, c1) or 8 more (c2, c3), column 2 * (lane % 4) (c0, c2) or 1 more (c1, c3)
+static void mma(float (&c)[4], unsigned a0, unsigned a1, unsigned a2, unsigned a3, unsigned b0, unsigned b1) {
+  Warp &warp = own_warp();
+  const unsigned lane = current->thread.x % 32, given[6] = {a0, a1, a2, a3, b0, b1};
+  auto &fragments = warp.fragments[current->exchanges % 2];
+  for (int i = 0; i < 6; ++i) fragments[lane][i].store(given[i], std::memory_order_relaxed);
+  arrive_and_wait(warp.rendezvous, current->exchanges, false);
+  auto element = [&](unsigned lane, int i) {
+    return (double)__uint_as_float(fragments[lane][i].load(std::memory_order_relaxed) & 0xffffe000u);
+  };
+  for (int i = 0; i < 4; ++i) {
+    int row = lane / 4 + 8 * (i / 2), column = 2 * (lane % 4) + i % 2;
+    double sum = c[i];
+    for (int k = 0; k < 8; ++k)
+      sum += element(row % 8 * 4 + k % 4, row / 8 + k / 4 * 2) * element(column * 4 + k % 4, 4 + k / 4);
+    c[i] = (float)sum;
+  }
+}
+
 static void __syncwarp() { arrive_and_wait(own_warp().rendezvous, current->exchanges, true); }
 
 static int __popc(unsigned x) { return __builtin_popcount(x); }
@@ -143,6 +188,12 @@ template <typename T> static T atomicAdd(T *p, T x) {
   T before = sum.load(std::memory_order_relaxed);
   while (!sum.compare_exchange_weak(before, before + x, std::memory_order_relaxed)) {}
   return before;
+}
+
+static void atomicAdd(float2 *p, float2 v) {
+  float *x = (float *)p;
+  if ((size_t)x % 8) abort();  // a fault on the hardware
+  atomicAdd(x, v.x), atomicAdd(x + 1, v.y);
 }
 
 static void atomicAdd(float4 *p, float4 v) {

@@ -149,6 +149,11 @@ def _action(name: list[str], operands: list[str]) -> str:
             was = f"{valid[1:]} = true; " if valid else ""
             shuffled = f"__shfl_xor_sync(FULL_MASK, {_value(value, kind)}, {_value(lanes, 's32')})"
             return f"all_lanes({_value(mask, 'u32')}, {_value(last, 'u32')}); {was}{_set(to, kind, shuffled)}"
+        case "mma", [to, a, b, c] if ".".join(name[1:]) == "sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32":
+            results, given = _list(to), [_value(one, "b32") for one in _list(a) + _list(b)]
+            sums = ", ".join(_value(one, "f32") for one in _list(c))
+            back = " ".join(_set(one, "f32", f"sums[{i}]") for i, one in enumerate(results))
+            return f"{{ float sums[4] = {{{sums}}}; mma(sums, {', '.join(given)}); {back} }}"
         case "prefetch", [_]:
             return ""
         case "cp", [] if name == ["cp", "async", "wait_all"]:
@@ -181,6 +186,10 @@ def _action(name: list[str], operands: list[str]) -> str:
             return _set(to, kind, f"approximate_reciprocal({_value(value, kind)})")
         case "cvta", [to, value] if options == ["to", "global"]:
             return _set(to, kind, _value(value, kind))
+        case "cvt", [to, value] if name == ["cvt", "rna", "tf32", "f32"]:
+            return _set(to, "b32", f"to_tf32({_value(value, 'f32')})")
+        case "cvt", [to, value] if kind == "s8":  # the lowest byte of a register
+            return _set(to, name[-2], f"(signed char){_value(value, 'u32')}")
         case "cvt", [to, value]:
             return _set(to, name[-2], _converted(_value(value, kind), kind, name[-2], options[:-1]))
         case "setp", [to, a, b]:

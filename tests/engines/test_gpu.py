@@ -62,15 +62,17 @@ def device(
     order: int = 0,
     free: int = 1 << 34,
     architecture: int | None = None,
+    split: bool = True,
 ) -> Iterator[None]:
     """Replace CuPy by a fake whose kernels run in the emulator, with fibers in the given order.
 
     If `architecture` is given, the emulator runs the PTX into which NVIDIA's compiler translates the source for it.
+    With `split`, tensor cores compute products nearly to the precision of float32.
     """
 
     def compiled(code: str, options: tuple[str, ...]) -> ctypes.CDLL:
         source = write_source(folder, code)
-        macros = [option for option in options if option.startswith("-D")]
+        macros = [option for option in options if option.startswith("-D")] + ["-DSPLIT=1"] * split
         how = ["-fPIC", "-shared", f"-DVECTOR_ATOMICS={int(vector)}"]
         if architecture is None:
             # The emulator does not use this macro. If both models have the same others, they share a build.
@@ -96,6 +98,7 @@ def emulate(
     vector: bool = False,
     order: int = 0,
     architecture: int | None = None,
+    split: bool = True,
     **settings: Any,
 ) -> np.ndarray:
     """Call `gpu.train` on the emulator. With a `pool_sync_interval` of 1, pools are not held."""
@@ -105,7 +108,7 @@ def emulate(
 
     here = Tables(*(W.view(fake_cupy.Array) for W in tables))
     with (
-        device(folder, vector, order, architecture=architecture),
+        device(folder, vector, order, architecture=architecture, split=split),
         patch.object(gpu, "pool_sync_interval", lambda *_, **__: pool_sync_interval),
         patch.object(word2vec_cuda, "WARPS", warps),
         patch.object(gpu, "device_tokens", device_tokens),
@@ -617,6 +620,12 @@ def test_without_cupy_the_engine_says_so(monkeypatch):
         train(gpu, random_tables(40, 10, np.float32), topics(10))
 
 
+def split_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tensor cores compute products nearly to the precision of float32."""
+    macros = word2vec_cuda.Kernel.macros
+    monkeypatch.setattr(word2vec_cuda.Kernel, "macros", lambda kernel: (*macros(kernel), "-DSPLIT=1"))
+
+
 @pytest.mark.gpu
 class TestOnAGpu:
     # Each combination of case and interval is compiled separately, which takes a few seconds.
@@ -634,6 +643,7 @@ class TestOnAGpu:
             pytest.skip("steps that long multiply rounding, too, with every tile")
         settings = {"epochs": 2, "alpha": 0.05, "min_alpha": 1e-4, "sample": 0, "seed": 7, "model": model} | settings
         monkeypatch.setattr(gpu, "pool_sync_interval", lambda *_, **__: interval)
+        split_products(monkeypatch)
         corpus = zipf_corpus(V, n, longest)
         start = random_tables(V, D, dtype)
         theirs = copies(start)
