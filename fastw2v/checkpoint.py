@@ -8,10 +8,12 @@ A run has a folder. The file ``run.json`` says how the run was started. Each che
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -41,6 +43,8 @@ KEPT = 2
 RUN = "run.json"
 """Name of the file that says how a run was started."""
 VERSION = 1
+_FILE_NAME = re.compile(r"checkpoint-[0-9]{15,}\.safetensors", re.ASCII)
+"""Names of checkpoints, with the number of words trained. Other files in the folder are never removed."""
 HASH_BLOCK = 1 << 22
 """Number of elements of an array that are hashed at a time."""
 
@@ -107,6 +111,7 @@ class Checkpoints:
         self.task = task
         self._saved = time.monotonic()
         self._writer: threading.Thread | None = None
+        self._last: Path | None = None  # the checkpoint that was written last, or from which the run continues
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Self:
@@ -133,11 +138,12 @@ class Checkpoints:
         try:
             run = json.loads(path.read_bytes())
             version, every, corpus, task = run["version"], run["every"], run["corpus"], run["task"]
+            _check_run(every, corpus, task)
         except (FileNotFoundError, NotADirectoryError):
             raise CheckpointError(
                 f"{folder} is not the folder of a run with checkpoints, because it contains no {RUN}"
             ) from None
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError, IsADirectoryError) as error:
             raise CheckpointError(f"{path} is damaged: it does not describe a run") from error
         if version != VERSION:
             raise CheckpointError(
@@ -147,7 +153,7 @@ class Checkpoints:
         return cls(folder, every, corpus, task)
 
     def check_new(self) -> None:
-        """Raise FileExistsError if the folder exists.
+        """Raise an error if the folder exists, or cannot be created because its parent does not exist.
 
         Examples
         --------
@@ -163,6 +169,8 @@ class Checkpoints:
                 f"{self.folder} already exists; choose the name of a new folder for the checkpoints"
                 + (", or continue the run in this folder with resume" if (self.folder / RUN).is_file() else "")
             )
+        if not self.folder.parent.is_dir():
+            raise FileNotFoundError(f"{self.folder}: the folder {self.folder.parent} does not exist; create it first")
 
     def create(self, record: VectorRecord) -> None:
         """Create the folder with the checkpoint of the start, all at once.
@@ -193,7 +201,7 @@ class Checkpoints:
             run = {"format": "fastw2v run", "version": VERSION, "every": self.every, "corpus": self.corpus}
             run["task"] = self.task
             (folder / RUN).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
-            _write(record, folder)
+            self._last = self._place / _write(record, folder).name
         self._saved = time.monotonic()
 
     def due(self) -> bool:
@@ -208,7 +216,7 @@ class Checkpoints:
         return time.monotonic() - self._saved >= self.every and not self._writing()
 
     def save(self, make_record: Callable[[], VectorRecord]) -> None:
-        """Write a checkpoint in a thread. If this fails, a warning is logged, and training continues.
+        """Write a checkpoint in a thread. If this fails, a warning is logged, and the last checkpoint is kept.
 
         Parameters
         ----------
@@ -229,7 +237,21 @@ class Checkpoints:
         self.wait()
         self._saved = time.monotonic()
         self._writer = threading.Thread(target=self._save, args=(make_record,), name="fastw2v-checkpoint")
-        self._writer.start()
+        try:
+            self._writer.start()
+        except RuntimeError as error:  # the system has no more threads
+            self.warn(error)
+
+    def warn(self, error: Exception) -> None:
+        """Log that a checkpoint was not written.
+
+        Examples
+        --------
+        >>> from fastw2v.checkpoint import Checkpoints
+        >>> Checkpoints("run").warn(OSError("the disk is full"))
+        """
+        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.strerror else error
+        log.warning("%s. The checkpoint was not written. The last one is %s", reason, self._last)
 
     def wait(self) -> None:
         """Wait until the checkpoint that is being written is complete.
@@ -240,7 +262,8 @@ class Checkpoints:
         >>> Checkpoints("run").wait()  # nothing is being written
         """
         if self._writer is not None:
-            self._writer.join()
+            with contextlib.suppress(RuntimeError):  # it was not started
+                self._writer.join()
             self._writer = None
 
     def latest(self) -> Path:
@@ -267,9 +290,10 @@ class Checkpoints:
             try:
                 _verify(formats.read(path, "safetensors"), path)
             except (formats.FormatError, OSError) as error:
-                log.warning("%s. The checkpoint before it is used", error)
+                log.warning("%s. This checkpoint is not used", error)
                 problems.append(str(error))
                 continue
+            self._last = path
             return path
         reason = f": {problems[0]}" if problems else ""
         raise CheckpointError(f"{self.folder} contains no usable checkpoint{reason}")
@@ -279,17 +303,21 @@ class Checkpoints:
 
     def _save(self, make_record: Callable[[], VectorRecord]) -> None:
         try:
-            _write(make_record(), self._place)
-            for old in self._files()[KEPT:]:
-                old.unlink()
-        except (OSError, MemoryError) as error:
-            reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.strerror else error
-            kept = next(iter(self._files()), None)
-            log.warning("%s. The checkpoint was not written. Training continues; the last one is %s", reason, kept)
+            written = _write(make_record(), self._place)
+        except (OSError, ValueError, MemoryError) as error:
+            self.warn(error)
+            return
+        kept = {written, self._last}
+        self._last = written
+        for path in self._files():
+            if path not in kept:
+                with contextlib.suppress(OSError):  # another program may have opened or removed it
+                    path.unlink()
 
     def _files(self) -> list[Path]:
         """Return the checkpoints, from the last to the first."""
-        return sorted(self._place.glob("checkpoint-*.safetensors"), reverse=True)
+        found = [path for path in self._place.iterdir() if _FILE_NAME.fullmatch(path.name)]
+        return sorted(found, key=lambda path: int(path.stem.rpartition("-")[2]), reverse=True)
 
 
 def corpus_paths(sources: Sources) -> list[str]:
@@ -320,7 +348,7 @@ def corpus_paths(sources: Sources) -> list[str]:
 
 
 def fingerprint(corpus: Corpus) -> dict[str, Any]:
-    """Return what identifies the text of a corpus: its size and a hash of its word ids and sentences.
+    """Return what identifies a corpus: its size, and hashes of its word ids and sentences, and of its counts.
 
     Examples
     --------
@@ -332,7 +360,9 @@ def fingerprint(corpus: Corpus) -> dict[str, Any]:
     digest = hashlib.blake2b(digest_size=16)
     _hash_array(digest, corpus.ids, np.int32)
     _hash_array(digest, corpus.offsets, np.int64)
-    return {"words": len(corpus), "sentences": corpus.n_sentences, "hash": digest.hexdigest()}
+    counts = hashlib.blake2b(np.ascontiguousarray(corpus.vocabulary.counts, np.int64).data, digest_size=16)
+    sizes = {"words": len(corpus), "sentences": corpus.n_sentences}
+    return {**sizes, "hash": digest.hexdigest(), "counts": counts.hexdigest()}
 
 
 def check_fingerprint(corpus: Corpus, expected: Mapping[str, Any]) -> None:
@@ -366,16 +396,28 @@ def check_fingerprint(corpus: Corpus, expected: Mapping[str, Any]) -> None:
         return
     sizes = [f"{one['words']:,} words in {one['sentences']:,} sentences" for one in (found, expected)]
     difference = f"the corpus has {sizes[0]}, but the run was started with {sizes[1]}"
-    if sizes[0] == sizes[1]:
+    if sizes[0] == sizes[1] and found["hash"] == expected["hash"]:
+        difference = "the corpus has the text of the run, but its vocabulary has other counts"
+    elif sizes[0] == sizes[1]:
         difference = f"the corpus has {sizes[0]}, like that of the run, but not the same words in the same order"
     raise CheckpointError(f"{difference}. Pass the corpus of the run, or start a new run")
 
 
-def _write(record: VectorRecord, folder: Path) -> None:
+def _check_run(every: Any, corpus: Any, task: Any) -> None:
+    """Raise TypeError or ValueError unless the values have the types that `Checkpoints` writes."""
+    parse_duration("every", every)
+    paths = corpus is None or (isinstance(corpus, list) and corpus and all(isinstance(one, str) for one in corpus))
+    if not paths or not (task is None or isinstance(task, dict)):
+        raise TypeError("corpus must be a list of paths, and task a dictionary")
+
+
+def _write(record: VectorRecord, folder: Path) -> Path:
+    """Write a checkpoint, and return its path."""
     state = record.settings["checkpoint"]
     state = state | {"checksum": _checksum(record)}
-    name = f"checkpoint-{state['words']:015d}.safetensors"
-    formats.write(replace(record, settings=record.settings | {"checkpoint": state}), folder / name, "safetensors")
+    path = folder / f"checkpoint-{state['words']:015d}.safetensors"
+    formats.write(replace(record, settings=record.settings | {"checkpoint": state}), path, "safetensors")
+    return path
 
 
 def _verify(record: VectorRecord, path: Path) -> None:
@@ -392,7 +434,7 @@ def _verify(record: VectorRecord, path: Path) -> None:
 def _checksum(record: VectorRecord) -> str:
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps(record.settings, sort_keys=True).encode())
-    digest.update("\0".join(map(str, record.index_to_key)).encode("utf-8", "surrogateescape"))
+    digest.update("\0".join(map(str, record.index_to_key)).encode("utf-8", "surrogatepass"))
     for name in (*MATRICES, "counts"):
         if (array := getattr(record, name)) is not None:
             _hash_array(digest, array, array.dtype)

@@ -113,6 +113,8 @@ class _Run(NamedTuple):
     """Length of `epoch_losses` before this run."""
     corpus: dict[str, Any]
     """The result of `fastw2v.checkpoint.fingerprint`, or empty for a run without checkpoints."""
+    parameters: dict[str, Any]
+    """The parameters of the estimator at the start of the run, in the form that a file stores."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the run in the form that a checkpoint stores."""
@@ -798,10 +800,18 @@ class Word2Vec:
         settings = vectors.settings or {}
         run = _Run.from_json(settings["checkpoint"])
         model = cls._restore(vectors, settings["engine"], settings["device"])
-        del vectors  # and the combined vectors, which are not needed for training
-        model.wv._set_tables(*model.wv._writable_tables(), run.config.output_weight)
         model.callbacks = callbacks
         model._check()
+        if run.state.words == run.config.epochs * run.corpus["words"]:
+            model.wv.settings = model._settings(run.config)
+            return model
+        W_in, W_out = model.wv._writable_tables()
+        if vectors.input_vectors.dtype != W_in.dtype:  # float64 matrices are trained as they are
+            W_in, W_out = (
+                to_device(np.array(W), model.device_) for W in (vectors.input_vectors, vectors.context_vectors)
+            )
+        del vectors  # and the combined vectors, which are not needed for training
+        model.wv._set_tables(W_in, W_out, run.config.output_weight)
         if corpus is None and checkpoints.corpus is None:
             raise CheckpointError(
                 f"the run in {folder} was not started with the path of a corpus; pass its corpus to resume"
@@ -911,6 +921,10 @@ class Word2Vec:
     def _encode(self, source: Any) -> Corpus:
         """Return a corpus encoded with the vocabulary of the weights."""
         vocabulary = self._vocabulary()
+        if getattr(getattr(source, "dtype", None), "kind", "") in "iu" and hasattr(source, "ndim"):
+            corpus = as_corpus(source)
+            if corpus.vocabulary.words == vocabulary.words:  # the ids are already those of the rows
+                return corpus
         try:
             corpus = source if isinstance(source, Corpus) else as_corpus(source, 0, counts=vocabulary)
         except NoKnownWordsError:
@@ -973,6 +987,7 @@ class Word2Vec:
             earlier_epochs=self.trained_epochs,
             earlier_losses=len(self.epoch_losses),
             corpus={},
+            parameters=self._state()["parameters"],
         )
         if checkpoints is not None:
             from fastw2v.checkpoint import fingerprint
@@ -1004,22 +1019,38 @@ class Word2Vec:
             self.wv._set_tables(*tables, config.output_weight)
             self.wv.settings = self._settings(config)
 
-        def end_epoch() -> None:
-            update()
-            self._notify("epoch_end")
-            self._warn_of_late_changes(parameters)
-            if state.words < total:
-                self._notify("epoch_begin")
+        def adopt() -> None:
+            """Continue from the matrices that a callback has assigned."""
             for W, now in zip(tables, self.wv._writable_tables(), strict=True):
-                if now is not W:  # a callback has assigned another matrix
+                if now is not W:
+                    if now.shape != W.shape:
+                        raise ValueError(
+                            f"a callback has replaced a matrix of shape {tuple(W.shape)} by one of shape "
+                            f"{tuple(now.shape)}; the vocabulary and the dimensions cannot change during training"
+                        )
                     with on_device_of(W):
                         W[...] = to_device(now, self.device_)
             self.wv._set_tables(*tables, config.output_weight)  # frees the vectors that a callback has used
 
+        def end_epoch() -> None:
+            update()
+            try:
+                self._notify("epoch_end")
+                self._warn_of_late_changes(parameters)
+                if state.words < total:
+                    self._notify("epoch_begin")
+            finally:
+                adopt()
+
         def save() -> None:
             assert checkpoints is not None
             update()
-            checkpoints.save(self._checkpoint(run, Tables(*map(_host_copy, tables))))
+            try:
+                content = self._checkpoint(run, Tables(*map(_host_copy, tables)))
+            except MemoryError as error:
+                checkpoints.warn(error)
+            else:
+                checkpoints.save(content)
 
         with Progress("training", total - start, show=None if progress is None else False) as bar:
 
@@ -1050,11 +1081,12 @@ class Word2Vec:
                 if checkpoints is not None:
                     checkpoints.wait()
             bar.update(total - start)
-            if checkpoints is not None and start < total:
-                save()
-                checkpoints.wait()
-            if start < total:
+            try:
                 end_epoch()
+            finally:
+                if checkpoints is not None:
+                    save()
+                    checkpoints.wait()
         self._notify("train_end")
         if not state.predictions.any():
             log.warning(
@@ -1069,7 +1101,7 @@ class Word2Vec:
         from fastw2v.formats import VectorRecord
 
         words, counts, c = self.wv.index_to_key, self.wv.counts, run.config.output_weight
-        settings = self._saved_settings() | {"checkpoint": run.to_json()}
+        settings = self._saved_settings(run.config) | {"checkpoint": run.to_json(), "parameters": run.parameters}
 
         def record() -> VectorRecord:
             W_in, W_out = tables
@@ -1210,12 +1242,12 @@ class Word2Vec:
         from fastw2v import formats
 
         check_path("path", path)
-        formats.write(replace(self.wv._record(), settings=self._saved_settings()), path, "safetensors")
+        formats.write(replace(self.wv._record(), settings=self._saved_settings(self.config())), path, "safetensors")
 
-    def _saved_settings(self) -> dict[str, Any]:
+    def _saved_settings(self, config: TrainingConfig) -> dict[str, Any]:
         """Return the settings that a model file stores."""
         # What was trained, then what has changed since, such as parameters that were set after training.
-        settings = self._settings(self.config()) | (self.wv.settings or {}) | self._state()
+        settings = self._settings(config) | (self.wv.settings or {}) | self._state()
         settings["loss_history"] = [[int(words), float(loss)] for words, loss in self.loss_history]
         # JSON has no NaN, the loss of an epoch in which nothing was predicted.
         settings["epoch_losses"] = [None if math.isnan(loss) else loss for loss in self.epoch_losses]
@@ -1264,7 +1296,9 @@ class Word2Vec:
             ) from error
         if vectors.context_vectors is None or vectors.counts is None or "model" not in (vectors.settings or {}):
             raise ValueError(no_model)
-        return cls._restore(vectors)
+        model = cls._restore(vectors)
+        model._interruptions += "checkpoint" in (vectors.settings or {})  # the run may have continued since
+        return model
 
     @classmethod
     def _restore(cls, vectors: WordVectors, engine: EngineName = "auto", device: str = "auto") -> Self:

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fastw2v import Corpus, Word2Vec, WordVectors
+from fastw2v import Corpus, Vocabulary, Word2Vec, WordVectors, formats
 from fastw2v.checkpoint import CheckpointError, Checkpoints, check_fingerprint, fingerprint
 from fastw2v.compat import gensim
 from fastw2v.config import CHUNK_TOKENS
@@ -220,7 +221,7 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(
     content[len(content) // 2] ^= 1  # one bit of a matrix
     last.write_bytes(content)
     assert_same(Word2Vec.resume(tmp_path / "run", corpus), unbroken)
-    assert f"{last} is damaged: its checksum is wrong. The checkpoint before it is used" in caplog.text
+    assert f"{last} is damaged: its checksum is wrong. This checkpoint is not used" in caplog.text
     for path in (tmp_path / "run").glob("checkpoint-*"):
         path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(CheckpointError, match=r"contains no usable checkpoint: .*not a complete safetensors file"):
@@ -297,8 +298,7 @@ def test_a_full_disk_does_not_end_the_training(
     assert [path.name for path in sorted((tmp_path / "run").iterdir())] == [start.name, "run.json"]
     message = next(record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
     assert message.endswith(
-        ".safetensors: No space left on device. The checkpoint was not written. Training continues; the last one is "
-        f"{start}"
+        f".safetensors: No space left on device. The checkpoint was not written. The last one is {start}"
     )
     monkeypatch.undo()
     assert_same(Word2Vec.resume(tmp_path / "run", corpus), unbroken)
@@ -307,6 +307,117 @@ def test_a_full_disk_does_not_end_the_training(
 def test_what_cannot_be_read_again_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a run with checkpoints cannot read standard input"):
         Word2Vec(**SETTINGS).fit("-", checkpoint=tmp_path / "run")
+
+
+def test_files_of_others_in_the_folder_are_left_alone(corpus: Corpus, tmp_path: Path) -> None:
+    unbroken = Word2Vec(**SETTINGS).fit(corpus)
+    interrupted(Word2Vec(**SETTINGS), corpus, tmp_path / "run", 60_000)
+    last = sorted((tmp_path / "run").glob("checkpoint-*"))[-1]
+    for name in ("checkpoint-best.safetensors", "checkpoint-a-copy.safetensors", "notes.txt"):
+        (tmp_path / "run" / name).write_bytes(last.read_bytes())
+    assert_same(Word2Vec.resume(tmp_path / "run", corpus), unbroken)
+    assert len(list((tmp_path / "run").iterdir())) == 3 + 1 + 2
+
+
+def test_damaged_checkpoints_take_no_place(corpus: Corpus, tmp_path: Path) -> None:
+    """The checkpoint from which a run continues is kept until the second new one has been written."""
+    interrupted(Word2Vec(**SETTINGS), corpus, tmp_path / "run", 60_000)
+    good, last = sorted((tmp_path / "run").glob("checkpoint-*"))
+    last.write_bytes(b"")
+    checkpoints = Checkpoints.open(tmp_path / "run")
+    assert checkpoints.latest() == good
+    record = formats.read(good, "safetensors")
+    state = record.settings["checkpoint"] | {"words": 77_777}
+    del state["checksum"]
+    checkpoints.save(lambda: replace(record, settings=record.settings | {"checkpoint": state}))
+    checkpoints.wait()
+    left = sorted(path.name for path in (tmp_path / "run").glob("checkpoint-*"))
+    assert left == [good.name, "checkpoint-000000000077777.safetensors"]
+
+
+def test_other_counts_are_refused(corpus: Corpus, tmp_path: Path) -> None:
+    interrupted(Word2Vec(**SETTINGS), corpus, tmp_path / "run", 60_000)
+    counts = corpus.vocabulary.counts.copy()
+    counts[0] += 1
+    other = Corpus(corpus.ids, corpus.offsets, Vocabulary(corpus.vocabulary.words, counts))
+    with pytest.raises(CheckpointError, match="has the text of the run, but its vocabulary has other counts"):
+        Word2Vec.resume(tmp_path / "run", other)
+
+
+@pytest.mark.parametrize("ids", [np.arange(600) % 7, (np.arange(600) % 7).reshape(60, 10)])
+def test_integer_arrays(ids: np.ndarray, tmp_path: Path) -> None:
+    settings = SETTINGS | {"engine": "layers"}
+    unbroken = Word2Vec(**settings).fit(ids)
+    interrupted(Word2Vec(**settings), ids, tmp_path / "run", 1)
+    assert_same(Word2Vec.resume(tmp_path / "run", ids), unbroken)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_float64_matrices(engine: Any, tmp_path: Path) -> None:
+    def start() -> Word2Vec:
+        model = Word2Vec(**SETTINGS | {"engine": engine}).build_vocab(text(300))
+        wv = model.wv
+        matrices = [np.asarray(W, np.float64) for W in (wv.vectors, wv.context_vectors)]
+        model.wv = WordVectors(wv.index_to_key, matrices[0], wv.counts, matrices[1], wv.settings)
+        return model
+
+    unbroken = start().train(text(300))
+    with pytest.raises(KeyboardInterrupt):
+        start().train(text(300), checkpoint=EachStep(tmp_path / "run"), progress=Interrupt(1))
+    continued = Word2Vec.resume(tmp_path / "run", text(300))
+    assert continued.W_in.dtype == unbroken.W_in.dtype == np.float64
+    assert continued.W_in.tobytes() == unbroken.W_in.tobytes()
+
+
+def test_what_a_callback_changes(corpus: Corpus, tmp_path: Path) -> None:
+    """Assigned vectors are kept, even by a callback that ends the training, and parameters have no effect."""
+
+    def change(event: str, model: Any) -> None:
+        if event == "epoch_end":
+            model.wv.vectors = model.wv.vectors * 0.5
+            model.workers, model.alpha, model.min_alpha = 2, 0.01, 0.02
+            if model.trained_epochs == stop_after:
+                raise StopIteration
+
+    stop_after = 0
+    model = Word2Vec(**SETTINGS, callbacks=[change]).fit(corpus, checkpoint=EachStep(tmp_path / "run"))
+    resumed = Word2Vec.resume(tmp_path / "run", corpus)
+    assert resumed.workers == 1
+    assert resumed.wv.vectors.tobytes() == model.wv.vectors.tobytes()
+    stop_after = 3
+    stopped = Word2Vec(**SETTINGS, callbacks=[change])
+    with pytest.raises(StopIteration):
+        stopped.fit(corpus, checkpoint=EachStep(tmp_path / "stopped"))
+    assert stopped.wv.vectors.tobytes() == model.wv.vectors.tobytes()
+    assert Word2Vec.resume(tmp_path / "stopped").wv.vectors.tobytes() == model.wv.vectors.tobytes()
+
+
+def test_a_copy_that_does_not_fit_in_memory_does_not_end_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def copy(W: Any) -> Any:
+        raise MemoryError("no room for a copy")
+
+    monkeypatch.setattr("fastw2v.word2vec._host_copy", copy)
+    model = Word2Vec(**SETTINGS).fit(text(100), checkpoint=tmp_path / "run")
+    assert model.trained_epochs == 3
+    assert "no room for a copy. The checkpoint was not written" in caplog.text
+
+
+def test_training_from_a_checkpoint_draws_other_numbers(corpus: Corpus, tmp_path: Path) -> None:
+    interrupted(Word2Vec(**SETTINGS), corpus, tmp_path / "run", 1)
+    loaded = Word2Vec.load(sorted((tmp_path / "run").glob("checkpoint-*"))[-1])
+    assert loaded._run_seed() != loaded.seed_
+
+
+@pytest.mark.parametrize("changes", [
+    {"corpus": 5}, {"corpus": "c.txt"}, {"corpus": [3]}, {"corpus": []}, {"every": "x"}, {"every": None}, {"task": []},
+])  # fmt: skip
+def test_a_description_with_wrong_types_is_damaged(changes: dict[str, Any], tmp_path: Path) -> None:
+    run = {"version": 1, "every": 1, "corpus": None, "task": None} | changes
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    with pytest.raises(CheckpointError, match=r"run\.json is damaged"):
+        Word2Vec.resume(tmp_path)
 
 
 CHILD = """

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from fastw2v.checkpoint import CheckpointError, Checkpoints, corpus_paths
+from fastw2v.checkpoint import CheckpointError, Checkpoints, check_fingerprint, corpus_paths
 from fastw2v.cli import options
 from fastw2v.cli.inputs import is_encoded, load_vectors, read_corpus
 from fastw2v.cli.output import format_duration, note, one_line, print_facts, print_table, say
@@ -83,10 +83,9 @@ def train(
         task = {"output": str(output.absolute()), "plot": None if plot is None else str(plot.absolute()), **reading}
         checkpoints = Checkpoints(checkpoint, checkpoint_every, corpus_paths(sources), task)
         checkpoints.check_new()
-        check_output(checkpoint)
     elif checkpoint_every != CHECKPOINT_EVERY:
         raise ValueError("checkpoint_every has no effect without --checkpoint; add --checkpoint DIR")
-    check_not_input([output, plot], [*sources, include, exclude, counts, init])
+    check_not_input([output, plot, checkpoint], [*sources, include, exclude, counts, init])
     select_engine(engine, device, deterministic)  # report a missing GPU before reading the text
     initial = None if init is None else load_vectors(init)
     if vector_size is None:
@@ -142,27 +141,31 @@ def resume(folder: options.RunFolder) -> None:
     task = checkpoints.task
     if task is None or checkpoints.corpus is None:
         raise CheckpointError(f"the run in {folder} was started in Python; continue it with Word2Vec.resume")
+    if not {"output", "plot", "lower", "encoding", "errors"} <= task.keys():
+        raise CheckpointError(f"the run.json in {folder} is damaged: it does not describe a run")
     output, plot = Path(task["output"]), None if task["plot"] is None else Path(task["plot"])
     _check_outputs(output, plot)
     vectors = WordVectors.load(checkpoints.latest())
     settings, counts = vectors.settings or {}, np.asarray(vectors.counts)
-    done, epochs = settings["checkpoint"]["words"], settings["epochs"]
-    vocabulary = Vocabulary(vectors.index_to_key, counts)
-    sources = expand_source(checkpoints.corpus)
-    if is_encoded(sources):
-        text = read_corpus(sources)
-    else:
-        note(f"reading {sources.name}")
-        reading = {name: task[name] for name in ("lower", "encoding", "errors")}
-        text = Corpus.from_text(sources, 0, counts=vocabulary, **reading)
-    note(f"continuing after {done:,} of {len(text) * epochs:,} words")
-    del vectors, vocabulary
+    done, run = settings["checkpoint"]["words"], settings["checkpoint"]["corpus"]
+    total = run["words"] * settings["epochs"]
+    text = None
+    if done < total:
+        sources = expand_source(checkpoints.corpus)
+        if is_encoded(sources):
+            text = read_corpus(sources)
+        else:
+            note(f"reading {sources.name}")
+            reading = {name: task[name] for name in ("lower", "encoding", "errors")}
+            text = Corpus.from_text(sources, 0, counts=Vocabulary(vectors.index_to_key, counts), **reading)
+        check_fingerprint(text, run)
+    note(f"continuing after {done:,} of {total:,} words" if done < total else "the training is complete")
+    del vectors, counts
     with _telling_how_to_resume(folder):
         word2vec, seconds, compiling = _timed(Word2Vec.resume, folder, text)
-    sizes = len(text), text.n_sentences
     del text
-    time_taken = _time_and_speed(sizes[0] * epochs - done, seconds, compiling)
-    _finish(word2vec, output, plot, *sizes, {}, time_taken)
+    time_taken = _time_and_speed(total - done, seconds, compiling)
+    _finish(word2vec, output, plot, run["words"], run["sentences"], {}, time_taken)
 
 
 def word2vec(context: typer.Context) -> None:

@@ -219,9 +219,11 @@ def train(
         assert pauses is not None
         for W, trained in copied:
             W[...] = trained
-        pauses.run(report.state)
-        for W, trained in copied:
-            trained[...] = W
+        try:
+            pauses.run(report.state)
+        finally:
+            for W, trained in copied:
+                trained[...] = W
 
     try:
         _compile(run)

@@ -239,9 +239,11 @@ def train(
             assert pauses is not None
             for W, trained in copies:
                 W[...] = trained
-            pauses.run(report.state)
-            for W, trained in copies:
-                trained[...] = W
+            try:
+                pauses.run(report.state)
+            finally:
+                for W, trained in copies:
+                    trained[...] = W
 
         try:
             pause_due = None if pauses is None else pauses.due

@@ -74,7 +74,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
             temporary.chmod(mode)  # a writer that recreates the file can leave it readable by its owner only
             _flush(temporary)
             temporary.replace(target)
-        _flush(target.parent)
+        _flush_folder(target.parent)
 
 
 @contextlib.contextmanager
@@ -119,9 +119,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             for file in temporary.iterdir():
                 _flush(file)
-            _flush(temporary)
+            _flush_folder(temporary)
             temporary.rename(target)
-        _flush(target.parent)
+        _flush_folder(target.parent)
 
 
 def check_replaceable(path: Path) -> None:
@@ -144,9 +144,7 @@ def check_replaceable(path: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Write a file or a folder to the disk. Windows does this for folders by itself."""
-    if os.name == "nt" and path.is_dir():
-        return
+    """Write a file to the disk."""
     descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
     try:
         os.fsync(descriptor)
@@ -155,6 +153,12 @@ def _flush(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def _flush_folder(path: Path) -> None:
+    """Write the names in a folder to the disk, if the system allows it. The files themselves are already there."""
+    with contextlib.suppress(OSError):  # the folder may not be readable, and Windows cannot open folders
+        _flush(path)
 
 
 @contextlib.contextmanager

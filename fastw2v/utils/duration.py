@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import re
 from typing import Any
 
@@ -37,7 +38,7 @@ def parse_duration(name: str, value: Any) -> float:
     [30.0, 600.0, 5400.0, 5.0]
     """
     supported = "it must be a number of seconds, or a duration such as '30s', '10m' or '2h'"
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if isinstance(value, bool) or not isinstance(value, (str, numbers.Real)):
         raise TypeError(f"{name} is {quote(value)}; {supported}")
     if isinstance(value, str):
         found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", value, re.ASCII)

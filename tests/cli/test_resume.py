@@ -92,6 +92,8 @@ def test_errors(run: Any, corpus: Path, tmp_path: Path) -> None:
     failed(run("resume", tmp_path), "is not the folder of a run with checkpoints")
     assert not output.exists()
     Word2Vec(vector_size=8, min_count=1).fit(corpus, checkpoint=Checkpoints(tmp_path / "python"))
+    same = run("train", corpus, "-o", output, "--checkpoint", output)
+    failed(same, f"two outputs are written to {output}")
     failed(run("resume", tmp_path / "python"), "was started in Python; continue it with Word2Vec.resume")
 
 
@@ -103,5 +105,6 @@ def test_a_result_that_cannot_be_written_is_not_lost(run: Any, corpus: Path, tmp
     shutil.rmtree(folder)
     failed(run("resume", tmp_path / "run"), f"the folder {folder} does not exist; create it first")
     folder.mkdir()
+    corpus.unlink()  # the training is complete
     assert run("resume", tmp_path / "run").status == 0
     assert (folder / "v.txt").exists()
