@@ -759,7 +759,7 @@ class Word2Vec:
             The folder that was passed to `fit` or `train` as `checkpoint`.
         corpus
             The corpus of the run. It can be omitted if the run was started with the path of a text or an encoded
-            corpus.
+            corpus, or is complete.
         callbacks, progress
             As for the constructor and for `fit`. Neither is stored in checkpoints.
 
@@ -802,7 +802,7 @@ class Word2Vec:
         model = cls._restore(vectors, settings["engine"], settings["device"])
         model.callbacks = callbacks
         model._check()
-        if run.state.words == run.config.epochs * run.corpus["words"]:
+        if corpus is None and run.state.words == run.config.epochs * run.corpus["words"]:
             model.wv.settings = model._settings(run.config)
             return model
         W_in, W_out = model.wv._writable_tables()
