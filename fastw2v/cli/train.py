@@ -164,7 +164,7 @@ def resume(folder: options.RunFolder) -> None:
     with _telling_how_to_resume(folder):
         word2vec, seconds, compiling = _timed(Word2Vec.resume, folder, text)
     del text
-    time_taken = _time_and_speed(total - done, seconds, compiling)
+    time_taken = _time_and_speed(total - done, seconds, compiling) if done < total else "none, it was complete"
     _finish(word2vec, output, plot, run["words"], run["sentences"], {}, time_taken)
 
 
@@ -373,7 +373,7 @@ def _finish(
 
 def _time_and_speed(n_words: int, seconds: float, compiling: float) -> str:
     once = f" (and {compiling:.1f} s to compile the kernel)" if compiling else ""
-    return f"{seconds:.1f} s{once}, {n_words / max(seconds, 1e-3):,.0f} words/s"
+    return f"{seconds:.1f} s{once}, {n_words / seconds:,.0f} words/s"
 
 
 def _no_progress(words: int, loss: float, alpha: float) -> None:
