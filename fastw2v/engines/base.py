@@ -12,7 +12,7 @@ import numpy as np
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 
-__all__ = ["Engine", "Pauses", "ProgressFunction", "Tables", "TrainingReport", "TrainingState"]
+__all__ = ["Engine", "Pauses", "ProgressFunction", "Tables", "TrainingReport", "TrainingState", "run_pause"]
 
 ProgressFunction = Callable[[int, float, float], None]
 """A function of the words trained so far, the mean loss per prediction since its last call, and the learning rate."""
@@ -108,6 +108,38 @@ class Pauses(Protocol):
         state : TrainingState
             The current state, which belongs to the current content of the tables.
         """
+
+
+def run_pause(pauses: Pauses, state: TrainingState, copied: list[tuple[Any, Any]]) -> None:
+    """Run a pause of an engine that trains copies of the tables.
+
+    Parameters
+    ----------
+    pauses : Pauses
+    state : TrainingState
+    copied : list of (array, array)
+        The tables that are trained as a copy, and their copies. The tables receive the current weights before the
+        pause, and the copies receive what the pause has changed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.engines.base import TrainingState, run_pause
+    >>> class Double:
+    ...     def run(self, state):
+    ...         W[...] *= 2
+    >>> W, copy = np.zeros(2), np.array([1.0, 2.0])
+    >>> run_pause(Double(), TrainingState.at_start(1), [(W, copy)])
+    >>> copy.tolist()
+    [2.0, 4.0]
+    """
+    for W, trained in copied:
+        W[...] = trained
+    try:
+        pauses.run(state)
+    finally:
+        for W, trained in copied:
+            trained[...] = W
 
 
 class Engine(Protocol):

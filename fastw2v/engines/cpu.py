@@ -15,7 +15,15 @@ import numpy as np
 from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, cbow_grad_scale
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.spill_buffer import release_pages
-from fastw2v.engines.base import REPORT_INTERVAL, Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
+from fastw2v.engines.base import (
+    REPORT_INTERVAL,
+    Pauses,
+    ProgressFunction,
+    Tables,
+    TrainingReport,
+    TrainingState,
+    run_pause,
+)
 from fastw2v.engines.staleness import max_rates
 from fastw2v.engines.validation import check_arrays
 from fastw2v.kernels import numba_unavailable_reason
@@ -215,22 +223,12 @@ def train(
     pairs = zip(tables, padded, strict=True)
     copied = [(W, trained[:, : W.shape[1]]) for W, trained in pairs if not np.may_share_memory(W, trained)]
 
-    def pause() -> None:
-        assert pauses is not None
-        for W, trained in copied:
-            W[...] = trained
-        try:
-            pauses.run(report.state)
-        finally:
-            for W, trained in copied:
-                trained[...] = W
-
     try:
         _compile(run)
         first = report.state.words
         chunks = iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs)
         rest = (chunk for chunk in chunks if chunk.done >= first)
-        _run_in_threads(rest, run, workers, report, None if pauses is None else pauses.due, pause)
+        _run_in_threads(rest, run, workers, report, pauses, copied)
         require_finite_weights(padded, "a lower alpha")
         return report.state.mean_losses()
     except MemoryError as error:  # the message of compiled code names nothing
@@ -248,12 +246,12 @@ def _run_in_threads(
     run: Callable[[int, int, int, int], tuple[float, int]],
     workers: int,
     report: TrainingReport,
-    pause_due: Callable[[int], bool] | None,
-    pause: Callable[[], None],
+    pauses: Pauses | None,
+    copied: list[tuple[Any, Any]],
 ) -> None:
     """Train all chunks in threads. Each thread trains one chunk after another and does not wait between epochs.
 
-    When `pause_due` returns True, the threads finish their chunks and wait until the calling thread has run `pause`.
+    When a pause is due, the threads finish their chunks and wait until the calling thread has run it.
     """
     changed = threading.Condition()
     stop = threading.Event()
@@ -269,7 +267,7 @@ def _run_in_threads(
         nonlocal taken, pausing, paused_at
         with changed:
             while not stop.is_set():
-                if pause_due is not None and not pausing and taken != paused_at and pause_due(taken):
+                if pauses is not None and not pausing and taken != paused_at and pauses.due(taken):
                     pausing, paused_at = True, taken
                     changed.notify_all()
                 if not pausing:
@@ -321,8 +319,8 @@ def _run_in_threads(
             for totals in reports:
                 if not errors:
                     report.report(totals)
-            if paused and not errors:
-                pause()
+            if pauses is not None and paused and not errors:
+                run_pause(pauses, state, copied)
                 with changed:
                     pausing = False
                     changed.notify_all()

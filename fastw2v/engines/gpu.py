@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from fastw2v.backend import free_device_memory, is_cupy
 from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, cbow_grad_scale
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
+from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState, run_pause
 from fastw2v.engines.staleness import max_rates
 from fastw2v.engines.validation import check_arrays
 from fastw2v.kernels import word2vec_cuda
@@ -235,24 +235,13 @@ def train(
         pairs = zip(tables, padded, strict=True)
         copies = [(W, trained[:, :D]) for W, trained in pairs if trained.data.ptr != W.data.ptr]
 
-        def pause() -> None:
-            assert pauses is not None
-            for W, trained in copies:
-                W[...] = trained
-            try:
-                pauses.run(report.state)
-            finally:
-                for W, trained in copies:
-                    trained[...] = W
-
         try:
-            pause_due = None if pauses is None else pauses.due
             begin = int(np.searchsorted(items.done, report.state.words))
             parts = _load_corpus(ids, offsets, items, chunks_per_epoch, tokens_held, begin)
             with contextlib.closing(parts):
                 for first, last, ids_there, first_token in parts:
                     given = arguments._replace(ids=ids_there, first_token=first_token)
-                    _run(kernel, function, given, blocks, first, last, items, report, pause_due, pause)
+                    _run(kernel, function, given, blocks, first, last, items, report, pauses, copies)
             require_finite_weights(padded, "a lower alpha")
         finally:
             for W, trained in copies:
@@ -491,8 +480,8 @@ def _run(
     last: int,
     items: Items,
     report: TrainingReport,
-    pause_due: Callable[[int], bool] | None,
-    pause: Callable[[], None],
+    pauses: Pauses | None,
+    copies: list[tuple[Any, Any]],
 ) -> None:
     """Train the items from `first` to `last` - 1 in launches of about `LAUNCH_SECONDS` each."""
     state = report.state
@@ -500,7 +489,7 @@ def _run(
     size = FIRST_LAUNCH_ITEMS * blocks  # items in the next launch
     while first < last:
         end = min(last, first + max(blocks, size))
-        if pause_due is not None:
+        if pauses is not None:
             end = min(end, (first // arguments.chunks_per_epoch + 1) * arguments.chunks_per_epoch)
         next_item[0] = first
         arguments.next_item.set(next_item)  # a copy, because `fill` would compile another kernel
@@ -517,8 +506,8 @@ def _run(
         np.add.at(state.predictions, epochs, arguments.predictions[first:end].get())
         state.words = int(items.done[end - 1] + items.stop[end - 1] - items.start[end - 1])
         report.report(report.totals(state.words))
-        if pause_due is not None and pause_due(state.words):
-            pause()
+        if pauses is not None and pauses.due(state.words):
+            run_pause(pauses, state, copies)
         size = min(2 * (end - first), int((end - first) * LAUNCH_SECONDS / max(seconds, 1e-6)))
         first = end
 
