@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from fastw2v.checkpoint import CheckpointError, Checkpoints, check_fingerprint, corpus_paths
+from fastw2v.checkpoint import CheckpointError, Checkpoints, corpus_paths
 from fastw2v.cli import options
 from fastw2v.cli.inputs import is_encoded, load_vectors, read_corpus
 from fastw2v.cli.output import format_duration, note, one_line, print_facts, print_table, say
@@ -158,7 +158,6 @@ def resume(folder: options.RunFolder) -> None:
             note(f"reading {sources.name}")
             reading = {name: task[name] for name in ("lower", "encoding", "errors")}
             text = Corpus.from_text(sources, 0, counts=Vocabulary(vectors.index_to_key, counts), **reading)
-        check_fingerprint(text, run)
     note(f"continuing after {done:,} of {total:,} words" if done < total else "the training is complete")
     del vectors, counts
     with _telling_how_to_resume(folder):
