@@ -38,8 +38,6 @@ __all__ = ["CheckpointError", "Checkpoints", "check_fingerprint", "corpus_paths"
 
 log = logging.getLogger("fastw2v")
 
-KEPT = 2
-"""Number of checkpoints that are kept, so that there is another one if the last is damaged."""
 RUN = "run.json"
 """Name of the file that says how a run was started."""
 VERSION = 1
@@ -75,14 +73,13 @@ class Checkpoints:
     Notes
     -----
     A checkpoint is written under a temporary name, flushed to the disk and renamed, so it is complete or absent. It
-    contains a checksum. The last two checkpoints are kept.
+    contains a checksum. The last two checkpoints are kept, so that there is another one if the last is damaged.
 
     Training stops only until the tables are copied. A thread writes the copies.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from fastw2v import WordVectors
     >>> from fastw2v.checkpoint import Checkpoints
     >>> from fastw2v.formats import VectorRecord
     >>> def record(words):
@@ -137,8 +134,9 @@ class Checkpoints:
         path = check_path("folder", folder) / RUN
         try:
             run = json.loads(path.read_bytes())
-            version, every, corpus, task = run["version"], run["every"], run["corpus"], run["task"]
-            _check_run(every, corpus, task)
+            if (version := run["version"]) == VERSION:
+                every, corpus, task = run["every"], run["corpus"], run["task"]
+                _check_run(every, corpus, task)
         except (FileNotFoundError, NotADirectoryError):
             raise CheckpointError(
                 f"{folder} is not the folder of a run with checkpoints, because it contains no {RUN}"
