@@ -28,7 +28,7 @@ def kv(xp: Any) -> KeyedVectors:
 def peer() -> Any:
     from gensim.models import KeyedVectors as Peer
 
-    vectors = Peer(5)
+    vectors = Peer(6)
     vectors.add_vectors(WORDS, MATRIX)
     vectors.allocate_vecattrs(["count"], [np.int64])
     for count, word in zip(range(60, 30, -1), WORDS, strict=True):

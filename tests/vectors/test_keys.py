@@ -215,7 +215,7 @@ def plain(answer: Any) -> list[Any]:
 def test_arrays_of_words_are_lists_of_words(wv: WordVectors) -> None:
     expected = wv.most_similar(["w1", "w2"])
     assert wv.most_similar(np.array(["w1", "w2"])) == wv.most_similar(np.array(["w1", "w2"], dtype=object)) == expected
-    whole = np.array([1, 0, 0, 2, 0])
+    whole = np.array([1, 0, 0, 2, 0, 0])
     assert wv.most_similar(whole) == wv.most_similar(whole.astype(float))  # words are strings, so this is a vector
 
 

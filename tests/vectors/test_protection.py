@@ -139,10 +139,10 @@ def test_caches_follow_a_matrix_that_is_assigned(xp: Any) -> None:
 @pytest.mark.parametrize(
     ("error", "message", "name", "value"),
     [
-        (ValueError, r"shape \(3, 5\); it must have 30 rows.*make a new object", "vectors", MATRIX[:3]),
+        (ValueError, r"shape \(3, 6\); it must have 30 rows.*make a new object", "vectors", MATRIX[:3]),
         (ValueError, r"shape \(30, 4\); it must have the same shape as context_vectors", "vectors", MATRIX[:, :4]),
         (ValueError, "has 1 dimension;", "vectors", MATRIX[0]),
-        (TypeError, "of type int64", "vectors", np.ones((30, 5), np.int64)),
+        (TypeError, "of type int64", "vectors", np.ones((30, 6), np.int64)),
         (TypeError, "of type NoneType", "vectors", None),
         (ValueError, "same shape as vectors", "context_vectors", MATRIX[:3]),
         (TypeError, "of type list", "context_vectors", [[1.0]]),
@@ -187,7 +187,7 @@ def test_training_changes_the_model_and_nothing_that_was_taken_from_it(engine: A
 
 
 def test_training_goes_on_from_assigned_vectors_without_changing_them() -> None:
-    model = gensim.Word2Vec(vector_size=5, min_count=1, epochs=1, workers=1)
+    model = gensim.Word2Vec(vector_size=6, min_count=1, epochs=1, workers=1)
     model.build_vocab(sentences())
     other = WordVectors(WORDS, MATRIX.copy(), context_vectors=MATRIX.copy())
     model.wv.vectors, model.wv.context_vectors = other.vectors, other.context_vectors

@@ -50,7 +50,7 @@ def test_means(wv: WordVectors, monkeypatch: pytest.MonkeyPatch, tokens: int) ->
         found = wv.sentence_vectors(texts)
         assert type(found) is type(wv.vectors)
         np.testing.assert_allclose(to_host(found)[:6], [expected_mean(text) for text in TEXTS], atol=1e-6)
-    assert found.shape == (18, 5)
+    assert found.shape == (18, 6)
     assert to_host(found)[:6].tolist() == to_host(found)[6:12].tolist() == to_host(found)[12:].tolist()
 
 
@@ -70,19 +70,19 @@ def test_precision(dtype: Any) -> None:
     for method in ("mean", "sif"):
         found = wv.sentence_vectors(TEXTS, method=method)
         assert found.dtype == max(np.dtype(np.float32), np.dtype(dtype))
-        assert found.shape == (6, 5)
+        assert found.shape == (6, 6)
 
 
 def test_texts_without_known_words_are_zeros(wv: WordVectors, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         found = to_host(wv.sentence_vectors(["nobody", "w1", [], ""]))
-    assert found[[0, 2, 3]].tolist() == [[0.0] * 5] * 3
+    assert found[[0, 2, 3]].tolist() == [[0.0] * 6] * 3
     np.testing.assert_allclose(found[1], MATRIX[1])
     assert "3 of 4 texts have no known word" in caplog.text
     caplog.clear()
     wv.sentence_vectors(["w1"])
     assert not caplog.text
-    assert to_host(wv.sentence_vectors([])).shape == (0, 5)
+    assert to_host(wv.sentence_vectors([])).shape == (0, 6)
 
 
 def test_integers_as_words(xp: Any) -> None:

@@ -19,21 +19,21 @@ from tests.vectors.common import MATRIX, WORDS, assert_same_ranking, cosine, nea
 def test_attributes(wv: WordVectors) -> None:
     assert wv.index_to_key == WORDS
     assert wv.key_to_index["w7"] == 7
-    assert wv.vector_size == 5
+    assert wv.vector_size == 6
     assert wv.counts.tolist() == list(range(60, 30, -1))
     assert len(wv) == 30
     assert list(wv) == WORDS
     assert "w3" in wv
     assert "w30" not in wv
-    assert repr(wv).startswith("WordVectors(30 words, 5 dimensions, ")
+    assert repr(wv).startswith("WordVectors(30 words, 6 dimensions, ")
 
 
 def test_vectors_of_words(wv: WordVectors) -> None:
     assert to_host(wv["w4"]).tolist() == MATRIX[4].tolist()
     assert to_host(wv.get_vector("w4")).tolist() == MATRIX[4].tolist()
     assert to_host(wv[["w9", "w0", "w9"]]).tolist() == MATRIX[[9, 0, 9]].tolist()
-    assert to_host(wv[("w9",)]).shape == (1, 5)
-    assert to_host(wv[[]]).shape == (0, 5)
+    assert to_host(wv[("w9",)]).shape == (1, 6)
+    assert to_host(wv[[]]).shape == (0, 6)
     assert type(wv[["w9"]]) is type(wv.vectors)
 
 
@@ -50,7 +50,7 @@ def test_most_similar_to_a_word(wv: WordVectors) -> None:
 
 
 def test_most_similar_to_a_vector(wv: WordVectors) -> None:
-    query = np.arange(5) - 1.7
+    query = np.arange(6) - 1.7
     expected = nearest(query, set(), 10)
     assert_same_ranking(wv.most_similar(query), expected)
     assert_same_ranking(wv.most_similar([query]), expected)
@@ -69,7 +69,7 @@ def test_most_similar_to_a_sum(wv: WordVectors) -> None:
 def test_queries_as_gensim() -> None:
     from gensim.models import KeyedVectors
 
-    peer = KeyedVectors(5)
+    peer = KeyedVectors(6)
     peer.add_vectors(WORDS, MATRIX)
     wv = WordVectors(WORDS, MATRIX)
     vector = 2 * MATRIX[8] + 1
@@ -96,7 +96,7 @@ def test_rows_without_direction(xp) -> None:
 
 
 def test_malformed_queries(wv: WordVectors) -> None:
-    with pytest.raises(ValueError, match=r"shape \(4,\); it must be \(5,\)"):
+    with pytest.raises(ValueError, match=r"shape \(4,\); it must be \(6,\)"):
         wv.most_similar(np.ones(4))
     with pytest.raises(ValueError, match="positive and negative are both empty"):
         wv.most_similar([])
@@ -139,7 +139,7 @@ def test_malformed_construction(error: type[Exception], message: str, arguments:
 def peer() -> Any:
     from gensim.models import KeyedVectors
 
-    vectors = KeyedVectors(5)
+    vectors = KeyedVectors(6)
     vectors.add_vectors(WORDS, MATRIX)
     return vectors
 
@@ -250,7 +250,7 @@ def test_malformed_queries_of_the_rest(wv: WordVectors) -> None:
         (ValueError, "topn is -1", lambda: wv.nearest(["w1"], topn=-1)),
         (ValueError, "topn is -1", lambda: wv.nearest_neighbours(-1)),
         (ValueError, r"shape \(2, 4\)", lambda: wv.nearest(np.ones((2, 4)))),
-        (ValueError, "query 1 has no direction", lambda: wv.nearest(["w1", np.zeros(5)])),
+        (ValueError, "query 1 has no direction", lambda: wv.nearest(["w1", np.zeros(6)])),
         (ValueError, "restrict_vocab is -3; it must be at least 0", lambda: wv.most_similar("w1", restrict_vocab=-3)),
         (ValueError, "positive is empty", lambda: wv.most_similar_cosmul([], ["w1"])),
         (ValueError, "a term has a weight", lambda: wv.most_similar_cosmul([("w1", 2.0)])),
@@ -332,7 +332,7 @@ def test_set_algebra(xp) -> None:
     for empty in (lambda: a & ["v"], lambda: a - a, lambda: a.vectors_for_all(["v"])):
         with pytest.raises(ValueError, match="must have at least one word"):
             empty()
-    with pytest.raises(ValueError, match="5 dimensions, but other has 2"):
+    with pytest.raises(ValueError, match="6 dimensions, but other has 2"):
         _ = a | WordVectors(["v"], xp.asarray(MATRIX[:1, :2]))
     for wrong in (lambda: a & "xyz", lambda: a | ["x"], lambda: a - 3):
         with pytest.raises(TypeError, match="unsupported operand"):
@@ -343,7 +343,7 @@ def test_align_finds_the_rotation(xp) -> None:
     from scipy.linalg import orthogonal_procrustes
 
     rng = np.random.default_rng(0)
-    rotation = np.linalg.qr(rng.normal(size=(5, 5)))[0].astype(np.float32)
+    rotation = np.linalg.qr(rng.normal(size=(6, 6)))[0].astype(np.float32)
     a = WordVectors(WORDS, xp.asarray(MATRIX), context_vectors=xp.asarray(MATRIX + 1))
     turned = WordVectors([*WORDS[::-1], "other"], xp.asarray(np.vstack([MATRIX[::-1] @ rotation, MATRIX[:1]])))
     back = turned.align(a)
@@ -359,7 +359,7 @@ def test_align_finds_the_rotation(xp) -> None:
 
     with pytest.raises(ValueError, match="no word in common"):
         a.align(WordVectors(["elsewhere"], xp.asarray(MATRIX[:1])))
-    with pytest.raises(ValueError, match="5 dimensions, but other has 3"):
+    with pytest.raises(ValueError, match="6 dimensions, but other has 3"):
         a.align(WordVectors(["w1"], xp.asarray(MATRIX[:1, :3])))
     with pytest.raises(UnknownWordError):
         a.align(noisy, words=["nobody"])
@@ -367,7 +367,7 @@ def test_align_finds_the_rotation(xp) -> None:
 
 def test_align_needs_as_many_words_as_dimensions(xp) -> None:
     wv = WordVectors(WORDS, xp.asarray(MATRIX))
-    few = WordVectors([*WORDS[:4], "other", "another"], xp.asarray(MATRIX[:6]))
+    few = WordVectors([*WORDS[:4], "other", "another", "third"], xp.asarray(MATRIX[:7]))
     matrix = MATRIX.copy()
     matrix[:26] = 0
     for other, words, n_matched in [
@@ -377,12 +377,12 @@ def test_align_needs_as_many_words_as_dimensions(xp) -> None:
         (WordVectors(WORDS, xp.asarray(matrix)), None, 4),
         (WordVectors(WORDS, xp.asarray(0 * MATRIX)), None, 0),
     ]:
-        with pytest.raises(ValueError, match=f"only {n_matched} matched words .* the rotation of 5 dimensions undet"):
+        with pytest.raises(ValueError, match=f"only {n_matched} matched words .* the rotation of 6 dimensions undet"):
             wv.align(other, words)
     with pytest.raises(ValueError, match="align: words is empty"):
         wv.align(wv, [])
-    # Five words determine the rotation. So does any number, if there are no other words to rotate.
-    np.testing.assert_allclose(to_host(wv.align(wv, WORDS[:5]).vectors), MATRIX, atol=1e-5)
+    # Six words determine the rotation. So does any number, if there are no other words to rotate.
+    np.testing.assert_allclose(to_host(wv.align(wv, WORDS[:6]).vectors), MATRIX, atol=1e-5)
     np.testing.assert_allclose(to_host(wv[:3].align(wv).vectors), MATRIX[:3], atol=1e-5)
 
 
