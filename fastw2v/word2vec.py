@@ -51,6 +51,7 @@ from fastw2v.utils.checks import (
     unknown_parameter,
 )
 from fastw2v.utils.duration import parse_duration
+from fastw2v.utils.interrupts import DeferredInterrupts
 from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import counted, quote
 from fastw2v.utils.system import available_processors
@@ -134,7 +135,7 @@ class _Run(NamedTuple):
 
 
 class _Pauses:
-    """The pauses of a run: at the end of each epoch for the callbacks, and for checkpoints."""
+    """The pauses of a run: at the end of each epoch for the callbacks, for checkpoints, and for an interrupt."""
 
     def __init__(
         self,
@@ -143,6 +144,7 @@ class _Pauses:
         end_epoch: Callable[[], None] | None,
         save: Callable[[], None],
         checkpoints: Checkpoints | None,
+        interrupts: DeferredInterrupts,
     ) -> None:
         self._epoch_words = epoch_words
         self._total = epoch_words * run.config.epochs
@@ -150,14 +152,22 @@ class _Pauses:
         self._end_epoch = end_epoch
         self._save = save
         self._checkpoints = checkpoints
+        self._interrupts = interrupts
 
     def due(self, words: int) -> bool:
+        self._interrupts.deferring = True  # a step follows; until now, the engine was being prepared
         if words >= self._total:
             return False
         ended = self._end_epoch is not None and words >= self._epoch_end
-        return ended or (self._checkpoints is not None and self._checkpoints.due())
+        return ended or self._interrupts.received or (self._checkpoints is not None and self._checkpoints.due())
 
     def run(self, state: TrainingState) -> None:
+        if self._interrupts.received:
+            if self._checkpoints is not None:
+                self._save()
+                self._checkpoints.wait()
+            self._interrupts.raise_received()
+        self._interrupts.deferring = False  # a callback can be interrupted at once
         if self._end_epoch is not None and state.words >= self._epoch_end:
             self._epoch_end = (state.words // self._epoch_words + 1) * self._epoch_words
             self._end_epoch()
@@ -1052,7 +1062,8 @@ class Word2Vec:
             else:
                 checkpoints.save(content)
 
-        with Progress("training", total - start, show=None if progress is None else False) as bar:
+        bar = Progress("training", total - start, show=None if progress is None else False)
+        with bar, DeferredInterrupts() as interrupts:
 
             def report(words: int, loss: float, alpha: float) -> None:
                 self.loss_history.append((run.earlier_words + words, loss))
@@ -1060,7 +1071,7 @@ class Word2Vec:
                 if progress is not None:
                     progress(words, loss, alpha)
 
-            pauses = _Pauses(N, run, end_epoch if self.callbacks else None, save, checkpoints)
+            pauses = _Pauses(N, run, end_epoch if self.callbacks else None, save, checkpoints, interrupts)
             try:
                 if state.words < total:
                     self._notify("epoch_begin")
@@ -1071,7 +1082,7 @@ class Word2Vec:
                     workers=self._n_workers(),
                     on_progress=report,
                     state=state,
-                    pauses=pauses if self.callbacks or checkpoints is not None else None,
+                    pauses=pauses,
                 )
             except BaseException:  # including Ctrl-C
                 self._interruptions += 1
@@ -1080,6 +1091,7 @@ class Word2Vec:
                 update()
                 if checkpoints is not None:
                     checkpoints.wait()
+            interrupts.deferring = False
             bar.update(total - start)
             try:
                 end_epoch()

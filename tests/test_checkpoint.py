@@ -467,3 +467,70 @@ def test_runs_that_are_killed_again_and_again_end_with_the_bytes_of_an_unbroken_
         if not status:
             assert output.read_bytes() == (tmp_path / "unbroken.safetensors").read_bytes()
     assert resumed > rounds / 2
+
+
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="SIGINT is ignored, as in background jobs"
+)
+@pytest.mark.parametrize("engine", ["fused", "layers"])
+def test_ctrl_c_writes_a_checkpoint_between_two_steps(engine: str, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"vector_size": 8, "epochs": 40, "workers": 1, "engine": engine}
+    sentences = text(400)
+    whole = Word2Vec(**settings).fit(sentences)
+    sent: list[int] = []
+
+    def interrupt(words: int, loss: float, alpha: float) -> None:
+        if words > 100_000 and not sent:
+            sent.append(words)
+            signal.raise_signal(signal.SIGINT)
+
+    model = Word2Vec(**settings)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(sentences, progress=interrupt, checkpoint=tmp_path / "run", checkpoint_every="10h")
+    assert signal.getsignal(signal.SIGINT) is handler
+    checkpoint = WordVectors.load(Checkpoints.open(tmp_path / "run").latest())
+    assert (checkpoint.settings or {})["checkpoint"]["words"] >= sent[0]
+    assert checkpoint.vectors.tobytes() == np.array(model.wv.vectors).tobytes()
+    resumed = Word2Vec.resume(tmp_path / "run", sentences)
+    assert np.array(resumed.wv.vectors).tobytes() == np.array(whole.wv.vectors).tobytes()
+
+
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="SIGINT is ignored, as in background jobs"
+)
+def test_ctrl_c_in_a_callback_acts_at_once() -> None:
+    def interrupt(event: str, model: Any) -> None:
+        if event == "epoch_end":
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("Ctrl-C was deferred")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        Word2Vec(vector_size=8, epochs=3, callbacks=[interrupt]).fit(text(200))
+    assert any(entry.name == "interrupt" for entry in caught.traceback)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_errors_of_the_user_keep_their_traceback_and_end_all_threads(workers: int) -> None:
+    def fail_in_the_callback(event: str, model: Any) -> None:
+        if event == "epoch_end":
+            raise LookupError("of the callback")
+
+    def fail_in_the_progress(words: int, loss: float, alpha: float) -> None:
+        raise LookupError("of the progress function")
+
+    def fail_in_the_iterator() -> Any:
+        yield from text(200)
+        raise LookupError("of the iterator")
+
+    before = set(threading.enumerate())
+    for callbacks, progress, corpus, name in (
+        ([fail_in_the_callback], None, text(200), "fail_in_the_callback"),
+        ([], fail_in_the_progress, text(200), "fail_in_the_progress"),
+        ([], None, fail_in_the_iterator(), "fail_in_the_iterator"),
+    ):
+        with pytest.raises(LookupError, match="of the") as caught:
+            Word2Vec(vector_size=8, workers=workers, callbacks=callbacks).fit(corpus, progress=progress)
+        assert caught.traceback[-1].name == name
+        del caught
+    assert set(threading.enumerate()) <= before

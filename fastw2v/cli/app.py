@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -19,8 +20,11 @@ from fastw2v.cli.evaluate import evaluate
 from fastw2v.cli.files import align, convert, info
 from fastw2v.cli.output import discard_unprinted, note, open_closed_streams, say
 from fastw2v.cli.query import analogy, most_similar, plot
+from fastw2v.cli.stopping import TIME_LIMIT, Stopped, stop_after, stopping_once
 from fastw2v.cli.train import demo, plan, resume, train, word2vec
 from fastw2v.compat import word2vec_c
+from fastw2v.utils.duration import parse_duration
+from fastw2v.utils.interrupts import calls_in_threads
 from fastw2v.utils.quote import shorten
 
 __all__ = ["app", "main"]
@@ -41,14 +45,16 @@ class _Command(TyperCommand):
         if self.name == "word2vec":
             options = word2vec_c.OPTIONS
             values = {name: value for name, value in itertools.pairwise(ctx.args) if name.startswith("-")}
+        limit = ctx.params.get("max_time")
         try:
-            with messages_as_notes(options):
+            seconds = None if limit is None else parse_duration("max_time", limit)
+            with messages_as_notes(options), stopping_once(), stop_after(seconds, str(limit)):
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort):  # these subclasses of RuntimeError are not errors
             raise
-        except KeyboardInterrupt:
-            note("interrupted")
-            raise typer.Exit(130) from None
+        except KeyboardInterrupt as stop:
+            note(str(stop) or "interrupted")
+            raise typer.Exit(stop.status if isinstance(stop, Stopped) else 130) from None
         except EXPECTED as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:  # a reader such as `head` closed the pipe
                 raise
@@ -205,5 +211,10 @@ def main() -> None:
     except OSError as error:  # standard output cannot be written
         note(f"error: standard output: {error.strerror}")
         sys.exit(2)
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code >= TIME_LIMIT and calls_in_threads():  # a kernel is being compiled
+            discard_unprinted()
+            os._exit(end.code)
+        raise
     finally:
         discard_unprinted()

@@ -173,6 +173,13 @@ Checkpoint = Annotated[
 CheckpointEvery = Annotated[
     str, typer.Option(metavar="TIME", help="Time between two checkpoints, such as 30s, 10m or 2h.")
 ]
+MaxTime = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Stop after this time, such as 30s, 10m or 2h, and keep what was trained. The exit status is then 124.",
+    ),
+]
 RunFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="The folder that was given as --checkpoint.", show_default=False)
 ]

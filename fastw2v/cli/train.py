@@ -25,6 +25,8 @@ from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
 from fastw2v.corpus.sources import expand_source
 from fastw2v.engines.selection import select_engine
+from fastw2v.utils.interrupts import DeferredInterrupts
+from fastw2v.utils.output_file import without_compression
 from fastw2v.utils.progress import time_waited
 from fastw2v.utils.quote import counted
 from fastw2v.utils.system import format_bytes
@@ -73,6 +75,7 @@ def train(
     ] = None,
     checkpoint: options.Checkpoint = None,
     checkpoint_every: options.CheckpointEvery = CHECKPOINT_EVERY,
+    max_time: options.MaxTime = None,  # `_Command` reads it
 ) -> None:
     """Train word vectors on a text or an encoded corpus."""
     _check_outputs(output, plot)
@@ -126,7 +129,7 @@ def train(
         workers=workers,
     )
     note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
-    with _telling_how_to_resume(checkpoint):
+    with _keeping_what_was_trained(output, checkpoint, lambda: word2vec.wv if word2vec.loss_history else None):
         _, seconds, compiling = _timed(word2vec.fit, text, init=initial, checkpoint=checkpoints)
     sizes = len(text), text.n_sentences
     del text  # the memory is needed for the combined vectors
@@ -135,7 +138,7 @@ def train(
     _finish(word2vec, output, plot, *sizes, facts, time_taken)
 
 
-def resume(folder: options.RunFolder) -> None:
+def resume(folder: options.RunFolder, max_time: options.MaxTime = None) -> None:
     """Continue a training with checkpoints that was interrupted, and write its vectors."""
     checkpoints = Checkpoints.open(folder)
     task = checkpoints.task
@@ -160,7 +163,12 @@ def resume(folder: options.RunFolder) -> None:
             text = Corpus.from_text(sources, 0, counts=Vocabulary(vectors.index_to_key, counts), **reading)
     note(f"continuing after {done:,} of {total:,} words" if done < total else "the training is complete")
     del vectors, counts
-    with _telling_how_to_resume(folder):
+
+    def trained() -> WordVectors | None:
+        last = WordVectors.load(checkpoints.latest())
+        return last if (last.settings or {})["checkpoint"]["words"] else None
+
+    with _keeping_what_was_trained(output, folder, trained):
         word2vec, seconds, compiling = _timed(Word2Vec.resume, folder, text)
     del text
     time_taken = _time_and_speed(total - done, seconds, compiling) if done < total else "none, it was complete"
@@ -205,8 +213,10 @@ def word2vec(context: typer.Context) -> None:
         return
     if given.debug:
         note(f"training on {counted(len(text), 'word')} ({len(words):,} distinct)")
-    _, seconds, compiling = _timed(estimator.fit, text, progress=None if given.debug else _no_progress)
-    _save_vectors(estimator.wv, given.output, "bin" if given.binary else "txt")
+    kind = "bin" if given.binary else "txt"
+    with _keeping_what_was_trained(given.output, None, lambda: estimator.wv if estimator.loss_history else None, kind):
+        _, seconds, compiling = _timed(estimator.fit, text, progress=None if given.debug else _no_progress)
+    _write_completely(estimator.wv, given.output, kind)
     if given.debug:
         note(f"{given.output}: {_time_and_speed(len(text) * given.iter, seconds, compiling)}")
 
@@ -328,14 +338,48 @@ def _timed(train: Callable[..., Word2Vec], *args: Any, **settings: Any) -> tuple
 
 
 @contextlib.contextmanager
-def _telling_how_to_resume(folder: Path | None) -> Iterator[None]:
-    """Context manager for training. After Ctrl-C, it prints the command that continues the run in a folder."""
+def _keeping_what_was_trained(
+    output: Path, folder: Path | None, trained: Callable[[], WordVectors | None], format: str | None = None
+) -> Iterator[None]:
+    """Context manager for training. If it is stopped, write the vectors so far to a file with another name.
+
+    Parameters
+    ----------
+    output : Path
+        The file that complete training would write.
+    folder : Path, optional
+        Folder of the checkpoints. The command that continues the run is printed.
+    trained : callable
+        Returns the vectors so far, or None if there are none.
+    format : str, optional
+        By default, the suffix of `output` determines the format.
+    """
     try:
         yield
     except KeyboardInterrupt:
         if folder is not None and folder.is_dir():
             note(f"continue with: fastw2v resume {shlex.quote(str(folder))}")
+        if (vectors := trained()) is None:
+            note("no vectors were saved, because training had not begun")
+        else:
+            partial = _partial(output)
+            _save_vectors(vectors, partial, format)
+            note(f"the vectors trained so far were saved as {partial}")
         raise
+
+
+def _partial(path: Path) -> Path:
+    """Return the name of the file for incomplete vectors, such as ``vectors.partial.txt.gz`` for ``vectors.txt.gz``."""
+    stem = without_compression(path).stem
+    return path.with_name(f"{stem}.partial{path.name[len(stem) :]}")
+
+
+def _write_completely(vectors: WordVectors, path: Path, format: str | None = None) -> None:
+    """Write trained vectors. A signal to stop waits until the file is complete."""
+    finishing = f"{path} is finished before the command stops. A second signal stops it at once"
+    with DeferredInterrupts(lambda: note(finishing)) as interrupts:
+        interrupts.deferring = True
+        _save_vectors(vectors, path, format)
 
 
 def _finish(
@@ -350,7 +394,7 @@ def _finish(
     """Write the vectors and the plot of the loss, and print what was trained."""
     from fastw2v.plot import write_loss
 
-    _save_vectors(word2vec.wv, output)
+    _write_completely(word2vec.wv, output)
     if plot is not None:
         try:
             write_loss(word2vec.loss_history, plot)

@@ -25,6 +25,7 @@ import numpy as np
 from fastw2v.corpus.sources import PADDING, Errors, FileBlock, TextBlock, decode_block, valid_utf8
 from fastw2v.corpus.spill_buffer import ReversedBuffer, SpillStack
 from fastw2v.kernels import numba_unavailable_reason
+from fastw2v.utils.interrupts import call_in_thread
 
 __all__ = ["IndexedText", "TextIndexer", "WordTable", "index_text"]
 
@@ -512,10 +513,7 @@ def _enlarged(array: np.ndarray, n: int) -> np.ndarray:
 def _index_compiled(blocks: Iterator[TextBlock | FileBlock], lower: bool, errors: Errors, workers: int) -> IndexedText:
     tables = [WordTable() for _ in range(workers)]
     stacks = [_Tokens(workers) for _ in range(workers)]
-    # Compile the code or load it from the cache before the threads start. Ctrl-C raises an exception in the main
-    # thread, where it would be lost if it occurred in a call from LLVM.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(tables[0].add, PADDING, 0).result()
+    call_in_thread(tables[0].add, PADDING, 0)  # compiles the code, or loads it from the cache, before threads start
 
     def index_block(item: tuple[int, TextBlock | FileBlock]) -> None:
         i, block = item

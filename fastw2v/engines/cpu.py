@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from fastw2v.sampling import rng
 from fastw2v.sampling.alias import alias_table, noise_weights
 from fastw2v.sampling.chunks import Chunk, iter_chunks, window_reach
 from fastw2v.sampling.subsampling import keep_threshold
+from fastw2v.utils.interrupts import call_in_thread
 from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 
 __all__ = ["aligned_zeros", "allocate", "train", "unavailable_reason"]
@@ -224,7 +224,7 @@ def train(
     copied = [(W, trained[:, : W.shape[1]]) for W, trained in pairs if not np.may_share_memory(W, trained)]
 
     try:
-        _compile(run)
+        call_in_thread(run, 0, 0, 0, 0)  # compiles the kernel, or loads it from the cache
         first = report.state.words
         chunks = iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs)
         rest = (chunk for chunk in chunks if chunk.done >= first)
@@ -347,16 +347,6 @@ def _to_the_last_below(max_rates: np.ndarray, highest: float) -> np.ndarray:
     They belong to a few frequent words, so they fit in the cache.
     """
     return max_rates[: np.flatnonzero(max_rates < highest).max(initial=-1) + 1]
-
-
-def _compile(run: Callable[[int, int, int, int], Any]) -> None:
-    """Compile the kernel, or load it from the cache, by running it on an empty range.
-
-    The kernel is compiled in a separate thread, because Ctrl-C raises an exception in the main thread, and an
-    exception is lost if it occurs in a call from LLVM.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(run, 0, 0, 0, 0).result()
 
 
 def _padded(W: np.ndarray) -> np.ndarray:

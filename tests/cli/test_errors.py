@@ -49,6 +49,7 @@ WRONG = {
     "--data": ["no-such-folder"],
     "--checkpoint": [".", "no-such-folder/run"],
     "--checkpoint-every": ["0s", "5d", "x", ""],
+    "--max-time": ["0s", "5d", "x", ""],
 }
 """Wrong values of options. The type of an option determines those of all others."""
 KIND = "int|float|Path|Literal"

@@ -40,7 +40,8 @@ def test_resume_writes_what_the_unbroken_run_writes(
     broken = ["-o", f"broken{suffix}", "--checkpoint", "run", "--checkpoint-every", "0.001s", "--plot", "loss.svg"]
     result = run("train", corpus.name, *broken, *OPTIONS, *reading)
     assert result.status == 130
-    assert result.err.splitlines()[-2:] == ["continue with: fastw2v resume run", "interrupted"]
+    kept = f"the vectors trained so far were saved as broken.partial{suffix}"
+    assert result.err.splitlines()[-3:] == ["continue with: fastw2v resume run", kept, "interrupted"]
     assert not Path(f"broken{suffix}").exists()
     interrupt()
     assert run("train", corpus.name, "-o", f"whole{suffix}", *OPTIONS, *reading).status == 0
