@@ -5,15 +5,15 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
 __all__ = ["STOP_SIGNALS", "DeferredInterrupts", "call_in_thread", "calls_in_threads"]
 
 R = TypeVar("R")
-_THREAD = "fastw2v-call"
-"""Name of the threads of `call_in_thread`."""
+_calls: set[Future[Any]] = set()
+"""The calls of `call_in_thread` that are running."""
 
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -62,7 +62,14 @@ class DeferredInterrupts:
 
     @property
     def received(self) -> bool:
-        """Whether a signal is waiting."""
+        """Whether a signal is waiting.
+
+        Examples
+        --------
+        >>> from fastw2v.utils.interrupts import DeferredInterrupts
+        >>> DeferredInterrupts().received
+        False
+        """
         return self._received is not None
 
     def __enter__(self) -> Self:
@@ -119,9 +126,11 @@ def call_in_thread(function: Callable[..., R], *arguments: Any) -> R:
     >>> call_in_thread(max, 1, 2)
     2
     """
-    thread = ThreadPoolExecutor(1, _THREAD)
+    thread = ThreadPoolExecutor(1, "fastw2v-call")
     try:
         result = thread.submit(function, *arguments)
+        _calls.add(result)
+        result.add_done_callback(_calls.discard)
         while not wait([result], timeout=0.2).done:  # without a timeout, Windows would not notice Ctrl-C
             pass
         return result.result()
@@ -130,7 +139,7 @@ def call_in_thread(function: Callable[..., R], *arguments: Any) -> R:
 
 
 def calls_in_threads() -> bool:
-    """Return whether a thread of `call_in_thread` is still running, for which Python would wait at its exit.
+    """Return whether a call of `call_in_thread` is still running, for which Python would wait at its exit.
 
     Examples
     --------
@@ -138,4 +147,4 @@ def calls_in_threads() -> bool:
     >>> calls_in_threads()
     False
     """
-    return any(thread.name.startswith(_THREAD) for thread in threading.enumerate())
+    return bool(_calls)

@@ -21,6 +21,7 @@ from tests.cli.helpers import Run, failed
 COMMANDS = typer.main.get_command(app).commands
 ARGUMENTS = {
     "train": ("CORPUS", "-o", "new.bin"),
+    "resume": ("run",),
     "plan": ("CORPUS",),
     "encode": ("CORPUS", "-o", "new.w2v"),
     "phrases": ("CORPUS", "-o", "new.txt"),
