@@ -175,6 +175,7 @@ class Engine(Protocol):
         on_progress: ProgressFunction | None = None,
         state: TrainingState | None = None,
         pauses: Pauses | None = None,
+        frozen: np.ndarray | None = None,
     ) -> np.ndarray:
         """Train both tables in place over all epochs.
 
@@ -195,6 +196,8 @@ class Engine(Protocol):
             run starts from the beginning.
         pauses : Pauses, optional
             What to do between the steps. With one worker, pausing or continuing a run does not change its result.
+        frozen : bool array, shape (V,), optional
+            Words whose rows of both tables keep their bytes. The other words are trained as usual.
 
         Returns
         -------
@@ -204,7 +207,7 @@ class Engine(Protocol):
         Raises
         ------
         ValueError
-            If the tables and the corpus do not match, or the engine does not support them.
+            If the tables and the corpus do not match, the engine does not support them, or all words are frozen.
         FloatingPointError
             If the loss or a trained weight becomes infinite or NaN.
         """

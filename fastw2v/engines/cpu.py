@@ -24,7 +24,7 @@ from fastw2v.engines.base import (
     run_pause,
 )
 from fastw2v.engines.staleness import max_rates
-from fastw2v.engines.validation import check_arrays
+from fastw2v.engines.validation import check_arrays, check_frozen
 from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import alias_table, noise_weights
@@ -125,6 +125,7 @@ def train(
     on_progress: ProgressFunction | None = None,
     state: TrainingState | None = None,
     pauses: Pauses | None = None,
+    frozen: np.ndarray | None = None,
 ) -> np.ndarray:
     """Train both tables in place.
 
@@ -133,7 +134,7 @@ def train(
     tables : Tables
         NumPy arrays of float32 or float64. Arrays from `allocate` or `aligned_zeros` are trained without a copy. Other
         arrays are copied before training and after each pause, and copied back before each pause and at the end.
-    corpus, config, on_progress, state, pauses
+    corpus, config, on_progress, state, pauses, frozen
         See `Engine.train`. ``config.tile`` is at most 4.
     workers : int, optional
         Number of threads, by default 1. One thread gives the same bytes in every run. Several threads update shared
@@ -180,6 +181,7 @@ def train(
     if config.tile > MAX_TILE:
         raise ValueError(f"tile is {config.tile}; it must be from 1 to {MAX_TILE}")
     check_arrays(tables, corpus, config, np.may_share_memory(*tables))
+    check_frozen(frozen, len(corpus.vocabulary))
     from fastw2v.kernels import word2vec_numba
 
     dtype, counts = tables.W_in.dtype, corpus.vocabulary.counts
@@ -199,7 +201,7 @@ def train(
         reach=reach,
         shrink_windows=bool(config.shrink_windows),
     )
-    limits = max_rates(counts, keep, weights, config, reach, concurrency=concurrency or workers)
+    limits = max_rates(counts, keep, weights, config, reach, concurrency=concurrency or workers, frozen=frozen)
     max_rate_in, max_rate_out = (_to_the_last_below(rates, config.alpha).astype(dtype) for rates in limits)
     schedule = word2vec_numba.Schedule(
         cbow_grad_scale=cbow_grad_scale(config.cbow_grad, 2 * reach).astype(dtype),
@@ -342,11 +344,11 @@ def _keys(seed: int, epoch: int) -> np.ndarray:
 
 
 def _to_the_last_below(max_rates: np.ndarray, highest: float) -> np.ndarray:
-    """Keep the limits up to the last one below `highest`.
+    """Keep the limits up to the last one below `highest`, or up to the last frozen row.
 
-    They belong to a few frequent words, so they fit in the cache.
+    Unless rows are frozen, they belong to a few frequent words, so they fit in the cache.
     """
-    return max_rates[: np.flatnonzero(max_rates < highest).max(initial=-1) + 1]
+    return max_rates[: np.flatnonzero((max_rates < highest) | (max_rates == 0)).max(initial=-1) + 1]
 
 
 def _padded(W: np.ndarray) -> np.ndarray:

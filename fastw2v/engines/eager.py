@@ -17,9 +17,10 @@ from fastw2v.backend import (
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
+from fastw2v.engines.validation import check_frozen
 from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, linear_rate
-from fastw2v.nn.sparse import coalesce_in_order
+from fastw2v.nn.sparse import RowSparseGradient, coalesce_in_order
 from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
 from fastw2v.sampling.batches import Batch, batches
 from fastw2v.sampling.chunks import window_reach
@@ -94,6 +95,7 @@ def train(
     on_progress: ProgressFunction | None = None,
     state: TrainingState | None = None,
     pauses: Pauses | None = None,
+    frozen: np.ndarray | None = None,
 ) -> np.ndarray:
     """Train both tables in place, on their device.
 
@@ -101,7 +103,7 @@ def train(
     ----------
     tables : Tables
         Arrays of any array library.
-    corpus, config, on_progress, state, pauses
+    corpus, config, on_progress, state, pauses, frozen
         See `Engine.train`. ``config.pool_size``, ``config.pool_tokens`` and ``config.tile`` are not used, because this
         engine has a different schedule.
     workers : int, optional
@@ -114,13 +116,16 @@ def train(
 
     Raises
     ------
+    ValueError
+        If `frozen` has the wrong dtype or shape, or all words are frozen.
     FloatingPointError
         If the loss or a trained weight becomes infinite or NaN.
 
     Notes
     -----
     The host waits for the device only to read the loss, about every 0.2 s, to read the sizes of the batches, once per
-    2**20 tokens, and to check the weights at the end. With ``config.deterministic``, repeated runs give the same bytes
+    2**20 tokens, and to check the weights at the end. If words are frozen, it also waits in every batch, to select the
+    gradients of the other words. With ``config.deterministic``, repeated runs give the same bytes
     on a GPU as well (see `RowSparseGradient.coalesce`).
 
     Examples
@@ -138,6 +143,7 @@ def train(
     ((3,), True)
     """
     W_in, W_out = tables
+    check_frozen(frozen, W_in.shape[0])
     xp = get_namespace(W_in, W_out)
     device = get_device(W_in)
     network = (
@@ -178,6 +184,7 @@ def train(
         weights = noise_weights(counts, config.ns_exponent)
         noise = AliasTable(*(xp.asarray(part, device=device) for part in alias_table(weights)))
         ids, offsets = xp.asarray(corpus.ids, device=device), xp.asarray(corpus.offsets, device=device)
+        learns = None if frozen is None else xp.asarray(~frozen, device=device)
         for epoch in range(state.words // N, config.epochs):
             total = xp.asarray(state.losses[epoch], dtype=xp.float64, device=device)
             predictions: Any = int(state.predictions[epoch])
@@ -201,6 +208,8 @@ def train(
                 # Use the gradient of the sum over the targets, so that each target takes a full step, as in word2vec.c.
                 network.backward(batch.targets)
                 grads = coalesce_in_order(network.grads) if config.deterministic else network.grads
+                if learns is not None:
+                    grads = [_of_words(learns, grad) for grad in grads]
                 optimizer.update(network.params, grads)
                 words = batch.done
                 total = total + xp.astype(loss, xp.float64) * batch.targets
@@ -213,3 +222,9 @@ def train(
             pause_if_due(epoch, total, predictions, N)
         require_finite_weights(tables, f"a lower alpha (now {config.alpha})")
     return state.mean_losses()
+
+
+def _of_words(learns: Any, grad: RowSparseGradient) -> RowSparseGradient:
+    """Return the gradient of the rows for which `learns` is True. An optimizer does not write the other rows."""
+    selected = learns[grad.ids]
+    return RowSparseGradient(grad.ids[selected], grad.rows[selected, ...], grad.shape)

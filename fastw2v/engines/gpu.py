@@ -20,7 +20,7 @@ from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, c
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState, run_pause
 from fastw2v.engines.staleness import max_rates
-from fastw2v.engines.validation import check_arrays
+from fastw2v.engines.validation import check_arrays, check_frozen
 from fastw2v.kernels import word2vec_cuda
 from fastw2v.kernels.word2vec_cuda import Arguments, Kernel
 from fastw2v.sampling.alias import alias_table, noise_weights
@@ -116,6 +116,7 @@ def train(
     on_progress: ProgressFunction | None = None,
     state: TrainingState | None = None,
     pauses: Pauses | None = None,
+    frozen: np.ndarray | None = None,
 ) -> np.ndarray:
     """Train both tables in place, on their device.
 
@@ -138,7 +139,7 @@ def train(
         By default, the actual number of blocks.
     on_progress : ProgressFunction, optional
         Function that is called between launches, which take about `LAUNCH_SECONDS` each.
-    state, pauses
+    state, pauses, frozen
         See `Engine.train`. Pauses are made between launches. If there are any, a launch ends at the end of an epoch.
 
     Returns
@@ -165,6 +166,7 @@ def train(
         raise ValueError(f"workers is {workers}; it must be at least 1")
     _check_devices(tables)
     check_arrays(tables, corpus, config, W_in.data.ptr == W_out.data.ptr)
+    check_frozen(frozen, len(corpus.vocabulary))
     import cupy
 
     with cupy.cuda.Device(W_in.device.id):
@@ -178,7 +180,14 @@ def train(
         reach = window_reach(config.window, offsets)
         interval = pool_sync_interval(config, alone=workers == 1 or chunks_per_epoch == 1)
         kernel, function = word2vec_cuda.compile_kernel(
-            config.model, double, _padded_width(D), reach, config.tile, config.pool_size, interval > 1
+            config.model,
+            double,
+            _padded_width(D),
+            reach,
+            config.tile,
+            config.pool_size,
+            interval > 1,
+            freeze=frozen is not None,
         )
         blocks = workers or min(word2vec_cuda.resident_blocks(kernel, function), chunks_per_epoch)
         copied = sum(not _is_padded(W) for W in tables)
@@ -193,7 +202,14 @@ def train(
         keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
         noise = alias_table(weights)
         limits = max_rates(
-            counts, keep, weights, config, reach, concurrency=concurrency or blocks, pool_sync_interval=interval
+            counts,
+            keep,
+            weights,
+            config,
+            reach,
+            concurrency=concurrency or blocks,
+            pool_sync_interval=interval,
+            frozen=frozen,
         )
         padded = [_padded(W) for W in tables]
         report = TrainingReport(config, N, on_progress, state)

@@ -14,6 +14,9 @@ The steps of contexts, and of skip-gram's targets, are clipped to the norm `fast
 To simulate one of many workers, the steps of heavily shared rows are scaled down (see `fastw2v.engines.staleness`). The
 steps of the pool's rows are scaled when the pool is written back, and all other steps when they are taken.
 
+A frozen row has a maximum rate of 0. It is not written, so it keeps its bytes, even −0.0, to which adding 0.0 gives
+0.0. In the pool, it is trained like the other rows until the pool is written back, and then it is restored.
+
 A tile ends at the end of its pool's tokens, but not at the end of a sentence, so short lines are trained together.
 
 The loss is measured on the first tile after a pool has been drawn, because the pool's rows have not been trained on the
@@ -32,6 +35,7 @@ from fastw2v.config import CHUNK_TOKENS, MAX_STEP_NORM, SHUFFLE_BLOCK_TOKENS, Cb
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport
 from fastw2v.engines.staleness import max_rates
+from fastw2v.engines.validation import check_frozen
 from fastw2v.nn.layers import (
     ContextMean,
     Embedding,
@@ -101,6 +105,7 @@ def train(
     concurrency: int = 1,
     pool_sync_interval: int | None = None,
     on_progress: ProgressFunction | None = None,
+    frozen: np.ndarray | None = None,
 ) -> np.ndarray:
     """Train both tables in place, with the same results as a fused engine with one worker.
 
@@ -108,7 +113,7 @@ def train(
     ----------
     tables : Tables
         NumPy arrays of float32 or float64.
-    corpus, config, on_progress
+    corpus, config, on_progress, frozen
         See `Engine.train`.
     workers : int, optional
         Not used. There is always one worker.
@@ -138,13 +143,21 @@ def train(
     ((3,), True)
     """
     W_in, W_out = tables
+    check_frozen(frozen, len(W_in))
     ids, offsets, counts = corpus.ids, corpus.offsets, corpus.vocabulary.counts
     seed, window, negative = config.seed, config.window, config.negative
     keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
     noise = alias_table(weights)
     N, reach = len(ids), window_reach(window, offsets)
     max_rate_in, max_rate_out = max_rates(
-        counts, keep, weights, config, reach, concurrency=concurrency, pool_sync_interval=pool_sync_interval
+        counts,
+        keep,
+        weights,
+        config,
+        reach,
+        concurrency=concurrency,
+        pool_sync_interval=pool_sync_interval,
+        frozen=frozen,
     )
     report = TrainingReport(config, N, on_progress)
     for epoch, start, stop, done in iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, seed, config.epochs):
@@ -270,7 +283,8 @@ class Pool:
         """
         if self.damped.size:
             factor = _damping(self.max_rate[self.damped], self.rate)[:, None].astype(self.snapshot.dtype)
-            self.W[self.damped] = self.snapshot + factor * (self.W[self.damped] - self.snapshot)
+            scaled = self.snapshot + factor * (self.W[self.damped] - self.snapshot)
+            self.W[self.damped] = np.where(factor > 0, scaled, self.snapshot)
 
     def step(self, gradients: list[RowSparseGradient]) -> None:
         """Take a step of SGD.
@@ -300,8 +314,9 @@ class Pool:
         """
         for gradient in gradients:
             factor = np.where(np.isin(gradient.ids, self.words), 1, _damping(self.max_rate[gradient.ids], self.rate))
-            rows = gradient.rows * factor[:, None].astype(gradient.rows.dtype)
-            SGD(self.rate).update([self.W], [RowSparseGradient(gradient.ids, rows)])
+            written = factor > 0
+            rows = gradient.rows[written] * factor[written, None].astype(gradient.rows.dtype)
+            SGD(self.rate).update([self.W], [RowSparseGradient(gradient.ids[written], rows)])
 
 
 class Stream:
@@ -428,7 +443,7 @@ class Stream:
             if pool.W is self.W:
                 factor = np.where(np.isin(word, pool.words), 1, factor)
             steps = clip_step(self.steps[self.left : end])
-            scatter_add(self.W, word, steps * factor[:, None].astype(steps.dtype))
+            _add_scaled(self.W, word, steps, factor)
             self.left = end
 
 
@@ -550,7 +565,7 @@ def skipgram_ns(
     stream.step(positive.grads[0], pool.rate)
     pool.step(noise.grads)
     steps = clip_step(-pool.rate * rows.grads[0].rows)
-    scatter_add(W_in, target, steps * _damping(max_rate[target], pool.rate)[:, None].astype(steps.dtype))
+    _add_scaled(W_in, target, steps, _damping(max_rate[target], pool.rate))
     return float(loss)
 
 
@@ -581,7 +596,13 @@ def clip_step(steps: np.ndarray) -> np.ndarray:
 
 def _damping(max_rate: np.ndarray, rate: float) -> np.ndarray:
     """Return the factors that scale down steps at a learning rate above `max_rate`."""
-    return np.minimum(1, max_rate / rate) if rate > 0 else np.ones(len(max_rate))
+    return np.minimum(1, max_rate / rate) if rate > 0 else (max_rate > 0).astype(float)
+
+
+def _add_scaled(W: np.ndarray, ids: np.ndarray, steps: np.ndarray, factor: np.ndarray) -> None:
+    """Multiply each step by its factor and add it to its row of W. Rows with a factor of 0 are not written."""
+    written = factor > 0
+    scatter_add(W, ids[written], steps[written] * factor[written, None].astype(steps.dtype))
 
 
 def _subsample(

@@ -29,6 +29,7 @@ def max_rates(
     *,
     concurrency: int,
     pool_sync_interval: int | None = None,
+    frozen: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return, for each row, the learning rate above which its steps are scaled down.
 
@@ -49,12 +50,14 @@ def max_rates(
         Number of workers that train at the same time.
     pool_sync_interval : int, optional
         Tiles between write-backs of a pool. If None, a pool is written after all of its tokens have been trained.
+    frozen : bool array, shape (V,), optional
+        Words whose rows are never written.
 
     Returns
     -------
     W_in, W_out : float64 array, shape (V,)
         The learning rates for the rows of each table. They are infinite if there is a single worker, and for rows that
-        are never updated.
+        are never updated. They are 0 for frozen rows, and an engine does not write a row whose maximum rate is 0.
 
     Notes
     -----
@@ -75,6 +78,22 @@ def max_rates(
     >>> (W_in[:2] < 0.2).tolist()
     [True, False]
     """
+    W_in, W_out = _max_rates_of_stale_rows(counts, keep, noise, config, reach, concurrency, pool_sync_interval)
+    if frozen is not None:
+        W_in[frozen] = W_out[frozen] = 0
+    return W_in, W_out
+
+
+def _max_rates_of_stale_rows(
+    counts: np.ndarray,
+    keep: np.ndarray,
+    noise: np.ndarray,
+    config: TrainingConfig,
+    reach: int,
+    concurrency: int,
+    pool_sync_interval: int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the result of `max_rates` if no row is frozen."""
     if concurrency <= 1:
         return np.full(len(counts), np.inf), np.full(len(counts), np.inf)
     negative, tile = config.negative, config.tile

@@ -9,7 +9,7 @@ from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.spill_buffer import release_pages
 from fastw2v.engines.base import Tables
 
-__all__ = ["check_arrays"]
+__all__ = ["check_arrays", "check_frozen"]
 
 BLOCK_TOKENS = 1 << 20
 """Number of ids that are checked at a time, so that those of a long corpus are not all in memory."""
@@ -72,6 +72,38 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
         raise ValueError(f"the corpus has ids from {lowest} to {highest}; they must lie in 0..{V - 1}")
     if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
         raise ValueError(f"corpus.offsets must not decrease, and must go from 0 to the number of tokens, {len(ids)}")
+
+
+def check_frozen(frozen: np.ndarray | None, V: int) -> None:
+    """Raise an error unless `frozen` is None, or selects some of V words but not all.
+
+    Parameters
+    ----------
+    frozen : bool array, shape (V,), optional
+    V : int
+        Number of words.
+
+    Raises
+    ------
+    ValueError
+        If `frozen` has another dtype or shape, or all words are frozen.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.engines.validation import check_frozen
+    >>> check_frozen(np.array([True, False]), 2)
+    >>> check_frozen(np.array([True, True]), 2)
+    Traceback (most recent call last):
+        ...
+    ValueError: all 2 words are frozen, so nothing can be trained; freeze fewer words
+    """
+    if frozen is None:
+        return
+    if frozen.dtype != np.bool_ or frozen.shape != (V,):
+        raise ValueError(f"frozen is {frozen.dtype} of shape {frozen.shape}; it must be bool of shape ({V},)")
+    if frozen.all():
+        raise ValueError(f"all {V} words are frozen, so nothing can be trained; freeze fewer words")
 
 
 def _id_range(ids: np.ndarray) -> tuple[int, int]:

@@ -22,8 +22,9 @@
 //
 // Macros. The host defines DIM (width of a row, a multiple of 4), REACH (largest distance between a target
 // and a context), TILE, RING_ROWS (rows of a ring buffer, at least 2 * REACH + TILE), POOL_SIZE, POOL_HELD, WARPS,
-// MIN_BLOCKS (blocks of a multiprocessor for which the compiler must leave registers), CHUNK_TOKENS and MAX_STEP_NORM,
-// and DOUBLE for float64. There is no #include, because NVRTC needs no headers.
+// MIN_BLOCKS (blocks of a multiprocessor for which the compiler must leave registers), CHUNK_TOKENS, MAX_STEP_NORM and
+// FREEZE (whether rows with a max_rate of 0 keep their bytes), and DOUBLE for float64. There is no #include, because
+// NVRTC needs no headers.
 
 #ifdef DOUBLE
 typedef double Real;
@@ -215,6 +216,9 @@ struct Schedule {
 
   // Return the factor that scales down a step of a row (engines/staleness.py). `max_rate` may be infinite.
   __device__ Real damping(Real max_rate) const { return minimum(Real(1), max_rate * inverse_rate); }
+
+  // Return whether a row may be written. With FREEZE, a row with a `max_rate` of 0 keeps its bytes.
+  static __device__ bool is_written(Real max_rate) { return !FREEZE || max_rate != 0; }
 
   // Return `n` plus the number of threads before this one for which `chosen` is true. Set `mark` to `marks` plus the
   // number of threads before this one for which `marked` is true. Then add the totals of the block to `n` and `marks`.

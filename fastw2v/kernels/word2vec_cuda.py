@@ -87,6 +87,8 @@ class Kernel(NamedTuple):
     """Blocks for which the compiler must leave registers on a multiprocessor."""
     tensor_cores: bool = False
     """Whether tiles are processed by tensor cores (`word2vec_mma.cu`)."""
+    freeze: bool = False
+    """Whether rows with a maximum rate of 0 keep their bytes. Without it, the kernel contains no test for such rows."""
 
     @property
     def ring_rows(self) -> int:
@@ -150,6 +152,7 @@ class Kernel(NamedTuple):
             "MIN_BLOCKS": self.min_blocks,
             "CHUNK_TOKENS": CHUNK_TOKENS,
             "MAX_STEP_NORM": MAX_STEP_NORM,
+            "FREEZE": int(self.freeze),
         }
         return (*(f"-D{name}={value}" for name, value in sizes.items()), *(("-DDOUBLE",) if self.double else ()))
 
@@ -277,7 +280,15 @@ ARGUMENTS = np.dtype([(name, SCALARS.get(name, np.uint64)) for name in Arguments
 
 
 def compile_kernel(
-    model: Model, double: bool, width: int, reach: int, tile: int, pool_size: int, hold: bool
+    model: Model,
+    double: bool,
+    width: int,
+    reach: int,
+    tile: int,
+    pool_size: int,
+    hold: bool,
+    *,
+    freeze: bool = False,
 ) -> tuple[Kernel, Any]:
     """Compile the kernel that `choose_kernel` returns for the current device, or load it from CuPy's cache.
 
@@ -285,6 +296,8 @@ def compile_kernel(
     ----------
     model, double, width, reach, tile, pool_size, hold
         See `choose_kernel`.
+    freeze : bool
+        Whether rows can be frozen.
 
     Returns
     -------
@@ -297,6 +310,7 @@ def compile_kernel(
     limit = device.attributes["MaxSharedMemoryPerBlockOptin"]
     tensor_cores = _compute_capability(device) >= TENSOR_CORE_CAPABILITY
     kernel = choose_kernel(model, double, width, reach, tile, pool_size, hold, limit, tensor_cores=tensor_cores)
+    kernel = kernel._replace(freeze=freeze)
     module = cupy.RawModule(code=kernel.source(), options=("-std=c++17", *kernel.macros()))
     with waiting("compiling the kernel for the GPU, or loading it from CuPy's cache"):
         function = module.get_function(kernel.name)

@@ -491,7 +491,8 @@ template <bool CBOW> struct Block : Schedule {
         for (int j = 0; j < WARP_GROUPS; ++j) {
           float x = d[j][2 * half] + c * own[j][2 * half], y = d[j][2 * half + 1] + c * own[j][2 * half + 1];
           two(gradient + column(j)) = float2{rounded(scale * x), rounded(scale * y)};
-          if (c != 0 && in_table(j)) add_to_table(row + column(j), step * h[j][2 * half], step * h[j][2 * half + 1]);
+          if (c != 0 && is_written(targets.max_rate[half]) && in_table(j))
+            add_to_table(row + column(j), step * h[j][2 * half], step * h[j][2 * half + 1]);
         }
       }
     }
@@ -526,7 +527,7 @@ template <bool CBOW> struct Block : Schedule {
               row = float2{row.x + x, row.y + y};
               update = float2{update.x + x, update.y + y};
             }
-          } else {
+          } else if (is_written(pool_row_max_rate[p])) {
             add_step(pool_table + (long long)pool_word[p] * DIM, damping(pool_row_max_rate[p]), u, half);
           }
         }
@@ -546,7 +547,7 @@ template <bool CBOW> struct Block : Schedule {
   __device__ void write_pool() const {
 #pragma unroll 1
     for (int p = g; p < POOL_SIZE; p += 8)
-      if (multiplicity[p] > 0) {
+      if (multiplicity[p] > 0 && is_written(pool_row_max_rate[p])) {
         float factor = damping(pool_row_max_rate[p]);
 #pragma unroll
         for (int j = 0; j < WARP_GROUPS; ++j) {
@@ -625,7 +626,7 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         int k = g + 8 * half;
-        if (!CBOW && is_first && targets.word[half] >= 0)
+        if (!CBOW && is_first && targets.word[half] >= 0 && is_written(targets.max_rate[half]))
           add_step(target_table + (long long)targets.word[half] * DIM,
                    clip_factor(target_squares, k) * damping(targets.max_rate[half]), d, half);
         if (leaving.word[half] >= 0) {
@@ -638,7 +639,7 @@ template <bool CBOW> struct Block : Schedule {
                 atomicAdd(pool + at, clip * e[j][2 * half + i]);
                 atomicAdd(pool_update + at, clip * e[j][2 * half + i]);
               }
-          } else {
+          } else if (is_written(leaving.max_rate[half])) {
             add_step(stream_table + (long long)leaving.word[half] * DIM, clip * damping(leaving.max_rate[half]), e,
                      half);
           }

@@ -90,8 +90,8 @@ class Schedule(NamedTuple):
     """Float array, shape (2 * reach + 1,): CBOW's factor of a context's gradient, by number of contexts."""
     max_rate_in: Any
     max_rate_out: Any
-    """Float arrays: for each row, the learning rate above which its steps are scaled down. The arrays end after the
-    last row whose steps are ever scaled down."""
+    """Float arrays: for each row, the learning rate above which its steps are scaled down. A row with 0 is frozen: it
+    is not written. The arrays end after the last row whose steps are ever scaled down."""
     negative: float
     pool_tokens: int
     """L."""
@@ -268,20 +268,25 @@ def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, d
 
 @inlined
 def _damping(max_rate: Any, word: Any, alpha: Any) -> Any:
-    """Return the factor that scales down a step of a word's row (`fastw2v.engines.staleness`)."""
-    return max_rate[word] / alpha if word < len(max_rate) and max_rate[word] < alpha else 1.0
+    """Return the factor that scales down a step of a word's row (`fastw2v.engines.staleness`), 0 for a frozen row."""
+    if word >= len(max_rate):
+        return 1.0
+    return 0.0 if max_rate[word] == 0 else max_rate[word] / alpha if max_rate[word] < alpha else 1.0
 
 
 @inlined
 def _write_back_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any, max_rate: Any, alpha: Any) -> None:
     """Scale the updates that a pool's rows have received since `_fill_pool`, and add them to the rows of W."""
     for m in range(size):
-        if ids[m] >= 0:
+        if ids[m] < 0:
+            continue
+        factor = _damping(max_rate, ids[m], alpha)
+        if factor != 0:
             row = np.int64(ids[m]) * width
-            factor = splat(_damping(max_rate, ids[m], alpha), load(pool, 0))
+            shrink = splat(factor, load(pool, 0))
             for j in range(0, width, LANES):
                 update = load(pool, m * width + j) - load(pool, len(pool) // 2 + m * width + j)
-                store(W, row + j, fma(factor, update, load(W, row + j)))
+                store(W, row + j, fma(shrink, update, load(W, row + j)))
 
 
 @inlined
@@ -423,10 +428,11 @@ def _copy_row(W: Any, row: Any, copies: Any, at: Any, width: Any) -> None:
 
 @inlined
 def _update_positive_row(W: Any, row: Any, scores: Any, k: Any, h: Any, width: Any, factor: Any) -> None:
-    """Add the scaled step of CBOW's target k to the target's own row."""
-    g = broadcast_load(scores, k) * splat(factor, load(h, 0))
-    for j in range(0, width, LANES):
-        store(W, row + j, fma(g, load(h, k * width + j), load(W, row + j)))
+    """Add the scaled step of CBOW's target k to the target's own row. With a factor of 0, the row is not written."""
+    if factor != 0:
+        g = broadcast_load(scores, k) * splat(factor, load(h, 0))
+        for j in range(0, width, LANES):
+            store(W, row + j, fma(g, load(h, k * width + j), load(W, row + j)))
 
 
 @inlined
@@ -453,8 +459,10 @@ def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
 def _add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any, factor: Any) -> None:
     """Clip a step to the norm `MAX_STEP_NORM`, multiply it by `factor` and add it to a row of W.
 
-    The lanes of `square` add up to the squared norm of the step.
+    The lanes of `square` add up to the squared norm of the step. With a factor of 0, the row is not written.
     """
+    if factor == 0:
+        return
     length = reduce_add(square)
     if length > MAX_STEP_NORM * MAX_STEP_NORM:
         factor *= MAX_STEP_NORM / np.sqrt(length)

@@ -184,7 +184,7 @@ template <bool CBOW> struct Block : Schedule {
   __device__ void write_pool() {
 #pragma unroll 1
     for (int p = warp * WARP_POOL_ROWS; p < warp * WARP_POOL_ROWS + warp_pool_rows(); ++p)
-      if (multiplicity[p] > 0)
+      if (multiplicity[p] > 0 && is_written(pool_row_max_rate[p]))
         for (int q = 0; q < ROW_STEPS; ++q) {
           Four step = zero();
           add(step, damping(pool_row_max_rate[p]), load(pool_update + p * DIM, q, lane));
@@ -368,7 +368,8 @@ template <bool CBOW> struct Block : Schedule {
               Four update = load(pool_update + p * DIM, q, lane);
               add(update, 1, step);
               store(pool_update + p * DIM, q, lane, update);
-            } else {  // adds zero for a repeated word, because a branch would prevent the overlap of several rows
+            } else if (is_written(pool_row_max_rate[p])) {
+              // adds zero for a repeated word, because a branch would prevent the overlap of several rows
               add_to_table(pool_table + (long long)pool_word[p] * DIM, q, lane, step);
             }
           }
@@ -397,12 +398,13 @@ template <bool CBOW> struct Block : Schedule {
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k;
       Real scale = cbow_grad_scale[window_end[t] - window_begin[t] - 1];
-      Real g = target_word[k] >= 0 ? coefficient[k] * damping(target_max_rate[target_word[k]]) : Real(0);
+      Real max_rate = target_word[k] >= 0 ? target_max_rate[target_word[k]] : Real(0);
+      Real g = target_word[k] >= 0 ? coefficient[k] * damping(max_rate) : Real(0);
       for (int q = 0; q < ROW_STEPS; ++q) {
         Four d = zero(), step = zero();
         add(d, scale, gradient(k, q));
         store(target_ring + slot(t) * DIM, q, lane, d);
-        if (target_word[k] >= 0) {
+        if (target_word[k] >= 0 && is_written(max_rate)) {
           add(step, g, load(hidden + k * DIM, q, lane));
           add_to_table(target_table + (long long)target_word[k] * DIM, q, lane, step);
         }
@@ -415,7 +417,7 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       Four d[ROW_STEPS];
-      Real square = 0, damped = damping(target_max_rate[word[first + k]]);
+      Real square = 0, max_rate = target_max_rate[word[first + k]], damped = damping(max_rate);
 #pragma unroll
       for (int q = 0; q < ROW_STEPS; ++q) {
         d[q] = gradient(k, q);
@@ -423,7 +425,7 @@ template <bool CBOW> struct Block : Schedule {
       }
       Real factor = clip_factor(square) * damped;
 #pragma unroll
-      for (int q = 0; q < ROW_STEPS; ++q) {
+      for (int q = 0; is_written(max_rate) && q < ROW_STEPS; ++q) {
         Four step = zero();
         add(step, factor, d[q]);
         add_to_table(target_table + (long long)word[first + k] * DIM, q, lane, step);
@@ -439,7 +441,7 @@ template <bool CBOW> struct Block : Schedule {
       Four steps[ROW_STEPS];
 #pragma unroll
       for (int q = 0; q < ROW_STEPS; ++q) steps[q] = zero();
-      Real damped = damping(stream_max_rate[word[i]]);  // read early, because of the latency
+      Real max_rate = stream_max_rate[word[i]], damped = damping(max_rate);  // read early, because of the latency
 #pragma unroll 1
       for (int base = i - REACH; base <= i + REACH; base += 32) {  // each lane examines one target
         int t = base + lane;
@@ -469,7 +471,7 @@ template <bool CBOW> struct Block : Schedule {
         if (hit >= 0) {
           atomic_add_row(pool + hit * DIM, q, lane, step);
           atomic_add_row(pool_update + hit * DIM, q, lane, step);
-        } else {
+        } else if (is_written(max_rate)) {
           add_to_table(stream_table + (long long)word[i] * DIM, q, lane, step);
         }
       }
