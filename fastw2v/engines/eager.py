@@ -226,5 +226,6 @@ def train(
 
 def _of_words(learns: Any, grad: RowSparseGradient) -> RowSparseGradient:
     """Return the gradient of the rows for which `learns` is True. An optimizer does not write the other rows."""
-    selected = learns[grad.ids]
-    return RowSparseGradient(grad.ids[selected], grad.rows[selected, ...], grad.shape)
+    xp = get_namespace(grad.rows)
+    (selected,) = xp.nonzero(xp.take(learns, grad.ids))
+    return RowSparseGradient(xp.take(grad.ids, selected), xp.take(grad.rows, selected, axis=0), grad.shape)
