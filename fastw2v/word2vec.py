@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from fastw2v.checkpoint import Checkpoints
     from fastw2v.formats import VectorRecord
 
-__all__ = ["Callback", "NotFittedError", "Word2Vec", "check_init"]
+__all__ = ["Callback", "NotFittedError", "Word2Vec", "check_freeze", "check_init"]
 
 log = logging.getLogger("fastw2v")
 
@@ -88,6 +88,8 @@ INSTEAD = {
     ),
 }
 """What to use instead of the parameter names of gensim and of other libraries."""
+FREEZE_INIT: Literal["init"] = "init"
+"""Value of `freeze` for all words that start from a pretrained vector."""
 SMALL_SHARE = 0.2
 """If subsampling keeps a smaller share of the words, a warning is logged."""
 Callback = Callable[[str, Any], None]
@@ -116,6 +118,8 @@ class _Run(NamedTuple):
     """The result of `fastw2v.checkpoint.fingerprint`, or empty for a run without checkpoints."""
     parameters: dict[str, Any]
     """The parameters of the estimator at the start of the run, in the form that a file stores."""
+    frozen: Sequence[int] = ()
+    """Ids of the words that are not trained."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the run in the form that a checkpoint stores."""
@@ -130,7 +134,7 @@ class _Run(NamedTuple):
             np.array(saved["state"]["losses"], np.float64),
             np.array(saved["state"]["predictions"], np.int64),
         )
-        given = {name: saved[name] for name in cls._fields}
+        given = {name: saved[name] for name in cls._fields if name in saved}
         return cls(**given | {"config": TrainingConfig(**saved["config"]), "state": state})
 
 
@@ -483,6 +487,7 @@ class Word2Vec:
         y: Any = None,
         *,
         init: WordVectors | None = None,
+        freeze: Iterable[Any] | Literal["init"] | None = None,
         progress: ProgressFunction | None = None,
         checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
         checkpoint_every: str | float = CHECKPOINT_EVERY,
@@ -501,6 +506,11 @@ class Word2Vec:
             Pretrained vectors. Words in `init` start from its vectors, and other words from random vectors. If `init`
             has ``context_vectors``, the rows of W_out are initialised from them. `init` does not add words to the
             vocabulary.
+        freeze : "init" or sequence of words, optional
+            Words that are not trained: their rows of W_in and W_out, and so their vectors, keep their bytes, while
+            other words are trained with them. "init" freezes all words that start from a vector in `init`. If `init`
+            has no ``context_vectors``, a warning is logged, because other words learn nothing from a frozen word whose
+            row of W_out is zero.
         progress : callable, optional
             Function called as ``progress(words_done, loss, alpha)`` several times a second, with the loss as in
             `loss_history`. It is called at least twenty times if training has at least twenty steps. By default, a
@@ -522,11 +532,11 @@ class Word2Vec:
         OSError
             If a file does not exist or cannot be read, or the folder for checkpoints exists or cannot be created.
         TypeError
-            If the type of the corpus is not supported, or `init` is not WordVectors.
+            If the type of the corpus is not supported, `init` is not WordVectors, or `freeze` is not a list of words.
         ValueError
             If no word reaches `min_count` or has a neighbour to train on, if the vocabulary has fewer than two words,
             or if the vectors in `init` have a different number of dimensions, include none of the words or are not
-            finite.
+            finite. Also if `freeze` is empty, contains an unknown word or all words, or is "init" without `init`.
         RuntimeError
             If the requested device or engine cannot be used. The message gives the reason.
         FloatingPointError
@@ -548,13 +558,20 @@ class Word2Vec:
 
         >>> Word2Vec(vector_size=4, negative=2).fit([["b", "c", "d"]] * 10, init=model.wv).known_words_
         2
+
+        Train only the new word, "d":
+
+        >>> new = Word2Vec(vector_size=4, negative=2).fit([["b", "c", "d"]] * 10, init=model.wv, freeze="init")
+        >>> bool((new.wv["b"] == model.wv["b"]).all())
+        True
         """
         _check_progress(progress)
+        freeze = check_freeze(freeze, init)
         checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus)
-        corpus = self._prepare(corpus, init, checkpoints is not None)
+        corpus, frozen = self._prepare(corpus, init, checkpoints is not None, freeze)
         if problem := _nothing_to_train(corpus):
             raise ValueError(problem)
-        self._train(corpus, self.config(corpus), progress, checkpoints)
+        self._train(corpus, self.config(corpus), progress, checkpoints, frozen)
         return self
 
     def transform(self, texts: Any) -> np.ndarray:
@@ -688,6 +705,7 @@ class Word2Vec:
         epochs: int | None = None,
         alpha: float | None = None,
         min_alpha: float | None = None,
+        freeze: Iterable[Any] | None = None,
         progress: ProgressFunction | None = None,
         checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
         checkpoint_every: str | float = CHECKPOINT_EVERY,
@@ -707,6 +725,9 @@ class Word2Vec:
             By default, the values that `fit` uses. A trained model keeps its CBOW gradient, whatever `alpha` is, unless
             `cbow_grad` is set. For a model that has not been trained yet, `alpha` changes the default of `cbow_grad` as
             in the constructor.
+        freeze : sequence of words, optional
+            Words that are not trained in this run: their rows of W_in and W_out, and so their vectors, keep their
+            bytes, while other words are trained with them.
         progress, checkpoint, checkpoint_every
             As for `fit`.
 
@@ -720,8 +741,9 @@ class Word2Vec:
         NotFittedError
             If the model has no vocabulary yet.
         ValueError
-            If `corpus` is a Corpus with a different vocabulary, the model has no context vectors or no word counts, or
-            `vector_size` was changed after the weights were initialised.
+            If `corpus` is a Corpus with a different vocabulary, the model has no context vectors or no word counts,
+            `vector_size` was changed after the weights were initialised, or `freeze` is empty or contains an unknown
+            word or all words.
 
         Examples
         --------
@@ -729,12 +751,24 @@ class Word2Vec:
         >>> model = Word2Vec(vector_size=4, negative=1, epochs=1).fit([["a", "b"]] * 20)
         >>> model.train([["b", "a"]] * 20, epochs=2).trained_epochs
         3
+
+        Add a word without changing the vectors of the others:
+
+        >>> old = model.wv
+        >>> model.build_vocab([["a", "b", "c"]] * 20, update=True).wv.index_to_key
+        ['a', 'b', 'c']
+        >>> _ = model.train([["a", "b", "c"]] * 20, freeze=old.index_to_key)
+        >>> bool((model.wv["a"] == old["a"]).all())
+        True
         """
         _check_progress(progress)
+        if isinstance(freeze, str) and freeze == FREEZE_INIT:
+            raise ValueError(f"freeze is {freeze!r}, which only fit supports; pass a list of words")
         given: dict[str, Any] = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha}
         given["cbow_grad"] = self._gradient_to_keep()
         given = {name: value for name, value in given.items() if value is not None}
         self.config(**given)  # raises an error before the corpus is read
+        frozen = _frozen_ids(check_freeze(freeze), self.wv.index_to_key)
         checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus)
         corpus = self._encode(corpus)
         if problem := _nothing_to_train(corpus):
@@ -746,7 +780,7 @@ class Word2Vec:
         wv = self.wv
         if self.device_ != device or wv.input_vectors.dtype != wv.context_vectors.dtype:  # both can be assigned to
             wv._set_tables(*self._placed(wv), config.output_weight)
-        self._train(corpus, config, progress, checkpoints)
+        self._train(corpus, config, progress, checkpoints, frozen)
         return self
 
     @classmethod
@@ -813,7 +847,7 @@ class Word2Vec:
         model.callbacks = callbacks
         model._check()
         if corpus is None and run.state.words == run.config.epochs * run.corpus["words"]:
-            model.wv.settings = model._settings(run.config)
+            model.wv.settings = model._settings(run.config, len(run.frozen))
             return model
         W_in, W_out = model.wv._writable_tables()
         if vectors.input_vectors.dtype != W_in.dtype:  # float64 matrices are trained as they are
@@ -837,8 +871,14 @@ class Word2Vec:
             return None
         return self.wv.settings.get("cbow_grad") if self.trained_epochs or self._interruptions else None
 
-    def _prepare(self, corpus: Any, init: WordVectors | None = None, checkpoints: bool = False) -> Corpus:
-        """Choose the engine, read the corpus and initialise the weights."""
+    def _prepare(
+        self,
+        corpus: Any,
+        init: WordVectors | None = None,
+        checkpoints: bool = False,
+        freeze: list[Any] | Literal["init"] | None = None,
+    ) -> tuple[Corpus, list[int]]:
+        """Choose the engine, read the corpus and initialise the weights. Return the corpus and the frozen words."""
         self._check()
         if init is not None:
             check_init(init, self.vector_size)
@@ -857,13 +897,14 @@ class Word2Vec:
                 f"the vocabulary has only one word, {quote(corpus.vocabulary.words[0])}, and training needs at least "
                 f"two. {remedy} a larger corpus"
             )
+        frozen = _frozen_ids(freeze, corpus.vocabulary.words, init)
         self.seed_ = secrets.randbits(32) if self.seed is None else int(self.seed)
         self.trained_epochs = 0
         self._interruptions = 0
         self.loss_history = []
         self.epoch_losses = []
         self._initialize(corpus, init, checkpoints)
-        return corpus
+        return corpus, frozen
 
     def _warn_of_no_effect(self, corpus: Corpus) -> None:
         """Log a warning for each parameter that was set but does not change the result."""
@@ -979,8 +1020,9 @@ class Word2Vec:
         config: TrainingConfig,
         progress: ProgressFunction | None,
         checkpoints: Checkpoints | None = None,
+        frozen: Sequence[int] = (),
     ) -> None:
-        """Train the weights in place."""
+        """Train the weights in place, except for the rows of the frozen words."""
         kept = kept_share(corpus.vocabulary.counts, config.sample)
         if kept < SMALL_SHARE:
             log.warning(
@@ -990,6 +1032,13 @@ class Word2Vec:
                 100 * (1 - kept),
                 len(corpus),
             )
+        rows = to_host(self.wv.context_vectors)[np.asarray(frozen)] if frozen else np.ones((1, 1))
+        if zeros := np.count_nonzero(~rows.any(axis=1)):
+            log.warning(
+                "the context vectors of %s are zero, so other words learn nothing from these words. Use an init that "
+                "has context vectors, such as a model written by Word2Vec.save",
+                counted(int(zeros), "frozen word"),
+            )
         run = _Run(
             config=replace(config, seed=self._run_seed()),
             state=TrainingState.at_start(config.epochs),
@@ -998,6 +1047,7 @@ class Word2Vec:
             earlier_losses=len(self.epoch_losses),
             corpus={},
             parameters=self._state()["parameters"],
+            frozen=frozen,
         )
         if checkpoints is not None:
             from fastw2v.checkpoint import fingerprint
@@ -1020,6 +1070,7 @@ class Word2Vec:
         total, start = config.epochs * N, state.words
         self._notify("train_begin")
         tables = Tables(*self.wv._writable_tables())
+        frozen = np.isin(np.arange(len(corpus.vocabulary)), run.frozen) if run.frozen else None
         parameters = self.get_params()
 
         def update() -> None:
@@ -1027,7 +1078,7 @@ class Word2Vec:
             self.trained_epochs = run.earlier_epochs + complete
             self.epoch_losses[run.earlier_losses :] = state.mean_losses()[:complete].tolist()
             self.wv._set_tables(*tables, config.output_weight)
-            self.wv.settings = self._settings(config)
+            self.wv.settings = self._settings(config, len(run.frozen))
 
         def adopt() -> None:
             """Continue from the matrices that a callback has assigned."""
@@ -1083,6 +1134,7 @@ class Word2Vec:
                     on_progress=report,
                     state=state,
                     pauses=pauses,
+                    frozen=frozen,
                 )
             except BaseException:  # including Ctrl-C
                 self._interruptions += 1
@@ -1198,12 +1250,16 @@ class Word2Vec:
             checkpoints=checkpoints,
         )
 
-    def _settings(self, config: TrainingConfig) -> dict[str, Any]:
-        """Return the settings that are stored with vectors trained as `config` says, so the run can be repeated."""
+    def _settings(self, config: TrainingConfig, frozen: int = 0) -> dict[str, Any]:
+        """Return the settings that are stored with vectors trained as `config` says, so the run can be repeated.
+
+        `frozen` is the number of words that were not trained.
+        """
         settings = asdict(replace(config, seed=self.seed_))
         if self.engine_ == "layers":  # these settings apply only to the fused engine
             for name in ("pool_tokens", "pool_size", "tile"):
                 del settings[name]
+        settings |= {"frozen": frozen} if frozen else {}
         return {name: _plain(value) for name, value in settings.items()} | self._state()
 
     def _state(self) -> dict[str, Any]:
@@ -1519,3 +1575,66 @@ def check_init(init: WordVectors, vector_size: int) -> None:
             f"init has vectors of {counted(init.vector_size, 'dimension')}, but vector_size is {vector_size}; "
             f"set vector_size={init.vector_size}"
         )
+
+
+def check_freeze(freeze: Any, init: WordVectors | None = None) -> list[Any] | Literal["init"] | None:
+    """Return the parameter `freeze` of `Word2Vec.fit`, with its words as a list.
+
+    Raises
+    ------
+    TypeError
+        If `freeze` is neither a string nor an iterable of words.
+    ValueError
+        If `freeze` is empty, a string other than "init", or "init" without `init`.
+
+    Examples
+    --------
+    >>> from fastw2v.word2vec import check_freeze
+    >>> check_freeze(("cat", "dog"))
+    ['cat', 'dog']
+    >>> check_freeze("init")
+    Traceback (most recent call last):
+        ...
+    ValueError: freeze is 'init', but there is no init; pass vectors as init as well, or freeze a list of words
+    """
+    if freeze is None:
+        return None
+    if isinstance(freeze, str):
+        if freeze != FREEZE_INIT:
+            raise ValueError(f"freeze is {quote(freeze)}; it must be a list of words, or {FREEZE_INIT!r}")
+        if init is None:
+            raise ValueError(
+                f"freeze is {freeze!r}, but there is no init; pass vectors as init as well, or freeze a list of words"
+            )
+        return FREEZE_INIT
+    check_items("freeze", freeze, f"a list of words, or {FREEZE_INIT!r}")
+    words = list(freeze)
+    if not words:
+        raise ValueError("freeze contains no word; omit it to train all words")
+    return words
+
+
+def _frozen_ids(
+    freeze: list[Any] | Literal["init"] | None, words: Sequence[Any], init: WordVectors | None = None
+) -> list[int]:
+    """Return the ids of the words that `check_freeze` returned, in ascending order."""
+    if freeze is None:
+        return []
+    if freeze == FREEZE_INIT:
+        assert init is not None
+        frozen = [i for i, word in enumerate(words) if word in init.key_to_index]
+    else:
+        ids = {word: i for i, word in enumerate(words)}
+        unknown = [word for word in freeze if not isinstance(word, Hashable) or word not in ids]
+        if unknown:
+            raise ValueError(
+                f"freeze contains {counted(len(unknown), 'word')} that the vocabulary of {len(words):,} words does not "
+                f"have: {quote(unknown)}. Remove them from the list. Words rarer than min_count are not in the "
+                "vocabulary"
+            )
+        frozen = sorted({ids[word] for word in freeze})
+    if len(frozen) == len(words):
+        raise ValueError(
+            f"freeze contains all {len(words):,} words of the vocabulary, so nothing can be trained; freeze fewer words"
+        )
+    return frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from fastw2v.utils.encodings import read_text
 from fastw2v.utils.quote import quote
 from fastw2v.vectors import WordVectors
 
-__all__ = ["is_encoded", "load_vectors", "read_corpus", "read_words", "to_keys"]
+__all__ = ["as_keys", "is_encoded", "load_vectors", "read_corpus", "read_words", "to_keys"]
 
 ENCODED_SUFFIX = ".w2v"
 
@@ -111,12 +112,23 @@ def to_keys(vectors: WordVectors, words: list[str]) -> list[Any]:
     ValueError
         If the keys are integers, but a word is not.
     """
-    if not isinstance(vectors.index_to_key[0], int):
+    return as_keys(vectors.index_to_key, words, "the vectors")
+
+
+def as_keys(keys: Sequence[Any], words: list[str], owner: str) -> list[Any]:
+    """Convert words to integers if the keys of `owner`, which is named in an error, are integers.
+
+    Raises
+    ------
+    ValueError
+        If the keys are integers, but a word is not.
+    """
+    if not isinstance(keys[0], int):
         return list(words)
-    keys = []
+    converted = []
     for word in words:
         try:
-            keys.append(int(word))
+            converted.append(int(word))
         except ValueError:
-            raise ValueError(f"{quote(word)} is not an integer, but the words of the vectors are integers") from None
-    return keys
+            raise ValueError(f"{quote(word)} is not an integer, but the words of {owner} are integers") from None
+    return converted

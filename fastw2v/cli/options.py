@@ -118,6 +118,13 @@ Init = Annotated[
         metavar="FILE", help="File of initial vectors. Words that are not in this file start from random vectors."
     ),
 ]
+Freeze = Annotated[
+    str | None,
+    typer.Option(
+        metavar="init|FILE",
+        help="Keep the vectors of some words unchanged: of the words in --init, or of the words in this file.",
+    ),
+]
 Epochs = Annotated[
     int | None,
     typer.Option(

@@ -18,7 +18,7 @@ import typer
 
 from fastw2v.checkpoint import CheckpointError, Checkpoints, corpus_paths
 from fastw2v.cli import options
-from fastw2v.cli.inputs import is_encoded, load_vectors, read_corpus
+from fastw2v.cli.inputs import as_keys, is_encoded, load_vectors, read_corpus, read_words
 from fastw2v.cli.output import format_duration, note, one_line, print_facts, print_table, say
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
@@ -31,7 +31,7 @@ from fastw2v.utils.progress import time_waited
 from fastw2v.utils.quote import counted
 from fastw2v.utils.system import format_bytes
 from fastw2v.vectors import WordVectors
-from fastw2v.word2vec import Word2Vec, check_init
+from fastw2v.word2vec import FREEZE_INIT, Word2Vec, check_freeze, check_init
 
 __all__ = ["demo", "plan", "resume", "train", "word2vec"]
 
@@ -59,6 +59,7 @@ def train(
     encoding: options.Encoding = "utf-8",
     errors: options.DecodingErrors = "strict",
     init: options.Init = None,
+    freeze: options.Freeze = None,
     epochs: options.Epochs = TrainingConfig.epochs,
     alpha: options.Alpha = TrainingConfig.alpha,
     min_alpha: options.MinAlpha = TrainingConfig.min_alpha,
@@ -88,13 +89,15 @@ def train(
         checkpoints.check_new()
     elif checkpoint_every != CHECKPOINT_EVERY:
         raise ValueError("checkpoint_every has no effect without --checkpoint; add --checkpoint DIR")
-    check_not_input([output, plot, checkpoint], [*sources, include, exclude, counts, init])
+    frozen_file = None if freeze is None or freeze == FREEZE_INIT else Path(freeze)
+    check_not_input([output, plot, checkpoint], [*sources, include, exclude, counts, init, frozen_file])
     select_engine(engine, device, deterministic)  # report a missing GPU before reading the text
     initial = None if init is None else load_vectors(init)
     if vector_size is None:
         vector_size = TrainingConfig.vector_size if initial is None else initial.vector_size
     elif initial is not None:
         check_init(initial, vector_size)
+    frozen = check_freeze(freeze if frozen_file is None else read_words(frozen_file), initial)
     word2vec = Word2Vec(
         model=model,
         quality=quality,
@@ -129,11 +132,15 @@ def train(
         workers=workers,
     )
     note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
+    if isinstance(frozen, list):
+        frozen = as_keys(text.vocabulary.words, frozen, "the corpus")
     with _keeping_what_was_trained(output, checkpoint, lambda: word2vec.wv if word2vec.loss_history else None):
-        _, seconds, compiling = _timed(word2vec.fit, text, init=initial, checkpoint=checkpoints)
+        _, seconds, compiling = _timed(word2vec.fit, text, init=initial, freeze=frozen, checkpoint=checkpoints)
     sizes = len(text), text.n_sentences
     del text  # the memory is needed for the combined vectors
     facts = {} if init is None else {"init": f"{counted(word2vec.known_words_, 'word')} from {init}"}
+    if freeze is not None:
+        facts["frozen"] = counted((word2vec.wv.settings or {})["frozen"], "word")
     time_taken = _time_and_speed(sizes[0] * word2vec.trained_epochs, seconds, compiling)
     _finish(word2vec, output, plot, *sizes, facts, time_taken)
 

@@ -14,7 +14,8 @@ from fastw2v.engines.base import Tables
 from fastw2v.kernels import word2vec_cuda
 from tests.engines.cases import StopAtPause, copies, random_tables, train, zipf_corpus
 from tests.engines.test_gpu import CASES as GPU_CASES
-from tests.engines.test_gpu import emulate, folder, needs_compiler  # noqa: F401
+from tests.engines.test_gpu import emulate, needs_compiler
+from tests.engines.test_gpu import folder as folder  # a fixture
 
 needs_numba = pytest.mark.skipif(cpu.unavailable_reason() is not None, reason=str(cpu.unavailable_reason()))
 fused = pytest.param(cpu, marks=needs_numba)
