@@ -398,13 +398,12 @@ template <bool CBOW> struct Block : Schedule {
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k;
       Real scale = cbow_grad_scale[window_end[t] - window_begin[t] - 1];
-      Real max_rate = target_word[k] >= 0 ? target_max_rate[target_word[k]] : Real(0);
-      Real g = target_word[k] >= 0 ? coefficient[k] * damping(max_rate) : Real(0);
+      Real g = target_word[k] >= 0 ? coefficient[k] * damping(target_max_rate[target_word[k]]) : Real(0);
       for (int q = 0; q < ROW_STEPS; ++q) {
         Four d = zero(), step = zero();
         add(d, scale, gradient(k, q));
         store(target_ring + slot(t) * DIM, q, lane, d);
-        if (target_word[k] >= 0 && is_written(max_rate)) {
+        if (target_word[k] >= 0 && is_written(target_max_rate[target_word[k]])) {
           add(step, g, load(hidden + k * DIM, q, lane));
           add_to_table(target_table + (long long)target_word[k] * DIM, q, lane, step);
         }
