@@ -207,6 +207,7 @@ def train(
         cbow_grad_scale=cbow_grad_scale(config.cbow_grad, 2 * reach).astype(dtype),
         max_rate_in=max_rate_in,
         max_rate_out=max_rate_out,
+        freeze=None if frozen is None else True,
         negative=float(config.negative),
         pool_tokens=config.pool_tokens,
         pool_size=config.pool_size,

@@ -90,8 +90,11 @@ class Schedule(NamedTuple):
     """Float array, shape (2 * reach + 1,): CBOW's factor of a context's gradient, by number of contexts."""
     max_rate_in: Any
     max_rate_out: Any
-    """Float arrays: for each row, the learning rate above which its steps are scaled down. A row with 0 is frozen: it
-    is not written. The arrays end after the last row whose steps are ever scaled down."""
+    """Float arrays: for each row, the learning rate above which its steps are scaled down. The arrays end after the
+    last row whose steps are ever scaled down."""
+    freeze: Any
+    """True if rows whose maximum rate is 0 must keep their bytes, or None. The types differ, so that Numba compiles a
+    kernel without a test for such rows, which would slow it down, and one with the test if it is needed."""
     negative: float
     pool_tokens: int
     """L."""
@@ -268,25 +271,30 @@ def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, d
 
 @inlined
 def _damping(max_rate: Any, word: Any, alpha: Any) -> Any:
-    """Return the factor that scales down a step of a word's row (`fastw2v.engines.staleness`), 0 for a frozen row."""
-    if word >= len(max_rate):
-        return 1.0
-    return 0.0 if max_rate[word] == 0 else max_rate[word] / alpha if max_rate[word] < alpha else 1.0
+    """Return the factor that scales down a step of a word's row (`fastw2v.engines.staleness`)."""
+    return max_rate[word] / alpha if word < len(max_rate) and max_rate[word] < alpha else 1.0
 
 
 @inlined
-def _write_back_pool(W: Any, pool: Any, ids: Any, size: Any, width: Any, max_rate: Any, alpha: Any) -> None:
+def _is_frozen(max_rate: Any, word: Any, freeze: Any) -> Any:
+    """Return whether a word's row must not be written. Even the addition of 0.0 would change −0.0 to 0.0."""
+    if freeze is None:
+        return False
+    return word < len(max_rate) and max_rate[word] == 0
+
+
+@inlined
+def _write_back_pool(
+    W: Any, pool: Any, ids: Any, size: Any, width: Any, max_rate: Any, freeze: Any, alpha: Any
+) -> None:
     """Scale the updates that a pool's rows have received since `_fill_pool`, and add them to the rows of W."""
     for m in range(size):
-        if ids[m] < 0:
-            continue
-        factor = _damping(max_rate, ids[m], alpha)
-        if factor != 0:
+        if ids[m] >= 0 and not _is_frozen(max_rate, ids[m], freeze):
             row = np.int64(ids[m]) * width
-            shrink = splat(factor, load(pool, 0))
+            factor = splat(_damping(max_rate, ids[m], alpha), load(pool, 0))
             for j in range(0, width, LANES):
                 update = load(pool, m * width + j) - load(pool, len(pool) // 2 + m * width + j)
-                store(W, row + j, fma(shrink, update, load(W, row + j)))
+                store(W, row + j, fma(factor, update, load(W, row + j)))
 
 
 @inlined
@@ -428,11 +436,10 @@ def _copy_row(W: Any, row: Any, copies: Any, at: Any, width: Any) -> None:
 
 @inlined
 def _update_positive_row(W: Any, row: Any, scores: Any, k: Any, h: Any, width: Any, factor: Any) -> None:
-    """Add the scaled step of CBOW's target k to the target's own row. With a factor of 0, the row is not written."""
-    if factor != 0:
-        g = broadcast_load(scores, k) * splat(factor, load(h, 0))
-        for j in range(0, width, LANES):
-            store(W, row + j, fma(g, load(h, k * width + j), load(W, row + j)))
+    """Add the scaled step of CBOW's target k to the target's own row."""
+    g = broadcast_load(scores, k) * splat(factor, load(h, 0))
+    for j in range(0, width, LANES):
+        store(W, row + j, fma(g, load(h, k * width + j), load(W, row + j)))
 
 
 @inlined
@@ -459,10 +466,8 @@ def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
 def _add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any, factor: Any) -> None:
     """Clip a step to the norm `MAX_STEP_NORM`, multiply it by `factor` and add it to a row of W.
 
-    The lanes of `square` add up to the squared norm of the step. With a factor of 0, the row is not written.
+    The lanes of `square` add up to the squared norm of the step.
     """
-    if factor == 0:
-        return
     length = reduce_add(square)
     if length > MAX_STEP_NORM * MAX_STEP_NORM:
         factor *= MAX_STEP_NORM / np.sqrt(length)
@@ -549,7 +554,7 @@ def cbow_ns(
     reach, slope = sampling.reach, schedule.slope
     negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
-    max_rate_in, max_rate_out = schedule.max_rate_in, schedule.max_rate_out
+    max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
     if n == 0:
@@ -596,7 +601,7 @@ def cbow_ns(
     while t < n:
         measured = position[t] // pool_tokens != pool_index  # the pool's rows have not been trained on this tile
         if measured:
-            _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
+            _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
             pool_index = position[t] // pool_tokens
             first_drawn = (pool_index - first_pool) * pool_size
             words = negatives[first_drawn : first_drawn + pool_size]
@@ -692,7 +697,7 @@ def cbow_ns(
         for k in range(end - t):
             if pool_slot[k] >= 0:
                 _update_positive_row(pool, pool_slot[k] * width, positive_scores, k, h, width, 1.0)
-            else:
+            elif not _is_frozen(max_rate_out, word[t + k], freeze):
                 factor = _damping(max_rate_out, word[t + k], alpha)
                 _update_positive_row(W_out, np.int64(word[t + k]) * width, positive_scores, k, h, width, factor)
 
@@ -708,10 +713,11 @@ def cbow_ns(
                 d = d + load(context_rows, a + j)
                 store(context_rows, a + j, d)
                 square = fma(d, d, square)
-            _add_clipped(W_in, row, context_rows, a, width, square, _damping(max_rate_in, word[i], alpha))
+            if not _is_frozen(max_rate_in, word[i], freeze):
+                _add_clipped(W_in, row, context_rows, a, width, square, _damping(max_rate_in, word[i], alpha))
         left = max(left, out)
         t = end
-    _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
+    _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
     return loss, predictions
 
 
@@ -755,7 +761,7 @@ def skipgram_ns(
     reach, slope = sampling.reach, schedule.slope
     negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
-    max_rate_in, max_rate_out = schedule.max_rate_in, schedule.max_rate_out
+    max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
     if n == 0:
@@ -797,7 +803,7 @@ def skipgram_ns(
     while t < n:
         measured = position[t] // pool_tokens != pool_index  # the pool's rows have not been trained on this tile
         if measured:
-            _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
+            _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
             pool_index = position[t] // pool_tokens
             first_drawn = (pool_index - first_pool) * pool_size
             words = negatives[first_drawn : first_drawn + pool_size]
@@ -874,7 +880,8 @@ def skipgram_ns(
             square = zero
             for j in range(k * width, (k + 1) * width, LANES):
                 square = fma(load(dh, j), load(dh, j), square)
-            _add_clipped(W_in, row, dh, k * width, width, square, _damping(max_rate_in, word[t + k], alpha))
+            if not _is_frozen(max_rate_in, word[t + k], freeze):
+                _add_clipped(W_in, row, dh, k * width, width, square, _damping(max_rate_in, word[t + k], alpha))
 
         out = n if end == n else end - reach
         for i in range(left, out):
@@ -884,12 +891,12 @@ def skipgram_ns(
                 square = fma(load(updates, j), load(updates, j), square)
             if pool_slot[i] >= 0:
                 _add_clipped(pool, pool_slot[i] * width, updates, a, width, square, 1.0)
-            else:
+            elif not _is_frozen(max_rate_out, word[i], freeze):
                 factor = _damping(max_rate_out, word[i], alpha)
                 _add_clipped(W_out, np.int64(word[i]) * width, updates, a, width, square, factor)
             for j in range(a, a + width, LANES):
                 store(updates, j, zero)
         left = max(left, out)
         t = end
-    _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, alpha)
+    _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
     return loss, predictions
