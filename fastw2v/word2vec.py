@@ -1634,7 +1634,9 @@ def _frozen_ids(
             )
         frozen = sorted({ids[word] for word in freeze})
     if len(frozen) == len(words):
+        reason = "freeze is 'init', and init" if freeze == FREEZE_INIT else "freeze"
         raise ValueError(
-            f"freeze contains all {len(words):,} words of the vocabulary, so nothing can be trained; freeze fewer words"
+            f"{reason} contains all {len(words):,} words of the vocabulary, so nothing can be trained; freeze fewer "
+            "words"
         )
     return frozen

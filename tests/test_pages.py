@@ -58,7 +58,8 @@ def files(tmp_path_factory) -> Path:
     lines = [" ".join(rng.choices(words, k=12)) for _ in range(2000)]
     text = "\n".join(lines) + "\n"
     for name in ("corpus.txt", "book.txt", "news.txt", "today.txt", "part-1.txt", "part-2.txt", "ptb.train.txt"):
-        (folder / name).write_text(text, encoding="utf-8")
+        new_words = "a comet and a cat\n" * 20 if name in ("news.txt", "today.txt") else ""
+        (folder / name).write_text(text + new_words, encoding="utf-8")
     (folder / "wiki-1.txt.xz").write_bytes(lzma.compress(text.encode()))
     model = Word2Vec(seed=1, epochs=1).fit(lines_of(text))
     names = "vectors.safetensors wikipedia.safetensors cbow_params.safetensors vectors.bin vectors-1990.bin "

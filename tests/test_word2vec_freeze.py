@@ -180,9 +180,9 @@ def test_init_and_all_words_cannot_be_frozen(pretrained):
             fit(themes(), freeze="init")
     with pytest.raises(ValueError, match="freeze is 'init', which only fit supports; pass a list of words"):
         pretrained.train(themes(), freeze="init")
-    everything = "freeze contains all 35 words of the vocabulary, so nothing can be trained; freeze fewer words"
-    with pytest.raises(ValueError, match=everything):
+    everything = "contains all 35 words of the vocabulary, so nothing can be trained; freeze fewer words"
+    with pytest.raises(ValueError, match=f"^freeze {everything}"):
         pretrained.train(themes(), freeze=pretrained.wv.index_to_key)
-    with pytest.raises(ValueError, match=everything):
+    with pytest.raises(ValueError, match=f"^freeze is 'init', and init {everything}"):
         Word2Vec(vector_size=16).fit(themes(), init=pretrained.wv, freeze="init")
     assert pretrained.wv.vectors.tobytes() == before
