@@ -359,6 +359,8 @@ KERNELS = {
     "two warps": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, CBOW_POOL, False, 2),
     "eight warps": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, CBOW_POOL, False, 8),
     "sixteen warps": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, CBOW_POOL, False, 16),
+    "frozen rows": word2vec_cuda.Kernel("cbow", False, 100, 5, TILE, CBOW_POOL, False, freeze=True),
+    "frozen rows, pool held": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, CBOW_POOL, True, freeze=True),
 }
 
 

@@ -303,6 +303,7 @@ KERNELS = {
     "window 10": word2vec_cuda.Kernel("cbow", False, 128, 10, TILE, SKIPGRAM_POOL, False),
     "300 numbers": word2vec_cuda.Kernel("cbow", False, 300, 5, TILE, TrainingConfig(vector_size=300).pool_size, False),
     "few numbers": word2vec_cuda.Kernel("cbow", False, 8, 2, TILE, 8, False),
+    "frozen rows": word2vec_cuda.Kernel("cbow", False, 100, 5, TILE, CBOW_POOL, False, freeze=True),
 }
 
 
