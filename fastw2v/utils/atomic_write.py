@@ -68,11 +68,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
         target = Path(os.path.realpath(path))
         with _temporary_folder(target.parent) as folder:
             temporary = folder / target.name
+            _step("open", path)
             temporary.open("xb").close()
             mode = temporary.stat().st_mode
+            _step("write", path)
             yield temporary
             temporary.chmod(mode)  # a writer that recreates the file can leave it readable by its owner only
+            _step("flush", path)
             _flush(temporary)
+            _step("rename", path)
             temporary.replace(target)
         _flush_folder(target.parent)
 
@@ -115,11 +119,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         target = Path(os.path.realpath(path))
         with _temporary_folder(target.parent) as folder:
             temporary = folder / target.name
+            _step("open", path)
             temporary.mkdir()
+            _step("write", path)
             yield temporary
             for file in temporary.iterdir():
+                _step("flush", path)
                 _flush(file)
             _flush_folder(temporary)
+            _step("rename", path)
             temporary.rename(target)
         _flush_folder(target.parent)
 
@@ -143,6 +151,10 @@ def check_replaceable(path: Path) -> None:
         raise OSError(f"{path} is a pipe or a device; pass the path of a file, because files are written in full first")
 
 
+def _step(name: str, path: Path) -> None:
+    """Do nothing. Tests replace this function, to make a step of writing `path` fail or to kill the process there."""
+
+
 def _flush(path: Path) -> None:
     """Write a file to the disk."""
     descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
@@ -158,6 +170,7 @@ def _flush(path: Path) -> None:
 def _flush_folder(path: Path) -> None:
     """Write the names in a folder to the disk, if the system allows it. The files themselves are already there."""
     with contextlib.suppress(OSError):  # the folder may not be readable, and Windows cannot open folders
+        _step("flush folder", path)
         _flush(path)
 
 
@@ -179,6 +192,7 @@ def _errors_name(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _temporary_folder(parent: Path) -> Iterator[Path]:
     _remove_abandoned(parent)
+    _step("create folder", parent)
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent) as folder:
         yield Path(folder)
 
