@@ -435,28 +435,28 @@ def _last_loss(word2vec: Word2Vec) -> str:
 
 
 def _save_vectors(vectors: WordVectors, path: Path, format: str | None = None) -> None:
-    """Write trained vectors. If `path` cannot be written, write a safetensors file elsewhere, and raise an error.
+    """Write trained vectors. If `path` cannot be written, write a safetensors file elsewhere, and raise the error.
 
     The file is written to the folder of `path`, the current folder or the folder for temporary files, whichever is
-    writable first. The error names it.
+    writable first. Its name is printed on a line of its own, because the message of an error can be shortened.
     """
     from fastw2v.formats import FormatError
 
+    failures = (FormatError, OSError, RuntimeError, MemoryError)
     try:
         vectors.save(path, format)
-    except (FormatError, OSError, RuntimeError) as error:
-        message = one_line(error)
+    except failures:
+        # The name may be as long as the file system allows, 255 bytes, and the suffix is added.
+        name = os.fsencode(path.name.removesuffix(".safetensors"))[:200].decode("utf-8", "ignore")
         for folder in (path.parent, Path(), Path(tempfile.gettempdir())):
-            rescued = _unused(folder / f"{path.name.removesuffix('.safetensors')[:100]}.safetensors")
-            try:
+            rescued = _unused(folder / f"{name}.safetensors")
+            with contextlib.suppress(*failures):
                 vectors.save(rescued)
-            except (OSError, RuntimeError):
-                continue
-            message = f"{message}. The vectors were saved as {rescued}"
-            break
+                note(f"the vectors were saved as {rescued}")
+                break
         else:
-            message = f"{message}. The vectors could not be saved elsewhere either"
-        raise (FormatError if isinstance(error, FormatError) else OSError)(message) from error
+            note("the vectors could not be saved elsewhere either")
+        raise
 
 
 def _unused(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,7 +127,8 @@ def test_the_vectors_of_a_training_are_kept_elsewhere(
     else:
         result = run("word2vec", "-train", text, "-output", output, "-size", "4", "-min-count", "1", "-iter", "1")
     kept = Path("v-1.safetensors" if suffix == ".safetensors" else f"v{suffix}.safetensors")
-    failed(result, f"{output}: ", "(there is no folder ", f"The vectors were saved as {kept}")
+    failed(result, f"{output}: ", "(there is no folder ")
+    assert result.err.splitlines()[-2] == f"the vectors were saved as {kept}"
     assert len(WordVectors.load(current / kept)) == 9
     assert (current / "v.safetensors").read_text() == "mine"
 
@@ -147,11 +149,14 @@ def test_the_vectors_are_kept_in_the_folder_for_temporary_files(
 
     monkeypatch.setattr(WordVectors, "save", full)
     kept = temporary / "v.txt.safetensors"
-    failed(run("train", text, "-o", output, *OPTIONS), f"{output}: No space left on device. The vectors", str(kept))
+    result = run("train", text, "-o", output, *OPTIONS)
+    failed(result, f"{output}: No space left on device")
+    assert result.err.splitlines()[-2] == f"the vectors were saved as {kept}"
     assert "the" in WordVectors.load(kept)
     temporary = tmp_path / "nowhere"
     result = run("train", text, "-o", output, *OPTIONS)
-    failed(result, f"{output}: No space left on device. The vectors could not be saved elsewhere either")
+    failed(result, f"{output}: No space left on device")
+    assert result.err.splitlines()[-2] == "the vectors could not be saved elsewhere either"
 
 
 def test_a_picture_that_cannot_be_written_does_not_hide_the_vectors(
@@ -177,7 +182,56 @@ def test_convert_on_a_full_disk(run: Any, tmp_path: Path, target: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in.safetensors"]
 
 
-def test_a_format_that_cannot_hold_a_word_on_a_full_disk(run: Any, tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"cannot be written.*The vectors were saved as .*v\.bin\.safetensors"):
+@pytest.mark.parametrize("error", [MemoryError("no"), FormatError("no"), RuntimeError("no"), PermissionError(13, "no")])
+def test_the_vectors_are_kept_after_any_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    """Also if the next folder fails in the same way."""
+    current = tmp_path / "current"
+    current.mkdir()
+    monkeypatch.chdir(current)
+    save = WordVectors.save
+
+    def fail(self: WordVectors, path: Path, format: str | None = None) -> None:
+        if path.parent == tmp_path:
+            raise error
+        save(self, path, format)
+
+    monkeypatch.setattr(WordVectors, "save", fail)
+    context = np.full_like(MATRIX, 2)
+    with pytest.raises(type(error)) as raised:
+        cli_train._save_vectors(WordVectors(WORDS, MATRIX, context_vectors=context), tmp_path / "v.txt")
+    assert raised.value is error
+    assert capsys.readouterr().err == "the vectors were saved as v.txt.safetensors\n"
+    np.testing.assert_array_equal(WordVectors.load("v.txt.safetensors").context_vectors, context)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows limits the length of paths")
+def test_long_names_of_kept_vectors_are_printed_in_full(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name may have 255 bytes. Messages of errors shorten long arguments."""
+    output = tmp_path / ("folder" * 40) / f"{'벡' * 83}.bin"
+    output.parent.mkdir()
+    save = WordVectors.save
+
+    def full(self: WordVectors, path: Any, format: str | None = None) -> None:
+        if Path(path) == output:
+            raise OSError(28, "No space left on device", str(path))
+        save(self, path, format)
+
+    monkeypatch.setattr(WordVectors, "save", full)
+    result = run("train", small_text(tmp_path), "-o", output, *OPTIONS)
+    failed(result, "...", "No space left on device")
+    (kept,) = output.parent.iterdir()
+    assert result.err.splitlines()[-2] == f"the vectors were saved as {kept}"
+    assert len(WordVectors.load(kept)) == 9
+
+
+def test_a_format_that_cannot_hold_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(FormatError, match="cannot be written"):
         cli_train._save_vectors(WordVectors(["a\x85b", ""], MATRIX[:2]), tmp_path / "v.bin")
-    assert [path.name for path in tmp_path.iterdir()] == ["v.bin.safetensors"]
+    kept = tmp_path / "v.bin.safetensors"
+    assert capsys.readouterr().err == f"the vectors were saved as {kept}\n"
+    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
+    assert WordVectors.load(kept).index_to_key == ["a\x85b", ""]

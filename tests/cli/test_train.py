@@ -145,7 +145,9 @@ def test_words_that_the_format_cannot_hold_do_not_cost_the_training(run: Any, tm
     corpus.write_text("one two three fo\x7fur \n" * 20)
     output = tmp_path / "vectors.bin"
     options = ["--vector-size", "4", "--negative", "2", "--epochs", "1"]
-    failed(run("train", corpus, "-o", output, *options), "fo\\x7fur", "vectors.bin.safetensors")
+    result = run("train", corpus, "-o", output, *options)
+    failed(result, "fo\\x7fur")
+    assert result.err.splitlines()[-2] == f"the vectors were saved as {output}.safetensors"
     assert not output.exists()
     assert len(WordVectors.load(tmp_path / "vectors.bin.safetensors")) == 4
 
