@@ -31,7 +31,7 @@ def docstrings() -> Iterator[tuple[str, str]]:
 
 def paragraphs() -> Iterator[tuple[str, str]]:
     """Yield the place and the text of every paragraph, list item and table row of the pages, without code."""
-    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
     for page in [*pages, *sorted((ROOT / "docs").rglob("*.md"))]:
         text = re.sub(r"^( *)```.*?^\1```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
         for block in re.split(r"\n\s*\n|\n(?= *(?:[-*|]|\d+\.) ?)", text):
