@@ -130,7 +130,7 @@ def test_vectors_that_cannot_be_kept_give_an_error_and_the_way_to_continue(
     result = run("train", corpus.name, "-o", "v.bin", "--epochs", 50, "--checkpoint", "run", *OPTIONS)
     failed(result)
     assert "v.partial.bin is a folder" in result.err
-    assert "The vectors were saved as v.partial.bin.safetensors" in result.err
+    assert "\nthe vectors were saved as v.partial.bin.safetensors\n" in result.err
     assert "continue with: fastw2v resume run" in result.err
     assert len(WordVectors.load("v.partial.bin.safetensors")) == 8
 
