@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastw2v import Corpus, Vocabulary, WordVectors
+from fastw2v import Corpus, Vocabulary, Word2Vec, WordVectors
 from fastw2v.cli import train as cli_train
 from fastw2v.compat.gensim import KeyedVectors
 from fastw2v.formats import FormatError
@@ -131,6 +131,45 @@ def test_the_vectors_of_a_training_are_kept_elsewhere(
     assert result.err.splitlines()[-2] == f"the vectors were saved as {kept}"
     assert len(WordVectors.load(current / kept)) == 9
     assert (current / "v.safetensors").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("command", "suffix"), [
+    *(("train", suffix) for suffix in (".safetensors", ".npz", ".bin", ".txt", ".glove", ".tsv", ".vec.xz")),
+    *(("word2vec", suffix) for suffix in (".bin", ".txt")),
+])  # fmt: skip
+def test_the_output_becomes_a_folder_during_the_training(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, suffix: str
+) -> None:
+    text, output = small_text(tmp_path), tmp_path / f"v{suffix}"
+    save = cli_train._save_vectors
+
+    def appear(*arguments: Any) -> None:
+        output.mkdir()
+        save(*arguments)
+
+    monkeypatch.setattr(cli_train, "_save_vectors", appear)
+    if command == "train":
+        result = run("train", text, "-o", output, *OPTIONS)
+    else:
+        result = run("word2vec", "-train", text, "-output", output, "-size", "4", "-min-count", "1", "-iter", "1")
+    kept = tmp_path / ("v-1.safetensors" if suffix == ".safetensors" else f"v{suffix}.safetensors")
+    failed(result, f"{output} is a folder; pass the path of a file")
+    assert result.err.splitlines()[-2] == f"the vectors were saved as {kept}"
+    assert WordVectors.load(kept).context_vectors.shape == WordVectors.load(kept).vectors.shape
+    assert not list(output.iterdir())
+
+
+def test_a_model_can_be_saved_again_after_an_error(tmp_path: Path) -> None:
+    model = Word2Vec(vector_size=20, epochs=1, min_count=1, workers=1).fit(TEXT)
+    path = tmp_path / "model.safetensors"
+    with small_files(1000), pytest.raises(OSError, match="File too large") as error:
+        model.save(path)
+    assert error.value.filename == str(path)
+    assert not list(tmp_path.iterdir())
+    model.save(path)
+    again = Word2Vec.load(path)
+    assert again.W_in.tobytes() == model.W_in.tobytes()
+    assert again.W_out.tobytes() == model.W_out.tobytes()
 
 
 def test_the_vectors_are_kept_in_the_folder_for_temporary_files(
