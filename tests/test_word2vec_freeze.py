@@ -12,6 +12,7 @@ import pytest
 from fastw2v import Corpus, Word2Vec, WordVectors
 from fastw2v.compat import gensim
 from fastw2v.engines import cpu
+from fastw2v.word2vec import _Run
 from tests.test_checkpoint import SETTINGS, EachStep, Interrupt, assert_same, text
 from tests.test_word2vec import themes
 
@@ -126,6 +127,20 @@ def test_a_continued_run_of_train_keeps_the_frozen_words(tmp_path: Path) -> None
     with pytest.raises(KeyboardInterrupt):
         models[1].train(sentences, freeze=frozen, checkpoint=EachStep(tmp_path / "run"), progress=Interrupt(20_000))
     assert_same(Word2Vec.resume(tmp_path / "run", sentences), models[0])
+
+
+def test_a_checkpoint_without_a_list_of_frozen_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints of earlier versions have no such list."""
+    sentences, to_json = text(1200), _Run.to_json
+    unbroken = Word2Vec(**SETTINGS).fit(sentences)
+
+    def without_list(self: _Run) -> dict[str, Any]:
+        return {name: value for name, value in to_json(self).items() if name != "frozen"}
+
+    monkeypatch.setattr(_Run, "to_json", without_list)
+    with pytest.raises(KeyboardInterrupt):
+        Word2Vec(**SETTINGS).fit(sentences, checkpoint=EachStep(tmp_path / "run"), progress=Interrupt(20_000))
+    assert_same(Word2Vec.resume(tmp_path / "run", sentences), unbroken)
 
 
 def test_the_gensim_interface_accepts_frozen_words(pretrained):

@@ -38,6 +38,7 @@ ARGUMENTS = {
 WRONG = {
     "--output": ["no-such-folder/new.bin"],
     "--min-count": ["-1", "x"],
+    "--freeze": ["init", "no-such-file", "."],
     "--seed": ["x", "1.5"],
     "--passes": ["0", "x"],
     "--device": ["gpu", "cuda:x", "cuda:99"],
