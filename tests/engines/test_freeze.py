@@ -60,7 +60,7 @@ def check_frozen_rows(tables: Tables, start: Tables, frozen: np.ndarray, occurs:
     ],
 )
 def test_frozen_rows_keep_their_bytes(engine, settings, model, dtype):
-    corpus = zipf_corpus(V, 3000, 30)
+    corpus = zipf_corpus(V, 1500, 30)
     start, frozen = start_tables(V, D, dtype), frozen_words(V)
     tables = copies(start)
     settings = settings | {"model": model, "epochs": 2, "alpha": 0.1, "min_alpha": 0, "sample": 0}
@@ -88,7 +88,7 @@ def test_frozen_rows_keep_their_bytes(engine, settings, model, dtype):
 )
 @pytest.mark.parametrize("which", ["third", "one", "all but one"])
 def test_the_cpu_kernel_equals_the_reference(settings, which, model, dtype):
-    n = 1200
+    n = 800
     corpus, start = zipf_corpus(V, n, 30), start_tables(V, D, dtype)
     frozen = frozen_words(V)
     if which != "third":
