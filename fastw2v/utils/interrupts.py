@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
 __all__ = ["STOP_SIGNALS", "DeferredInterrupts", "call_in_thread", "calls_in_threads"]
 
 R = TypeVar("R")
-_calls: set[Future[Any]] = set()
+_calls: set[object] = set()
 """The calls of `call_in_thread` that are running."""
 
 STOP_SIGNALS = tuple(
@@ -126,11 +126,17 @@ def call_in_thread(function: Callable[..., R], *arguments: Any) -> R:
     >>> call_in_thread(max, 1, 2)
     2
     """
+
+    def call() -> R:
+        _calls.add(call)
+        try:
+            return function(*arguments)
+        finally:
+            _calls.discard(call)
+
     thread = ThreadPoolExecutor(1, "fastw2v-call")
     try:
-        result = thread.submit(function, *arguments)
-        _calls.add(result)
-        result.add_done_callback(_calls.discard)
+        result = thread.submit(call)
         while not wait([result], timeout=0.2).done:  # without a timeout, Windows would not notice Ctrl-C
             pass
         return result.result()
