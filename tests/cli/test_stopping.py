@@ -19,12 +19,21 @@ from tests.cli.helpers import failed
 
 OPTIONS = ["--vector-size", "8", "--negative", "2", "--workers", "1"]
 FOREVER = ["--epochs", "50000"]
+MAIN = """
+import sys
+from fastw2v.cli import main
+from fastw2v.utils.progress import _LogMessages
+_LogMessages.interval = 0.1
+sys.argv = sys.argv[1:]
+main()
+"""
+"""The command line, which reports its progress more often than every ten seconds."""
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for a single process")
 
 
 def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start a command in a folder, with the usual handlers of signals."""
-    command = [sys.executable, "-m", "fastw2v", *arguments]
+    command = [sys.executable, "-c", MAIN, "fastw2v", *arguments]
     package = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
@@ -46,7 +55,7 @@ def stop(process: subprocess.Popen[str], after: str, number: int) -> list[str]:
 def test_a_signal_keeps_the_vectors_under_another_name(corpus: Path, tmp_path: Path) -> None:
     # A time limit is set, too. Its handler must not hide the signal.
     process = start(tmp_path, "train", corpus.name, "-o", "v.txt.gz", "--max-time", "10h", *FOREVER, *OPTIONS)
-    shown = stop(process, "words/s", signal.SIGTERM)  # the first message comes after ten seconds of training
+    shown = stop(process, "words/s", signal.SIGTERM)
     assert process.returncode == 143
     assert shown[-2:] == ["the vectors trained so far were saved as v.partial.txt.gz", "interrupted by SIGTERM"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.txt", "v.partial.txt.gz"]
