@@ -171,8 +171,8 @@ class _Pauses:
                 self._save()
                 self._checkpoints.wait()
             self._interrupts.raise_received()
-        self._interrupts.deferring = False  # a callback can be interrupted at once
         if self._end_epoch is not None and state.words >= self._epoch_end:
+            self._interrupts.deferring = False  # a callback can be interrupted at once
             self._epoch_end = (state.words // self._epoch_words + 1) * self._epoch_words
             self._end_epoch()
         if self._checkpoints is not None and self._checkpoints.due():

@@ -102,5 +102,8 @@ def stop_after(seconds: float | None, limit: str) -> Iterator[None]:
     try:
         yield
     finally:
-        timer.cancel()
-        signal.signal(number, terminate)
+        try:
+            timer.cancel()
+            timer.join()  # it may be sending its signal, which the previous handler must not receive
+        finally:
+            signal.signal(number, terminate)
