@@ -1595,7 +1595,7 @@ def check_freeze(freeze: Any, init: WordVectors | None = None) -> list[Any] | Li
     >>> check_freeze("init")
     Traceback (most recent call last):
         ...
-    ValueError: freeze is 'init', but there is no init; pass vectors as init as well, or freeze a list of words
+    ValueError: freeze is 'init', but there are no initial vectors; set init, or freeze a list of words
     """
     if freeze is None:
         return None
@@ -1604,7 +1604,7 @@ def check_freeze(freeze: Any, init: WordVectors | None = None) -> list[Any] | Li
             raise ValueError(f"freeze is {quote(freeze)}; it must be a list of words, or {FREEZE_INIT!r}")
         if init is None:
             raise ValueError(
-                f"freeze is {freeze!r}, but there is no init; pass vectors as init as well, or freeze a list of words"
+                f"freeze is {freeze!r}, but there are no initial vectors; set init, or freeze a list of words"
             )
         return FREEZE_INIT
     check_items("freeze", freeze, f"a list of words, or {FREEZE_INIT!r}")

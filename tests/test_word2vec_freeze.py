@@ -191,7 +191,7 @@ def test_words_that_cannot_be_frozen(case, pretrained):
 def test_init_and_all_words_cannot_be_frozen(pretrained):
     before = pretrained.wv.vectors.tobytes()
     for fit in (Word2Vec(vector_size=16).fit, pretrained.fit):
-        with pytest.raises(ValueError, match="freeze is 'init', but there is no init; pass vectors as init as well"):
+        with pytest.raises(ValueError, match="freeze is 'init', but there are no initial vectors; set init"):
             fit(themes(), freeze="init")
     with pytest.raises(ValueError, match="freeze is 'init', which only fit supports; pass a list of words"):
         pretrained.train(themes(), freeze="init")

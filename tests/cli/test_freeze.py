@@ -61,7 +61,7 @@ def test_words_that_cannot_be_frozen(run: Any, corpus: Path, tmp_path: Path) -> 
     def train(*options: object) -> Any:
         return run("train", corpus, "-o", output, *OPTIONS, *options)
 
-    failed(train("--freeze", "init"), "--freeze is 'init', but there is no init; pass vectors as init as well")
+    failed(train("--freeze", "init"), "--freeze is 'init', but there are no initial vectors; set --init")
     failed(train("--freeze", tmp_path / "none.txt"), f"--freeze {tmp_path / 'none.txt'}: No such file or directory")
     words.write_text(" \n")
     failed(train("--freeze", words), "--freeze contains no word; omit it to train all words")
