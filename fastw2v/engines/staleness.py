@@ -78,44 +78,31 @@ def max_rates(
     >>> (W_in[:2] < 0.2).tolist()
     [True, False]
     """
-    W_in, W_out = _max_rates_of_stale_rows(counts, keep, noise, config, reach, concurrency, pool_sync_interval)
+    W_in, W_out = np.full(len(counts), np.inf), np.full(len(counts), np.inf)
+    if concurrency > 1:
+        negative, tile = config.negative, config.tile
+        kept = counts * (keep / 2.0**32)
+        share = kept / max(kept.sum(), 1)
+        drawn = noise / noise.sum()
+        # The possible numbers of contexts and their probabilities. Wider windows have as many contexts as the reach.
+        contexts = 2.0 * np.arange(1, reach + 1)
+        probability = np.full(reach, 1 / config.window if config.shrink_windows else 0.0)
+        probability[-1] = 1 - probability[:-1].sum()
+        delay = 2 * reach + tile
+        held = config.pool_tokens * float(kept.sum() / max(counts.sum(), 1))  # targets between two writes of a pool
+        held = held if pool_sync_interval is None else min(pool_sync_interval * tile, held)
+        if config.model == "cbow":
+            W_in = delay * float(probability @ contexts ** (1 - cbow_grad_exponent(config.cbow_grad))) * share
+            W_out = tile * share
+            pooled = held * negative * drawn
+        else:
+            positives = float(probability @ contexts)
+            W_in, W_out = tile * positives * share, delay * positives * share
+            pooled = held * negative * positives * drawn
+        holding = 1 - (1 - drawn) ** config.pool_size
+        W_out = W_out + np.minimum(pooled, MAX_STALENESS * holding / max(config.alpha, 1e-30))
+        with np.errstate(divide="ignore"):
+            W_in, W_out = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_out)
     if frozen is not None:
         W_in[frozen] = W_out[frozen] = 0
     return W_in, W_out
-
-
-def _max_rates_of_stale_rows(
-    counts: np.ndarray,
-    keep: np.ndarray,
-    noise: np.ndarray,
-    config: TrainingConfig,
-    reach: int,
-    concurrency: int,
-    pool_sync_interval: int | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the result of `max_rates` if no row is frozen."""
-    if concurrency <= 1:
-        return np.full(len(counts), np.inf), np.full(len(counts), np.inf)
-    negative, tile = config.negative, config.tile
-    kept = counts * (keep / 2.0**32)
-    share = kept / max(kept.sum(), 1)
-    drawn = noise / noise.sum()
-    # The possible numbers of contexts and their probabilities. Wider windows have as many contexts as the reach.
-    contexts = 2.0 * np.arange(1, reach + 1)
-    probability = np.full(reach, 1 / config.window if config.shrink_windows else 0.0)
-    probability[-1] = 1 - probability[:-1].sum()
-    delay = 2 * reach + tile
-    held = config.pool_tokens * float(kept.sum() / max(counts.sum(), 1))  # targets between two writes of a pool
-    held = held if pool_sync_interval is None else min(pool_sync_interval * tile, held)
-    if config.model == "cbow":
-        W_in = delay * float(probability @ contexts ** (1 - cbow_grad_exponent(config.cbow_grad))) * share
-        W_out = tile * share
-        pooled = held * negative * drawn
-    else:
-        positives = float(probability @ contexts)
-        W_in, W_out = tile * positives * share, delay * positives * share
-        pooled = held * negative * positives * drawn
-    holding = 1 - (1 - drawn) ** config.pool_size
-    W_out = W_out + np.minimum(pooled, MAX_STALENESS * holding / max(config.alpha, 1e-30))
-    with np.errstate(divide="ignore"):
-        return MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_out)

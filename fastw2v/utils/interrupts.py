@@ -76,7 +76,7 @@ class DeferredInterrupts:
         if threading.current_thread() is threading.main_thread():
             for number in STOP_SIGNALS:
                 handler = signal.getsignal(number)
-                if callable(handler) and not isinstance(handler, signal.Handlers):
+                if callable(handler):
                     self._handlers[number] = handler
                     signal.signal(number, self._receive)
         return self
