@@ -11,7 +11,7 @@ from fastw2v.utils.quote import quote
 
 __all__ = ["parse_duration"]
 
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def parse_duration(name: str, value: Any) -> float:
@@ -22,7 +22,7 @@ def parse_duration(name: str, value: Any) -> float:
     name : str
         Name of the parameter, for error messages.
     value : str, int or float
-        A number of seconds, or a number followed by "s", "m" or "h". A string is what a command line passes.
+        A number of seconds, or a number followed by "s", "m" or "h".
 
     Raises
     ------
@@ -34,14 +34,14 @@ def parse_duration(name: str, value: Any) -> float:
     Examples
     --------
     >>> from fastw2v.utils.duration import parse_duration
-    >>> [parse_duration("every", value) for value in ("30s", "10m", "1.5h", 5, "5")]
-    [30.0, 600.0, 5400.0, 5.0, 5.0]
+    >>> [parse_duration("every", value) for value in ("30s", "10m", "1.5h", 5)]
+    [30.0, 600.0, 5400.0, 5.0]
     """
     supported = "it must be a number of seconds, or a duration such as '30s', '10m' or '2h'"
     if isinstance(value, bool) or not isinstance(value, (str, numbers.Real)):
         raise TypeError(f"{name} is {quote(value)}; {supported}")
     if isinstance(value, str):
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", value, re.ASCII)
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", value, re.ASCII)
         seconds = float(found[1]) * _SECONDS[found[2]] if found else math.nan
     else:
         seconds = float(value)
