@@ -139,9 +139,11 @@ def call_in_thread(function: Callable[..., R], *arguments: Any) -> R:
         result = thread.submit(call)
         while not wait([result], timeout=0.2).done:  # without a timeout, Windows would not notice Ctrl-C
             pass
-        return result.result()
-    finally:
+    except BaseException:
         thread.shutdown(wait=False)
+        raise
+    thread.shutdown()
+    return result.result()
 
 
 def calls_in_threads() -> bool:
