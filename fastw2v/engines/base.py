@@ -197,7 +197,8 @@ class Engine(Protocol):
         pauses : Pauses, optional
             What to do between the steps. With one worker, pausing or continuing a run does not change its result.
         frozen : bool array, shape (V,), optional
-            Words whose rows of both tables keep their bytes. The other words are trained as usual.
+            Words whose rows of both tables keep their bytes. The other words are trained as usual. If all words are
+            frozen, training only measures the loss.
 
         Returns
         -------
@@ -207,7 +208,7 @@ class Engine(Protocol):
         Raises
         ------
         ValueError
-            If the tables and the corpus do not match, the engine does not support them, or all words are frozen.
+            If the tables and the corpus do not match, or the engine does not support them.
         FloatingPointError
             If the loss or a trained weight becomes infinite or NaN.
         """

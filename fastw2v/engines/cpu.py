@@ -23,8 +23,8 @@ from fastw2v.engines.base import (
     TrainingState,
     run_pause,
 )
+from fastw2v.engines.checks import check_arrays, check_frozen
 from fastw2v.engines.staleness import max_rates
-from fastw2v.engines.validation import check_arrays, check_frozen
 from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import alias_table, noise_weights

@@ -17,7 +17,7 @@ from fastw2v.backend import (
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
-from fastw2v.engines.validation import check_frozen
+from fastw2v.engines.checks import check_frozen
 from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import RowSparseGradient, coalesce_in_order
@@ -117,7 +117,7 @@ def train(
     Raises
     ------
     ValueError
-        If `frozen` has the wrong dtype or shape, or all words are frozen.
+        If `frozen` has the wrong dtype or shape.
     FloatingPointError
         If the loss or a trained weight becomes infinite or NaN.
 

@@ -19,8 +19,8 @@ from fastw2v.backend import free_device_memory, is_cupy
 from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, cbow_grad_scale
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState, run_pause
+from fastw2v.engines.checks import check_arrays, check_frozen
 from fastw2v.engines.staleness import max_rates
-from fastw2v.engines.validation import check_arrays, check_frozen
 from fastw2v.kernels import word2vec_cuda
 from fastw2v.kernels.word2vec_cuda import Arguments, Kernel
 from fastw2v.sampling.alias import alias_table, noise_weights

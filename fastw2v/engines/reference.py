@@ -34,8 +34,8 @@ from fastw2v.backend import scatter_add
 from fastw2v.config import CHUNK_TOKENS, MAX_STEP_NORM, SHUFFLE_BLOCK_TOKENS, CbowGrad, TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport
+from fastw2v.engines.checks import check_frozen
 from fastw2v.engines.staleness import max_rates
-from fastw2v.engines.validation import check_frozen
 from fastw2v.nn.layers import (
     ContextMean,
     Embedding,

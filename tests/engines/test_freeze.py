@@ -191,7 +191,6 @@ def test_a_run_with_frozen_rows_continues_from_a_pause(engine, model):
 @pytest.mark.parametrize(
     ("frozen", "message"),
     [
-        (np.ones(V, bool), "all 120 words are frozen, so nothing can be trained"),
         (np.zeros(V - 1, bool), r"frozen is bool of shape \(119,\); it must be bool of shape \(120,\)"),
         (np.array([3]), r"frozen is int64 of shape \(1,\)"),
     ],
@@ -199,3 +198,26 @@ def test_a_run_with_frozen_rows_continues_from_a_pause(engine, model):
 def test_masks_that_cannot_be_used(engine, frozen, message):
     with pytest.raises(ValueError, match=message):
         train(engine, random_tables(V, D, np.float32), zipf_corpus(V, 200, 10), frozen=frozen)
+
+
+@needs_numba
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_all_frozen_words_measure_the_loss(model):
+    """All engines measure the loss of the given tables, whatever the learning rate, and write nothing.
+
+    With a pool for each tile, the fused engine measures every target. The layers engine draws other negatives, so its
+    loss differs by the error of a sample.
+    """
+    corpus, start, frozen = zipf_corpus(V, 4000, 12), random_tables(V, D, np.float64), np.ones(V, bool)
+    settings = {"model": model, "sample": 0, "epochs": 1, "pool_tokens": 4}
+    losses = []
+    for engine in (reference, cpu, eager):
+        for alpha in (1e-9, 1.0):
+            tables = copies(start)
+            losses.append(train(engine, tables, corpus, alpha=alpha, min_alpha=0, frozen=frozen, **settings)[0])
+            for W, E in zip(tables, start, strict=True):
+                assert W.tobytes() == E.tobytes()
+    exact, fast, layers = losses[::2]
+    assert losses[1::2] == [exact, fast, layers]
+    assert fast == pytest.approx(exact, rel=1e-10)
+    assert layers == pytest.approx(exact, rel=0.01)

@@ -39,7 +39,7 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
     >>> from fastw2v import Corpus
     >>> from fastw2v.config import TrainingConfig
     >>> from fastw2v.engines.base import Tables
-    >>> from fastw2v.engines.validation import check_arrays
+    >>> from fastw2v.engines.checks import check_arrays
     >>> tables = Tables(np.zeros((3, 8)), np.zeros((3, 8)))
     >>> corpus = Corpus.from_sentences([["the", "cat", "sat"]], min_count=1)
     >>> check_arrays(tables, corpus, TrainingConfig(vector_size=100), share_memory=False)
@@ -75,7 +75,7 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
 
 
 def check_frozen(frozen: np.ndarray | None, V: int) -> None:
-    """Raise an error unless `frozen` is None, or selects some of V words but not all.
+    """Raise an error unless `frozen` is None, or selects some of V words.
 
     Parameters
     ----------
@@ -86,24 +86,22 @@ def check_frozen(frozen: np.ndarray | None, V: int) -> None:
     Raises
     ------
     ValueError
-        If `frozen` has another dtype or shape, or all words are frozen.
+        If `frozen` has another dtype or shape.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from fastw2v.engines.validation import check_frozen
+    >>> from fastw2v.engines.checks import check_frozen
     >>> check_frozen(np.array([True, False]), 2)
-    >>> check_frozen(np.array([True, True]), 2)
+    >>> check_frozen(np.array([0, 1]), 2)
     Traceback (most recent call last):
         ...
-    ValueError: all 2 words are frozen, so nothing can be trained; freeze fewer words
+    ValueError: frozen is int64 of shape (2,); it must be bool of shape (2,)
     """
     if frozen is None:
         return
     if frozen.dtype != np.bool_ or frozen.shape != (V,):
         raise ValueError(f"frozen is {frozen.dtype} of shape {frozen.shape}; it must be bool of shape ({V},)")
-    if frozen.all():
-        raise ValueError(f"all {V} words are frozen, so nothing can be trained; freeze fewer words")
 
 
 def _id_range(ids: np.ndarray) -> tuple[int, int]:
