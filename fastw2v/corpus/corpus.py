@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import to_host
-from fastw2v.config import MIN_COUNT, check_flags, check_integer
+from fastw2v.config import MIN_COUNT, check_flags, check_integer, check_range
 from fastw2v.corpus import w2v_file
 from fastw2v.corpus.columns import column_values, is_column, is_missing, is_table, only_column
 from fastw2v.corpus.indexer import IndexedText, TextIndexer, index_text
@@ -38,6 +38,7 @@ from fastw2v.corpus.sources import (
     read_blocks,
     text_size,
 )
+from fastw2v.corpus.split import split_sentences
 from fastw2v.corpus.vocabulary import Counts, Vocabulary, WordSelection, kind_of_words
 from fastw2v.utils.checks import check_path, check_type
 from fastw2v.utils.encodings import check_encoding
@@ -531,6 +532,49 @@ class Corpus:
                 for end in self.offsets[first:last].tolist():
                     block[end - start - 1] += "\n"
                 file.write(" ".join(block).replace("\n ", "\n") + " " * (not block[-1].endswith("\n")))
+
+    def split(self, held_out: float, seed: int = 1) -> tuple[Corpus, Corpus]:
+        """Hold out a random share of the sentences, for example to measure the loss on them.
+
+        Parameters
+        ----------
+        held_out : float
+            Probability that a sentence is held out, between 0 and 1. A sentence of more than 8,192 tokens is divided
+            into pieces of this length first.
+        seed : int
+            Seed of the random numbers. The same seed holds out the same sentences.
+
+        Returns
+        -------
+        training, held_out : Corpus
+            Both have the vocabulary of this corpus, with the counts of all sentences. Long corpora are stored in
+            temporary files.
+
+        Raises
+        ------
+        OSError
+            If a temporary file cannot be written.
+        TypeError, ValueError
+            If `held_out` is not a number between 0 and 1, or one of the parts would be empty.
+
+        Examples
+        --------
+        >>> from fastw2v import Corpus
+        >>> corpus = Corpus.from_sentences([["the", "cat", "sat"]] * 1000, min_count=1)
+        >>> training, held_out = corpus.split(0.1)
+        >>> training.n_sentences, held_out.n_sentences
+        (895, 105)
+        """
+        check_range("held_out", held_out, 0.0, 1.0)
+        check_integer("seed", seed)
+        parts = [Corpus(*part, self.vocabulary) for part in split_sentences(self.ids, self.offsets, held_out, seed)]
+        for part, other in zip(parts, ("held out", "left for training"), strict=True):
+            if not len(part):
+                raise ValueError(
+                    f"held_out is {held_out}, so all {self.n_sentences} sentences of the corpus are {other}; choose "
+                    "another share, or pass held-out sentences of your own"
+                )
+        return parts[0], parts[1]
 
     @property
     def n_sentences(self) -> int:

@@ -23,10 +23,12 @@ from fastw2v.backend import get_namespace
 
 __all__ = [
     "CONTINUED",
+    "HELD_OUT",
     "KEEP",
     "NEGATIVES",
     "ORDER",
     "SHUFFLE",
+    "VALIDATION",
     "WEIGHTS",
     "WINDOW",
     "bernoulli",
@@ -51,6 +53,10 @@ CONTINUED = 5
 """Seed for continued training. The epoch is the number of epochs that have already been trained."""
 ORDER = 6
 """Order of the chunks in an epoch. The position is the index of the chunk's first token."""
+HELD_OUT = 7
+"""Sentences that are held out. The position is the index of the sentence's first token."""
+VALIDATION = 8
+"""Seed for the measurements of the loss on held-out text."""
 
 # The constants of SplitMix64.
 GOLDEN = 0x9E3779B97F4A7C15
@@ -67,7 +73,7 @@ def stream_key(seed: int, stream: int, epoch: int) -> int:
     seed : int
         Any integer. Only its lower 64 bits are used.
     stream : int
-        One of the constants of this module, from `WEIGHTS` to `ORDER`.
+        One of the constants of this module, from `WEIGHTS` to `VALIDATION`.
     epoch : int
         Number of the epoch, starting at 0.
 
