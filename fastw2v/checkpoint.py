@@ -41,8 +41,11 @@ log = logging.getLogger("fastw2v")
 RUN = "run.json"
 """Name of the file that says how a run was started."""
 VERSION = 1
-_FILE_NAME = re.compile(r"checkpoint-[0-9]{15,}\.safetensors", re.ASCII)
-"""Names of checkpoints, with the number of words trained. Other files in the folder are never removed."""
+_FILE_NAME = re.compile(r"(checkpoint|best)-[0-9]{15,}\.safetensors", re.ASCII)
+"""Names of checkpoints, and of the weights with the lowest held-out loss, with the number of words trained.
+
+Other files in the folder are never removed.
+"""
 HASH_BLOCK = 1 << 22
 """Number of elements of an array that are hashed at a time."""
 
@@ -60,8 +63,8 @@ class Checkpoints:
         Folder to create. It must not exist yet.
     every : str or float
         Time between two checkpoints: a number of seconds, or a duration such as "30s", "10m" or "2h".
-    corpus : list of str, optional
-        The result of `corpus_paths`, from which `Word2Vec.resume` reads the corpus.
+    corpus, validation : list of str, optional
+        The results of `corpus_paths`, from which `Word2Vec.resume` reads the corpus and the held-out corpus.
     task : dict, optional
         What the program that starts the run needs to continue it. Any data that JSON can represent is allowed.
 
@@ -76,6 +79,9 @@ class Checkpoints:
     contains a checksum. The last two checkpoints are kept, so that there is another one if the last is damaged.
 
     Training stops only until the tables are copied. A thread writes the copies.
+
+    The weights with the lowest held-out loss are in a file of their own, which is written before the checkpoint that
+    needs it. A checkpoint whose file is missing or damaged is not used.
 
     Examples
     --------
@@ -100,15 +106,19 @@ class Checkpoints:
         every: str | float = CHECKPOINT_EVERY,
         corpus: list[str] | None = None,
         task: Any = None,
+        validation: list[str] | None = None,
     ) -> None:
         self.folder = check_path("checkpoint", folder)
         self._place = self.folder.absolute()  # the program may change the current folder during a run
         self.every = parse_duration("checkpoint_every", every)
         self.corpus = corpus
+        self.validation = validation
         self.task = task
         self._saved = time.monotonic()
         self._writer: threading.Thread | None = None
-        self._last: Path | None = None  # the checkpoint that was written last, or from which the run continues
+        # The checkpoint that was written last, or from which the run continues, and the best weights that it needs.
+        self._last: Path | None = None
+        self._last_best: Path | None = None
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Self:
@@ -136,7 +146,8 @@ class Checkpoints:
             run = json.loads(path.read_bytes())
             if (version := run["version"]) == VERSION:
                 every, corpus, task = run["every"], run["corpus"], run["task"]
-                _check_run(every, corpus, task)
+                validation = run["validation"]
+                _check_run(every, corpus, task, validation)
         except (FileNotFoundError, NotADirectoryError):
             raise CheckpointError(
                 f"{folder} is not the folder of a run with checkpoints, because it contains no {RUN}"
@@ -148,7 +159,7 @@ class Checkpoints:
                 f"{path} has version {quote(version)}, but the installed fastw2v reads version {VERSION}; upgrade "
                 "fastw2v"
             )
-        return cls(folder, every, corpus, task)
+        return cls(folder, every, corpus, task, validation)
 
     def check_new(self) -> None:
         """Raise an error if the folder exists, or cannot be created because its parent does not exist.
@@ -197,7 +208,7 @@ class Checkpoints:
         self.check_new()
         with atomic_folder(self._place) as folder:
             run = {"format": "fastw2v run", "version": VERSION, "every": self.every, "corpus": self.corpus}
-            run["task"] = self.task
+            run |= {"validation": self.validation, "task": self.task}
             (folder / RUN).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
             self._last = self._place / _write(record, folder).name
         self._saved = time.monotonic()
@@ -213,13 +224,16 @@ class Checkpoints:
         """
         return time.monotonic() - self._saved >= self.every and not self._writing()
 
-    def save(self, make_record: Callable[[], VectorRecord]) -> None:
+    def save(self, make_record: Callable[[], VectorRecord], best: VectorRecord | None = None) -> None:
         """Write a checkpoint in a thread. If this fails, a warning is logged, and the last checkpoint is kept.
 
         Parameters
         ----------
         make_record : callable
             Returns the model, with the state of the run in ``settings["checkpoint"]``. It is called in the thread.
+        best : VectorRecord, optional
+            The weights with the lowest held-out loss, with their number of words in ``settings["checkpoint"]``. They
+            are not needed if `has_best` returns True for this number of words.
 
         Examples
         --------
@@ -234,7 +248,7 @@ class Checkpoints:
         """
         self.wait()
         self._saved = time.monotonic()
-        self._writer = threading.Thread(target=self._save, args=(make_record,), name="fastw2v-checkpoint")
+        self._writer = threading.Thread(target=self._save, args=(make_record, best), name="fastw2v-checkpoint")
         try:
             self._writer.start()
         except RuntimeError as error:  # the system has no more threads
@@ -284,37 +298,72 @@ class Checkpoints:
         'checkpoint-000000000000000.safetensors'
         """
         problems = []
-        for path in self._files():
+        for path in self._files("checkpoint"):
             try:
-                _verify(formats.read(path, "safetensors"), path)
+                words = _verify(formats.read(path, "safetensors"), path).get("best")
+                best = None if words is None else self._best_file(words)
+                if best is not None:
+                    _verify(formats.read(best, "safetensors"), best)
             except (formats.FormatError, OSError) as error:
                 log.warning("%s. This checkpoint is not used", error)
                 problems.append(str(error))
                 continue
-            self._last = path
+            self._last, self._last_best = path, best
             return path
         reason = f": {problems[0]}" if problems else ""
         raise CheckpointError(f"{self.folder} contains no usable checkpoint{reason}")
 
+    def best(self) -> Path | None:
+        """Return the file with the best weights that belongs to the checkpoint of `latest`, or None.
+
+        Examples
+        --------
+        >>> from fastw2v.checkpoint import Checkpoints
+        >>> print(Checkpoints("run").best())
+        None
+        """
+        return self._last_best
+
+    def has_best(self, words: int) -> bool:
+        """Return whether the weights after `words` words, with the lowest held-out loss, have been written.
+
+        Examples
+        --------
+        >>> from fastw2v.checkpoint import Checkpoints
+        >>> Checkpoints("run").has_best(500)
+        False
+        """
+        return self._last_best == self._best_file(words)
+
+    def _best_file(self, words: int) -> Path:
+        return self._place / _name("best", words)
+
     def _writing(self) -> bool:
         return self._writer is not None and self._writer.is_alive()
 
-    def _save(self, make_record: Callable[[], VectorRecord]) -> None:
+    def _save(self, make_record: Callable[[], VectorRecord], best: VectorRecord | None) -> None:
         try:
-            written = _write(make_record(), self._place)
+            if best is not None:
+                _write(best, self._place, "best")
+            record = make_record()
+            written = _write(record, self._place)
         except (OSError, ValueError, MemoryError) as error:
             self.warn(error)
             return
-        kept = {written, self._last}
-        self._last = written
-        for path in self._files():
+        words = record.settings["checkpoint"].get("best")
+        needed = None if words is None else self._best_file(words)
+        kept = {written, self._last, needed, self._last_best}
+        self._last, self._last_best = written, needed
+        for path in self._files("checkpoint", "best"):
             if path not in kept:
                 with contextlib.suppress(OSError):  # another program may have opened or removed it
                     path.unlink()
 
-    def _files(self) -> list[Path]:
-        """Return the checkpoints, from the last to the first."""
-        found = [path for path in self._place.iterdir() if _FILE_NAME.fullmatch(path.name)]
+    def _files(self, *kinds: str) -> list[Path]:
+        """Return the files of some kinds, from the last to the first."""
+        found = [
+            path for path in self._place.iterdir() if (match := _FILE_NAME.fullmatch(path.name)) and match[1] in kinds
+        ]
         return sorted(found, key=lambda path: int(path.stem.rpartition("-")[2]), reverse=True)
 
 
@@ -363,7 +412,7 @@ def fingerprint(corpus: Corpus) -> dict[str, Any]:
     return {**sizes, "hash": digest.hexdigest(), "counts": counts.hexdigest()}
 
 
-def check_fingerprint(corpus: Corpus, expected: Mapping[str, Any]) -> None:
+def check_fingerprint(corpus: Corpus, expected: Mapping[str, Any], name: str = "the corpus") -> None:
     """Raise an error unless a corpus is the one that a run was started with.
 
     Parameters
@@ -372,6 +421,8 @@ def check_fingerprint(corpus: Corpus, expected: Mapping[str, Any]) -> None:
         A corpus with the vocabulary of the run.
     expected : dict
         The result of `fingerprint` for the corpus of the run.
+    name : str
+        Name of the corpus in messages.
 
     Raises
     ------
@@ -393,33 +444,39 @@ def check_fingerprint(corpus: Corpus, expected: Mapping[str, Any]) -> None:
     if found == expected:
         return
     sizes = [f"{one['words']:,} words in {one['sentences']:,} sentences" for one in (found, expected)]
-    difference = f"the corpus has {sizes[0]}, but the run was started with {sizes[1]}"
+    difference = f"{name} has {sizes[0]}, but the run was started with {sizes[1]}"
     if sizes[0] == sizes[1] and found["hash"] == expected["hash"]:
-        difference = "the corpus has the text of the run, but its vocabulary has other counts"
+        difference = f"{name} has the text of the run, but its vocabulary has other counts"
     elif sizes[0] == sizes[1]:
-        difference = f"the corpus has {sizes[0]}, like that of the run, but not the same words in the same order"
-    raise CheckpointError(f"{difference}. Pass the corpus of the run, or start a new run")
+        difference = f"{name} has {sizes[0]}, like that of the run, but not the same words in the same order"
+    raise CheckpointError(f"{difference}. Pass {name} of the run, or start a new run")
 
 
-def _check_run(every: Any, corpus: Any, task: Any) -> None:
+def _check_run(every: Any, corpus: Any, task: Any, validation: Any) -> None:
     """Raise TypeError or ValueError unless the values have the types that `Checkpoints` writes."""
     parse_duration("every", every)
-    paths = corpus is None or (isinstance(corpus, list) and corpus and all(isinstance(one, str) for one in corpus))
-    if not paths or not (task is None or isinstance(task, dict)):
-        raise TypeError("corpus must be a list of paths, and task a dictionary")
+    for paths in (corpus, validation):
+        if paths is not None and not (isinstance(paths, list) and paths and all(isinstance(one, str) for one in paths)):
+            raise TypeError("corpus and validation must be lists of paths")
+    if not (task is None or isinstance(task, dict)):
+        raise TypeError("task must be a dictionary")
 
 
-def _write(record: VectorRecord, folder: Path) -> Path:
+def _name(kind: str, words: int) -> str:
+    return f"{kind}-{words:015d}.safetensors"
+
+
+def _write(record: VectorRecord, folder: Path, kind: str = "checkpoint") -> Path:
     """Write a checkpoint, and return its path."""
     state = record.settings["checkpoint"]
     state = state | {"checksum": _checksum(record)}
-    path = folder / f"checkpoint-{state['words']:015d}.safetensors"
+    path = folder / _name(kind, state["words"])
     formats.write(replace(record, settings=record.settings | {"checkpoint": state}), path, "safetensors")
     return path
 
 
-def _verify(record: VectorRecord, path: Path) -> None:
-    """Raise `FormatError` unless a record is a checkpoint whose checksum is right."""
+def _verify(record: VectorRecord, path: Path) -> dict[str, Any]:
+    """Return the state of a checkpoint; raise `FormatError` unless the record is one whose checksum is right."""
     try:
         state = dict(record.settings["checkpoint"])
         checksum = state.pop("checksum")
@@ -427,6 +484,7 @@ def _verify(record: VectorRecord, path: Path) -> None:
         raise formats.FormatError(f"{path} is not a checkpoint") from None
     if checksum != _checksum(replace(record, settings=record.settings | {"checkpoint": state})):
         raise formats.FormatError(f"{path} is damaged: its checksum is wrong")
+    return state
 
 
 def _checksum(record: VectorRecord) -> str:

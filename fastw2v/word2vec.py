@@ -5,6 +5,7 @@ To follow the main path through the code, read `Word2Vec.fit`, `Corpus`, an engi
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import math
@@ -21,6 +22,7 @@ from fastw2v.backend import check_device, on_device_of, to_device, to_host
 from fastw2v.config import (
     AUTO,
     CHECKPOINT_EVERY,
+    CHUNK_TOKENS,
     MIN_COUNT,
     CbowGrad,
     Model,
@@ -42,6 +44,7 @@ from fastw2v.nn.initializers import copy_known_rows, uniform_weights
 from fastw2v.sampling import rng
 from fastw2v.sampling.chunks import mean_contexts
 from fastw2v.sampling.subsampling import kept_share
+from fastw2v.training_log import TrainingLog
 from fastw2v.utils.checks import (
     check_callable,
     check_items,
@@ -55,6 +58,7 @@ from fastw2v.utils.interrupts import DeferredInterrupts
 from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import counted, quote
 from fastw2v.utils.system import available_processors
+from fastw2v.validation import Validation, ValidationRecord, check_validation, held_out_loss
 from fastw2v.vectors.word_vectors import WordVectors
 
 if TYPE_CHECKING:
@@ -63,7 +67,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Callback", "NotFittedError", "Word2Vec", "check_freeze", "check_init"]
 
-log = logging.getLogger("fastw2v")
+logger = logging.getLogger("fastw2v")
 
 INSTEAD = {
     **dict.fromkeys(
@@ -74,6 +78,10 @@ INSTEAD = {
     **dict.fromkeys(("lr", "learning_rate", "start_alpha"), "use alpha"),
     **dict.fromkeys(("max_final_vocab", "max_vocab_size"), "use max_vocab"),
     **dict.fromkeys(("threads", "n_jobs", "num_workers"), "use workers"),
+    **dict.fromkeys(
+        ("validation", "validation_fraction", "validation_split", "early_stopping", "n_iter_no_change", "patience"),
+        "pass validation and patience to fit: Word2Vec(...).fit(corpus, validation=0.01, patience=3)",
+    ),
     "end_alpha": "use min_alpha",
     "random_state": "use seed",
     "sg": "use model='skipgram' for sg=1, or model='cbow' for sg=0",
@@ -93,8 +101,11 @@ FREEZE_INIT: Literal["init"] = "init"
 SMALL_SHARE = 0.2
 """If subsampling keeps a smaller share of the words, a warning is logged."""
 Callback = Callable[[str, Any], None]
-"""Function called as ``callback(event, model)``; event is "train_begin", "epoch_begin", "epoch_end" or "train_end"."""
-
+"""Function called as ``callback(event, model)``, where event is one of `EVENTS`."""
+EVENTS = ("train_begin", "epoch_begin", "step", "report", "validation", "epoch_end", "train_end")
+"""Events of which a callback can be notified."""
+DEFAULT_EVENTS = ("train_begin", "epoch_begin", "epoch_end", "train_end")
+"""Events of which a callback without an attribute `events` is notified."""
 
 _FITTED = ("wv", "corpus_count", "corpus_total_words", "known_words_", "device_", "engine_", "report_", "seed_")
 """Attributes that `Word2Vec` does not have before `Word2Vec.fit` or `Word2Vec.build_vocab`."""
@@ -120,12 +131,24 @@ class _Run(NamedTuple):
     """The parameters of the estimator at the start of the run, in the form that a file stores."""
     frozen: Sequence[int] = ()
     """Ids of the words that are not trained."""
+    validation: ValidationRecord | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the weights are the result of the run. The number of words is known if there are checkpoints."""
+        if self.validation is not None:
+            return self.validation.finished
+        return self.state.words == self.config.epochs * self.corpus["words"]
 
     def to_json(self) -> dict[str, Any]:
         """Return the run in the form that a checkpoint stores."""
         state = {"losses": self.state.losses.tolist(), "predictions": self.state.predictions.tolist()}
         config = {name: _plain(value) for name, value in asdict(self.config).items()}
-        return {**self._asdict(), "config": config, "state": state, "words": self.state.words}
+        saved = {**self._asdict(), "config": config, "state": state, "words": self.state.words}
+        if self.validation is not None:
+            saved["validation"] = asdict(self.validation)
+            saved["best"] = self.validation.best_words  # the weights are in a file of their own
+        return saved
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Self:
@@ -135,48 +158,74 @@ class _Run(NamedTuple):
             np.array(saved["state"]["predictions"], np.int64),
         )
         given = {name: saved[name] for name in cls._fields if name in saved}
-        return cls(**given | {"config": TrainingConfig(**saved["config"]), "state": state})
+        given |= {"config": TrainingConfig(**saved["config"]), "state": state}
+        if validation := given.get("validation"):
+            losses = [(words, loss) for words, loss in validation["losses"]]
+            given["validation"] = ValidationRecord(**validation | {"losses": losses})
+        return cls(**given)
+
+
+class _Task(NamedTuple):
+    """Something to do between two steps of a run."""
+
+    due: Callable[[int], bool]
+    """Returns whether the task is due after a number of words."""
+    run: Callable[[], None]
+    next_words: Callable[[int], float] = lambda words: math.inf
+    """Returns a number of words, greater than the given one, after which the task is certainly due."""
 
 
 class _Pauses:
-    """The pauses of a run: at the end of each epoch for the callbacks, for checkpoints, and for an interrupt."""
+    """The pauses of a run, in which tasks are done, such as writing a checkpoint, and an interrupt is raised."""
 
     def __init__(
-        self,
-        epoch_words: int,
-        run: _Run,
-        end_epoch: Callable[[], None] | None,
-        save: Callable[[], None],
-        checkpoints: Checkpoints | None,
-        interrupts: DeferredInterrupts,
+        self, total: int, tasks: Sequence[_Task], on_interrupt: Callable[[], None], interrupts: DeferredInterrupts
     ) -> None:
-        self._epoch_words = epoch_words
-        self._total = epoch_words * run.config.epochs
-        self._epoch_end = (run.state.words // epoch_words + 1) * epoch_words
-        self._end_epoch = end_epoch
-        self._save = save
-        self._checkpoints = checkpoints
+        self._total = total
+        self._tasks = tasks
+        self._on_interrupt = on_interrupt
         self._interrupts = interrupts
 
     def due(self, words: int) -> bool:
         self._interrupts.deferring = True  # a step follows; until now, the engine was being prepared
         if words >= self._total:
             return False
-        ended = self._end_epoch is not None and words >= self._epoch_end
-        return ended or self._interrupts.received or (self._checkpoints is not None and self._checkpoints.due())
+        return self._interrupts.received or any(task.due(words) for task in self._tasks)
+
+    def next_words(self, words: int) -> int:
+        return int(min([self._total, *(task.next_words(words) for task in self._tasks)]))
 
     def run(self, state: TrainingState) -> None:
+        for task in self._tasks:
+            if not self._interrupts.received and task.due(state.words):
+                task.run()
         if self._interrupts.received:
-            if self._checkpoints is not None:
-                self._save()
-                self._checkpoints.wait()
+            self._on_interrupt()
             self._interrupts.raise_received()
-        if self._end_epoch is not None and state.words >= self._epoch_end:
-            self._interrupts.deferring = False  # a callback can be interrupted at once
-            self._epoch_end = (state.words // self._epoch_words + 1) * self._epoch_words
-            self._end_epoch()
-        if self._checkpoints is not None and self._checkpoints.due():
-            self._save()
+
+
+class _PausesForInterrupts:
+    """The pauses of a measurement, which only an interrupt ends."""
+
+    def __init__(self, interrupts: DeferredInterrupts) -> None:
+        self._interrupts = interrupts
+
+    def due(self, words: int) -> bool:
+        return self._interrupts.received
+
+    def next_words(self, words: int) -> int:
+        return words + CHUNK_TOKENS
+
+    def run(self, state: TrainingState) -> None:
+        raise _Interrupted
+
+
+class _Interrupted(Exception):  # noqa: N818  # it is not an error
+    """A measurement was interrupted."""
+
+
+class _EarlyStop(Exception):  # noqa: N818  # it is not an error
+    """The run ends, because the held-out loss has not fallen."""
 
 
 class NotFittedError(AttributeError, RuntimeError):
@@ -267,8 +316,11 @@ class Word2Vec:
         and training on a GPU uses the layers engine and performs additions in a fixed order.
     callbacks : sequence of callable
         Functions called as ``callback(event, model)`` at the beginning and the end of training and of each epoch. The
-        events are "train_begin", "epoch_begin", "epoch_end" and "train_end". Callbacks do not change the vectors, but
-        several workers wait for each other at the end of each epoch.
+        events are "train_begin", "epoch_begin", "epoch_end" and "train_end". A function with an attribute `events`, a
+        list of names, is called at these events only. It can also name "step" (before each step, such as a chunk of
+        8,192 words), "report" (whenever `loss_history` gets an entry) and "validation" (whenever `validation_history`
+        gets an entry). Callbacks do not change the vectors. At all events except "report", several workers wait for
+        each other.
 
     Attributes
     ----------
@@ -280,6 +332,10 @@ class Word2Vec:
     epoch_losses : list of float
         Mean loss per prediction of each complete epoch. It fluctuates less than the entries of `loss_history`. If
         subsampling left nothing to predict in an epoch, its loss is NaN.
+    validation_history : list of (int, float)
+        Pairs of the number of words trained so far and the mean loss per prediction on the held-out corpus.
+    trained_words : int
+        Number of words trained so far, counted over all epochs.
     trained_epochs : int
         Number of complete epochs for which the weights have been trained. An epoch that is interrupted by an exception
         or Ctrl-C is not counted, although it has changed the weights.
@@ -293,8 +349,8 @@ class Word2Vec:
     seed_ : int
         The seed that was used.
 
-    Before `fit` or `build_vocab`, attributes other than `loss_history`, `epoch_losses` and `trained_epochs` raise
-    `NotFittedError`, which is an AttributeError.
+    Before `fit` or `build_vocab`, attributes other than the histories, the losses and the numbers of trained words and
+    epochs raise `NotFittedError`, which is an AttributeError.
 
     Raises
     ------
@@ -380,6 +436,8 @@ class Word2Vec:
         self.callbacks = callbacks
         self.loss_history: list[tuple[int, float]] = []
         self.epoch_losses: list[float] = []
+        self.validation_history: list[tuple[int, float]] = []
+        self.trained_words = 0
         self.trained_epochs = 0
         self._interruptions = 0
         self._check()
@@ -418,6 +476,12 @@ class Word2Vec:
                 raise TypeError(
                     f"callbacks contains {quote(callback)}, which is not callable; pass functions that accept an event "
                     "and a model. fastw2v.compat.gensim.Word2Vec accepts gensim's callbacks"
+                )
+            events = getattr(callback, "events", ())
+            if not isinstance(events, (list, tuple, set, frozenset)) or not set(EVENTS).issuperset(events):
+                raise ValueError(
+                    f"callbacks contains {quote(callback)}, whose events are {quote(events)}; they must be a list of "
+                    f"{', '.join(map(repr, EVENTS[:-1]))} or {EVENTS[-1]!r}"
                 )
 
     def config(self, corpus: Corpus | None = None, **changes: Any) -> TrainingConfig:
@@ -488,7 +552,10 @@ class Word2Vec:
         *,
         init: WordVectors | None = None,
         freeze: Iterable[Any] | Literal["init"] | None = None,
+        validation: Any = None,
+        patience: int | None = None,
         progress: ProgressFunction | None = None,
+        log: str | os.PathLike[str] | None = None,
         checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
         checkpoint_every: str | float = CHECKPOINT_EVERY,
     ) -> Self:
@@ -511,11 +578,22 @@ class Word2Vec:
             other words are trained with them. "init" freezes all words that start from a vector in `init`. If `init`
             has no ``context_vectors``, a warning is logged, because other words learn nothing from a frozen word whose
             row of W_out is zero.
+        validation : float, Corpus, path, array, column or iterable of token lists, optional
+            Held-out text, on which the loss is measured 20 times or at the end of each epoch, whichever is more often.
+            `validation_history` gets the losses, and the weights at the end are those with the lowest loss. A number
+            between 0 and 1 holds out this share of the sentences of `corpus`, which are then not trained on. Otherwise,
+            the types are those of `corpus`, and words outside the vocabulary are left out.
+        patience : int, optional
+            Number of measurements in a row without a new lowest loss after which training ends early. By default, it
+            never ends early.
         progress : callable, optional
             Function called as ``progress(words_done, loss, alpha)`` several times a second, with the loss as in
             `loss_history`. It is called at least twenty times if training has at least twenty steps. By default, a
             progress bar is shown on a terminal and in a Jupyter notebook. Otherwise, the logger ``fastw2v`` gets a
             message of level INFO every ten seconds.
+        log : path, optional
+            File to which the losses, the learning rate and the speed are written as JSON lines. An earlier log of this
+            name is replaced. `fastw2v.training_log.TrainingLog` describes the lines.
         checkpoint : path, optional
             New folder for checkpoints, from which `resume` continues an interrupted run. Checkpoints do not change the
             vectors.
@@ -536,7 +614,8 @@ class Word2Vec:
         ValueError
             If no word reaches `min_count` or has a neighbour to train on, if the vocabulary has fewer than two words,
             or if the vectors in `init` have a different number of dimensions, include none of the words or are not
-            finite. Also if `freeze` is empty, contains an unknown word or all words, or is "init" without `init`.
+            finite. Also if `freeze` is empty, contains an unknown word or all words, or is "init" without `init`; if
+            `validation` leaves nothing to train on or to measure; or if `log` is a file that is not a log.
         RuntimeError
             If the requested device or engine cannot be used. The message gives the reason.
         FloatingPointError
@@ -564,14 +643,23 @@ class Word2Vec:
         >>> new = Word2Vec(vector_size=4, negative=2).fit([["b", "c", "d"]] * 10, init=model.wv, freeze="init")
         >>> bool((new.wv["b"] == model.wv["b"]).all())
         True
+
+        Hold out a tenth of the sentences, and stop when their loss has not fallen three times in a row:
+
+        >>> stopped = Word2Vec(vector_size=4, epochs=50).fit([["a", "b", "c"]] * 200, validation=0.1, patience=3)
+        >>> words, loss = stopped.validation_history[-1]
         """
         _check_progress(progress)
+        check_validation(validation, patience)
         freeze = check_freeze(freeze, init)
-        checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus)
-        corpus, frozen = self._prepare(corpus, init, checkpoints is not None, freeze)
+        lines = None if log is None else TrainingLog(log, words=0)
+        checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus, validation)
+        corpus, frozen = self._prepare(corpus, init, freeze, checkpoints is not None, validation is not None)
         if problem := _nothing_to_train(corpus):
             raise ValueError(problem)
-        self._train(corpus, self.config(corpus), progress, checkpoints, frozen)
+        corpus, held_out = self._hold_out(corpus, validation)
+        record = None if held_out is None else ValidationRecord({}, _share(validation), patience)
+        self._train(corpus, self.config(corpus), progress, checkpoints, frozen, held_out, record, lines)
         return self
 
     def transform(self, texts: Any) -> np.ndarray:
@@ -706,7 +794,10 @@ class Word2Vec:
         alpha: float | None = None,
         min_alpha: float | None = None,
         freeze: Iterable[Any] | None = None,
+        validation: Any = None,
+        patience: int | None = None,
         progress: ProgressFunction | None = None,
+        log: str | os.PathLike[str] | None = None,
         checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
         checkpoint_every: str | float = CHECKPOINT_EVERY,
     ) -> Self:
@@ -728,6 +819,10 @@ class Word2Vec:
         freeze : sequence of words, optional
             Words that are not trained in this run: their rows of W_in and W_out, and so their vectors, keep their
             bytes, while other words are trained with them.
+        validation, patience
+            As for `fit`. A share holds out the sentences that `fit` holds out of the same corpus.
+        log : path, optional
+            As for `fit`. New lines are added to an earlier log of this model.
         progress, checkpoint, checkpoint_every
             As for `fit`.
 
@@ -762,6 +857,7 @@ class Word2Vec:
         True
         """
         _check_progress(progress)
+        check_validation(validation, patience)
         if isinstance(freeze, str) and freeze == FREEZE_INIT:
             raise ValueError(f"freeze is {freeze!r}, which only fit supports; pass a list of words")
         given: dict[str, Any] = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha}
@@ -769,18 +865,21 @@ class Word2Vec:
         given = {name: value for name, value in given.items() if value is not None}
         self.config(**given)  # raises an error before the corpus is read
         frozen = _frozen_ids(check_freeze(freeze), self.wv.index_to_key)
-        checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus)
+        lines = None if log is None else TrainingLog(log, self.trained_words)
+        checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus, validation)
         corpus = self._encode(corpus)
         if problem := _nothing_to_train(corpus):
-            log.warning("%s. The weights have not changed", problem)
+            logger.warning("%s. The weights have not changed", problem)
             return self
+        corpus, held_out = self._hold_out(corpus, validation)
         device = self.device_
         self._select_engine()  # `engine` and `device` may have been set since the last run
         config = self.config(corpus, **given)
         wv = self.wv
         if self.device_ != device or wv.input_vectors.dtype != wv.context_vectors.dtype:  # both can be assigned to
             wv._set_tables(*self._placed(wv), config.output_weight)
-        self._train(corpus, config, progress, checkpoints, frozen)
+        record = None if held_out is None else ValidationRecord({}, _share(validation), patience)
+        self._train(corpus, config, progress, checkpoints, frozen, held_out, record, lines)
         return self
 
     @classmethod
@@ -789,8 +888,10 @@ class Word2Vec:
         folder: str | os.PathLike[str],
         corpus: Any = None,
         *,
+        validation: Any = None,
         callbacks: Sequence[Callback] | None = (),
         progress: ProgressFunction | None = None,
+        log: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Continue a run that was interrupted, from its last checkpoint, and return the trained model.
 
@@ -804,8 +905,12 @@ class Word2Vec:
         corpus
             The corpus of the run. It can be omitted if the run was started with the path of a text or an encoded
             corpus, or is complete.
-        callbacks, progress
-            As for the constructor and for `fit`. Neither is stored in checkpoints.
+        validation
+            The held-out corpus of the run. It can be omitted if the run was started with its path or with a share of
+            the sentences.
+        callbacks, progress, log
+            As for the constructor and for `fit`. They are not stored in checkpoints. A log that was written after the
+            last checkpoint is overwritten from there.
 
         Returns
         -------
@@ -846,23 +951,45 @@ class Word2Vec:
         model = cls._restore(vectors, settings["engine"], settings["device"])
         model.callbacks = callbacks
         model._check()
-        if corpus is None and run.state.words == run.config.epochs * run.corpus["words"]:
-            model.wv.settings = model._settings(run.config, len(run.frozen))
+        if corpus is None and run.complete:
+            model.wv.settings = model._settings(run.config, run)
             return model
         W_in, W_out = model.wv._writable_tables()
         if vectors.input_vectors.dtype != W_in.dtype:  # float64 matrices are trained as they are
             W_in, W_out = (
                 to_device(np.array(W), model.device_) for W in (vectors.input_vectors, vectors.context_vectors)
             )
+        best = checkpoints.best()
+        best_tables = None if best is None else cls._vectors_class.load(best, format="safetensors")
         del vectors  # and the combined vectors, which are not needed for training
         model.wv._set_tables(W_in, W_out, run.config.output_weight)
-        if corpus is None and checkpoints.corpus is None:
+        if corpus is None and checkpoints.corpus is not None:
+            corpus = _source_of(checkpoints.corpus)
+        if corpus is None:
             raise CheckpointError(
                 f"the run in {folder} was not started with the path of a corpus; pass its corpus to resume"
             )
-        corpus = model._encode(_stored_source(checkpoints) if corpus is None else corpus)
+        corpus = model._encode(corpus)
+        held_out = None
+        if run.validation is not None:
+            if run.validation.share is not None:
+                validation = run.validation.share
+            elif validation is None and checkpoints.validation is not None:
+                validation = _source_of(checkpoints.validation)
+            elif validation is None:
+                raise CheckpointError(
+                    f"the run in {folder} was not started with the path of a held-out corpus; pass its held-out corpus "
+                    "to resume as validation"
+                )
+            corpus, held_out = model._hold_out(corpus, validation)
         check_fingerprint(corpus, run.corpus)
-        model._continue(corpus, run, progress, checkpoints)
+        if held_out is not None and run.validation is not None:
+            check_fingerprint(held_out, run.validation.corpus, "the held-out corpus")
+        if run.complete:
+            model.wv.settings = model._settings(run.config, run)
+        else:
+            lines = None if log is None else TrainingLog(log, run.earlier_words + run.state.words)
+            model._continue(corpus, run, progress, checkpoints, held_out, best_tables, lines)
         return model
 
     def _gradient_to_keep(self) -> CbowGrad | None:
@@ -875,15 +1002,16 @@ class Word2Vec:
         self,
         corpus: Any,
         init: WordVectors | None = None,
-        checkpoints: bool = False,
         freeze: list[Any] | Literal["init"] | None = None,
+        checkpoints: bool = False,
+        validation: bool = False,
     ) -> tuple[Corpus, list[int]]:
         """Choose the engine, read the corpus and initialise the weights. Return the corpus and the frozen words."""
         self._check()
         if init is not None:
             check_init(init, self.vector_size)
         self._select_engine()
-        log.info("training on %s with the %s engine: %s", self.device_, self.engine_, self.report_)
+        logger.info("training on %s with the %s engine: %s", self.device_, self.engine_, self.report_)
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
         self._warn_of_no_effect(corpus)
         size = len(corpus.vocabulary)
@@ -901,35 +1029,57 @@ class Word2Vec:
         self.seed_ = secrets.randbits(32) if self.seed is None else int(self.seed)
         self.trained_epochs = 0
         self._interruptions = 0
+        self.trained_words = 0
         self.loss_history = []
         self.epoch_losses = []
-        self._initialize(corpus, init, checkpoints)
+        self.validation_history = []
+        self._initialize(corpus, init, checkpoints, validation)
         return corpus, frozen
+
+    def _hold_out(self, corpus: Corpus, validation: Any) -> tuple[Corpus, Corpus | None]:
+        """Return the corpus to train on, and the held-out corpus for the parameter `validation` of `fit`."""
+        if validation is None:
+            return corpus, None
+        if (share := _share(validation)) is None:
+            held_out = self._encode(validation)
+        else:
+            counts = corpus.word_counts()
+            corpus, held_out = corpus.split(share, self.seed_)
+            lost = np.count_nonzero((counts > 0) & (corpus.word_counts() == 0))
+            if lost:
+                logger.warning(
+                    "%s only in sentences that are held out, so they are not trained",
+                    "1 word occurs" if lost == 1 else f"{lost:,} words occur",
+                )
+        for one, name in ((corpus, ""), (held_out, "the held-out corpus: ")):
+            if problem := _nothing_to_train(one):
+                raise ValueError(name + problem)
+        return corpus, held_out
 
     def _warn_of_no_effect(self, corpus: Corpus) -> None:
         """Log a warning for each parameter that was set but does not change the result."""
         if self.model == "skipgram" and self.cbow_grad is not None:
-            log.warning("cbow_grad is %r, but it has no effect on skip-gram, only on CBOW", self.cbow_grad)
+            logger.warning("cbow_grad is %r, but it has no effect on skip-gram, only on CBOW", self.cbow_grad)
         if (self.workers or 1) > 1 and self.engine_ == "layers":
-            log.warning(
+            logger.warning(
                 "workers is %d, but it has no effect on the layers engine, whose arrays are computed with the threads "
                 "of the array library",
                 self.workers,
             )
         elif (self.workers or 1) > 1 and self.device_ != "cpu":
-            log.warning("workers is %d, but it has no effect on a GPU, unless it is 1", self.workers)
+            logger.warning("workers is %d, but it has no effect on a GPU, unless it is 1", self.workers)
         counts = corpus.vocabulary.counts
         fixed = "because the corpus is already encoded, so its vocabulary is fixed. Set it when the corpus is encoded"
         if self.max_vocab is not None and len(counts) > self.max_vocab:
-            log.warning("max_vocab is %d, but it has no effect, %s", self.max_vocab, fixed)
+            logger.warning("max_vocab is %d, but it has no effect, %s", self.max_vocab, fixed)
         if self.min_count != MIN_COUNT and ((counts > 0) & (counts < self.min_count)).any():
-            log.warning("min_count is %d, but it has no effect, %s", self.min_count, fixed)
+            logger.warning("min_count is %d, but it has no effect, %s", self.min_count, fixed)
 
     def _warn_of_late_changes(self, parameters: dict[str, Any]) -> None:
         """Log a warning for each parameter that a callback has changed, and remove it from `parameters`."""
         for name, value in self.get_params().items():
             if name != "callbacks" and parameters.get(name, value) != value:
-                log.warning(
+                logger.warning(
                     "a callback has set %s to %s, which has no effect until training is started again",
                     name,
                     quote(value),
@@ -951,7 +1101,7 @@ class Word2Vec:
                 else:
                     left_out += 1
         if left_out:
-            log.warning("max_vocab is %d, so %d new words are left out; raise max_vocab", self.max_vocab, left_out)
+            logger.warning("max_vocab is %d, so %d new words are left out; raise max_vocab", self.max_vocab, left_out)
         grown = Vocabulary.from_counts(counts, 0)
         self._initialize(Corpus(corpus.ids, corpus.offsets, grown), self.wv)  # `train` encodes the corpus again
 
@@ -998,9 +1148,11 @@ class Word2Vec:
             W_out[...] = to_device(vectors.context_vectors, self.device_)
         return W_in, W_out
 
-    def _initialize(self, corpus: Corpus, init: WordVectors | None, checkpoints: bool = False) -> None:
+    def _initialize(
+        self, corpus: Corpus, init: WordVectors | None, checkpoints: bool = False, validation: bool = False
+    ) -> None:
         """Allocate weights for the vocabulary of a corpus, and initialise them from `init` or at random."""
-        if problem := self._estimate(corpus, checkpoints).problem():
+        if problem := self._estimate(corpus, checkpoints, validation).problem():
             raise MemoryError(problem)
         words = corpus.vocabulary.words
         W_in, W_out = find_engine(self.engine_, self.device_).allocate(
@@ -1021,11 +1173,14 @@ class Word2Vec:
         progress: ProgressFunction | None,
         checkpoints: Checkpoints | None = None,
         frozen: Sequence[int] = (),
+        held_out: Corpus | None = None,
+        validation: ValidationRecord | None = None,
+        log: TrainingLog | None = None,
     ) -> None:
         """Train the weights in place, except for the rows of the frozen words."""
         kept = kept_share(corpus.vocabulary.counts, config.sample)
         if kept < SMALL_SHARE:
-            log.warning(
+            logger.warning(
                 "subsampling with sample=%g drops about %.0f%% of the %d words in every epoch. Raise sample, or "
                 "set sample=0, which keeps all words",
                 config.sample,
@@ -1034,7 +1189,7 @@ class Word2Vec:
             )
         rows = to_host(self.wv.context_vectors)[np.asarray(frozen)] if frozen else np.ones((1, 1))
         if zeros := np.count_nonzero(~rows.any(axis=1)):
-            log.warning(
+            logger.warning(
                 "the context vectors of %s are zero, so other words learn nothing from these words. Use an init that "
                 "has context vectors, such as a model written by Word2Vec.save",
                 counted(int(zeros), "frozen word"),
@@ -1042,25 +1197,35 @@ class Word2Vec:
         run = _Run(
             config=replace(config, seed=self._run_seed()),
             state=TrainingState.at_start(config.epochs),
-            earlier_words=self.loss_history[-1][0] if self.loss_history else 0,
+            earlier_words=self.trained_words,
             earlier_epochs=self.trained_epochs,
             earlier_losses=len(self.epoch_losses),
             corpus={},
             parameters=self._state()["parameters"],
             frozen=frozen,
+            validation=validation,
         )
         if checkpoints is not None:
             from fastw2v.checkpoint import fingerprint
 
             run = run._replace(corpus=fingerprint(corpus))
+            if held_out is not None and validation is not None:
+                validation.corpus = fingerprint(held_out)
             tables = Tables(to_host(self.wv.input_vectors), to_host(self.wv.context_vectors))
             checkpoints.create(self._checkpoint(run, tables)())
-        self._continue(corpus, run, progress, checkpoints)
+        self._continue(corpus, run, progress, checkpoints, held_out, log=log)
 
     def _continue(
-        self, corpus: Corpus, run: _Run, progress: ProgressFunction | None, checkpoints: Checkpoints | None
+        self,
+        corpus: Corpus,
+        run: _Run,
+        progress: ProgressFunction | None,
+        checkpoints: Checkpoints | None,
+        held_out: Corpus | None = None,
+        best: WordVectors | None = None,
+        log: TrainingLog | None = None,
     ) -> None:
-        """Train until the end of a run.
+        """Train until the end of a run. `best` are the weights with the lowest loss on the held-out corpus so far.
 
         After each epoch and each run, complete or interrupted, `trained_epochs`, `epoch_losses`, the settings and the
         caches of `wv` are up to date.
@@ -1068,17 +1233,24 @@ class Word2Vec:
         engine: Engine = find_engine(self.engine_, self.device_)
         config, state, N = run.config, run.state, len(corpus)
         total, start = config.epochs * N, state.words
-        self._notify("train_begin")
         tables = Tables(*self.wv._writable_tables())
         frozen = np.isin(np.arange(len(corpus.vocabulary)), run.frozen) if run.frozen else None
+        validation = None
+        if run.validation is not None and held_out is not None:
+            copies = _empty_copies(tables) if best is None else _host_tables(best)
+            validation = Validation(held_out, run.validation, N, config.epochs, copies)
+        notified = {event for callback in self.callbacks or () for event in self._events(callback)}
         parameters = self.get_params()
+        epoch_end = (start // N + 1) * N
+        step_end = start
 
         def update() -> None:
             complete = state.words // N
+            self.trained_words = run.earlier_words + state.words
             self.trained_epochs = run.earlier_epochs + complete
             self.epoch_losses[run.earlier_losses :] = state.mean_losses()[:complete].tolist()
             self.wv._set_tables(*tables, config.output_weight)
-            self.wv.settings = self._settings(config, len(run.frozen))
+            self.wv.settings = self._settings(config, run)
 
         def adopt() -> None:
             """Continue from the matrices that a callback has assigned."""
@@ -1093,39 +1265,106 @@ class Word2Vec:
                         W[...] = to_device(now, self.device_)
             self.wv._set_tables(*tables, config.output_weight)  # frees the vectors that a callback has used
 
-        def end_epoch() -> None:
+        def notify(*events: str) -> None:
+            """Call the callbacks between two steps. They can be interrupted at once."""
             update()
+            deferring, interrupts.deferring = interrupts.deferring, False
             try:
-                self._notify("epoch_end")
+                for event in events:
+                    self._notify(event)
                 self._warn_of_late_changes(parameters)
-                if state.words < total:
-                    self._notify("epoch_begin")
             finally:
                 adopt()
+            interrupts.deferring = deferring
+
+        def end_epoch() -> None:
+            nonlocal epoch_end
+            epoch_end = (state.words // N + 1) * N
+            notify("epoch_end", *["epoch_begin"] * (state.words < total))
+
+        def step() -> None:
+            nonlocal step_end
+            step_end = state.words
+            notify("step")
+
+        def measure() -> None:
+            """Measure the loss on the held-out corpus, unless it is interrupted."""
+            assert validation is not None
+            try:
+                loss = held_out_loss(
+                    engine,
+                    tables,
+                    validation.corpus,
+                    config,
+                    seed=self.seed_,
+                    workers=self._n_workers(),
+                    pauses=_PausesForInterrupts(interrupts),
+                )
+            except _Interrupted:
+                return
+            validation.add(state.words, loss, tables)
+            self.validation_history.append((run.earlier_words + state.words, loss))
+            if log is not None:
+                log.write(run.earlier_words + state.words, validation_loss=loss)
+            bar.update(state.words - start, validation_loss=loss)
+            notify("validation")
+
+        def stop_early() -> None:
+            raise _EarlyStop
 
         def save() -> None:
             assert checkpoints is not None
+            checkpoints.wait()
             update()
             try:
                 content = self._checkpoint(run, Tables(*map(_host_copy, tables)))
+                lowest = None
+                words = None if validation is None else validation.record.best_words
+                if validation is not None and words is not None and not checkpoints.has_best(words):
+                    lowest = self._best_record(words, Tables(*map(_host_copy, validation.best)))
             except MemoryError as error:
                 checkpoints.warn(error)
             else:
-                checkpoints.save(content)
+                checkpoints.save(content, lowest)
 
+        def save_completely() -> None:
+            if checkpoints is not None:
+                save()
+                checkpoints.wait()
+
+        tasks = []
+        if validation is not None:
+            tasks.append(_Task(validation.due, measure, validation.next_words))
+        if "step" in notified:
+            tasks.append(_Task(lambda words: words > step_end, step))
+        if self.callbacks:
+            tasks.append(_Task(lambda words: words >= epoch_end, end_epoch, lambda words: (words // N + 1) * N))
+        if validation is not None:
+            tasks.append(_Task(validation.out_of_patience, stop_early))
+        if checkpoints is not None:
+            tasks.append(_Task(lambda words: checkpoints.due(), save))
+
+        self._notify("train_begin")
         bar = Progress("training", total - start, show=None if progress is None else False)
-        with bar, DeferredInterrupts() as interrupts:
+        with contextlib.nullcontext() if log is None else log, bar, DeferredInterrupts() as interrupts:
 
             def report(words: int, loss: float, alpha: float) -> None:
-                self.loss_history.append((run.earlier_words + words, loss))
+                self.trained_words = run.earlier_words + words
+                self.loss_history.append((self.trained_words, loss))
+                if log is not None:
+                    log.write(self.trained_words, loss=loss, learning_rate=alpha)
                 bar.update(words - start, loss)
                 if progress is not None:
                     progress(words, loss, alpha)
+                if "report" in notified:
+                    self._notify("report")
 
-            pauses = _Pauses(N, run, end_epoch if self.callbacks else None, save, checkpoints, interrupts)
+            pauses = _Pauses(total, tasks, save_completely, interrupts)
             try:
                 if state.words < total:
                     self._notify("epoch_begin")
+                if validation is not None and (validation.due(start) or validation.out_of_patience()):
+                    pauses.run(state)  # the run was interrupted before this
                 engine.train(
                     tables,
                     corpus,
@@ -1136,6 +1375,13 @@ class Word2Vec:
                     pauses=pauses,
                     frozen=frozen,
                 )
+                if validation is not None and validation.due(state.words):
+                    measure()
+                    if interrupts.received:
+                        save_completely()
+                        interrupts.raise_received()
+            except _EarlyStop:
+                self._interruptions += 1  # so that further training draws other numbers
             except BaseException:  # including Ctrl-C
                 self._interruptions += 1
                 raise
@@ -1144,16 +1390,23 @@ class Word2Vec:
                 if checkpoints is not None:
                     checkpoints.wait()
             interrupts.deferring = False
-            bar.update(total - start)
+            bar.update(state.words - start)
             try:
-                end_epoch()
+                if state.words == total:
+                    end_epoch()
             finally:
-                if checkpoints is not None:
-                    save()
-                    checkpoints.wait()
+                if validation is not None:
+                    words, loss = validation.record.lowest
+                    logger.info("the held-out loss was lowest, %.4f, after %d of %d words", loss, words, state.words)
+                    validation.record.finished = True
+                    for W, copy in zip(tables, validation.best, strict=True):
+                        with on_device_of(W):
+                            W[...] = to_device(copy, self.device_)
+                    update()
+                save_completely()
         self._notify("train_end")
         if not state.predictions.any():
-            log.warning(
+            logger.warning(
                 "nothing was trained, because subsampling with sample=%g dropped nearly all of the %d words, and no "
                 "word had a neighbour left. Set sample=0, which keeps all words",
                 config.sample,
@@ -1177,6 +1430,13 @@ class Word2Vec:
 
         return record
 
+    def _best_record(self, words: int, tables: Tables) -> VectorRecord:
+        """Return the content of the file with the weights whose held-out loss is lowest."""
+        from fastw2v.formats import VectorRecord
+
+        settings = {"checkpoint": {"words": words}}
+        return VectorRecord(self.wv.index_to_key, tables.W_in, self.wv.counts, tables.W_out, settings)
+
     def _n_workers(self) -> int | None:
         """Return the number of threads. On a GPU, return 1 if `workers` is 1, otherwise None."""
         threads = int(self.workers or 0) or (1 if self.deterministic else available_processors())
@@ -1194,7 +1454,12 @@ class Word2Vec:
 
     def _notify(self, event: str) -> None:
         for callback in self.callbacks or ():
-            callback(event, self)
+            if event in self._events(callback):
+                callback(event, self)
+
+    def _events(self, callback: Any) -> Iterable[str]:
+        """Return the events of which a callback is notified."""
+        return getattr(callback, "events", DEFAULT_EVENTS)
 
     def estimate(self, corpus: Any, *, measure: bool = True) -> Estimate:
         """Estimate the memory and time that training on a corpus needs.
@@ -1238,7 +1503,7 @@ class Word2Vec:
 
         return replace(estimate, words_per_second=words_per_second(train, len(corpus)))
 
-    def _estimate(self, corpus: Corpus, checkpoints: bool = False) -> Estimate:
+    def _estimate(self, corpus: Corpus, checkpoints: bool = False, validation: bool = False) -> Estimate:
         config = self.config()
         return estimate_memory(
             corpus,
@@ -1250,16 +1515,18 @@ class Word2Vec:
             checkpoints=checkpoints,
         )
 
-    def _settings(self, config: TrainingConfig, frozen: int = 0) -> dict[str, Any]:
-        """Return the settings that are stored with vectors trained as `config` says, so the run can be repeated.
-
-        `frozen` is the number of words that were not trained.
-        """
+    def _settings(self, config: TrainingConfig, run: _Run | None = None) -> dict[str, Any]:
+        """Return the settings that are stored with vectors trained as `config` says, so the run can be repeated."""
         settings = asdict(replace(config, seed=self.seed_))
         if self.engine_ == "layers":  # these settings apply only to the fused engine
             for name in ("pool_tokens", "pool_size", "tile"):
                 del settings[name]
-        settings |= {"frozen": frozen} if frozen else {}
+        if run is not None and run.frozen:
+            settings["frozen"] = len(run.frozen)
+        if run is not None and run.validation is not None and run.validation.losses:
+            words, settings["validation_loss"] = run.validation.lowest
+            settings["validation_words"] = run.earlier_words + words
+            settings["validation_history"] = [[int(words), float(loss)] for words, loss in self.validation_history]
         return {name: _plain(value) for name, value in settings.items()} | self._state()
 
     def _state(self) -> dict[str, Any]:
@@ -1271,6 +1538,7 @@ class Word2Vec:
             "device": self.device_,
             "engine": self.engine_,
             "trained_epochs": self.trained_epochs,
+            "trained_words": self.trained_words,
             "interruptions": self._interruptions,
             "corpus_count": self.corpus_count,
             "corpus_total_words": self.corpus_total_words,
@@ -1382,6 +1650,8 @@ class Word2Vec:
         model.seed_ = settings["seed"]
         model.loss_history = [(words, loss) for words, loss in settings.pop("loss_history", [])]
         model.epoch_losses = [math.nan if loss is None else loss for loss in settings.pop("epoch_losses", [])]
+        model.validation_history = [(words, loss) for words, loss in settings.get("validation_history", [])]
+        model.trained_words = settings.get("trained_words", 0)
         model._interruptions = settings.get("interruptions", 0)
         model.engine, model.device = engine, device
         model._select_engine()
@@ -1502,29 +1772,51 @@ def _host_copy(W: Any) -> np.ndarray:
     return np.array(to_host(W), order="C")
 
 
-def _as_checkpoints(checkpoint: Any, every: Any, corpus: Any) -> Checkpoints | None:
-    """Return the checkpoints for the parameters of `fit`, with the path of the corpus if it has one.
+def _empty_copies(tables: Tables) -> Tables:
+    """Return arrays in the memory of the host with the shapes and the dtypes of the tables."""
+    return Tables(*(np.empty(W.shape, W.dtype) for W in tables))
+
+
+def _host_tables(vectors: WordVectors) -> Tables:
+    """Return copies of both matrices in the memory of the host."""
+    return Tables(_host_copy(vectors.input_vectors), _host_copy(vectors.context_vectors))
+
+
+def _share(validation: Any) -> float | None:
+    """Return the parameter `validation` of `fit` if it is a share of the sentences, otherwise None."""
+    return float(validation) if isinstance(validation, (float, np.floating)) else None
+
+
+def _as_checkpoints(checkpoint: Any, every: Any, corpus: Any, validation: Any) -> Checkpoints | None:
+    """Return the checkpoints for the parameters of `fit`, with the paths of the corpora that have some.
 
     The command line passes `Checkpoints`, which also store where to write the vectors.
     """
     parse_duration("checkpoint_every", every)
     if checkpoint is None:
         return None
-    from fastw2v.checkpoint import Checkpoints, corpus_paths
+    from fastw2v.checkpoint import Checkpoints
 
     checkpoints = checkpoint if isinstance(checkpoint, Checkpoints) else Checkpoints(checkpoint, every)
     checkpoints.check_new()
-    one = isinstance(corpus, (str, os.PathLike, Sources))
-    several = isinstance(corpus, (list, tuple)) and corpus and all(isinstance(path, os.PathLike) for path in corpus)
-    if checkpoints.corpus is None and (one or several):
-        checkpoints.corpus = corpus_paths(expand_source(corpus))
+    checkpoints.corpus = checkpoints.corpus or _paths_of(corpus)
+    checkpoints.validation = checkpoints.validation or _paths_of(validation)
     return checkpoints
 
 
-def _stored_source(checkpoints: Checkpoints) -> Any:
-    """Return the source of the corpus of a run: the path of an encoded corpus, or the paths of texts."""
-    paths = [Path(path) for path in checkpoints.corpus or ()]
-    return paths[0] if len(paths) == 1 else paths
+def _paths_of(corpus: Any) -> list[str] | None:
+    """Return the paths of a corpus, or None if it is not given by paths."""
+    from fastw2v.checkpoint import corpus_paths
+
+    one = isinstance(corpus, (str, os.PathLike, Sources))
+    several = isinstance(corpus, (list, tuple)) and corpus and all(isinstance(path, os.PathLike) for path in corpus)
+    return corpus_paths(expand_source(corpus)) if one or several else None
+
+
+def _source_of(paths: Sequence[str]) -> Any:
+    """Return the source of a corpus: the path of an encoded corpus, or the paths of texts."""
+    found = [Path(path) for path in paths]
+    return found[0] if len(found) == 1 else found
 
 
 def _nothing_to_train(corpus: Corpus) -> str | None:

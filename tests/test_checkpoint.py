@@ -60,8 +60,8 @@ class EachStep(Checkpoints):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, every=1e-6)
 
-    def save(self, make_record: Any) -> None:
-        super().save(make_record)
+    def save(self, make_record: Any, best: Any = None) -> None:
+        super().save(make_record, best)
         self.wait()
 
 

@@ -38,6 +38,7 @@ from fastw2v.corpus.sources import (
     read_blocks,
     text_size,
 )
+from fastw2v.corpus.spill_buffer import release_pages
 from fastw2v.corpus.split import split_sentences
 from fastw2v.corpus.vocabulary import Counts, Vocabulary, WordSelection, kind_of_words
 from fastw2v.utils.checks import check_path, check_type
@@ -587,6 +588,25 @@ class Corpus:
         2
         """
         return len(self.offsets) - 1
+
+    def word_counts(self) -> np.ndarray:
+        """Count the words in the sentences of this corpus: int64 array, shape (V,).
+
+        The counts of the vocabulary are those of the text from which it was built, which may be a different one.
+
+        Examples
+        --------
+        >>> from fastw2v import Corpus
+        >>> training, held_out = Corpus.from_sentences([["cat"], ["dog"]] * 5, min_count=1).split(0.5)
+        >>> int(training.word_counts().sum() + held_out.word_counts().sum())
+        10
+        """
+        counts = np.zeros(len(self.vocabulary), np.int64)
+        for start in range(0, len(self), BLOCK_TOKENS):
+            block = self.ids[start : start + BLOCK_TOKENS]
+            counts += np.bincount(block, minlength=len(counts))
+            release_pages(block)
+        return counts
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -98,6 +98,12 @@ class Pauses(Protocol):
             Words trained so far, counted over all epochs.
         """
 
+    def next_words(self, words: int) -> int:
+        """Return a number of words, greater than `words`, after which a pause is certainly due.
+
+        An engine whose steps have no fixed size ends a step there.
+        """
+
     def run(self, state: TrainingState) -> None:
         """Use the tables while they do not change. An engine calls this in the calling thread when a pause is due.
 
@@ -203,7 +209,7 @@ class Engine(Protocol):
         Returns
         -------
         float64 array, shape (epochs,)
-            Mean loss per prediction of each epoch. 0 if nothing can be trained, because no word has a context.
+            Mean loss per prediction of each epoch. NaN if nothing can be trained, because no word has a context.
 
         Raises
         ------

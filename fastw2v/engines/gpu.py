@@ -140,7 +140,7 @@ def train(
     on_progress : ProgressFunction, optional
         Function that is called between launches, which take about `LAUNCH_SECONDS` each.
     state, pauses, frozen
-        See `Engine.train`. Pauses are made between launches. If there are any, a launch ends at the end of an epoch.
+        See `Engine.train`. Pauses are made between launches. A launch ends where a pause is certainly due.
 
     Returns
     -------
@@ -506,7 +506,7 @@ def _run(
     while first < last:
         end = min(last, first + max(blocks, size))
         if pauses is not None:
-            end = min(end, (first // arguments.chunks_per_epoch + 1) * arguments.chunks_per_epoch)
+            end = min(end, int(np.searchsorted(items.done, pauses.next_words(state.words))))
         next_item[0] = first
         arguments.next_item.set(next_item)  # a copy, because `fill` would compile another kernel
         began = time.perf_counter()

@@ -101,6 +101,7 @@ class Progress:
         self._started = self._shown = 0.0
         self._done = 0
         self._loss: float | None = None
+        self._validation_loss: float | None = None
         self._note = ""
 
     def __enter__(self) -> Self:
@@ -110,7 +111,7 @@ class Progress:
         _running.append(self)
         return self
 
-    def update(self, done: int, loss: float | None = None) -> None:
+    def update(self, done: int, loss: float | None = None, validation_loss: float | None = None) -> None:
         """Record progress, and refresh the display if it is due.
 
         Parameters
@@ -119,6 +120,8 @@ class Progress:
             Total amount of work done so far, not since the last call.
         loss : float, optional
             Recent loss. If None, the previous loss is shown.
+        validation_loss : float, optional
+            Recent loss on held-out text. If None, the previous one is shown.
 
         Examples
         --------
@@ -131,6 +134,7 @@ class Progress:
             return
         self._done = done
         self._loss = self._loss if loss is None else loss
+        self._validation_loss = self._validation_loss if validation_loss is None else validation_loss
         self._note = ""
         now = _now()
         if self._display is None:
@@ -165,7 +169,11 @@ class Progress:
             self.unit,
             percent=f"{min(100, 100 * self._done // self.total)}%" if self.total else "",
             speed=f"{_short(self._done / elapsed)} {self.unit}/s" if known else "",
-            loss="" if self._loss is None else f"loss {self._loss:.3f}",
+            loss=", ".join(
+                f"{name} {loss:.3f}"
+                for name, loss in (("loss", self._loss), ("validation", self._validation_loss))
+                if loss is not None
+            ),
             elapsed=elapsed,
             time="" if left is None else f"{_clock(left)} left",
             note=self._note,

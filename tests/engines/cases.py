@@ -53,6 +53,9 @@ class StopAtPause:
     def due(self, words: int) -> bool:
         return True
 
+    def next_words(self, words: int) -> int:
+        return words + 1
+
     def run(self, state: TrainingState) -> None:
         self.words.append(state.words)
         self.kept = copies(self.tables)

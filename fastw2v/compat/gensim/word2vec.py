@@ -33,6 +33,7 @@ from fastw2v.engines.base import ProgressFunction
 from fastw2v.engines.selection import EngineName
 from fastw2v.utils.checks import check_items, check_path, check_type, explain_arguments
 from fastw2v.utils.quote import quote
+from fastw2v.word2vec import DEFAULT_EVENTS
 from fastw2v.word2vec import Word2Vec as Estimator
 
 __all__ = ["CallbackAny2Vec", "Word2Vec"]
@@ -405,14 +406,17 @@ class Word2Vec(Estimator):
         super()._check()
 
     def _notify(self, event: str) -> None:
-        for callback in self.callbacks or ():
-            getattr(callback, f"on_{event}")(self)
+        if event in DEFAULT_EVENTS:
+            for callback in self.callbacks or ():
+                getattr(callback, f"on_{event}")(self)
+
+    def _events(self, callback: Any) -> Iterable[str]:
+        return DEFAULT_EVENTS
 
     def _check_callbacks(self, callbacks: Any) -> None:
         check_items("callbacks", callbacks, "a list of CallbackAny2Vec objects")
-        events = ("train_begin", "epoch_begin", "epoch_end", "train_end")
         for callback in callbacks:
-            if not all(callable(getattr(callback, f"on_{event}", None)) for event in events):
+            if not all(callable(getattr(callback, f"on_{event}", None)) for event in DEFAULT_EVENTS):
                 raise TypeError(
                     f"callbacks contains {quote(callback)}, which lacks methods of CallbackAny2Vec; make it a subclass"
                 )
