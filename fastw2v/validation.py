@@ -271,7 +271,10 @@ def held_out_loss(
     seed = rng.stream_key(seed, rng.VALIDATION, 0)
     config = replace(config, epochs=1, seed=seed, pool_tokens=config.tile)
     frozen = np.ones(len(corpus.vocabulary), bool)
-    loss = float(engine.train(tables, corpus, config, workers=workers, frozen=frozen, pauses=pauses)[0])
+    try:
+        loss = float(engine.train(tables, corpus, config, workers=workers, frozen=frozen, pauses=pauses)[0])
+    except FloatingPointError as error:
+        raise FloatingPointError(f"on the held-out corpus, {error}") from error
     if math.isnan(loss):
         raise ValueError(
             f"the loss on the held-out corpus cannot be measured, because subsampling with sample={config.sample:g} "

@@ -1040,6 +1040,11 @@ class Word2Vec:
         """Return the corpus to train on, and the held-out corpus for the parameter `validation` of `fit`."""
         if validation is None:
             return corpus, None
+        if isinstance(validation, Corpus) and validation.vocabulary.words != corpus.vocabulary.words:
+            raise ValueError(
+                "the vocabulary of the held-out corpus differs from that of the corpus. Pass its path or its "
+                "sentences, or encode it with counts=corpus.vocabulary"
+            )
         if (share := _share(validation)) is None:
             held_out = self._encode(validation)
         else:

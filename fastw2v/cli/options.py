@@ -171,6 +171,23 @@ Deterministic = Annotated[
     ),
 ]
 
+Validation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|SHARE",
+        help="Measure the loss on the text in this file, or on this share of the sentences, which are then not trained "
+        "on. The vectors are those with the lowest loss.",
+    ),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(help="Stop early after this number of measurements in a row without a new lowest validation loss."),
+]
+Log = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write the losses, the learning rate and the speed to this file as JSON lines."),
+]
+
 Checkpoint = Annotated[
     Path | None,
     typer.Option(

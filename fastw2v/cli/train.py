@@ -23,13 +23,15 @@ from fastw2v.cli.output import format_duration, note, one_line, print_facts, pri
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
-from fastw2v.corpus.sources import expand_source
+from fastw2v.corpus.sources import Sources, expand_source
 from fastw2v.engines.selection import select_engine
+from fastw2v.training_log import TrainingLog
 from fastw2v.utils.interrupts import DeferredInterrupts
 from fastw2v.utils.output_file import without_compression
 from fastw2v.utils.progress import time_waited
 from fastw2v.utils.quote import counted
 from fastw2v.utils.system import format_bytes
+from fastw2v.validation import check_validation
 from fastw2v.vectors import WordVectors
 from fastw2v.word2vec import FREEZE_INIT, Word2Vec, check_freeze, check_init
 
@@ -74,23 +76,34 @@ def train(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also plot the training loss to this .png, .svg or .pdf file.")
     ] = None,
+    validation: options.Validation = None,
+    patience: options.Patience = None,
+    log: options.Log = None,
     checkpoint: options.Checkpoint = None,
     checkpoint_every: options.CheckpointEvery = CHECKPOINT_EVERY,
     max_time: options.MaxTime = None,  # `_Command` reads it
 ) -> None:
     """Train word vectors on a text or an encoded corpus."""
-    _check_outputs(output, plot)
+    _check_outputs(output, plot, log)
     sources = expand_source(corpus)
+    share = _as_share(validation)
+    check_validation(share if validation is None or share is not None else validation, patience)
+    held_out = None if validation is None or share is not None else expand_source(validation)
+    reading: dict[str, Any] = {"lower": lower, "encoding": encoding, "errors": errors}
     checkpoints = None
     if checkpoint is not None:
-        reading = {"lower": lower, "encoding": encoding, "errors": errors}
-        task = {"output": str(output.absolute()), "plot": None if plot is None else str(plot.absolute()), **reading}
-        checkpoints = Checkpoints(checkpoint, checkpoint_every, corpus_paths(sources), task)
+        files = {"output": output, "plot": plot, "log": log}
+        task = {name: None if path is None else str(path.absolute()) for name, path in files.items()} | reading
+        held_out_paths = None if held_out is None else corpus_paths(held_out)
+        checkpoints = Checkpoints(checkpoint, checkpoint_every, corpus_paths(sources), task, held_out_paths)
         checkpoints.check_new()
     elif checkpoint_every != CHECKPOINT_EVERY:
         raise ValueError("checkpoint_every has no effect without --checkpoint; add --checkpoint DIR")
     frozen_file = None if freeze is None or freeze == FREEZE_INIT else Path(freeze)
-    check_not_input([output, plot, checkpoint], [*sources, include, exclude, counts, init, frozen_file])
+    inputs = [*sources, *(held_out or ()), include, exclude, counts, init, frozen_file]
+    check_not_input([output, plot, log, checkpoint], inputs)
+    if log is not None:
+        TrainingLog(log, words=0)  # check that the file is a log, if it exists
     select_engine(engine, device, deterministic)  # report a missing GPU before reading the text
     initial = None if init is None else load_vectors(init)
     if vector_size is None:
@@ -126,22 +139,30 @@ def train(
         include=include,
         exclude=exclude,
         counts=counts,
-        lower=lower,
-        encoding=encoding,
-        errors=errors,
         workers=workers,
+        **reading,
     )
+    unseen = share if held_out is None else _read_with(held_out, text.vocabulary, **reading)
     note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
     if isinstance(frozen, list):
         frozen = as_keys(text.vocabulary.words, frozen, "the corpus")
     with _keeping_what_was_trained(output, checkpoint, lambda: word2vec.wv if word2vec.loss_history else None):
-        _, seconds, compiling = _timed(word2vec.fit, text, init=initial, freeze=frozen, checkpoint=checkpoints)
+        _, seconds, compiling = _timed(
+            word2vec.fit,
+            text,
+            init=initial,
+            freeze=frozen,
+            validation=unseen,
+            patience=patience,
+            log=log,
+            checkpoint=checkpoints,
+        )
     sizes = len(text), text.n_sentences
-    del text  # the memory is needed for the combined vectors
+    del text, unseen  # the memory is needed for the combined vectors
     facts = {} if init is None else {"init": f"{counted(word2vec.known_words_, 'word')} from {init}"}
     if freeze is not None:
         facts["frozen"] = counted((word2vec.wv.settings or {})["frozen"], "word")
-    time_taken = _time_and_speed(sizes[0] * word2vec.trained_epochs, seconds, compiling)
+    time_taken = _time_and_speed(word2vec.trained_words, seconds, compiling)
     _finish(word2vec, output, plot, *sizes, facts, time_taken)
 
 
@@ -151,24 +172,24 @@ def resume(folder: options.RunFolder, max_time: options.MaxTime = None) -> None:
     task = checkpoints.task
     if task is None or checkpoints.corpus is None:
         raise CheckpointError(f"the run in {folder} was started in Python; continue it with Word2Vec.resume")
-    if not {"output", "plot", "lower", "encoding", "errors"} <= task.keys():
+    if not {"output", "plot", "log", "lower", "encoding", "errors"} <= task.keys():
         raise CheckpointError(f"the run.json in {folder} is damaged: it does not describe a run")
-    output, plot = Path(task["output"]), None if task["plot"] is None else Path(task["plot"])
-    _check_outputs(output, plot)
+    output, plot, log = (None if task[name] is None else Path(task[name]) for name in ("output", "plot", "log"))
+    assert output is not None
+    _check_outputs(output, plot, log)
     vectors = WordVectors.load(checkpoints.latest())
     settings, counts = vectors.settings or {}, np.asarray(vectors.counts)
-    done, run = settings["checkpoint"]["words"], settings["checkpoint"]["corpus"]
-    total = run["words"] * settings["epochs"]
-    text = None
-    if done < total:
-        sources = expand_source(checkpoints.corpus)
-        if is_encoded(sources):
-            text = read_corpus(sources)
-        else:
-            note(f"reading {sources.name}")
-            reading = {name: task[name] for name in ("lower", "encoding", "errors")}
-            text = Corpus.from_text(sources, 0, counts=Vocabulary(vectors.index_to_key, counts), **reading)
-    note(f"continuing after {done:,} of {total:,} words" if done < total else "the training is complete")
+    run = settings["checkpoint"]
+    done, total = run["words"], run["corpus"]["words"] * settings["epochs"]
+    complete = done == total if run["validation"] is None else run["validation"]["finished"]
+    text = held_out = None
+    if not complete:
+        vocabulary = Vocabulary(vectors.index_to_key, counts)
+        reading = {name: task[name] for name in ("lower", "encoding", "errors")}
+        text = _read_with(expand_source(checkpoints.corpus), vocabulary, **reading)
+        if checkpoints.validation is not None:
+            held_out = _read_with(expand_source(checkpoints.validation), vocabulary, **reading)
+    note("the training is complete" if complete else f"continuing after {done:,} of {total:,} words")
     del vectors, counts
 
     def trained() -> WordVectors | None:
@@ -176,10 +197,11 @@ def resume(folder: options.RunFolder, max_time: options.MaxTime = None) -> None:
         return last if (last.settings or {})["checkpoint"]["words"] else None
 
     with _keeping_what_was_trained(output, folder, trained):
-        word2vec, seconds, compiling = _timed(Word2Vec.resume, folder, text)
-    del text
-    time_taken = _time_and_speed(total - done, seconds, compiling) if done < total else "none, it was complete"
-    _finish(word2vec, output, plot, run["words"], run["sentences"], {}, time_taken)
+        word2vec, seconds, compiling = _timed(Word2Vec.resume, folder, text, validation=held_out, log=log)
+    del text, held_out
+    trained_now = word2vec.trained_words - run["earlier_words"] - done
+    time_taken = "none, it was complete" if complete else _time_and_speed(trained_now, seconds, compiling)
+    _finish(word2vec, output, plot, run["corpus"]["words"], run["corpus"]["sentences"], {}, time_taken)
 
 
 def word2vec(context: typer.Context) -> None:
@@ -326,14 +348,32 @@ def demo() -> None:
     )
 
 
-def _check_outputs(output: Path, plot: Path | None) -> None:
-    """Check that the vectors and the plot of the loss can be written, before anything is read."""
+def _as_share(validation: str | None) -> float | None:
+    """Return the value of --validation if it is a number, otherwise None."""
+    try:
+        return None if validation is None else float(validation)
+    except ValueError:
+        return None
+
+
+def _read_with(sources: Sources, vocabulary: Vocabulary, **reading: Any) -> Corpus:
+    """Read a corpus with a vocabulary. An encoded corpus must have been encoded with it."""
+    if is_encoded(sources):
+        return read_corpus(sources)
+    note(f"reading {sources.name}")
+    return Corpus.from_text(sources, 0, counts=vocabulary, **reading)
+
+
+def _check_outputs(output: Path, plot: Path | None, log: Path | None) -> None:
+    """Check that the vectors, the plot of the loss and the log can be written, before anything is read."""
     from fastw2v.plot import check_picture
 
     check_vector_output(output)
     if plot is not None:
         check_picture(plot)
         check_output(plot)
+    if log is not None:
+        check_output(log)
 
 
 def _timed(train: Callable[..., Word2Vec], *args: Any, **settings: Any) -> tuple[Word2Vec, float, float]:
@@ -404,7 +444,7 @@ def _finish(
     _write_completely(word2vec.wv, output)
     if plot is not None:
         try:
-            write_loss(word2vec.loss_history, plot)
+            write_loss(word2vec.loss_history, plot, validation=word2vec.validation_history)
         except OSError as error:
             raise OSError(f"{one_line(error)}. The vectors were saved as {output}") from error
     print_facts(
@@ -415,6 +455,7 @@ def _finish(
             **facts,
             "time": time_taken,
             "loss": _last_loss(word2vec),
+            **_validation_facts(word2vec),
             "engine": f"{word2vec.engine_} on {word2vec.device_}: {word2vec.report_}",
             "file": f"{output}, {counted(output.stat().st_size, 'byte')}",
         }
@@ -428,6 +469,14 @@ def _time_and_speed(n_words: int, seconds: float, compiling: float) -> str:
 
 def _no_progress(words: int, loss: float, alpha: float) -> None:
     pass
+
+
+def _validation_facts(word2vec: Word2Vec) -> dict[str, str]:
+    settings = word2vec.wv.settings or {}
+    if "validation_loss" not in settings:
+        return {}
+    loss, words = settings["validation_loss"], settings["validation_words"]
+    return {"held-out loss": f"{loss:.3f}, the lowest, after {words:,} of {word2vec.trained_words:,} words"}
 
 
 def _last_loss(word2vec: Word2Vec) -> str:

@@ -18,8 +18,13 @@ FIGURE_SIZE = (7.0, 4.2)
 """Width and height of a loss curve in inches."""
 
 
-def draw_loss(axes: Axes, history: Sequence[tuple[float, float]], x_label: str) -> None:
-    """Draw a loss curve on matplotlib axes.
+def draw_loss(
+    axes: Axes,
+    history: Sequence[tuple[float, float]],
+    x_label: str,
+    validation: Sequence[tuple[float, float]] = (),
+) -> None:
+    """Draw a loss curve on matplotlib axes, and the curve of the loss on held-out text if there is one.
 
     Parameters
     ----------
@@ -29,6 +34,8 @@ def draw_loss(axes: Axes, history: Sequence[tuple[float, float]], x_label: str) 
         must be at least one pair.
     x_label : str
         Label of the progress axis.
+    validation : sequence of (number, float)
+        Pairs of the training progress and the loss on held-out text.
 
     Examples
     --------
@@ -41,7 +48,14 @@ def draw_loss(axes: Axes, history: Sequence[tuple[float, float]], x_label: str) 
     """
     from matplotlib.ticker import EngFormatter
 
-    axes.plot(*zip(*history, strict=True), linewidth=1.2, marker="." if len(history) < 30 else "")
+    for curve, label in ((history, "training"), (validation, "held-out")):
+        if curve:
+            marker = "." if len(curve) < 30 else ""
+            axes.plot(*zip(*curve, strict=True), linewidth=1.2, marker=marker, label=label)
+    if validation:
+        words, loss = min(validation, key=lambda pair: pair[1])
+        axes.plot([words], [loss], "o", markersize=7, fillstyle="none", color="C1", label="lowest")
+        axes.legend(frameon=False)
     axes.set_xlabel(x_label)
     axes.set_ylabel("mean loss (nats)")
     axes.set_xlim(left=0)
@@ -51,8 +65,14 @@ def draw_loss(axes: Axes, history: Sequence[tuple[float, float]], x_label: str) 
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def write_loss(history: Sequence[tuple[float, float]], path: str | PathLike[str], x_label: str = "words") -> None:
-    """Write a loss curve to an image file.
+def write_loss(
+    history: Sequence[tuple[float, float]],
+    path: str | PathLike[str],
+    x_label: str = "words",
+    *,
+    validation: Sequence[tuple[float, float]] = (),
+) -> None:
+    """Write a loss curve to an image file, and the curve of the loss on held-out text if there is one.
 
     Parameters
     ----------
@@ -63,6 +83,9 @@ def write_loss(history: Sequence[tuple[float, float]], path: str | PathLike[str]
         File to write. The suffix must be ``.png``, ``.svg`` or ``.pdf``.
     x_label : str
         Unit of the progress. The label of the axis is this unit followed by "trained".
+    validation : sequence of (number, float)
+        Pairs of the training progress and the loss on held-out text, as in `Word2Vec.validation_history`. The lowest
+        loss is marked with a circle.
 
     Raises
     ------
@@ -80,6 +103,7 @@ def write_loss(history: Sequence[tuple[float, float]], path: str | PathLike[str]
     True
     """
     check_items("history", history, "a list of pairs, such as Word2Vec.loss_history")
+    check_items("validation", validation, "a list of pairs, such as Word2Vec.validation_history")
     check_type("x_label", x_label, str, "a string")
     check_picture(path)
     if not history:
@@ -87,5 +111,5 @@ def write_loss(history: Sequence[tuple[float, float]], path: str | PathLike[str]
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
-    draw_loss(figure.subplots(), history, f"{shorten(x_label)} trained")
+    draw_loss(figure.subplots(), history, f"{shorten(x_label)} trained", validation)
     save_figure(figure, Path(path))
