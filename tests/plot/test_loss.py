@@ -43,3 +43,19 @@ def test_labels(history, tick):
     assert axes.get_xlim()[0] == 0
     value, text = tick
     assert axes.xaxis.get_major_formatter()(value) == text
+
+
+def test_the_curve_of_held_out_text(tmp_path):
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    axes = figure.subplots()
+    validation = [(2000, 4.5), (3000, 4.1), (4000, 4.2)]
+    draw_loss(axes, [(1000, 5.0), (4000, 3.0)], "words trained", validation)
+    training, held_out, lowest = axes.lines
+    assert training.get_xydata().tolist() == [[1000, 5.0], [4000, 3.0]]
+    assert held_out.get_xydata().tolist() == [list(entry) for entry in validation]
+    assert lowest.get_xydata().tolist() == [[3000, 4.1]]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training", "held-out", "lowest"]
+    write_loss([(1000, 5.0)], tmp_path / "loss.svg", validation=validation)
+    assert (tmp_path / "loss.svg").stat().st_size > 5000
+    with pytest.raises(TypeError, match="validation is 3"):
+        write_loss([(1000, 5.0)], tmp_path / "loss.svg", validation=3)
