@@ -58,7 +58,7 @@ from fastw2v.utils.interrupts import DeferredInterrupts
 from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import counted, quote
 from fastw2v.utils.system import available_processors
-from fastw2v.validation import Validation, ValidationRecord, check_validation, held_out_loss
+from fastw2v.validation import Validation, ValidationRecord, check_validation, held_out_loss, naming_validation
 from fastw2v.vectors.word_vectors import WordVectors
 
 if TYPE_CHECKING:
@@ -948,6 +948,9 @@ class Word2Vec:
         vectors = cls._vectors_class.load(checkpoints.latest(), format="safetensors")
         settings = vectors.settings or {}
         run = _Run.from_json(settings["checkpoint"])
+        if run.validation is None and validation is not None:
+            raise ValueError(f"validation is {quote(validation)}, but the run has no held-out text; omit it")
+        lines = None if log is None else TrainingLog(log, run.earlier_words + run.state.words)
         model = cls._restore(vectors, settings["engine"], settings["device"])
         model.callbacks = callbacks
         model._check()
@@ -988,7 +991,6 @@ class Word2Vec:
         if run.complete:
             model.wv.settings = model._settings(run.config, run)
         else:
-            lines = None if log is None else TrainingLog(log, run.earlier_words + run.state.words)
             model._continue(corpus, run, progress, checkpoints, held_out, best_tables, lines)
         return model
 
@@ -1040,25 +1042,24 @@ class Word2Vec:
         """Return the corpus to train on, and the held-out corpus for the parameter `validation` of `fit`."""
         if validation is None:
             return corpus, None
-        if isinstance(validation, Corpus) and validation.vocabulary.words != corpus.vocabulary.words:
-            raise ValueError(
-                "the vocabulary of the held-out corpus differs from that of the corpus. Pass its path or its "
-                "sentences, or encode it with counts=corpus.vocabulary"
-            )
-        if (share := _share(validation)) is None:
-            held_out = self._encode(validation)
-        else:
-            counts = corpus.word_counts()
-            corpus, held_out = corpus.split(share, self.seed_)
-            lost = np.count_nonzero((counts > 0) & (corpus.word_counts() == 0))
-            if lost:
-                logger.warning(
-                    "%s only in sentences that are held out, so they are not trained",
-                    "1 word occurs" if lost == 1 else f"{lost:,} words occur",
+        with naming_validation():
+            if (share := _share(validation)) is not None:
+                counts = corpus.word_counts()
+                corpus, held_out = corpus.split(share, self.seed_)
+                lost = int(np.count_nonzero((counts > 0) & (corpus.word_counts() == 0)))
+                if lost:
+                    occurs = "1 word occurs" if lost == 1 else f"{lost:,} words occur"
+                    logger.warning("%s only in sentences that are held out, so they are not trained", occurs)
+            elif isinstance(validation, Corpus) and validation.vocabulary.words != corpus.vocabulary.words:
+                raise ValueError(
+                    "its vocabulary differs from that of the corpus. Pass its path or its sentences, or encode it with "
+                    "counts=corpus.vocabulary"
                 )
-        for one, name in ((corpus, ""), (held_out, "the held-out corpus: ")):
-            if problem := _nothing_to_train(one):
-                raise ValueError(name + problem)
+            else:
+                held_out = self._encode(validation)
+            for part in (corpus, held_out):
+                if problem := _nothing_to_train(part):
+                    raise ValueError(problem)
         return corpus, held_out
 
     def _warn_of_no_effect(self, corpus: Corpus) -> None:

@@ -319,14 +319,14 @@ def test_the_history_is_saved(tmp_path: Path) -> None:
         (
             {"validation": 1e-9},
             ValueError,
-            "held_out is 1e-09, so all 50 sentences of the corpus are left for tr",
+            "held_out is 1e-09, so all 50 sentences of the corpus are left",
         ),
-        ({"validation": [["a"]]}, ValueError, "the held-out corpus: nothing can be trained, because no word has a nei"),
-        ({"validation": [["q", "q"]]}, ValueError, "the held-out corpus: no word of the corpus is in the vocabulary"),
+        ({"validation": [["a"]]}, ValueError, "validation cannot be used: nothing can be trained, because no word has"),
+        ({"validation": [["q", "q"]]}, ValueError, "validation cannot be used: no word of the corpus is in the voc"),
         (
             {"validation": Corpus.from_ids([0, 1])},
             ValueError,
-            "the vocabulary of the held-out corpus differs",
+            "validation cannot be used: its vocabulary differs",
         ),
         ({"validation": "missing.txt"}, OSError, "there is no corpus file missing.txt"),
         ({"patience": 3}, ValueError, "patience is 3, but it has no effect without validation; set validation as well"),

@@ -214,6 +214,7 @@ ARGUMENTS: dict[str, Any] = {
     "resume.folder": "run",
     "checkpoint": None,
     "checkpoint_every": "10m",
+    "held_out": 0.5,
     "load_textbook_pickle.path": "params.pkl",
     "load_params.path": "params.npz",
     "save.path": "new.safetensors",

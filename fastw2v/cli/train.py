@@ -31,7 +31,7 @@ from fastw2v.utils.output_file import without_compression
 from fastw2v.utils.progress import time_waited
 from fastw2v.utils.quote import counted
 from fastw2v.utils.system import format_bytes
-from fastw2v.validation import check_validation
+from fastw2v.validation import check_validation, naming_validation
 from fastw2v.vectors import WordVectors
 from fastw2v.word2vec import FREEZE_INIT, Word2Vec, check_freeze, check_init
 
@@ -88,7 +88,8 @@ def train(
     sources = expand_source(corpus)
     share = _as_share(validation)
     check_validation(share if validation is None or share is not None else validation, patience)
-    held_out = None if validation is None or share is not None else expand_source(validation)
+    with naming_validation():
+        held_out = None if validation is None or share is not None else expand_source(validation)
     reading: dict[str, Any] = {"lower": lower, "encoding": encoding, "errors": errors}
     checkpoints = None
     if checkpoint is not None:
@@ -142,7 +143,8 @@ def train(
         workers=workers,
         **reading,
     )
-    unseen = share if held_out is None else _read_with(held_out, text.vocabulary, **reading)
+    with naming_validation():
+        unseen = share if held_out is None else _read_with(held_out, text.vocabulary, **reading)
     note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
     if isinstance(frozen, list):
         frozen = as_keys(text.vocabulary.words, frozen, "the corpus")
@@ -188,7 +190,8 @@ def resume(folder: options.RunFolder, max_time: options.MaxTime = None) -> None:
         reading = {name: task[name] for name in ("lower", "encoding", "errors")}
         text = _read_with(expand_source(checkpoints.corpus), vocabulary, **reading)
         if checkpoints.validation is not None:
-            held_out = _read_with(expand_source(checkpoints.validation), vocabulary, **reading)
+            with naming_validation():
+                held_out = _read_with(expand_source(checkpoints.validation), vocabulary, **reading)
     note("the training is complete" if complete else f"continuing after {done:,} of {total:,} words")
     del vectors, counts
 

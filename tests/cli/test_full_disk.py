@@ -201,7 +201,7 @@ def test_the_vectors_are_kept_in_the_folder_for_temporary_files(
 def test_a_picture_that_cannot_be_written_does_not_hide_the_vectors(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_: Any, path: Path) -> None:
+    def full(_: Any, path: Path, **options: Any) -> None:
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr("fastw2v.plot.write_loss", full)
