@@ -564,6 +564,19 @@ class TestTraining:
                 for ours, theirs in zip(tables, expected, strict=True):  # the order of a block's additions is not fixed
                     np.testing.assert_allclose(ours.view(np.ndarray), theirs.view(np.ndarray), rtol=0, atol=1e-6)
 
+    def test_a_launch_ends_where_a_pause_is_due(self, folder, monkeypatch):
+        set_chunk_tokens(monkeypatch, 64)  # chunks of 60 words
+
+        class Pauses(StopAtPause):
+            def next_words(self, words: int) -> int:
+                return (words // 250 + 1) * 250
+
+        with device(folder):
+            pauses = Pauses(tables := self.start(), 1000)
+            train(gpu, tables, topics(60), window=2, epochs=2, alpha=0.1, workers=1, pauses=pauses)
+        # Launches would be longer otherwise: each ends at the first chunk after 250, 500, ... words.
+        assert pauses.words == [300, 540, 780, 1020, 1260, 1440]
+
     def test_a_loss_that_is_not_finite_is_an_error_that_says_where(self, folder):
         with device(folder):
             tables = self.start()
