@@ -5,7 +5,6 @@ To follow the main path through the code, read `Word2Vec.fit`, `Corpus`, an engi
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import logging
 import math
@@ -14,7 +13,7 @@ import secrets
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -22,7 +21,6 @@ from fastw2v.backend import check_device, on_device_of, to_device, to_host
 from fastw2v.config import (
     AUTO,
     CHECKPOINT_EVERY,
-    CHUNK_TOKENS,
     MIN_COUNT,
     CbowGrad,
     Model,
@@ -37,10 +35,11 @@ from fastw2v.config import (
 from fastw2v.corpus.corpus import Corpus, as_corpus
 from fastw2v.corpus.sources import Sources, expand_source
 from fastw2v.corpus.vocabulary import NoKnownWordsError, Vocabulary
-from fastw2v.engines.base import Engine, ProgressFunction, Tables, TrainingState
+from fastw2v.engines.base import ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, words_per_second
 from fastw2v.nn.initializers import copy_known_rows, uniform_weights
+from fastw2v.run import Run, Training, checkpoint_record, plain_value
 from fastw2v.sampling import rng
 from fastw2v.sampling.chunks import mean_contexts
 from fastw2v.sampling.subsampling import kept_share
@@ -54,16 +53,13 @@ from fastw2v.utils.checks import (
     unknown_parameter,
 )
 from fastw2v.utils.duration import parse_duration
-from fastw2v.utils.interrupts import DeferredInterrupts
-from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import counted, quote
 from fastw2v.utils.system import available_processors
-from fastw2v.validation import Validation, ValidationRecord, check_validation, held_out_loss, naming_validation
+from fastw2v.validation import ValidationRecord, check_validation, naming_validation
 from fastw2v.vectors.word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from fastw2v.checkpoint import Checkpoints
-    from fastw2v.formats import VectorRecord
 
 __all__ = ["Callback", "NotFittedError", "Word2Vec", "check_freeze", "check_init"]
 
@@ -111,121 +107,6 @@ _FITTED = ("wv", "corpus_count", "corpus_total_words", "known_words_", "device_"
 """Attributes that `Word2Vec` does not have before `Word2Vec.fit` or `Word2Vec.build_vocab`."""
 _MACHINE = ("device", "engine", "callbacks")
 """Parameters that `Word2Vec.save` does not write, because they belong to the machine or the program."""
-
-
-class _Run(NamedTuple):
-    """A call of `fit` or `train`, and how far it has come."""
-
-    config: TrainingConfig
-    """The settings, with the seed of this run."""
-    state: TrainingState
-    earlier_words: int
-    """Words that the model was trained on before this run."""
-    earlier_epochs: int
-    """Value of `trained_epochs` before this run."""
-    earlier_losses: int
-    """Length of `epoch_losses` before this run."""
-    corpus: dict[str, Any]
-    """The result of `fastw2v.checkpoint.fingerprint`, or empty for a run without checkpoints."""
-    parameters: dict[str, Any]
-    """The parameters of the estimator at the start of the run, in the form that a file stores."""
-    frozen: Sequence[int] = ()
-    """Ids of the words that are not trained."""
-    validation: ValidationRecord | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether the weights are the result of the run. The number of words is known if there are checkpoints."""
-        if self.validation is not None:
-            return self.validation.finished
-        return self.state.words == self.config.epochs * self.corpus["words"]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the run in the form that a checkpoint stores."""
-        state = {"losses": self.state.losses.tolist(), "predictions": self.state.predictions.tolist()}
-        config = {name: _plain(value) for name, value in asdict(self.config).items()}
-        saved = {**self._asdict(), "config": config, "state": state, "words": self.state.words}
-        if self.validation is not None:
-            saved["validation"] = asdict(self.validation)
-            saved["best"] = self.validation.best_words  # the weights are in a file of their own
-        return saved
-
-    @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> Self:
-        state = TrainingState(
-            saved["words"],
-            np.array(saved["state"]["losses"], np.float64),
-            np.array(saved["state"]["predictions"], np.int64),
-        )
-        given = {name: saved[name] for name in cls._fields if name in saved}
-        given |= {"config": TrainingConfig(**saved["config"]), "state": state}
-        if validation := given.get("validation"):
-            losses = [(words, loss) for words, loss in validation["losses"]]
-            given["validation"] = ValidationRecord(**validation | {"losses": losses})
-        return cls(**given)
-
-
-class _Task(NamedTuple):
-    """Something to do between two steps of a run."""
-
-    due: Callable[[int], bool]
-    """Returns whether the task is due after a number of words."""
-    run: Callable[[], None]
-    next_words: Callable[[int], float] = lambda words: math.inf
-    """Returns a number of words, greater than the given one, after which the task is certainly due."""
-
-
-class _Pauses:
-    """The pauses of a run, in which tasks are done, such as writing a checkpoint, and an interrupt is raised."""
-
-    def __init__(
-        self, total: int, tasks: Sequence[_Task], on_interrupt: Callable[[], None], interrupts: DeferredInterrupts
-    ) -> None:
-        self._total = total
-        self._tasks = tasks
-        self._on_interrupt = on_interrupt
-        self._interrupts = interrupts
-
-    def due(self, words: int) -> bool:
-        self._interrupts.deferring = True  # a step follows; until now, the engine was being prepared
-        if words >= self._total:
-            return False
-        return self._interrupts.received or any(task.due(words) for task in self._tasks)
-
-    def next_words(self, words: int) -> int:
-        return int(min([self._total, *(task.next_words(words) for task in self._tasks)]))
-
-    def run(self, state: TrainingState) -> None:
-        for task in self._tasks:
-            if not self._interrupts.received and task.due(state.words):
-                task.run()
-        if self._interrupts.received:
-            self._on_interrupt()
-            self._interrupts.raise_received()
-
-
-class _PausesForInterrupts:
-    """The pauses of a measurement, which only an interrupt ends."""
-
-    def __init__(self, interrupts: DeferredInterrupts) -> None:
-        self._interrupts = interrupts
-
-    def due(self, words: int) -> bool:
-        return self._interrupts.received
-
-    def next_words(self, words: int) -> int:
-        return words + CHUNK_TOKENS
-
-    def run(self, state: TrainingState) -> None:
-        raise _Interrupted
-
-
-class _Interrupted(Exception):  # noqa: N818  # it is not an error
-    """A measurement was interrupted."""
-
-
-class _EarlyStop(Exception):  # noqa: N818  # it is not an error
-    """The run ends, because the held-out loss has not fallen."""
 
 
 class NotFittedError(AttributeError, RuntimeError):
@@ -947,7 +828,7 @@ class Word2Vec:
         checkpoints = Checkpoints.open(folder)
         vectors = cls._vectors_class.load(checkpoints.latest(), format="safetensors")
         settings = vectors.settings or {}
-        run = _Run.from_json(settings["checkpoint"])
+        run = Run.from_json(settings["checkpoint"])
         if run.validation is None and validation is not None:
             raise ValueError(f"validation is {quote(validation)}, but the run has no held-out text; omit it")
         lines = None if log is None else TrainingLog(log, run.earlier_words + run.state.words)
@@ -963,7 +844,7 @@ class Word2Vec:
                 to_device(np.array(W), model.device_) for W in (vectors.input_vectors, vectors.context_vectors)
             )
         best = checkpoints.best()
-        best_tables = None if best is None else cls._vectors_class.load(best, format="safetensors")
+        best_vectors = None if best is None else cls._vectors_class.load(best, format="safetensors")
         del vectors  # and the combined vectors, which are not needed for training
         model.wv._set_tables(W_in, W_out, run.config.output_weight)
         if corpus is None and checkpoints.corpus is not None:
@@ -991,7 +872,16 @@ class Word2Vec:
         if run.complete:
             model.wv.settings = model._settings(run.config, run)
         else:
-            model._continue(corpus, run, progress, checkpoints, held_out, best_tables, lines)
+            Training(
+                model,
+                corpus,
+                run,
+                progress=progress,
+                checkpoints=checkpoints,
+                held_out=held_out,
+                best=best_vectors,
+                log=lines,
+            ).train()
         return model
 
     def _gradient_to_keep(self) -> CbowGrad | None:
@@ -1200,7 +1090,7 @@ class Word2Vec:
                 "has context vectors, such as a model written by Word2Vec.save",
                 counted(int(zeros), "frozen word"),
             )
-        run = _Run(
+        run = Run(
             config=replace(config, seed=self._run_seed()),
             state=TrainingState.at_start(config.epochs),
             earlier_words=self.trained_words,
@@ -1218,230 +1108,15 @@ class Word2Vec:
             if held_out is not None and validation is not None:
                 validation.corpus = fingerprint(held_out)
             tables = Tables(to_host(self.wv.input_vectors), to_host(self.wv.context_vectors))
-            checkpoints.create(self._checkpoint(run, tables)())
-        self._continue(corpus, run, progress, checkpoints, held_out, log=log)
-
-    def _continue(
-        self,
-        corpus: Corpus,
-        run: _Run,
-        progress: ProgressFunction | None,
-        checkpoints: Checkpoints | None,
-        held_out: Corpus | None = None,
-        best: WordVectors | None = None,
-        log: TrainingLog | None = None,
-    ) -> None:
-        """Train until the end of a run. `best` are the weights with the lowest loss on the held-out corpus so far.
-
-        After each epoch and each run, complete or interrupted, `trained_epochs`, `epoch_losses`, the settings and the
-        caches of `wv` are up to date.
-        """
-        engine: Engine = find_engine(self.engine_, self.device_)
-        config, state, N = run.config, run.state, len(corpus)
-        total, start = config.epochs * N, state.words
-        tables = Tables(*self.wv._writable_tables())
-        frozen = np.isin(np.arange(len(corpus.vocabulary)), run.frozen) if run.frozen else None
-        validation = None
-        if run.validation is not None and held_out is not None:
-            copies = _empty_copies(tables) if best is None else _host_tables(best)
-            validation = Validation(held_out, run.validation, N, config.epochs, copies)
-        notified = {event for callback in self.callbacks or () for event in self._events(callback)}
-        parameters = self.get_params()
-        epoch_end = (start // N + 1) * N
-        step_end = start
-
-        def update() -> None:
-            complete = state.words // N
-            self.trained_words = run.earlier_words + state.words
-            self.trained_epochs = run.earlier_epochs + complete
-            self.epoch_losses[run.earlier_losses :] = state.mean_losses()[:complete].tolist()
-            self.wv._set_tables(*tables, config.output_weight)
-            self.wv.settings = self._settings(config, run)
-
-        def adopt() -> None:
-            """Continue from the matrices that a callback has assigned."""
-            for W, now in zip(tables, self.wv._writable_tables(), strict=True):
-                if now is not W:
-                    if now.shape != W.shape:
-                        raise ValueError(
-                            f"a callback has replaced a matrix of shape {tuple(W.shape)} by one of shape "
-                            f"{tuple(now.shape)}; the vocabulary and the dimensions cannot change during training"
-                        )
-                    with on_device_of(W):
-                        W[...] = to_device(now, self.device_)
-            self.wv._set_tables(*tables, config.output_weight)  # frees the vectors that a callback has used
-
-        def notify(*events: str) -> None:
-            """Call the callbacks between two steps. They can be interrupted at once."""
-            update()
-            deferring, interrupts.deferring = interrupts.deferring, False
-            try:
-                for event in events:
-                    self._notify(event)
-                self._warn_of_late_changes(parameters)
-            finally:
-                adopt()
-            interrupts.deferring = deferring
-
-        def end_epoch() -> None:
-            nonlocal epoch_end
-            epoch_end = (state.words // N + 1) * N
-            notify("epoch_end", *["epoch_begin"] * (state.words < total))
-
-        def step() -> None:
-            nonlocal step_end
-            step_end = state.words
-            notify("step")
-
-        def measure() -> None:
-            """Measure the loss on the held-out corpus, unless it is interrupted."""
-            assert validation is not None
-            try:
-                loss = held_out_loss(
-                    engine,
-                    tables,
-                    validation.corpus,
-                    config,
-                    seed=self.seed_,
-                    workers=self._n_workers(),
-                    pauses=_PausesForInterrupts(interrupts),
-                )
-            except _Interrupted:
-                return
-            validation.add(state.words, loss, tables)
-            self.validation_history.append((run.earlier_words + state.words, loss))
-            if log is not None:
-                log.write(run.earlier_words + state.words, validation_loss=loss)
-            bar.update(state.words - start, validation_loss=loss)
-            notify("validation")
-
-        def stop_early() -> None:
-            raise _EarlyStop
-
-        def save() -> None:
-            assert checkpoints is not None
-            checkpoints.wait()
-            update()
-            try:
-                content = self._checkpoint(run, Tables(*map(_host_copy, tables)))
-                lowest = None
-                words = None if validation is None else validation.record.best_words
-                if validation is not None and words is not None and not checkpoints.has_best(words):
-                    lowest = self._best_record(words, Tables(*map(_host_copy, validation.best)))
-            except MemoryError as error:
-                checkpoints.warn(error)
-            else:
-                checkpoints.save(content, lowest)
-
-        def save_completely() -> None:
-            if checkpoints is not None:
-                save()
-                checkpoints.wait()
-
-        tasks = []
-        if validation is not None:
-            tasks.append(_Task(validation.due, measure, validation.next_words))
-        if "step" in notified:
-            tasks.append(_Task(lambda words: words > step_end, step))
-        if self.callbacks:
-            tasks.append(_Task(lambda words: words >= epoch_end, end_epoch, lambda words: (words // N + 1) * N))
-        if validation is not None:
-            tasks.append(_Task(validation.out_of_patience, stop_early))
-        if checkpoints is not None:
-            tasks.append(_Task(lambda words: checkpoints.due(), save))
-
-        self._notify("train_begin")
-        bar = Progress("training", total - start, show=None if progress is None else False)
-        with contextlib.nullcontext() if log is None else log, bar, DeferredInterrupts() as interrupts:
-
-            def report(words: int, loss: float, alpha: float) -> None:
-                self.trained_words = run.earlier_words + words
-                self.loss_history.append((self.trained_words, loss))
-                if log is not None:
-                    log.write(self.trained_words, loss=loss, learning_rate=alpha)
-                bar.update(words - start, loss)
-                if progress is not None:
-                    progress(words, loss, alpha)
-                if "report" in notified:
-                    self._notify("report")
-
-            pauses = _Pauses(total, tasks, save_completely, interrupts)
-            try:
-                if state.words < total:
-                    self._notify("epoch_begin")
-                if validation is not None and (validation.due(start) or validation.out_of_patience()):
-                    pauses.run(state)  # the run was interrupted before this
-                engine.train(
-                    tables,
-                    corpus,
-                    config,
-                    workers=self._n_workers(),
-                    on_progress=report,
-                    state=state,
-                    pauses=pauses,
-                    frozen=frozen,
-                )
-                if validation is not None and validation.due(state.words):
-                    measure()
-                    if interrupts.received:
-                        save_completely()
-                        interrupts.raise_received()
-            except _EarlyStop:
-                self._interruptions += 1  # so that further training draws other numbers
-            except BaseException:  # including Ctrl-C
-                self._interruptions += 1
-                raise
-            finally:
-                update()
-                if checkpoints is not None:
-                    checkpoints.wait()
-            interrupts.deferring = False
-            bar.update(state.words - start)
-            try:
-                if state.words == total:
-                    end_epoch()
-            finally:
-                if validation is not None:
-                    words, loss = validation.record.lowest
-                    logger.info("the held-out loss was lowest, %.4f, after %d of %d words", loss, words, state.words)
-                    validation.record.finished = True
-                    for W, copy in zip(tables, validation.best, strict=True):
-                        with on_device_of(W):
-                            W[...] = to_device(copy, self.device_)
-                    update()
-                save_completely()
-        self._notify("train_end")
-        if not state.predictions.any():
+            checkpoints.create(checkpoint_record(self, run, tables)())
+        Training(self, corpus, run, progress=progress, checkpoints=checkpoints, held_out=held_out, log=log).train()
+        if not run.state.predictions.any():
             logger.warning(
                 "nothing was trained, because subsampling with sample=%g dropped nearly all of the %d words, and no "
                 "word had a neighbour left. Set sample=0, which keeps all words",
                 config.sample,
                 len(corpus),
             )
-
-    def _checkpoint(self, run: _Run, tables: Tables) -> Callable[[], VectorRecord]:
-        """Return a function that returns the content of a checkpoint, which can be called in another thread."""
-        from fastw2v.formats import VectorRecord
-
-        words, counts, c = self.wv.index_to_key, self.wv.counts, run.config.output_weight
-        settings = self._saved_settings(run.config) | {"checkpoint": run.to_json(), "parameters": run.parameters}
-
-        def record() -> VectorRecord:
-            W_in, W_out = tables
-            if not c:
-                return VectorRecord(words, W_in, counts, W_out, settings)
-            vectors = W_out * np.asarray(c, W_out.dtype)
-            vectors += W_in
-            return VectorRecord(words, vectors, counts, W_out, settings, W_in)
-
-        return record
-
-    def _best_record(self, words: int, tables: Tables) -> VectorRecord:
-        """Return the content of the file with the weights whose held-out loss is lowest."""
-        from fastw2v.formats import VectorRecord
-
-        settings = {"checkpoint": {"words": words}}
-        return VectorRecord(self.wv.index_to_key, tables.W_in, self.wv.counts, tables.W_out, settings)
 
     def _n_workers(self) -> int | None:
         """Return the number of threads. On a GPU, return 1 if `workers` is 1, otherwise None."""
@@ -1521,7 +1196,7 @@ class Word2Vec:
             checkpoints=checkpoints,
         )
 
-    def _settings(self, config: TrainingConfig, run: _Run | None = None) -> dict[str, Any]:
+    def _settings(self, config: TrainingConfig, run: Run | None = None) -> dict[str, Any]:
         """Return the settings that are stored with vectors trained as `config` says, so the run can be repeated."""
         settings = asdict(replace(config, seed=self.seed_))
         if self.engine_ == "layers":  # these settings apply only to the fused engine
@@ -1533,7 +1208,7 @@ class Word2Vec:
             words, settings["validation_loss"] = run.validation.lowest
             settings["validation_words"] = run.earlier_words + words
             settings["validation_history"] = [[int(words), float(loss)] for words, loss in self.validation_history]
-        return {name: _plain(value) for name, value in settings.items()} | self._state()
+        return {name: plain_value(value) for name, value in settings.items()} | self._state()
 
     def _state(self) -> dict[str, Any]:
         """Return what a file stores about the estimator: its parameters and the progress of training."""
@@ -1549,7 +1224,7 @@ class Word2Vec:
             "corpus_count": self.corpus_count,
             "corpus_total_words": self.corpus_total_words,
             "known_words": self.known_words_,
-            "parameters": {name: _plain(value) for name, value in parameters.items()},
+            "parameters": {name: plain_value(value) for name, value in parameters.items()},
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -1766,26 +1441,6 @@ class Word2Vec:
         for name, value in parameters.items():
             setattr(self, name, value)
         return self
-
-
-def _plain(value: Any) -> Any:
-    """Return a parameter in the form that JSON stores."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _host_copy(W: Any) -> np.ndarray:
-    """Return a contiguous copy of a matrix in the memory of the host."""
-    return np.array(to_host(W), order="C")
-
-
-def _empty_copies(tables: Tables) -> Tables:
-    """Return arrays in the memory of the host with the shapes and the dtypes of the tables."""
-    return Tables(*(np.empty(W.shape, W.dtype) for W in tables))
-
-
-def _host_tables(vectors: WordVectors) -> Tables:
-    """Return copies of both matrices in the memory of the host."""
-    return Tables(_host_copy(vectors.input_vectors), _host_copy(vectors.context_vectors))
 
 
 def _share(validation: Any) -> float | None:

@@ -136,15 +136,30 @@ def test_threads_pause_for_checkpoints_and_callbacks(corpus: Corpus, tmp_path: P
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_training_goes_on_from_what_a_callback_assigns(engine: Any) -> None:
+@pytest.mark.parametrize(("when", "epochs"), [("train_begin", 0), ("epoch_begin", 0), ("epoch_end", 2)])
+def test_training_goes_on_from_what_a_callback_assigns(engine: Any, when: str, epochs: int) -> None:
     def assign(event: str, model: Any) -> None:
-        if event == "epoch_end" and model.trained_epochs == 2:
+        if event == when and model.trained_epochs == epochs:
             model.wv.vectors = np.ones_like(model.wv.vectors)
 
     settings = SETTINGS | {"engine": engine, "alpha": 1e-6, "min_alpha": 0.0}
     model = Word2Vec(**settings, callbacks=[assign]).fit(text(100))
     np.testing.assert_allclose(model.W_in, 1, atol=1e-2)
     np.testing.assert_allclose(model.wv.vectors, model.W_in + 0.4 * model.W_out, rtol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("when", ["train_begin", "epoch_end"])
+def test_vectors_of_other_words_cannot_be_assigned(engine: Any, when: str) -> None:
+    def assign(event: str, model: Any) -> None:
+        if event == when:
+            model.wv = WordVectors(
+                ["a", "b"], np.ones((2, 8), np.float32), counts=[1, 1], context_vectors=np.ones((2, 8))
+            )
+
+    model = Word2Vec(**SETTINGS | {"engine": engine}, callbacks=[assign])
+    with pytest.raises(ValueError, match="a callback has replaced a matrix of shape"):
+        model.fit(text(100))
 
 
 @pytest.mark.parametrize("kind", [Word2Vec, gensim.Word2Vec])
@@ -399,7 +414,7 @@ def test_a_copy_that_does_not_fit_in_memory_does_not_end_the_training(
     def copy(W: Any) -> Any:
         raise MemoryError("no room for a copy")
 
-    monkeypatch.setattr("fastw2v.word2vec._host_copy", copy)
+    monkeypatch.setattr("fastw2v.run._host_copy", copy)
     model = Word2Vec(**SETTINGS).fit(text(100), checkpoint=tmp_path / "run")
     assert model.trained_epochs == 3
     assert "no room for a copy. The checkpoint was not written" in caplog.text

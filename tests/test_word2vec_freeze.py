@@ -12,7 +12,7 @@ import pytest
 from fastw2v import Corpus, Word2Vec, WordVectors
 from fastw2v.compat import gensim
 from fastw2v.engines import cpu
-from fastw2v.word2vec import _Run
+from fastw2v.run import Run
 from tests.test_checkpoint import SETTINGS, EachStep, Interrupt, assert_same, text
 from tests.test_word2vec import themes
 
@@ -131,13 +131,13 @@ def test_a_continued_run_of_train_keeps_the_frozen_words(tmp_path: Path) -> None
 
 def test_a_checkpoint_without_a_list_of_frozen_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpoints of earlier versions have no such list."""
-    sentences, to_json = text(1200), _Run.to_json
+    sentences, to_json = text(1200), Run.to_json
     unbroken = Word2Vec(**SETTINGS).fit(sentences)
 
-    def without_list(self: _Run) -> dict[str, Any]:
+    def without_list(self: Run) -> dict[str, Any]:
         return {name: value for name, value in to_json(self).items() if name != "frozen"}
 
-    monkeypatch.setattr(_Run, "to_json", without_list)
+    monkeypatch.setattr(Run, "to_json", without_list)
     with pytest.raises(KeyboardInterrupt):
         Word2Vec(**SETTINGS).fit(sentences, checkpoint=EachStep(tmp_path / "run"), progress=Interrupt(20_000))
     assert_same(Word2Vec.resume(tmp_path / "run", sentences), unbroken)
