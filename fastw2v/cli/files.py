@@ -11,7 +11,7 @@ import typer
 from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors, read_words, to_keys
 from fastw2v.cli.output import format_number, print_facts, print_json, say
-from fastw2v.cli.paths import check_vector_output
+from fastw2v.cli.paths import check_not_input, check_vector_output
 from fastw2v.utils.quote import counted
 from fastw2v.vectors import WordVectors
 
@@ -77,6 +77,7 @@ def convert(
 ) -> None:
     """Convert a vector file to another format."""
     check_vector_output(target, target_format, "--to")
+    check_not_input([target], [source])
     vectors = WordVectors.load(source, source_format, errors=errors, encoding=encoding, duplicates=duplicates)
     vectors.save(target, target_format)
     _print_written(target, vectors, as_json)
@@ -102,6 +103,7 @@ def align(
 ) -> None:
     """Rotate vectors to match those of another training run, so that words can be compared across both."""
     check_vector_output(output)
+    check_not_input([output], [file, onto, words])
     vectors, other = load_vectors(file), load_vectors(onto)
     aligned = vectors.align(other, None if words is None else to_keys(vectors, read_words(words)))
     aligned.save(output)

@@ -126,3 +126,21 @@ def test_align_turns_one_training_onto_another(run: Any, tmp_path: Path):
     assert "mean cosine: 1.000" in run(*command).out
     WordVectors(words, rows[:, :2]).save(tmp_path / "flat.bin")
     failed(run("align", tmp_path / "old.bin", tmp_path / "flat.bin", "-o", target), "3 dimensions", "2")
+
+
+@pytest.mark.parametrize("name", ["vectors.safetensors", "other.txt", "words.txt"])
+def test_align_does_not_overwrite_what_it_reads(run: Any, file: Path, tmp_path: Path, name: str):
+    other, words = tmp_path / "other.txt", tmp_path / "words.txt"
+    vectors = WordVectors.load(file)
+    vectors.save(other)
+    words.write_text(" ".join(vectors))
+    before = {path: path.read_bytes() for path in (file, other, words)}
+    result = run("align", file, other, "--words", words, "--output", tmp_path / name)
+    failed(result, f"{tmp_path / name} is an input and would be overwritten; choose another name")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_convert_does_not_overwrite_what_it_reads(run: Any, file: Path):
+    before = file.read_bytes()
+    failed(run("convert", file, file), f"{file} is an input and would be overwritten; choose another name")
+    assert file.read_bytes() == before
