@@ -720,7 +720,7 @@ def load_params(path: str | PathLike[str]) -> dict[str, Any]:
             raise FormatError(f"{path}: this looks like a pickle; read the book's pickle with load_textbook_pickle")
     record = read_safetensors(Path(path))
     try:
-        vectors = WordVectors(record.words, record.vectors, record.counts, record.context_vectors)
+        vectors = WordVectors(record.index_to_key, record.vectors, record.counts, record.context_vectors)
     except (ValueError, TypeError) as error:
         raise FormatError(f"{path}: {error}") from error
     return {

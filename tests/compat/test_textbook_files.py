@@ -52,6 +52,15 @@ def test_params_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, A
     assert not list(tmp_path.iterdir())
 
 
+def test_params_with_a_word_twice_are_refused_with_the_name_of_the_file(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    tensors = {"vectors": MATRIX[:2], "words": np.frombuffer(b"aa", np.uint8), "word_offsets": np.arange(3)}
+    save_file(tensors, tmp_path / "p.safetensors", {"format": "fastw2v", "version": "1"})
+    with pytest.raises(FormatError, match=r"p\.safetensors: the word 'a' occurs twice"):
+        load_params(tmp_path / "p.safetensors")
+
+
 def other_numpy(data: bytes) -> bytes:
     """Convert a pickle from one major version of NumPy to the other, in short strings and in lines."""
     old, new = b"numpy.core.", b"numpy._core."
