@@ -67,11 +67,13 @@ def evaluate(
     from fastw2v.evaluate import read_analogies, read_pairs, word_pairs
 
     if suite is not None and (analogies is not None or pairs):
-        raise ValueError("--suite cannot be combined with --analogies or --pairs")
+        raise ValueError("--suite cannot be combined with --analogies or --pairs; omit one of them")
     if data is not None and (analogies is not None or pairs):
         raise ValueError("--data is the folder of a suite; it cannot be combined with --analogies or --pairs")
     if data is not None and not data.is_dir():
-        raise NotADirectoryError(f"{data}: there is no such folder")
+        raise NotADirectoryError(
+            f"{data}: there is no such folder; pass the folder that contains the files of the suite"
+        )
     if restrict_vocab is not None and pairs and analogies is None:
         raise ValueError("--restrict-vocab has no effect on --pairs, only on analogies; omit it")
     restrict_vocab = restrict_vocab or RESTRICT_VOCAB

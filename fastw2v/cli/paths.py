@@ -57,7 +57,7 @@ def check_output(path: Path) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"{path}: the folder {path.parent} is not writable")
+        raise PermissionError(f"{path}: the folder {path.parent} is not writable; choose another folder")
 
 
 def check_not_input(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:

@@ -111,7 +111,7 @@ def plot(
     from fastw2v.plot import check_picture, write_map
 
     if words and top:
-        raise ValueError("--words and --top cannot be combined")
+        raise ValueError("--words and --top cannot be combined; omit one of them")
     check_picture(output, page=True)
     check_output(output)
     vectors = load_vectors(file)

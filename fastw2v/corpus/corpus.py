@@ -350,7 +350,8 @@ class Corpus:
                 )
         elif highest >= len(vocabulary):
             raise ValueError(
-                f"id {highest} at index {int(tokens.argmax())} is outside the vocabulary of {len(vocabulary)} words"
+                f"id {highest} at index {int(tokens.argmax())} is outside the vocabulary of {len(vocabulary)} words; "
+                "pass the vocabulary from which the ids were made"
             )
         tokens = tokens.astype(np.int32, copy=False)
         if vocabulary is None:

@@ -186,15 +186,17 @@ class Vocabulary:
                 word, _, count = line.decode("utf-8", errors).rpartition(" ")
             except UnicodeDecodeError as error:
                 guess = encoding_of_mark(data) or guess_encoding(data)
-                advice = f". It is probably {guess}; convert it to UTF-8 first" if guess else ""
-                raise ValueError(f"{path}, line {number}: not UTF-8: {error.reason}{advice}") from error
+                advice = f"It is probably {guess}; convert it to UTF-8 first" if guess else "Convert it to UTF-8 first"
+                raise ValueError(f"{path}, line {number}: not UTF-8: {error.reason}. {advice}") from error
             # A count of 20 or more digits does not fit in 64 bits, and Python refuses to parse thousands of digits.
             if not word or not (count.strip().isdecimal() and len(count) < 20):
                 raise ValueError(
                     f"{path}, line {number}: expected a word, a space and its count, found {quote(line.strip())}"
                 )
             if word in seen:
-                raise ValueError(f"{path}, line {number}: word {quote(word)} occurs a second time")
+                raise ValueError(
+                    f"{path}, line {number}: word {quote(word)} occurs a second time; remove one of its lines"
+                )
             seen.add(word)
             words.append(word)
             counts.append(int(count))
@@ -295,7 +297,7 @@ class WordSelection:
     frozenset({'cat'})
     >>> WordSelection(min_count=2, max_vocab=None, include=["cat"], exclude=["cat"], counts=None)
     Traceback (most recent call last):
-    ValueError: word 'cat' is both in include and in exclude
+    ValueError: word 'cat' is both in include and in exclude; remove it from one
     """
 
     def __init__(
@@ -318,7 +320,7 @@ class WordSelection:
         self.include = frozenset(include)
         self.exclude = frozenset(exclude)
         if both := self.include & self.exclude:
-            raise ValueError(f"word {quote(next(iter(both)))} is both in include and in exclude")
+            raise ValueError(f"word {quote(next(iter(both)))} is both in include and in exclude; remove it from one")
         if isinstance(counts, (str, os.PathLike)):
             counts = Vocabulary.load(counts)
         if isinstance(counts, Vocabulary):

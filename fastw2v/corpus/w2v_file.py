@@ -204,7 +204,8 @@ def _words_to_bytes(words: list[Any], path: Path) -> bytes:
     except UnicodeEncodeError as error:
         word = next(word for word in words if not _encodable(word))
         raise ValueError(
-            f"word {quote(word)} cannot be written to {path}: it cannot be encoded in UTF-8 ({error.reason})"
+            f"word {quote(word)} cannot be written to {path}: it cannot be encoded in UTF-8 ({error.reason}); "
+            "replace it"
         ) from error
 
 

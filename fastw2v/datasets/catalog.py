@@ -108,7 +108,10 @@ def load_ptb(split: str = "train") -> tuple[np.ndarray, dict[str, int], dict[int
     word_to_id = {word: i for i, word in id_to_word.items()}
     words = train if split == "train" else _ptb_words(split)
     if strange := set(words) - word_to_id.keys():
-        raise ValueError(f"ptb.{split}.txt contains words that are not in ptb.train.txt, such as {quote(min(strange))}")
+        raise ValueError(
+            f"ptb.{split}.txt contains words that are not in ptb.train.txt, such as {quote(min(strange))}; "
+            "fetch both again"
+        )
     corpus = np.fromiter(map(word_to_id.__getitem__, words), dtype=np.int32, count=len(words))
     return corpus, word_to_id, id_to_word
 
@@ -246,8 +249,9 @@ def load_suite(name: str = "english", folder: str | PathLike[str] | None = None)
     except NotADirectoryError:
         raise
     except OSError as error:
-        files = ", ".join([analogies, *(WORD_PAIRS[one] for one in sets)])
-        raise OSError(f"{error}. The suite {name!r} consists of the files {files}") from error
+        files = [analogies, *(WORD_PAIRS[one] for one in sets)]
+        others = ", ".join(file for file in files if file not in str(error))
+        raise OSError(f"{error}. The suite {name!r} also needs {others}") from error
 
 
 def _ptb_words(split: str) -> list[str]:

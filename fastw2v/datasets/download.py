@@ -88,7 +88,9 @@ def _search_folders(folder: str | PathLike[str] | None) -> Iterator[Path]:
         return
     if not Path(given).is_dir():
         origin = "" if folder is not None else f", set in the environment variable {FOLDER_VARIABLE},"
-        raise NotADirectoryError(f"the data folder {os.fspath(given)!r}{origin} does not exist or is not a folder")
+        raise NotADirectoryError(
+            f"the data folder {os.fspath(given)!r}{origin} does not exist or is not a folder; correct the path"
+        )
     for sub_folder in SUB_FOLDERS:
         yield Path(given, sub_folder)
 
@@ -131,7 +133,7 @@ def _downloaded(name: str) -> Path:
     except (OSError, ValueError) as error:  # no network, or a wrong checksum
         raise OSError(
             f"{name} was not found, and downloading it from {url} failed: {_root_of(error)}. "
-            f"Put the file {name} into a folder, and set the environment variable {FOLDER_VARIABLE} to its path"
+            f"Put it into a folder, and set the environment variable {FOLDER_VARIABLE} to the path of the folder"
         ) from error
     return Path(found[0] if packed else found)
 

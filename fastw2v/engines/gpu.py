@@ -329,10 +329,11 @@ def require_memory(free: int, V: int, D: int, double: bool) -> None:
         fitting = max(0, (free - beside) // (2 * V * itemsize) // ROW * ROW)
         words = max(0, (free - beside + 36 * V) // (2 * _padded_width(D) * itemsize + 36))
         size = f"vector_size={fitting} would fit" if fitting else "no vector_size would fit"
+        fewer = f", or a vocabulary of {words:,} words (raise min_count)" if words > 1 else ""
         raise MemoryError(
             f"two tables of {V:,} words by {D} numbers and the other arrays of training need {needed / 2**30:.1f} GiB "
-            f"of the device's memory, but only {max(free, 0) / 2**30:.1f} GiB are free: {size}, or a vocabulary of "
-            f"{words:,} words (raise min_count). Or train with device='cpu'"
+            f"of the device's memory, but only {max(free, 0) / 2**30:.1f} GiB are free: {size}{fewer}. Or train with "
+            "device='cpu'"
         )
 
 

@@ -85,25 +85,29 @@ def read_fasttext(file: BinaryIO, path: Path, size: int, limit: int | None) -> t
         bucket, shortest, longest = settings[7:10]
         n_entries, n_words, n_labels, _, n_pruned = settings[-5:]
         if version not in (11, 12) or n_dims < 1 or n_words < 1 or n_labels < 0 or n_entries != n_words + n_labels:
-            raise ValueError(f"version {version} with {n_words} words of {n_dims} dimensions is not supported")
+            raise ValueError(
+                f"version {version} with {n_words} words of {n_dims} dimensions is not supported; convert it to .vec"
+            )
         if n_pruned > 0:
-            raise ValueError("quantised models are not supported")
+            raise ValueError("quantised models are not supported; use the .bin or .vec file of the model")
         words, counts, at = _entries(data, n_entries, n_words)
         if data[at] != 0:
-            raise ValueError("quantised models are not supported")
+            raise ValueError("quantised models are not supported; use the .bin or .vec file of the model")
         n_rows, width = struct.unpack_from("<qq", data, at + 1)
         at += 17
         longest = longest if version == 12 else 0 if settings[6] == 3 else longest
         end = at + 4 * n_rows * n_dims
         if width != n_dims or n_rows < n_words or end > size:
-            raise ValueError(f"its matrix of shape ({n_rows}, {width}) does not match the header or the file size")
+            raise ValueError(
+                f"its matrix of shape ({n_rows}, {width}) does not match the header or the file size; fetch it again"
+            )
         n_outputs, width = struct.unpack_from("<qq", data, end + 1)
         if data[end] != 0 or width != n_dims or n_outputs < 0 or end + 17 + 4 * n_outputs * n_dims != size:
             raise ValueError("its second matrix does not end at the end of the file; the file is truncated or damaged")
         if longest > 0 and (shortest < 1 or bucket < 1 or n_rows != n_words + bucket):
             raise ValueError(
                 f"its matrix has {n_rows} rows, but there are {n_words} words and {bucket} buckets for n-grams of "
-                f"{shortest} to {longest} characters"
+                f"{shortest} to {longest} characters; fetch it again"
             )
     except (struct.error, IndexError) as error:
         raise FormatError(
@@ -141,7 +145,9 @@ def _entries(data: mmap.mmap, n_entries: int, n_words: int) -> tuple[list[bytes]
             counts.append(count)
         at = end + 10
     if len(words) != n_words or min(counts) < 0:
-        raise ValueError(f"its dictionary has {len(words)} words instead of {n_words}, or a negative count")
+        raise ValueError(
+            f"its dictionary has {len(words)} words instead of {n_words}, or a negative count; fetch it again"
+        )
     return words, np.array(counts, dtype=np.int64), at
 
 

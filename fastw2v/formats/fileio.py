@@ -182,7 +182,9 @@ def encode_words(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | No
         try:
             spelled.append(str(word).encode("utf-8", "surrogateescape"))
         except UnicodeEncodeError as error:
-            raise FormatError(f"{path}: the word {quote(word)} is not valid Unicode: {error.reason}") from None
+            raise FormatError(
+                f"{path}: the word {quote(word)} is not valid Unicode: {error.reason}. Rename the word"
+            ) from None
         if unfit is not None and (word == "" or unfit.search(spelled[-1])):
             what = (
                 "the empty word" if word == "" else f"the word {quote(word)} contains a space or control character and"

@@ -70,7 +70,7 @@ def read_gensim(path: Path) -> VectorRecord:
     >>> read_gensim(Path("unsafe.kv"))
     Traceback (most recent call last):
         ...
-    fastw2v.formats.fileio.FormatError: unsafe.kv: not a pickle of gensim's word vectors: it refers to builtins.print
+    fastw2v.formats.fileio.FormatError: unsafe.kv: not a pickle of gensim's word vectors: it refers to builtins.print...
     """
     with open_for_reading(path) as (file, _):
         data = file.read()
@@ -92,10 +92,17 @@ def read_gensim(path: Path) -> VectorRecord:
             raise ValueError("it has no vectors")
         counts = _counts(state)
     except (TypeError, LookupError, AttributeError) as error:
-        raise FormatError(f"{path}: not a pickle of gensim's word vectors: its attributes have wrong types") from error
+        raise _refusal(path, "its attributes have wrong types") from error
     except ValueError as error:
-        raise FormatError(f"{path}: not a pickle of gensim's word vectors: {shorten(str(error), 300)}") from error
+        raise _refusal(path, shorten(str(error), 300)) from error
     return VectorRecord(words, vectors, counts=counts)
+
+
+def _refusal(path: Path, reason: str) -> FormatError:
+    return FormatError(
+        f"{path}: not a pickle of gensim's word vectors: {reason}. Write another file in gensim, with "
+        "save_word2vec_format"
+    )
 
 
 def _array(state: dict[Any, Any], name: str, prefix: str) -> np.ndarray | None:

@@ -72,7 +72,10 @@ def read_npz(path: Path) -> VectorRecord:
     keys = "integers" if arrays.pop("integer_words", np.False_).any() else "strings"
     settings = arrays.pop("settings", np.frombuffer(b"null", np.uint8)).tobytes().decode("utf-8", "replace")
     if words.dtype != np.uint8 or words.ndim != 1 or offsets.dtype != np.int64 or offsets.ndim != 1:
-        raise FormatError(f"{path}: words is not an array of bytes, or word_offsets is not an array of int64")
+        raise FormatError(
+            f"{path}: words is not an array of bytes, or word_offsets is not an array of int64, so fastw2v did not "
+            "write it"
+        )
     if not len(offsets) or offsets[0] or offsets[-1] != len(words) or (offsets[1:] < offsets[:-1]).any():
         raise FormatError(f"{path}: word_offsets does not run from 0 to the length of words; the file is damaged")
     spelled = words_from_arrays(words, offsets, keys, path)

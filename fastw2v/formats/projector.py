@@ -78,7 +78,8 @@ def read_projector(path: Path, errors: str, encoding: str = "utf-8") -> VectorRe
     lines = words_text.split(b"\n")
     if not text or not lines[:-1] or text[-1:] != b"\n" or lines.pop():
         raise FormatError(
-            f"{path} or {metadata_path(path)} is truncated: the file is empty, or its last line has no newline"
+            f"{path} or {metadata_path(path)} is truncated: the file is empty, or its last line has no newline. "
+            "Write it again"
         )
     counts: Any = None
     if b"\t" in lines[0]:  # if there are several columns, the first line contains their names
@@ -100,7 +101,9 @@ def read_projector(path: Path, errors: str, encoding: str = "utf-8") -> VectorRe
         )
         _, vectors = parse_rows(rows, n_dims)
     except IndexError as error:
-        raise FormatError(f"{path}: line {error.args[0] + 1} does not contain {n_dims} tab-separated numbers") from None
+        raise FormatError(
+            f"{path}: line {error.args[0] + 1} does not contain {n_dims} tab-separated numbers; the file is damaged"
+        ) from None
     words = decode_words(b"\n".join(line.rstrip(b"\r") for line in lines), metadata_path(path), errors, encoding)
     return VectorRecord(words, vectors, counts)
 

@@ -99,7 +99,10 @@ def read_static_embedding(path: Path) -> VectorRecord:
         )
     matrix = tensors[names[0]]
     if list(by_id) != list(range(len(matrix))):
-        raise FormatError(f"{path}: tokenizer.json does not have one word for each of the {len(matrix)} vectors")
+        raise FormatError(
+            f"{path}: tokenizer.json does not have one word for each of the {len(matrix)} vectors; fetch the "
+            "folder again"
+        )
     words = list(by_id.values())
     if len(words) > 1 and words[-1] == _UNKNOWN and not matrix[-1].any():
         words, matrix = words[:-1], matrix[:-1]

@@ -169,7 +169,7 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
         rows = to_host(given)[theirs]
         if not np.isfinite(rows).all():
             word = words[ours[np.flatnonzero(~np.isfinite(rows).all(axis=1))[0]]]
-            raise ValueError(f"init's vector of {quote(word)} contains infinite or NaN values")
+            raise ValueError(f"init's vector of {quote(word)} contains infinite or NaN values; remove the word")
         with on_device_of(W):
             set_rows(W, to_device(ours, device), to_device(rows.astype(np.float32, copy=False), device))
     log.info("%s of %s words start from pretrained vectors", f"{len(ours):,}", f"{len(words):,}")

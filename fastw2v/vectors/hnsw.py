@@ -309,7 +309,9 @@ class HNSWIndex:
                 metadata = file.metadata() or {}
                 graph = file.get_tensor("graph") if metadata.get("format") == "fastw2v index" else None
         except SafetensorError as error:
-            raise ValueError(f"{path}: the file is truncated, damaged, or not an index ({error})") from error
+            raise ValueError(
+                f"{path}: the file is truncated, damaged, or not an index ({error}); rebuild it with WordVectors.index"
+            ) from error
         if graph is None:
             raise ValueError(f"{path}: the file is not an index; to read word vectors, use WordVectors.load")
         backend, ef_search = metadata.get("backend", ""), metadata.get("ef_search", "")

@@ -971,7 +971,10 @@ class WordVectors:
         if not given:
             raise ValueError("get_mean_vector: keys is empty; give at least one word or vector")
         if len(factors) != len(given):
-            raise ValueError(f"get_mean_vector: keys has length {len(given)}, but weights has length {len(factors)}")
+            raise ValueError(
+                f"get_mean_vector: keys has length {len(given)}, but weights has length {len(factors)}; give one "
+                "weight for each key"
+            )
         mean = xp.zeros(self.vector_size, dtype=self.unit_vectors.dtype, device=get_device(self._vectors))
         total = 0.0
         for key, factor in zip(given, factors, strict=True):
@@ -1185,7 +1188,10 @@ class WordVectors:
         if not isinstance(other, WordVectors):
             return NotImplemented
         if other.vector_size != self.vector_size:
-            raise ValueError(f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}")
+            raise ValueError(
+                f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}; both must have "
+                "the same number"
+            )
         rows = [row for row, word in enumerate(other) if word not in self]
         if not rows:
             return self
@@ -1242,11 +1248,16 @@ class WordVectors:
         """
         check_type("other", other, WordVectors, "WordVectors")
         if other.vector_size != self.vector_size:
-            raise ValueError(f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}")
+            raise ValueError(
+                f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}; both must have "
+                "the same number"
+            )
         anchors = [word for word in self if word in other] if words is None else _listed("words", words)
         if not anchors:
             raise ValueError(
-                "align: the two vocabularies have no word in common" if words is None else "align: words is empty"
+                "align: the two vocabularies have no word in common; check their language and case"
+                if words is None
+                else "align: words is empty; omit it to use all common words"
             )
         xp, device = get_namespace(self._vectors), get_device(self._vectors)
         here = to_host(take_rows(self.unit_vectors, self._rows(anchors, "words")))

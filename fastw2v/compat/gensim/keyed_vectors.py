@@ -820,7 +820,9 @@ class KeyedVectors(WordVectors):
         if fvocab is not None:
             vocabulary = Vocabulary.load(fvocab, unicode_errors)
             if unknown := [word for word in loaded if word not in vocabulary.word_to_id]:
-                raise ValueError(f"{fvocab} has no count for {len(unknown)} of the words, such as {quote(unknown[0])}")
+                raise ValueError(
+                    f"{fvocab} has no count for {len(unknown)} of the words, such as {quote(unknown[0])}; omit fvocab"
+                )
             loaded.counts = vocabulary.counts[[vocabulary.word_to_id[word] for word in loaded]]
         return loaded
 
