@@ -1,0 +1,57 @@
+"""Producers of errors in the section "Pretrained and frozen vectors"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastw2v import WordVectors
+from tests.errors.common import SENTENCES, Producer, model, trained, vectors
+
+
+def fit(**parameters: Any) -> None:
+    """Train with parameters that mypy would refuse."""
+    model().fit(SENTENCES, **parameters)
+
+
+def of(*words: Any, value: float = 1.0) -> WordVectors:
+    return WordVectors(list(words), np.full((len(words), 4), value, np.float32))
+
+
+PRODUCERS: dict[str, list[Producer]] = {
+    "init is …; pass WordVectors, for example from WordVectors.load(path)": [
+        lambda: fit(init="a.bin"),
+    ],
+    "init has vectors of …, but vector_size is …; set vector_size=…": [
+        lambda: fit(init=vectors(8)),
+    ],
+    "init has no vector for any of the vocabulary's … words. The vocabulary's most frequent word is …, and init's first word is …. …": [
+        lambda: fit(init=of("THE")),
+        lambda: fit(init=of(7)),
+    ],
+    "init's vector of … contains infinite or NaN values; remove the word": [
+        lambda: fit(init=of("the", value=float("nan"))),
+    ],
+    "freeze is …; it must be a list of words, or 'init'": [
+        lambda: fit(freeze="cat"),
+    ],
+    "freeze is 'init', but there are no initial vectors; set init, or freeze a list of words": [
+        lambda: fit(freeze="init"),
+    ],
+    "freeze is 'init', which only fit supports; pass a list of words": [
+        lambda: trained().train(SENTENCES, freeze="init"),
+    ],
+    "freeze contains no word; omit it to train all words": [
+        lambda: fit(freeze=[]),
+    ],
+    "freeze contains … that the vocabulary of … words does not have: …. Remove them from the list. Words rarer than min_count are not in the vocabulary": [
+        lambda: fit(freeze=["unheard-of"]),
+    ],
+    "freeze contains all … words of the vocabulary, so nothing can be trained; freeze fewer words": [
+        lambda: fit(freeze=["the", "cat", "sat", "down", "dog", "ran", "away"]),
+    ],
+    "freeze is 'init', and init contains all … words of the vocabulary, so nothing can be trained; freeze fewer words": [
+        lambda: fit(init=of("the", "cat", "sat", "down", "dog", "ran", "away"), freeze="init"),
+    ],
+}

@@ -1,0 +1,89 @@
+"""Producers of errors in the section "Settings of training"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastw2v import Corpus, Word2Vec, WordVectors, nn
+from fastw2v.corpus import find_phrases
+from fastw2v.utils.checks import check_type
+from tests.errors.common import SENTENCES, Producer, corpus, model
+
+
+def any_parameter(**parameters: Any) -> None:
+    """Create a model with parameters that mypy would refuse."""
+    Word2Vec(**parameters)
+
+
+PRODUCERS: dict[str, list[Producer]] = {
+    "… is …; it must be at least …": [
+        lambda: Word2Vec(window=0),
+        lambda: Word2Vec(epochs=-1),
+        lambda: Corpus.from_lines(["the cat"], workers=0),
+    ],
+    "… is … of type …; it must be a whole number": [
+        lambda: any_parameter(epochs=2.5),
+    ],
+    "… is … of type …; it must be a number": [
+        lambda: any_parameter(alpha="0.05"),
+    ],
+    "… is …; it must lie between … and …": [
+        lambda: Word2Vec(sample=2.0),
+        lambda: Word2Vec(ns_exponent=-3),
+    ],
+    "… is …; it must be finite and at least …": [
+        lambda: nn.SGD(lr=-1),
+    ],
+    "… is …; it must be finite": [
+        lambda: find_phrases(corpus(), threshold=float("nan")),
+    ],
+    "… is … of type …; it must be True or False": [
+        lambda: any_parameter(deterministic="no"),
+    ],
+    "… is …; it must be … or …": [
+        lambda: any_parameter(model="glove"),
+        lambda: any_parameter(quality="good"),
+        lambda: any_parameter(engine="numba"),
+    ],
+    "… is … of type …; pass …": [
+        lambda: check_type("delimiter", 7, str, "a string"),
+        lambda: WordVectors.load(7),
+        lambda: model().fit(SENTENCES, progress=True),
+        lambda: Corpus.from_sentences(SENTENCES, include="cat"),
+    ],
+    "… is …, which cannot be a path; pass the name of a file": [
+        lambda: WordVectors.load("x" * 300),
+    ],
+    "… is not a parameter of …; …": [
+        lambda: any_parameter(size=100),
+        lambda: any_parameter(windw=5),
+        lambda: any_parameter(colour=5),
+    ],
+    "… is not a parameter of Word2Vec; …": [
+        lambda: Word2Vec().set_params(windw=5),
+    ],
+    "… takes keyword arguments only, but … has no name; …": [
+        lambda: Word2Vec(SENTENCES),
+    ],
+    "alpha is … and min_alpha is …; alpha must not be below min_alpha": [
+        lambda: Word2Vec(alpha=0.01, min_alpha=0.02),
+    ],
+    "min_alpha is …, but the default initial learning rate is …; lower min_alpha, or set alpha as well": [
+        lambda: Word2Vec(min_alpha=0.9),
+    ],
+    "deterministic is True, but workers is …; several workers update shared rows without locks. Omit workers or set it to 1": [
+        lambda: Word2Vec(deterministic=True, workers=2),
+    ],
+    "sample is …; it must be a number from 0 to 1, or 'auto'": [
+        lambda: any_parameter(sample="none"),
+    ],
+    "callbacks contains …, which is not callable; pass functions that accept an event and a model. fastw2v.compat.gensim.Word2Vec accepts gensim's callbacks": [
+        lambda: any_parameter(callbacks=[7]),
+    ],
+    "… is …; it must be a number of seconds, or a duration such as '30s', '10m' or '2h'": [
+        lambda: model().fit(SENTENCES, checkpoint="run", checkpoint_every=[5]),
+    ],
+    "… is …; it must be a number of seconds, or a duration such as '30s', '10m' or '2h', and more than 0": [
+        lambda: model().fit(SENTENCES, checkpoint="run", checkpoint_every="5d"),
+    ],
+}

@@ -1,0 +1,85 @@
+"""Producers of errors in the section "Training"."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+
+from fastw2v import Corpus, Word2Vec, WordVectors
+from fastw2v.utils.loss import require_finite_weights
+from tests.errors.common import SENTENCES, Producer, corpus, model, trained, vectors, write
+
+
+def diverged() -> None:
+    large = WordVectors(corpus().vocabulary.words, np.full((7, 4), 1e30, np.float32))
+    with np.errstate(all="ignore"):
+        model(seed=1).fit(SENTENCES, init=WordVectors(large.index_to_key, large.vectors, context_vectors=large.vectors))
+
+
+def replace_matrix(event: str, model: Any) -> None:
+    if event == "epoch_end":
+        model.wv = vectors(4, context_vectors=np.zeros((4, 4), np.float32))
+
+
+class WithEvents:
+    """A callback that names an event that does not exist."""
+
+    events = ("epoch",)
+
+    def __call__(self, event: str, model: Any) -> None: ...
+
+
+def with_vectors_only() -> Word2Vec:
+    """Return a model without context vectors."""
+    one = model().fit(SENTENCES)
+    one.wv.context_vectors = None
+    return one
+
+
+PRODUCERS: dict[str, list[Producer]] = {
+    "the model has no vocabulary yet, so it has no attribute …. Call fit() or build_vocab() first": [
+        lambda: model().wv,
+    ],
+    "… object has no attribute …": [
+        lambda: model().most_similar,
+    ],
+    "the vocabulary has only one word, …, and training needs at least two. …": [
+        lambda: model().fit([["the"] * 9]),
+        lambda: model(min_count=5).fit([["the"] * 9 + ["cat"]]),
+        lambda: model(max_vocab=1).fit(SENTENCES),
+    ],
+    "nothing can be trained, because no word has a neighbour: each of the … sentences has one word. Put the words of a sentence in one list, or on one line of a text. Words rarer than min_count, or not in the vocabulary, do not count": [
+        lambda: model().fit([["the"], ["cat"]] * 9),
+        lambda: model().estimate([["the"], ["cat"]] * 9),
+    ],
+    "the loss is … in …; training has diverged. Train again with …": [
+        diverged,
+    ],
+    "the trained weights contain infinity or NaN; training has diverged. Train again with …": [
+        lambda: require_finite_weights([np.array([[np.inf]])], "a lower alpha"),
+    ],
+    "a callback has replaced a matrix of shape … by one of shape …; the vocabulary and the dimensions cannot change during training": [
+        lambda: model(callbacks=[replace_matrix]).fit(SENTENCES),
+    ],
+    "callbacks contains …, whose events are …; they must be a list of …": [
+        lambda: model(callbacks=[WithEvents()]),
+    ],
+    "training cannot continue, because the vectors have no context vectors or no word counts. Load a model written by Word2Vec.save, or call fit()": [
+        lambda: with_vectors_only().train(SENTENCES),
+    ],
+    "vector_size is …, but the model has vectors of …. Set vector_size=… to continue training, or call fit()": [
+        lambda: model().fit(SENTENCES).set_params(vector_size=8).train(SENTENCES),
+    ],
+    "the vocabulary of the corpus differs from that of the model. Pass the sentences themselves, or encode them with counts=Vocabulary(model.wv.index_to_key, model.wv.counts)": [
+        lambda: trained().train(Corpus.from_sentences([["cat", "sat"]], min_count=1)),
+    ],
+    "… contains vectors, not a model. Read it with WordVectors.load": [
+        lambda: (vectors().save("a.bin"), Word2Vec.load("a.bin")),
+        lambda: (vectors().save("a.safetensors"), Word2Vec.load("a.safetensors")),
+    ],
+    "… is a pickle, probably written by gensim. Read its vectors with WordVectors.load(path, format='gensim')": [
+        lambda: Word2Vec.load(write("a.model", pickle.dumps({"vectors": 1}))),
+    ],
+}

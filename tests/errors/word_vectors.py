@@ -1,0 +1,227 @@
+"""Producers of errors in the section "Word vectors and queries"."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import pytest
+
+from fastw2v import WordVectors, formats
+from fastw2v.vectors import HNSWIndex, hnsw
+from tests.errors.common import Producer, vectors, write
+
+MATRIX = np.ones((2, 3), np.float32)
+
+
+def of(*words: Any, value: float = 1.0) -> WordVectors:
+    return WordVectors(list(words), np.full((len(words), 3), value, np.float32))
+
+
+def write_record() -> None:
+    formats.write(formats.VectorRecord(["cat", "dog"], MATRIX, context_vectors=MATRIX[:1]), "a.bin")
+
+
+def assign(matrix: np.ndarray, **matrices: np.ndarray) -> None:
+    vectors(**matrices).vectors = matrix
+
+
+class Graph:
+    """A graph that finds nothing, in place of those of usearch and faiss."""
+
+    graph = np.zeros(3, np.uint8)
+
+    @classmethod
+    def built(cls, *_: Any) -> Self:
+        return cls()
+
+    from_bytes = built
+
+    def to_bytes(self) -> np.ndarray:
+        return self.graph
+
+
+def index(monkeypatch: pytest.MonkeyPatch, of: WordVectors | None = None) -> HNSWIndex:
+    monkeypatch.setattr(hnsw, "_graph_kind", lambda _: Graph)
+    return (of or vectors()).index()
+
+
+def changed_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = index(monkeypatch)
+    built.vectors.vectors = built.vectors.vectors * 2
+    built.most_similar("cat")
+
+
+def load_index(monkeypatch: pytest.MonkeyPatch, other: WordVectors | None = None, damage: bool = False) -> None:
+    index(monkeypatch).save("a.index")
+    if damage:
+        monkeypatch.setattr(hnsw, "_digest", lambda *_: "")
+    HNSWIndex.load("a.index", other or vectors())
+
+
+def unreadable_by_usearch(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Index:
+        restore = staticmethod(lambda _: None)
+
+    monkeypatch.setattr(hnsw.importlib, "import_module", lambda _: type("module", (), {"Index": Index}))
+    hnsw._UsearchGraph.from_bytes(np.zeros(3, np.uint8))
+
+
+def without_usearch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(hnsw.importlib, "import_module", fail)
+    vectors().index()
+
+
+PRODUCERS: dict[str, list[Producer]] = {
+    "… is not in the vocabulary of ….": [
+        lambda: vectors()["dog"],
+        lambda: vectors()["Cat"],
+    ],
+    "… is …, which is not a word: words are …. For row …, use .vectors[…]": [
+        lambda: vectors()[0],
+    ],
+    "… is …, which is not a word: words are …": [
+        lambda: of(1, 2)["cat"],
+        lambda: vectors().most_similar([3.0]),
+    ],
+    "…: a vector has shape …; it must be (…,)": [
+        lambda: vectors().most_similar(np.ones(4)),
+    ],
+    "most_similar: positive and negative are both empty; give at least one word or vector": [
+        lambda: vectors().most_similar([]),
+    ],
+    "most_similar_cosmul: positive is empty; give at least one word or vector": [
+        lambda: vectors().most_similar_cosmul(negative="cat"),
+    ],
+    "most_similar_cosmul: a term has a weight; only most_similar supports weights": [
+        lambda: vectors().most_similar_cosmul([("cat", 0.5)]),
+    ],
+    "… has no direction: its terms add up to zero, or they contain NaN or infinity": [
+        lambda: vectors().most_similar("cat", negative="cat"),
+        lambda: vectors().nearest(np.zeros((2, 3))),
+    ],
+    "queries is …; give a list of words or vectors": [
+        lambda: vectors().nearest("cat"),
+    ],
+    "queries has shape …; it must be (n, …)": [
+        lambda: vectors().nearest(np.ones((2, 4))),
+    ],
+    "… is …; none of these words is in the vocabulary": [
+        lambda: vectors().n_similarity(["dog"], ["cat"]),
+        lambda: vectors().rank_by_centrality(["dog"]),
+    ],
+    "get_mean_vector: keys is empty; give at least one word or vector": [
+        lambda: vectors().get_mean_vector([]),
+    ],
+    "get_mean_vector: keys has length …, but weights has length …; give one weight for each key": [
+        lambda: vectors().get_mean_vector(["cat"], [1, 2]),
+    ],
+    "texts is …; give a list of texts, each a string or a list of words": [
+        lambda: vectors().sentence_vectors("the cat"),
+    ],
+    "texts[…] is …; a text must be a string or a list of words": [
+        lambda: vectors().sentence_vectors([3]),
+    ],
+    "texts[…] contains …; the words of these vectors are …": [
+        lambda: vectors().sentence_vectors([[3]]),
+    ],
+    "method is 'sif', but the vectors have no counts; use method='mean', or pass counts": [
+        lambda: of("the", "cat").sentence_vectors(["the cat"], method="sif"),
+    ],
+    "method is 'sif', but the number of texts with a known word is …; the direction that all texts share needs at least two. Pass all texts at once, or use method='mean'": [
+        lambda: vectors().sentence_vectors(["the cat"], method="sif"),
+    ],
+    "there are no words; at least one is needed": [
+        lambda: WordVectors([], MATRIX),
+    ],
+    "vectors has …, but words has …; each word must have one row": [
+        lambda: WordVectors(["cat"], MATRIX),
+    ],
+    "words contains … of type …; words must be all strings or all integers": [
+        lambda: WordVectors(["cat", None], MATRIX),
+    ],
+    "the word … occurs twice, in rows … and …; words must be distinct": [
+        lambda: WordVectors(["cat", "cat"], MATRIX),
+    ],
+    "vectors has shape …, so there are …; give at least one": [
+        lambda: WordVectors([], np.ones((0, 3))),
+        lambda: WordVectors(["cat"], np.ones((1, 0))),
+    ],
+    "… is of type …; it must be an array": [
+        lambda: WordVectors(["cat"], [[1.0]]),
+    ],
+    "… is of type …; it must be float16, float32 or float64": [
+        lambda: WordVectors(["cat", "dog"], MATRIX.astype(int)),
+    ],
+    "… has …; it must have 2, with one row for each word": [
+        lambda: WordVectors(["cat"], MATRIX[0]),
+    ],
+    "counts is of type …; it must be of an integer type": [
+        lambda: WordVectors(["cat", "dog"], MATRIX, counts=[0.5, 0.5]),
+    ],
+    "counts has shape …; it must have shape (…,), one count for each word": [
+        lambda: WordVectors(["cat", "dog"], MATRIX, counts=[3]),
+    ],
+    "counts contains …; counts must not be negative": [
+        lambda: WordVectors(["cat", "dog"], MATRIX, counts=[3, -1]),
+    ],
+    "… has shape …; it must have the same shape as vectors, …": [
+        lambda: vectors(context_vectors=MATRIX),
+        write_record,
+    ],
+    "vectors has shape …; it must have … rows, one for each word. For other words, make a new object with WordVectors(words, vectors)": [
+        lambda: assign(MATRIX),
+    ],
+    "vectors has shape …; it must have the same shape as context_vectors, …. To drop those, first set context_vectors to None": [
+        lambda: assign(np.ones((4, 2)), context_vectors=np.ones((4, 3), np.float32)),
+    ],
+    "the result has no words; WordVectors must have at least one word": [
+        lambda: vectors() - ["the", "cat", "sat", "down"],
+    ],
+    "… of … words is empty; WordVectors must have at least one word": [
+        lambda: vectors()[9:],
+    ],
+    "these vectors have … dimensions, but other has …; both must have the same number": [
+        lambda: vectors() | vectors(4),
+        lambda: vectors().align(vectors(4)),
+    ],
+    "align: the two vocabularies have no word in common; check their language and case": [
+        lambda: vectors().align(of("dog")),
+    ],
+    "align: words is empty; omit it to use all common words": [
+        lambda: vectors().align(vectors(), []),
+    ],
+    "align: only … matched words have a direction in both vocabularies, which leaves part of the rotation of … dimensions undetermined. At least … such words are needed; match more words, or use vectors with fewer dimensions": [
+        lambda: vectors().align(vectors(), ["cat"]),
+    ],
+    "backend is …; it must be 'usearch' or 'faiss'": [
+        lambda: vectors().index(backend="annoy"),
+    ],
+    "the package … cannot be imported (…). Install it with pip install …, or use the exact WordVectors.most_similar and WordVectors.nearest, which need no extra package": [
+        without_usearch,
+    ],
+    "the vectors have changed since the index was built, for example by training; rebuild the index with WordVectors.index": [
+        changed_vectors,
+    ],
+    "recall needs at least two words with a direction, that is, a finite and non-zero vector": [
+        lambda monkeypatch: index(monkeypatch, of("cat")).recall(),
+    ],
+    "…: the file is truncated, damaged, or not an index (…); rebuild it with WordVectors.index": [
+        lambda: HNSWIndex.load(write("a.index", b"the cat sat on the mat"), vectors()),
+    ],
+    "…: the file is not an index; to read word vectors, use WordVectors.load": [
+        lambda: (vectors().save("a.safetensors"), HNSWIndex.load("a.safetensors", vectors())),
+    ],
+    "…: the index is damaged; rebuild it with WordVectors.index": [
+        lambda monkeypatch: load_index(monkeypatch, damage=True),
+    ],
+    "…: the index was built from different vectors; rebuild it with WordVectors.index": [
+        lambda monkeypatch: load_index(monkeypatch, vectors(4)),
+    ],
+    "this version of usearch cannot read the index; rebuild it with WordVectors.index": [
+        unreadable_by_usearch,
+    ],
+}
