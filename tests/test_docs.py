@@ -46,6 +46,7 @@ WITHOUT_EXAMPLES = {
     "fastw2v.engines.base.Engine": "a protocol",
     "fastw2v.engines.base.Pauses": "a protocol",
     "fastw2v.nn.initializers.PretrainedVectors": "a protocol",
+    "fastw2v.run": "parts of Word2Vec.fit, whose examples use them",
     "fastw2v.vectors.query.VectorTable": "a protocol",
 }
 """Modules, functions and methods that need no example in their docstrings, and why; a package covers its modules."""
