@@ -16,12 +16,17 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
 
 from fastw2v import formats
 from fastw2v.config import CHECKPOINT_EVERY
@@ -212,6 +217,40 @@ class Checkpoints:
             (folder / RUN).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
             self._last = self._place / _write(record, folder).name
         self._saved = time.monotonic()
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Context manager in which no other process can continue the run. The lock ends with the process.
+
+        On Windows, and on file systems without locks, it does nothing.
+
+        Raises
+        ------
+        CheckpointError
+            If another process holds the lock.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.checkpoint import Checkpoints
+        >>> from fastw2v.formats import VectorRecord
+        >>> checkpoints = Checkpoints("run")
+        >>> checkpoints.create(VectorRecord(["cat", "dog"], np.eye(2), settings={"checkpoint": {"words": 0}}))
+        >>> with checkpoints.lock():
+        ...     print("training")
+        training
+        """
+        with contextlib.ExitStack() as held:
+            if fcntl is not None:
+                with contextlib.suppress(OSError):
+                    file = held.enter_context((self._place / RUN).open("rb+"))
+                    try:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        raise CheckpointError(
+                            f"another process is training the run in {self.folder}; wait until it ends, or stop it"
+                        ) from None
+            yield
 
     def due(self) -> bool:
         """Return whether a checkpoint is due, because of the time, and the previous one has been written.

@@ -152,7 +152,12 @@ class Training:
         """Train until the end of the run."""
         run, state, validation = self._run, self._state, self._validation
         self._model._notify("train_begin")
-        with contextlib.nullcontext() if self._log is None else self._log, self._bar, self._interrupts:
+        with (
+            contextlib.nullcontext() if self._checkpoints is None else self._checkpoints.lock(),
+            contextlib.nullcontext() if self._log is None else self._log,
+            self._bar,
+            self._interrupts,
+        ):
             try:
                 if state.words < self._total:
                     self._model._notify("epoch_begin")

@@ -826,6 +826,8 @@ class Word2Vec:
 
         _check_progress(progress)
         checkpoints = Checkpoints.open(folder)
+        with checkpoints.lock():
+            pass  # raises an error before anything is read
         vectors = cls._vectors_class.load(checkpoints.latest(), format="safetensors")
         settings = vectors.settings or {}
         run = Run.from_json(settings["checkpoint"])

@@ -446,12 +446,16 @@ main()
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
-@pytest.mark.parametrize(("how", "rounds"), [("SIGKILL", 100), ("SIGTERM", 20)])
+@pytest.mark.parametrize(
+    ("how", "rounds", "more"),
+    [("SIGKILL", 100, []), ("SIGTERM", 20, []), ("SIGKILL", 50, ["--validation", "0.05", "--log", "run.jsonl"])],
+    ids=["SIGKILL", "SIGTERM", "SIGKILL-validation"],
+)
 def test_runs_that_are_killed_again_and_again_end_with_the_bytes_of_an_unbroken_one(
-    how: str, rounds: int, tmp_path: Path
+    how: str, rounds: int, more: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "corpus.txt").write_text("\n".join(map(" ".join, text(3000))), encoding="utf-8")
-    options = ["train", "corpus.txt", "--workers", "1", "--vector-size", "16", "--epochs", "150"]
+    options = ["train", "corpus.txt", "--workers", "1", "--vector-size", "16", "--epochs", "150", *more]
 
     def start(*arguments: str) -> subprocess.Popen[bytes]:
         with (tmp_path / "log.txt").open("ab") as log:
@@ -481,7 +485,25 @@ def test_runs_that_are_killed_again_and_again_end_with_the_bytes_of_an_unbroken_
             resumed += 1
         if not status:
             assert output.read_bytes() == (tmp_path / "unbroken.safetensors").read_bytes()
+        if not status and more:
+            words = [json.loads(line)["words"] for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+            assert words == sorted(words)
     assert resumed > rounds / 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
+def test_a_run_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
+    sentences, refused = text(300), []
+
+    def second(event: str, model: Any) -> None:
+        if event == "epoch_begin" and not refused:
+            with pytest.raises(CheckpointError, match="another process is training the run in") as error:
+                Word2Vec.resume(tmp_path / "run", sentences)
+            refused.append(error)
+
+    model = Word2Vec(**SETTINGS, callbacks=[second]).fit(sentences, checkpoint=tmp_path / "run")
+    assert refused
+    assert_same(Word2Vec.resume(tmp_path / "run", sentences), model)  # the lock ended with the training
 
 
 @pytest.mark.skipif(

@@ -179,6 +179,8 @@ def resume(folder: options.RunFolder, max_time: options.MaxTime = None) -> None:
     output, plot, log = (None if task[name] is None else Path(task[name]) for name in ("output", "plot", "log"))
     assert output is not None
     _check_outputs(output, plot, log)
+    with checkpoints.lock():
+        pass  # raises an error before anything is read
     vectors = WordVectors.load(checkpoints.latest())
     settings, counts = vectors.settings or {}, np.asarray(vectors.counts)
     run = settings["checkpoint"]

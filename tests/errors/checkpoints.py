@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from fastw2v import Corpus, Vocabulary, Word2Vec, checkpoint, formats
 from tests.errors.common import SENTENCES, Producer, corpus, fastw2v, model, write
@@ -52,6 +55,13 @@ def other_counts() -> None:
     Word2Vec.resume("run", Corpus(one.ids, one.offsets, Vocabulary(one.vocabulary.words, one.vocabulary.counts + 1)))
 
 
+def trained_twice() -> None:
+    if os.name == "nt":
+        pytest.skip("Windows has no such locks")
+    with checkpoint.Checkpoints.open(interrupted()).lock():
+        Word2Vec.resume("run", SENTENCES)
+
+
 def trained_by_command() -> str:
     """Return the folder of a run of the command line whose description lacks the options."""
     path = str(Path(write("a.txt", "the cat sat\n" * 20)).absolute())
@@ -79,6 +89,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… is not the folder of a run with checkpoints, because it contains no run.json": [
         lambda: Word2Vec.resume("."),
     ],
+    "another process is training the run in …; wait until it ends, or stop it": [trained_twice],
     "… is damaged: it does not describe a run": [
         lambda: Word2Vec.resume(described(every="x")),
         lambda: Word2Vec.resume(described(task=[])),
