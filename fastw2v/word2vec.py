@@ -1209,6 +1209,7 @@ class Word2Vec:
         if run is not None and run.validation is not None and run.validation.losses:
             words, settings["validation_loss"] = run.validation.lowest
             settings["validation_words"] = run.earlier_words + words
+        if self.validation_history:  # of this run and of earlier ones
             settings["validation_history"] = [[int(words), float(loss)] for words, loss in self.validation_history]
         return {name: plain_value(value) for name, value in settings.items()} | self._state()
 

@@ -305,6 +305,25 @@ def test_the_history_is_saved(tmp_path: Path) -> None:
     assert "validation_loss" not in (Word2Vec(**SETTINGS).fit(sentences(200, 1)).wv.settings or {})
 
 
+def test_further_training_keeps_the_history(tmp_path: Path) -> None:
+    """Neither a run without held-out text nor a checkpoint before the first measurement loses earlier measurements."""
+    corpus = sentences(200, 1, 0.3)
+
+    def fitted() -> Word2Vec:
+        return Word2Vec(**SETTINGS).fit(corpus, validation=0.1)
+
+    for name, validation in (("without", None), ("with", 0.1)):
+        unbroken, model = fitted().train(corpus, validation=validation), fitted()
+        with pytest.raises(KeyboardInterrupt):
+            model.train(corpus, validation=validation, checkpoint=EachStep(tmp_path / name), progress=Interrupt(1))
+        continued = Word2Vec.resume(tmp_path / name, corpus)
+        assert continued.validation_history[: len(fitted().validation_history)] == fitted().validation_history
+        assert continued.validation_history == unbroken.validation_history
+        assert_same(continued, unbroken)
+        unbroken.save(tmp_path / "model.safetensors")
+        assert Word2Vec.load(tmp_path / "model.safetensors").validation_history == unbroken.validation_history
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
