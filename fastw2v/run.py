@@ -183,6 +183,7 @@ class Training:
                 self._model._interruptions += 1
                 raise
             finally:
+                self._tasks.clear()  # they refer to this object, so its matrices would not be freed after the run
                 self._update()
                 if self._checkpoints is not None:
                     self._checkpoints.wait()

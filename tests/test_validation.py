@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import random
 import signal
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -322,6 +324,26 @@ def test_further_training_keeps_the_history(tmp_path: Path) -> None:
         assert_same(continued, unbroken)
         unbroken.save(tmp_path / "model.safetensors")
         assert Word2Vec.load(tmp_path / "model.safetensors").validation_history == unbroken.validation_history
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_is_freed_when_it_ends(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy of the best weights is not part of a cycle of references, which would keep it in memory."""
+    made: list[weakref.ref[Any]] = []
+
+    def init(self: Validation, *args: Any, **settings: Any) -> None:
+        original(self, *args, **settings)
+        made.extend(weakref.ref(W) for W in self.best)
+
+    original = Validation.__init__
+    monkeypatch.setattr(Validation, "__init__", init)
+    gc.collect()
+    gc.disable()
+    try:
+        Word2Vec(**SETTINGS | {"engine": engine}).fit(sentences(200, 1), validation=0.1)
+        assert [W() for W in made] == [None, None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

@@ -126,13 +126,14 @@ def call_in_thread(function: Callable[..., R], *arguments: Any) -> R:
     >>> call_in_thread(max, 1, 2)
     2
     """
+    this_call = object()  # a function that refers to itself would keep the arguments in memory
 
     def call() -> R:
-        _calls.add(call)
+        _calls.add(this_call)
         try:
             return function(*arguments)
         finally:
-            _calls.discard(call)
+            _calls.discard(this_call)
 
     thread = ThreadPoolExecutor(1, "fastw2v-call")
     try:
