@@ -9,8 +9,9 @@ import os
 import time
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
+from fastw2v.utils.atomic_write import check_replaceable
 from fastw2v.utils.checks import check_path
 from fastw2v.utils.quote import quote
 
@@ -19,7 +20,7 @@ __all__ = ["TrainingLog"]
 log = logging.getLogger("fastw2v")
 
 MAX_LINE = 10_000
-"""Number of bytes that are read to recognise a line of a log, which is much shorter."""
+"""Maximum number of bytes that are read of a line. The lines of a log are much shorter."""
 
 
 class TrainingLog:
@@ -43,11 +44,14 @@ class TrainingLog:
         File to write. If it is a log already, its lines up to `words` are kept, and new lines are added to them.
     words : int
         Words trained before the run. With 0, an existing log is replaced.
+    measured : int, optional
+        Words trained before the last known measurement of the held-out loss. Lines with later measurements are not
+        kept, because a run that was interrupted before it saved a measurement repeats it. By default, `words`.
 
     Raises
     ------
     OSError
-        If the file cannot be written.
+        If the file cannot be written, or is a folder, a pipe or a device.
     ValueError
         If the file exists, but is not a log.
 
@@ -70,21 +74,23 @@ class TrainingLog:
     [1000, 1500]
     """
 
-    def __init__(self, path: str | os.PathLike[str], words: int) -> None:
+    def __init__(self, path: str | os.PathLike[str], words: int, measured: int | None = None) -> None:
         self.path = check_path("log", path)
         self._place = self.path.absolute()  # the program may change the current folder before the log is opened
         self._words = words
+        self._measured = words if measured is None else measured
         self._file: IO[bytes] | None = None
+        check_replaceable(self.path)
         if self.path.exists():
             with self.path.open("rb+") as file:
-                _kept_bytes(file, self.path, words)
+                self._kept_bytes(file)
         elif not self.path.parent.is_dir():
             raise FileNotFoundError(f"{self.path}: the folder {self.path.parent} does not exist; create it first")
 
     def __enter__(self) -> Self:
         self._reported, self._time = self._words, time.monotonic()
         self._file = self._place.open("ab+")
-        self._file.truncate(_kept_bytes(self._file, self.path, self._words))
+        self._file.truncate(self._kept_bytes(self._file))
         return self
 
     def __exit__(
@@ -133,24 +139,26 @@ class TrainingLog:
                 self._file.close()  # writes the rest of the line if it can
             self._file = None
 
-
-def _kept_bytes(file: IO[bytes], path: Any, words: int) -> int:
-    """Return the length of the part of a log that belongs to the first `words` words."""
-    file.seek(0)
-    kept = 0
-    while line := file.readline(MAX_LINE):
-        complete = line.endswith(b"\n")
-        try:
-            entry = json.loads(line)
-            there = int(entry["words"])
-            known = "validation_loss" in entry
-        except (ValueError, TypeError, KeyError, RecursionError):
-            known = False
-        if not known and (complete or not line.startswith(b'{"time"')):
-            raise ValueError(
-                f"{path} exists, but is not a training log, because it contains {quote(line)}; choose another name"
-            )
-        if not complete or there > words:  # a program that is killed can leave an incomplete line
-            break
-        kept += len(line)
-    return kept
+    def _kept_bytes(self, file: IO[bytes]) -> int:
+        """Return the length of the part of an earlier log that belongs to the words trained before the run."""
+        file.seek(0)
+        kept = 0
+        while line := file.readline(MAX_LINE):
+            incomplete = not line.endswith(b"\n") and len(line) < MAX_LINE
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                if incomplete and line.startswith(b'{"time"'):
+                    break  # the program was killed while it wrote the line
+                entry = None
+            try:
+                words, validation_loss = int(entry["words"]), entry["validation_loss"]
+            except (ValueError, TypeError, KeyError, OverflowError):
+                raise ValueError(
+                    f"{self.path} exists, but is not a training log, because it contains {quote(line)}; choose another "
+                    "name"
+                ) from None
+            if incomplete or words > (self._words if validation_loss is None else self._measured):
+                break
+            kept += len(line)
+        return kept

@@ -746,7 +746,7 @@ class Word2Vec:
         given = {name: value for name, value in given.items() if value is not None}
         self.config(**given)  # raises an error before the corpus is read
         frozen = _frozen_ids(check_freeze(freeze), self.wv.index_to_key)
-        lines = None if log is None else TrainingLog(log, self.trained_words)
+        lines = self._continued_log(log, self.trained_words)
         checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus, validation)
         corpus = self._encode(corpus)
         if problem := _nothing_to_train(corpus):
@@ -833,8 +833,8 @@ class Word2Vec:
         run = Run.from_json(settings["checkpoint"])
         if run.validation is None and validation is not None:
             raise ValueError(f"validation is {quote(validation)}, but the run has no held-out text; omit it")
-        lines = None if log is None else TrainingLog(log, run.earlier_words + run.state.words)
         model = cls._restore(vectors, settings["engine"], settings["device"])
+        lines = model._continued_log(log, run.earlier_words + run.state.words)
         model.callbacks = callbacks
         model._check()
         if corpus is None and run.complete:
@@ -885,6 +885,11 @@ class Word2Vec:
                 log=lines,
             ).train()
         return model
+
+    def _continued_log(self, log: str | os.PathLike[str] | None, words: int) -> TrainingLog | None:
+        """Return the log to which the lines of a run are added that starts after `words` words."""
+        measured = self.validation_history[-1][0] if self.validation_history else 0
+        return None if log is None else TrainingLog(log, words, measured)
 
     def _gradient_to_keep(self) -> CbowGrad | None:
         """Return the CBOW gradient that the model was trained with, or None if it is not trained or another is set."""

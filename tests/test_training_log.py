@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from fastw2v import Word2Vec
 from fastw2v.training_log import TrainingLog
+from fastw2v.validation import Validation
 from tests.test_checkpoint import SETTINGS, EachStep, Interrupt, assert_same, text
 
 KEYS = ["time", "words", "loss", "validation_loss", "learning_rate", "words_per_second"]
@@ -25,6 +27,10 @@ def losses(path: Path) -> list[tuple[int, float]]:
     return [(entry["words"], entry["loss"]) for entry in entries(path) if entry["loss"] is not None]
 
 
+def measurements(path: Path) -> list[tuple[int, float]]:
+    return [(entry["words"], entry["validation_loss"]) for entry in entries(path) if entry["loss"] is None]
+
+
 def test_a_log_has_the_losses_of_the_model(tmp_path: Path) -> None:
     path, rates = tmp_path / "run.jsonl", []
     before = datetime.now(UTC)
@@ -34,8 +40,7 @@ def test_a_log_has_the_losses_of_the_model(tmp_path: Path) -> None:
     found = entries(path)
     assert all(list(entry) == KEYS for entry in found)
     assert losses(path) == model.loss_history
-    measured = [(entry["words"], entry["validation_loss"]) for entry in found if entry["loss"] is None]
-    assert measured == model.validation_history
+    assert measurements(path) == model.validation_history
     assert [(entry["words"], entry["learning_rate"]) for entry in found if entry["loss"] is not None] == rates
     times = [datetime.fromisoformat(entry["time"]) for entry in found]
     assert times == sorted(times)
@@ -68,6 +73,32 @@ def test_a_continued_run_continues_its_log(tmp_path: Path) -> None:
     assert losses(path) == model.loss_history
 
 
+def test_a_measurement_that_is_repeated_twice_has_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is interrupted in a measurement, and then stopped after this measurement, before the next checkpoint."""
+    path, due, interrupted = tmp_path / "run.jsonl", Validation.due, []
+
+    def signalled(self: Validation, words: int) -> bool:
+        found = due(self, words)
+        if found and len(self.record.losses) == 2 and not interrupted:
+            interrupted.append(words)
+            signal.raise_signal(signal.SIGINT)  # deferred until the measurement begins
+        return found
+
+    def stop(event: str, model: Word2Vec) -> None:
+        raise RuntimeError("stopped")
+
+    stop.events = ["validation"]  # type: ignore[attr-defined]
+    monkeypatch.setattr(Validation, "due", signalled)
+    with pytest.raises(KeyboardInterrupt):
+        Word2Vec(**SETTINGS).fit(text(), validation=0.1, log=path, checkpoint=tmp_path / "run")
+    with pytest.raises(RuntimeError, match="stopped"):
+        Word2Vec.resume(tmp_path / "run", text(), log=path, callbacks=[stop])
+    assert measurements(path)[-1][0] == interrupted[0]
+    model = Word2Vec.resume(tmp_path / "run", text(), log=path)
+    assert measurements(path) == model.validation_history
+    assert losses(path) == model.loss_history
+
+
 @pytest.mark.parametrize("content", [b"", b'{"time": "2026-01-0'])
 def test_an_empty_or_incomplete_log_is_a_log(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.jsonl").write_bytes(content)
@@ -77,7 +108,17 @@ def test_an_empty_or_incomplete_log_is_a_log(tmp_path: Path, content: bytes) -> 
 
 
 @pytest.mark.parametrize(
-    "content", [b"the cat sat\n", b"[1, 2]\n", b"{}\n", b'{"words": "a", "validation_loss": 1}\n', b"\x93NUMPY" * 5000]
+    "content",
+    [
+        b"the cat sat\n",
+        b"[1, 2]\n",
+        b"{}\n",
+        b'{"words": "a", "validation_loss": 1}\n',
+        b'{"words": Infinity, "validation_loss": 1}\n',
+        b"\x93NUMPY" * 5000,
+        b'{"time": "2026-01-01", "text": "' + b"a" * 20_000 + b'"}\n',  # logs of other programs
+        b'{"time": "2026-01-01", "text": "a"}',
+    ],
 )
 def test_another_file_is_not_changed(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.txt"
@@ -108,6 +149,13 @@ def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
         Word2Vec(**SETTINGS).fit(text(300), log=tmp_path / "missing" / "run.jsonl")
     with pytest.raises(IsADirectoryError):
         Word2Vec(**SETTINGS).fit(text(300), log=tmp_path)
+
+
+def test_a_device() -> None:
+    if not Path("/dev/null").exists():
+        pytest.skip("there is no /dev/null")
+    with pytest.raises(OSError, match="/dev/null is a pipe or a device; pass the path of a file"):
+        Word2Vec(**SETTINGS).fit(text(300), log="/dev/null")
 
 
 def test_callbacks_are_notified_of_the_events_that_they_name(caplog: pytest.LogCaptureFixture) -> None:
