@@ -187,7 +187,7 @@ class Training:
                 self._update()
                 if self._checkpoints is not None:
                     self._checkpoints.wait()
-            self._interrupts.deferring = False
+            self._interrupts.deferring = True  # until both matrices are restored, and the last checkpoint is written
             self._bar.update(state.words - self._start)
             try:
                 if state.words == self._total:

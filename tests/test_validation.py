@@ -19,6 +19,7 @@ from fastw2v.checkpoint import CheckpointError, Checkpoints
 from fastw2v.config import CHUNK_TOKENS, TrainingConfig
 from fastw2v.engines import cpu, eager
 from fastw2v.engines.base import Tables
+from fastw2v.run import Training
 from fastw2v.sampling import rng
 from fastw2v.validation import MAX_MEASUREMENTS, Validation, ValidationRecord, held_out_loss
 from tests.engines.cases import copies, random_tables, zipf_corpus
@@ -235,6 +236,27 @@ def test_held_out_text_of_the_run_is_needed_to_continue(tmp_path: Path) -> None:
         Word2Vec.resume(tmp_path / "run", corpus)
     with pytest.raises(CheckpointError, match="the held-out corpus has 1,980 words in 99 sentences, but the run was"):
         Word2Vec.resume(tmp_path / "run", corpus, validation=held_out[1:])
+
+
+def test_ctrl_c_at_the_end_waits_for_the_best_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model does not get one matrix of the best weights and one of the last. The last checkpoint is written."""
+    case = overfitting()
+    unbroken = Word2Vec(**case["settings"]).fit(case["corpus"], validation=case["validation"])
+    original, signals = Training._write_tables, []
+
+    def write(self: Training, given: Tables) -> None:
+        if given is self._validation.best:  # type: ignore[union-attr]
+            signals.append(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        original(self, given)
+
+    monkeypatch.setattr(Training, "_write_tables", write)
+    model = Word2Vec(**case["settings"])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(case["corpus"], validation=case["validation"], checkpoint=tmp_path / "run")
+    assert len(signals) == 1
+    assert_same(model, unbroken)
+    assert_same(Word2Vec.resume(tmp_path / "run"), unbroken)
 
 
 def test_a_checkpoint_without_its_best_weights_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
