@@ -359,7 +359,7 @@ class Word2Vec:
                     "and a model. fastw2v.compat.gensim.Word2Vec accepts gensim's callbacks"
                 )
             events = getattr(callback, "events", ())
-            if not isinstance(events, (list, tuple, set, frozenset)) or not set(EVENTS).issuperset(events):
+            if not isinstance(events, (list, tuple, set, frozenset)) or any(event not in EVENTS for event in events):
                 raise ValueError(
                     f"callbacks contains {quote(callback)}, whose events are {quote(events)}; they must be a list of "
                     f"{', '.join(map(repr, EVENTS[:-1]))} or {EVENTS[-1]!r}"

@@ -210,7 +210,7 @@ def test_a_step_of_the_fused_engine_is_a_chunk(workers: int) -> None:
         assert_same(model, Word2Vec(**settings).fit(text()))
 
 
-@pytest.mark.parametrize("events", ["step", 5, ["step", "batch"]])
+@pytest.mark.parametrize("events", ["step", 5, ["step", "batch"], [["step"]]])
 def test_events_that_do_not_exist(events: Any) -> None:
     def callback(event: str, model: Word2Vec) -> None:
         pass
