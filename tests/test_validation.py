@@ -382,7 +382,7 @@ def test_a_run_is_freed_when_it_ends(engine: Any, monkeypatch: pytest.MonkeyPatc
         (
             {"validation": 1e-9},
             ValueError,
-            "held_out is 1e-09, so all 50 sentences of the corpus are left",
+            "with a share of 1e-09, no sentence of the corpus is held out",
         ),
         ({"validation": [["a"]]}, ValueError, "validation cannot be used: nothing can be trained, because no word has"),
         ({"validation": [["q", "q"]]}, ValueError, "validation cannot be used: no word of the corpus is in the voc"),

@@ -570,11 +570,11 @@ class Corpus:
         check_range("held_out", held_out, 0.0, 1.0)
         check_integer("seed", seed)
         parts = [Corpus(*part, self.vocabulary) for part in split_sentences(self.ids, self.offsets, held_out, seed)]
-        for part, other in zip(parts, ("held out", "left for training"), strict=True):
+        for part, name in zip(parts, ("left for training", "held out"), strict=True):
             if not len(part):
                 raise ValueError(
-                    f"held_out is {held_out}, so all {self.n_sentences} sentences of the corpus are {other}; choose "
-                    "another share, or pass held-out sentences of your own"
+                    f"with a share of {held_out}, no sentence of the corpus is {name}; choose another share, or pass "
+                    "held-out sentences of your own"
                 )
         return parts[0], parts[1]
 

@@ -41,7 +41,7 @@ def test_each_sentence_is_in_one_part(lengths, seed, block):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(split, "BLOCK_TOKENS", block)
         if not all(any(part) for part in expected):
-            with pytest.raises(ValueError, match="sentences of the corpus are"):
+            with pytest.raises(ValueError, match="no sentence of the corpus is"):
                 corpus.split(0.5, seed)
             return
         parts = corpus.split(0.5, seed)
@@ -73,8 +73,8 @@ def test_the_share_is_that_of_the_sentences():
 @pytest.mark.parametrize(
     ("share", "error", "message"),
     [
-        (0.0, ValueError, "held_out is 0.0, so all 4 sentences of the corpus are left for training; choose another"),
-        (1, ValueError, "held_out is 1, so all 4 sentences of the corpus are held out; choose another share"),
+        (0.0, ValueError, "with a share of 0.0, no sentence of the corpus is held out; choose another share"),
+        (1, ValueError, "with a share of 1, no sentence of the corpus is left for training; choose another share"),
         (1.5, ValueError, "held_out is 1.5; it must lie between 0.0 and 1.0"),
         ("a", TypeError, "held_out is 'a' of type str; it must be a number"),
     ],

@@ -41,10 +41,10 @@ PRODUCERS: dict[str, list[Producer]] = {
     "patience is …, but it has no effect without validation; set validation as well": [
         lambda: fit(patience=3),
     ],
-    "held_out is …, so all … sentences of the corpus are …; choose another share, or pass held-out sentences of your own": [
+    "with a share of …, no sentence of the corpus is …; choose another share, or pass held-out sentences of your own": [
         lambda: corpus().split(1.0),
     ],
-    "validation cannot be used: held_out is …, so all … sentences of the corpus are …; choose another share, or pass held-out sentences of your own": [
+    "validation cannot be used: with a share of …, no sentence of the corpus is …; choose another share, or pass held-out sentences of your own": [
         lambda: fit(validation=1e-9),
     ],
     "validation cannot be used: nothing can be trained, because no word has a neighbour: each of the … sentences has one word. …": [
