@@ -805,6 +805,8 @@ class Word2Vec:
             If a file cannot be read.
         RuntimeError
             If the device or the engine of the run cannot be used on this machine.
+        ValueError
+            If `validation` is not what the run was started with, or `log` is a file that is not a log.
 
         Examples
         --------
@@ -833,6 +835,12 @@ class Word2Vec:
         run = Run.from_json(settings["checkpoint"])
         if run.validation is None and validation is not None:
             raise ValueError(f"validation is {quote(validation)}, but the run has no held-out text; omit it")
+        if run.validation is not None and validation is not None and _share(validation) != run.validation.share:
+            raise ValueError(
+                f"validation is {quote(validation)}, but the run was started with "
+                + ("a held-out corpus" if run.validation.share is None else f"validation={run.validation.share:g}")
+                + "; pass the same value, or omit it"
+            )
         model = cls._restore(vectors, settings["engine"], settings["device"])
         lines = model._continued_log(log, run.earlier_words + run.state.words)
         model.callbacks = callbacks

@@ -238,6 +238,22 @@ def test_held_out_text_of_the_run_is_needed_to_continue(tmp_path: Path) -> None:
         Word2Vec.resume(tmp_path / "run", corpus, validation=held_out[1:])
 
 
+def test_another_kind_of_held_out_text_is_refused(tmp_path: Path) -> None:
+    """It would be ignored, or the message would blame the corpus."""
+    corpus, held_out = sentences(300, 1, 0.3), sentences(100, 2, 0.3)
+    unbroken = Word2Vec(**SETTINGS).fit(corpus, validation=0.2)
+    for name, validation in (("share", 0.2), ("corpus", held_out)):
+        with pytest.raises(KeyboardInterrupt):
+            Word2Vec(**SETTINGS).fit(corpus, validation=validation, checkpoint=tmp_path / name, progress=Interrupt(1))
+    with pytest.raises(ValueError, match=r"but the run was started with validation=0.2; pass the same value, or omit"):
+        Word2Vec.resume(tmp_path / "share", corpus, validation=held_out)
+    with pytest.raises(ValueError, match=r"validation is 0.3, but the run was started with validation=0.2"):
+        Word2Vec.resume(tmp_path / "share", corpus, validation=0.3)
+    with pytest.raises(ValueError, match=r"validation is 0.2, but the run was started with a held-out corpus"):
+        Word2Vec.resume(tmp_path / "corpus", corpus, validation=0.2)
+    assert_same(Word2Vec.resume(tmp_path / "share", corpus, validation=0.2), unbroken)
+
+
 def test_ctrl_c_at_the_end_waits_for_the_best_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The model does not get one matrix of the best weights and one of the last. The last checkpoint is written."""
     case = overfitting()

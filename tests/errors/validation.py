@@ -25,6 +25,11 @@ def started() -> str:
     return "run"
 
 
+def started_with_a_share() -> str:
+    fit(checkpoint="run", validation=0.5)
+    return "run"
+
+
 def diverged() -> None:
     tables = Tables(np.full((7, 4), np.nan, np.float32), np.zeros((7, 4), np.float32))
     config = TrainingConfig(vector_size=4, sample=0)
@@ -61,6 +66,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "validation is …, but the run has no held-out text; omit it": [
         lambda: Word2Vec.resume(started(), validation=0.1),
+    ],
+    "validation is …, but the run was started with …; pass the same value, or omit it": [
+        lambda: Word2Vec.resume(started_with_a_share(), validation=SENTENCES),
     ],
     "the loss on the held-out corpus cannot be measured, because subsampling with sample=… drops nearly all of its … words. Hold out more sentences, or set sample=0": [
         lambda: model(sample=1e-9).fit([["a", "b", "c"]] * 500, validation=0.01),
