@@ -198,7 +198,7 @@ class Word2Vec:
     callbacks : sequence of callable
         Functions called as ``callback(event, model)`` at the beginning and the end of training and of each epoch. The
         events are "train_begin", "epoch_begin", "epoch_end" and "train_end". A function with an attribute `events`, a
-        list of names, is called at these events only. It can also name "step" (before each step, such as a chunk of
+        list of names, is called at these events only. It can also name "step" (between two steps, such as chunks of
         8,192 words), "report" (whenever `loss_history` gets an entry) and "validation" (whenever `validation_history`
         gets an entry). Callbacks do not change the vectors. At all events except "report", several workers wait for
         each other.
@@ -460,10 +460,10 @@ class Word2Vec:
             has no ``context_vectors``, a warning is logged, because other words learn nothing from a frozen word whose
             row of W_out is zero.
         validation : float, Corpus, path, array, column or iterable of token lists, optional
-            Held-out text, on which the loss is measured 20 times or at the end of each epoch, whichever is more often.
-            `validation_history` gets the losses, and the weights at the end are those with the lowest loss. A number
-            between 0 and 1 holds out this share of the sentences of `corpus`, which are then not trained on. Otherwise,
-            the types are those of `corpus`, and words outside the vocabulary are left out.
+            Held-out text, on which the loss is measured 20 times or at the end of each epoch, whichever is more often,
+            but at most 1,000 times. `validation_history` gets the losses, and the weights at the end are those with the
+            lowest loss. A number between 0 and 1 holds out this share of the sentences of `corpus`, which are then not
+            trained on. Otherwise, the types are those of `corpus`, and words outside the vocabulary are left out.
         patience : int, optional
             Number of measurements in a row without a new lowest loss after which training ends early. By default, it
             never ends early.
