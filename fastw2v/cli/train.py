@@ -159,13 +159,12 @@ def train(
             log=log,
             checkpoint=checkpoints,
         )
-    sizes = len(text), text.n_sentences
     del text, unseen  # the memory is needed for the combined vectors
     facts = {} if init is None else {"init": f"{counted(word2vec.known_words_, 'word')} from {init}"}
     if freeze is not None:
         facts["frozen"] = counted((word2vec.wv.settings or {})["frozen"], "word")
     time_taken = _time_and_speed(word2vec.trained_words, seconds, compiling)
-    _finish(word2vec, output, plot, *sizes, facts, time_taken)
+    _finish(word2vec, output, plot, facts, time_taken)
 
 
 def resume(folder: options.RunFolder, max_time: options.MaxTime = None) -> None:
@@ -206,7 +205,7 @@ def resume(folder: options.RunFolder, max_time: options.MaxTime = None) -> None:
     del text, held_out
     trained_now = word2vec.trained_words - run["earlier_words"] - done
     time_taken = "none, it was complete" if complete else _time_and_speed(trained_now, seconds, compiling)
-    _finish(word2vec, output, plot, run["corpus"]["words"], run["corpus"]["sentences"], {}, time_taken)
+    _finish(word2vec, output, plot, {}, time_taken)
 
 
 def word2vec(context: typer.Context) -> None:
@@ -438,8 +437,6 @@ def _finish(
     word2vec: Word2Vec,
     output: Path,
     plot: Path | None,
-    n_words: int,
-    n_sentences: int,
     facts: dict[str, str],
     time_taken: str,
 ) -> None:
@@ -454,7 +451,7 @@ def _finish(
             raise OSError(f"{one_line(error)}. The vectors were saved as {output}") from error
     print_facts(
         {
-            "words": f"{n_words:,} in {counted(n_sentences, 'sentence')}",
+            "words": f"{word2vec.corpus_total_words:,} in {counted(word2vec.corpus_count, 'sentence')}",
             "vocabulary": counted(len(word2vec.wv), "word"),
             "epochs": str(word2vec.trained_epochs),
             **facts,

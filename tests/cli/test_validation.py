@@ -66,7 +66,8 @@ def test_resume_continues_the_measurements_and_the_log(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     reading = ["--lower", "--encoding", "latin-1", "--validation", value, "--epochs", "10"]
-    assert run("train", corpus.name, "-o", "whole.txt", *OPTIONS, *reading, "--log", "whole.jsonl").status == 0
+    whole = run("train", corpus.name, "-o", "whole.txt", *OPTIONS, *reading, "--log", "whole.jsonl")
+    assert whole.status == 0
     real = Progress.update
 
     def interrupt(self: Progress, done: int, *losses: Any, **more: Any) -> None:
@@ -80,6 +81,7 @@ def test_resume_continues_the_measurements_and_the_log(
     monkeypatch.setattr(Progress, "update", real)
     result = run("resume", "run")
     assert result.status == 0, result.err
+    assert result.out.splitlines()[0] == whole.out.splitlines()[0]  # the words and sentences of the whole corpus
     assert Path("broken.txt").read_bytes() == Path("whole.txt").read_bytes()
     logs = []
     for path in (Path("broken.jsonl"), Path("whole.jsonl")):
