@@ -25,6 +25,7 @@ from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
 from fastw2v.corpus.sources import Sources, expand_source
 from fastw2v.engines.selection import select_engine
+from fastw2v.run import Run
 from fastw2v.training_log import TrainingLog
 from fastw2v.utils.interrupts import DeferredInterrupts
 from fastw2v.utils.output_file import without_compression
@@ -181,19 +182,17 @@ def resume(folder: options.RunFolder, max_time: options.MaxTime = None) -> None:
     with checkpoints.lock():
         pass  # raises an error before anything is read
     vectors = WordVectors.load(checkpoints.latest())
-    settings, counts = vectors.settings or {}, np.asarray(vectors.counts)
-    run = settings["checkpoint"]
-    done, total = run["words"], run["corpus"]["words"] * settings["epochs"]
-    complete = done == total if run["validation"] is None else run["validation"]["finished"]
+    run, counts = Run.from_json((vectors.settings or {})["checkpoint"]), np.asarray(vectors.counts)
+    done, total = run.state.words, run.config.epochs * run.corpus["words"]
     text = held_out = None
-    if not complete:
+    if not run.complete:
         vocabulary = Vocabulary(vectors.index_to_key, counts)
         reading = {name: task[name] for name in ("lower", "encoding", "errors")}
         text = _read_with(expand_source(checkpoints.corpus), vocabulary, **reading)
         if checkpoints.validation is not None:
             with naming_validation():
                 held_out = _read_with(expand_source(checkpoints.validation), vocabulary, **reading)
-    note("the training is complete" if complete else f"continuing after {done:,} of {total:,} words")
+    note("the training is complete" if run.complete else f"continuing after {done:,} of {total:,} words")
     del vectors, counts
 
     def trained() -> WordVectors | None:
@@ -203,8 +202,8 @@ def resume(folder: options.RunFolder, max_time: options.MaxTime = None) -> None:
     with _keeping_what_was_trained(output, folder, trained):
         word2vec, seconds, compiling = _timed(Word2Vec.resume, folder, text, validation=held_out, log=log)
     del text, held_out
-    trained_now = word2vec.trained_words - run["earlier_words"] - done
-    time_taken = "none, it was complete" if complete else _time_and_speed(trained_now, seconds, compiling)
+    trained_now = word2vec.trained_words - run.earlier_words - done
+    time_taken = "none, it was complete" if run.complete else _time_and_speed(trained_now, seconds, compiling)
     _finish(word2vec, output, plot, {}, time_taken)
 
 
