@@ -1,7 +1,7 @@
 """A run of training: a call of `Word2Vec.fit` or `Word2Vec.train`, which `Word2Vec.resume` may continue.
 
-`Run` is what a run is and how far it has come. `Training` executes it: an engine trains the tables, and between the
-steps, the loss on held-out text is measured, callbacks are called, and checkpoints are saved.
+`Run` stores the settings and the progress of a run. `Training` executes it: an engine trains the tables, and between
+the steps, the loss on held-out text is measured, callbacks are called, and checkpoints are saved.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ MAX_LINE = 10_000
 
 
 class TrainingLog:
-    """Context manager that writes a log of a run. An error in its path is raised before the file is changed.
+    """Context manager that writes a log of a run. If the path cannot be used, it raises an error and changes no file.
 
     Each line is a JSON object with these keys:
 
