@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from fastw2v.formats import VectorRecord
     from fastw2v.vectors.word_vectors import WordVectors
 
-__all__ = ["Run", "Training", "checkpoint_record", "plain_value"]
+__all__ = ["Run", "Training", "checkpoint_record", "is_training", "plain_value"]
 
 logger = logging.getLogger("fastw2v")
+
+_models_in_training: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 class Run(NamedTuple):
@@ -150,6 +153,13 @@ class Training:
 
     def train(self) -> None:
         """Train until the end of the run."""
+        _models_in_training.add(self._model)
+        try:
+            self._train()
+        finally:
+            _models_in_training.discard(self._model)
+
+    def _train(self) -> None:
         run, state, validation = self._run, self._state, self._validation
         self._model._notify("train_begin")
         with (
@@ -428,6 +438,11 @@ def checkpoint_record(model: Any, run: Run, tables: Tables) -> Callable[[], Vect
         return VectorRecord(words, vectors, counts, W_out, settings, W_in)
 
     return record
+
+
+def is_training(model: Any) -> bool:
+    """Return whether a run of a model has begun and not ended."""
+    return model in _models_in_training
 
 
 def plain_value(value: Any) -> Any:

@@ -5,6 +5,7 @@ To follow the main path through the code, read `Word2Vec.fit`, `Corpus`, an engi
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import math
@@ -39,7 +40,7 @@ from fastw2v.engines.base import ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, words_per_second
 from fastw2v.nn.initializers import copy_known_rows, uniform_weights
-from fastw2v.run import Run, Training, checkpoint_record, plain_value
+from fastw2v.run import Run, Training, checkpoint_record, is_training, plain_value
 from fastw2v.sampling import rng
 from fastw2v.sampling.chunks import mean_contexts
 from fastw2v.sampling.subsampling import kept_share
@@ -737,6 +738,7 @@ class Word2Vec:
         >>> bool((model.wv["a"] == old["a"]).all())
         True
         """
+        self._check_idle()
         _check_progress(progress)
         check_validation(validation, patience)
         if isinstance(freeze, str) and freeze == FREEZE_INIT:
@@ -905,6 +907,14 @@ class Word2Vec:
             return None
         return self.wv.settings.get("cbow_grad") if self.trained_epochs or self._interruptions else None
 
+    def _check_idle(self) -> None:
+        """Raise an error if a callback tries to train the model or to change its vocabulary."""
+        if is_training(self):
+            raise RuntimeError(
+                "the model is being trained, so a callback or another thread cannot train it or change its vocabulary. "
+                "Use another model, or wait until the training ends"
+            )
+
     def _prepare(
         self,
         corpus: Any,
@@ -914,6 +924,7 @@ class Word2Vec:
         validation: bool = False,
     ) -> tuple[Corpus, list[int]]:
         """Choose the engine, read the corpus and initialise the weights. Return the corpus and the frozen words."""
+        self._check_idle()
         self._check()
         if init is not None:
             check_init(init, self.vector_size)
@@ -958,7 +969,7 @@ class Word2Vec:
             elif isinstance(validation, Corpus) and validation.vocabulary.words != corpus.vocabulary.words:
                 raise ValueError(
                     "its vocabulary differs from that of the corpus. Pass its path or its sentences, or encode it with "
-                    "counts=corpus.vocabulary"
+                    "counts=corpus.vocabulary and min_count=0"
                 )
             else:
                 held_out = self._encode(validation)
@@ -999,6 +1010,7 @@ class Word2Vec:
 
     def _extend_vocabulary(self, corpus: Any) -> None:
         """Add the words and counts of a corpus to the vocabulary, and rows for new words to the weights."""
+        self._check_idle()
         before = self._vocabulary()
         corpus = as_corpus(corpus, min_count=1)
         counts = dict(zip(before.words, before.counts.tolist(), strict=True))
@@ -1371,9 +1383,10 @@ class Word2Vec:
         return cls(**{name: value for name, value in parameters.items() if name in names})
 
     @classmethod
-    def _parameter_names(cls) -> list[str]:
+    @functools.cache
+    def _parameter_names(cls) -> tuple[str, ...]:
         """Return the names of the constructor's parameters."""
-        return list(inspect.signature(cls).parameters)
+        return tuple(inspect.signature(cls).parameters)
 
     @property
     def W_in(self) -> Any:  # noqa: N802

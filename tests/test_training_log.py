@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import signal
@@ -220,3 +221,17 @@ def test_events_that_do_not_exist(events: Any) -> None:
         ValueError, match=r"whose events are .*; they must be a list of 'train_begin', .* or 'train_end'"
     ):
         Word2Vec(callbacks=[callback])
+
+
+def test_a_callback_can_train_a_copy_of_the_model() -> None:
+    trained = []
+
+    def train_further(event: str, model: Word2Vec) -> None:
+        if event == "epoch_end":
+            other = copy.deepcopy(model)
+            other.callbacks = ()
+            trained.append(other.train(text(100), epochs=1).trained_epochs)
+
+    model = Word2Vec(**SETTINGS, callbacks=[train_further]).fit(text(300))
+    assert_same(model, Word2Vec(**SETTINGS).fit(text(300)))
+    assert trained == [2, 3, 4]

@@ -23,6 +23,16 @@ def replace_matrix(event: str, model: Any) -> None:
         model.wv = vectors(4, context_vectors=np.zeros((4, 4), np.float32))
 
 
+def in_a_callback(method: str, *arguments: Any, **settings: Any) -> None:
+    """Call a method of a model at the end of its first epoch."""
+
+    def callback(event: str, model: Any) -> None:
+        if event == "epoch_end":
+            getattr(model, method)(*arguments, **settings)
+
+    model(callbacks=[callback]).fit(SENTENCES)
+
+
 class WithEvents:
     """A callback that names an event that does not exist."""
 
@@ -44,6 +54,12 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "… object has no attribute …": [
         lambda: model().most_similar,
+    ],
+    "the model is being trained, so a callback or another thread cannot train it or change its vocabulary. Use another model, or wait until the training ends": [
+        lambda: in_a_callback("fit", SENTENCES),
+        lambda: in_a_callback("train", SENTENCES),
+        lambda: in_a_callback("build_vocab", SENTENCES),
+        lambda: in_a_callback("build_vocab", SENTENCES, update=True),
     ],
     "the vocabulary has only one word, …, and training needs at least two. …": [
         lambda: model().fit([["the"] * 9]),

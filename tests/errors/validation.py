@@ -58,7 +58,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "validation cannot be used: no word of the corpus is in the vocabulary of … words, whose first word is …, so nothing can be trained": [
         lambda: fit(validation=[["quince", "quince"]]),
     ],
-    "validation cannot be used: its vocabulary differs from that of the corpus. Pass its path or its sentences, or encode it with counts=corpus.vocabulary": [
+    "validation cannot be used: its vocabulary differs from that of the corpus. Pass its path or its sentences, or encode it with counts=corpus.vocabulary and min_count=0": [
         lambda: fit(validation=Corpus.from_ids([0, 1])),
     ],
     "validation cannot be used: …": [

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Collection, Iterable, Sequence
@@ -422,8 +423,9 @@ class Word2Vec(Estimator):
                 )
 
     @classmethod
-    def _parameter_names(cls) -> list[str]:
-        return [name for name in super()._parameter_names() if name not in ("sentences", "corpus_file")]
+    @functools.cache
+    def _parameter_names(cls) -> tuple[str, ...]:
+        return tuple(name for name in super()._parameter_names() if name not in ("sentences", "corpus_file"))
 
     @classmethod
     def _from_settings(cls, parameters: dict[str, Any], settings: dict[str, Any]) -> Self:
