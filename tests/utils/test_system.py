@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,16 +23,107 @@ def test_processors_of_the_process_and_of_a_system_that_knows_only_all(monkeypat
     assert available_processors() == 1
 
 
-def test_a_container_may_have_less_than_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    limit, usage = tmp_path / "limit", tmp_path / "usage"
-    monkeypatch.setattr(system, "GROUP_LIMITS", [(str(limit), str(usage))])
-    machine = free_memory()
-    assert machine > 0
-    limit.write_text("max\n")
-    usage.write_text("50\n")
-    assert free_memory() > 1000
-    limit.write_text("1050\n")
-    assert free_memory() == 1000
+MEMINFO = "MemTotal:       2000 kB\nMemAvailable:   1000 kB\n"
+V2 = "25 1 0:30 / {mount} rw,nosuid - cgroup2 cgroup rw\n"
+V1 = "25 1 0:30 / /nothing rw - cgroup cgroup rw,cpu\n26 1 0:31 {root} {mount} rw shared:9 - cgroup cgroup rw,memory\n"
+
+
+class Machine:
+    """The folders of a machine with 1,024,000 free bytes, in which a process is in a control group."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.proc, self.groups = folder / "proc", folder / "control groups"
+        (self.proc / "self").mkdir(parents=True)
+        (self.proc / "meminfo").write_text(MEMINFO)
+        monkeypatch.setattr(system, "PROC", self.proc)
+
+    def process(self, groups: str, mounts: str, root: str = "/") -> None:
+        mount = str(self.groups).replace(" ", r"\040")  # as Linux writes it
+        (self.proc / "self" / "cgroup").write_text(groups)
+        (self.proc / "self" / "mountinfo").write_text(mounts.format(mount=mount, root=root))
+
+    def group(self, name: str, **files: str | int) -> None:
+        folder = self.groups / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in files.items():
+            (folder / file.replace("memory_", "memory.")).write_text(f"{content}\n")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_the_machine_without_groups(machine: Machine):
+    assert free_memory() == 1_024_000
+    (machine.proc / "meminfo").write_text("MemTotal: 2000 kB\n")  # an old kernel
+    assert free_memory() > 1_024_000
+    machine.process("", "")
+    assert free_memory() > 1_024_000
+
+
+def test_every_group_above_the_process_limits_it(machine: Machine):
+    machine.process("0::/slice/job/step\n", V2)
+    machine.group(".", memory_stat="inactive_file 0")  # the root group has neither limit nor usage
+    machine.group("slice", memory_max="max", memory_current=800_000, memory_stat="inactive_file 0")
+    machine.group("slice/job", memory_max=900_000, memory_current=700_000, memory_stat="anon 5\ninactive_file 0")
+    machine.group("slice/job/step", memory_max="max", memory_current=600_000, memory_stat="inactive_file 0")
+    assert free_memory() == 200_000
+    machine.group("slice", memory_max=850_000)
+    assert free_memory() == 50_000
+    machine.group("slice/job/step", memory_high=610_000)  # above this, the process is slowed down
+    assert free_memory() == 10_000
+    machine.group("slice/job", memory_max=100)  # a limit below the usage
+    assert free_memory() == 0
+
+
+def test_cached_files_can_be_dropped(machine: Machine):
+    stat = "anon 100\nfile 700000\ninactive_file 600000\nactive_file 100000"
+    machine.process("0::/job\n", V2)
+    machine.group("job", memory_max=900_000, memory_current=700_000, memory_stat=stat)
+    assert free_memory() == 800_000
+
+
+def test_groups_of_version_1(machine: Machine):
+    machine.process("7:cpu,cpuacct:/elsewhere\n4:memory:/jobs/a:b\n0::/\n", V1)
+    unlimited = 9223372036854771712
+    stat = "inactive_file 1\ntotal_inactive_file 50000"
+    machine.group(".", memory_limit_in_bytes=unlimited, memory_usage_in_bytes=900_000, memory_stat=stat)
+    machine.group("jobs", memory_limit_in_bytes=800_000, memory_usage_in_bytes=500_000, memory_stat=stat)
+    machine.group("jobs/a:b", memory_limit_in_bytes=700_000, memory_usage_in_bytes=300_000, memory_stat=stat)
+    assert free_memory() == 350_000  # in the group above
+    machine.group("jobs/a:b", memory_limit_in_bytes=400_000)
+    assert free_memory() == 150_000
+
+
+@pytest.mark.parametrize(
+    ("path", "root"),
+    [("/docker/abc", "/docker/abc"), ("/../abc", "/"), ("/docker/abc", "/")],
+    ids=["the mounted group", "outside the namespace", "a group that is not mounted"],
+)
+def test_in_a_container_the_mounted_group_is_that_of_the_container(machine: Machine, path: str, root: str):
+    machine.process(f"4:memory:{path}\n", V1, root)
+    machine.group(".", memory_limit_in_bytes=800_000, memory_usage_in_bytes=500_000, memory_stat="")
+    assert free_memory() == 300_000
+
+
+def test_files_that_cannot_be_understood(machine: Machine):
+    machine.process("0::/job\n", V2)
+    machine.group("job", memory_max="what", memory_current="?", memory_stat="")
+    assert free_memory() == 1_024_000
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the size of a process is read from /proc")
+@pytest.mark.parametrize("option", ["-v", "-d"])
+def test_limits_of_the_process(option: str):
+    """The limit is that of the shell, in units of 1024 bytes. What the process uses already is subtracted."""
+    program = "from fastw2v.utils.system import free_memory; print(free_memory(), free_memory(threads=4))"
+    command = f"ulimit -s 8192; ulimit {option} 900000; exec '{sys.executable}' -c '{program}'"
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, env=environment)
+    free, with_threads = map(int, run.stdout.split())
+    assert 300_000_000 < free < 921_600_000 - 10_000_000
+    assert free - with_threads == 4 * 8192 * 1024
 
 
 def test_sizes_in_words():
