@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import mmap
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastw2v.backend import check_device, free_device_memory
-from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, check_choice, check_flags, check_integer, check_range
+from fastw2v.config import (
+    CHUNK_TOKENS,
+    EPOCHS,
+    MAX_SIZE,
+    NEGATIVE,
+    SHUFFLE_BLOCK_TOKENS,
+    TrainingConfig,
+    check_choice,
+    check_flags,
+    check_integer,
+    default_pool,
+)
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.engines import cpu, eager
+from fastw2v.sampling.chunks import window_reach
 from fastw2v.utils.checks import check_callable, check_type
 from fastw2v.utils.quote import counted
 from fastw2v.utils.system import format_bytes, free_memory
@@ -21,14 +34,30 @@ __all__ = ["Estimate", "MemoryItem", "corpus_head", "estimate_memory", "words_pe
 
 BYTES_PER_WORD = 180
 """Bytes used by a Python string of typical length and by its entries in a list and a dictionary."""
+INDEX_BYTES_PER_WORD = 84
+"""Bytes used by an entry of the list of words of `WordVectors`, and by one of the dictionary that checks the words."""
+SAMPLING_BYTES_PER_WORD = 124
+"""Bytes for each word while the tables of subsampling and of the noise distribution are computed on the host."""
+DEVICE_BYTES_PER_WORD = 36
+"""Bytes for each word of these tables on a GPU."""
+CHECKPOINT_BYTES_PER_WORD = 170
+"""Bytes for each word while a checkpoint is written: its bytes in the file, and a dictionary that checks the words."""
+BYTES_PER_EPOCH = 64
+"""Bytes for each epoch: its summed loss, its number of predictions and its mean loss, in arrays and a list."""
+CHECKPOINT_BYTES_PER_EPOCH = 320
+"""Bytes for each epoch while these numbers are converted to JSON for a checkpoint."""
 GPU_CORPUS_BYTES = 8 * (SHUFFLE_BLOCK_TOKENS + CHUNK_TOKENS)
 """Bytes of two shuffle blocks. The GPU engine keeps no more than this of the corpus on the device."""
+HOST_BYTES_PER_ITEM = 80
+"""Bytes on the host for each chunk of each epoch that is trained on a GPU."""
+DEVICE_BYTES_PER_ITEM = 36
+"""Bytes on the GPU for each chunk of each epoch."""
 MEASURE_SECONDS = 2.0
 """Approximate maximum duration of the trial run that measures the speed, in seconds."""
 WARMUP_TOKENS = 10_000
 """Number of tokens of the first trial run, which also compiles the kernel."""
-_MATRICES = ("W_in", "W_out", "vectors", "copies for checkpoints")
-"""Memory items that have one row for each word."""
+MAX_REMEDIES = 4
+"""Maximum number of alternatives in a message."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +94,8 @@ class Estimate:
         Bytes that are currently free on the "host" and, if training uses a GPU, on the "device".
     words_per_second : float or None
         Measured training speed, or None if it was not measured.
+    run : object
+        What the items were computed from. `problem` uses it to find settings that fit.
     """
 
     tokens: int
@@ -76,6 +107,7 @@ class Estimate:
     engine: str
     items: list[MemoryItem]
     free: dict[str, int]
+    run: _Run = field(repr=False)
     words_per_second: float | None = None
 
     @property
@@ -101,68 +133,103 @@ class Estimate:
         --------
         >>> from fastw2v import Word2Vec
         >>> estimate = Word2Vec(vector_size=16, device="cpu").estimate([["a", "b"]] * 10, measure=False)
-        >>> f"{estimate.needed('host')} bytes for {estimate.vocabulary} words"
-        '480 bytes for 2 words'
+        >>> estimate.needed("host") == sum(item.bytes for item in estimate.items if not item.held)
+        True
         """
         return sum(item.bytes for item in self.items if item.place == place and not item.held)
 
-    def problem(self) -> str | None:
+    def problem(self, fixed: bool = False) -> str | None:
         """Return a message that states the memory needed and settings that would fit, or None if the run fits.
+
+        Parameters
+        ----------
+        fixed : bool
+            Whether the size of the matrices cannot be changed, because the run continues an earlier one.
 
         Examples
         --------
         >>> from dataclasses import replace
         >>> from fastw2v import Word2Vec
-        >>> estimate = Word2Vec(vector_size=64, device="cpu").estimate([["a", "b"]] * 10, measure=False)
-        >>> replace(estimate, free={"host": 500}).problem()
-        'training needs 1.6 kB of memory on the host, but only 500 bytes are free.
-        It would fit with vector_size=16, or with ...'
+        >>> estimate = Word2Vec(vector_size=10_000, workers=1).estimate([["a", "b"]] * 10, measure=False)
+        >>> replace(estimate, free={"host": 1_000_000}).problem()
+        'training needs ... of memory on the host, but only 1.0 MB are free. It would fit with vector_size=...'
         """
         for place, free in self.free.items():
             needed = self.needed(place)
-            if needed <= free:
-                continue
-            fixed = needed - sum(p.bytes for p in self.items if p.place == place and p.name in _MATRICES)
-            a_row = (needed - fixed) // max(1, self.vocabulary)
-            message = (
-                f"training needs {format_bytes(needed)} of memory on the {place}, "
-                f"but only {format_bytes(free)} are free"
-            )
-            remedies = []
-            if free > fixed:
-                largest = self.vector_size * (free - fixed) // (needed - fixed) // 16 * 16
-                if largest >= 16:
-                    remedies.append(f"vector_size={largest}")
-                words = (free - fixed) // max(1, a_row)
-                remedies.append(f"a vocabulary of {counted(words, 'word')} (max_vocab={words}, or a larger min_count)")
-            if place == "device":
-                remedies.append("device='cpu'")
-            return f"{message}. It would fit with " + ", or with ".join(remedies or ["more memory"])
+            if needed > free:
+                remedies = list(_remedies(self.run, place, free, fixed or self.run.allocated))[:MAX_REMEDIES] or [
+                    "more memory"
+                ]
+                return (
+                    f"training needs {format_bytes(needed)} of memory on the {place}, but only {format_bytes(free)} "
+                    f"are free. It would fit with {', or with '.join(remedies)}"
+                )
         return None
+
+
+class _Run(NamedTuple):
+    """What the memory of a run depends on."""
+
+    config: TrainingConfig
+    device: str
+    engine: str
+    tokens: int
+    sentences: int
+    vocabulary: int
+    longest: int
+    """Largest distance between two words of a sentence."""
+    in_file: bool
+    """Whether the corpus is memory-mapped."""
+    workers: int
+    checkpoints: bool
+    validation: bool
+    allocated: bool
+    """Whether the weights are already in memory."""
+
+    def changed(self, **settings: int) -> _Run:
+        """Return the run with other settings, and the pool sizes that follow from them."""
+        run, config = self, self.config
+        vocabulary, workers = settings.pop("vocabulary", run.vocabulary), settings.pop("workers", run.workers)
+        run = run._replace(vocabulary=vocabulary, workers=workers)
+        if {"negative", "vector_size"} & settings.keys():
+
+            def pool(of: TrainingConfig) -> tuple[int, int]:
+                return default_pool(of.model, of.negative, of.vector_size, of.output_weight, of.quality)
+
+            if (config.pool_tokens, config.pool_size) == pool(config):
+                settings |= {"pool_tokens": None, "pool_size": None}  # type: ignore[dict-item]
+        return run._replace(config=replace(config, **settings))  # type: ignore[arg-type]
 
 
 def estimate_memory(
     corpus: Corpus,
+    config: TrainingConfig,
     *,
-    vector_size: int,
-    epochs: int,
     device: str,
     engine: str,
-    output_weight: float,
+    workers: int = 1,
     checkpoints: bool = False,
+    validation: bool = False,
+    allocated: bool = False,
 ) -> Estimate:
     """Estimate the memory that training on a corpus needs.
 
     Parameters
     ----------
     corpus : Corpus
-    vector_size, epochs : int
+    config : TrainingConfig
+        The settings. The memory depends on `vector_size`, `output_weight`, `epochs`, and for the buffers of the engine
+        on `model`, `window` and `negative`.
     device : {"cpu", "cuda", "cuda:N"}
     engine : {"fused", "layers"}
-    output_weight : float
-        Weight of W_out in the vectors. If it is not 0, the vectors are a third matrix.
+    workers : int
+        Number of threads of the fused engine on a CPU.
     checkpoints : bool
         Whether checkpoints are written, for which the matrices are copied.
+    validation : bool
+        Whether the best matrices of the run are kept as copies.
+    allocated : bool
+        Whether the matrices are already in memory, because training continues.
 
     Returns
     -------
@@ -173,47 +240,38 @@ def estimate_memory(
     --------
     >>> import numpy as np
     >>> from fastw2v import Corpus
+    >>> from fastw2v.config import TrainingConfig
     >>> from fastw2v.estimate import estimate_memory
     >>> corpus = Corpus.from_ids(np.array([0, 1, 2, 1]))
-    >>> estimate = estimate_memory(corpus, vector_size=100, epochs=5, device="cpu", engine="fused", output_weight=0)
-    >>> {item.name: item.bytes for item in estimate.items if not item.held}  # rows are padded to 112 floats
-    {'W_in': 1344, 'W_out': 1344, 'sampling tables': 144}
+    >>> estimate = estimate_memory(corpus, TrainingConfig(vector_size=100), device="cpu", engine="fused")
+    >>> {item.name: item.bytes for item in estimate.items if item.name in ("W_in", "W_out")}  # padded to 112 floats
+    {'W_in': 1344, 'W_out': 1344}
     """
     check_type("corpus", corpus, Corpus, "a Corpus")
-    check_integer("vector_size", vector_size, minimum=1)
-    check_integer("epochs", epochs, minimum=1)
+    check_type("config", config, TrainingConfig, "a TrainingConfig")
     check_device(device)
     check_choice("engine", engine, ("fused", "layers"))
-    check_range("output_weight", output_weight, 0.0, 1.0)
-    check_flags(checkpoints=checkpoints)
-    V, T, S = len(corpus.vocabulary), len(corpus), corpus.n_sentences
-    width = -(-vector_size // 16) * 16 if engine == "fused" else vector_size
-    place = "host" if device == "cpu" else "device"
-    in_file = _lies_in_a_file(corpus.ids)
-    items = [
-        MemoryItem("words", V * BYTES_PER_WORD, "host", True),
-        MemoryItem("ids, in a file" if in_file else "ids", 0 if in_file else 4 * T, "host", True),
-        MemoryItem("sentence offsets", 0 if in_file else 8 * (S + 1), "host", True),
-        MemoryItem("W_in", 4 * V * width, place, False),
-        MemoryItem("W_out", 4 * V * width, place, False),
-        MemoryItem("sampling tables", 48 * V, place, False),
-    ]
-    if output_weight:
-        items.append(MemoryItem("vectors", 4 * V * vector_size, place, False))
-    if checkpoints:
-        items.append(
-            MemoryItem("copies for checkpoints", (12 if output_weight else 8) * V * vector_size, "host", False)
-        )
-    if place == "device":
-        if engine == "layers":
-            items += [MemoryItem("ids", 4 * T, place, False), MemoryItem("sentence offsets", 8 * (S + 1), place, False)]
-        else:
-            items.append(MemoryItem("ids, at most two shuffle blocks", min(4 * T, GPU_CORPUS_BYTES), place, False))
-        items.append(MemoryItem("vectors copied to the host", 8 * V * vector_size, "host", False))
-    free = {"host": free_memory()}
-    if place == "device":
-        free[place] = free_device_memory(device)
-    return Estimate(T, S, V, epochs, vector_size, device, engine, items, free)
+    check_integer("workers", workers, minimum=1)
+    check_flags(checkpoints=checkpoints, validation=validation, allocated=allocated)
+    run = _Run(
+        config,
+        device,
+        engine,
+        tokens=len(corpus),
+        sentences=corpus.n_sentences,
+        vocabulary=len(corpus.vocabulary),
+        longest=window_reach(MAX_SIZE, corpus.offsets),
+        in_file=_lies_in_a_file(corpus.ids),
+        workers=workers,
+        checkpoints=checkpoints,
+        validation=validation,
+        allocated=allocated,
+    )
+    free = {"host": free_memory(_threads(run))}
+    if device != "cpu":
+        free["device"] = free_device_memory(device)
+    T, S, V = run.tokens, run.sentences, run.vocabulary
+    return Estimate(T, S, V, config.epochs, config.vector_size, device, engine, list(_items(run)), free, run)
 
 
 def corpus_head(corpus: Corpus, tokens: int) -> Corpus:
@@ -288,3 +346,111 @@ def _lies_in_a_file(array: Any) -> bool:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return isinstance(array.base, memoryview) and isinstance(array.base.obj, mmap.mmap)
+
+
+def _items(run: _Run) -> Iterator[MemoryItem]:
+    """Yield what a run allocates."""
+    config, T, S, V = run.config, run.tokens, run.sentences, run.vocabulary
+    D, epochs, reach = config.vector_size, config.epochs, min(config.window, run.longest)
+    fused, host = run.engine == "fused", run.device == "cpu"
+    place = "host" if host else "device"
+    width = -(-D // 16) * 16 if fused else D
+    yield MemoryItem("words", V * BYTES_PER_WORD, "host", True)
+    yield MemoryItem("ids, in a file" if run.in_file else "ids", 0 if run.in_file else 4 * T, "host", True)
+    yield MemoryItem("sentence offsets", 0 if run.in_file else 8 * (S + 1), "host", True)
+    yield MemoryItem("W_in", 4 * V * width, place, run.allocated)
+    yield MemoryItem("W_out", 4 * V * width, place, run.allocated)
+    yield MemoryItem("index of the words", INDEX_BYTES_PER_WORD * V, "host", run.allocated)
+    yield MemoryItem("sampling tables", SAMPLING_BYTES_PER_WORD * V, "host", False)
+    if config.output_weight:  # after training, or while a checkpoint is written
+        yield MemoryItem("vectors", 4 * V * D, place, False)
+    if fused and host:
+        buffers = cpu.buffer_bytes(config, min(T, CHUNK_TOKENS), reach)
+        yield MemoryItem("buffers of the workers", _threads(run) * buffers, "host", False)
+    elif not fused:
+        yield MemoryItem("batches", eager.batch_bytes(config, T, reach, on_gpu=not host), place, False)
+    yield MemoryItem("losses of the epochs", BYTES_PER_EPOCH * epochs, "host", False)
+    if run.checkpoints:
+        state = CHECKPOINT_BYTES_PER_WORD * V + CHECKPOINT_BYTES_PER_EPOCH * epochs
+        yield MemoryItem("copies for checkpoints", 8 * V * D + state, "host", False)
+    if run.validation:
+        yield MemoryItem("copies for validation", 8 * V * D, "host", False)
+    if not host:
+        yield MemoryItem("sampling tables", DEVICE_BYTES_PER_WORD * V, place, False)
+        if fused:
+            items = _max_chunks(T) * epochs
+            yield MemoryItem("ids, at most two shuffle blocks", min(4 * T, GPU_CORPUS_BYTES), place, False)
+            yield MemoryItem("chunks of all epochs", DEVICE_BYTES_PER_ITEM * items, place, False)
+            yield MemoryItem("chunks of all epochs", HOST_BYTES_PER_ITEM * items, "host", False)
+        else:
+            yield MemoryItem("ids", 4 * T, place, False)
+            yield MemoryItem("sentence offsets", 8 * (S + 1), place, False)
+        yield MemoryItem("vectors copied to the host", 8 * V * D, "host", False)
+
+
+def _max_chunks(tokens: int) -> int:
+    """Return an upper bound on the number of chunks of a corpus. Two adjacent chunks do not fit in one."""
+    return 2 * tokens // CHUNK_TOKENS + 1
+
+
+def _threads(run: _Run) -> int:
+    """Return the number of threads of the fused engine on a CPU that have a chunk to train."""
+    return min(run.workers, _max_chunks(run.tokens) * run.config.epochs)
+
+
+def _remedies(run: _Run, place: str, free: int, fixed: bool) -> Iterator[str]:
+    """Yield settings with which a run fits in memory, each with the largest value that fits."""
+
+    def needed(run: _Run) -> int:
+        return sum(item.bytes for item in _items(run) if item.place == place and not item.held)
+
+    def largest(name: str, now: int, step: int = 1) -> int | None:
+        """Return the largest multiple of `step` with which the run fits, or None."""
+        low, high = 0, -(-now // step)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if needed(run.changed(**{name: middle * step})) <= free:
+                low = middle
+            else:
+                high = middle
+        return low * step or None
+
+    config, quality = run.config, run.config.quality
+    found = False
+    if not fixed:
+        if size := largest("vector_size", config.vector_size, 16):
+            found = True
+            yield f"vector_size={size}"
+        if words := largest("vocabulary", run.vocabulary):
+            found = True
+            yield f"a vocabulary of {counted(words, 'word')} (max_vocab={words}, or a larger min_count)"
+    settings = {"window": config.window, "negative": config.negative, "epochs": config.epochs, "workers": run.workers}
+    for name, now in settings.items():
+        if value := largest(name, now):
+            found = True
+            yield f"{name}={value}"
+    if run.checkpoints and needed(run._replace(checkpoints=False)) <= free:
+        found = True
+        yield "no checkpoints"
+    if run.validation and needed(run._replace(validation=False)) <= free:
+        found = True
+        yield "no validation"
+    if place == "device":
+        found = True
+        yield "device='cpu'"
+    if not found:  # several settings are too large
+        usual = {
+            "window": TrainingConfig.window,
+            "negative": NEGATIVE[quality],
+            "epochs": EPOCHS[quality],
+            "vector_size": TrainingConfig.vector_size,
+            "workers": 1,
+        }
+        settings |= {} if fixed else {"vector_size": config.vector_size}
+        lower = {name: usual[name] for name, now in settings.items() if usual[name] < now}
+        chosen: dict[str, int] = {}
+        while lower and needed(run.changed(**chosen)) > free:
+            best = min(lower, key=lambda name: needed(run.changed(**chosen, **{name: lower[name]})))
+            chosen[best] = lower.pop(best)
+        if needed(run.changed(**chosen)) <= free:
+            yield " and ".join(f"{name}={value}" for name, value in chosen.items())

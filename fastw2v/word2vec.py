@@ -761,6 +761,9 @@ class Word2Vec:
         wv = self.wv
         if self.device_ != device or wv.input_vectors.dtype != wv.context_vectors.dtype:  # both can be assigned to
             wv._set_tables(*self._placed(wv), config.output_weight)
+        self._check_memory(
+            corpus, config, checkpoints=checkpoints is not None, validation=held_out is not None, allocated=True
+        )
         record = None if held_out is None else ValidationRecord({}, _share(validation), patience)
         self._train(corpus, config, progress, checkpoints, frozen, held_out, record, lines)
         return self
@@ -843,6 +846,11 @@ class Word2Vec:
                 + ("a held-out corpus" if run.validation.share is None else f"validation={run.validation.share:g}")
                 + "; pass the same value, or omit it"
             )
+        device, engine, _ = select_engine(settings["engine"], settings["device"], run.config.deterministic)
+        vocabulary = Vocabulary(vectors.index_to_key, np.asarray(vectors.counts))
+        empty = Corpus(np.zeros(0, np.int32), np.zeros(1, np.int64), vocabulary)  # the corpus is read later
+        if problem := estimate_memory(empty, run.config, device=device, engine=engine).problem(fixed=True):
+            raise MemoryError(problem)
         model = cls._restore(vectors, settings["engine"], settings["device"])
         lines = model._continued_log(log, run.earlier_words + run.state.words)
         model.callbacks = callbacks
@@ -884,6 +892,8 @@ class Word2Vec:
         if run.complete:
             model.wv.settings = model._settings(run.config, run)
         else:
+            validating = held_out is not None
+            model._check_memory(corpus, run.config, checkpoints=True, validation=validating, allocated=True)
             Training(
                 model,
                 corpus,
@@ -1075,8 +1085,7 @@ class Word2Vec:
         self, corpus: Corpus, init: WordVectors | None, checkpoints: bool = False, validation: bool = False
     ) -> None:
         """Allocate weights for the vocabulary of a corpus, and initialise them from `init` or at random."""
-        if problem := self._estimate(corpus, checkpoints, validation).problem():
-            raise MemoryError(problem)
+        self._check_memory(corpus, self.config(), checkpoints=checkpoints, validation=validation)
         words = corpus.vocabulary.words
         W_in, W_out = find_engine(self.engine_, self.device_).allocate(
             (len(words), int(self.vector_size)), self.device_
@@ -1196,7 +1205,7 @@ class Word2Vec:
         check_flags(measure=measure)
         self._select_engine()
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
-        estimate = self._estimate(corpus)
+        estimate = self._estimate(corpus, self.config())
         if not measure or estimate.problem():
             return estimate
         if problem := _nothing_to_train(corpus):
@@ -1211,17 +1220,14 @@ class Word2Vec:
 
         return replace(estimate, words_per_second=words_per_second(train, len(corpus)))
 
-    def _estimate(self, corpus: Corpus, checkpoints: bool = False, validation: bool = False) -> Estimate:
-        config = self.config()
-        return estimate_memory(
-            corpus,
-            vector_size=config.vector_size,
-            epochs=config.epochs,
-            device=self.device_,
-            engine=self.engine_,
-            output_weight=config.output_weight,
-            checkpoints=checkpoints,
-        )
+    def _estimate(self, corpus: Corpus, config: TrainingConfig, **what: bool) -> Estimate:
+        workers = self._n_workers() or 1
+        return estimate_memory(corpus, config, device=self.device_, engine=self.engine_, workers=workers, **what)
+
+    def _check_memory(self, corpus: Corpus, config: TrainingConfig, **what: bool) -> None:
+        """Raise MemoryError if a run does not fit. `what` are the flags of `estimate_memory`."""
+        if problem := self._estimate(corpus, config, **what).problem():
+            raise MemoryError(problem)
 
     def _settings(self, config: TrainingConfig, run: Run | None = None) -> dict[str, Any]:
         """Return the settings that are stored with vectors trained as `config` says, so the run can be repeated."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,7 @@ import pytest
 from fastw2v import Corpus, Word2Vec, estimate
 from fastw2v.config import TrainingConfig
 from fastw2v.engines import gpu
-from fastw2v.estimate import corpus_head, estimate_memory
+from fastw2v.estimate import Estimate, corpus_head, estimate_memory
 
 
 @pytest.fixture
@@ -20,65 +25,266 @@ def corpus() -> Corpus:
     return Corpus.from_ids(random.integers(0, 1000, 20_000), np.arange(0, 20_001, 20))
 
 
+def settings(**given: Any) -> TrainingConfig:
+    return TrainingConfig(**{"vector_size": 100, "output_weight": 0.0} | given)
+
+
+def bytes_of(estimated: Estimate) -> dict[str, int]:
+    return {item.name: item.bytes for item in estimated.items}
+
+
 def test_memory_for_each_purpose(corpus: Corpus):
-    estimated = estimate_memory(corpus, vector_size=100, epochs=5, device="cpu", engine="fused", output_weight=0)
+    estimated = estimate_memory(corpus, settings(), device="cpu", engine="fused")
     assert (estimated.tokens, estimated.sentences, estimated.vocabulary) == (20_000, 1000, 1000)
-    items = {item.name: item.bytes for item in estimated.items}
+    items = bytes_of(estimated)
     assert items["W_in"] == items["W_out"] == 1000 * 112 * 4  # rows are padded to 16 numbers
     assert items["ids"] == 80_000
     assert items["sentence offsets"] == 8 * 1001
-    assert estimated.needed("host") == 2 * 1000 * 112 * 4 + 48 * 1000
+    held = items["words"] + items["ids"] + items["sentence offsets"]
+    assert estimated.needed("host") == sum(items.values()) - held
     assert estimated.problem() is None
-    layers = estimate_memory(corpus, vector_size=100, epochs=5, device="cpu", engine="layers", output_weight=0)
-    assert {item.name: item.bytes for item in layers.items}["W_in"] == 1000 * 100 * 4
+    layers = estimate_memory(corpus, settings(), device="cpu", engine="layers")
+    assert bytes_of(layers)["W_in"] == 1000 * 100 * 4
+
+
+@pytest.mark.parametrize("engine", ["fused", "layers"])
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("vectors", {"output_weight": 0.5}),
+        ("losses of the epochs", {"epochs": 10**9}),
+        ("copies for checkpoints", {"checkpoints": True}),
+        ("copies for validation", {"validation": True}),
+    ],
+)
+def test_memory_that_a_setting_adds(corpus: Corpus, engine: str, name: str, setting: dict[str, Any]):
+    flags = {key: value for key, value in setting.items() if value is True}
+    config = settings(**{key: value for key, value in setting.items() if value is not True})
+    before = estimate_memory(corpus, settings(epochs=1), device="cpu", engine=engine)
+    after = estimate_memory(corpus, config, device="cpu", engine=engine, **flags)
+    assert bytes_of(after)[name] > bytes_of(before).get(name, 0) + 4 * 1000 * 100 - 1
+    if name == "copies for validation":
+        assert bytes_of(after)[name] == 8 * 1000 * 100
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("engine", ["fused", "layers"])
+def test_buffers_grow_with_the_window_the_negatives_and_the_workers(model: str, engine: str):
+    corpus = Corpus.from_ids(np.arange(20_000) % 1000, np.arange(0, 20_001, 5000))
+    name = "buffers of the workers" if engine == "fused" else "batches"
+
+    def buffers(workers: int = 1, **given: Any) -> int:
+        config = settings(model=model, epochs=1, **given)
+        return bytes_of(estimate_memory(corpus, config, device="cpu", engine=engine, workers=workers))[name]
+
+    assert buffers(window=400) > 2 * buffers(window=40)
+    assert buffers(window=10**9) == buffers(window=4999)  # no sentence is longer
+    assert buffers(negative=1000) > 10 * buffers(negative=10)
+    assert buffers(vector_size=1000) > 2 * buffers(vector_size=100)
+    if engine == "fused":
+        assert buffers(workers=4) == 4 * buffers()
+        assert buffers(workers=10**6) == 5 * buffers()  # there are not more chunks
+
+
+def test_matrices_that_are_already_allocated_are_not_counted(corpus: Corpus):
+    fit, train = (
+        estimate_memory(corpus, settings(), device="cpu", engine="fused", allocated=allocated)
+        for allocated in (False, True)
+    )
+    assert fit.needed("host") - train.needed("host") == 2 * 1000 * 112 * 4 + estimate.INDEX_BYTES_PER_WORD * 1000
 
 
 def test_on_a_gpu_the_layers_need_the_whole_corpus_and_the_fused_engine_two_shuffle_blocks(corpus: Corpus, monkeypatch):
     assert estimate.GPU_CORPUS_BYTES == 2 * 4 * gpu.MAX_SHUFFLE_BLOCK
     asked = []
-    monkeypatch.setattr(estimate, "free_device_memory", lambda device: asked.append(device) or 10_000_000)
+    monkeypatch.setattr(estimate, "free_device_memory", lambda device: asked.append(device) or 10_000_000_000)
     monkeypatch.setattr(estimate, "GPU_CORPUS_BYTES", 50_000)
     layers, fused = (
-        estimate_memory(corpus, vector_size=100, epochs=5, device="cuda:1", engine=engine, output_weight=0)
-        for engine in ("layers", "fused")
+        estimate_memory(corpus, settings(epochs=7), device="cuda:1", engine=engine) for engine in ("layers", "fused")
     )
-    assert layers.needed("device") - 8 * 1000 * 100 - 48 * 1000 == 80_000 + 8 * 1001
-    assert fused.needed("device") - 8 * 1000 * 112 - 48 * 1000 == 50_000
+    there = [{item.name: item.bytes for item in one.items if item.place == "device"} for one in (layers, fused)]
+    assert there[0]["ids"] + there[0]["sentence offsets"] == 80_000 + 8 * 1001
+    assert there[0]["batches"] > 256 * 64 * 10 * 100 * 4  # batches are larger on a GPU
+    assert there[1]["ids, at most two shuffle blocks"] == 50_000
+    assert there[1]["chunks of all epochs"] >= 36 * 7 * -(-20_000 // 8192)
     assert asked == ["cuda:1", "cuda:1"]
 
 
 def test_a_corpus_in_a_file_takes_no_memory(corpus: Corpus, tmp_path: Path):
     corpus.save(tmp_path / "corpus.w2v")
-    estimated = estimate_memory(
-        Corpus.load(tmp_path / "corpus.w2v"), vector_size=100, epochs=5, device="cpu", engine="fused", output_weight=0
-    )
-    assert {item.name: item.bytes for item in estimated.items}["ids, in a file"] == 0
+    estimated = estimate_memory(Corpus.load(tmp_path / "corpus.w2v"), settings(), device="cpu", engine="fused")
+    assert bytes_of(estimated)["ids, in a file"] == 0
 
 
 @pytest.mark.parametrize("engine", ["layers", "fused"])
-def test_a_training_that_cannot_fit_does_not_begin(corpus: Corpus, monkeypatch: pytest.MonkeyPatch, engine: str):
+def test_a_training_that_cannot_fit_does_not_begin(monkeypatch: pytest.MonkeyPatch, engine: str):
     if engine == "fused":
         pytest.importorskip("numba")
-    monkeypatch.setattr(estimate, "free_memory", lambda: 500_000)
-    model = Word2Vec(vector_size=100, engine=engine, output_weight=0)  # type: ignore[arg-type]
-    with pytest.raises(
-        MemoryError, match=r"needs .* kB .* 500 kB are free.* vector_size=\d+, .*max_vocab=\d+"
-    ) as error:
+    corpus = Corpus.from_ids(np.arange(20_000) % 10_000, np.arange(0, 20_001, 20))
+    given: dict[str, Any] = {"vector_size": 1000, "epochs": 2, "output_weight": 0.0}
+    free = 0.7 * estimate_memory(corpus, settings(**given), device="cpu", engine=engine).needed("host")
+    monkeypatch.setattr(estimate, "free_memory", lambda threads: int(free))
+    model = Word2Vec(**given, engine=engine, workers=1)
+    with pytest.raises(MemoryError, match=r"needs .* MB .* MB are free.* vector_size=\d+, .*max_vocab=\d+") as error:
         model.fit(corpus)
-    # The settings suggested by the message fit.
+    assert not hasattr(model, "wv")
+    # The settings suggested by the message fit, and larger ones do not.
     message = str(error.value)
     fitting = int(message.split("vector_size=")[1].split(",")[0])
-    assert 16 <= fitting < 100
-    assert (
-        estimate_memory(corpus, vector_size=fitting, epochs=5, device="cpu", engine=engine, output_weight=0).problem()
-        is None
-    )
+    assert 16 <= fitting < 1000
     words = int(message.split("max_vocab=")[1].split(",")[0])
-    fewer = Corpus.from_ids(corpus.ids % words)
-    assert (
-        estimate_memory(fewer, vector_size=100, epochs=5, device="cpu", engine=engine, output_weight=0).problem()
-        is None
-    )
+
+    def problem(vector_size: int, vocabulary: int) -> str | None:
+        ids = corpus.ids % vocabulary
+        ids[0] = vocabulary - 1
+        fewer = Corpus.from_ids(ids, corpus.offsets)
+        config = settings(**given | {"vector_size": vector_size})
+        return estimate_memory(fewer, config, device="cpu", engine=engine).problem()
+
+    assert problem(fitting, 10_000) is None
+    assert problem(fitting + 16, 10_000) is not None
+    assert problem(1000, words) is None
+    assert problem(1000, words + 1) is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"negative": 10**6}, "negative"),
+        ({"epochs": 10**9}, "epochs"),
+        ({"window": 10**9, "vector_size": 5000}, "window"),
+        ({"workers": 100_000, "negative": 500}, "workers"),
+    ],
+)
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_the_message_names_the_setting_that_is_too_large(
+    monkeypatch: pytest.MonkeyPatch, model: str, given: dict[str, Any], named: str
+):
+    corpus = Corpus.from_ids(np.arange(200_000) % 1000, np.arange(0, 200_001, 5000))
+    monkeypatch.setattr(estimate, "free_memory", lambda threads: 150_000_000)
+    workers = given.get("workers", 1)
+    given = {name: value for name, value in given.items() if name != "workers"}
+    estimated = estimate_memory(corpus, settings(model=model, **given), device="cpu", engine="fused", workers=workers)
+    message = str(estimated.problem())
+    assert len(message) < 400
+    value = int(message.split(f"{named}=")[1].split(",")[0])
+    for now, fits in ((value, True), (value + 1, False)):
+        number = now if named == "workers" else workers
+        changed = settings(model=model, **given | ({} if named == "workers" else {named: now}))
+        fitted = estimate_memory(corpus, changed, device="cpu", engine="fused", workers=number)
+        assert (fitted.problem() is None) == fits
+
+
+def test_the_message_if_several_settings_are_too_large(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(estimate, "free_memory", lambda threads: 1_000_000_000)
+    wild = settings(window=10**9, epochs=10**9, negative=10**6)
+    message = str(estimate_memory(corpus, wild, device="cpu", engine="fused", workers=99_999).problem())
+    assert re.search(r"It would fit with .*epochs=5", message)
+    assert "negative=5" in message
+    assert "workers=1" in message
+    assert len(message) < 400
+    monkeypatch.setattr(estimate, "free_memory", lambda threads: 1000)
+    assert str(estimate_memory(corpus, wild, device="cpu", engine="fused").problem()).endswith("fit with more memory")
+
+
+def test_copies_can_be_left_out(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
+    plain = estimate_memory(corpus, settings(epochs=1), device="cpu", engine="fused").needed("host")
+    monkeypatch.setattr(estimate, "free_memory", lambda threads: plain)
+    for flag, advice in (("checkpoints", "no checkpoints"), ("validation", "no validation")):
+        found = estimate_memory(corpus, settings(epochs=1), device="cpu", engine="fused", **{flag: True})
+        assert advice in str(found.problem())
+        assert "vector_size" in str(found.problem())
+        assert "vector_size" not in str(found.problem(fixed=True))
+
+
+@pytest.mark.parametrize("engine", ["layers", "fused"])
+def test_a_run_that_continues_must_fit(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str):
+    if engine == "fused":
+        pytest.importorskip("numba")
+
+    def interrupt(event: str, model: Word2Vec) -> None:
+        if event == "epoch_end":
+            raise KeyboardInterrupt
+
+    model = Word2Vec(vector_size=16, epochs=2, engine=engine, callbacks=[interrupt])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(corpus, checkpoint=tmp_path / "run")
+    before = model.W_in.copy()
+    trained: list[Any] = []
+    monkeypatch.setattr(Word2Vec, "_train", lambda *args: trained.append(args))
+    monkeypatch.setattr(Word2Vec, "_continue", lambda *args: trained.append(args))
+    for free in (0, 250_000):  # before the matrices are allocated, and after
+        monkeypatch.setattr(estimate, "free_memory", lambda threads, free=free: free)
+        with pytest.raises(MemoryError, match=r"are free\. It would fit with more memory"):
+            Word2Vec.resume(tmp_path / "run", corpus)
+        with pytest.raises(MemoryError, match=r"are free\. It would fit with more memory"):
+            model.train(corpus, epochs=1, checkpoint=tmp_path / "other")
+    assert not trained
+    assert not (tmp_path / "other").exists()
+    np.testing.assert_array_equal(model.W_in, before)
+
+
+MEASURE = """
+import sys, json
+from pathlib import Path
+import numpy as np
+from fastw2v import Corpus, Word2Vec
+
+def status(name):
+    lines = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return 1024 * int(lines[name].split()[0])
+
+size, settings, checkpoint = json.loads(sys.argv[1])
+V, T, L = size
+def corpus(V, T, L):
+    ids = np.random.default_rng(0).integers(0, V, T, dtype=np.int32)
+    ids[:V] = np.arange(V)[:T]
+    return Corpus.from_ids(ids, np.append(np.arange(0, T, L), T))
+
+small = settings | {"vector_size": 8, "window": 2, "negative": 2, "epochs": 1}
+Word2Vec(**small).fit(corpus(500, 3000, 30), checkpoint="warm" if checkpoint else None)  # loads libraries and kernels
+model, text = Word2Vec(**settings), corpus(V, T, L)
+model._select_engine()
+estimate = model._estimate(text, model.config(text), checkpoints=checkpoint)
+Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, the peak of VmRSS
+before = status("VmRSS")
+model.fit(text, checkpoint="run" if checkpoint else None, checkpoint_every=0.01)
+model.wv.vectors
+print(estimate.needed("host"), status("VmHWM") - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the peak is measured with /proc")
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("engine", ["fused", "layers"])
+@pytest.mark.parametrize(
+    ("size", "checkpoint", "given"),
+    [
+        ((150_000, 200_000, 20), False, {"vector_size": 200}),  # large matrices
+        ((150_000, 200_000, 20), True, {"vector_size": 200}),
+        ((1_000_000, 1_100_000, 20), True, {"vector_size": 16}),  # many words
+        ((400, 400, 400), False, {"vector_size": 8000, "window": 390, "sample": 0}),
+        ((1000, 10_000, 20), False, {"vector_size": 100, "negative": 2000}),
+    ],
+    ids=["matrices", "checkpoints", "words", "window", "negative"],
+)
+def test_the_estimate_is_the_measured_peak(
+    tmp_path: Path, size: tuple[int, int, int], checkpoint: bool, given: dict[str, Any], engine: str, model: str
+):
+    if engine == "fused":
+        pytest.importorskip("numba")
+    given = given | {"engine": engine, "model": model, "epochs": 1, "workers": 2}
+    if engine == "layers":
+        del given["workers"]
+    command = [sys.executable, "-c", MEASURE, json.dumps((size, given, checkpoint))]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
+    needed, peak = map(int, run.stdout.split())
+    assert peak > 100e6
+    assert 0.95 * peak < needed < 1.3 * peak
+    if size[0] == 150_000:
+        assert needed < 1.15 * peak
 
 
 def test_the_estimate_is_of_the_right_order(corpus: Corpus):

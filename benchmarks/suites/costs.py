@@ -52,6 +52,8 @@ TIME_TERMS = {
     "target and other thread": "interference between threads",
     "word of the vocabulary": "tables for subsampling and negatives, built by one thread before training",
 }
+VOCABULARY_BYTES = 228
+"""Bytes for each word of the vocabulary. The fit scales them, because the words of a text differ in length."""
 MEMORY_TERMS = {
     "runtime": "Python, the libraries, the machine code and buffers of fixed size",
     "tables": "W_in and W_out",
@@ -356,12 +358,7 @@ def _peak(options: Options, words: int, vocabulary: int, dim: int) -> tuple[dict
     names, counts = np.array(corpus.vocabulary.words), corpus.vocabulary.counts
     occurring = Vocabulary(names[counts > 0].tolist(), counts[counts > 0])
     estimate = estimate_memory(
-        replace(corpus, vocabulary=occurring),
-        vector_size=dim,
-        epochs=1,
-        device="cpu",
-        engine="fused",
-        output_weight=TrainingConfig().output_weight,
+        replace(corpus, vocabulary=occurring), TrainingConfig(vector_size=dim, epochs=1), device="cpu", engine="fused"
     )
     for path in (text, settings.output):
         path.unlink()
@@ -399,7 +396,7 @@ def memory_counts(estimate: Estimate) -> dict[str, float]:
         "runtime": 1.0,
         "tables": of["W_in"] + of["W_out"] + of.get("vectors", 0.0),
         "corpus": of["ids"] * (2 if of["ids"] <= IN_MEMORY else 1) + of["sentence offsets"],
-        "vocabulary": of["words"] + of["sampling tables"],
+        "vocabulary": VOCABULARY_BYTES * float(estimate.vocabulary),
     }
 
 

@@ -80,7 +80,8 @@ class TrainingState:
         >>> state.mean_losses()
         array([1.5, 1.2, nan])
         """
-        return np.where(self.predictions > 0, self.losses / np.maximum(self.predictions, 1), np.nan)
+        means = np.full(len(self.losses), np.nan)
+        return np.divide(self.losses, self.predictions, out=means, where=self.predictions > 0)
 
 
 class Pauses(Protocol):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.interrupts import call_in_thread
 from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 
-__all__ = ["aligned_zeros", "allocate", "train", "unavailable_reason"]
+__all__ = ["aligned_zeros", "allocate", "buffer_bytes", "train", "unavailable_reason"]
 
 ROW = 16
 """Rows are padded to a multiple of this many numbers."""
@@ -41,6 +42,8 @@ CACHE_LINE = 64
 """Size of a cache line in bytes. Rows are aligned to it, so that vectors do not cross lines and rows share none."""
 MAX_TILE = 4
 """Maximum number of targets in a tile, because the kernels score four targets together."""
+BLOCK = 4
+"""Number of rows that the kernels score together."""
 
 
 def unavailable_reason(device: str = "cpu") -> str | None:
@@ -113,6 +116,38 @@ def aligned_zeros(shape: tuple[int, int], dtype: Any = np.float32) -> np.ndarray
     buffer = np.zeros(V * width + CACHE_LINE // itemsize, dtype)
     skip = -buffer.ctypes.data % CACHE_LINE // itemsize
     return buffer[skip : skip + V * width].reshape(V, width)[:, :D]
+
+
+def buffer_bytes(config: TrainingConfig, tokens: int, reach: int) -> int:
+    """Return the size in bytes of the buffers that a kernel allocates to train a chunk.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    tokens : int
+        Number of tokens in the chunk.
+    reach : int
+        Largest distance between a target and a context (`fastw2v.sampling.chunks.window_reach`).
+
+    Examples
+    --------
+    A wide window or many negatives need large buffers:
+
+    >>> from fastw2v.config import CHUNK_TOKENS, TrainingConfig
+    >>> from fastw2v.engines.cpu import buffer_bytes
+    >>> configs = TrainingConfig(), TrainingConfig(window=1000), TrainingConfig(negative=1000)
+    >>> [round(buffer_bytes(config, CHUNK_TOKENS, config.window) / 1e6, 1) for config in configs]
+    [0.2, 3.1, 3.2]
+    """
+    P, width = config.pool_size, -(-config.vector_size // ROW) * ROW
+    blocks = -(-P // BLOCK)
+    window = 2 * min(reach, tokens) + config.tile
+    ring = 1 << (window + (config.model == "cbow") - 1).bit_length()
+    negatives = 4 * P * (tokens // config.pool_tokens + 2)
+    pool = 4 * 2 * BLOCK * blocks * width + (3 * 4 * ROW + 8 * BLOCK) * blocks + 4 * P
+    rows = (3 if config.model == "cbow" else 2) * 4 * ring * width
+    positives = (8 * BLOCK + 2 * 4 * ROW) * (-(-window // BLOCK)) + 4 * tokens
+    return 20 * (tokens + 1) + negatives + pool + rows + positives + 4 * 4 * BLOCK * width
 
 
 def train(
@@ -191,12 +226,11 @@ def train(
     noise, reach = alias_table(weights), window_reach(config.window, offsets)
     padded = [_padded(W) for W in tables]
     report = TrainingReport(config, len(ids), on_progress, state)
-    keys = [_keys(config.seed, epoch) for epoch in range(config.epochs)]
     sampling = word2vec_numba.Sampling(
         keep=keep,
         threshold=noise.threshold,
         alias=noise.alias.astype(np.int32),
-        keys=keys[0],
+        keys=_keys(config.seed, 0),
         window=config.window,
         reach=reach,
         shrink_windows=bool(config.shrink_windows),
@@ -218,7 +252,7 @@ def train(
     kernel = word2vec_numba.cbow_ns if config.model == "cbow" else word2vec_numba.skipgram_ns
 
     def run(epoch: int, start: int, stop: int, done: int) -> tuple[float, int]:
-        of_epoch = sampling._replace(keys=keys[epoch])
+        of_epoch = sampling._replace(keys=_keys(config.seed, epoch))
         totals = kernel(*padded, ids, offsets, start, stop, of_epoch, schedule, report.rate(done - start))
         release_pages(ids[start:stop])
         return totals
@@ -338,6 +372,7 @@ def _run_in_threads(
         raise errors[0]
 
 
+@lru_cache(maxsize=16)  # computed once for all chunks of an epoch, but not for all epochs in advance
 def _keys(seed: int, epoch: int) -> np.ndarray:
     """Return the keys of the random streams of an epoch: uint64 array, shape (3,)."""
     streams = (rng.KEEP, rng.WINDOW, rng.NEGATIVES)

@@ -22,12 +22,12 @@ from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import RowSparseGradient, coalesce_in_order
 from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
-from fastw2v.sampling.batches import Batch, batches
+from fastw2v.sampling.batches import PREPARED_TOKENS, Batch, batches
 from fastw2v.sampling.chunks import window_reach
 from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 
-__all__ = ["allocate", "train", "unavailable_reason"]
+__all__ = ["allocate", "batch_bytes", "train", "unavailable_reason"]
 
 # The schedule of this engine. (`fastw2v.config` has the schedule of the fused engines.) With 256 or more tokens in a
 # pool, OpenBLAS would start threads for matrix products that are too small to benefit from them.
@@ -44,6 +44,12 @@ MAX_GROUP_NUMBERS = 1 << 21
 
 With a wide window, batches are smaller.
 """
+PREPARED_BYTES_PER_TOKEN = 64
+"""Bytes for each token of the `PREPARED_TOKENS` whose batches are built at the same time."""
+CONTEXT_ARRAYS = {"cbow": 2.25, "skipgram": 3.75}
+"""Size of a batch's arrays of contexts, divided by that of the rows of all contexts, as measured."""
+POOL_ARRAYS, SCORE_ARRAYS = 5.5, 7
+"""The same for the rows of the pools, and for the scores of the targets and the negatives."""
 MAX_ROW_STEP = 1.6
 """Maximum norm of a row's update in one batch at the initial rate. Half or twice this value gives worse vectors."""
 
@@ -84,6 +90,41 @@ def allocate(shape: tuple[int, int], device: str) -> Tables:
     W_in = to_device(np.zeros(shape, np.float32), device)
     with on_device_of(W_in):
         return Tables(W_in, get_namespace(W_in).zeros_like(W_in))
+
+
+def batch_bytes(config: TrainingConfig, tokens: int, reach: int, on_gpu: bool = False) -> int:
+    """Return the approximate size in bytes of the arrays of a batch, and of those that batches are taken from.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    tokens : int
+        Number of tokens in the corpus.
+    reach : int
+        Largest distance between a target and a context (`fastw2v.sampling.chunks.window_reach`).
+    on_gpu : bool
+        Whether batches have the size that suits a GPU.
+
+    Examples
+    --------
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines.eager import batch_bytes
+    >>> configs = TrainingConfig(), TrainingConfig(window=1000), TrainingConfig(negative=1000)
+    >>> [round(batch_bytes(config, 10_000, config.window) / 1e6) for config in configs]
+    [12, 252, 240]
+    """
+    D, P = config.vector_size, _pool_size(config)
+    L, groups = _batch_shape(config, reach, GPU_GROUPS if on_gpu else GROUPS)
+    prepared = min(tokens, PREPARED_TOKENS)
+    groups = min(groups, -(-tokens // L))
+    contexts = groups * min(L, tokens) * 2 * reach
+    return int(
+        4 * D * (CONTEXT_ARRAYS[config.model] * contexts + POOL_ARRAYS * groups * P)
+        + 4 * SCORE_ARRAYS * groups * min(L, tokens) * P
+        + 80 * contexts
+        + PREPARED_BYTES_PER_TOKEN * prepared
+        + 10 * 8 * P * -(-prepared // L)  # the integers from which the pools are drawn
+    )
 
 
 def train(
@@ -154,10 +195,7 @@ def train(
     optimizer = SGD(config.alpha, max_row_norm=MAX_ROW_STEP / config.alpha)
     N, counts = len(corpus), corpus.vocabulary.counts
     groups = GROUPS if is_numpy(W_in) else GPU_GROUPS
-    row_numbers = 2 * window_reach(config.window, corpus.offsets) * config.vector_size
-    targets = max(1, groups * MAX_GROUP_NUMBERS // row_numbers)  # that fit in a batch
-    pool_tokens = min(BATCH_POOL_TOKENS, targets)
-    groups = min(groups, targets // pool_tokens)
+    pool_tokens, groups = _batch_shape(config, window_reach(config.window, corpus.offsets), groups)
     report = TrainingReport(config, N, on_progress, state)
     state = report.state
 
@@ -196,7 +234,7 @@ def train(
                 noise,
                 window=config.window,
                 pool_tokens=pool_tokens,
-                pool_size=max(MIN_BATCH_POOL_SIZE, 3 * config.negative),
+                pool_size=_pool_size(config),
                 groups=groups,
                 seed=config.seed,
                 epoch=epoch,
@@ -222,6 +260,17 @@ def train(
             pause_if_due(epoch, total, predictions, N)
         require_finite_weights(tables, f"a lower alpha (now {config.alpha})")
     return state.mean_losses()
+
+
+def _batch_shape(config: TrainingConfig, reach: int, groups: int) -> tuple[int, int]:
+    """Return the number of tokens that share a pool, and the number of pools in a batch, which is at most `groups`."""
+    targets = max(1, groups * MAX_GROUP_NUMBERS // (2 * reach * config.vector_size))  # that fit in a batch
+    pool_tokens = min(BATCH_POOL_TOKENS, targets)
+    return pool_tokens, min(groups, targets // pool_tokens)
+
+
+def _pool_size(config: TrainingConfig) -> int:
+    return max(MIN_BATCH_POOL_SIZE, 3 * config.negative)
 
 
 def _of_words(learns: Any, grad: RowSparseGradient) -> RowSparseGradient:

@@ -14,8 +14,8 @@ from fastw2v.utils.quote import quote
 
 log = logging.getLogger("fastw2v")
 
-_BLOCK = 1024
-"""Number of rows that are initialised at a time."""
+_BLOCK = 1 << 17
+"""Approximate number of weights that are initialised or copied at a time."""
 
 
 class PretrainedVectors(Protocol):
@@ -65,10 +65,11 @@ def uniform_weights(W: Any, seed: int) -> None:
     V, D = W.shape
     key = rng.stream_key(seed, rng.WEIGHTS, 0)
     with on_device_of(W):
-        for first in range(0, V, _BLOCK):  # random integers for all rows would take several times the memory of W
-            rows = rng.bits(key, xp.arange(first, min(first + _BLOCK, V), device=get_device(W)))
+        size = max(1, _BLOCK // max(1, D))
+        for first in range(0, V, size):  # random integers for all rows would take several times the memory of W
+            rows = rng.bits(key, xp.arange(first, min(first + size, V), device=get_device(W)))
             columns = xp.arange(D, device=get_device(W))
-            W[first : min(first + _BLOCK, V), ...] = (
+            W[first : min(first + size, V), ...] = (
                 rng.uniform(rng.bits(rows[:, None], columns[None, :]), W.dtype) - 0.5
             ) / D
 
@@ -166,11 +167,15 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
     for W, given in ((W_in, init.input_vectors), (W_out, init.context_vectors)):
         if given is None:
             continue
-        rows = to_host(given)[theirs]
-        if not np.isfinite(rows).all():
-            word = words[ours[np.flatnonzero(~np.isfinite(rows).all(axis=1))[0]]]
-            raise ValueError(f"init's vector of {quote(word)} contains infinite or NaN values; remove the word")
-        with on_device_of(W):
-            set_rows(W, to_device(ours, device), to_device(rows.astype(np.float32, copy=False), device))
+        host = to_host(given)
+        size = max(1, _BLOCK // host.shape[1])
+        for first in range(0, len(ours), size):
+            block = ours[first : first + size]
+            rows = host[theirs[first : first + size]]
+            if not np.isfinite(rows).all():
+                word = words[block[np.flatnonzero(~np.isfinite(rows).all(axis=1))[0]]]
+                raise ValueError(f"init's vector of {quote(word)} contains infinite or NaN values; remove the word")
+            with on_device_of(W):
+                set_rows(W, to_device(block, device), to_device(rows.astype(np.float32, copy=False), device))
     log.info("%s of %s words start from pretrained vectors", f"{len(ours):,}", f"{len(words):,}")
     return len(ours)

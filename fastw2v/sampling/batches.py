@@ -16,6 +16,9 @@ from fastw2v.sampling.subsampling import keep_tokens
 
 __all__ = ["Batch", "batches", "window_widths"]
 
+PREPARED_TOKENS = 1 << 20
+"""Maximum number of tokens whose batches are prepared at once, by default."""
+
 
 class Batch(NamedTuple):
     """The targets in a part of the corpus, arranged in groups. Each group has a pool of negatives."""
@@ -46,7 +49,7 @@ def batches(
     epoch: int,
     shrink_windows: bool = True,
     done: int = 0,
-    chunk_tokens: int = 1 << 20,
+    chunk_tokens: int = PREPARED_TOKENS,
 ) -> Iterator[Batch]:
     """Yield one epoch of training on a corpus as batches of targets with their contexts and shared negatives.
 
