@@ -97,7 +97,7 @@ def soak(seconds: float, interval: float = 1.0) -> dict[str, Any]:
         jobs += [("queries", lambda i: query(shared, i))] * QUERY_THREADS
         threads = [threading.Thread(target=repeat, args=job, daemon=True) for job in jobs]
         start = time.monotonic()
-        samples = []
+        samples: list[dict[str, Any]] = []
         for thread in threads:
             thread.start()
         while not samples or any(thread.is_alive() for thread in threads):

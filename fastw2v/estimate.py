@@ -378,7 +378,7 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     if not host:
         yield MemoryItem("sampling tables", DEVICE_BYTES_PER_WORD * V, place, False)
         if fused:
-            items = _max_chunks(T) * epochs
+            items = cpu.max_chunks(T) * epochs
             yield MemoryItem("ids, at most two shuffle blocks", min(4 * T, GPU_CORPUS_BYTES), place, False)
             yield MemoryItem("chunks of all epochs", DEVICE_BYTES_PER_ITEM * items, place, False)
             yield MemoryItem("chunks of all epochs", HOST_BYTES_PER_ITEM * items, "host", False)
@@ -388,14 +388,9 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
         yield MemoryItem("vectors copied to the host", 8 * V * D, "host", False)
 
 
-def _max_chunks(tokens: int) -> int:
-    """Return an upper bound on the number of chunks of a corpus. Two adjacent chunks do not fit in one."""
-    return 2 * tokens // CHUNK_TOKENS + 1
-
-
 def _threads(run: _Run) -> int:
     """Return the number of threads of the fused engine on a CPU that have a chunk to train."""
-    return min(run.workers, _max_chunks(run.tokens) * run.config.epochs)
+    return min(run.workers, cpu.max_chunks(run.tokens) * run.config.epochs)
 
 
 def _remedies(run: _Run, place: str, free: int, fixed: bool) -> Iterator[str]:

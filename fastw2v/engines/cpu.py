@@ -34,7 +34,7 @@ from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.interrupts import call_in_thread
 from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 
-__all__ = ["aligned_zeros", "allocate", "buffer_bytes", "train", "unavailable_reason"]
+__all__ = ["aligned_zeros", "allocate", "buffer_bytes", "max_chunks", "train", "unavailable_reason"]
 
 ROW = 16
 """Rows are padded to a multiple of this many numbers."""
@@ -150,6 +150,19 @@ def buffer_bytes(config: TrainingConfig, tokens: int, reach: int) -> int:
     return 20 * (tokens + 1) + negatives + pool + rows + positives + 4 * 4 * BLOCK * width
 
 
+def max_chunks(tokens: int) -> int:
+    """Return an upper bound on the number of chunks of a corpus, because two adjacent chunks do not fit in one.
+
+    Examples
+    --------
+    >>> from fastw2v.config import CHUNK_TOKENS
+    >>> from fastw2v.engines.cpu import max_chunks
+    >>> max_chunks(100), max_chunks(10 * CHUNK_TOKENS)
+    (1, 21)
+    """
+    return 2 * tokens // CHUNK_TOKENS + 1
+
+
 def train(
     tables: Tables,
     corpus: Corpus,
@@ -192,7 +205,7 @@ def train(
     MemoryError
         If the buffers of the threads do not fit in memory.
     RuntimeError
-        If Numba is not installed or cannot be imported.
+        If Numba is not installed or cannot be imported, or the system cannot start the threads.
 
     Examples
     --------
@@ -265,7 +278,7 @@ def train(
         first = report.state.words
         chunks = iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs)
         rest = (chunk for chunk in chunks if chunk.done >= first)
-        _run_in_threads(rest, run, workers, report, pauses, copied)
+        _run_in_threads(rest, run, min(workers, max_chunks(len(ids)) * config.epochs), report, pauses, copied)
         require_finite_weights(padded, "a lower alpha")
         return report.state.mean_losses()
     except MemoryError as error:  # the message of compiled code names nothing
@@ -343,8 +356,11 @@ def _run_in_threads(
 
     threads = [threading.Thread(target=worker, name=f"fastw2v-{i}", daemon=True) for i in range(workers)]
     try:
-        for thread in threads:
-            thread.start()
+        for i, thread in enumerate(threads):
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise RuntimeError(f"the system started only {i} of {workers} threads; lower workers") from error
         finished = False
         while not finished:  # runs at least once, so that a run that has already ended is reported too
             with changed:

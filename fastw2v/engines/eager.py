@@ -46,7 +46,7 @@ With a wide window, batches are smaller.
 """
 PREPARED_BYTES_PER_TOKEN = 64
 """Bytes for each token of the `PREPARED_TOKENS` whose batches are built at the same time."""
-CONTEXT_ARRAYS = {"cbow": 2.25, "skipgram": 3.75}
+CONTEXT_ARRAYS = {"cbow": 2.25, "skipgram": 4.1}
 """Size of a batch's arrays of contexts, divided by that of the rows of all contexts, as measured."""
 POOL_ARRAYS, SCORE_ARRAYS = 5.5, 7
 """The same for the rows of the pools, and for the scores of the targets and the negatives."""

@@ -24,7 +24,7 @@ from fastw2v.engines.staleness import max_rates
 from fastw2v.kernels import word2vec_cuda
 from fastw2v.kernels.word2vec_cuda import Arguments, Kernel
 from fastw2v.sampling.alias import alias_table, noise_weights
-from fastw2v.sampling.chunks import iter_chunks, window_reach
+from fastw2v.sampling.chunks import Chunk, iter_chunks, window_reach
 from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 
@@ -174,7 +174,8 @@ def train(
         (V, D), N = W_in.shape, len(ids)
         dtype, double = W_in.dtype, W_in.dtype == np.float64
         chunks = iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs)
-        items = Items(*np.array(list(chunks), np.int64).T[1:].copy())
+        table = np.fromiter(map(tuple, chunks), [(name, np.int64) for name in Chunk._fields])
+        items = Items(*(table[name].copy() for name in Items._fields))
         n_items = len(items.start)
         chunks_per_epoch = n_items // config.epochs
         reach = window_reach(config.window, offsets)
