@@ -21,6 +21,10 @@ PROC = Path("/proc")
 """Folder in which Linux describes the machine and the processes."""
 THREAD_STACK = 8 << 20
 """Address space of a thread's stack in bytes, if the system does not limit stacks."""
+THREAD_ARENA = 64 << 20
+"""Address space that the allocator of the C library reserves for each thread in bytes."""
+CODE_BYTES = 64 << 20
+"""Address space of the libraries and the machine code that are loaded later, in bytes."""
 GROUP_FILES = {
     "cgroup2": (("memory.max", "memory.high"), "memory.current", "inactive_file"),
     "cgroup": (("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file"),
@@ -53,7 +57,8 @@ def free_memory(threads: int = 0) -> int:
     Parameters
     ----------
     threads : int
-        Number of threads that will be started. If the address space is limited, their stacks are subtracted.
+        Number of threads that will be started. If the process has a limit of its own, the address space that they and
+        the machine code of the kernels will take is subtracted, but at most half of what is left.
 
     Examples
     --------
@@ -144,12 +149,13 @@ def _process_memory(threads: int) -> Iterator[int]:
     """Yield the bytes that this process can still allocate under each of its own limits."""
     if resource is None:
         return
-    for name, used in (("RLIMIT_AS", "VmSize"), ("RLIMIT_DATA", "VmData")):
+    for name, used, reserved in (("RLIMIT_AS", "VmSize", THREAD_ARENA), ("RLIMIT_DATA", "VmData", 0)):
         limit = resource.getrlimit(getattr(resource, name))[0]
         if limit != resource.RLIM_INFINITY:
             stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
-            stacks = threads * (THREAD_STACK if stack == resource.RLIM_INFINITY else stack)
-            yield limit - (_kilobytes(PROC / "self" / "status", used) or 0) - stacks
+            stack = THREAD_STACK if stack == resource.RLIM_INFINITY else stack
+            left = limit - (_kilobytes(PROC / "self" / "status", used) or 0)
+            yield left - min(left // 2, CODE_BYTES + threads * (stack + reserved))
 
 
 def _kilobytes(path: Path, name: str) -> int | None:
