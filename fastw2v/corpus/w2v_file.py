@@ -139,9 +139,14 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, Vocabulary]:
             raise ValueError(f"{path} is damaged: the checksum of its {name} is wrong; encode the corpus again")
     ids = np.frombuffer(mapped, "<i4", tokens, ids_at)
     offsets = np.frombuffer(mapped, "<i8", sentences + 1, offsets_at)
+    _check_numbers(ids, offsets, size, path)
     counts = np.frombuffer(mapped, "<i8", size, counts_at).astype(np.int64)
-    words = mapped[words_at:end].decode().split("\n")[:-1]
-    return ids, offsets, Vocabulary([int(word) for word in words] if kind is int else words, counts)
+    try:
+        words = mapped[words_at:end].decode().split("\n")[:-1]
+        vocabulary = Vocabulary([int(word) for word in words] if kind is int else words, counts)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: its vocabulary is wrong; encode the corpus again") from error
+    return ids, offsets, vocabulary
 
 
 def _read_header(file: Any, path: Path) -> tuple[type, int, int, int, int, list[int]]:
@@ -188,6 +193,20 @@ def _checksum(mapped: mmap.mmap, start: int, length: int) -> int:
             with view[i : min(i + BLOCK_BYTES, start + length)] as part:
                 checksum = zlib.crc32(part, checksum)
     return checksum
+
+
+def _check_numbers(ids: np.ndarray, offsets: np.ndarray, size: int, path: Path) -> None:
+    """Raise ValueError unless the ids are those of `size` words and the offsets divide them into sentences.
+
+    A file can have the right checksums and wrong numbers, and the kernels do not check them.
+    """
+    step = BLOCK_BYTES // 8
+    steps = (offsets[i : i + step + 1] for i in range(0, len(offsets) - 1, step))
+    sound = offsets[0] == 0 and offsets[-1] == len(ids) and all((part[1:] >= part[:-1]).all() for part in steps)
+    unsigned = ids.view("<u4")  # so that negative ids are large numbers
+    blocks = (unsigned[i : i + step] for i in range(0, len(ids), step))
+    if not sound or any(int(block.max()) >= size for block in blocks):
+        raise ValueError(f"{path} is damaged: its ids or offsets are wrong; encode the corpus again")
 
 
 def _padded(length: int) -> int:

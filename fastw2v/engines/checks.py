@@ -9,7 +9,7 @@ from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.spill_buffer import release_pages
 from fastw2v.engines.base import Tables
 
-__all__ = ["check_arrays", "check_frozen"]
+__all__ = ["check_arrays", "check_corpus", "check_frozen"]
 
 BLOCK_TOKENS = 1 << 20
 """Number of ids that are checked at a time, so that those of a long corpus are not all in memory."""
@@ -48,7 +48,7 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
     ValueError: vector_size is 100, but the tables have 8 columns
     """
     W_in, W_out = tables
-    ids, offsets, counts = corpus.ids, corpus.offsets, corpus.vocabulary.counts
+    counts = corpus.vocabulary.counts
     if W_in.ndim != 2 or W_in.shape != W_out.shape or W_in.dtype != W_out.dtype or share_memory:
         raise ValueError(
             f"W_in is {W_in.dtype} of shape {W_in.shape} and W_out is {W_out.dtype} of shape {W_out.shape}; they must "
@@ -61,6 +61,35 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
         raise ValueError(f"vector_size is {config.vector_size}, but the tables have {D} columns")
     if len(counts) != V:
         raise ValueError(f"the vocabulary has {len(counts)} words, but the tables have {V} rows")
+    check_corpus(corpus, V)
+
+
+def check_corpus(corpus: Corpus, V: int) -> None:
+    """Raise an error unless a corpus has ids of V words, and offsets that divide them into sentences.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    V : int
+        Number of words.
+
+    Raises
+    ------
+    ValueError
+        If the ids or offsets of the corpus are invalid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import Corpus, Vocabulary
+    >>> from fastw2v.engines.checks import check_corpus
+    >>> corpus = Corpus(np.array([0, 7, 1]), np.array([0, 3]), Vocabulary(["the", "cat"], [2, 1]))
+    >>> check_corpus(corpus, 2)
+    Traceback (most recent call last):
+        ...
+    ValueError: the corpus has ids from 0 to 7; they must lie in 0..1
+    """
+    ids, offsets = corpus.ids, corpus.offsets
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
         raise ValueError(
             f"corpus.ids is {ids.dtype} of shape {ids.shape}; it must be a one-dimensional array of integer word ids"

@@ -17,7 +17,7 @@ from fastw2v.backend import (
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
-from fastw2v.engines.checks import check_frozen
+from fastw2v.engines.checks import check_corpus, check_frozen
 from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import RowSparseGradient, coalesce_in_order
@@ -158,7 +158,7 @@ def train(
     Raises
     ------
     ValueError
-        If `frozen` has the wrong dtype or shape.
+        If the ids or offsets of the corpus are invalid, or `frozen` has the wrong dtype or shape.
     FloatingPointError
         If the loss or a trained weight becomes infinite or NaN.
 
@@ -184,6 +184,7 @@ def train(
     ((3,), True)
     """
     W_in, W_out = tables
+    check_corpus(corpus, W_in.shape[0])
     check_frozen(frozen, W_in.shape[0])
     xp = get_namespace(W_in, W_out)
     device = get_device(W_in)
