@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -71,12 +71,15 @@ class MemoryItem:
     place : {"host", "device"}
     held : bool
         True if the memory is already allocated, as it is for the corpus.
+    phase : {"always", "training", "after"}
+        When the memory is needed: always, only while the model is trained, or only afterwards.
     """
 
     name: str
     bytes: int
     place: str
     held: bool
+    phase: str = "always"
 
 
 @dataclass(frozen=True)
@@ -127,16 +130,16 @@ class Estimate:
         return None if self.words_per_second is None else self.tokens * self.epochs / self.words_per_second
 
     def needed(self, place: str) -> int:
-        """Return the number of bytes that training will allocate on "host" or "device".
+        """Return the number of bytes that training will allocate at the same time on "host" or "device".
 
         Examples
         --------
         >>> from fastw2v import Word2Vec
-        >>> estimate = Word2Vec(vector_size=16, device="cpu").estimate([["a", "b"]] * 10, measure=False)
+        >>> estimate = Word2Vec(vector_size=16, model="skipgram").estimate([["a", "b"]] * 10, measure=False)
         >>> estimate.needed("host") == sum(item.bytes for item in estimate.items if not item.held)
         True
         """
-        return sum(item.bytes for item in self.items if item.place == place and not item.held)
+        return _needed(self.items, place)
 
     def problem(self, fixed: bool = False) -> str | None:
         """Return a message that states the memory needed and settings that would fit, or None if the run fits.
@@ -361,14 +364,14 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     yield MemoryItem("W_in", 4 * V * width, place, run.allocated)
     yield MemoryItem("W_out", 4 * V * width, place, run.allocated)
     yield MemoryItem("index of the words", INDEX_BYTES_PER_WORD * V, "host", run.allocated)
-    yield MemoryItem("sampling tables", SAMPLING_BYTES_PER_WORD * V, "host", False)
-    if config.output_weight:  # after training, or while a checkpoint is written
-        yield MemoryItem("vectors", 4 * V * D, place, False)
+    yield MemoryItem("sampling tables", SAMPLING_BYTES_PER_WORD * V, "host", False, "training")
+    if config.output_weight:
+        yield MemoryItem("vectors", 4 * V * D, place, False, "always" if run.checkpoints else "after")
     if fused and host:
         buffers = cpu.buffer_bytes(config, min(T, CHUNK_TOKENS), reach)
-        yield MemoryItem("buffers of the workers", _threads(run) * buffers, "host", False)
+        yield MemoryItem("buffers of the workers", _threads(run) * buffers, "host", False, "training")
     elif not fused:
-        yield MemoryItem("batches", eager.batch_bytes(config, T, reach, on_gpu=not host), place, False)
+        yield MemoryItem("batches", eager.batch_bytes(config, T, reach, on_gpu=not host), place, False, "training")
     yield MemoryItem("losses of the epochs", BYTES_PER_EPOCH * epochs, "host", False)
     if run.checkpoints:
         state = CHECKPOINT_BYTES_PER_WORD * V + CHECKPOINT_BYTES_PER_EPOCH * epochs
@@ -376,16 +379,25 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     if run.validation:
         yield MemoryItem("copies for validation", 8 * V * D, "host", False)
     if not host:
-        yield MemoryItem("sampling tables", DEVICE_BYTES_PER_WORD * V, place, False)
+        yield MemoryItem("sampling tables", DEVICE_BYTES_PER_WORD * V, place, False, "training")
         if fused:
             items = cpu.max_chunks(T) * epochs
-            yield MemoryItem("ids, at most two shuffle blocks", min(4 * T, GPU_CORPUS_BYTES), place, False)
-            yield MemoryItem("chunks of all epochs", DEVICE_BYTES_PER_ITEM * items, place, False)
-            yield MemoryItem("chunks of all epochs", HOST_BYTES_PER_ITEM * items, "host", False)
+            yield MemoryItem("ids, at most two shuffle blocks", min(4 * T, GPU_CORPUS_BYTES), place, False, "training")
+            yield MemoryItem("chunks of all epochs", DEVICE_BYTES_PER_ITEM * items, place, False, "training")
+            yield MemoryItem("chunks of all epochs", HOST_BYTES_PER_ITEM * items, "host", False, "training")
         else:
-            yield MemoryItem("ids", 4 * T, place, False)
-            yield MemoryItem("sentence offsets", 8 * (S + 1), place, False)
+            yield MemoryItem("ids", 4 * T, place, False, "training")
+            yield MemoryItem("sentence offsets", 8 * (S + 1), place, False, "training")
         yield MemoryItem("vectors copied to the host", 8 * V * D, "host", False)
+
+
+def _needed(items: Iterable[MemoryItem], place: str) -> int:
+    """Return the number of bytes that are allocated at the same time."""
+    phases = dict.fromkeys(("always", "training", "after"), 0)
+    for item in items:
+        if item.place == place and not item.held:
+            phases[item.phase] += item.bytes
+    return phases["always"] + max(phases["training"], phases["after"])
 
 
 def _threads(run: _Run) -> int:
@@ -397,7 +409,7 @@ def _remedies(run: _Run, place: str, free: int, fixed: bool) -> Iterator[str]:
     """Yield settings with which a run fits in memory, each with the largest value that fits."""
 
     def needed(run: _Run) -> int:
-        return sum(item.bytes for item in _items(run) if item.place == place and not item.held)
+        return _needed(_items(run), place)
 
     def largest(name: str, now: int, step: int = 1) -> int | None:
         """Return the largest multiple of `step` with which the run fits, or None."""

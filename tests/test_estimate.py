@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks import memory_peaks
 from fastw2v import Corpus, Word2Vec, estimate
 from fastw2v.config import TrainingConfig
 from fastw2v.engines import gpu
@@ -224,67 +222,16 @@ def test_a_run_that_continues_must_fit(corpus: Corpus, tmp_path: Path, monkeypat
     np.testing.assert_array_equal(model.W_in, before)
 
 
-MEASURE = """
-import sys, json
-from pathlib import Path
-import numpy as np
-from fastw2v import Corpus, Word2Vec
-
-def status(name):
-    lines = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
-    return 1024 * int(lines[name].split()[0])
-
-size, settings, checkpoint = json.loads(sys.argv[1])
-V, T, L = size
-def corpus(V, T, L):
-    ids = np.random.default_rng(0).integers(0, V, T, dtype=np.int32)
-    ids[:V] = np.arange(V)[:T]
-    return Corpus.from_ids(ids, np.append(np.arange(0, T, L), T))
-
-small = settings | {"vector_size": 8, "window": 2, "negative": 2, "epochs": 1}
-Word2Vec(**small).fit(corpus(500, 3000, 30), checkpoint="warm" if checkpoint else None)  # loads libraries and kernels
-model, text = Word2Vec(**settings), corpus(V, T, L)
-model._select_engine()
-estimate = model._estimate(text, model.config(text), checkpoints=checkpoint)
-Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, the peak of VmRSS
-before = status("VmRSS")
-model.fit(text, checkpoint="run" if checkpoint else None, checkpoint_every=0.01)
-model.wv.vectors
-print(estimate.needed("host"), status("VmHWM") - before)
-"""
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the peak is measured with /proc")
-@pytest.mark.parametrize("model", ["cbow", "skipgram"])
-@pytest.mark.parametrize("engine", ["fused", "layers"])
-@pytest.mark.parametrize(
-    ("size", "checkpoint", "given"),
-    [
-        ((150_000, 200_000, 20), False, {"vector_size": 200}),  # large matrices
-        ((150_000, 200_000, 20), True, {"vector_size": 200}),
-        ((1_000_000, 1_100_000, 20), True, {"vector_size": 16}),  # many words
-        ((400, 400, 400), False, {"vector_size": 8000, "window": 390, "sample": 0}),
-        ((1000, 20_000, 20), False, {"vector_size": 100, "negative": 40_000}),
-    ],
-    ids=["matrices", "checkpoints", "words", "window", "negative"],
-)
-def test_the_estimate_is_the_measured_peak(
-    tmp_path: Path, size: tuple[int, int, int], checkpoint: bool, given: dict[str, Any], engine: str, model: str
-):
+@pytest.mark.skipif(not os.access(memory_peaks.RESET, os.W_OK), reason="the peak of a process cannot be reset")
+@pytest.mark.parametrize(("name", "engine", "model"), list(memory_peaks.combinations()))
+def test_the_estimate_is_the_measured_peak(name: str, engine: str, model: str):
     if engine == "fused":
         pytest.importorskip("numba")
-    given = given | {"engine": engine, "model": model, "epochs": 1, "workers": 2}
-    if engine == "layers":
-        del given["workers"]
-        given["negative"] = given.get("negative", 100) // 20  # whose batches need much more memory
-    command = [sys.executable, "-c", MEASURE, json.dumps((size, given, checkpoint))]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
-    needed, peak = map(int, run.stdout.split())
+    needed, peak = memory_peaks.measured(name, engine, model)
     assert peak > 100e6
-    assert 0.95 * peak < needed < 1.3 * peak
-    if size[0] == 150_000:
+    assert 0.94 * peak < needed < 1.3 * peak
+    if name in ("large matrices", "checkpoints"):
         assert needed < 1.15 * peak
 
 

@@ -111,7 +111,7 @@ def batch_bytes(config: TrainingConfig, tokens: int, reach: int, on_gpu: bool = 
     >>> from fastw2v.engines.eager import batch_bytes
     >>> configs = TrainingConfig(), TrainingConfig(window=1000), TrainingConfig(negative=1000)
     >>> [round(batch_bytes(config, 10_000, config.window) / 1e6) for config in configs]
-    [12, 252, 240]
+    [12, 252, 232]
     """
     D, P = config.vector_size, _pool_size(config)
     L, groups = _batch_shape(config, reach, GPU_GROUPS if on_gpu else GROUPS)
@@ -123,7 +123,7 @@ def batch_bytes(config: TrainingConfig, tokens: int, reach: int, on_gpu: bool = 
         + 4 * SCORE_ARRAYS * groups * min(L, tokens) * P
         + 80 * contexts
         + PREPARED_BYTES_PER_TOKEN * prepared
-        + 10 * 8 * P * -(-prepared // L)  # the integers from which the pools are drawn
+        + 8 * 8 * P * -(-prepared // L)  # the integers from which the pools are drawn
     )
 
 
