@@ -169,6 +169,27 @@ class Estimate:
                 )
         return None
 
+    def check(self, fixed: bool = False) -> None:
+        """Raise an error if the run does not fit.
+
+        Parameters
+        ----------
+        fixed : bool
+            See `problem`.
+
+        Raises
+        ------
+        MemoryError
+            With the message of `problem`.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> Word2Vec(vector_size=16).estimate([["a", "b"]] * 10, measure=False).check()
+        """
+        if problem := self.problem(fixed):
+            raise MemoryError(problem)
+
 
 class _Run(NamedTuple):
     """What the memory of a run depends on."""

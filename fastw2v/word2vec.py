@@ -849,8 +849,7 @@ class Word2Vec:
         device, engine, _ = select_engine(settings["engine"], settings["device"], run.config.deterministic)
         vocabulary = Vocabulary(vectors.index_to_key, np.asarray(vectors.counts))
         empty = Corpus(np.zeros(0, np.int32), np.zeros(1, np.int64), vocabulary)  # the corpus is read later
-        if problem := estimate_memory(empty, run.config, device=device, engine=engine).problem(fixed=True):
-            raise MemoryError(problem)
+        estimate_memory(empty, run.config, device=device, engine=engine).check(fixed=True)
         model = cls._restore(vectors, settings["engine"], settings["device"])
         lines = model._continued_log(log, run.earlier_words + run.state.words)
         model.callbacks = callbacks
@@ -1226,8 +1225,7 @@ class Word2Vec:
 
     def _check_memory(self, corpus: Corpus, config: TrainingConfig, **what: bool) -> None:
         """Raise MemoryError if a run does not fit. `what` are the flags of `estimate_memory`."""
-        if problem := self._estimate(corpus, config, **what).problem():
-            raise MemoryError(problem)
+        self._estimate(corpus, config, **what).check()
 
     def _settings(self, config: TrainingConfig, run: Run | None = None) -> dict[str, Any]:
         """Return the settings that are stored with vectors trained as `config` says, so the run can be repeated."""
@@ -1347,7 +1345,10 @@ class Word2Vec:
             ) from error
         if vectors.context_vectors is None or vectors.counts is None or "model" not in (vectors.settings or {}):
             raise ValueError(no_model)
-        model = cls._restore(vectors)
+        try:
+            model = cls._restore(vectors)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise FormatError(f"{path} is damaged: its settings are not those of a model; save it again") from error
         model._interruptions += "checkpoint" in (vectors.settings or {})  # the run may have continued since
         return model
 

@@ -210,7 +210,7 @@ def test_a_run_that_continues_must_fit(corpus: Corpus, tmp_path: Path, monkeypat
     before = model.W_in.copy()
     trained: list[Any] = []
     monkeypatch.setattr(Word2Vec, "_train", lambda *args: trained.append(args))
-    monkeypatch.setattr(Word2Vec, "_continue", lambda *args: trained.append(args))
+    monkeypatch.setattr("fastw2v.word2vec.Training", lambda *args, **_: trained.append(args))
     for free in (0, 250_000):  # before the matrices are allocated, and after
         monkeypatch.setattr(estimate, "free_memory", lambda threads, free=free: free)
         with pytest.raises(MemoryError, match=r"are free\. It would fit with more memory"):

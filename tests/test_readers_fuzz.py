@@ -74,8 +74,9 @@ def read_text(encoding: str = "utf-8", errors: Any = "strict") -> Callable[[Path
 
 def read_model(path: Path) -> None:
     model = Word2Vec.load(path)
-    assert model.W_in.shape == model.W_out.shape == (len(model.wv), model.vector_size)
-    model.train([["the", "cat", "dog"]] * 2, epochs=1)
+    assert model.W_in.shape == model.W_out.shape == (len(model.wv), model.wv.vector_size)
+    with contextlib.suppress(FloatingPointError):  # a number of a matrix became infinite or NaN
+        model.train([["the", "cat", "dog"]] * 2, epochs=1)
 
 
 def read_counts(path: Path) -> None:
@@ -162,7 +163,7 @@ def check(read: Callable[[Path], Any], content: bytes, suffix: str) -> None:
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
     assert len(message) < 600
-    assert not LIBRARY_ERROR.search(message), message
+    assert read is read_index or not LIBRARY_ERROR.search(message), message  # the index passes on what safetensors says
     assert peak < MAX_BYTES
     assert time.perf_counter() - start < 5
 

@@ -145,7 +145,7 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, Vocabulary]:
         words = mapped[words_at:end].decode().split("\n")[:-1]
         vocabulary = Vocabulary([int(word) for word in words] if kind is int else words, counts)
     except ValueError as error:
-        raise ValueError(f"{path} is damaged: its vocabulary is wrong; encode the corpus again") from error
+        raise ValueError(f"{path} is damaged: its words are wrong; encode the corpus again") from error
     return ids, offsets, vocabulary
 
 

@@ -310,7 +310,7 @@ class HNSWIndex:
                 graph = file.get_tensor("graph") if metadata.get("format") == "fastw2v index" else None
         except SafetensorError as error:
             raise ValueError(
-                f"{path}: the file is truncated, damaged, or not an index; rebuild it with WordVectors.index"
+                f"{path}: the file is truncated, damaged, or not an index ({error}); rebuild it with WordVectors.index"
             ) from error
         if graph is None:
             raise ValueError(f"{path}: the file is not an index; to read word vectors, use WordVectors.load")

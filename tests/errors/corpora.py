@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fastw2v import Corpus, Vocabulary
-from fastw2v.corpus import as_corpus, find_phrases
+from fastw2v.corpus import as_corpus, find_phrases, w2v_file
 from fastw2v.corpus.w2v_file import HEADER, START
 from tests.errors.common import Producer, corpus, fastw2v, numbers, write
 
@@ -30,6 +30,13 @@ def encoded(change: slice | int | None = None, value: bytes = b"?", length: int 
     if change is not None:
         data[change if isinstance(change, slice) else slice(change, change + 1)] = value
     return Corpus.load(write("a.w2v", bytes(data[:length])))
+
+
+def wrongly_encoded(ids: list[int], words: list[str]) -> None:
+    """Load a corpus with the right checksums, but wrong ids or words."""
+    vocabulary = Vocabulary._of_distinct(words, np.array([1, 1]))
+    w2v_file.write(Path("a.w2v"), np.array(ids, np.int32), np.array([0, 2]), vocabulary)
+    Corpus.load("a.w2v")
 
 
 def of_unknown_type() -> None:
@@ -154,6 +161,10 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… is damaged: the checksum of its … is wrong; encode the corpus again": [
         lambda: encoded(16),
         lambda: encoded(-2),
+    ],
+    "… is damaged: its … are wrong; encode the corpus again": [
+        lambda: wrongly_encoded([0, 2], ["cat", "dog"]),
+        lambda: wrongly_encoded([0, 1], ["cat", "cat"]),
     ],
     "… has format version …, but only version … is supported; encode the corpus again": [
         lambda: encoded(8, b"\x09"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,12 @@ from tests.errors.common import SENTENCES, Producer, corpus, fastw2v, model, wri
 
 
 def little_memory(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
-    monkeypatch.setattr("fastw2v.estimate.free_memory", lambda: free)
+    monkeypatch.setattr("fastw2v.estimate.free_memory", lambda threads: free)
     model(vector_size=64).fit(SENTENCES)
 
 
 def plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastw2v.estimate.free_memory", lambda: 10)
+    monkeypatch.setattr("fastw2v.estimate.free_memory", lambda threads: 10)
     fastw2v("plan", write("a.txt", "the cat sat\n" * 9))
 
 
@@ -32,6 +33,20 @@ def full_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     if problem := cpu.unavailable_reason():
         pytest.skip(problem)
     monkeypatch.setattr(cpu, "_run_in_threads", fail)
+    model(engine="fused", device="cpu", workers=2).fit(SENTENCES)
+
+
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "fastw2v-0":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    if problem := cpu.unavailable_reason():
+        pytest.skip(problem)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     model(engine="fused", device="cpu", workers=2).fit(SENTENCES)
 
 
@@ -51,6 +66,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "the buffers of … threads do not fit in memory. Lower negative (now …), vector_size (now …) or lower workers": [
         full_buffers,
+    ],
+    "the system started only … of … threads; lower workers": [
+        no_threads,
     ],
     "two tables of … words by … numbers and the other arrays of training need … GiB of the device's memory, but only … GiB are free: …. Or train with device='cpu'": [
         lambda: gpu.require_memory(4 << 30, 3_000_000, 300, double=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,12 @@ def with_vectors_only() -> Word2Vec:
     one = model().fit(SENTENCES)
     one.wv.context_vectors = None
     return one
+
+
+def without_seed(path: str) -> None:
+    """Rename a setting in a file."""
+    content = Path(path).read_bytes()
+    Path(path).write_bytes(content.replace(b"seed", b"SEED"))
 
 
 PRODUCERS: dict[str, list[Producer]] = {
@@ -94,6 +101,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… contains vectors, not a model. Read it with WordVectors.load": [
         lambda: (vectors().save("a.bin"), Word2Vec.load("a.bin")),
         lambda: (vectors().save("a.safetensors"), Word2Vec.load("a.safetensors")),
+    ],
+    "… is damaged: its settings are not those of a model; save it again": [
+        lambda: (trained().save("a.safetensors"), without_seed("a.safetensors"), Word2Vec.load("a.safetensors")),
     ],
     "… is a pickle, probably written by gensim. Read its vectors with WordVectors.load(path, format='gensim')": [
         lambda: Word2Vec.load(write("a.model", pickle.dumps({"vectors": 1}))),
