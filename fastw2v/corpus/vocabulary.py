@@ -188,8 +188,8 @@ class Vocabulary:
                 guess = encoding_of_mark(data) or guess_encoding(data)
                 advice = f"It is probably {guess}; convert it to UTF-8 first" if guess else "Convert it to UTF-8 first"
                 raise ValueError(f"{path}, line {number}: not UTF-8: {error.reason}. {advice}") from error
-            # A count of 20 or more digits does not fit in 64 bits, and Python refuses to parse thousands of digits.
-            if not word or not (count.strip().isdecimal() and len(count) < 20):
+            # A count of 19 digits may not fit in 64 bits, and Python refuses to parse thousands of digits.
+            if not word or not (count.strip().isdecimal() and len(count.strip()) < 19):
                 raise ValueError(
                     f"{path}, line {number}: expected a word, a space and its count, found {quote(line.strip())}"
                 )

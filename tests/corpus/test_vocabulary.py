@@ -107,6 +107,7 @@ def test_save_refuses_what_the_file_cannot_hold_and_leaves_the_old_file(tmp_path
         (b" 5\n", 1, "expected a word"),
         (b"the -5\n", 1, "expected a word"),
         (b"the 99999999999999999999\n", 1, "expected a word"),
+        (b"the 9999999999999999999\n", 1, "expected a word"),  # it has 19 digits and does not fit in 64 bits
         (b"the 5\ncat 2\nthe 1\n", 3, "second time"),
         (b"the 5\n\xff 2\n", 2, "not UTF-8"),
     ],
