@@ -39,11 +39,14 @@ class Case(NamedTuple):
     """Tokens in a sentence."""
     checkpoints: bool
     settings: dict[str, Any]
+    validation: bool = False
 
 
 CASES = {
     "large matrices": Case(150_000, 200_000, 20, False, {"vector_size": 200}),
     "checkpoints": Case(150_000, 200_000, 20, True, {"vector_size": 200}),
+    "validation": Case(150_000, 200_000, 20, False, {"vector_size": 200}, validation=True),
+    "both": Case(150_000, 200_000, 20, True, {"vector_size": 200}, validation=True),
     "many words": Case(1_000_000, 1_100_000, 20, True, {"vector_size": 16}),
     "wide window": Case(400, 400, 400, False, {"vector_size": 8000, "window": 390, "sample": 0}),
     "many negatives": Case(1000, 20_000, 20, False, {"vector_size": 100, "negative": 40_000}),
@@ -86,19 +89,21 @@ def measured(name: str, engine: str, model: str) -> tuple[int, int]:
 def measure(name: str, engine: str, model: str) -> tuple[int, int]:
     """Train in this process, with checkpoints in the current folder; return the estimated and the measured bytes."""
     case = CASES[name]
-    settings: dict[str, Any] = {"engine": engine, "model": model, "epochs": 1} | case.settings
+    settings: dict[str, Any] = {"engine": engine, "model": model, "epochs": 2 if case.validation else 1} | case.settings
     if engine == "fused":
         settings["workers"] = 2
     elif "negative" in settings:
         settings["negative"] = LAYERS_NEGATIVE
     small = settings | {"vector_size": 8, "window": 2, "negative": 2}
-    Word2Vec(**small).fit(_corpus(500, 3000, 30), checkpoint="small" if case.checkpoints else None)
+    flags = {"checkpoints": case.checkpoints, "validation": case.validation}
+    held_out = 0.1 if case.validation else None
+    Word2Vec(**small).fit(_corpus(500, 3000, 30), checkpoint="small" if case.checkpoints else None, validation=held_out)
     corpus, estimator = _corpus(case.words, case.tokens, case.sentence), Word2Vec(**settings)
     estimator._select_engine()
-    estimate = estimator._estimate(corpus, estimator.config(corpus), checkpoints=case.checkpoints).needed("host")
+    estimate = estimator._estimate(corpus, estimator.config(corpus), **flags).needed("host")
     RESET.write_text("5", encoding="ascii")
     before = _status("VmRSS")
-    estimator.fit(corpus, checkpoint="run" if case.checkpoints else None, checkpoint_every=0.01)
+    estimator.fit(corpus, checkpoint="run" if case.checkpoints else None, checkpoint_every=0.01, validation=held_out)
     _ = estimator.wv.vectors  # computed when they are first needed
     return estimate, _status("VmHWM") - before
 

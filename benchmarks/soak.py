@@ -216,7 +216,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     minutes = [one["seconds"] / 60 for one in found["samples"]]
     for one, (name, label) in zip(axes, NAMES.items(), strict=True):
         scale = 1000 if name.startswith("Rss") else 1
-        one.plot(minutes, [sample[name] / scale for sample in found["samples"]], linewidth=1.0)
+        one.plot(minutes, [sample[name] / scale for sample in found["samples"]], linewidth=0.6)
         one.set_title(label, loc="left", fontsize=10)
         one.set_ylim(bottom=0)
         one.set_xlim(0, minutes[-1])

@@ -42,6 +42,8 @@ DEVICE_BYTES_PER_WORD = 36
 """Bytes for each word of these tables on a GPU."""
 CHECKPOINT_BYTES_PER_WORD = 170
 """Bytes for each word while a checkpoint is written: its bytes in the file, and a dictionary that checks the words."""
+VALIDATION_BYTES_PER_WORD = 470
+"""Bytes for each word with a held-out text, in the vocabularies of both texts and in a second set of sampling tables."""
 BYTES_PER_EPOCH = 64
 """Bytes for each epoch: its summed loss, its number of predictions and its mean loss, in arrays and a list."""
 CHECKPOINT_BYTES_PER_EPOCH = 320
@@ -389,7 +391,8 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     if config.output_weight:
         yield MemoryItem("vectors", 4 * V * D, place, False, "always" if run.checkpoints else "after")
     if fused and host:
-        buffers = cpu.buffer_bytes(config, min(T, CHUNK_TOKENS), reach)
+        measuring = [replace(config, pool_tokens=config.tile)] if run.validation else []  # as `held_out_loss` does
+        buffers = max(cpu.buffer_bytes(one, min(T, CHUNK_TOKENS), reach) for one in (config, *measuring))
         yield MemoryItem("buffers of the workers", _threads(run) * buffers, "host", False, "training")
     elif not fused:
         yield MemoryItem("batches", eager.batch_bytes(config, T, reach, on_gpu=not host), place, False, "training")
@@ -398,7 +401,8 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
         state = CHECKPOINT_BYTES_PER_WORD * V + CHECKPOINT_BYTES_PER_EPOCH * epochs
         yield MemoryItem("copies for checkpoints", 8 * V * D + state, "host", False)
     if run.validation:
-        yield MemoryItem("copies for validation", 8 * V * D, "host", False)
+        copies = 2 if run.checkpoints else 1  # the best weights are copied again while they are written
+        yield MemoryItem("copies for validation", copies * 8 * V * D + VALIDATION_BYTES_PER_WORD * V, "host", False)
     if not host:
         yield MemoryItem("sampling tables", DEVICE_BYTES_PER_WORD * V, place, False, "training")
         if fused:

@@ -62,7 +62,7 @@ def test_memory_that_a_setting_adds(corpus: Corpus, engine: str, name: str, sett
     after = estimate_memory(corpus, config, device="cpu", engine=engine, **flags)
     assert bytes_of(after)[name] > bytes_of(before).get(name, 0) + 4 * 1000 * 100 - 1
     if name == "copies for validation":
-        assert bytes_of(after)[name] == 8 * 1000 * 100
+        assert bytes_of(after)[name] == (8 * 100 + estimate.VALIDATION_BYTES_PER_WORD) * 1000
 
 
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
@@ -231,7 +231,7 @@ def test_the_estimate_is_the_measured_peak(name: str, engine: str, model: str):
     needed, peak = memory_peaks.measured(name, engine, model)
     assert peak > 100e6
     assert 0.94 * peak < needed < 1.3 * peak
-    if name in ("large matrices", "checkpoints"):
+    if name in ("large matrices", "checkpoints", "validation"):
         assert needed < 1.15 * peak
 
 
