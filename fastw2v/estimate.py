@@ -43,7 +43,7 @@ DEVICE_BYTES_PER_WORD = 36
 CHECKPOINT_BYTES_PER_WORD = 170
 """Bytes for each word while a checkpoint is written: its bytes in the file, and a dictionary that checks the words."""
 VALIDATION_BYTES_PER_WORD = 470
-"""Bytes for each word with a held-out text, in the vocabularies of both texts and in a second set of sampling tables."""
+"""Bytes for each word with a held-out text: two more vocabularies, and a second set of sampling tables."""
 BYTES_PER_EPOCH = 64
 """Bytes for each epoch: its summed loss, its number of predictions and its mean loss, in arrays and a list."""
 CHECKPOINT_BYTES_PER_EPOCH = 320

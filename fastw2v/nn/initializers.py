@@ -14,7 +14,7 @@ from fastw2v.utils.quote import quote
 
 log = logging.getLogger("fastw2v")
 
-_BLOCK = 1 << 17
+_BLOCK = 1 << 16
 """Approximate number of weights that are initialised or copied at a time."""
 
 
