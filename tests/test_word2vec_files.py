@@ -131,7 +131,7 @@ def test_an_interruption_takes_no_complete_epoch_away(monkeypatch: pytest.Monkey
         state.words = len(corpus)
         raise OSError("before the first report of the second epoch")
 
-    monkeypatch.setattr("fastw2v.word2vec.find_engine", lambda engine, device: types.SimpleNamespace(train=train))
+    monkeypatch.setattr("fastw2v.run.find_engine", lambda engine, device: types.SimpleNamespace(train=train))
     with pytest.raises(OSError, match="before the first report"):
         model.train(themes(60))
     assert model.trained_epochs == model.wv.settings["trained_epochs"] == 1
