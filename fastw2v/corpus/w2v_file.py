@@ -9,6 +9,7 @@ import mmap
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -133,13 +134,21 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, Vocabulary]:
             )
         # Copy on write makes the arrays writable. Nothing is copied as long as they are only read.
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    highest = 0
+
+    def find_highest(part: memoryview) -> None:
+        nonlocal highest
+        highest = max(highest, int(np.frombuffer(part, "<u4").max()))  # negative ids are large unsigned numbers
+
     parts = [(ids_at, 4 * tokens), (offsets_at, 8 * (sentences + 1)), (counts_at, 8 * size), (words_at, bytes_of_words)]
     for (start, n), expected, name in zip(parts, sums, ("ids", "offsets", "counts", "words"), strict=True):
-        if _checksum(mapped, start, n) != expected:
+        if _checksum(mapped, start, n, find_highest if name == "ids" else None) != expected:
             raise ValueError(f"{path} is damaged: the checksum of its {name} is wrong; encode the corpus again")
     ids = np.frombuffer(mapped, "<i4", tokens, ids_at)
     offsets = np.frombuffer(mapped, "<i8", sentences + 1, offsets_at)
-    _check_numbers(ids, offsets, size, path)
+    # A file can have the right checksums and wrong numbers.
+    if (tokens and highest >= size) or not _divide(offsets, tokens):
+        raise ValueError(f"{path} is damaged: its ids or offsets are wrong; encode the corpus again")
     counts = np.frombuffer(mapped, "<i8", size, counts_at).astype(np.int64)
     try:
         words = mapped[words_at:end].decode().split("\n")[:-1]
@@ -186,27 +195,23 @@ def _write_array(file: Any, array: np.ndarray, dtype: str) -> int:
     return checksum
 
 
-def _checksum(mapped: mmap.mmap, start: int, length: int) -> int:
+def _checksum(mapped: mmap.mmap, start: int, length: int, look: Callable[[memoryview], None] | None = None) -> int:
+    """Return the checksum of a part of the file. `look` is called with each block, so that it is read only once."""
     checksum = 0
     with memoryview(mapped) as view:
         for i in range(start, start + length, BLOCK_BYTES):
             with view[i : min(i + BLOCK_BYTES, start + length)] as part:
                 checksum = zlib.crc32(part, checksum)
+                if look is not None:
+                    look(part)
     return checksum
 
 
-def _check_numbers(ids: np.ndarray, offsets: np.ndarray, size: int, path: Path) -> None:
-    """Raise ValueError unless the ids are those of `size` words and the offsets divide them into sentences.
-
-    A file can have the right checksums and wrong numbers, and the kernels do not check them.
-    """
+def _divide(offsets: np.ndarray, tokens: int) -> bool:
+    """Return whether the offsets divide the tokens into sentences."""
     step = BLOCK_BYTES // 8
-    steps = (offsets[i : i + step + 1] for i in range(0, len(offsets) - 1, step))
-    sound = offsets[0] == 0 and offsets[-1] == len(ids) and all((part[1:] >= part[:-1]).all() for part in steps)
-    unsigned = ids.view("<u4")  # so that negative ids are large numbers
-    blocks = (unsigned[i : i + step] for i in range(0, len(ids), step))
-    if not sound or any(int(block.max()) >= size for block in blocks):
-        raise ValueError(f"{path} is damaged: its ids or offsets are wrong; encode the corpus again")
+    blocks = (offsets[i : i + step + 1] for i in range(0, len(offsets) - 1, step))
+    return offsets[0] == 0 and offsets[-1] == tokens and all((block[1:] >= block[:-1]).all() for block in blocks)
 
 
 def _padded(length: int) -> int:

@@ -140,7 +140,7 @@ def test_more_than_2_to_the_31_tokens(tmp_path: Path, monkeypatch: pytest.Monkey
             file.write(offsets + counts + words)
         except OSError as error:
             pytest.skip(f"no sparse file of 12 GB: {error}")
-    monkeypatch.setattr(w2v_file, "_checksum", lambda mapped, start, length: 0)  # which would read 12 GB of zeros
+    monkeypatch.setattr(w2v_file, "_checksum", lambda mapped, start, length, look: 0)  # which would read 12 GB of zeros
     corpus = Corpus.load(path)
     assert len(corpus) == n
     assert corpus.offsets.tolist() == [0, 2**31 + 5, n]
