@@ -377,7 +377,10 @@ class _UsearchGraph:
     @classmethod
     def from_bytes(cls, graph: np.ndarray) -> _UsearchGraph:
         """Return the graph that `to_bytes` serialised."""
-        restored = _package("usearch", "usearch.index").Index.restore(graph.tobytes())
+        try:
+            restored = _package("usearch", "usearch.index").Index.restore(graph.tobytes())
+        except ValueError:  # some versions return None instead
+            restored = None
         if restored is None:
             raise ValueError("this version of usearch cannot read the index; rebuild it with WordVectors.index")
         return cls(restored)
