@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import to_host
-from fastw2v.config import MIN_COUNT, check_flags, check_integer, check_range
+from fastw2v.config import MIN_COUNT, TrainingConfig, check_flags, check_integer, check_range
 from fastw2v.corpus import w2v_file
 from fastw2v.corpus.columns import column_values, is_column, is_missing, is_table, only_column
 from fastw2v.corpus.indexer import IndexedText, TextIndexer, index_text
@@ -535,7 +535,7 @@ class Corpus:
                     block[end - start - 1] += "\n"
                 file.write(" ".join(block).replace("\n ", "\n") + " " * (not block[-1].endswith("\n")))
 
-    def split(self, held_out: float, seed: int = 1) -> tuple[Corpus, Corpus]:
+    def split(self, held_out: float, seed: int = TrainingConfig.seed) -> tuple[Corpus, Corpus]:
         """Hold out a random share of the sentences, for example to measure the loss on them.
 
         Parameters
