@@ -386,7 +386,7 @@ class Checkpoints:
                 _write(best, self._place, "best")
             record = make_record()
             written = _write(record, self._place)
-        except (OSError, ValueError, MemoryError) as error:
+        except (OSError, ValueError, MemoryError, FloatingPointError) as error:
             self.warn(error)
             return
         words = record.settings["checkpoint"].get("best")

@@ -23,6 +23,7 @@ from fastw2v.engines.base import Engine, ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import find_engine
 from fastw2v.training_log import TrainingLog
 from fastw2v.utils.interrupts import DeferredInterrupts
+from fastw2v.utils.loss import require_finite_weights
 from fastw2v.utils.progress import Progress
 from fastw2v.validation import Validation, ValidationRecord, held_out_loss
 
@@ -423,6 +424,11 @@ def checkpoint_record(model: Any, run: Run, tables: Tables) -> Callable[[], Vect
     run : Run
     tables : Tables
         Copies of the matrices in the memory of the host, or matrices that do not change.
+
+    Notes
+    -----
+    The function raises FloatingPointError if a weight is infinite or NaN, so that a run that has diverged keeps its
+    last good checkpoint.
     """
     from fastw2v.formats import VectorRecord
 
@@ -430,6 +436,7 @@ def checkpoint_record(model: Any, run: Run, tables: Tables) -> Callable[[], Vect
     settings = model._saved_settings(run.config) | {"checkpoint": run.to_json(), "parameters": run.parameters}
 
     def record() -> VectorRecord:
+        require_finite_weights(tables, f"a lower alpha (now {run.config.alpha:g})")
         W_in, W_out = tables
         if not c:
             return VectorRecord(words, W_in, counts, W_out, settings)

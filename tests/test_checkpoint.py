@@ -491,6 +491,26 @@ def test_runs_that_are_killed_again_and_again_end_with_the_bytes_of_an_unbroken_
     assert resumed > rounds / 2
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_that_diverges_keeps_its_last_good_checkpoint(
+    engine: Any, corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def spoil(event: str, model: Any) -> None:
+        if event == "epoch_end":
+            W_in = np.array(model.W_in)
+            W_in[-1] = np.inf  # the rarest word, so that several steps do not notice it
+            model.wv = WordVectors(model.wv.index_to_key, W_in, model.wv.counts, np.array(model.W_out))
+
+    settings = SETTINGS | {"engine": engine}
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="training has diverged"):
+        Word2Vec(**settings, callbacks=[spoil]).fit(corpus, checkpoint=EachStep(tmp_path / "run"))
+    assert "training has diverged. Train again with a lower alpha (now 0.2). The checkpoint was not writ" in caplog.text
+    last = WordVectors.load(Checkpoints.open(tmp_path / "run").latest())
+    assert np.isfinite(last.input_vectors).all()
+    assert 0 < (last.settings or {})["checkpoint"]["words"] <= len(corpus)
+    assert_same(Word2Vec.resume(tmp_path / "run", corpus), Word2Vec(**settings).fit(corpus))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
 def test_a_run_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
     sentences, refused = text(300), []
