@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
@@ -45,7 +46,8 @@ def sources() -> dict[str, str]:
     return found
 
 
-def imports(text: str, modules: set[str]) -> tuple[set[str], set[str]]:
+@functools.cache
+def imports(text: str, modules: frozenset[str]) -> tuple[set[str], set[str]]:
     """Return the modules of this package, and the top-level names of all others, that a text imports anywhere.
 
     Imports for type checking count as well.
@@ -73,7 +75,7 @@ def imports(text: str, modules: set[str]) -> tuple[set[str], set[str]]:
 def violations(texts: dict[str, str]) -> list[str]:
     """Return every import that breaks a rule."""
     found = []
-    modules = set(texts)
+    modules = frozenset(texts)
     graph = {module: imports(text, modules)[0] for module, text in texts.items()}
     for module, text in texts.items():
         room = module.split(".")[0]
