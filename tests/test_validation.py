@@ -302,7 +302,7 @@ def test_a_checkpoint_without_its_best_weights_is_not_used(tmp_path: Path, caplo
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_interrupted_measurement_is_repeated(engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal ends a measurement. The checkpoint is written, and the continued run measures at the same word."""
-    corpus, held_out = sentences(1500, 1, 0.3), sentences(1500, 2, 0.3)
+    corpus, held_out = sentences(700, 1, 0.3), sentences(700, 2, 0.3)
     settings = SETTINGS | {"engine": engine}
     unbroken = Word2Vec(**settings).fit(corpus, validation=held_out)
     due, measured = Validation.due, []
