@@ -402,7 +402,9 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
         yield MemoryItem("copies for checkpoints", 8 * V * D + state, "host", False)
     if run.validation:
         copies = 2 if run.checkpoints else 1  # the best weights are copied again while they are written
-        yield MemoryItem("copies for validation", copies * 8 * V * D + VALIDATION_BYTES_PER_WORD * V, "host", False)
+        phase = "always" if run.checkpoints else "training"  # they are freed before the vectors are combined
+        needed = copies * 8 * V * D + VALIDATION_BYTES_PER_WORD * V
+        yield MemoryItem("copies for validation", needed, "host", False, phase)
     if not host:
         yield MemoryItem("sampling tables", DEVICE_BYTES_PER_WORD * V, place, False, "training")
         if fused:

@@ -67,7 +67,7 @@ def test_tokens_after_the_first_2_to_the_31(tmp_path: Path, monkeypatch: pytest.
             file.write(words)
         except OSError as error:
             pytest.skip(f"no sparse file of 9 GB: {error}")
-    monkeypatch.setattr(w2v_file, "_checksum", lambda mapped, start, length: 0)
+    monkeypatch.setattr(w2v_file, "_checksum", lambda mapped, start, length, look: 0)
     corpus = Corpus.load(path)
     assert len(corpus) == T
     assert corpus.vocabulary.counts.sum() == T
