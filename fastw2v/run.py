@@ -234,13 +234,13 @@ class Training:
         validation, checkpoints = self._validation, self._checkpoints
         tasks = []
         if validation is not None:
-            tasks.append(_Task(validation.due, self._measure, validation.next_words))
+            tasks.append(_Task(validation.due, self._measure, lambda words: validation.next_words()))
         if "step" in self._events:
             tasks.append(_Task(lambda words: words > self._step_end, self._end_step))
         if self._model.callbacks:
             tasks.append(_Task(lambda words: words >= self._epoch_end, self._end_epoch, self._end_of_epoch))
         if validation is not None:
-            tasks.append(_Task(validation.out_of_patience, self._stop_early))
+            tasks.append(_Task(lambda words: validation.out_of_patience(), self._stop_early))
         if checkpoints is not None:
             tasks.append(_Task(lambda words: checkpoints.due(), self._save))
         return tasks

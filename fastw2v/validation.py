@@ -133,13 +133,8 @@ class Validation:
         self._interval = max(1, interval, self._total // MAX_MEASUREMENTS)
         self._out_of_patience = record.out_of_patience
 
-    def next_words(self, words: int = 0) -> int:
+    def next_words(self) -> int:
         """Return the number of words after which the next measurement is due. The last one is at the end of the run.
-
-        Parameters
-        ----------
-        words : int
-            Not used.
 
         Examples
         --------
@@ -172,13 +167,8 @@ class Validation:
         """
         return words >= self.next_words()
 
-    def out_of_patience(self, words: int = 0) -> bool:
+    def out_of_patience(self) -> bool:
         """Return whether the run should end; see `ValidationRecord.out_of_patience`.
-
-        Parameters
-        ----------
-        words : int
-            Not used.
 
         Examples
         --------

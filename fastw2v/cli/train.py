@@ -88,7 +88,7 @@ def train(
     _check_outputs(output, plot, log)
     sources = expand_source(corpus)
     share = _as_share(validation)
-    check_validation(share if validation is None or share is not None else validation, patience)
+    check_validation(validation if share is None else share, patience)
     with naming_validation():
         held_out = None if validation is None or share is not None else expand_source(validation)
     reading: dict[str, Any] = {"lower": lower, "encoding": encoding, "errors": errors}
