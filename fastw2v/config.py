@@ -20,6 +20,8 @@ __all__ = [
     "CHECKPOINT_EVERY",
     "CHUNK_TOKENS",
     "EPOCHS",
+    "HELD_NODES",
+    "HELD_TOKENS",
     "MAX_STEP_NORM",
     "MIN_COUNT",
     "MIN_RATE",
@@ -27,6 +29,7 @@ __all__ = [
     "POOLS",
     "SHUFFLE_BLOCK_TOKENS",
     "CbowGrad",
+    "Loss",
     "Model",
     "PoolSizes",
     "Quality",
@@ -38,11 +41,14 @@ __all__ = [
     "default_output_weight",
     "default_pool",
     "default_sample",
+    "output_rows",
 ]
 
 AUTO: Literal["auto"] = "auto"
 """Default of the subsampling threshold of `Word2Vec`; see `default_sample`."""
 Model = Literal["cbow", "skipgram"]
+Loss = Literal["ns", "hs", "hs+ns"]
+"""Names of the losses: negative sampling, hierarchical softmax, or the sum of both."""
 CbowGrad = Literal["mean", "balanced", "sum"]
 """Names of the divisors of CBOW's input gradient. C is the number of contexts.
 
@@ -70,6 +76,10 @@ the limit the error would grow exponentially on walks over a small graph with a 
 """
 TILE = 4
 """T: number of targets in a tile, which are trained together."""
+HELD_NODES = 32
+"""Number of inner nodes nearest to the root of the Huffman tree, whose rows a worker trains in a private copy."""
+HELD_TOKENS = 64
+"""Number of corpus tokens after which the private copy of these rows is written back."""
 CHECKPOINT_EVERY = "10m"
 """Default time between two checkpoints."""
 MIN_COUNT = 5
@@ -143,6 +153,8 @@ class TrainingConfig:
     ----------
     model : {"cbow", "skipgram"}
         "cbow" predicts a word from the mean of its contexts. "skipgram" predicts each context from the word.
+    loss : {"ns", "hs", "hs+ns"}
+        "ns" is negative sampling, "hs" is hierarchical softmax, and "hs+ns" trains with both.
     quality : {"fast", "balanced", "best"}
         Determines the defaults of `epochs`, `negative`, `pool_tokens` and `pool_size`; see `Quality`.
     vector_size : int
@@ -150,7 +162,8 @@ class TrainingConfig:
     window : int
         Maximum distance between a target and a context, on either side.
     negative : int, optional
-        Number of negative samples per positive example. The default is that of `quality`, in `NEGATIVE`.
+        Number of negative samples per positive example. The default is that of `quality`, in `NEGATIVE`. It has no
+        effect on "hs".
     ns_exponent : float
         Exponent of the counts in the noise distribution, from -1 to 1.
     sample : float
@@ -179,7 +192,7 @@ class TrainingConfig:
         L, the number of corpus tokens that share a pool of negatives, and P, the number of negatives in a pool. The
         defaults are computed by `default_pool`.
     tile : int
-        T, the number of targets trained together.
+        T, the number of targets trained together. Hierarchical softmax always trains one target at a time.
 
     Raises
     ------
@@ -201,6 +214,7 @@ class TrainingConfig:
     """
 
     model: Model = "cbow"
+    loss: Loss = "ns"
     quality: Quality = "balanced"
     vector_size: int = 100
     window: int = 5
@@ -225,6 +239,7 @@ class TrainingConfig:
             if isinstance(value, np.generic):  # np.int8 would overflow, and JSON has no NumPy numbers
                 object.__setattr__(self, field.name, value.item())
         check_choice("model", self.model, get_args(Model))
+        check_choice("loss", self.loss, get_args(Loss))
         check_choice("quality", self.quality, get_args(Quality))
         cbow_grad = default_cbow_grad(self.alpha) if self.cbow_grad is None else self.cbow_grad
         self._set_default("cbow_grad", cbow_grad)
@@ -235,8 +250,13 @@ class TrainingConfig:
             check_integer(name, getattr(self, name), minimum=1)
         given = self.alpha is not None
         self._set_default("alpha", default_alpha(self.model, self.cbow_grad, self.window))
-        self._set_default("output_weight", default_output_weight(self.model))
+        self._set_default("output_weight", default_output_weight(self.model, self.loss))
         check_range("output_weight", self.output_weight, 0.0, 1.0)
+        if self.output_weight and self.loss == "hs":
+            raise ValueError(
+                f"output_weight is {self.output_weight}, but with loss='hs' the words have no output vectors; omit "
+                "output_weight, or use loss='hs+ns'"
+            )
         pool_tokens, pool_size = default_pool(
             self.model, self.negative, self.vector_size, self.output_weight, self.quality
         )
@@ -337,18 +357,34 @@ def default_cbow_grad(alpha: float | None) -> CbowGrad:
     return "balanced" if alpha is None else "sum"
 
 
-def default_output_weight(model: str) -> float:
+def default_output_weight(model: str, loss: str = "ns") -> float:
     """Return the default weight of W_out in the vectors.
 
-    CBOW's vectors are better if they are combined from both matrices (`docs/notebook/defaults.md`).
+    CBOW's vectors are better if they are combined from both matrices (`docs/notebook/defaults.md`). With hierarchical
+    softmax, the vectors are W_in.
 
     Examples
     --------
     >>> from fastw2v.config import default_output_weight
-    >>> default_output_weight("cbow"), default_output_weight("skipgram")
-    (0.4, 0.0)
+    >>> default_output_weight("cbow"), default_output_weight("skipgram"), default_output_weight("cbow", "hs")
+    (0.4, 0.0, 0.0)
     """
-    return OUTPUT_WEIGHT if model == "cbow" else 0.0
+    return OUTPUT_WEIGHT if model == "cbow" and loss == "ns" else 0.0
+
+
+def output_rows(loss: str, V: int) -> int:
+    """Return the number of rows of W_out for a vocabulary of V words.
+
+    Negative sampling has a row for each word. Hierarchical softmax has a row for each of the V − 1 inner nodes of the
+    Huffman tree, and one row that is not used. With both, the rows of the words come first.
+
+    Examples
+    --------
+    >>> from fastw2v.config import output_rows
+    >>> [output_rows(loss, 1000) for loss in ("ns", "hs", "hs+ns")]
+    [1000, 1000, 2000]
+    """
+    return 2 * V if loss == "hs+ns" else V
 
 
 def default_pool(

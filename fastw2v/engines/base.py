@@ -9,10 +9,20 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from fastw2v.config import TrainingConfig
+from fastw2v.config import Loss, TrainingConfig, output_rows
 from fastw2v.corpus.corpus import Corpus
 
-__all__ = ["Engine", "Pauses", "ProgressFunction", "Tables", "TrainingReport", "TrainingState", "run_pause"]
+__all__ = [
+    "Engine",
+    "Pauses",
+    "ProgressFunction",
+    "Tables",
+    "TrainingReport",
+    "TrainingState",
+    "combined_loss",
+    "output_parts",
+    "run_pause",
+]
 
 ProgressFunction = Callable[[int, float, float], None]
 """A function of the words trained so far, the mean loss per prediction since its last call, and the learning rate."""
@@ -23,12 +33,62 @@ MIN_REPORTS = 20
 
 
 class Tables(NamedTuple):
-    """The weights of a model: two float arrays of shape (V, D)."""
+    """The weights of a model: two float arrays with D columns."""
 
     W_in: Any
-    """Input rows, which are the word vectors."""
+    """Input rows, which are the word vectors: V rows."""
     W_out: Any
-    """Output rows."""
+    """Output rows of the words, of the inner nodes of the Huffman tree, or of both; see `output_rows`."""
+
+
+def output_parts(W_out: Any, loss: Loss) -> tuple[Any, Any]:
+    """Return the output rows of the words and those of the inner nodes. One of them is None if the loss has no such.
+
+    Parameters
+    ----------
+    W_out : array, shape (output_rows(loss, V), D)
+    loss : {"ns", "hs", "hs+ns"}
+
+    Returns
+    -------
+    words, nodes : array, shape (V, D), or None
+        Views of W_out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.engines.base import output_parts
+    >>> words, nodes = output_parts(np.zeros((2000, 50)), "hs+ns")
+    >>> words.shape, nodes.shape
+    ((1000, 50), (1000, 50))
+    >>> words, nodes = output_parts(np.zeros((1000, 50)), "hs")
+    >>> words is None, nodes.shape
+    (True, (1000, 50))
+    """
+    V = W_out.shape[0] // output_rows(loss, 1)
+    return None if loss == "hs" else W_out[:V], None if loss == "ns" else W_out[W_out.shape[0] - V :]
+
+
+def combined_loss(*results: tuple[float, int]) -> tuple[float, int]:
+    """Return the summed loss and the number of predictions of a chunk that is trained with one loss or with two.
+
+    The mean loss of the result is the sum of the mean losses, because each loss may be measured on other predictions.
+
+    Parameters
+    ----------
+    *results : (float, int)
+        Summed loss and number of measured predictions for each loss.
+
+    Examples
+    --------
+    >>> from fastw2v.engines.base import combined_loss
+    >>> combined_loss((30.0, 10), (400.0, 100))  # means of 3 and 4
+    (70.0, 10)
+    """
+    if len(results) == 1:
+        return results[0]
+    _, predictions = results[0]
+    return predictions * sum(loss / max(n, 1) for loss, n in results), predictions
 
 
 @dataclass
@@ -161,7 +221,7 @@ class Engine(Protocol):
             "cpu", "cuda" or "cuda:N".
         """
 
-    def allocate(self, shape: tuple[int, int], device: str) -> Tables:
+    def allocate(self, shape: tuple[int, int], device: str, loss: Loss = TrainingConfig.loss) -> Tables:
         """Return float32 tables of zeros on a device, in the memory layout that `train` uses without copying.
 
         Parameters
@@ -170,6 +230,8 @@ class Engine(Protocol):
             V and D.
         device : str
             "cpu", "cuda" or "cuda:N".
+        loss : {"ns", "hs", "hs+ns"}
+            Determines the number of rows of W_out; see `output_rows`.
         """
 
     def train(
@@ -244,7 +306,7 @@ class TrainingReport:
     --------
     Half of a run of two epochs is done, with 100 predictions and a summed loss of 150:
 
-    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.config import Loss, TrainingConfig, output_rows
     >>> from fastw2v.engines.base import TrainingReport
     >>> config = TrainingConfig(epochs=2, alpha=0.2, min_alpha=0.1)
     >>> def show(words, loss, rate):
@@ -278,7 +340,7 @@ class TrainingReport:
 
         Examples
         --------
-        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.config import Loss, TrainingConfig, output_rows
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=2, alpha=0.2, min_alpha=0.1), 100, None)
         >>> [round(report.rate(words), 2) for words in (0, 100, 200)]
@@ -293,7 +355,7 @@ class TrainingReport:
         --------
         In a run of 100 words, the first report is due after 5 words:
 
-        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.config import Loss, TrainingConfig, output_rows
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=1), 100, lambda words, loss, rate: None)
         >>> report.is_due(5)
@@ -310,7 +372,7 @@ class TrainingReport:
         --------
         In a run of 100 words, a report is due every 5 words:
 
-        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.config import Loss, TrainingConfig, output_rows
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=1), 100, lambda words, loss, rate: None)
         >>> for words in (4, 5, 6):
@@ -329,7 +391,7 @@ class TrainingReport:
 
         Examples
         --------
-        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.config import Loss, TrainingConfig, output_rows
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=2), 100, None)
         >>> report.state.losses[:], report.state.predictions[:] = [150, 60], [100, 50]
@@ -350,7 +412,7 @@ class TrainingReport:
         --------
         The loss is the mean since the last call. The second report has (210 − 150) / (150 − 100) = 1.2:
 
-        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.config import Loss, TrainingConfig, output_rows
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=2), 100, lambda words, loss, rate: print(words, loss))
         >>> report.report((100, 150.0, 100))

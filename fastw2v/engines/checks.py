@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastw2v.config import TrainingConfig
+from fastw2v.config import TrainingConfig, output_rows
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.spill_buffer import release_pages
 from fastw2v.engines.base import Tables
@@ -30,14 +30,14 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
     Raises
     ------
     ValueError
-        If the tables differ in shape or dtype, share memory or are not float32 or float64; if they do not have D
-        columns and a row for each word; or if the ids or offsets of the corpus are invalid.
+        If the tables do not fit together in shape and dtype, share memory or are not float32 or float64; if they do not
+        have D columns and a row for each word; or if the ids or offsets of the corpus are invalid.
 
     Examples
     --------
     >>> import numpy as np
     >>> from fastw2v import Corpus
-    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.config import TrainingConfig, output_rows
     >>> from fastw2v.engines.base import Tables
     >>> from fastw2v.engines.checks import check_arrays
     >>> tables = Tables(np.zeros((3, 8)), np.zeros((3, 8)))
@@ -49,10 +49,12 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
     """
     W_in, W_out = tables
     counts = corpus.vocabulary.counts
-    if W_in.ndim != 2 or W_in.shape != W_out.shape or W_in.dtype != W_out.dtype or share_memory:
+    shape = (output_rows(config.loss, W_in.shape[0]), *W_in.shape[1:])
+    if W_in.ndim != 2 or W_out.shape != shape or W_in.dtype != W_out.dtype or share_memory:
+        shapes = "the shapes (V, D) and (2 V, D)" if config.loss == "hs+ns" else "the same shape (V, D)"
         raise ValueError(
             f"W_in is {W_in.dtype} of shape {W_in.shape} and W_out is {W_out.dtype} of shape {W_out.shape}; they must "
-            "be two separate arrays with the same dtype and the same shape (V, D)"
+            f"be two separate arrays with the same dtype and {shapes}"
         )
     if W_in.dtype not in (np.float32, np.float64):
         raise ValueError(f"W_in and W_out are {W_in.dtype}; they must be float32 or float64")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, cbow_grad_scale
+from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, Loss, TrainingConfig, cbow_grad_scale, output_rows
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.spill_buffer import release_pages
 from fastw2v.engines.base import (
@@ -63,7 +63,7 @@ def unavailable_reason(device: str = "cpu") -> str | None:
     return numba_unavailable_reason()
 
 
-def allocate(shape: tuple[int, int], device: str = "cpu") -> Tables:
+def allocate(shape: tuple[int, int], device: str = "cpu", loss: Loss = TrainingConfig.loss) -> Tables:
     """Return float32 tables of zeros in the layout of `aligned_zeros`.
 
     Parameters
@@ -72,6 +72,8 @@ def allocate(shape: tuple[int, int], device: str = "cpu") -> Tables:
         V and D.
     device : str
         Not used.
+    loss : {"ns", "hs", "hs+ns"}
+        Determines the number of rows of W_out; see `output_rows`.
 
     Returns
     -------
@@ -84,7 +86,8 @@ def allocate(shape: tuple[int, int], device: str = "cpu") -> Tables:
     >>> tables.W_in.shape, tables.W_out.dtype.name
     ((1000, 50), 'float32')
     """
-    return Tables(aligned_zeros(shape), aligned_zeros(shape))
+    V, D = shape
+    return Tables(aligned_zeros(shape), aligned_zeros((output_rows(loss, V), D)))
 
 
 def aligned_zeros(shape: tuple[int, int], dtype: Any = np.float32) -> np.ndarray:

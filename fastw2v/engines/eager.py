@@ -14,7 +14,7 @@ from fastw2v.backend import (
     to_device,
     to_host,
 )
-from fastw2v.config import TrainingConfig
+from fastw2v.config import Loss, TrainingConfig, output_rows
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
 from fastw2v.engines.checks import check_corpus, check_frozen
@@ -66,7 +66,7 @@ def unavailable_reason(device: str) -> str | None:
     return None
 
 
-def allocate(shape: tuple[int, int], device: str) -> Tables:
+def allocate(shape: tuple[int, int], device: str, loss: Loss = TrainingConfig.loss) -> Tables:
     """Return float32 tables of zeros on a device.
 
     Parameters
@@ -75,6 +75,8 @@ def allocate(shape: tuple[int, int], device: str) -> Tables:
         V and D.
     device : str
         "cpu", "cuda" or "cuda:N".
+    loss : {"ns", "hs", "hs+ns"}
+        Determines the number of rows of W_out; see `output_rows`.
 
     Returns
     -------
@@ -87,9 +89,9 @@ def allocate(shape: tuple[int, int], device: str) -> Tables:
     >>> tables.W_in.shape, tables.W_out.dtype.name
     ((1000, 50), 'float32')
     """
-    W_in = to_device(np.zeros(shape, np.float32), device)
-    with on_device_of(W_in):
-        return Tables(W_in, get_namespace(W_in).zeros_like(W_in))
+    V, D = shape
+    rows = (V, output_rows(loss, V))
+    return Tables(*(to_device(np.zeros((n, D), np.float32), device) for n in rows))
 
 
 def batch_bytes(config: TrainingConfig, tokens: int, reach: int, on_gpu: bool = False) -> int:
@@ -107,7 +109,7 @@ def batch_bytes(config: TrainingConfig, tokens: int, reach: int, on_gpu: bool = 
 
     Examples
     --------
-    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.config import Loss, TrainingConfig, output_rows
     >>> from fastw2v.engines.eager import batch_bytes
     >>> configs = TrainingConfig(), TrainingConfig(window=1000), TrainingConfig(negative=1000)
     >>> [round(batch_bytes(config, 10_000, config.window) / 1e6) for config in configs]
@@ -173,7 +175,7 @@ def train(
     --------
     >>> import numpy as np
     >>> from fastw2v import Corpus
-    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.config import Loss, TrainingConfig, output_rows
     >>> from fastw2v.engines import eager
     >>> corpus = Corpus.from_sentences([["the", "cat", "sat"], ["the", "dog", "sat"]] * 50, min_count=1)
     >>> config = TrainingConfig(vector_size=8, epochs=3, sample=0)

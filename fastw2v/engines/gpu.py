@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastw2v.backend import free_device_memory, is_cupy
-from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, cbow_grad_scale
+from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, Loss, TrainingConfig, cbow_grad_scale, output_rows
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState, run_pause
 from fastw2v.engines.checks import check_arrays, check_frozen
@@ -75,7 +75,9 @@ def unavailable_reason(device: str = "cuda") -> str | None:
     return word2vec_cuda.unavailable_reason(device)
 
 
-def allocate(shape: tuple[int, int], device: str = "cuda", dtype: Any = np.float32) -> Tables:
+def allocate(
+    shape: tuple[int, int], device: str = "cuda", loss: Loss = TrainingConfig.loss, dtype: Any = np.float32
+) -> Tables:
     """Return tables of zeros with padded rows on a device, which `train` uses without copying.
 
     Parameters
@@ -84,6 +86,8 @@ def allocate(shape: tuple[int, int], device: str = "cuda", dtype: Any = np.float
         V and D.
     device : str
         "cuda" or "cuda:N".
+    loss : {"ns", "hs", "hs+ns"}
+        Determines the number of rows of W_out; see `output_rows`.
     dtype : dtype
         float32 or float64.
 
@@ -103,7 +107,7 @@ def allocate(shape: tuple[int, int], device: str = "cuda", dtype: Any = np.float
     index = device.partition(":")[2]
     with cupy.cuda.Device(int(index) if index else None):
         require_memory(free_device_memory(), V, D, np.dtype(dtype) == np.float64)
-        return Tables(*(cupy.zeros((V, _padded_width(D)), dtype)[:, :D] for _ in Tables._fields))
+        return Tables(*(cupy.zeros((n, _padded_width(D)), dtype)[:, :D] for n in (V, output_rows(loss, V))))
 
 
 def train(

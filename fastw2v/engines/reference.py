@@ -21,38 +21,67 @@ A tile ends at the end of its pool's tokens, but not at the end of a sentence, s
 
 The loss is measured on the first tile after a pool has been drawn, because the pool's rows have not been trained on the
 text around this tile yet. Writing a pool back and reading it again does not make another tile the first.
+
+Hierarchical softmax trains the rows of the inner nodes on a target's path instead of the target's own row and a pool.
+Each target is trained by itself (T = 1), and its loss is always measured. The contexts are streamed as above; they are
+rows of ``W_in`` for skip-gram as well. The `HELD_NODES` inner nodes nearest to the root are on nearly every path. They
+are treated like a pool that is written back after `HELD_TOKENS` tokens. With ``loss="hs+ns"``, each chunk is trained
+with negative sampling and then with hierarchical softmax.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastw2v.backend import scatter_add
-from fastw2v.config import CHUNK_TOKENS, MAX_STEP_NORM, SHUFFLE_BLOCK_TOKENS, CbowGrad, TrainingConfig
+from fastw2v.config import (
+    CHUNK_TOKENS,
+    HELD_NODES,
+    HELD_TOKENS,
+    MAX_STEP_NORM,
+    SHUFFLE_BLOCK_TOKENS,
+    CbowGrad,
+    Loss,
+    TrainingConfig,
+    output_rows,
+)
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport
+from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport, combined_loss, output_parts
 from fastw2v.engines.checks import check_frozen
-from fastw2v.engines.staleness import max_rates
+from fastw2v.engines.staleness import max_rates, tree_max_rates
 from fastw2v.nn.layers import (
     ContextMean,
     Embedding,
     EmbeddingDot,
+    HierarchicalSoftmaxLoss,
     NegativeSamplingLoss,
     SharedNegativesDot,
     SigmoidWithLoss,
 )
 from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import RowSparseGradient
-from fastw2v.sampling.alias import alias_table, noise_weights
+from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
 from fastw2v.sampling.batches import window_widths
 from fastw2v.sampling.chunks import iter_chunks, window_reach
+from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.sampling.negatives import negative_pools
 from fastw2v.sampling.subsampling import keep_threshold, keep_tokens
 
-__all__ = ["Pool", "Stream", "allocate", "cbow_ns", "skipgram_ns", "train", "unavailable_reason"]
+__all__ = [
+    "Chunk",
+    "Pool",
+    "Stream",
+    "allocate",
+    "cbow_hs",
+    "cbow_ns",
+    "skipgram_hs",
+    "skipgram_ns",
+    "train",
+    "unavailable_reason",
+]
 
 
 def unavailable_reason(device: str = "cpu") -> str | None:
@@ -72,7 +101,7 @@ def unavailable_reason(device: str = "cpu") -> str | None:
     return None if device == "cpu" else "the reference implementation supports only NumPy"
 
 
-def allocate(shape: tuple[int, int], device: str = "cpu") -> Tables:
+def allocate(shape: tuple[int, int], device: str = "cpu", loss: Loss = TrainingConfig.loss) -> Tables:
     """Return float32 tables of zeros.
 
     Parameters
@@ -81,6 +110,8 @@ def allocate(shape: tuple[int, int], device: str = "cpu") -> Tables:
         V and D.
     device : str
         Not used.
+    loss : {"ns", "hs", "hs+ns"}
+        Determines the number of rows of W_out; see `output_rows`.
 
     Returns
     -------
@@ -93,7 +124,8 @@ def allocate(shape: tuple[int, int], device: str = "cpu") -> Tables:
     >>> tables.W_in.shape, tables.W_out.dtype.name
     ((1000, 50), 'float32')
     """
-    return Tables(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+    V, D = shape
+    return Tables(np.zeros(shape, np.float32), np.zeros((output_rows(loss, V), D), np.float32))
 
 
 def train(
@@ -144,53 +176,167 @@ def train(
     """
     W_in, W_out = tables
     check_frozen(frozen, len(W_in))
+    words, nodes = output_parts(W_out, config.loss)
     ids, offsets, counts = corpus.ids, corpus.offsets, corpus.vocabulary.counts
-    seed, window, negative = config.seed, config.window, config.negative
     keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
-    noise = alias_table(weights)
-    N, reach = len(ids), window_reach(window, offsets)
-    max_rate_in, max_rate_out = max_rates(
-        counts,
-        keep,
-        weights,
-        config,
-        reach,
-        concurrency=concurrency,
-        pool_sync_interval=pool_sync_interval,
-        frozen=frozen,
-    )
+    N, reach = len(ids), window_reach(config.window, offsets)
+    if words is not None:
+        noise = alias_table(weights)
+        word_rates = max_rates(
+            counts,
+            keep,
+            weights,
+            config,
+            reach,
+            concurrency=concurrency,
+            pool_sync_interval=pool_sync_interval,
+            frozen=frozen,
+        )
+    if nodes is not None:
+        tree = HuffmanTree.from_counts(counts)
+        node_rates = tree_max_rates(
+            counts,
+            keep,
+            tree,
+            config,
+            reach,
+            concurrency=concurrency,
+            node_sync_interval=pool_sync_interval,
+            frozen=frozen,
+        )
     report = TrainingReport(config, N, on_progress)
-    for epoch, start, stop, done in iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, seed, config.epochs):
-        kept, sentence = _subsample(ids, offsets, np.arange(start, stop), keep, seed, epoch)
-        width = window_widths(kept, window, seed, epoch, config.shrink_windows)
-        word = ids[kept]
-        stream = Stream(*((W_in, max_rate_in) if config.model == "cbow" else (W_out, max_rate_out)), word)
-        pool = Pool(W_out, max_rate_out)
-        tiles_since_sync, pool_index = 0, -1
-        for first, end in _tiles(kept // config.pool_tokens, config.tile):
-            is_first_tile = kept[first] // config.pool_tokens != pool_index
-            if is_first_tile or tiles_since_sync == pool_sync_interval:
-                pool.write()
-                tiles_since_sync, pool_index = 0, kept[first] // config.pool_tokens
-                pool.read(negative_pools(np.array([pool_index]), config.pool_size, noise, seed, epoch))
-            tiles_since_sync += 1
-            progress = (done + kept[first] - start) / (config.epochs * N)
-            pool.rate = linear_rate(config.alpha, config.min_alpha, progress)
-            stream.enter(end + reach)
-            context_index = _context_indices(sentence, width, first, end, reach)
-            if config.model == "cbow":
-                loss = cbow_ns(pool, stream, word[first:end], context_index, negative, config.cbow_grad)
-            else:
-                loss = skipgram_ns(W_in, max_rate_in, pool, stream, word[first:end], context_index, negative)
-            if is_first_tile:
-                report.state.losses[epoch] += loss
-                report.state.predictions[epoch] += end - first if config.model == "cbow" else np.sum(context_index >= 0)
-            stream.leave(end - reach if end < len(word) else end, pool)
-        pool.write()
+    for epoch, start, stop, done in iter_chunks(
+        offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs
+    ):
+        kept, sentence = _subsample(ids, offsets, np.arange(start, stop), keep, config.seed, epoch)
+        width = window_widths(kept, config.window, config.seed, epoch, config.shrink_windows)
+        rate = [linear_rate(config.alpha, config.min_alpha, (done + i - start) / (config.epochs * N)) for i in kept]
+        chunk = Chunk(ids[kept], kept, sentence, width, reach, rate, epoch)
+        results = []
+        if words is not None:
+            results.append(_train_ns(W_in, words, chunk, word_rates, noise, config, pool_sync_interval))
+        if nodes is not None:
+            results.append(_train_hs(W_in, nodes, chunk, node_rates, tree, config, pool_sync_interval))
+        loss, predictions = combined_loss(*results)
+        report.state.losses[epoch] += loss
+        report.state.predictions[epoch] += predictions
         if report.is_due(done + stop - start):
             report.report(report.totals(done + stop - start))
     report.report(report.totals(config.epochs * N))
     return report.state.mean_losses()
+
+
+class Chunk(NamedTuple):
+    """The n tokens of a chunk that subsampling keeps."""
+
+    word: np.ndarray
+    position: np.ndarray
+    """Index of each token in the corpus."""
+    sentence: np.ndarray
+    """Number of each token's sentence."""
+    width: np.ndarray
+    """Width of each token's window."""
+    reach: int
+    """Largest distance between a target and a context in the corpus."""
+    rate: list[float]
+    """Learning rate at each token."""
+    epoch: int
+
+    def contexts(self, first: int, end: int) -> np.ndarray:
+        """Return the positions of the contexts of targets `first` to `end` - 1: shape (T, 2 · reach), −1 is padding.
+
+        Examples
+        --------
+        A chunk of two sentences. The last target has no context on its right:
+
+        >>> import numpy as np
+        >>> from fastw2v.engines.reference import Chunk
+        >>> sentence, width = np.array([0, 0, 0, 1, 1]), np.full(5, 2)
+        >>> chunk = Chunk(np.arange(5), np.arange(5), sentence, width, reach=2, rate=[0.1] * 5, epoch=0)
+        >>> chunk.contexts(1, 3)
+        array([[-1,  0,  2, -1],
+               [ 0,  1, -1, -1]])
+        """
+        target = np.arange(first, end)[:, None]
+        position = target + np.delete(np.arange(-self.reach, self.reach + 1), self.reach)
+        inside = (position >= 0) & (position < len(self.word)) & (np.abs(position - target) <= self.width[target])
+        position = np.where(inside, position, 0)
+        return np.where(inside & (self.sentence[position] == self.sentence[target]), position, -1)
+
+
+def _train_ns(
+    W_in: np.ndarray,
+    W_out: np.ndarray,
+    chunk: Chunk,
+    max_rates: tuple[np.ndarray, np.ndarray],
+    noise: AliasTable,
+    config: TrainingConfig,
+    pool_sync_interval: int | None,
+) -> tuple[float, int]:
+    """Train a chunk with negative sampling. Return the summed loss and the number of the measured predictions."""
+    max_rate_in, max_rate_out = max_rates
+    word, L = chunk.word, config.pool_tokens
+    stream = Stream(*((W_in, max_rate_in) if config.model == "cbow" else (W_out, max_rate_out)), word)
+    pool = Pool(W_out, max_rate_out)
+    tiles_since_sync, pool_index = 0, -1
+    total, predictions = 0.0, 0
+    for first, end in _tiles(chunk.position // L, config.tile):
+        is_first_tile = chunk.position[first] // L != pool_index
+        if is_first_tile or tiles_since_sync == pool_sync_interval:
+            pool.write()
+            tiles_since_sync, pool_index = 0, chunk.position[first] // L
+            pool.read(negative_pools(np.array([pool_index]), config.pool_size, noise, config.seed, chunk.epoch))
+        tiles_since_sync += 1
+        pool.rate = chunk.rate[first]
+        stream.enter(end + chunk.reach)
+        context_index = chunk.contexts(first, end)
+        if config.model == "cbow":
+            loss = cbow_ns(pool, stream, word[first:end], context_index, config.negative, config.cbow_grad)
+        else:
+            loss = skipgram_ns(W_in, max_rate_in, pool, stream, word[first:end], context_index, config.negative)
+        if is_first_tile:
+            total += loss
+            predictions += end - first if config.model == "cbow" else int(np.sum(context_index >= 0))
+        stream.leave(end - chunk.reach if end < len(word) else end, pool)
+    pool.write()
+    return total, predictions
+
+
+def _train_hs(
+    W_in: np.ndarray,
+    W_nodes: np.ndarray,
+    chunk: Chunk,
+    max_rates: tuple[np.ndarray, np.ndarray],
+    tree: HuffmanTree,
+    config: TrainingConfig,
+    node_sync_interval: int | None,
+) -> tuple[float, int]:
+    """Train a chunk with hierarchical softmax. Return the summed loss and the number of predictions."""
+    word = chunk.word
+    stream = Stream(W_in, max_rates[0], word)
+    nodes = Pool(W_nodes, max_rates[1])
+    held = np.arange(max(len(W_nodes) - 1 - HELD_NODES, 0), len(W_nodes) - 1)[None]
+    loss_layer = HierarchicalSoftmaxLoss(W_nodes, tree)
+    targets_since_sync, group = 0, -1
+    total, predictions = 0.0, 0
+    for t in range(len(word)):
+        if chunk.position[t] // HELD_TOKENS != group or targets_since_sync == node_sync_interval:
+            nodes.write()
+            nodes.read(held)
+            targets_since_sync, group = 0, chunk.position[t] // HELD_TOKENS
+        targets_since_sync += 1
+        nodes.rate = chunk.rate[t]
+        stream.enter(t + 1 + chunk.reach)
+        context_index = chunk.contexts(t, t + 1)
+        if config.model == "cbow":
+            total += cbow_hs(loss_layer, nodes, stream, word[t : t + 1], context_index, config.cbow_grad)
+            predictions += 1
+        else:
+            total += skipgram_hs(loss_layer, nodes, stream, word[t : t + 1], context_index)
+            predictions += int(np.sum(context_index >= 0))
+        stream.leave(t + 1 - chunk.reach if t + 1 < len(word) else t + 1, nodes)
+    nodes.write()
+    return total, predictions
 
 
 class Pool:
@@ -569,6 +715,104 @@ def skipgram_ns(
     return float(loss)
 
 
+def cbow_hs(
+    loss_layer: HierarchicalSoftmaxLoss,
+    nodes: Pool,
+    stream: Stream,
+    target: np.ndarray,
+    context_index: np.ndarray,
+    cbow_grad: CbowGrad,
+) -> float:
+    """Train targets of CBOW with hierarchical softmax.
+
+    Parameters
+    ----------
+    loss_layer : HierarchicalSoftmaxLoss
+        Layer of the rows of the inner nodes.
+    nodes : Pool
+        The inner nodes near the root, as a pool of these rows.
+    stream : Stream
+        Stream of rows of W_in.
+    target, context_index, cbow_grad
+        See `cbow_ns`.
+
+    Returns
+    -------
+    float
+        Loss, summed over the targets.
+
+    Examples
+    --------
+    Train word 0 of the chunk 1 0 2. Its path is the root, node 1. The context mean is h = 2 and the score is 0, so the
+    loss is log 2 = 0.6931. The code is 1, so the step of the root at rate 0.5 is −0.5 · h / 2:
+
+    >>> import numpy as np
+    >>> from fastw2v.engines.reference import Pool, Stream, cbow_hs
+    >>> from fastw2v.nn import HierarchicalSoftmaxLoss
+    >>> W_in, W_nodes, max_rate = np.array([[0.0], [1.0], [3.0]]), np.zeros((3, 1)), np.full(3, np.inf)
+    >>> nodes, stream = Pool(W_nodes, max_rate), Stream(W_in, max_rate, word=np.array([1, 0, 2]))
+    >>> nodes.rate = 0.5
+    >>> stream.enter(3)
+    >>> layer = HierarchicalSoftmaxLoss(W_nodes, counts=np.array([5, 2, 1]))
+    >>> round(cbow_hs(layer, nodes, stream, np.array([0]), np.array([[0, 2]]), cbow_grad="mean"), 4)
+    0.6931
+    >>> W_nodes.tolist()
+    [[0.0], [-0.5], [0.0]]
+    """
+    rows, mean = Embedding(stream.held), ContextMean(cbow_grad)
+    h = mean.forward(rows.forward(context_index), context_index >= 0)
+    loss = loss_layer.forward(h, target)
+    dh = loss_layer.backward(len(target))
+    rows.backward(mean.backward(dh))
+    stream.step(rows.grads[0], nodes.rate)
+    nodes.step(loss_layer.grads)
+    return float(loss) * len(target)
+
+
+def skipgram_hs(
+    loss_layer: HierarchicalSoftmaxLoss, nodes: Pool, stream: Stream, target: np.ndarray, context_index: np.ndarray
+) -> float:
+    """Train targets of skip-gram with hierarchical softmax.
+
+    Each context predicts the target, as in word2vec.c, so that the rows of a path serve all contexts. A window contains
+    the same pairs in both directions.
+
+    Parameters
+    ----------
+    loss_layer, nodes, stream, target, context_index
+        See `cbow_hs`.
+
+    Returns
+    -------
+    float
+        Loss, summed over the pairs of a target and a context.
+
+    Examples
+    --------
+    Train word 0 of the chunk 1 0 2. Its path is the root, node 1. Both scores are 0, so the loss is
+    2 · log 2 = 1.3863. The code is 1, so the step of the root at rate 0.5 is −0.5 · (1 + 3) / 2:
+
+    >>> import numpy as np
+    >>> from fastw2v.engines.reference import Pool, Stream, skipgram_hs
+    >>> from fastw2v.nn import HierarchicalSoftmaxLoss
+    >>> W_in, W_nodes, max_rate = np.array([[0.0], [1.0], [3.0]]), np.zeros((3, 1)), np.full(3, np.inf)
+    >>> nodes, stream = Pool(W_nodes, max_rate), Stream(W_in, max_rate, word=np.array([1, 0, 2]))
+    >>> nodes.rate = 0.5
+    >>> stream.enter(3)
+    >>> layer = HierarchicalSoftmaxLoss(W_nodes, counts=np.array([5, 2, 1]))
+    >>> round(skipgram_hs(layer, nodes, stream, np.array([0]), np.array([[0, 2]])), 4)
+    1.3863
+    >>> W_nodes.tolist()
+    [[0.0], [-1.0], [0.0]]
+    """
+    rows = Embedding(stream.held)
+    loss = loss_layer.forward(rows.forward(context_index), target, context_index >= 0)
+    rows.backward(loss_layer.backward(len(target)))
+    stream.step(rows.grads[0], nodes.rate)
+    nodes.step(loss_layer.grads)
+    return float(loss) * len(target)
+
+
 def clip_step(steps: np.ndarray) -> np.ndarray:
     """Return the steps of rows, each clipped to a norm of at most `fastw2v.config.MAX_STEP_NORM`.
 
@@ -622,12 +866,3 @@ def _tiles(pool: np.ndarray, tile: int) -> Iterator[tuple[int, int]]:
         end = min(first + tile, int(np.searchsorted(pool, pool[first], side="right")))
         yield first, end
         first = end
-
-
-def _context_indices(sentence: np.ndarray, width: np.ndarray, first: int, end: int, reach: int) -> np.ndarray:
-    """Return the positions of the contexts of targets `first` to `end`, shape (T, 2 · reach), with −1 as padding."""
-    target = np.arange(first, end)[:, None]
-    position = target + np.delete(np.arange(-reach, reach + 1), reach)
-    inside = (position >= 0) & (position < len(sentence)) & (np.abs(position - target) <= width[target])
-    position = np.where(inside, position, 0)
-    return np.where(inside & (sentence[position] == sentence[target]), position, -1)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastw2v.config import TrainingConfig, cbow_grad_exponent
+from fastw2v.config import HELD_NODES, HELD_TOKENS, TrainingConfig, cbow_grad_exponent
+from fastw2v.sampling.huffman import HuffmanTree
 
-__all__ = ["MAX_STALENESS", "max_rates"]
+__all__ = ["MAX_STALENESS", "max_rates", "tree_max_rates"]
 
 MAX_STALENESS = 2.0
 """Product of the learning rate and a row's concurrent updates above which the steps of the row are scaled down."""
@@ -84,10 +85,7 @@ def max_rates(
         kept = counts * (keep / 2.0**32)
         share = kept / max(kept.sum(), 1)
         drawn = noise / noise.sum()
-        # The possible numbers of contexts and their probabilities. Wider windows have as many contexts as the reach.
-        contexts = 2.0 * np.arange(1, reach + 1)
-        probability = np.full(reach, 1 / config.window if config.shrink_windows else 0.0)
-        probability[-1] = 1 - probability[:-1].sum()
+        contexts, probability = _context_numbers(config, reach)
         delay = 2 * reach + tile
         held = config.pool_tokens * float(kept.sum() / max(counts.sum(), 1))  # targets between two writes of a pool
         held = held if pool_sync_interval is None else min(pool_sync_interval * tile, held)
@@ -106,3 +104,81 @@ def max_rates(
     if frozen is not None:
         W_in[frozen] = W_out[frozen] = 0
     return W_in, W_out
+
+
+def tree_max_rates(
+    counts: np.ndarray,
+    keep: np.ndarray,
+    tree: HuffmanTree,
+    config: TrainingConfig,
+    reach: int,
+    *,
+    concurrency: int,
+    node_sync_interval: int | None = None,
+    frozen: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same as `max_rates` for hierarchical softmax.
+
+    Parameters
+    ----------
+    counts, keep, config, reach, concurrency, frozen
+        See `max_rates`.
+    tree : HuffmanTree
+    node_sync_interval : int, optional
+        Targets between write-backs of the inner nodes near the root. If None, they are written after `HELD_TOKENS`
+        tokens have been trained.
+
+    Returns
+    -------
+    W_in, W_nodes : float64 array, shape (V,)
+        Inner nodes are not words, so they are frozen only if all words are.
+
+    Notes
+    -----
+    A worker delays its updates of a streamed row for the tokens of twice the reach and a target. It updates an inner
+    node at once, or, if the node is near the root, when its private copy is written. All workers hold copies of the
+    same nodes, so the updates of these nodes are scaled by at least 1 / concurrency.
+
+    Examples
+    --------
+    With 64 workers, the steps of the root are scaled down at learning rate 0.05:
+
+    >>> import numpy as np
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines.staleness import tree_max_rates
+    >>> from fastw2v.sampling.huffman import HuffmanTree
+    >>> counts, keep = np.full(20_000, 10), np.full(20_000, 1 << 32, np.uint64)
+    >>> tree = HuffmanTree.from_counts(counts)
+    >>> W_in, W_nodes = tree_max_rates(counts, keep, tree, TrainingConfig(loss="hs"), reach=5, concurrency=64)
+    >>> bool(W_nodes[0] < 0.05), bool(W_nodes[len(counts) - 2] < 0.05)
+    (False, True)
+    """
+    V = len(counts)
+    W_in, W_nodes = np.full(V, np.inf), np.full(V, np.inf)
+    if concurrency > 1:
+        kept = counts * (keep / 2.0**32)
+        share = kept / max(kept.sum(), 1)
+        contexts, probability = _context_numbers(config, reach)
+        predictions = 1.0 if config.model == "cbow" else float(probability @ contexts)
+        exponent = cbow_grad_exponent(config.cbow_grad) if config.model == "cbow" else 0.0
+        W_in = (2 * reach + 1) * float(probability @ contexts ** (1 - exponent)) * share
+        held = HELD_TOKENS * float(kept.sum() / max(counts.sum(), 1))  # targets between two writes of the held nodes
+        held = held if node_sync_interval is None else min(node_sync_interval, held)
+        W_nodes = predictions * np.append(tree.node_counts(share), 0)
+        first = max(V - 1 - HELD_NODES, 0)
+        W_nodes[first:] = np.minimum(max(held, 1) * W_nodes[first:], MAX_STALENESS / max(config.alpha, 1e-30))
+        with np.errstate(divide="ignore"):
+            W_in, W_nodes = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_nodes)
+    if frozen is not None:
+        W_in[frozen] = 0
+        if frozen.all():
+            W_nodes[:] = 0
+    return W_in, W_nodes
+
+
+def _context_numbers(config: TrainingConfig, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the possible numbers of contexts and their probabilities. Wide windows have as many as the reach."""
+    contexts = 2.0 * np.arange(1, reach + 1)
+    probability = np.full(reach, 1 / config.window if config.shrink_windows else 0.0)
+    probability[-1] = 1 - probability[:-1].sum()
+    return contexts, probability

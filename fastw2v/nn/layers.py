@@ -19,9 +19,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastw2v.backend import get_device, get_namespace, is_numpy
 from fastw2v.config import CbowGrad, cbow_grad_exponent, check_integer, check_range
 from fastw2v.nn.sparse import RowSparseGradient
+from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.sampling.negatives import UnigramSampler
 from fastw2v.utils.checks import check_array, check_ids
 
@@ -709,3 +712,160 @@ class NegativeSamplingLoss:
         total = self.positive.grads[0] + noise.grads[0]
         self.grads[0].assign(total.ids, total.rows)
         return dh
+
+
+class HierarchicalSoftmaxLoss:
+    """The hierarchical-softmax loss, which trains the decisions on the path to a word in a Huffman tree.
+
+    Each inner node of the tree has a row of W. If the path of the target t has the inner nodes n₁ … n_l and the codes
+    d₁ … d_l, the loss of a hidden vector h is::
+
+        − Σ_i log σ((1 − 2 d_i) h · W[n_i])
+
+    Its gradients are ``dh = Σ_i (σ(h · W[n_i]) − (1 − d_i)) W[n_i]`` and ``dW[n_i] = (σ(h · W[n_i]) − (1 − d_i)) h``.
+    The probabilities ``exp(−loss)`` of all words add up to 1.
+
+    Parameters
+    ----------
+    W : float array, shape (V, D)
+        Rows of the inner nodes. The last row is not used, because V words have V − 1 inner nodes.
+    counts : integer array, shape (V,), or HuffmanTree
+        Counts of the words, which define the tree, or the tree itself.
+
+    Raises
+    ------
+    ValueError
+        If `counts` does not have a number for each row of W.
+
+    References
+    ----------
+    Mikolov et al., "Distributed representations of words and phrases and their compositionality", NIPS 2013,
+    equation 3.
+
+    Examples
+    --------
+    The path of word 0 is the root, node 1. Its score is 1 · log 3 and its code is 1, so the loss is
+    −log σ(−log 3) = log 4 = 1.3863:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn import HierarchicalSoftmaxLoss
+    >>> W = np.array([[0.0, 0.0], [np.log(3), 0.0], [0.0, 0.0]])
+    >>> layer = HierarchicalSoftmaxLoss(W, counts=np.array([5, 2, 1]))
+    >>> round(float(layer.forward(np.array([[1.0, 2.0]]), np.array([0]))), 4)
+    1.3863
+
+    The gradient of an inner node's row is ``(σ(score) − (1 − code)) · h``, here (3/4 − 0) · (1, 2):
+
+    >>> dh = layer.backward()
+    >>> layer.grads[0].dense(W)
+    array([[0.  , 0.  ],
+           [0.75, 1.5 ],
+           [0.  , 0.  ]])
+    """
+
+    def __init__(self, W: Any, counts: Any) -> None:
+        self.embed = Embedding(W)
+        self.params = self.embed.params
+        self.grads = self.embed.grads
+        self.loss = SigmoidWithLoss()
+        self.tree = counts if isinstance(counts, HuffmanTree) else HuffmanTree.from_counts(counts)
+        if len(self.tree.starts) != W.shape[0] + 1:
+            raise ValueError(
+                f"W has {W.shape[0]} rows, but counts has {len(self.tree.starts) - 1} numbers; both must have one for "
+                "each word"
+            )
+        xp, device = get_namespace(W), get_device(W)
+        self._starts = xp.asarray(self.tree.starts, device=device)
+        # One more element, so that an empty path can be read.
+        self._points = xp.asarray(np.append(self.tree.points, np.int32(-1)), device=device)
+        self._codes = xp.asarray(np.append(self.tree.codes, np.uint8(0)), device=device)
+        self._longest = int(np.diff(self.tree.starts).max(initial=0))
+        self._shape: Any = None
+        self._h: Any = None
+        self._rows: Any = None
+
+    def forward(self, h: Any, target: Any, present: Any = None) -> Any:
+        """Return the mean loss per target.
+
+        Parameters
+        ----------
+        h : float array, shape (B, D) or (B, C, D)
+            One or C hidden vectors for each target. The loss of a target is the sum over its hidden vectors.
+        target : int array, shape (B,)
+            Words. −1 is padding.
+        present : bool array, shape (B, C), optional
+            False for hidden vectors that are padding. A target without any other hidden vector is ignored.
+
+        Returns
+        -------
+        float array, shape ()
+
+        Examples
+        --------
+        All scores are 0 because W is zero, so each decision costs log 2. The paths of words 0 and 1 have one and two
+        decisions, so the mean is 1.5 · log 2 = 1.0397:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import HierarchicalSoftmaxLoss
+        >>> layer = HierarchicalSoftmaxLoss(np.zeros((3, 2)), counts=np.array([5, 2, 1]))
+        >>> round(float(layer.forward(np.ones((2, 2)), np.array([0, 1]))), 4)
+        1.0397
+        """
+        target = check_ids("target", target)
+        xp = get_namespace(h)
+        points, code = self._paths(target)
+        self._shape = h.shape
+        self._h = h if h.ndim == 3 else h[:, None, :]  # (B, C, D)
+        counted = target[:, None] >= 0
+        if present is not None:
+            counted = counted & present  # (B, C)
+        targets = xp.sum(xp.astype(xp.any(counted, axis=-1), h.dtype))
+        weight = xp.astype(counted, h.dtype)[..., None] * xp.astype(points >= 0, h.dtype)[:, None, :]
+        self._rows = self.embed._forward(points)  # (B, l, D)
+        score = xp.matmul(self._h, xp.matrix_transpose(self._rows))  # (B, C, l)
+        return self.loss.forward(score, (1 - code)[:, None, :], weight / xp.where(targets == 0, 1.0, targets))
+
+    def _paths(self, target: Any) -> tuple[Any, Any]:
+        """Return the inner nodes and the codes of the paths to some words, shape (B, l), with −1 as padding."""
+        xp = get_namespace(target)
+        word = xp.where(target < 0, 0, target)
+        start = xp.take(self._starts, word)
+        length = xp.take(self._starts, word + 1) - start
+        longest = self._longest
+        if is_numpy(target):  # on a GPU, the sizes of arrays must not depend on the data
+            longest = int(xp.max(length)) if target.shape[0] else 0
+        step = xp.arange(longest, device=get_device(target))[None, :]
+        inside = (step < length[:, None]) & (target >= 0)[:, None]
+        at = xp.reshape(xp.where(inside, start[:, None] + step, self._points.shape[0] - 1), (-1,))
+        points = xp.reshape(xp.take(self._points, at), inside.shape)
+        code = xp.reshape(xp.take(self._codes, at), inside.shape)
+        return points, xp.astype(code, xp.int8)
+
+    def backward(self, dout: float = 1.0) -> Any:
+        """Set the gradient of W and return the gradient of the hidden vectors.
+
+        Parameters
+        ----------
+        dout : float
+            Gradient of the mean loss. The default gives the gradients of the mean over the targets. To get the
+            gradients of the sum, pass the number of targets.
+
+        Returns
+        -------
+        float array, shape of `h`
+
+        Examples
+        --------
+        The path of word 0 is node 1 with code 1, and its score is 0, so dh = W[1] / 2:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import HierarchicalSoftmaxLoss
+        >>> layer = HierarchicalSoftmaxLoss(np.array([[0.0, 0.0], [0.0, 6.0], [0.0, 0.0]]), counts=np.array([5, 2, 1]))
+        >>> _ = layer.forward(np.array([[1.0, 0.0]]), np.array([0]))
+        >>> layer.backward()
+        array([[0., 3.]])
+        """
+        xp = get_namespace(self._h)
+        dscore = self.loss.backward(dout)
+        self.embed._backward(xp.matmul(xp.matrix_transpose(dscore), self._h))
+        return xp.reshape(xp.matmul(dscore, self._rows), self._shape)

@@ -5,16 +5,20 @@ and ``backward``. There are two ways to supply the negatives:
 
 * ``forward(contexts, target)`` draws separate negatives for each target, as in textbooks.
 * ``forward(contexts, target, pool)`` shares the given negatives within each group of targets.
+
+With ``loss="hs"``, the models are trained with hierarchical softmax, which needs no negatives.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from fastw2v.backend import get_device, get_namespace
-from fastw2v.config import CbowGrad, check_integer
+import numpy as np
+
+from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.config import CbowGrad, check_choice, check_integer
 from fastw2v.nn.initializers import normal_weights
-from fastw2v.nn.layers import ContextMean, Embedding, NegativeSamplingLoss
+from fastw2v.nn.layers import ContextMean, Embedding, HierarchicalSoftmaxLoss, NegativeSamplingLoss
 from fastw2v.utils.checks import check_array, check_ids
 
 
@@ -30,7 +34,9 @@ class _Model:
         sample_size: int = 5,
         power: float = 0.75,
         seed: int = 1,
+        loss: Literal["ns", "hs"] = "ns",
     ) -> None:
+        check_choice("loss", loss, ("ns", "hs"))
         for name, value in (("vocab_size", vocab_size), ("hidden_size", hidden_size), ("window_size", window_size)):
             check_integer(name, value, minimum=1)
         check_integer("seed", seed)
@@ -47,11 +53,16 @@ class _Model:
             xp.asarray(normal_weights(xp, (vocab_size, hidden_size), seed, i), device=get_device(corpus))
             for i in range(2)
         )
-        self._compose(W_in, NegativeSamplingLoss(W_out, corpus, power, sample_size, seed))
+        self._compose(
+            W_in,
+            NegativeSamplingLoss(W_out, corpus, power, sample_size, seed)
+            if loss == "ns"
+            else HierarchicalSoftmaxLoss(W_out, np.bincount(to_host(corpus), minlength=vocab_size)),
+        )
 
     @classmethod
-    def from_weights(cls, W_in: Any, W_out: Any, negative: int = 5, **settings: Any) -> Any:
-        """Return a model that uses existing weights, for training with pools of negatives.
+    def from_weights(cls, W_in: Any, W_out: Any, negative: int = 5, *, counts: Any = None, **settings: Any) -> Any:
+        """Return a model that uses existing weights, for training with pools of negatives or hierarchical softmax.
 
         Parameters
         ----------
@@ -59,13 +70,15 @@ class _Model:
             The weights. The model keeps references to these arrays, not copies.
         negative : int
             Negatives per positive. For each positive, the weights of a pool's negatives add up to this number.
+        counts : integer array, shape (V,), optional
+            Counts of the words. If they are given, the model is trained with hierarchical softmax.
         **settings
             For CBOW, `cbow_grad` can be set; see `ContextMean`.
 
         Returns
         -------
         CBOW or SkipGram
-            The model, which cannot draw negatives itself. Its `forward` requires a pool.
+            The model, which cannot draw negatives itself. Its `forward` requires a pool, unless `counts` are given.
 
         Examples
         --------
@@ -80,10 +93,15 @@ class _Model:
         check_array("W_out", W_out)
         check_integer("negative", negative, minimum=1)
         model = cls.__new__(cls)
-        model._compose(W_in, NegativeSamplingLoss(W_out, sample_size=negative), **settings)
+        loss = (
+            NegativeSamplingLoss(W_out, sample_size=negative)
+            if counts is None
+            else HierarchicalSoftmaxLoss(W_out, counts)
+        )
+        model._compose(W_in, loss, **settings)
         return model
 
-    def _compose(self, W_in: Any, loss: NegativeSamplingLoss) -> None:
+    def _compose(self, W_in: Any, loss: NegativeSamplingLoss | HierarchicalSoftmaxLoss) -> None:
         self.in_layer = Embedding(W_in)
         self.loss_layer = loss
         self.params = self.in_layer.params + loss.params
@@ -168,7 +186,9 @@ class CBOW(_Model):
            [ 0.,  0.]])
     """
 
-    def _compose(self, W_in: Any, loss: NegativeSamplingLoss, cbow_grad: CbowGrad = "mean") -> None:
+    def _compose(
+        self, W_in: Any, loss: NegativeSamplingLoss | HierarchicalSoftmaxLoss, cbow_grad: CbowGrad = "mean"
+    ) -> None:
         super()._compose(W_in, loss)
         self.mean = ContextMean(cbow_grad)
 
@@ -204,6 +224,8 @@ class CBOW(_Model):
         present = contexts >= 0
         h = self.mean.forward(self.in_layer._forward(contexts), present)
         target = xp.where(xp.any(present, axis=-1), target, -1)
+        if isinstance(self.loss_layer, HierarchicalSoftmaxLoss):
+            return self.loss_layer.forward(h, target)
         return self.loss_layer.forward(h, target if pool is None else target[..., None], pool)
 
     def backward(self, dout: float = 1.0) -> None:
@@ -299,6 +321,8 @@ class SkipGram(_Model):
         8.32
         """
         contexts, target = check_ids("contexts", contexts), check_ids("target", target)
+        if isinstance(self.loss_layer, HierarchicalSoftmaxLoss):
+            return self.loss_layer.forward(self.in_layer._forward(contexts), target, contexts >= 0)
         h = self.in_layer._forward(target)
         xp = get_namespace(h)
         contexts = xp.where(target[..., None] >= 0, contexts, -1)
@@ -332,6 +356,9 @@ class SkipGram(_Model):
         >>> model.grads[0].ids
         array([1])
         """
+        if isinstance(self.loss_layer, HierarchicalSoftmaxLoss):
+            self.in_layer._backward(self.loss_layer.backward(dout))
+            return
         pooled = self.loss_layer.pooled
         dh = self.loss_layer.backward(dout if pooled else dout * self._pairs_per_target)
         if not pooled:
