@@ -16,8 +16,9 @@ from fastw2v.backend import (
 )
 from fastw2v.config import Loss, TrainingConfig, output_rows
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
+from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState, output_parts
 from fastw2v.engines.checks import check_corpus, check_frozen
+from fastw2v.nn.layers import HierarchicalSoftmaxLoss
 from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import RowSparseGradient, coalesce_in_order
@@ -190,11 +191,7 @@ def train(
     check_frozen(frozen, W_in.shape[0])
     xp = get_namespace(W_in, W_out)
     device = get_device(W_in)
-    network = (
-        CBOW.from_weights(W_in, W_out, config.negative, cbow_grad=config.cbow_grad)
-        if config.model == "cbow"
-        else SkipGram.from_weights(W_in, W_out, config.negative)
-    )
+    networks = _networks(W_in, W_out, corpus.vocabulary.counts, config)
     optimizer = SGD(config.alpha, max_row_norm=MAX_ROW_STEP / config.alpha)
     N, counts = len(corpus), corpus.vocabulary.counts
     groups = GROUPS if is_numpy(W_in) else GPU_GROUPS
@@ -245,15 +242,17 @@ def train(
                 done=words,
             ):
                 optimizer.lr = linear_rate(config.alpha, config.min_alpha, (epoch * N + words) / (config.epochs * N))
-                loss = network.forward(batch.contexts, batch.target, batch.pool)
-                # Use the gradient of the sum over the targets, so that each target takes a full step, as in word2vec.c.
-                network.backward(batch.targets)
-                grads = coalesce_in_order(network.grads) if config.deterministic else network.grads
-                if learns is not None:
-                    grads = [_of_words(learns, grad) for grad in grads]
-                optimizer.update(network.params, grads)
+                for network in networks:
+                    loss = _forward(network, batch)
+                    # Use the gradient of the sum over the targets, so that each target takes a full step, as in
+                    # word2vec.c.
+                    network.backward(batch.targets)
+                    grads = coalesce_in_order(network.grads) if config.deterministic else network.grads
+                    if learns is not None:
+                        grads = _of_words(learns, network, grads)
+                    optimizer.update(network.params, grads)
+                    total = total + xp.astype(loss, xp.float64) * batch.targets
                 words = batch.done
-                total = total + xp.astype(loss, xp.float64) * batch.targets
                 predictions = predictions + (batch.targets if config.model == "cbow" else count_pairs(batch))
                 if report.is_due(epoch * N + words):
                     read_loss(epoch, total, predictions, words)
@@ -276,8 +275,42 @@ def _pool_size(config: TrainingConfig) -> int:
     return max(MIN_BATCH_POOL_SIZE, 3 * config.negative)
 
 
-def _of_words(learns: Any, grad: RowSparseGradient) -> RowSparseGradient:
-    """Return the gradient of the rows for which `learns` is True. An optimizer does not write the other rows."""
+def _networks(W_in: Any, W_out: Any, counts: np.ndarray, config: TrainingConfig) -> list[CBOW | SkipGram]:
+    """Return a model for each loss of the settings. The models share W_in."""
+    model = CBOW if config.model == "cbow" else SkipGram
+    settings: dict[str, Any] = {"cbow_grad": config.cbow_grad} if config.model == "cbow" else {}
+    words, nodes = output_parts(W_out, config.loss)
+    networks = []
+    if words is not None:
+        networks.append(model.from_weights(W_in, words, config.negative, **settings))
+    if nodes is not None:
+        networks.append(model.from_weights(W_in, nodes, counts=counts, **settings))
+    return networks
+
+
+def _forward(network: CBOW | SkipGram, batch: Batch) -> Any:
+    """Return the mean loss per target of a batch."""
+    if not isinstance(network.loss_layer, HierarchicalSoftmaxLoss):
+        return network.forward(batch.contexts, batch.target, batch.pool)
+    xp = get_namespace(batch.contexts)
+    contexts = xp.reshape(batch.contexts, (-1, batch.contexts.shape[-1]))
+    return network.forward(contexts, xp.reshape(batch.target, (-1,)))
+
+
+def _of_words(learns: Any, network: CBOW | SkipGram, grads: list[RowSparseGradient]) -> list[RowSparseGradient]:
+    """Return the gradients of the rows of the words for which `learns` is True. An optimizer writes no other rows.
+
+    Inner nodes of the Huffman tree are not words, so all of them learn, unless no word does.
+    """
+    xp = get_namespace(learns)
+    of_output = learns
+    if isinstance(network.loss_layer, HierarchicalSoftmaxLoss):
+        of_output = xp.broadcast_to(xp.any(learns), learns.shape)
+    return [_of_rows(chosen, grad) for chosen, grad in zip((learns, of_output), grads, strict=True)]
+
+
+def _of_rows(chosen: Any, grad: RowSparseGradient) -> RowSparseGradient:
+    """Return the gradient of the rows for which `chosen` is True."""
     xp = get_namespace(grad.rows)
-    (selected,) = xp.nonzero(xp.take(learns, grad.ids))
+    (selected,) = xp.nonzero(xp.take(chosen, grad.ids))
     return RowSparseGradient(xp.take(grad.ids, selected), xp.take(grad.rows, selected, axis=0), grad.shape)
