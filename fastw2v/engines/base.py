@@ -65,8 +65,10 @@ def output_parts(W_out: Any, loss: Loss) -> tuple[Any, Any]:
     >>> words is None, nodes.shape
     (True, (1000, 50))
     """
-    V = W_out.shape[0] // output_rows(loss, 1)
-    return None if loss == "hs" else W_out[:V], None if loss == "ns" else W_out[W_out.shape[0] - V :]
+    if loss != "hs+ns":
+        return (W_out, None) if loss == "ns" else (None, W_out)
+    V = W_out.shape[0] // 2
+    return W_out[:V, ...], W_out[V:, ...]
 
 
 def combined_loss(*results: tuple[float, int]) -> tuple[float, int]:
