@@ -21,7 +21,6 @@ __all__ = [
     "CHUNK_TOKENS",
     "EPOCHS",
     "HELD_NODES",
-    "HELD_TOKENS",
     "MAX_STEP_NORM",
     "MIN_COUNT",
     "MIN_RATE",
@@ -76,10 +75,8 @@ the limit the error would grow exponentially on walks over a small graph with a 
 """
 TILE = 4
 """T: number of targets in a tile, which are trained together."""
-HELD_NODES = 32
-"""Number of inner nodes nearest to the root of the Huffman tree, whose rows a worker trains in a private copy."""
-HELD_TOKENS = 64
-"""Number of corpus tokens after which the private copy of these rows is written back."""
+HELD_NODES = 512
+"""Number of inner nodes nearest to the root of the Huffman tree, whose rows a worker copies for each chunk."""
 CHECKPOINT_EVERY = "10m"
 """Default time between two checkpoints."""
 MIN_COUNT = 5

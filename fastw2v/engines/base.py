@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from fastw2v.config import Loss, TrainingConfig, output_rows
+from fastw2v.config import Loss, TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 
 __all__ = [

@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, Loss, TrainingConfig, cbow_grad_scale, output_rows
+from fastw2v.config import (
+    CHUNK_TOKENS,
+    HELD_NODES,
+    SHUFFLE_BLOCK_TOKENS,
+    Loss,
+    TrainingConfig,
+    cbow_grad_scale,
+    output_rows,
+)
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.spill_buffer import release_pages
 from fastw2v.engines.base import (
@@ -22,14 +30,17 @@ from fastw2v.engines.base import (
     Tables,
     TrainingReport,
     TrainingState,
+    combined_loss,
+    output_parts,
     run_pause,
 )
 from fastw2v.engines.checks import check_arrays, check_frozen
-from fastw2v.engines.staleness import max_rates
+from fastw2v.engines.staleness import max_rates, tree_max_rates
 from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.sampling import rng
-from fastw2v.sampling.alias import alias_table, noise_weights
+from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
 from fastw2v.sampling.chunks import Chunk, iter_chunks, window_reach
+from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.interrupts import call_in_thread
 from fastw2v.utils.loss import require_finite_loss, require_finite_weights
@@ -44,6 +55,8 @@ MAX_TILE = 4
 """Maximum number of targets in a tile, because the kernels score four targets together."""
 BLOCK = 4
 """Number of rows that the kernels score together."""
+LANES = 16
+"""Number of elements of a vector, which the kernels may read beyond the last path of the Huffman tree."""
 
 
 def unavailable_reason(device: str = "cpu") -> str | None:
@@ -233,43 +246,15 @@ def train(
         raise ValueError(f"tile is {config.tile}; it must be from 1 to {MAX_TILE}")
     check_arrays(tables, corpus, config, np.may_share_memory(*tables))
     check_frozen(frozen, len(corpus.vocabulary))
-    from fastw2v.kernels import word2vec_numba
-
-    dtype, counts = tables.W_in.dtype, corpus.vocabulary.counts
     ids = np.ascontiguousarray(corpus.ids, dtype=np.int32)
     offsets = np.ascontiguousarray(corpus.offsets, dtype=np.int64)
-    keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
-    noise, reach = alias_table(weights), window_reach(config.window, offsets)
-    padded = [_padded(W) for W in tables]
+    reach = window_reach(config.window, offsets)
+    padded = Tables(*map(_padded, tables))
     report = TrainingReport(config, len(ids), on_progress, state)
-    sampling = word2vec_numba.Sampling(
-        keep=keep,
-        threshold=noise.threshold,
-        alias=noise.alias.astype(np.int32),
-        keys=_keys(config.seed, 0),
-        window=config.window,
-        reach=reach,
-        shrink_windows=bool(config.shrink_windows),
-    )
-    limits = max_rates(counts, keep, weights, config, reach, concurrency=concurrency or workers, frozen=frozen)
-    max_rate_in, max_rate_out = (_to_the_last_below(rates, config.alpha).astype(dtype) for rates in limits)
-    schedule = word2vec_numba.Schedule(
-        cbow_grad_scale=cbow_grad_scale(config.cbow_grad, 2 * reach).astype(dtype),
-        max_rate_in=max_rate_in,
-        max_rate_out=max_rate_out,
-        freeze=None if frozen is None else True,
-        negative=float(config.negative),
-        pool_tokens=config.pool_tokens,
-        pool_size=config.pool_size,
-        dimensions=config.vector_size,
-        tile=config.tile,
-        slope=report.slope,
-    )
-    kernel = word2vec_numba.cbow_ns if config.model == "cbow" else word2vec_numba.skipgram_ns
+    train_chunk = _chunk_trainer(padded, corpus, config, reach, concurrency or workers, frozen, report.slope)
 
     def run(epoch: int, start: int, stop: int, done: int) -> tuple[float, int]:
-        of_epoch = sampling._replace(keys=_keys(config.seed, epoch))
-        totals = kernel(*padded, ids, offsets, start, stop, of_epoch, schedule, report.rate(done - start))
+        totals = train_chunk(ids, offsets, start, stop, epoch, report.rate(done - start))
         release_pages(ids[start:stop])
         return totals
 
@@ -292,6 +277,85 @@ def train(
     finally:
         for W, trained in copied:
             W[...] = trained
+
+
+def _chunk_trainer(
+    tables: Tables,
+    corpus: Corpus,
+    config: TrainingConfig,
+    reach: int,
+    concurrency: int,
+    frozen: np.ndarray | None,
+    slope: float,
+) -> Callable[[np.ndarray, np.ndarray, int, int, int, float], tuple[float, int]]:
+    """Return a function that trains a chunk and returns its summed loss and the number of measured predictions.
+
+    Its parameters are the ids and offsets of the corpus, the bounds of the chunk, the epoch, and the learning rate at
+    token 0 of the corpus if it decreased by `slope` per token from there.
+    """
+    from fastw2v.kernels import hierarchical_numba, word2vec_numba
+
+    W_in, W_out = tables
+    words, nodes = output_parts(W_out, config.loss)
+    dtype, counts = W_in.dtype, corpus.vocabulary.counts
+    keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
+    noise = alias_table(weights) if words is not None else AliasTable(np.zeros(0, np.uint64), np.zeros(0, np.int64))
+    sampling = word2vec_numba.Sampling(
+        keep=keep,
+        threshold=noise.threshold,
+        alias=noise.alias.astype(np.int32),
+        keys=_keys(config.seed, 0),
+        window=config.window,
+        reach=reach,
+        shrink_windows=bool(config.shrink_windows),
+    )
+    cbow = config.model == "cbow"
+    kernels: list[tuple[Any, np.ndarray, tuple[Any, ...]]] = []
+
+    def schedule(rates: tuple[np.ndarray, np.ndarray], pool_tokens: int, pool_size: int) -> word2vec_numba.Schedule:
+        max_rate_in, max_rate_out = (_to_the_last_below(rate, config.alpha).astype(dtype) for rate in rates)
+        return word2vec_numba.Schedule(
+            cbow_grad_scale=cbow_grad_scale(config.cbow_grad, 2 * reach).astype(dtype),
+            max_rate_in=max_rate_in,
+            max_rate_out=max_rate_out,
+            freeze=None if frozen is None else True,
+            negative=float(config.negative),
+            pool_tokens=pool_tokens,
+            pool_size=pool_size,
+            dimensions=config.vector_size,
+            tile=config.tile,
+            slope=slope,
+        )
+
+    if words is not None:
+        rates = max_rates(counts, keep, weights, config, reach, concurrency=concurrency, frozen=frozen)
+        kernel = word2vec_numba.cbow_ns if cbow else word2vec_numba.skipgram_ns
+        kernels.append((kernel, words, (schedule(rates, config.pool_tokens, config.pool_size),)))
+    if nodes is not None:
+        paths = HuffmanTree.from_counts(counts)
+        rate_in, rate_nodes = tree_max_rates(counts, keep, paths, config, reach, concurrency=concurrency, frozen=frozen)
+        kernel = hierarchical_numba.cbow_hs if cbow else hierarchical_numba.skipgram_hs
+        tree = hierarchical_numba.Tree(
+            starts=paths.starts,
+            steps=np.append(2 * paths.points + paths.codes, np.zeros(LANES, np.int32)),
+            longest=int(np.diff(paths.starts).max(initial=0)),
+            held=min(HELD_NODES, len(counts) - 1),
+        )
+        from_the_root = rate_nodes[:-1][::-1]
+        kernels.append((kernel, nodes, (schedule((rate_in, from_the_root), 1, 1), tree)))
+
+    def train_chunk(
+        ids: np.ndarray, offsets: np.ndarray, start: int, stop: int, epoch: int, alpha_intercept: float
+    ) -> tuple[float, int]:
+        of_epoch = sampling._replace(keys=_keys(config.seed, epoch))
+        return combined_loss(
+            *(
+                kernel(W_in, W, ids, offsets, start, stop, of_epoch, *rest, alpha_intercept)
+                for kernel, W, rest in kernels
+            )
+        )
+
+    return train_chunk
 
 
 def _run_in_threads(

@@ -24,8 +24,8 @@ text around this tile yet. Writing a pool back and reading it again does not mak
 
 Hierarchical softmax trains the rows of the inner nodes on a target's path instead of the target's own row and a pool.
 Each target is trained by itself (T = 1), and its loss is always measured. The contexts are streamed as above; they are
-rows of ``W_in`` for skip-gram as well. The `HELD_NODES` inner nodes nearest to the root are on nearly every path. They
-are treated like a pool that is written back after `HELD_TOKENS` tokens. With ``loss="hs+ns"``, each chunk is trained
+rows of ``W_in`` for skip-gram as well. The `HELD_NODES` inner nodes nearest to the root are on most paths. They are
+treated like a pool that is written back at the end of the chunk. With ``loss="hs+ns"``, each chunk is trained
 with negative sampling and then with hierarchical softmax.
 """
 
@@ -40,7 +40,6 @@ from fastw2v.backend import scatter_add
 from fastw2v.config import (
     CHUNK_TOKENS,
     HELD_NODES,
-    HELD_TOKENS,
     MAX_STEP_NORM,
     SHUFFLE_BLOCK_TOKENS,
     CbowGrad,
@@ -317,14 +316,14 @@ def _train_hs(
     nodes = Pool(W_nodes, max_rates[1])
     held = np.arange(max(len(W_nodes) - 1 - HELD_NODES, 0), len(W_nodes) - 1)[None]
     loss_layer = HierarchicalSoftmaxLoss(W_nodes, tree)
-    targets_since_sync, group = 0, -1
+    if not max_rates[1].any():  # all rows are frozen, so the loss is measured on the original rows
+        node_sync_interval = 1
+    nodes.read(held)
     total, predictions = 0.0, 0
     for t in range(len(word)):
-        if chunk.position[t] // HELD_TOKENS != group or targets_since_sync == node_sync_interval:
+        if node_sync_interval is not None and t % node_sync_interval == 0:
             nodes.write()
             nodes.read(held)
-            targets_since_sync, group = 0, chunk.position[t] // HELD_TOKENS
-        targets_since_sync += 1
         nodes.rate = chunk.rate[t]
         stream.enter(t + 1 + chunk.reach)
         context_index = chunk.contexts(t, t + 1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastw2v.config import HELD_NODES, HELD_TOKENS, TrainingConfig, cbow_grad_exponent
+from fastw2v.config import CHUNK_TOKENS, HELD_NODES, TrainingConfig, cbow_grad_exponent
 from fastw2v.sampling.huffman import HuffmanTree
 
 __all__ = ["MAX_STALENESS", "max_rates", "tree_max_rates"]
@@ -125,8 +125,8 @@ def tree_max_rates(
         See `max_rates`.
     tree : HuffmanTree
     node_sync_interval : int, optional
-        Targets between write-backs of the inner nodes near the root. If None, they are written after `HELD_TOKENS`
-        tokens have been trained.
+        Targets between write-backs of the `HELD_NODES` inner nodes nearest to the root. If None, they are written at
+        the end of each chunk.
 
     Returns
     -------
@@ -162,11 +162,13 @@ def tree_max_rates(
         predictions = 1.0 if config.model == "cbow" else float(probability @ contexts)
         exponent = cbow_grad_exponent(config.cbow_grad) if config.model == "cbow" else 0.0
         W_in = (2 * reach + 1) * float(probability @ contexts ** (1 - exponent)) * share
-        held = HELD_TOKENS * float(kept.sum() / max(counts.sum(), 1))  # targets between two writes of the held nodes
+        held = float(kept.sum() / max(counts.sum(), 1)) * min(CHUNK_TOKENS, counts.sum())  # targets in a chunk
         held = held if node_sync_interval is None else min(node_sync_interval, held)
         W_nodes = predictions * np.append(tree.node_counts(share), 0)
         first = max(V - 1 - HELD_NODES, 0)
         W_nodes[first:] = np.minimum(max(held, 1) * W_nodes[first:], MAX_STALENESS / max(config.alpha, 1e-30))
+        if node_sync_interval is None:
+            W_nodes[:first] = 0  #
         with np.errstate(divide="ignore"):
             W_in, W_nodes = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_nodes)
     if frozen is not None:

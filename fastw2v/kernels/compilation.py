@@ -43,8 +43,8 @@ __all__ = ["SOURCES", "cache_folder", "cache_folders", "compiled", "inlined"]
 log = logging.getLogger("fastw2v")
 
 SOURCES = (
-    *("kernels/compilation.py", "kernels/knn_prefilter.py", "kernels/simd.py", "kernels/tokenizer.py"),
-    *("kernels/word2vec_numba.py", "sampling/rng.py", "config.py"),
+    *("kernels/compilation.py", "kernels/hierarchical_numba.py", "kernels/knn_prefilter.py", "kernels/simd.py"),
+    *("kernels/tokenizer.py", "kernels/word2vec_numba.py", "sampling/rng.py", "config.py"),
 )
 """Files of the package on which the machine code depends."""
 MAX_FILES = 64
@@ -100,7 +100,9 @@ def inlined(function: Callable[..., Any]) -> Any:
     >>> quadruple(21)
     84
     """
-    return register_jitable(**_OPTIONS, no_cpython_wrapper=False, pipeline_class=_InlinedCompiler)(function)
+    return register_jitable(**_OPTIONS, forceinline=True, no_cpython_wrapper=False, pipeline_class=_InlinedCompiler)(
+        function
+    )
 
 
 class _InlinedLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]

@@ -259,6 +259,48 @@ def matches(typing: Any, array: Any, index: Any, value: Any) -> Any:
 
 
 @intrinsic
+def parity_signs(typing: Any, array: Any, index: Any, like: Any) -> Any:
+    """Return 1 for even and -1 for odd elements of an int32 array, in `LANES` elements from offset `index` on."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _element(context, builder, array, args[0], args[1])
+        numbers = builder.load(builder.bitcast(pointer, ir.VectorType(_INT32, LANES).as_pointer()), align=4)
+        odd = builder.trunc(numbers, ir.VectorType(ir.IntType(1), LANES))
+        return builder.select(odd, _constant(like, -1.0), _constant(like, 1.0))
+
+    return like(array, types.intp, like), generate
+
+
+@intrinsic
+def first_lanes(typing: Any, count: Any, like: Any) -> Any:
+    """Return a vector with the type of `like` whose first `count` elements are 1 and whose other elements are 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        integers = ir.VectorType(_INT32, like.size)
+        number = builder.trunc(args[0], _INT32)
+        first = builder.insert_element(ir.Constant(integers, ir.Undefined), number, ir.Constant(_INT32, 0))
+        limit = _shuffle(builder, first, first, [0] * like.size)
+        inside = builder.icmp_signed("<", ir.Constant(integers, list(range(like.size))), limit)
+        return builder.select(inside, _constant(like, 1.0), _constant(like, 0.0))
+
+    return like(types.intp, like), generate
+
+
+@intrinsic
+def repeat_group(typing: Any, array: Any, index: Any) -> Any:
+    """Return a vector that repeats the four elements from offset `index` on."""
+    lanes = Lanes(array.dtype, LANES)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _element(context, builder, array, args[0], args[1])
+        pointer = builder.bitcast(pointer, _vector_type(Lanes(array.dtype, 4)).as_pointer())
+        group = builder.load(pointer, align=array.dtype.bitwidth // 8)
+        return _shuffle(builder, group, group, [0, 1, 2, 3] * (LANES // 4))
+
+    return lanes(array, types.intp), generate
+
+
+@intrinsic
 def lowest_bit(typing: Any, bits: Any) -> Any:
     """Return the index of the lowest set bit; `bits` must not be 0."""
 

@@ -213,7 +213,7 @@ def draw_negatives(first: Any, last: Any, size: Any, sampling: Any) -> Any:
 
 
 @inlined
-def _zeros(size: Any, like: Any) -> Any:
+def aligned_zeros(size: Any, like: Any) -> Any:
     """Return zeros that start at a cache line, because a vector that crosses a cache line needs two reads."""
     buffer = np.zeros(size + LANES, like.dtype)
     skip = (-(buffer.ctypes.data // buffer.itemsize)) % LANES
@@ -221,7 +221,7 @@ def _zeros(size: Any, like: Any) -> Any:
 
 
 @inlined
-def _prefetch_row(W: Any, row: Any, width: Any) -> None:
+def prefetch_row(W: Any, row: Any, width: Any) -> None:
     """Prefetch a row to the cache, for writing."""
     for j in range(0, width, LANES):
         prefetch(W, row + j)
@@ -270,13 +270,13 @@ def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, d
 
 
 @inlined
-def _damping(max_rate: Any, word: Any, alpha: Any) -> Any:
+def damping(max_rate: Any, word: Any, alpha: Any) -> Any:
     """Return the factor that scales down a step of a word's row (`fastw2v.engines.staleness`)."""
     return max_rate[word] / alpha if word < len(max_rate) and max_rate[word] < alpha else 1.0
 
 
 @inlined
-def _is_frozen(max_rate: Any, word: Any, freeze: Any) -> Any:
+def is_frozen(max_rate: Any, word: Any, freeze: Any) -> Any:
     """Return whether a word's row must not be written. Even the addition of 0.0 would change −0.0 to 0.0."""
     if freeze is None:
         return False
@@ -289,9 +289,9 @@ def _write_back_pool(
 ) -> None:
     """Scale the updates that a pool's rows have received since `_fill_pool`, and add them to the rows of W."""
     for m in range(size):
-        if ids[m] >= 0 and not _is_frozen(max_rate, ids[m], freeze):
+        if ids[m] >= 0 and not is_frozen(max_rate, ids[m], freeze):
             row = np.int64(ids[m]) * width
-            factor = splat(_damping(max_rate, ids[m], alpha), load(pool, 0))
+            factor = splat(damping(max_rate, ids[m], alpha), load(pool, 0))
             for j in range(0, width, LANES):
                 update = load(pool, m * width + j) - load(pool, len(pool) // 2 + m * width + j)
                 store(W, row + j, fma(factor, update, load(W, row + j)))
@@ -360,7 +360,7 @@ def _products_of_two(h: Any, width: Any, D: Any, W: Any, a: Any, b: Any) -> Any:
 
 
 @inlined
-def _softplus(s: Any) -> Any:
+def softplus(s: Any) -> Any:
     """Return ``softplus(s) = log(1 + exp(s))``, the loss of negatives with scores s, or of positives with scores -s.
 
     It is computed as ``max(s, 0) + log(1 + exp(-|s|))``, which does not overflow.
@@ -373,7 +373,7 @@ def _negative_loss(scores: Any, blocks: Any, draw_counts: Any, weight: Any) -> A
     """Return the sum of ``weight * softplus(score)`` over the pool's draws."""
     loss = splat(0.0, load(weight, 0))
     for q in range(blocks):
-        loss = fma(load(draw_counts, LANES * q), _softplus(load(scores, LANES * q)), loss)
+        loss = fma(load(draw_counts, LANES * q), softplus(load(scores, LANES * q)), loss)
     return reduce_add(loss * load(weight, 0))
 
 
@@ -428,7 +428,7 @@ def _update_rows(j: Any, h: Any, d: Any, values: Any, sums: Any, rows: Any, bloc
 
 
 @inlined
-def _copy_row(W: Any, row: Any, copies: Any, at: Any, width: Any) -> None:
+def copy_row(W: Any, row: Any, copies: Any, at: Any, width: Any) -> None:
     """Copy a row of W to offset `at` of `copies`."""
     for j in range(0, width, LANES):
         store(copies, at + j, load(W, row + j))
@@ -463,7 +463,7 @@ def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
 
 
 @inlined
-def _add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any, factor: Any) -> None:
+def add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any, factor: Any) -> None:
     """Clip a step to the norm `MAX_STEP_NORM`, multiply it by `factor` and add it to a row of W.
 
     The lanes of `square` add up to the squared norm of the step.
@@ -481,7 +481,7 @@ def _add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any,
 
 
 @inlined
-def _ring_size(size: Any) -> Any:
+def ring_size(size: Any) -> Any:
     """Return the smallest power of two ≥ `size` as the size of a ring buffer. Token i has row ``i & (ring - 1)``."""
     ring = 1
     while ring < size:
@@ -490,7 +490,7 @@ def _ring_size(size: Any) -> Any:
 
 
 @inlined
-def _add_window_gradient(j: Any, k: Any, d: Any, context_rows: Any, gradient_diff: Any, at: Any, scale: Any) -> None:
+def add_window_gradient(j: Any, k: Any, d: Any, context_rows: Any, gradient_diff: Any, at: Any, scale: Any) -> None:
     """Add `COLUMNS` columns of the gradient of CBOW's target k to the difference array, at the bounds of its window."""
     d = d * broadcast_load_columns(scale, k)
     middle, window_start, window_end = at[k, 0] + j, at[k, 1] + j, at[k, 2] + j
@@ -567,24 +567,24 @@ def cbow_ns(
     max_blocks = (pool_size + BLOCK - 1) // BLOCK
     pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads whole vectors
     rows = np.empty(BLOCK * max_blocks, np.int64)
-    pool = _zeros(2 * BLOCK * max_blocks * width, W_out)
-    draw_counts = _zeros(LANES * max_blocks, W_in)
-    bias = _zeros(LANES * max_blocks, W_in)
-    scores = _zeros(LANES * max_blocks, W_in)
-    weight = _zeros(LANES, W_in)
-    positive_scores = _zeros(LANES, W_in)
-    ring = _ring_size(2 * min(reach, n) + tile + 1)
+    pool = aligned_zeros(2 * BLOCK * max_blocks * width, W_out)
+    draw_counts = aligned_zeros(LANES * max_blocks, W_in)
+    bias = aligned_zeros(LANES * max_blocks, W_in)
+    scores = aligned_zeros(LANES * max_blocks, W_in)
+    weight = aligned_zeros(LANES, W_in)
+    positive_scores = aligned_zeros(LANES, W_in)
+    ring = ring_size(2 * min(reach, n) + tile + 1)
     mask = ring - 1
-    row_sums = _zeros(ring * width, W_in)
+    row_sums = aligned_zeros(ring * width, W_in)
     at = np.empty((BLOCK, 3), np.int64)  # ring offsets of each target's row and of its window's start and end
-    scale = _zeros(BLOCK, W_in)
+    scale = aligned_zeros(BLOCK, W_in)
     # Each row is that of a token until the token is the target, and then the negated gradient of the target, because a
     # target is not one of its own contexts.
-    context_rows = _zeros((ring + 1) * width, W_in)
-    gradient_diff = _zeros((ring + 1) * width, W_in)
-    gradient_sum = _zeros(width, W_in)
-    h = _zeros(BLOCK * width, W_in)
-    positive_rows = _zeros(BLOCK * width, W_in)  # the targets' own rows
+    context_rows = aligned_zeros((ring + 1) * width, W_in)
+    gradient_diff = aligned_zeros((ring + 1) * width, W_in)
+    gradient_sum = aligned_zeros(width, W_in)
+    h = aligned_zeros(BLOCK * width, W_in)
+    positive_rows = aligned_zeros(BLOCK * width, W_in)  # the targets' own rows
     pool_slot = np.empty(BLOCK, np.int64)  # the slots of the targets' words in the pool, or -1
     zero = splat(0.0, load(h, 0))
 
@@ -633,9 +633,9 @@ def cbow_ns(
             i = min(t + k, end - 1)
             pool_slot[k] = _find_in_pool(pool_ids, BLOCK * blocks, word[i])
             if pool_slot[k] >= 0:
-                _copy_row(pool, pool_slot[k] * width, positive_rows, k * width, width)
+                copy_row(pool, pool_slot[k] * width, positive_rows, k * width, width)
             else:
-                _copy_row(W_out, np.int64(word[i]) * width, positive_rows, k * width, width)
+                copy_row(W_out, np.int64(word[i]) * width, positive_rows, k * width, width)
             if t + k < end:
                 a = (window_start[i] & mask) * width
                 b = (window_end[i] & mask) * width
@@ -657,7 +657,7 @@ def cbow_ns(
                 for j in range(0, width, LANES):
                     store(h, k * width + j, zero)
         for i in range(prefetched, min(prefetched + BLOCK, len(negatives))):
-            _prefetch_row(W_out, np.int64(negatives[i]) * width, width)
+            prefetch_row(W_out, np.int64(negatives[i]) * width, width)
         prefetched += BLOCK
 
         # The positives are scored before the pool, so that the sigmoids of both can be computed in parallel.
@@ -677,7 +677,7 @@ def cbow_ns(
             if pool_slot[k] >= 0:
                 scores[LANES * (pool_slot[k] // BLOCK) + BLOCK * k + pool_slot[k] % BLOCK] = MASKED
         if measured:
-            loss += reduce_add(_softplus(_negated(load(positive_scores, 0)))) / BLOCK
+            loss += reduce_add(softplus(_negated(load(positive_scores, 0)))) / BLOCK
             loss += _negative_loss(scores, blocks, draw_counts, weight)
             predictions += end - t
         _positive_coefficients(positive_scores, 1, alpha)
@@ -690,15 +690,15 @@ def cbow_ns(
             d3 = broadcast_load_columns(positive_scores, 3) * load_columns(positive_rows, 3 * width + j)
             columns = _columns(h, width, j)
             d0, d1, d2, d3 = _update_rows(j, columns, (d0, d1, d2, d3), pool, pool, rows, blocks, scores)
-            _add_window_gradient(j, 0, d0, context_rows, gradient_diff, at, scale)
-            _add_window_gradient(j, 1, d1, context_rows, gradient_diff, at, scale)
-            _add_window_gradient(j, 2, d2, context_rows, gradient_diff, at, scale)
-            _add_window_gradient(j, 3, d3, context_rows, gradient_diff, at, scale)
+            add_window_gradient(j, 0, d0, context_rows, gradient_diff, at, scale)
+            add_window_gradient(j, 1, d1, context_rows, gradient_diff, at, scale)
+            add_window_gradient(j, 2, d2, context_rows, gradient_diff, at, scale)
+            add_window_gradient(j, 3, d3, context_rows, gradient_diff, at, scale)
         for k in range(end - t):
             if pool_slot[k] >= 0:
                 _update_positive_row(pool, pool_slot[k] * width, positive_scores, k, h, width, 1.0)
-            elif not _is_frozen(max_rate_out, word[t + k], freeze):
-                factor = _damping(max_rate_out, word[t + k], alpha)
+            elif not is_frozen(max_rate_out, word[t + k], freeze):
+                factor = damping(max_rate_out, word[t + k], alpha)
                 _update_positive_row(W_out, np.int64(word[t + k]) * width, positive_scores, k, h, width, factor)
 
         out = n if end == n else end - reach
@@ -713,8 +713,8 @@ def cbow_ns(
                 d = d + load(context_rows, a + j)
                 store(context_rows, a + j, d)
                 square = fma(d, d, square)
-            if not _is_frozen(max_rate_in, word[i], freeze):
-                _add_clipped(W_in, row, context_rows, a, width, square, _damping(max_rate_in, word[i], alpha))
+            if not is_frozen(max_rate_in, word[i], freeze):
+                add_clipped(W_in, row, context_rows, a, width, square, damping(max_rate_in, word[i], alpha))
         left = max(left, out)
         t = end
     _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
@@ -773,22 +773,22 @@ def skipgram_ns(
     max_blocks = (pool_size + BLOCK - 1) // BLOCK
     pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads whole vectors
     rows = np.empty(BLOCK * max_blocks, np.int64)
-    pool = _zeros(2 * BLOCK * max_blocks * width, W_out)
-    draw_counts = _zeros(LANES * max_blocks, W_in)
-    bias = _zeros(LANES * max_blocks, W_in)
-    scores = _zeros(LANES * max_blocks, W_in)
-    weight = _zeros(LANES, W_in)
-    ring = _ring_size(2 * min(reach, n) + tile)
+    pool = aligned_zeros(2 * BLOCK * max_blocks * width, W_out)
+    draw_counts = aligned_zeros(LANES * max_blocks, W_in)
+    bias = aligned_zeros(LANES * max_blocks, W_in)
+    scores = aligned_zeros(LANES * max_blocks, W_in)
+    weight = aligned_zeros(LANES, W_in)
+    ring = ring_size(2 * min(reach, n) + tile)
     mask = ring - 1
     max_blocks = (2 * min(reach, n) + tile + BLOCK - 1) // BLOCK
     positive_rows = np.zeros(BLOCK * max_blocks, np.int64)
-    positive_bias = _zeros(LANES * max_blocks, W_in)
-    positive_scores = _zeros(LANES * max_blocks, W_in)
-    output_rows = _zeros(ring * width, W_in)
-    updates = _zeros(ring * width, W_in)
+    positive_bias = aligned_zeros(LANES * max_blocks, W_in)
+    positive_scores = aligned_zeros(LANES * max_blocks, W_in)
+    output_rows = aligned_zeros(ring * width, W_in)
+    updates = aligned_zeros(ring * width, W_in)
     pool_slot = np.empty(n, np.int32)  # the slot of each token's word in the current pool, or -1
-    h = _zeros(BLOCK * width, W_in)
-    dh = _zeros(BLOCK * width, W_in)
+    h = aligned_zeros(BLOCK * width, W_in)
+    dh = aligned_zeros(BLOCK * width, W_in)
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -819,11 +819,11 @@ def skipgram_ns(
         for i in range(entered, min(n, end + reach)):
             pool_slot[i] = _find_in_pool(pool_ids, BLOCK * blocks, word[i])
             a = (i & mask) * width
-            _prefetch_row(W_out, np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width, width)
+            prefetch_row(W_out, np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width, width)
             if pool_slot[i] >= 0:
-                _copy_row(pool, pool_slot[i] * width, output_rows, a, width)
+                copy_row(pool, pool_slot[i] * width, output_rows, a, width)
             else:
-                _copy_row(W_out, np.int64(word[i]) * width, output_rows, a, width)
+                copy_row(W_out, np.int64(word[i]) * width, output_rows, a, width)
         entered = min(n, end + reach)
 
         first = window_start[t]
@@ -844,7 +844,7 @@ def skipgram_ns(
             for p in range(BLOCK):
                 weight[BLOCK * k + p] = negative / pool_size * (window_end[i] - window_start[i] - 1) if i < end else 0.0
         for i in range(prefetched, min(prefetched + BLOCK, len(negatives))):
-            _prefetch_row(W_out, np.int64(negatives[i]) * width, width)
+            prefetch_row(W_out, np.int64(negatives[i]) * width, width)
         prefetched += BLOCK
 
         _scores(h, width, D, pool, rows, blocks, bias, scores)
@@ -864,7 +864,7 @@ def skipgram_ns(
         _scores(h, width, D, output_rows, positive_rows, positive_blocks, positive_bias, positive_scores)
         if measured:
             for q in range(positive_blocks):
-                loss += reduce_add(_softplus(_negated(load(positive_scores, LANES * q))))
+                loss += reduce_add(softplus(_negated(load(positive_scores, LANES * q))))
             for i in range(t, end):
                 predictions += window_end[i] - window_start[i] - 1
         _positive_coefficients(positive_scores, positive_blocks, alpha)
@@ -880,8 +880,8 @@ def skipgram_ns(
             square = zero
             for j in range(k * width, (k + 1) * width, LANES):
                 square = fma(load(dh, j), load(dh, j), square)
-            if not _is_frozen(max_rate_in, word[t + k], freeze):
-                _add_clipped(W_in, row, dh, k * width, width, square, _damping(max_rate_in, word[t + k], alpha))
+            if not is_frozen(max_rate_in, word[t + k], freeze):
+                add_clipped(W_in, row, dh, k * width, width, square, damping(max_rate_in, word[t + k], alpha))
 
         out = n if end == n else end - reach
         for i in range(left, out):
@@ -890,10 +890,10 @@ def skipgram_ns(
             for j in range(a, a + width, LANES):
                 square = fma(load(updates, j), load(updates, j), square)
             if pool_slot[i] >= 0:
-                _add_clipped(pool, pool_slot[i] * width, updates, a, width, square, 1.0)
-            elif not _is_frozen(max_rate_out, word[i], freeze):
-                factor = _damping(max_rate_out, word[i], alpha)
-                _add_clipped(W_out, np.int64(word[i]) * width, updates, a, width, square, factor)
+                add_clipped(pool, pool_slot[i] * width, updates, a, width, square, 1.0)
+            elif not is_frozen(max_rate_out, word[i], freeze):
+                factor = damping(max_rate_out, word[i], alpha)
+                add_clipped(W_out, np.int64(word[i]) * width, updates, a, width, square, factor)
             for j in range(a, a + width, LANES):
                 store(updates, j, zero)
         left = max(left, out)

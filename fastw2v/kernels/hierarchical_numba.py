@@ -1,0 +1,540 @@
+"""The fused CPU kernels, which train CBOW or skip-gram with hierarchical softmax on one chunk of the corpus.
+
+The kernels are compiled by Numba. Their specification is `fastw2v.engines.reference`. Each thread trains one chunk at a
+time, one target after another, and the threads share W_in and W_nodes without locks.
+
+A target is trained in three steps. The hidden vectors are multiplied by the rows of the path, four at a time. The
+scores give the coefficients ``alpha * sign * sigmoid(-sign * score)``, where the sign of a step is 1 for code 0 and -1
+for code 1. Then each row of the path is read again, added to the gradients and updated.
+
+The inner nodes near the root are on the paths of most targets. Each thread trains private copies of their rows during a
+chunk, so that threads rarely write to the same rows. The other rows are prefetched. `docs/concepts/kernels.md` explains
+the design and has the measurements.
+
+In this module, tables are indexed like flat arrays, and a row is given by the offset of its first element. The private
+rows are addressed relative to W_nodes as well: their offset is the distance between the two arrays in memory. The inner
+loops therefore do not distinguish the two kinds of rows.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastw2v.kernels.compilation import compiled, inlined
+from fastw2v.kernels.simd import (
+    COLUMNS,
+    LANES,
+    REGISTERS,
+    absolute,
+    broadcast_load_columns,
+    exp_minus,
+    first_lanes,
+    fma,
+    hadd,
+    hadd_groups,
+    load,
+    load_columns,
+    parity_signs,
+    prefetch,
+    reduce_add,
+    repeat_group,
+    splat,
+    store,
+    where_positive,
+)
+from fastw2v.kernels.word2vec_numba import (
+    BLOCK,
+    PREFETCH_DISTANCE,
+    add_clipped,
+    add_window_gradient,
+    aligned_zeros,
+    copy_row,
+    damping,
+    is_frozen,
+    prefetch_row,
+    ring_size,
+    softplus,
+    subsample_chunk,
+)
+
+__all__ = ["Tree", "cbow_hs", "skipgram_hs"]
+
+CACHED_NODES = 1024
+"""Number of inner nodes near the root whose rows are expected in the cache, so that they are not prefetched."""
+
+
+class Tree(NamedTuple):
+    """The paths to the words. A step is ``2 * node + code``."""
+
+    starts: Any
+    """int64 array, shape (V + 1,): the path of word w has the steps ``starts[w]`` to ``starts[w + 1] - 1``."""
+    steps: Any
+    """int32 array with `LANES` more elements than steps, because whole vectors are read."""
+    longest: int
+    """Number of steps of the longest path."""
+    held: int
+    """Number of inner nodes near the root whose rows each thread copies."""
+
+
+@inlined
+def _prefetch_path(starts: Any, steps: Any, word: Any, width: Any, W: Any, uncached: Any) -> None:
+    """Prefetch the rows at the end of the path to a word, whose nodes are below `uncached`."""
+    i = starts[word + 1] - 1
+    while i >= starts[word] and steps[i] >> 1 < uncached:
+        prefetch_row(W, np.int64(steps[i] >> 1) * width, width)
+        i -= 1
+
+
+@inlined
+def _hold(W: Any, first: Any, held: Any) -> None:
+    """Copy the rows from offset `first` on to both halves of `held`: the rows to train, and a snapshot of them."""
+    for j in range(0, len(held) // 2, LANES):
+        v = load(W, first + j)
+        store(held, j, v)
+        store(held, len(held) // 2 + j, v)
+
+
+@inlined
+def _write_back(W: Any, first: Any, held: Any, width: Any, max_rate: Any, freeze: Any, alpha: Any) -> None:
+    """Scale the updates that the private rows have received since `_hold`, and add them to the rows of W.
+
+    The last row is that of the root, to which the first element of `max_rate` belongs.
+    """
+    count = len(held) // 2 // width
+    for m in range(count):
+        if not is_frozen(max_rate, count - 1 - m, freeze):
+            factor = splat(damping(max_rate, count - 1 - m, alpha), load(held, 0))
+            for j in range(m * width, (m + 1) * width, LANES):
+                update = load(held, j) - load(held, len(held) // 2 + j)
+                store(W, first + j, fma(factor, update, load(W, first + j)))
+
+
+@inlined
+def _read_rows(steps: Any, at: Any, width: Any, first_held: Any, shift: Any, rows: Any, i: Any) -> None:
+    """Write the offsets of a block of four rows of a path to `rows`.
+
+    The rows after the end of a path belong to the next path. Their coefficients are 0.
+    """
+    for k in range(i, i + BLOCK):
+        node = np.int64(steps[at + k] >> 1)
+        rows[k] = node * width + (shift if node >= first_held else 0)
+
+
+@inlined
+def _coefficients(scores: Any, i: Any, sign: Any, alpha: Any) -> Any:
+    """Replace `LANES` scores by the coefficients ``alpha * sign * sigmoid(-sign * score)``.
+
+    Return the losses ``softplus(-sign * score)``. A sign of 0 marks padding, whose coefficient and loss are 0.
+    """
+    s = splat(0.0, sign) - sign * load(scores, i)
+    one = splat(1.0, s)
+    tail = exp_minus(absolute(s))
+    store(scores, i, splat(alpha, s) * sign * where_positive(s, one, tail) / (one + tail))
+    return sign * sign * softplus(s)
+
+
+@inlined
+def _products(h: Any, D: Any, W: Any, rows: Any, i: Any) -> Any:
+    """Return the partial dot products of a vector and four rows."""
+    a, b, c, d = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+    s0 = s1 = s2 = s3 = splat(0.0, load_columns(h, 0))
+    for j in range(0, D, COLUMNS):
+        v = load_columns(h, j)
+        s0 = fma(v, load_columns(W, a + j), s0)
+        s1 = fma(v, load_columns(W, b + j), s1)
+        s2 = fma(v, load_columns(W, c + j), s2)
+        s3 = fma(v, load_columns(W, d + j), s3)
+    return hadd(hadd(s0, s1), hadd(s2, s3))
+
+
+@inlined
+def _update_rows(h: Any, dh: Any, D: Any, W: Any, rows: Any, scores: Any, i: Any, frozen: Any) -> None:
+    """Add four rows to the gradient of a hidden vector, and update the rows unless they are frozen."""
+    a, b, c, d = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+    ga, gb = broadcast_load_columns(scores, i), broadcast_load_columns(scores, i + 1)
+    gc, gd = broadcast_load_columns(scores, i + 2), broadcast_load_columns(scores, i + 3)
+    for j in range(0, D, COLUMNS):
+        v, total = load_columns(h, j), load_columns(dh, j)
+        w = load_columns(W, a + j)
+        total = fma(ga, w, total)
+        if not frozen:
+            store(W, a + j, fma(ga, v, w))
+        w = load_columns(W, b + j)
+        total = fma(gb, w, total)
+        if not frozen:
+            store(W, b + j, fma(gb, v, w))
+        w = load_columns(W, c + j)
+        total = fma(gc, w, total)
+        if not frozen:
+            store(W, c + j, fma(gc, v, w))
+        w = load_columns(W, d + j)
+        total = fma(gd, w, total)
+        if not frozen:
+            store(W, d + j, fma(gd, v, w))
+        store(dh, j, total)
+
+
+@compiled
+def cbow_hs(
+    W_in: Any,
+    W_nodes: Any,
+    ids: Any,
+    offsets: Any,
+    start: Any,
+    stop: Any,
+    sampling: Any,
+    schedule: Any,
+    tree: Any,
+    alpha_intercept: Any,
+) -> Any:
+    """Train CBOW in place on a chunk of the corpus.
+
+    For a target whose path has the inner nodes n and the signs s, the loss is
+    ``-sum(log sigmoid(s * (h @ W_nodes[n])))``, where h is the mean of the rows of W_in of the contexts.
+    `fastw2v.engines.reference` specifies the schedule.
+
+    Parameters
+    ----------
+    W_in, W_nodes : float32 or float64 array, shape (V, width)
+        Separate tables. Rows are padded with zeros to a multiple of `LANES`. The last row of W_nodes is not used.
+    ids, offsets, start, stop, alpha_intercept
+        See `cbow_ns`.
+    sampling : Sampling
+        The tables of the noise distribution are not used.
+    schedule : Schedule
+        ``max_rate_out`` belongs to the inner nodes that are held, in the order of their distance from the root. The
+        settings of pools and tiles are not used.
+    tree : Tree
+
+    Returns
+    -------
+    loss : float
+        Loss, summed over all targets.
+    predictions : int
+        Number of targets.
+
+    Notes
+    -----
+    *Parallel axis.* A call uses one thread and trains the targets of its chunk in order. Several threads may train
+    different chunks with the same tables. The lanes of a vector are columns of a row.
+
+    *Contract.* With one thread, the result equals that of the reference implementation up to rounding. With several
+    threads, updates of shared rows may be lost. The padding of the rows stays zero.
+
+    The window sums and their gradients are computed as in `cbow_ns`.
+    """
+    reach, slope = sampling.reach, schedule.slope
+    starts, steps, grad_scale = tree.starts, tree.steps, schedule.cbow_grad_scale
+    max_rate_in, max_rate_nodes, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
+    word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
+    n = len(word)
+    if n == 0:
+        return 0.0, 0
+    width, D = W_in.shape[1], schedule.dimensions
+    first_held = len(W_nodes) - 1 - tree.held
+    uncached = min(len(W_nodes) - 1 - CACHED_NODES, first_held)
+    frozen = is_frozen(max_rate_nodes, 0, freeze)
+    held = aligned_zeros(2 * tree.held * width, W_nodes)
+    _hold(W_nodes, first_held * width, held)
+    shift = (held.ctypes.data - W_nodes.ctypes.data) // W_nodes.itemsize - first_held * width
+
+    longest = LANES * ((tree.longest + LANES - 1) // LANES)
+    rows = np.empty(longest, np.int64)
+    products = aligned_zeros(longest // BLOCK * COLUMNS, W_in)
+    scores = aligned_zeros(longest, W_in)
+    ring = ring_size(2 * min(reach, n) + 2)
+    mask = ring - 1
+    row_sums = aligned_zeros(ring * width, W_in)
+    at = np.empty((1, 3), np.int64)  # ring offsets of the target's row and of its window's start and end
+    scale = aligned_zeros(1, W_in)
+    context_rows = aligned_zeros(ring * width, W_in)
+    gradient_diff = aligned_zeros(ring * width, W_in)
+    gradient_sum = aligned_zeros(width, W_in)
+    h = aligned_zeros(width, W_in)
+    dh = aligned_zeros(width, W_in)
+    zero = splat(0.0, load(h, 0))
+
+    loss = 0.0
+    alpha = alpha_intercept
+    entered = 0
+    left = 0
+    for t in range(n):
+        alpha = alpha_intercept - slope * position[t]
+        for i in range(entered, min(n, t + 1 + reach)):
+            row = np.int64(word[i]) * width
+            a = (i & mask) * width
+            b = ((i + 1) & mask) * width
+            soon = np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width
+            for j in range(0, width, LANES):
+                prefetch(W_in, soon + j)
+                x = load(W_in, row + j)
+                store(context_rows, a + j, x)
+                store(row_sums, b + j, load(row_sums, a + j) + x)
+        entered = min(n, t + 1 + reach)
+
+        a = (window_start[t] & mask) * width
+        b = (window_end[t] & mask) * width
+        c = (t & mask) * width
+        at[0, 0] = c
+        at[0, 1] = a
+        at[0, 2] = b
+        contexts = window_end[t] - window_start[t] - 1
+        scale[0] = grad_scale[contexts]
+        inverse = splat(1.0 / contexts, zero)
+        for j in range(0, width, LANES):
+            others = load(row_sums, b + j) - load(row_sums, a + j) - load(context_rows, c + j)
+            store(h, j, others * inverse)
+            store(dh, j, zero)
+
+        prefetch(steps, starts[word[min(t + 2 * PREFETCH_DISTANCE, n - 1)]])
+        _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, uncached)
+        begin = starts[word[t]]
+        length = starts[word[t] + 1] - begin
+        for i in range(0, length, BLOCK):
+            _read_rows(steps, begin, width, first_held, shift, rows, i)
+            store(products, i // BLOCK * COLUMNS, _products(h, D, W_nodes, rows, i))
+        losses = zero
+        for i in range(0, length, LANES):
+            block = i // BLOCK * COLUMNS
+            s0, s1 = load_columns(products, block), load_columns(products, block + COLUMNS)
+            s2, s3 = load_columns(products, block + 2 * COLUMNS), load_columns(products, block + 3 * COLUMNS)
+            store(scores, i, hadd_groups(s0, s1, s2, s3))
+            sign = parity_signs(steps, begin + i, zero) * first_lanes(length - i, zero)
+            losses = losses + _coefficients(scores, i, sign, alpha)
+        loss += reduce_add(losses)
+        for i in range(0, length, BLOCK):
+            _update_rows(h, dh, D, W_nodes, rows, scores, i, frozen)
+        for j in range(0, D, COLUMNS):
+            add_window_gradient(j, 0, load_columns(dh, j), context_rows, gradient_diff, at, scale)
+
+        out = n if t + 1 == n else t + 1 - reach
+        for i in range(left, out):
+            row = np.int64(word[i]) * width
+            a = (i & mask) * width
+            square = zero
+            for j in range(0, width, LANES):
+                step = load(gradient_sum, j) + load(gradient_diff, a + j)
+                store(gradient_sum, j, step)
+                store(gradient_diff, a + j, zero)
+                step = step + load(context_rows, a + j)
+                store(context_rows, a + j, step)
+                square = fma(step, step, square)
+            if not is_frozen(max_rate_in, word[i], freeze):
+                add_clipped(W_in, row, context_rows, a, width, square, damping(max_rate_in, word[i], alpha))
+        left = max(left, out)
+    _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
+    return loss, n
+
+
+@inlined
+def _score_block(contexts: Any, at: Any, g: Any, D: Any, path: Any, a: Any, width: Any) -> Any:
+    """Return the scores of four contexts and four rows of the path. Lane ``4 * context + row`` is a pair's score."""
+    if REGISTERS > 16:
+        ab, cd = _products_of_four(contexts, at, g, D, path, a, width)
+    else:
+        ab = _products_of_two(contexts, at, g, D, path, a, width)
+        cd = _products_of_two(contexts, at, g, D, path, a + 2 * width, width)
+    return hadd_groups(hadd(ab[0], cd[0]), hadd(ab[1], cd[1]), hadd(ab[2], cd[2]), hadd(ab[3], cd[3]))
+
+
+@inlined
+def _products_of_four(contexts: Any, at: Any, g: Any, D: Any, path: Any, a: Any, width: Any) -> Any:
+    """Return the partial dot products of four contexts and four rows, in vectors that combine two rows each."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(path, 0))
+    c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = a0
+    for j in range(0, D, COLUMNS):
+        h0, h1, h2, h3 = _context_columns(contexts, at, g, j)
+        v = load_columns(path, a + j)
+        a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
+        v = load_columns(path, a + width + j)
+        b0, b1, b2, b3 = fma(h0, v, b0), fma(h1, v, b1), fma(h2, v, b2), fma(h3, v, b3)
+        v = load_columns(path, a + 2 * width + j)
+        c0, c1, c2, c3 = fma(h0, v, c0), fma(h1, v, c1), fma(h2, v, c2), fma(h3, v, c3)
+        v = load_columns(path, a + 3 * width + j)
+        d0, d1, d2, d3 = fma(h0, v, d0), fma(h1, v, d1), fma(h2, v, d2), fma(h3, v, d3)
+    ab = hadd(a0, b0), hadd(a1, b1), hadd(a2, b2), hadd(a3, b3)
+    cd = hadd(c0, d0), hadd(c1, d1), hadd(c2, d2), hadd(c3, d3)
+    return ab, cd
+
+
+@inlined
+def _products_of_two(contexts: Any, at: Any, g: Any, D: Any, path: Any, a: Any, width: Any) -> Any:
+    """Return the partial dot products of four contexts and two rows. The sums and factors fit in sixteen registers."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(path, 0))
+    for j in range(0, D, COLUMNS):
+        h0, h1, h2, h3 = _context_columns(contexts, at, g, j)
+        v = load_columns(path, a + j)
+        a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
+        v = load_columns(path, a + width + j)
+        b0, b1, b2, b3 = fma(h0, v, b0), fma(h1, v, b1), fma(h2, v, b2), fma(h3, v, b3)
+    return hadd(a0, b0), hadd(a1, b1), hadd(a2, b2), hadd(a3, b3)
+
+
+@inlined
+def _context_columns(rows: Any, at: Any, g: Any, j: Any) -> Any:
+    """Return `COLUMNS` columns, from column j, of the four rows whose offsets are ``at[g]`` to ``at[g + 3]``."""
+    return (
+        load_columns(rows, at[g] + j),
+        load_columns(rows, at[g + 1] + j),
+        load_columns(rows, at[g + 2] + j),
+        load_columns(rows, at[g + 3] + j),
+    )
+
+
+@inlined
+def _update_block(
+    j: Any, h: Any, d: Any, path: Any, width: Any, W: Any, rows: Any, length: Any, scores: Any, first: Any, frozen: Any
+) -> Any:
+    """Add `COLUMNS` columns of the path's old rows to the gradients `d` of four contexts, and update the rows."""
+    h0, h1, h2, h3 = h
+    d0, d1, d2, d3 = d
+    for i in range(0, length, BLOCK):
+        for p in range(BLOCK):
+            pair = first + i * BLOCK + p
+            v = load_columns(path, (i + p) * width + j)
+            s = load_columns(W, rows[i + p] + j)
+            g = broadcast_load_columns(scores, pair)
+            d0, s = fma(g, v, d0), fma(g, h0, s)
+            g = broadcast_load_columns(scores, pair + 4)
+            d1, s = fma(g, v, d1), fma(g, h1, s)
+            g = broadcast_load_columns(scores, pair + 8)
+            d2, s = fma(g, v, d2), fma(g, h2, s)
+            g = broadcast_load_columns(scores, pair + 12)
+            d3, s = fma(g, v, d3), fma(g, h3, s)
+            if not frozen:
+                store(W, rows[i + p] + j, s)
+    return d0, d1, d2, d3
+
+
+@compiled
+def skipgram_hs(
+    W_in: Any,
+    W_nodes: Any,
+    ids: Any,
+    offsets: Any,
+    start: Any,
+    stop: Any,
+    sampling: Any,
+    schedule: Any,
+    tree: Any,
+    alpha_intercept: Any,
+) -> Any:
+    """Train skip-gram in place on a chunk of the corpus.
+
+    For a target whose path has the inner nodes n and the signs s, and for its contexts c, the loss is
+    ``-sum(log sigmoid(s * (W_in[c] @ W_nodes[n])))``. Each context predicts the target, as in word2vec.c. The schedule
+    is that of `fastw2v.engines.reference`.
+
+    Parameters
+    ----------
+    W_in, W_nodes, ids, offsets, start, stop, sampling, schedule, tree, alpha_intercept
+        See `cbow_hs`.
+
+    Returns
+    -------
+    loss : float
+        Loss, summed over all pairs of a target and a context.
+    predictions : int
+        Number of these pairs.
+
+    Notes
+    -----
+    The parallel axis and the contract are those of `cbow_hs`.
+
+    A ring buffer stores the rows of the tokens that windows can still reach, and another one their steps. The contexts
+    are scored in groups of four against blocks of four rows of the path. All groups use a copy of the path, because
+    the rows are updated group by group.
+    """
+    reach, slope = sampling.reach, schedule.slope
+    starts, steps = tree.starts, tree.steps
+    max_rate_in, max_rate_nodes, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
+    word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
+    n = len(word)
+    if n == 0:
+        return 0.0, 0
+    width, D = W_in.shape[1], schedule.dimensions
+    first_held = len(W_nodes) - 1 - tree.held
+    uncached = min(len(W_nodes) - 1 - CACHED_NODES, first_held)
+    frozen = is_frozen(max_rate_nodes, 0, freeze)
+    held = aligned_zeros(2 * tree.held * width, W_nodes)
+    _hold(W_nodes, first_held * width, held)
+    shift = (held.ctypes.data - W_nodes.ctypes.data) // W_nodes.itemsize - first_held * width
+
+    longest = LANES * ((tree.longest + LANES - 1) // LANES)
+    ring = ring_size(2 * min(reach, n) + 1)
+    mask = ring - 1
+    at = np.empty(2 * min(reach, n) + BLOCK, np.int64)  # ring offsets of the contexts' rows
+    rows = np.empty(longest, np.int64)
+    path = aligned_zeros(longest * width, W_nodes)
+    signs = aligned_zeros(longest, W_in)
+    scores = aligned_zeros(len(at) * longest, W_in)
+    context_rows = aligned_zeros((ring + 1) * width, W_in)  # the last row is padding
+    updates = aligned_zeros((ring + 1) * width, W_in)
+    zero = splat(0.0, load(context_rows, 0))
+
+    loss = 0.0
+    predictions = 0
+    alpha = alpha_intercept
+    entered = 0
+    left = 0
+    for t in range(n):
+        alpha = alpha_intercept - slope * position[t]
+        for i in range(entered, min(n, t + 1 + reach)):
+            prefetch_row(W_in, np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width, width)
+            copy_row(W_in, np.int64(word[i]) * width, context_rows, (i & mask) * width, width)
+        entered = min(n, t + 1 + reach)
+
+        contexts = 0
+        for i in range(window_start[t], window_end[t]):
+            at[contexts] = (i & mask) * width
+            contexts += i != t
+        predictions += contexts
+        at[contexts : BLOCK * ((contexts + BLOCK - 1) // BLOCK)] = ring * width
+
+        prefetch(steps, starts[word[min(t + 2 * PREFETCH_DISTANCE, n - 1)]])
+        _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, uncached)
+        begin = starts[word[t]]
+        length = starts[word[t] + 1] - begin
+        for i in range(0, length, LANES):
+            store(signs, i, parity_signs(steps, begin + i, zero) * first_lanes(length - i, zero))
+        for i in range(0, length, BLOCK):
+            _read_rows(steps, begin, width, first_held, shift, rows, i)
+            for k in range(i, i + BLOCK):
+                copy_row(W_nodes, rows[k], path, k * width, width)
+        for g in range(0, contexts, BLOCK):
+            for i in range(0, length, BLOCK):
+                block = _score_block(context_rows, at, g, D, path, i * width, width)
+                store(scores, g * longest + i * BLOCK, block)
+        losses = zero
+        for g in range(0, contexts, BLOCK):
+            present = first_lanes(BLOCK * (contexts - g), zero)
+            for i in range(0, length, BLOCK):
+                sign = repeat_group(signs, i) * present
+                losses = losses + _coefficients(scores, g * longest + i * BLOCK, sign, alpha)
+        loss += reduce_add(losses)
+        for g in range(0, contexts, BLOCK):
+            for j in range(0, D, COLUMNS):
+                h, d = _context_columns(context_rows, at, g, j), _context_columns(updates, at, g, j)
+                d = _update_block(j, h, d, path, width, W_nodes, rows, length, scores, g * longest, frozen)
+                store(updates, at[g] + j, d[0])
+                store(updates, at[g + 1] + j, d[1])
+                store(updates, at[g + 2] + j, d[2])
+                store(updates, at[g + 3] + j, d[3])
+
+        out = n if t + 1 == n else t + 1 - reach
+        for i in range(left, out):
+            a = (i & mask) * width
+            square = zero
+            for j in range(a, a + width, LANES):
+                square = fma(load(updates, j), load(updates, j), square)
+            if not is_frozen(max_rate_in, word[i], freeze):
+                factor = damping(max_rate_in, word[i], alpha)
+                add_clipped(W_in, np.int64(word[i]) * width, updates, a, width, square, factor)
+            for j in range(a, a + width, LANES):
+                store(updates, j, zero)
+        left = max(left, out)
+    _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
+    return loss, predictions
