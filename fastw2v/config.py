@@ -20,7 +20,7 @@ __all__ = [
     "CHECKPOINT_EVERY",
     "CHUNK_TOKENS",
     "EPOCHS",
-    "HELD_NODES",
+    "HELD_TOKENS",
     "MAX_STEP_NORM",
     "MIN_COUNT",
     "MIN_RATE",
@@ -75,8 +75,8 @@ the limit the error would grow exponentially on walks over a small graph with a 
 """
 TILE = 4
 """T: number of targets in a tile, which are trained together."""
-HELD_NODES = 512
-"""Number of inner nodes nearest to the root of the Huffman tree, whose rows a worker copies for each chunk."""
+HELD_TOKENS = 2048
+"""Number of corpus tokens between two write-backs of the inner nodes near the root, added up over all workers."""
 CHECKPOINT_EVERY = "10m"
 """Default time between two checkpoints."""
 MIN_COUNT = 5
@@ -246,7 +246,7 @@ class TrainingConfig:
         for name in ("window", "negative", "vector_size"):  # other defaults are derived from these
             check_integer(name, getattr(self, name), minimum=1)
         given = self.alpha is not None
-        self._set_default("alpha", default_alpha(self.model, self.cbow_grad, self.window))
+        self._set_default("alpha", default_alpha(self.model, self.cbow_grad, self.window, loss=self.loss))
         self._set_default("output_weight", default_output_weight(self.model, self.loss))
         check_range("output_weight", self.output_weight, 0.0, 1.0)
         if self.output_weight and self.loss == "hs":
@@ -285,14 +285,17 @@ class TrainingConfig:
             object.__setattr__(self, name, default)  # because the dataclass is frozen
 
 
-def default_alpha(model: str, cbow_grad: str, contexts: float, epochs: int = 1, median_count: float = 0) -> float:
+def default_alpha(
+    model: str, cbow_grad: str, contexts: float, epochs: int = 1, median_count: float = 0, loss: str = "ns"
+) -> float:
     """Return the default initial learning rate.
 
     The gradient of a skip-gram target is a sum over its contexts, so more contexts need a lower rate. CBOW needs a
-    lower rate only above 50 contexts. If most words are trained many times, because there are many epochs or few
-    different words, a high rate fits the vectors to random patterns. Above 40 / √m epochs (skip-gram: 80 / √m), where m
-    is the median count, the rate is therefore inversely proportional to the number of epochs, but at least 0.001. The
-    values were found by experiment (`docs/notebook/defaults.md`).
+    lower rate only above 50 contexts, and with hierarchical softmax, where its rate is halved. If most words are
+    trained many times, because there are many epochs or few different words, a high rate fits the vectors to random
+    patterns. Above 40 / √m epochs (skip-gram: 80 / √m), where m is the median count, the rate is therefore inversely
+    proportional to the number of epochs, but at least 0.001. The values were found by experiment
+    (`docs/notebook/defaults.md`).
 
     Parameters
     ----------
@@ -304,6 +307,7 @@ def default_alpha(model: str, cbow_grad: str, contexts: float, epochs: int = 1, 
         Number of passes over the corpus.
     median_count : float
         Median count of the words. If 0, the rate does not depend on `epochs`.
+    loss : {"ns", "hs", "hs+ns"}
 
     Examples
     --------
@@ -319,7 +323,8 @@ def default_alpha(model: str, cbow_grad: str, contexts: float, epochs: int = 1, 
     if model == "skipgram":
         alpha = min(0.06, 0.2 / min(contexts, WIDE_CONTEXTS))
     else:
-        alpha = (0.05 if cbow_grad == "sum" else 0.2) * min(1, WIDE_CONTEXTS / contexts) ** 0.5
+        alpha = 0.05 if cbow_grad == "sum" else 0.2 if loss == "ns" else 0.1
+        alpha *= min(1, WIDE_CONTEXTS / contexts) ** 0.5
     full = FULL_RATE_EPOCHS["skipgram" if model == "skipgram" else "cbow"]
     return max(alpha * min(1, full / max(epochs * median_count**0.5, 1)), MIN_DEFAULT_ALPHA)
 

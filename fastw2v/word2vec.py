@@ -423,7 +423,9 @@ class Word2Vec:
         if corpus is not None and alpha_is_default:
             contexts = max(1.0, mean_contexts(config.window, corpus.offsets, config.shrink_windows))
             median = float(np.median(corpus.vocabulary.counts))
-            alpha = default_alpha(config.model, config.cbow_grad, min(config.window, contexts), config.epochs, median)
+            alpha = default_alpha(
+                config.model, config.cbow_grad, min(config.window, contexts), config.epochs, median, config.loss
+            )
             config = replace(config, alpha=max(alpha, config.min_alpha))
         return config
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from fastw2v.config import (
     CHUNK_TOKENS,
-    HELD_NODES,
     SHUFFLE_BLOCK_TOKENS,
     Loss,
     TrainingConfig,
@@ -35,7 +34,7 @@ from fastw2v.engines.base import (
     run_pause,
 )
 from fastw2v.engines.checks import check_arrays, check_frozen
-from fastw2v.engines.staleness import max_rates, tree_max_rates
+from fastw2v.engines.staleness import held_nodes, max_rates, tree_max_rates
 from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
@@ -334,15 +333,16 @@ def _chunk_trainer(
     if nodes is not None:
         paths = HuffmanTree.from_counts(counts)
         rate_in, rate_nodes = tree_max_rates(counts, keep, paths, config, reach, concurrency=concurrency, frozen=frozen)
+        held, held_tokens = held_nodes(len(counts), concurrency)
         kernel = hierarchical_numba.cbow_hs if cbow else hierarchical_numba.skipgram_hs
         tree = hierarchical_numba.Tree(
             starts=paths.starts,
             steps=np.append(2 * paths.points + paths.codes, np.zeros(LANES, np.int32)),
             longest=int(np.diff(paths.starts).max(initial=0)),
-            held=min(HELD_NODES, len(counts) - 1),
+            held=held,
+            held_tokens=held_tokens,
         )
-        from_the_root = rate_nodes[:-1][::-1]
-        kernels.append((kernel, nodes, (schedule((rate_in, from_the_root), 1, 1), tree)))
+        kernels.append((kernel, nodes, (schedule((rate_in, rate_nodes[:-1][::-1]), 1, 1), tree)))
 
     def train_chunk(
         ids: np.ndarray, offsets: np.ndarray, start: int, stop: int, epoch: int, alpha_intercept: float

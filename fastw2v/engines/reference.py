@@ -24,9 +24,9 @@ text around this tile yet. Writing a pool back and reading it again does not mak
 
 Hierarchical softmax trains the rows of the inner nodes on a target's path instead of the target's own row and a pool.
 Each target is trained by itself (T = 1), and its loss is always measured. The contexts are streamed as above; they are
-rows of ``W_in`` for skip-gram as well. The `HELD_NODES` inner nodes nearest to the root are on most paths. They are
-treated like a pool that is written back at the end of the chunk. With ``loss="hs+ns"``, each chunk is trained
-with negative sampling and then with hierarchical softmax.
+rows of ``W_in`` for skip-gram as well. The inner nodes nearest to the root are on most paths. They are treated like a
+pool that is written back after some tokens (`fastw2v.engines.staleness.held_nodes`). With ``loss="hs+ns"``, each chunk
+is trained with negative sampling and then with hierarchical softmax.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ import numpy as np
 from fastw2v.backend import scatter_add
 from fastw2v.config import (
     CHUNK_TOKENS,
-    HELD_NODES,
     MAX_STEP_NORM,
     SHUFFLE_BLOCK_TOKENS,
     CbowGrad,
@@ -50,7 +49,7 @@ from fastw2v.config import (
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport, combined_loss, output_parts
 from fastw2v.engines.checks import check_frozen
-from fastw2v.engines.staleness import max_rates, tree_max_rates
+from fastw2v.engines.staleness import held_nodes, max_rates, tree_max_rates
 from fastw2v.nn.layers import (
     ContextMean,
     Embedding,
@@ -215,7 +214,11 @@ def train(
         if words is not None:
             results.append(_train_ns(W_in, words, chunk, word_rates, noise, config, pool_sync_interval))
         if nodes is not None:
-            results.append(_train_hs(W_in, nodes, chunk, node_rates, tree, config, pool_sync_interval))
+            results.append(
+                _train_hs(
+                    W_in, nodes, chunk, node_rates, tree, config, held_nodes(len(W_in), concurrency), pool_sync_interval
+                )
+            )
         loss, predictions = combined_loss(*results)
         report.state.losses[epoch] += loss
         report.state.predictions[epoch] += predictions
@@ -308,22 +311,26 @@ def _train_hs(
     max_rates: tuple[np.ndarray, np.ndarray],
     tree: HuffmanTree,
     config: TrainingConfig,
+    held: tuple[int, int],
     node_sync_interval: int | None,
 ) -> tuple[float, int]:
     """Train a chunk with hierarchical softmax. Return the summed loss and the number of predictions."""
     word = chunk.word
     stream = Stream(W_in, max_rates[0], word)
     nodes = Pool(W_nodes, max_rates[1])
-    held = np.arange(max(len(W_nodes) - 1 - HELD_NODES, 0), len(W_nodes) - 1)[None]
+    held_count, held_tokens = held
+    near_root = np.arange(len(W_nodes) - 1 - held_count, len(W_nodes) - 1)[None]
     loss_layer = HierarchicalSoftmaxLoss(W_nodes, tree)
     if not max_rates[1].any():  # all rows are frozen, so the loss is measured on the original rows
         node_sync_interval = 1
-    nodes.read(held)
+    targets_since_sync, group = 0, -1
     total, predictions = 0.0, 0
     for t in range(len(word)):
-        if node_sync_interval is not None and t % node_sync_interval == 0:
+        if chunk.position[t] // held_tokens != group or targets_since_sync == node_sync_interval:
             nodes.write()
-            nodes.read(held)
+            nodes.read(near_root)
+            targets_since_sync, group = 0, chunk.position[t] // held_tokens
+        targets_since_sync += 1
         nodes.rate = chunk.rate[t]
         stream.enter(t + 1 + chunk.reach)
         context_index = chunk.contexts(t, t + 1)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastw2v.config import CHUNK_TOKENS, HELD_NODES, TrainingConfig, cbow_grad_exponent
+from fastw2v.config import HELD_TOKENS, TrainingConfig, cbow_grad_exponent
 from fastw2v.sampling.huffman import HuffmanTree
 
-__all__ = ["MAX_STALENESS", "max_rates", "tree_max_rates"]
+__all__ = ["MAX_STALENESS", "held_nodes", "max_rates", "tree_max_rates"]
 
 MAX_STALENESS = 2.0
 """Product of the learning rate and a row's concurrent updates above which the steps of the row are scaled down."""
@@ -106,6 +106,33 @@ def max_rates(
     return W_in, W_out
 
 
+def held_nodes(V: int, concurrency: int) -> tuple[int, int]:
+    """Return how many inner nodes near the root a worker trains in a private copy, and for how many tokens.
+
+    Private copies avoid that processors wait for each other. With more workers, the copies are written back more often,
+    because they drift apart (`docs/notebook/kernels.md`).
+
+    Parameters
+    ----------
+    V : int
+        Number of words.
+    concurrency : int
+        Number of workers that train at the same time.
+
+    Returns
+    -------
+    nodes, tokens : int
+
+    Examples
+    --------
+    >>> from fastw2v.engines.staleness import held_nodes
+    >>> [held_nodes(V=100_000, concurrency=workers) for workers in (1, 2, 16, 128)]
+    [(512, 2048), (256, 1024), (32, 128), (16, 64)]
+    """
+    tokens = max(HELD_TOKENS // concurrency, 64)
+    return min(tokens // 4, max(V - 1, 0)), tokens
+
+
 def tree_max_rates(
     counts: np.ndarray,
     keep: np.ndarray,
@@ -125,8 +152,7 @@ def tree_max_rates(
         See `max_rates`.
     tree : HuffmanTree
     node_sync_interval : int, optional
-        Targets between write-backs of the `HELD_NODES` inner nodes nearest to the root. If None, they are written at
-        the end of each chunk.
+        Targets between write-backs of the private copies of inner nodes. If None, the result of `held_nodes`.
 
     Returns
     -------
@@ -162,13 +188,14 @@ def tree_max_rates(
         predictions = 1.0 if config.model == "cbow" else float(probability @ contexts)
         exponent = cbow_grad_exponent(config.cbow_grad) if config.model == "cbow" else 0.0
         W_in = (2 * reach + 1) * float(probability @ contexts ** (1 - exponent)) * share
-        held = float(kept.sum() / max(counts.sum(), 1)) * min(CHUNK_TOKENS, counts.sum())  # targets in a chunk
-        held = held if node_sync_interval is None else min(node_sync_interval, held)
+        held, tokens = held_nodes(V, concurrency)
+        targets = tokens * float(kept.sum() / max(counts.sum(), 1))  # between two writes of the private copies
+        targets = targets if node_sync_interval is None else min(node_sync_interval, targets)
         W_nodes = predictions * np.append(tree.node_counts(share), 0)
-        first = max(V - 1 - HELD_NODES, 0)
-        W_nodes[first:] = np.minimum(max(held, 1) * W_nodes[first:], MAX_STALENESS / max(config.alpha, 1e-30))
+        near = slice(V - 1 - held, V - 1)
+        W_nodes[near] = np.minimum(max(targets, 1) * W_nodes[near], MAX_STALENESS / max(config.alpha, 1e-30))
         if node_sync_interval is None:
-            W_nodes[:first] = 0  #
+            W_nodes[: V - 1 - held] = 0  # so rarely on the paths of a CPU's workers that their updates are not stale
         with np.errstate(divide="ignore"):
             W_in, W_nodes = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_nodes)
     if frozen is not None:

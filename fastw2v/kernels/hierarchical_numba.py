@@ -62,9 +62,6 @@ from fastw2v.kernels.word2vec_numba import (
 
 __all__ = ["Tree", "cbow_hs", "skipgram_hs"]
 
-CACHED_NODES = 1024
-"""Number of inner nodes near the root whose rows are expected in the cache, so that they are not prefetched."""
-
 
 class Tree(NamedTuple):
     """The paths to the words. A step is ``2 * node + code``."""
@@ -77,13 +74,15 @@ class Tree(NamedTuple):
     """Number of steps of the longest path."""
     held: int
     """Number of inner nodes near the root whose rows each thread copies."""
+    held_tokens: int
+    """Number of tokens of the corpus after which these rows are written back."""
 
 
 @inlined
-def _prefetch_path(starts: Any, steps: Any, word: Any, width: Any, W: Any, uncached: Any) -> None:
-    """Prefetch the rows at the end of the path to a word, whose nodes are below `uncached`."""
+def _prefetch_path(starts: Any, steps: Any, word: Any, width: Any, W: Any, first_held: Any) -> None:
+    """Prefetch the rows of W at the end of the path to a word, whose nodes are below `first_held`."""
     i = starts[word + 1] - 1
-    while i >= starts[word] and steps[i] >> 1 < uncached:
+    while i >= starts[word] and steps[i] >> 1 < first_held:
         prefetch_row(W, np.int64(steps[i] >> 1) * width, width)
         i -= 1
 
@@ -235,10 +234,8 @@ def cbow_hs(
         return 0.0, 0
     width, D = W_in.shape[1], schedule.dimensions
     first_held = len(W_nodes) - 1 - tree.held
-    uncached = min(len(W_nodes) - 1 - CACHED_NODES, first_held)
     frozen = is_frozen(max_rate_nodes, 0, freeze)
     held = aligned_zeros(2 * tree.held * width, W_nodes)
-    _hold(W_nodes, first_held * width, held)
     shift = (held.ctypes.data - W_nodes.ctypes.data) // W_nodes.itemsize - first_held * width
 
     longest = LANES * ((tree.longest + LANES - 1) // LANES)
@@ -261,7 +258,13 @@ def cbow_hs(
     alpha = alpha_intercept
     entered = 0
     left = 0
+    group = np.int64(-1)
     for t in range(n):
+        if position[t] // tree.held_tokens != group:
+            if group >= 0:
+                _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
+            group = position[t] // tree.held_tokens
+            _hold(W_nodes, first_held * width, held)
         alpha = alpha_intercept - slope * position[t]
         for i in range(entered, min(n, t + 1 + reach)):
             row = np.int64(word[i]) * width
@@ -290,7 +293,7 @@ def cbow_hs(
             store(dh, j, zero)
 
         prefetch(steps, starts[word[min(t + 2 * PREFETCH_DISTANCE, n - 1)]])
-        _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, uncached)
+        _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, first_held)
         begin = starts[word[t]]
         length = starts[word[t] + 1] - begin
         for i in range(0, length, BLOCK):
@@ -457,10 +460,8 @@ def skipgram_hs(
         return 0.0, 0
     width, D = W_in.shape[1], schedule.dimensions
     first_held = len(W_nodes) - 1 - tree.held
-    uncached = min(len(W_nodes) - 1 - CACHED_NODES, first_held)
     frozen = is_frozen(max_rate_nodes, 0, freeze)
     held = aligned_zeros(2 * tree.held * width, W_nodes)
-    _hold(W_nodes, first_held * width, held)
     shift = (held.ctypes.data - W_nodes.ctypes.data) // W_nodes.itemsize - first_held * width
 
     longest = LANES * ((tree.longest + LANES - 1) // LANES)
@@ -480,7 +481,13 @@ def skipgram_hs(
     alpha = alpha_intercept
     entered = 0
     left = 0
+    group = np.int64(-1)
     for t in range(n):
+        if position[t] // tree.held_tokens != group:
+            if group >= 0:
+                _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
+            group = position[t] // tree.held_tokens
+            _hold(W_nodes, first_held * width, held)
         alpha = alpha_intercept - slope * position[t]
         for i in range(entered, min(n, t + 1 + reach)):
             prefetch_row(W_in, np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width, width)
@@ -495,7 +502,7 @@ def skipgram_hs(
         at[contexts : BLOCK * ((contexts + BLOCK - 1) // BLOCK)] = ring * width
 
         prefetch(steps, starts[word[min(t + 2 * PREFETCH_DISTANCE, n - 1)]])
-        _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, uncached)
+        _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, first_held)
         begin = starts[word[t]]
         length = starts[word[t] + 1] - begin
         for i in range(0, length, LANES):
