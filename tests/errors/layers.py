@@ -66,6 +66,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… is … of type …; pass an array": [
         lambda: nn.Embedding([[1.0, 2.0]]),
     ],
+    "W has … rows, but counts has … numbers; both must have one for each word": [
+        lambda: nn.HierarchicalSoftmaxLoss(np.ones((3, 2)), [4, 1]),
+    ],
     "corpus has word ids from … to …; with vocab_size=… they must lie in 0..…": [
         lambda: nn.CBOW(3, 8, 1, IDS),
     ],
