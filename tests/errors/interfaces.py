@@ -163,8 +163,8 @@ PRODUCERS: dict[str, list[Producer]] = {
         lambda: fastw2v("word2vec", "-train", "a.txt", "-output", "a.bin", "-size", "x"),
         lambda: fastw2v("word2vec", "-output", "a.bin"),
     ],
-    "-hs … selects hierarchical softmax, which is not supported; use -hs 0 and -negative 5": [
-        lambda: fastw2v("word2vec", "-train", "a.txt", "-output", "a.bin", "-hs", "1"),
+    "-hs is 0 and -negative is 0, so nothing would be trained; use -negative 5, or -hs 1 for hierarchical softmax": [
+        lambda: fastw2v("word2vec", "-train", "a.txt", "-output", "a.bin", "-negative", "0"),
     ],
     "-classes … selects word classes, which are not supported; omit -classes and cluster the vectors afterwards, for example with sklearn.cluster.KMeans": [
         lambda: fastw2v("word2vec", "-train", "a.txt", "-output", "a.bin", "-classes", "500"),
