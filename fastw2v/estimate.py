@@ -46,10 +46,12 @@ CHECKPOINT_BYTES_PER_WORD = 170
 """Bytes for each word while a checkpoint is written: its bytes in the file, and a dictionary that checks the words."""
 VALIDATION_BYTES_PER_WORD = 470
 """Bytes for each word with a held-out text: two more vocabularies, and a second set of sampling tables."""
-TREE_BYTES_PER_WORD = 91
-"""Bytes for each word while the Huffman tree is built. 8 of them, and the paths, are needed until the end."""
+TREE_BYTES_PER_WORD = 8
+"""Bytes for each word of the Huffman tree, in addition to its path."""
 TREE_BYTES_PER_STEP = 5
 """Bytes for each step of a path from the root of the Huffman tree to a word: an inner node and a code."""
+TREE_BUILDING_BYTES_PER_WORD = 83
+"""Bytes for each word that are freed when the Huffman tree has been built."""
 BYTES_PER_EPOCH = 64
 """Bytes for each epoch: its summed loss, its number of predictions and its mean loss, in arrays and a list."""
 CHECKPOINT_BYTES_PER_EPOCH = 320
@@ -411,10 +413,10 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     yield MemoryItem("index of the words", INDEX_BYTES_PER_WORD * V, "host", run.allocated)
     yield MemoryItem("sampling tables", SAMPLING_BYTES_PER_WORD * V, "host", False, "training")
     paths = int(TREE_BYTES_PER_STEP * V * run.path)
-    tree = 0 if config.loss == "ns" else TREE_BYTES_PER_WORD * V + paths
-    if tree:
-        # The layers keep a copy of the paths, to which they add padding.
-        yield MemoryItem("Huffman tree", tree + (0 if fused else paths), "host", False, "training")
+    tree = 0
+    if config.loss != "ns":  # the layers copy the paths later, to add padding
+        tree = TREE_BYTES_PER_WORD * V + paths + max(TREE_BUILDING_BYTES_PER_WORD * V, 0 if fused else paths)
+        yield MemoryItem("Huffman tree", tree, "host", False, "training")
     if config.output_weight:
         yield MemoryItem("vectors", 4 * V * D, place, False, "always" if run.checkpoints else "after")
     if fused and host:
@@ -436,7 +438,7 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     if not host:
         yield MemoryItem("sampling tables", DEVICE_BYTES_PER_WORD * V, place, False, "training")
         if tree:
-            yield MemoryItem("Huffman tree", 8 * V + paths, place, False, "training")
+            yield MemoryItem("Huffman tree", TREE_BYTES_PER_WORD * V + paths, place, False, "training")
         if fused:
             items = cpu.max_chunks(T) * epochs
             yield MemoryItem("ids, at most two shuffle blocks", min(4 * T, GPU_CORPUS_BYTES), place, False, "training")

@@ -1005,11 +1005,11 @@ class Word2Vec:
     def _warn_of_no_effect(self, corpus: Corpus) -> None:
         """Log a warning for each parameter that was set but does not change the result."""
         if self.loss == "hs":
-            no_negatives = "it has no effect on hierarchical softmax (loss='hs'), only on 'ns' and 'hs+ns'"
+            only = "it has no effect on hierarchical softmax, only on negative sampling"
             if self.negative:
-                logger.warning("negative is %s, but %s", self.negative, no_negatives)
+                logger.warning("negative is %s, but %s", self.negative, only)
             if self.ns_exponent != TrainingConfig.ns_exponent:
-                logger.warning("ns_exponent is %s, but %s", self.ns_exponent, no_negatives)
+                logger.warning("ns_exponent is %s, but %s", self.ns_exponent, only)
         if self.model == "skipgram" and self.cbow_grad is not None:
             logger.warning("cbow_grad is %r, but it has no effect on skip-gram, only on CBOW", self.cbow_grad)
         if (self.workers or 1) > 1 and self.engine_ == "layers":
@@ -1067,9 +1067,10 @@ class Word2Vec:
                 "written by Word2Vec.save, or call fit()"
             )
         if self.loss != trained:
+            needed = self._loss_parameters(trained)
             raise ValueError(
-                f"loss is {self.loss!r}, but the model has the output matrix of loss={trained!r}. Set "
-                f"loss={trained!r} to continue training, or call fit()"
+                f"the output matrix of the model is that of {needed}, but now {self._loss_parameters(self.loss)} is "
+                f"set. Set {needed} to continue training, or call fit()"
             )
         if self.vector_size != (n := self.wv.vector_size):
             raise ValueError(
@@ -1077,6 +1078,10 @@ class Word2Vec:
                 f"vector_size={n} to continue training, or call fit()"
             )
         return Vocabulary(self.wv.index_to_key, np.asarray(self.wv.counts))
+
+    def _loss_parameters(self, loss: Loss) -> str:
+        """Return the parameters of the constructor that select a loss, for messages."""
+        return f"loss={loss!r}"
 
     def _encode(self, source: Any) -> Corpus:
         """Return a corpus encoded with the vocabulary of the weights.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,8 @@ def test_settings_without_effect_are_named(corpus: Corpus, caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING, "fastw2v"):
         Word2Vec(loss="hs", negative=7, ns_exponent=0.5, **SETTINGS).build_vocab(small)
     assert [record.getMessage() for record in caplog.records] == [
-        "negative is 7, but it has no effect on hierarchical softmax (loss='hs'), only on 'ns' and 'hs+ns'",
-        "ns_exponent is 0.5, but it has no effect on hierarchical softmax (loss='hs'), only on 'ns' and 'hs+ns'",
+        "negative is 7, but it has no effect on hierarchical softmax, only on negative sampling",
+        "ns_exponent is 0.5, but it has no effect on hierarchical softmax, only on negative sampling",
     ]
     caplog.clear()
     Word2Vec(loss="hs+ns", negative=7, ns_exponent=0.5, **SETTINGS).build_vocab(small)
@@ -257,7 +258,7 @@ def test_another_loss_cannot_continue(trained: Word2Vec, corpus: Corpus) -> None
         model = copy.deepcopy(trained).set_params(loss=loss)
         before = tables_of(model.wv)
         for continued in (model.train, lambda corpus, model=model: model.build_vocab(corpus, update=True)):
-            with pytest.raises(ValueError, match=r"loss is '.*', but the model has the output matrix of loss='hs"):
+            with pytest.raises(ValueError, match=f"is that of loss='{re.escape(trained.loss)}', but now loss='"):
                 continued(corpus)
         assert tables_of(model.wv) == before
         assert model.fit(corpus).wv._loss == loss
@@ -266,8 +267,7 @@ def test_another_loss_cannot_continue(trained: Word2Vec, corpus: Corpus) -> None
 def test_without_its_nodes_a_model_cannot_continue(trained: Word2Vec, corpus: Corpus, tmp_path: Path) -> None:
     model = copy.deepcopy(trained)
     model.wv.node_vectors = None
-    words = "has no output matrix|the model has the output matrix of loss='ns'|the vectors have no output matrix"
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=r"the vectors have no output matrix|the model is that of loss='ns'"):
         model.train(corpus)
     model.save(tmp_path / "model.safetensors")
     if trained.loss == "hs":

@@ -113,8 +113,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def selected_loss(hs: int, negative: int) -> Loss:
+def selected_loss(hs: int, negative: int | None) -> Loss:
     """Return the loss that ``-hs`` and ``-negative`` select, or gensim's parameters of these names.
+
+    If `negative` is None, it has its default, which is not 0.
 
     Examples
     --------
@@ -124,4 +126,4 @@ def selected_loss(hs: int, negative: int) -> Loss:
     """
     if not hs:
         return "ns"
-    return "hs+ns" if negative else "hs"
+    return "hs" if negative == 0 else "hs+ns"

@@ -98,7 +98,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "training cannot continue, because the vectors have no output matrix or no word counts. Load a model written by Word2Vec.save, or call fit()": [
         lambda: with_vectors_only().train(SENTENCES),
     ],
-    "loss is …, but the model has the output matrix of loss=…. Set loss=… to continue training, or call fit()": [
+    "the output matrix of the model is that of …, but now … is set. Set … to continue training, or call fit()": [
         lambda: model().fit(SENTENCES).set_params(loss="hs").train(SENTENCES),
         lambda: model(loss="hs+ns").fit(SENTENCES).set_params(loss="ns").build_vocab(SENTENCES, update=True),
     ],
