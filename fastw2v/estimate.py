@@ -490,7 +490,12 @@ def _remedies(run: _Run, place: str, free: int, fixed: bool) -> Iterator[str]:
         if words := largest("vocabulary", run.vocabulary):
             found = True
             yield f"a vocabulary of {counted(words, 'word')} (max_vocab={words}, or a larger min_count)"
+    if config.loss == "hs+ns" and not fixed and needed(run._replace(config=replace(config, loss="ns"))) <= free:
+        found = True
+        yield "loss='ns'"
     settings = {"window": config.window, "negative": config.negative, "epochs": config.epochs, "workers": run.workers}
+    if config.loss == "hs":
+        del settings["negative"]
     for name, now in settings.items():
         if value := largest(name, now):
             found = True

@@ -243,6 +243,18 @@ def test_the_message_if_several_settings_are_too_large(corpus: Corpus, monkeypat
     assert str(estimate_memory(corpus, wild, device="cpu", engine="fused").problem()).endswith("fit with more memory")
 
 
+def test_the_message_names_the_loss_that_needs_less(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
+    ns, hs, both = (settings(loss=loss, epochs=1) for loss in ("ns", "hs", "hs+ns"))
+    needed = estimate_memory(corpus, ns, device="cpu", engine="fused").needed("host")
+    monkeypatch.setattr(estimate, "free_memory", lambda threads: needed)
+    message = str(estimate_memory(corpus, both, device="cpu", engine="fused").problem())
+    assert "loss='ns'" in message
+    assert "loss" not in str(estimate_memory(corpus, both, device="cpu", engine="fused").problem(fixed=True))
+    monkeypatch.setattr(estimate, "free_memory", lambda threads: 10_000)
+    message = str(estimate_memory(corpus, hs, device="cpu", engine="fused").problem())
+    assert "negative" not in message
+
+
 def test_copies_can_be_left_out(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
     plain = estimate_memory(corpus, settings(epochs=1), device="cpu", engine="fused").needed("host")
     monkeypatch.setattr(estimate, "free_memory", lambda threads: plain)

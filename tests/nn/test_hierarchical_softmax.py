@@ -87,11 +87,13 @@ def test_a_vocabulary_of_one_word_has_nothing_to_decide() -> None:
 
 
 def test_each_word_needs_a_count() -> None:
-    for counts in (COUNTS[:-1], np.append(COUNTS, 1), HuffmanTree.from_counts(COUNTS[:2])):
-        with pytest.raises(
-            ValueError, match=r"W has 7 rows, but counts has . numbers; both must have one for each word"
-        ):
+    for counts in (COUNTS[:-1], [*COUNTS, 1]):
+        with pytest.raises(ValueError, match=r"counts has shape \(.,\); it must have shape \(7,\), one count for each"):
             HierarchicalSoftmaxLoss(np.ones((V, D)), counts)
+    with pytest.raises(ValueError, match="W has 7 rows, but the tree has 2 words; W must have a row for each word"):
+        HierarchicalSoftmaxLoss(np.ones((V, D)), HuffmanTree.from_counts(COUNTS[:2]))
+    with pytest.raises(TypeError, match="counts is of type float64; it must be of an integer type"):
+        HierarchicalSoftmaxLoss(np.ones((V, D)), COUNTS / 2)
 
 
 # Models
