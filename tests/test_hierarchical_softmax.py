@@ -14,12 +14,14 @@ import pytest
 
 from fastw2v import Corpus, Vocabulary, Word2Vec, WordVectors, formats
 from fastw2v.config import CHUNK_TOKENS
+from fastw2v.engines import cpu
 from fastw2v.sampling.huffman import HuffmanTree
 from tests.test_checkpoint import Interrupt, assert_same, interrupted
 from tests.test_word2vec import themes
 
 LOSSES = ["hs", "hs+ns"]
-ENGINES = ["layers"]
+needs_numba = pytest.mark.skipif(cpu.unavailable_reason() is not None, reason=str(cpu.unavailable_reason()))
+ENGINES = ["layers", pytest.param("fused", marks=needs_numba)]
 SETTINGS: dict[str, Any] = {"vector_size": 8, "epochs": 3, "workers": 1, "min_count": 1, "engine": "layers"}
 
 
@@ -30,10 +32,20 @@ def corpus() -> Corpus:
     return made
 
 
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
 @pytest.fixture(scope="module", params=LOSSES)
-def trained(request: pytest.FixtureRequest, corpus: Corpus) -> Word2Vec:
+def trained(request: pytest.FixtureRequest, engine: Any, corpus: Corpus) -> Word2Vec:
     """Return a model that a test must not change."""
-    return Word2Vec(loss=request.param, **SETTINGS).fit(corpus)
+    return Word2Vec(**SETTINGS | {"loss": request.param, "engine": engine}).fit(corpus)
+
+
+def like(model: Word2Vec, **changes: Any) -> Word2Vec:
+    """Return an untrained model with the loss and the engine of another."""
+    return Word2Vec(**SETTINGS | {"loss": model.loss, "engine": model.engine} | changes)
 
 
 def tables_of(vectors: WordVectors) -> list[bytes]:
@@ -61,7 +73,6 @@ def at_start(seen: list[Any]) -> Any:
 # Training
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_neighbours_share_a_theme(engine: Any, model: Any, loss: Any) -> None:
@@ -86,9 +97,9 @@ def test_the_tables_of_each_loss(loss: Any, corpus: Corpus) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes(trained: Word2Vec, corpus: Corpus) -> None:
-    again = Word2Vec(loss=trained.loss, **SETTINGS).fit(corpus)
+    again = like(trained).fit(corpus)
     assert_same(again, trained)
-    other = Word2Vec(loss=trained.loss, seed=2, **SETTINGS).fit(corpus)
+    other = like(trained, seed=2).fit(corpus)
     assert other.wv.node_vectors.tobytes() != trained.wv.node_vectors.tobytes()
 
 
@@ -122,8 +133,8 @@ def test_settings_without_effect_are_named(corpus: Corpus, caplog: pytest.LogCap
 
 def test_zero_negatives_need_hierarchical_softmax(corpus: Corpus, trained: Word2Vec) -> None:
     if trained.loss == "hs":
-        assert_same_tables = Word2Vec(loss="hs", negative=0, **SETTINGS).fit(corpus)
-        assert tables_of(assert_same_tables.wv) == tables_of(trained.wv)
+        without = like(trained, negative=0).fit(corpus)
+        assert tables_of(without.wv) == tables_of(trained.wv)
     for loss in ("ns", "hs+ns"):
         with pytest.raises(ValueError, match="negative is 0; it must be at least 1"):
             Word2Vec(loss=loss, negative=0)
@@ -139,14 +150,20 @@ def test_a_vocabulary_of_one_word_is_refused(loss: Any) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_vectors_are_those_with_the_lowest_loss_on_held_out_text(loss: Any) -> None:
+def test_the_vectors_are_those_with_the_lowest_loss_on_held_out_text(loss: Any, engine: Any) -> None:
     seen: dict[int, list[bytes]] = {}
 
     def keep(event: str, model: Word2Vec) -> None:
         seen[model.validation_history[-1][0]] = tables_of(model.wv)
 
     keep.events = ["validation"]  # type: ignore[attr-defined]
-    how = SETTINGS | {"epochs": 40, "alpha": 0.1, "min_alpha": 0.1, "callbacks": [keep]}  # it learns the text by heart
+    how = SETTINGS | {
+        "epochs": 40,
+        "alpha": 0.1,
+        "min_alpha": 0.1,
+        "callbacks": [keep],
+        "engine": engine,
+    }  # it learns the text by heart
     model = Word2Vec(loss=loss, **how).fit(themes(60), validation=0.2)
     losses = dict(model.validation_history)
     best = min(losses, key=losses.__getitem__)
@@ -174,7 +191,7 @@ def test_training_goes_on_with_the_same_bytes(via: str, trained: Word2Vec, corpu
     unbroken = copy.deepcopy(trained).train(corpus, epochs=2)
     if via == "file":
         trained.save(tmp_path / "model.safetensors")
-        other = Word2Vec.load(tmp_path / "model.safetensors").set_params(engine="layers")
+        other = Word2Vec.load(tmp_path / "model.safetensors").set_params(engine=trained.engine)
     elif via == "pickle":
         other = pickle.loads(pickle.dumps(trained))
     else:
@@ -196,9 +213,9 @@ def test_a_pickle_contains_each_matrix_once(trained: Word2Vec) -> None:
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
 @pytest.mark.parametrize("validation", [None, 0.1])
 def test_a_resumed_run_ends_with_the_bytes_of_an_unbroken_one(
-    loss: Any, model: Any, validation: Any, corpus: Corpus, tmp_path: Path
+    loss: Any, model: Any, validation: Any, engine: Any, corpus: Corpus, tmp_path: Path
 ) -> None:
-    settings = SETTINGS | {"loss": loss, "model": model}
+    settings = SETTINGS | {"loss": loss, "model": model, "engine": engine}
     unbroken = Word2Vec(**settings).fit(corpus, validation=validation)
     half = 3 * len(corpus) // 2
     with pytest.raises(KeyboardInterrupt):
@@ -283,12 +300,12 @@ def test_a_corpus_with_other_counts_is_trained_with_the_tree_of_the_model(traine
     tree, reversed_tree = (HuffmanTree.from_counts(one.vocabulary.counts) for one in (corpus, other))
     assert not np.array_equal(tree.starts, reversed_tree.starts)
     unbroken, continued = copy.deepcopy(trained), copy.deepcopy(trained)
-    assert tables_of(unbroken.train(corpus).wv) == tables_of(continued.train(other).wv)
+    assert tables_of(unbroken.train(corpus, epochs=1).wv) == tables_of(continued.train(other, epochs=1).wv)
     assert np.array_equal(continued.wv.counts, corpus.vocabulary.counts)
-    held_out = copy.deepcopy(trained).train(corpus, validation=other).validation_history
-    assert held_out == copy.deepcopy(trained).train(corpus, validation=corpus).validation_history
+    held_out = copy.deepcopy(trained).train(corpus, epochs=1, validation=other).validation_history
+    assert held_out == copy.deepcopy(trained).train(corpus, epochs=1, validation=corpus).validation_history
     ids = np.repeat(np.arange(40)[::-1], np.arange(40))
-    by_number = Word2Vec(loss=trained.loss, **SETTINGS).fit(ids)
+    by_number = like(trained).fit(ids)
     assert by_number.train(np.arange(40)).wv.settings["trained_epochs"] == 6  # an array of the same ids, other counts
 
 
@@ -297,7 +314,7 @@ def test_a_corpus_with_other_counts_is_trained_with_the_tree_of_the_model(traine
 
 def test_initial_vectors_with_the_same_tree(trained: Word2Vec, corpus: Corpus) -> None:
     seen: list[Any] = []
-    Word2Vec(loss=trained.loss, callbacks=[at_start(seen)], **SETTINGS).fit(corpus, init=trained.wv)
+    like(trained, callbacks=[at_start(seen)]).fit(corpus, init=trained.wv)
     given = (trained.wv.input_vectors, trained.wv.context_vectors, trained.wv.node_vectors)
     for found, expected in zip(seen[0], given, strict=True):
         assert np.array_equal(found, expected) if expected is not None else found is None
@@ -312,7 +329,7 @@ def test_initial_vectors_with_another_tree(change: str, trained: Word2Vec, corpu
     else:
         words[3] = "new"
     other = Corpus(corpus.ids, corpus.offsets, Vocabulary(words, counts))
-    Word2Vec(loss=trained.loss, callbacks=[at_start(seen)], **SETTINGS).fit(other, init=trained.wv)
+    like(trained, callbacks=[at_start(seen)]).fit(other, init=trained.wv)
     W_in, context, nodes = seen[0]
     same = [row for row, word in enumerate(words) if word != "new"]
     assert np.array_equal(W_in[same], trained.wv.input_vectors[same])
