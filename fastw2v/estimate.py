@@ -50,6 +50,8 @@ TREE_BYTES_PER_WORD = 8
 """Bytes for each word of the Huffman tree, in addition to its path."""
 TREE_BYTES_PER_STEP = 5
 """Bytes for each step of a path from the root of the Huffman tree to a word: an inner node and a code."""
+STEP_COPY_BYTES = 8
+"""Bytes for each step while the fused engine on a CPU combines nodes and codes in one array."""
 TREE_BUILDING_BYTES_PER_WORD = 83
 """Bytes for each word that are freed when the Huffman tree has been built."""
 BYTES_PER_EPOCH = 64
@@ -414,8 +416,9 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     yield MemoryItem("sampling tables", SAMPLING_BYTES_PER_WORD * V, "host", False, "training")
     paths = int(TREE_BYTES_PER_STEP * V * run.path)
     tree = 0
-    if config.loss != "ns":  # the layers copy the paths later, to add padding
-        tree = TREE_BYTES_PER_WORD * V + paths + max(TREE_BUILDING_BYTES_PER_WORD * V, 0 if fused else paths)
+    if config.loss != "ns":  # after the tree has been built, the engines copy the paths
+        copies = int((STEP_COPY_BYTES if fused else TREE_BYTES_PER_STEP) * V * run.path)
+        tree = TREE_BYTES_PER_WORD * V + paths + max(TREE_BUILDING_BYTES_PER_WORD * V, copies)
         yield MemoryItem("Huffman tree", tree, "host", False, "training")
     if config.output_weight:
         yield MemoryItem("vectors", 4 * V * D, place, False, "always" if run.checkpoints else "after")

@@ -26,6 +26,10 @@ TieOrder = Literal["word2vec.c", "gensim"]
 """Programs whose choice among equal counts `HuffmanTree.from_counts` can repeat. The mean path length is the same."""
 
 
+BLOCK_WORDS = 1 << 16
+"""Number of words whose paths are processed at a time."""
+
+
 class HuffmanTree(NamedTuple):
     """The paths from the root of a Huffman tree to all words.
 
@@ -123,8 +127,13 @@ class HuffmanTree(NamedTuple):
         >>> HuffmanTree.from_counts(counts).node_counts(counts)
         array([ 3.,  7., 15.])
         """
-        lengths = np.diff(self.starts)
-        return np.bincount(self.points, np.repeat(counts, lengths), max(len(lengths) - 1, 0))
+        V = len(self.starts) - 1
+        total = np.zeros(max(V - 1, 0))
+        for first in range(0, V, BLOCK_WORDS):  # in blocks, because these arrays are larger than the tree
+            starts = self.starts[first : first + BLOCK_WORDS + 1]
+            weights = np.repeat(counts[first : first + BLOCK_WORDS], np.diff(starts))
+            total += np.bincount(self.points[starts[0] : starts[-1]], weights, len(total))
+        return total
 
     def log_probabilities(self, score: np.ndarray) -> np.ndarray:
         """Return the logarithms of the probabilities of all words.

@@ -103,6 +103,19 @@ def test_no_tree_has_a_lower_mean_length(counts: np.ndarray, ties: Any) -> None:
     assert tree.node_counts(counts)[-1] == counts.sum()  # the root
 
 
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_the_counts_of_nodes_do_not_depend_on_the_blocks(
+    counts: np.ndarray, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = HuffmanTree.from_counts(counts)
+    whole = tree.node_counts(counts)
+    monkeypatch.setattr("fastw2v.sampling.huffman.BLOCK_WORDS", size)
+    np.testing.assert_array_equal(tree.node_counts(counts), whole)
+    for node in range(len(counts) - 1):
+        below = [count for word, count in enumerate(counts) if node in tree.path(word)[0]]
+        assert whole[node] == sum(below)
+
+
 @pytest.mark.parametrize("ties", ["word2vec.c", "gensim"])
 def test_the_paths_are_those_of_a_tree(counts: np.ndarray, ties: Any) -> None:
     V, tree = len(counts), HuffmanTree.from_counts(counts, ties)
