@@ -48,6 +48,8 @@ CASES = {
     "validation": Case(150_000, 200_000, 20, False, {"vector_size": 200}, validation=True),
     "both": Case(150_000, 200_000, 20, True, {"vector_size": 200}, validation=True),
     "many words": Case(1_000_000, 1_100_000, 20, True, {"vector_size": 16}),
+    "Huffman tree": Case(1_000_000, 1_100_000, 20, False, {"vector_size": 16, "loss": "hs"}),
+    "both losses": Case(150_000, 200_000, 20, True, {"vector_size": 200, "loss": "hs+ns"}, validation=True),
     "wide window": Case(400, 400, 400, False, {"vector_size": 8000, "window": 390, "sample": 0}),
     "many negatives": Case(1000, 20_000, 20, False, {"vector_size": 100, "negative": 40_000}),
 }

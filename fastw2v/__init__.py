@@ -1,4 +1,4 @@
-"""Fast word2vec: CBOW and skip-gram with negative sampling on NumPy or CuPy.
+"""Fast word2vec: CBOW and skip-gram with negative sampling or hierarchical softmax, on NumPy or CuPy.
 
 Examples
 --------

@@ -40,6 +40,7 @@ __all__ = [
     "default_output_weight",
     "default_pool",
     "default_sample",
+    "output_parts",
     "output_rows",
 ]
 
@@ -243,8 +244,9 @@ class TrainingConfig:
         self._set_default("negative", NEGATIVE[self.quality])
         self._set_default("epochs", EPOCHS[self.quality])
         check_choice("cbow_grad", self.cbow_grad, get_args(CbowGrad))
+        least = {"negative": 0} if self.loss == "hs" else {}  # it needs no negatives
         for name in ("window", "negative", "vector_size"):  # other defaults are derived from these
-            check_integer(name, getattr(self, name), minimum=1)
+            check_integer(name, getattr(self, name), minimum=least.get(name, 1))
         given = self.alpha is not None
         self._set_default("alpha", default_alpha(self.model, self.cbow_grad, self.window, loss=self.loss))
         self._set_default("output_weight", default_output_weight(self.model, self.loss))
@@ -260,8 +262,8 @@ class TrainingConfig:
         self._set_default("pool_tokens", pool_tokens)
         self._set_default("pool_size", pool_size)
         for name in _SIZES:
-            check_integer(name, getattr(self, name), minimum=1)
-            check_range(name, getattr(self, name), 1, MAX_SIZE)
+            check_integer(name, getattr(self, name), minimum=least.get(name, 1))
+            check_range(name, getattr(self, name), least.get(name, 1), MAX_SIZE)
         check_integer("seed", self.seed)
         check_range("ns_exponent", self.ns_exponent, -1.0, 1.0)
         check_range("sample", self.sample, 0.0, 1.0)
@@ -387,6 +389,36 @@ def output_rows(loss: str, V: int) -> int:
     [1000, 1000, 2000]
     """
     return 2 * V if loss == "hs+ns" else V
+
+
+def output_parts(W_out: Any, loss: Loss) -> tuple[Any, Any]:
+    """Return the output rows of the words and those of the inner nodes. One is None if the loss has no such rows.
+
+    Parameters
+    ----------
+    W_out : array, shape (output_rows(loss, V), D)
+    loss : {"ns", "hs", "hs+ns"}
+
+    Returns
+    -------
+    words, nodes : array, shape (V, D), or None
+        Views of W_out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.config import output_parts
+    >>> words, nodes = output_parts(np.zeros((2000, 50)), "hs+ns")
+    >>> words.shape, nodes.shape
+    ((1000, 50), (1000, 50))
+    >>> words, nodes = output_parts(np.zeros((1000, 50)), "hs")
+    >>> words is None, nodes.shape
+    (True, (1000, 50))
+    """
+    if loss != "hs+ns":
+        return (W_out, None) if loss == "ns" else (None, W_out)
+    V = W_out.shape[0] // 2
+    return W_out[:V, ...], W_out[V:, ...]
 
 
 def default_pool(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from fastw2v.config import (
     check_flags,
     check_integer,
     default_pool,
+    output_rows,
 )
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines import cpu, eager
@@ -44,6 +46,14 @@ CHECKPOINT_BYTES_PER_WORD = 170
 """Bytes for each word while a checkpoint is written: its bytes in the file, and a dictionary that checks the words."""
 VALIDATION_BYTES_PER_WORD = 470
 """Bytes for each word with a held-out text: two more vocabularies, and a second set of sampling tables."""
+TREE_BYTES_PER_WORD = 8
+"""Bytes for each word of the Huffman tree, in addition to its path."""
+TREE_BYTES_PER_STEP = 5
+"""Bytes for each step of a path from the root of the Huffman tree to a word: an inner node and a code."""
+STEP_COPY_BYTES = 8
+"""Bytes for each step while the fused engine on a CPU combines nodes and codes in one array."""
+TREE_BUILDING_BYTES_PER_WORD = 83
+"""Bytes for each word that are freed when the Huffman tree has been built."""
 BYTES_PER_EPOCH = 64
 """Bytes for each epoch: its summed loss, its number of predictions and its mean loss, in arrays and a list."""
 CHECKPOINT_BYTES_PER_EPOCH = 320
@@ -204,6 +214,9 @@ class _Run(NamedTuple):
     vocabulary: int
     longest: int
     """Largest distance between two words of a sentence."""
+    path: float
+    """Mean number of steps from the root of the Huffman tree to a word."""
+    longest_path: int
     in_file: bool
     """Whether the corpus is memory-mapped."""
     workers: int
@@ -244,8 +257,8 @@ def estimate_memory(
     ----------
     corpus : Corpus
     config : TrainingConfig
-        The settings. The memory depends on `vector_size`, `output_weight`, `epochs`, and for the buffers of the engine
-        on `model`, `window` and `negative`.
+        The settings. The memory depends on `loss`, `vector_size`, `output_weight`, `epochs`, and for the buffers of the
+        engine on `model`, `window` and `negative`.
     device : {"cpu", "cuda", "cuda:N"}
     engine : {"fused", "layers"}
     workers : int
@@ -279,6 +292,7 @@ def estimate_memory(
     check_choice("engine", engine, ("fused", "layers"))
     check_integer("workers", workers, minimum=1)
     check_flags(checkpoints=checkpoints, validation=validation, allocated=allocated)
+    path, longest_path = _path_lengths(corpus.vocabulary.counts)
     run = _Run(
         config,
         device,
@@ -287,6 +301,8 @@ def estimate_memory(
         sentences=corpus.n_sentences,
         vocabulary=len(corpus.vocabulary),
         longest=window_reach(MAX_SIZE, corpus.offsets),
+        path=path,
+        longest_path=longest_path,
         in_file=_lies_in_a_file(corpus.ids),
         workers=workers,
         checkpoints=checkpoints,
@@ -368,6 +384,15 @@ def words_per_second(train: Callable[[int], None], n_tokens: int) -> float:
         tokens = min(4 * tokens, n_tokens)
 
 
+def _path_lengths(counts: np.ndarray) -> tuple[float, int]:
+    """Return approximately the mean and the largest number of steps from the root of the Huffman tree to a word.
+
+    The path to a word that is drawn with probability p has about log2(1 / p) steps.
+    """
+    steps = np.log2(max(int(counts.sum()), 1) / np.maximum(counts, 1))
+    return float(steps.mean()) + 0.5, math.ceil(steps.max()) + 2
+
+
 def _lies_in_a_file(array: Any) -> bool:
     while isinstance(array.base, np.ndarray):
         array = array.base
@@ -385,9 +410,16 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     yield MemoryItem("ids, in a file" if run.in_file else "ids", 0 if run.in_file else 4 * T, "host", True)
     yield MemoryItem("sentence offsets", 0 if run.in_file else 8 * (S + 1), "host", True)
     yield MemoryItem("W_in", 4 * V * width, place, run.allocated)
-    yield MemoryItem("W_out", 4 * V * width, place, run.allocated)
+    rows = output_rows(config.loss, V)
+    yield MemoryItem("W_out", 4 * rows * width, place, run.allocated)
     yield MemoryItem("index of the words", INDEX_BYTES_PER_WORD * V, "host", run.allocated)
     yield MemoryItem("sampling tables", SAMPLING_BYTES_PER_WORD * V, "host", False, "training")
+    paths = int(TREE_BYTES_PER_STEP * V * run.path)
+    tree = 0
+    if config.loss != "ns":  # after the tree has been built, the engines copy the paths
+        copies = int((STEP_COPY_BYTES if fused else TREE_BYTES_PER_STEP) * V * run.path)
+        tree = TREE_BYTES_PER_WORD * V + paths + max(TREE_BUILDING_BYTES_PER_WORD * V, copies)
+        yield MemoryItem("Huffman tree", tree, "host", False, "training")
     if config.output_weight:
         yield MemoryItem("vectors", 4 * V * D, place, False, "always" if run.checkpoints else "after")
     if fused and host:
@@ -395,18 +427,21 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
         buffers = max(cpu.buffer_bytes(one, min(T, CHUNK_TOKENS), reach) for one in (config, *measuring))
         yield MemoryItem("buffers of the workers", _threads(run) * buffers, "host", False, "training")
     elif not fused:
-        yield MemoryItem("batches", eager.batch_bytes(config, T, reach, on_gpu=not host), place, False, "training")
+        batch = eager.batch_bytes(config, T, reach, run.longest_path, on_gpu=not host)
+        yield MemoryItem("batches", batch, place, False, "training")
     yield MemoryItem("losses of the epochs", BYTES_PER_EPOCH * epochs, "host", False)
     if run.checkpoints:
         state = CHECKPOINT_BYTES_PER_WORD * V + CHECKPOINT_BYTES_PER_EPOCH * epochs
-        yield MemoryItem("copies for checkpoints", 8 * V * D + state, "host", False)
+        yield MemoryItem("copies for checkpoints", 4 * (V + rows) * D + state, "host", False)
     if run.validation:
         copies = 2 if run.checkpoints else 1  # the best weights are copied again while they are written
         phase = "always" if run.checkpoints else "training"  # they are freed before the vectors are combined
-        needed = copies * 8 * V * D + VALIDATION_BYTES_PER_WORD * V
+        needed = copies * 4 * (V + rows) * D + VALIDATION_BYTES_PER_WORD * V + tree  # a second tree
         yield MemoryItem("copies for validation", needed, "host", False, phase)
     if not host:
         yield MemoryItem("sampling tables", DEVICE_BYTES_PER_WORD * V, place, False, "training")
+        if tree:
+            yield MemoryItem("Huffman tree", TREE_BYTES_PER_WORD * V + paths, place, False, "training")
         if fused:
             items = cpu.max_chunks(T) * epochs
             yield MemoryItem("ids, at most two shuffle blocks", min(4 * T, GPU_CORPUS_BYTES), place, False, "training")
@@ -415,7 +450,7 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
         else:
             yield MemoryItem("ids", 4 * T, place, False, "training")
             yield MemoryItem("sentence offsets", 8 * (S + 1), place, False, "training")
-        yield MemoryItem("vectors copied to the host", 8 * V * D, "host", False)
+        yield MemoryItem("vectors copied to the host", 4 * (V + rows) * D, "host", False)
 
 
 def _needed(items: Iterable[MemoryItem], place: str) -> int:
@@ -458,7 +493,12 @@ def _remedies(run: _Run, place: str, free: int, fixed: bool) -> Iterator[str]:
         if words := largest("vocabulary", run.vocabulary):
             found = True
             yield f"a vocabulary of {counted(words, 'word')} (max_vocab={words}, or a larger min_count)"
+    if config.loss == "hs+ns" and not fixed and needed(run._replace(config=replace(config, loss="ns"))) <= free:
+        found = True
+        yield "loss='ns'"
     settings = {"window": config.window, "negative": config.negative, "epochs": config.epochs, "workers": run.workers}
+    if config.loss == "hs":
+        del settings["negative"]
     for name, now in settings.items():
         if value := largest(name, now):
             found = True

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from fastw2v.backend import on_device_of, to_device, to_host
-from fastw2v.config import CHUNK_TOKENS, TrainingConfig
+from fastw2v.config import CHUNK_TOKENS, Loss, TrainingConfig, output_parts
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import Engine, ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import find_engine
@@ -141,7 +141,7 @@ class Training:
             W_in, W_out = self._tables
             copies = Tables(np.empty(W_in.shape, W_in.dtype), np.empty(W_out.shape, W_out.dtype))
             if best is not None:
-                copies = Tables(_host_copy(best.input_vectors), _host_copy(best.context_vectors))
+                copies = Tables(*map(_host_copy, best._tables()))
             self._validation = Validation(held_out, run.validation, len(corpus), run.config.epochs, copies)
         self._total = run.config.epochs * len(corpus)
         self._start = self._step_end = run.state.words
@@ -316,7 +316,9 @@ class Training:
             record = checkpoint_record(self._model, self._run, Tables(*map(_host_copy, self._tables)))
             words = None if validation is None else validation.record.best_words
             if validation is not None and words is not None and not checkpoints.has_best(words):
-                best = _best_record(self._model.wv, words, Tables(*map(_host_copy, validation.best)))
+                best = _best_record(
+                    self._model.wv, words, Tables(*map(_host_copy, validation.best)), self._run.config.loss
+                )
         except MemoryError as error:
             checkpoints.warn(error)
         else:
@@ -345,7 +347,7 @@ class Training:
         model.trained_words = run.earlier_words + self._state.words
         model.trained_epochs = run.earlier_epochs + complete
         model.epoch_losses[run.earlier_losses :] = self._state.mean_losses()[:complete].tolist()
-        model.wv._set_tables(*self._tables, run.config.output_weight)
+        self._set_tables()
         model.wv.settings = model._settings(run.config, run)
 
     def _notify(self, *events: str) -> None:
@@ -364,14 +366,21 @@ class Training:
         """Continue from the matrices that a callback has assigned."""
         given = Tables(*self._model.wv._writable_tables())
         for W, now in zip(self._tables, given, strict=True):
-            if now.shape != W.shape:
+            shape = None if now is None else tuple(now.shape)
+            if shape != tuple(W.shape):
+                replacement = "None" if now is None else f"one of shape {shape}"
                 raise ValueError(
-                    f"a callback has replaced a matrix of shape {tuple(W.shape)} by one of shape {tuple(now.shape)}; "
-                    "the vocabulary and the dimensions cannot change during training"
+                    f"a callback has replaced a matrix of shape {tuple(W.shape)} by {replacement}; the vocabulary and "
+                    "the dimensions cannot change during training"
                 )
         self._write_tables(given)
         # This frees the vectors that a callback has used.
-        self._model.wv._set_tables(*self._tables, self._run.config.output_weight)
+        self._set_tables()
+
+    def _set_tables(self) -> None:
+        """Make the tables those of the model's vectors."""
+        config = self._run.config
+        self._model.wv._set_tables(*self._tables, config.output_weight, config.loss)
 
     def _write_tables(self, given: Tables) -> None:
         """Copy other matrices into the tables, in place."""
@@ -438,11 +447,12 @@ def checkpoint_record(model: Any, run: Run, tables: Tables) -> Callable[[], Vect
     def record() -> VectorRecord:
         require_finite_weights(tables, f"a lower alpha (now {run.config.alpha:g})")
         W_in, W_out = tables
+        context, nodes = output_parts(W_out, run.config.loss)
         if not c:
-            return VectorRecord(words, W_in, counts, W_out, settings)
-        vectors = W_out * np.asarray(c, W_out.dtype)
+            return VectorRecord(words, W_in, counts, context, settings, node_vectors=nodes)
+        vectors = context * np.asarray(c, W_out.dtype)
         vectors += W_in
-        return VectorRecord(words, vectors, counts, W_out, settings, W_in)
+        return VectorRecord(words, vectors, counts, context, settings, W_in, nodes)
 
     return record
 
@@ -465,11 +475,13 @@ def plain_value(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _best_record(wv: WordVectors, words: int, tables: Tables) -> VectorRecord:
+def _best_record(wv: WordVectors, words: int, tables: Tables, loss: Loss) -> VectorRecord:
     """Return the content of the file with the weights whose held-out loss is lowest."""
     from fastw2v.formats import VectorRecord
 
-    return VectorRecord(wv.index_to_key, tables.W_in, wv.counts, tables.W_out, {"checkpoint": {"words": words}})
+    context, nodes = output_parts(tables.W_out, loss)
+    state = {"checkpoint": {"words": words}}
+    return VectorRecord(wv.index_to_key, tables.W_in, wv.counts, context, state, node_vectors=nodes)
 
 
 def _host_copy(W: Any) -> np.ndarray:

@@ -24,6 +24,7 @@ from fastw2v.config import (
     CHECKPOINT_EVERY,
     MIN_COUNT,
     CbowGrad,
+    Loss,
     Model,
     Quality,
     TrainingConfig,
@@ -32,6 +33,7 @@ from fastw2v.config import (
     check_integer,
     default_alpha,
     default_sample,
+    output_parts,
 )
 from fastw2v.corpus.corpus import Corpus, as_corpus
 from fastw2v.corpus.sources import Sources, expand_source
@@ -82,7 +84,7 @@ INSTEAD = {
     "end_alpha": "use min_alpha",
     "random_state": "use seed",
     "sg": "use model='skipgram' for sg=1, or model='cbow' for sg=0",
-    "hs": "omit it, because hierarchical softmax is not supported; negative sampling is always used",
+    "hs": "use loss='hs' or 'hs+ns' for hs=1, or loss='ns' for hs=0",
     "cbow_mean": "omit it, because the contexts are always averaged; cbow_grad selects the scale of the gradient",
     "compute_loss": "omit it, because the loss is always computed; read loss_history after training",
     **dict.fromkeys(("total_examples", "total_words"), "omit it, because the corpus is counted when it is read"),
@@ -128,7 +130,7 @@ class NotFittedError(AttributeError, RuntimeError):
 
 
 class Word2Vec:
-    """Word2vec estimator that trains CBOW or skip-gram models with negative sampling.
+    """Word2vec estimator that trains CBOW or skip-gram models with negative sampling or hierarchical softmax.
 
     The interface follows scikit-learn. All parameters are keyword-only, and `fit` trains the model. Programs written
     for gensim can use `fastw2v.compat.gensim.Word2Vec` instead.
@@ -137,6 +139,10 @@ class Word2Vec:
     ----------
     model : {"cbow", "skipgram"}
         "cbow" predicts a word from the mean of its contexts. "skipgram" predicts each context from the word.
+    loss : {"ns", "hs", "hs+ns"}
+        "ns" is negative sampling, and "hs" is hierarchical softmax, which predicts a word by the decisions on its path
+        through a Huffman tree. "hs+ns" trains with both losses, which share W_in. It is gensim's ``hs=1`` with a
+        positive `negative`.
     quality : {"fast", "balanced", "best"}
         Trade-off between the training time and the quality of the vectors. "fast" gives vectors that are at least as
         good as those of other tools. "best" takes four to six times as long as "balanced". `quality` determines the
@@ -150,7 +156,8 @@ class Word2Vec:
     max_vocab : int, optional
         Maximum size of the vocabulary. The most frequent words are kept.
     negative : int, optional
-        Number of negative samples per positive example. By default, 5, or 15 with ``quality="best"``.
+        Number of negative samples per positive example. By default, 5, or 15 with ``quality="best"``. It has no effect
+        on the loss "hs", and may be 0 there.
     ns_exponent : float
         Exponent of the counts in the noise distribution, from −1 to 1.
     sample : float or "auto"
@@ -177,9 +184,10 @@ class Word2Vec:
         "balanced" divides by C to the power 3/4, which gives the best vectors. "sum" does not divide, like word2vec.c,
         gensim and fastText. By default, "sum" if `alpha` is set and otherwise "balanced".
     output_weight : float, optional
-        c, from 0 to 1. The vectors are W_in + c · W_out, where W_in and W_out are the input and output matrices of the
-        model. 0 gives W_in, like word2vec.c, gensim and fastText. By default, 0.4 for CBOW, where the combination gives
-        better vectors, and 0 for skip-gram. Training always continues from W_in.
+        c, from 0 to 1. The vectors are W_in + c · W_out, where W_in and W_out are the input and output vectors of the
+        words. 0 gives W_in, like word2vec.c, gensim and fastText. By default, 0.4 for CBOW with negative sampling,
+        where the combination gives better vectors, and 0 otherwise. With the loss "hs", words have no output vectors,
+        so it must be 0. Training always continues from W_in.
     seed : int or None
         Seed of the random numbers. With one worker, runs with the same seed on the same device give identical bytes. On
         a GPU, this also requires `deterministic`. If None, a random seed is chosen and recorded in ``wv.settings``.
@@ -210,7 +218,8 @@ class Word2Vec:
         The vectors. They are random after `build_vocab` and trained after `fit` or `train`.
     loss_history : list of (int, float)
         Pairs of the number of words trained so far and the mean loss per prediction since the previous pair. A
-        prediction is one target of CBOW, or one pair of a target and a context of skip-gram.
+        prediction is one target of CBOW, or one pair of a target and a context of skip-gram. With "hs+ns", it is the
+        sum of the means of both losses.
     epoch_losses : list of float
         Mean loss per prediction of each complete epoch. It fluctuates less than the entries of `loss_history`. If
         subsampling left nothing to predict in an epoch, its loss is NaN.
@@ -243,7 +252,8 @@ class Word2Vec:
 
     References
     ----------
-    Mikolov et al., "Distributed representations of words and phrases and their compositionality", NIPS 2013.
+    Mikolov et al., "Distributed representations of words and phrases and their compositionality", NIPS 2013; Morin and
+    Bengio, "Hierarchical probabilistic neural network language model", AISTATS 2005.
 
     Examples
     --------
@@ -274,6 +284,7 @@ class Word2Vec:
         self,
         *,
         model: Model = TrainingConfig.model,
+        loss: Loss = TrainingConfig.loss,
         quality: Quality = TrainingConfig.quality,
         vector_size: int = TrainingConfig.vector_size,
         window: int = TrainingConfig.window,
@@ -296,6 +307,7 @@ class Word2Vec:
         callbacks: Sequence[Callback] | None = (),
     ) -> None:
         self.model = model
+        self.loss = loss
         self.quality = quality
         self.vector_size = vector_size
         self.window = window
@@ -455,13 +467,15 @@ class Word2Vec:
             Ignored. Present for compatibility with scikit-learn pipelines.
         init : WordVectors, optional
             Pretrained vectors. Words in `init` start from its vectors, and other words from random vectors. If `init`
-            has ``context_vectors``, the rows of W_out are initialised from them. `init` does not add words to the
+            has ``context_vectors``, the output vectors of the words are initialised from them. If `init` has
+            ``node_vectors``, and its words and counts are those of the corpus, the inner nodes start from them.
+            Otherwise, the Huffman trees differ, and the inner nodes start from zero. `init` does not add words to the
             vocabulary.
         freeze : "init" or sequence of words, optional
             Words that are not trained: their rows of W_in and W_out, and so their vectors, keep their bytes, while
             other words are trained with them. "init" freezes all words that start from a vector in `init`. If `init`
-            has no ``context_vectors``, a warning is logged, because other words learn nothing from a frozen word whose
-            row of W_out is zero.
+            has no ``context_vectors``, negative sampling logs a warning, because other words learn nothing from a
+            frozen word whose row of W_out is zero. The inner nodes of hierarchical softmax are always trained.
         validation : float, Corpus, path, array, column or iterable of token lists, optional
             Held-out text, on which the loss is measured 20 times or at the end of each epoch, whichever is more often,
             but at most 1,000 times. `validation_history` gets the losses, and the weights at the end are those with the
@@ -641,7 +655,8 @@ class Word2Vec:
             If True, add the words of the corpus to the existing vocabulary. Existing words keep their vectors, new
             words start from random vectors, and counts are summed. No word is removed: if `max_vocab` is set, only the
             most frequent new words that still fit are added, and the number of words left out is logged as a warning.
-            The words are sorted by descending count again, so `wv` is replaced by a new object.
+            The words are sorted by descending count again, so `wv` is replaced by a new object. The new counts give
+            another Huffman tree, so the inner nodes of hierarchical softmax start again from zero.
 
         Returns
         -------
@@ -687,7 +702,8 @@ class Word2Vec:
     ) -> Self:
         """Continue training from the current weights.
 
-        The vocabulary does not change. The random numbers differ from those of earlier epochs.
+        The vocabulary, its counts and the Huffman tree do not change. The random numbers differ from those of earlier
+        epochs.
 
         Parameters
         ----------
@@ -720,9 +736,9 @@ class Word2Vec:
         NotFittedError
             If the model has no vocabulary yet.
         ValueError
-            If `corpus` is a Corpus with a different vocabulary, the model has no context vectors or no word counts,
-            `vector_size` was changed after the weights were initialised, or `freeze` is empty or contains an unknown
-            word or all words.
+            If `corpus` is a Corpus with a different vocabulary, the model has no output matrix or no word counts,
+            `vector_size` or `loss` was changed after the weights were initialised, or `freeze` is empty or contains an
+            unknown word or all words.
 
         Examples
         --------
@@ -761,8 +777,9 @@ class Word2Vec:
         self._select_engine()  # `engine` and `device` may have been set since the last run
         config = self.config(corpus, **given)
         wv = self.wv
-        if self.device_ != device or wv.input_vectors.dtype != wv.context_vectors.dtype:  # both can be assigned to
-            wv._set_tables(*self._placed(wv), config.output_weight)
+        dtypes = {part.dtype for part in (wv.input_vectors, wv.context_vectors, wv.node_vectors) if part is not None}
+        if self.device_ != device or len(dtypes) > 1:  # the matrices can be assigned to
+            wv._set_tables(*self._placed(wv), config.output_weight, config.loss)
         self._check_memory(
             corpus, config, checkpoints=checkpoints is not None, validation=held_out is not None, allocated=True
         )
@@ -861,13 +878,11 @@ class Word2Vec:
             return model
         W_in, W_out = model.wv._writable_tables()
         if vectors.input_vectors.dtype != W_in.dtype:  # float64 matrices are trained as they are
-            W_in, W_out = (
-                to_device(np.array(W), model.device_) for W in (vectors.input_vectors, vectors.context_vectors)
-            )
+            W_in, W_out = (to_device(np.array(W), model.device_) for W in vectors._tables())
         best = checkpoints.best()
         best_vectors = None if best is None else cls._vectors_class.load(best, format="safetensors")
         del vectors  # and the combined vectors, which are not needed for training
-        model.wv._set_tables(W_in, W_out, run.config.output_weight)
+        model.wv._set_tables(W_in, W_out, run.config.output_weight, run.config.loss)
         if corpus is None and checkpoints.corpus is not None:
             corpus = _source_of(checkpoints.corpus)
         if corpus is None:
@@ -991,6 +1006,12 @@ class Word2Vec:
 
     def _warn_of_no_effect(self, corpus: Corpus) -> None:
         """Log a warning for each parameter that was set but does not change the result."""
+        if self.loss == "hs":
+            only = "it has no effect on hierarchical softmax, only on negative sampling"
+            if self.negative:
+                logger.warning("negative is %s, but %s", self.negative, only)
+            if self.ns_exponent != TrainingConfig.ns_exponent:
+                logger.warning("ns_exponent is %s, but %s", self.ns_exponent, only)
         if self.model == "skipgram" and self.cbow_grad is not None:
             logger.warning("cbow_grad is %r, but it has no effect on skip-gram, only on CBOW", self.cbow_grad)
         if (self.workers or 1) > 1 and self.engine_ == "layers":
@@ -1041,10 +1062,17 @@ class Word2Vec:
 
     def _vocabulary(self) -> Vocabulary:
         """Return the vocabulary; raise an error if training cannot continue from the weights."""
-        if self.wv.context_vectors is None or self.wv.counts is None:
+        trained = self.wv._loss
+        if trained is None or self.wv.counts is None:
             raise ValueError(
-                "training cannot continue, because the vectors have no context vectors or no word counts. Load a "
-                "model written by Word2Vec.save, or call fit()"
+                "training cannot continue, because the vectors have no output matrix or no word counts. Load a model "
+                "written by Word2Vec.save, or call fit()"
+            )
+        if self.loss != trained:
+            needed = self._loss_parameters(trained)
+            raise ValueError(
+                f"the output matrix of the model is that of {needed}, but now {self._loss_parameters(self.loss)} is "
+                f"set. Set {needed} to continue training, or call fit()"
             )
         if self.vector_size != (n := self.wv.vector_size):
             raise ValueError(
@@ -1053,9 +1081,23 @@ class Word2Vec:
             )
         return Vocabulary(self.wv.index_to_key, np.asarray(self.wv.counts))
 
+    def _loss_parameters(self, loss: Loss) -> str:
+        """Return the parameters of the constructor that select a loss, for messages."""
+        return f"loss={loss!r}"
+
     def _encode(self, source: Any) -> Corpus:
-        """Return a corpus encoded with the vocabulary of the weights."""
+        """Return a corpus encoded with the vocabulary of the weights.
+
+        If the loss has a Huffman tree, the corpus has the counts of the weights as well, because they define the tree.
+        """
         vocabulary = self._vocabulary()
+        corpus = self._encode_words(source, vocabulary)
+        if self.loss != "ns" and not np.array_equal(corpus.vocabulary.counts, vocabulary.counts):
+            return Corpus(corpus.ids, corpus.offsets, vocabulary)
+        return corpus
+
+    def _encode_words(self, source: Any, vocabulary: Vocabulary) -> Corpus:
+        """Return a corpus with the words of a vocabulary. If it is encoded already, its counts may be others."""
         if getattr(getattr(source, "dtype", None), "kind", "") in "iu" and hasattr(source, "ndim"):
             corpus = as_corpus(source)
             if corpus.vocabulary.words == vocabulary.words:  # the ids are already those of the rows
@@ -1076,10 +1118,14 @@ class Word2Vec:
 
     def _placed(self, vectors: WordVectors) -> tuple[Any, Any]:
         """Return copies of both matrices that the engine can train on its device."""
-        W_in, W_out = find_engine(self.engine_, self.device_).allocate(vectors.input_vectors.shape, self.device_)
+        loss, shape = vectors._loss, vectors.input_vectors.shape
+        assert loss is not None
+        W_in, W_out = find_engine(self.engine_, self.device_).allocate(shape, self.device_, loss)
+        given = (vectors.input_vectors, vectors.context_vectors, vectors.node_vectors)
         with on_device_of(W_in):
-            W_in[...] = to_device(vectors.input_vectors, self.device_)
-            W_out[...] = to_device(vectors.context_vectors, self.device_)
+            for W, values in zip((W_in, *output_parts(W_out, loss)), given, strict=True):
+                if W is not None:
+                    W[...] = to_device(values, self.device_)
         return W_in, W_out
 
     def _initialize(
@@ -1087,17 +1133,20 @@ class Word2Vec:
     ) -> None:
         """Allocate weights for the vocabulary of a corpus, and initialise them from `init` or at random."""
         self._check_memory(corpus, self.config(), checkpoints=checkpoints, validation=validation)
-        words = corpus.vocabulary.words
-        W_in, W_out = find_engine(self.engine_, self.device_).allocate(
-            (len(words), int(self.vector_size)), self.device_
-        )
+        words, counts = corpus.vocabulary.words, corpus.vocabulary.counts
+        shape = (len(words), int(self.vector_size))
+        W_in, W_out = find_engine(self.engine_, self.device_).allocate(shape, self.device_, self.loss)
+        context, nodes = output_parts(W_out, self.loss)
         uniform_weights(W_in, self.seed_)
-        self.known_words_ = 0 if init is None else copy_known_rows(W_in, W_out, words, init, self.device_)
+        self.known_words_ = 0 if init is None else copy_known_rows(W_in, context, words, init, self.device_)
+        if nodes is not None and init is not None and init.node_vectors is not None and _same_tree(init, words, counts):
+            with on_device_of(nodes):
+                nodes[...] = to_device(init.node_vectors, self.device_)
         self.corpus_count = corpus.n_sentences
         self.corpus_total_words = len(corpus)
         config = self.config(corpus)
-        self.wv = self._vectors_class(words, W_in, corpus.vocabulary.counts, settings=self._settings(config))
-        self.wv._set_tables(W_in, W_out, config.output_weight)
+        self.wv = self._vectors_class(words, W_in, counts, settings=self._settings(config))
+        self.wv._set_tables(W_in, W_out, config.output_weight, config.loss)
 
     def _train(
         self,
@@ -1120,7 +1169,9 @@ class Word2Vec:
                 100 * (1 - kept),
                 len(corpus),
             )
-        rows = to_host(self.wv.context_vectors)[np.asarray(frozen)] if frozen else np.ones((1, 1))
+        rows = np.ones((1, 1))
+        if frozen and config.loss == "ns":  # with hierarchical softmax, words learn from the inner nodes
+            rows = to_host(self.wv.context_vectors)[np.asarray(frozen)]
         if zeros := np.count_nonzero(~rows.any(axis=1)):
             logger.warning(
                 "the context vectors of %s are zero, so other words learn nothing from these words. Use an init that "
@@ -1144,7 +1195,7 @@ class Word2Vec:
             run = run._replace(corpus=fingerprint(corpus))
             if held_out is not None and validation is not None:
                 validation.corpus = fingerprint(held_out)
-            tables = Tables(to_host(self.wv.input_vectors), to_host(self.wv.context_vectors))
+            tables = Tables(*map(to_host, self.wv._tables()))
             checkpoints.create(checkpoint_record(self, run, tables)())
         Training(self, corpus, run, progress=progress, checkpoints=checkpoints, held_out=held_out, log=log).train()
         if not run.state.predictions.any():
@@ -1232,9 +1283,12 @@ class Word2Vec:
     def _settings(self, config: TrainingConfig, run: Run | None = None) -> dict[str, Any]:
         """Return the settings that are stored with vectors trained as `config` says, so the run can be repeated."""
         settings = asdict(replace(config, seed=self.seed_))
-        if self.engine_ == "layers":  # these settings apply only to the fused engine
-            for name in ("pool_tokens", "pool_size", "tile"):
-                del settings[name]
+        no_effect = set()
+        if self.engine_ == "layers" or config.loss == "hs":
+            no_effect |= {"pool_tokens", "pool_size", "tile"}
+        if config.loss == "hs":
+            no_effect |= {"negative", "ns_exponent"}
+        settings = {name: value for name, value in settings.items() if name not in no_effect}
         if run is not None and run.frozen:
             settings["frozen"] = len(run.frozen)
         if run is not None and run.validation is not None and run.validation.losses:
@@ -1345,7 +1399,7 @@ class Word2Vec:
                 f"{path} is a pickle, probably written by gensim. "
                 "Read its vectors with WordVectors.load(path, format='gensim')"
             ) from error
-        if vectors.context_vectors is None or vectors.counts is None or "model" not in (vectors.settings or {}):
+        if vectors._loss is None or vectors.counts is None or "model" not in (vectors.settings or {}):
             raise ValueError(no_model)
         try:
             model = cls._restore(vectors)
@@ -1375,9 +1429,10 @@ class Word2Vec:
         model._select_engine()
         W_in, W_out = model._placed(vectors)
         combined = to_device(np.array(vectors.vectors), model.device_) if vectors._has_input_vectors else W_in
-        model.wv = cls._vectors_class(
-            vectors.index_to_key, combined, vectors.counts, W_out, settings | model._state(), input_vectors=W_in
-        )
+        words, counts, settings = vectors.index_to_key, vectors.counts, settings | model._state()
+        model.wv = cls._vectors_class(words, combined, counts, settings=settings, input_vectors=W_in)
+        assert vectors._loss is not None
+        model.wv._set_output(W_out, vectors._loss)
         return model
 
     @classmethod
@@ -1412,7 +1467,9 @@ class Word2Vec:
 
     @property
     def W_out(self) -> Any:  # noqa: N802
-        """The output matrix, which is ``wv.context_vectors``: array, shape (V, D). A NumPy array is read-only.
+        """The output vectors of the words, ``wv.context_vectors``: array, shape (V, D). A NumPy array is read-only.
+
+        It is None for the loss "hs". ``wv.node_vectors`` are the vectors that hierarchical softmax trains instead.
 
         Examples
         --------
@@ -1479,6 +1536,11 @@ class Word2Vec:
         for name, value in parameters.items():
             setattr(self, name, value)
         return self
+
+
+def _same_tree(vectors: WordVectors, words: Sequence[Any], counts: np.ndarray) -> bool:
+    """Return whether vectors have the words and the counts of a vocabulary, and so the same Huffman tree."""
+    return vectors.counts is not None and vectors.index_to_key == words and np.array_equal(vectors.counts, counts)
 
 
 def _share(validation: Any) -> float | None:

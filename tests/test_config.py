@@ -12,7 +12,17 @@ import numpy as np
 import pytest
 
 import fastw2v
-from fastw2v.config import MIN_COUNT, Quality, TrainingConfig, default_alpha, default_pool, default_sample
+from fastw2v.config import (
+    MIN_COUNT,
+    Loss,
+    Quality,
+    TrainingConfig,
+    default_alpha,
+    default_pool,
+    default_sample,
+    output_parts,
+    output_rows,
+)
 from fastw2v.word2vec import Word2Vec
 
 PACKAGE = Path(fastw2v.__file__).parent
@@ -36,6 +46,11 @@ PACKAGE = Path(fastw2v.__file__).parent
         ({"quality": "fast"}, {"pool_size": 12, "epochs": 5}),
         ({"quality": "best"}, {"pool_size": 48, "epochs": 15, "negative": 15}),
         ({"pool_size": 7}, {"pool_size": 7}),
+        ({"loss": "hs"}, {"loss": "hs", "output_weight": 0.0, "alpha": 0.2, "negative": 5}),
+        ({"loss": "hs", "negative": 0}, {"negative": 0}),
+        ({"loss": "hs+ns"}, {"output_weight": 0.0}),
+        ({"loss": "hs+ns", "output_weight": 0.4}, {"output_weight": 0.4}),
+        ({"loss": "hs", "model": "skipgram", "output_weight": 0}, {"output_weight": 0, "alpha": 0.04}),
     ],
 )
 def test_derived_defaults(settings, completed):
@@ -47,6 +62,12 @@ def test_derived_defaults(settings, completed):
     ({"vector_size": 0}, ValueError, "vector_size is 0; it must be at least 1"),
     ({"window": 0}, ValueError, "window is 0; it must be at least 1"),
     ({"negative": 0}, ValueError, "negative is 0; it must be at least 1"),
+    ({"negative": 0, "loss": "hs+ns"}, ValueError, "negative is 0; it must be at least 1"),
+    ({"negative": -1, "loss": "hs"}, ValueError, "negative is -1; it must be at least 0"),
+    ({"negative": 2**31, "loss": "hs"}, ValueError, "negative is 2147483648; it must lie between 0 and 2147483647"),
+    ({"loss": "softmax"}, ValueError, "loss is 'softmax'; it must be 'ns', 'hs' or 'hs\\+ns'"),
+    ({"loss": None}, ValueError, "loss is None; it must be"),
+    ({"loss": "hs", "output_weight": 0.4}, ValueError, "with loss='hs' the words have no output vectors"),
     ({"epochs": 0}, ValueError, "epochs is 0"),
     ({"pool_size": 0}, ValueError, "pool_size is 0"),
     ({"pool_tokens": 0}, ValueError, "pool_tokens is 0"),
@@ -85,6 +106,19 @@ def test_derived_defaults(settings, completed):
 def test_settings_out_of_range(settings, error, message):
     with pytest.raises(error, match=message):
         TrainingConfig(**settings)
+
+
+@pytest.mark.parametrize("loss", get_args(Loss))
+def test_the_parts_of_the_output_matrix(loss):
+    W_out = np.arange(output_rows(loss, 5) * 2.0).reshape(-1, 2)
+    parts = dict(zip(("ns", "hs"), output_parts(W_out, loss), strict=True))
+    assert {name for name, part in parts.items() if part is not None} == set(loss.split("+"))
+    views = [parts[name] for name in ("ns", "hs") if parts[name] is not None]  # the rows of the words come first
+    assert [view.shape for view in views] == [(5, 2)] * len(views)
+    np.testing.assert_array_equal(np.concatenate(views), W_out)
+    for view in views:
+        view[:] = -1.0
+    assert (W_out == -1).all()
 
 
 def test_a_rate_below_the_default_final_rate_is_constant():

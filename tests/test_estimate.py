@@ -13,8 +13,9 @@ import pytest
 from benchmarks import memory_peaks
 from fastw2v import Corpus, Word2Vec, estimate
 from fastw2v.config import TrainingConfig
-from fastw2v.engines import gpu
+from fastw2v.engines import eager, gpu
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory
+from fastw2v.sampling.huffman import HuffmanTree
 
 
 @pytest.fixture
@@ -63,6 +64,63 @@ def test_memory_that_a_setting_adds(corpus: Corpus, engine: str, name: str, sett
     assert bytes_of(after)[name] > bytes_of(before).get(name, 0) + 4 * 1000 * 100 - 1
     if name == "copies for validation":
         assert bytes_of(after)[name] == (8 * 100 + estimate.VALIDATION_BYTES_PER_WORD) * 1000
+
+
+@pytest.mark.parametrize("engine", ["fused", "layers"])
+def test_memory_of_hierarchical_softmax(corpus: Corpus, engine: str):
+    flags = {"checkpoints": True, "validation": True}
+    ns, hs, both = (
+        estimate_memory(corpus, settings(loss=loss), device="cpu", engine=engine, **flags)
+        for loss in ("ns", "hs", "hs+ns")
+    )
+    items = [bytes_of(one) for one in (ns, hs, both)]
+    W_in, W_out = ([one[name] for one in items] for name in ("W_in", "W_out"))
+    assert W_in == [W_in[0]] * 3
+    assert W_out == [W_in[0], W_in[0], 2 * W_in[0]]
+    assert "Huffman tree" not in items[0]
+    tree = HuffmanTree.from_counts(corpus.vocabulary.counts)
+    bytes_of_tree = sum(array.nbytes for array in tree)
+    assert bytes_of_tree < items[1]["Huffman tree"] == items[2]["Huffman tree"] < 4 * bytes_of_tree
+    for name, more in (("copies for checkpoints", 0), ("copies for validation", 1)):
+        assert items[1][name] >= items[0][name] + more * bytes_of_tree
+        assert items[2][name] >= items[0][name] + 4 * 1000 * 100 + more * bytes_of_tree
+    assert hs.needed("host") < both.needed("host")
+    if engine == "layers":
+        longest = int(np.diff(tree.starts).max())
+        rows = 4 * 100 * 16 * eager.BATCH_POOL_TOKENS * longest
+        assert items[1]["batches"] > 4 * rows
+        assert items[2]["batches"] > items[1]["batches"]
+
+
+def test_the_tree_is_also_on_the_gpu(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(estimate, "free_device_memory", lambda device: 10_000_000_000)
+    for engine in ("layers", "fused"):
+        found = estimate_memory(corpus, settings(loss="hs+ns"), device="cuda", engine=engine)
+        sizes = {(item.place, item.name): item.bytes for item in found.items}
+        tree = HuffmanTree.from_counts(corpus.vocabulary.counts)
+        assert sizes["device", "Huffman tree"] >= sum(array.nbytes for array in tree) - 8
+        assert sizes["host", "Huffman tree"] > sizes["device", "Huffman tree"]
+        assert sizes["device", "W_out"] == 2 * sizes["device", "W_in"]
+        assert sizes["host", "vectors copied to the host"] == 4 * 3 * 1000 * 100
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        np.full(1000, 7),
+        np.maximum(10**7 / np.arange(1, 20_001), 5).astype(np.int64),
+        np.maximum(10**9 / np.arange(1, 5001) ** 1.2, 1).astype(np.int64),
+        np.maximum(1e15 * 0.5 ** np.arange(500), 1).astype(np.int64),
+        np.array([1, 1]),
+        np.array([5, 0, 0]),
+    ],
+    ids=["equal", "Zipf", "steep", "geometric", "two words", "zero counts"],
+)
+def test_the_lengths_of_paths(counts: np.ndarray):
+    lengths = np.diff(HuffmanTree.from_counts(counts).starts)
+    mean, longest = estimate._path_lengths(counts)
+    assert lengths.mean() <= mean <= lengths.mean() + 1
+    assert lengths.max() <= longest <= lengths.max() + 4
 
 
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
@@ -183,6 +241,18 @@ def test_the_message_if_several_settings_are_too_large(corpus: Corpus, monkeypat
     assert len(message) < 400
     monkeypatch.setattr(estimate, "free_memory", lambda threads: 1000)
     assert str(estimate_memory(corpus, wild, device="cpu", engine="fused").problem()).endswith("fit with more memory")
+
+
+def test_the_message_names_the_loss_that_needs_less(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
+    ns, hs, both = (settings(loss=loss, epochs=1) for loss in ("ns", "hs", "hs+ns"))
+    needed = estimate_memory(corpus, ns, device="cpu", engine="fused").needed("host")
+    monkeypatch.setattr(estimate, "free_memory", lambda threads: needed)
+    message = str(estimate_memory(corpus, both, device="cpu", engine="fused").problem())
+    assert "loss='ns'" in message
+    assert "loss" not in str(estimate_memory(corpus, both, device="cpu", engine="fused").problem(fixed=True))
+    monkeypatch.setattr(estimate, "free_memory", lambda threads: 10_000)
+    message = str(estimate_memory(corpus, hs, device="cpu", engine="fused").problem())
+    assert "negative" not in message
 
 
 def test_copies_can_be_left_out(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):

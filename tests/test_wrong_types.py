@@ -57,6 +57,8 @@ WITHOUT_CHECKS = {
             "default_pool",
             "default_sample",
             "cbow_grad_scale",
+            "output_parts",
+            "output_rows",
         ),
         CHECKED_BEFORE,
     ),
@@ -122,6 +124,7 @@ UNCHECKED = {
             "total_examples",
             "total_words",
             "word_count",
+            "chunksize",
             "queue_factor",
             "report_delay",
             "mmap",
@@ -143,7 +146,7 @@ UNCHECKED = {
 
 FLAGS = {"sg", "hs", "cbow_mean", "null_word", "sorted_vocab"}
 """Parameters of gensim that are 0 or 1, for which True and False are accepted as well."""
-TEXT = re.compile(r"\b(?:str|PathLike|Model|CbowGrad|EngineName|Errors|Method|Scoring|Backend|SentenceMethod)\b")
+TEXT = re.compile(r"\b(?:str|PathLike|Model|Loss|CbowGrad|EngineName|Errors|Method|Scoring|Backend|SentenceMethod)\b")
 NUMBER = re.compile(r"\b(?:int|float)\b")
 
 
@@ -159,7 +162,7 @@ def model() -> fastw2v.Word2Vec:
 
 @functools.cache
 def gensim_model() -> gensim.Word2Vec:
-    return gensim.Word2Vec(SENTENCES, vector_size=4, negative=2, epochs=1, engine="layers", sample=0)
+    return gensim.Word2Vec(SENTENCES, vector_size=4, negative=2, hs=1, epochs=1, engine="layers", sample=0)
 
 
 @functools.cache

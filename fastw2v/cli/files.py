@@ -32,6 +32,7 @@ def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
                 "first_words": vectors.index_to_key[:10],
                 "total_count": None if vectors.counts is None else int(vectors.counts.sum()),
                 "context_vectors": vectors.context_vectors is not None,
+                "node_vectors": vectors.node_vectors is not None,
                 "settings": vectors.settings,
             }
         )
@@ -43,6 +44,7 @@ def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
         "first words": " ".join(map(str, vectors.index_to_key[:10])),
         "counts": "no" if vectors.counts is None else f"yes, {int(vectors.counts.sum()):,} in total",
         "context vectors": "no" if vectors.context_vectors is None else "yes",
+        "node vectors": "no" if vectors.node_vectors is None else "yes",
     }
     for name, value in (vectors.settings or {}).items():
         if not isinstance(value, (dict, list)):  # such as the loss history; --json shows everything

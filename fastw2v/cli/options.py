@@ -79,6 +79,10 @@ Model = Annotated[
     config.Model,
     typer.Option(help="Predict a word from its neighbours (cbow), or the neighbours from the word (skipgram)."),
 ]
+Loss = Annotated[
+    config.Loss,
+    typer.Option(help="Train with negative sampling (ns), with hierarchical softmax (hs), or with both (hs+ns)."),
+]
 Quality = Annotated[
     config.Quality,
     typer.Option(
@@ -98,7 +102,7 @@ Window = Annotated[int, typer.Option(help="Maximum number of neighbours on each 
 Negative = Annotated[
     int | None,
     typer.Option(
-        help="Number of negative samples per word.",
+        help="Number of negative samples per word. It has no effect with --loss hs.",
         show_default=f"{config.NEGATIVE['balanced']}, or {config.NEGATIVE['best']} with --quality best",
     ),
 ]
@@ -152,7 +156,7 @@ OutputWeight = Annotated[
     float | None,
     typer.Option(
         help="Weight c of the output matrix in the vectors W_in + c * W_out, from 0 to 1.",
-        show_default=f"{config.OUTPUT_WEIGHT} for cbow, 0 for skipgram",
+        show_default=f"{config.OUTPUT_WEIGHT} for cbow with --loss ns, otherwise 0",
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Random seed. The same seed gives the same random numbers on every machine.")]

@@ -48,6 +48,7 @@ def train(
     corpus: options.CorpusFiles,
     output: options.VectorOutput,
     model: options.Model = TrainingConfig.model,
+    loss: options.Loss = TrainingConfig.loss,
     quality: options.Quality = TrainingConfig.quality,
     vector_size: options.VectorSizeOrInit = None,
     window: options.Window = TrainingConfig.window,
@@ -115,6 +116,7 @@ def train(
     frozen = check_freeze(freeze if frozen_file is None else read_words(frozen_file), initial)
     word2vec = Word2Vec(
         model=model,
+        loss=loss,
         quality=quality,
         vector_size=vector_size,
         window=window,
@@ -225,6 +227,7 @@ def word2vec(context: typer.Context) -> None:
     check_not_input([given.output, given.save_vocab], [*sources, given.read_vocab])
     estimator = Word2Vec(
         model="cbow" if given.cbow else "skipgram",
+        loss=word2vec_c.selected_loss(given.hs, given.negative),
         vector_size=given.size,
         window=given.window,
         min_count=given.min_count,
@@ -256,6 +259,7 @@ def word2vec(context: typer.Context) -> None:
 def plan(
     corpus: options.CorpusFiles,
     model: options.Model = TrainingConfig.model,
+    loss: options.Loss = TrainingConfig.loss,
     quality: options.Quality = TrainingConfig.quality,
     vector_size: options.VectorSize = TrainingConfig.vector_size,
     window: options.Window = TrainingConfig.window,
@@ -274,6 +278,7 @@ def plan(
     """Estimate the memory and time that training needs, without writing any file."""
     word2vec = Word2Vec(
         model=model,
+        loss=loss,
         quality=quality,
         vector_size=vector_size,
         window=window,

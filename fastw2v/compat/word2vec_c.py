@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from fastw2v.config import Loss
 from fastw2v.utils.quote import shorten
 
-__all__ = ["OPTIONS", "parse"]
+__all__ = ["OPTIONS", "parse", "selected_loss"]
 
 OPTIONS = {
     "model": "-cbow",
@@ -35,8 +36,8 @@ _OPTIONS: list[tuple[str, type, object, str]] = [
     ("-size", int, 100, "number of dimensions"),
     ("-window", int, 5, "maximum distance between a word and a context, on either side"),
     ("-sample", float, 1e-3, "randomly drop words whose share of the text is above this threshold"),
-    ("-hs", int, 0, "hierarchical softmax; only 0 is supported"),
-    ("-negative", int, 5, "negative samples for each positive example"),
+    ("-hs", int, 0, "1 trains with hierarchical softmax, in addition to negative sampling unless -negative is 0"),
+    ("-negative", int, 5, "negative samples for each positive example; 0 trains without negative sampling"),
     ("-threads", int, None, "threads (default: all cores)"),
     ("-iter", int, 5, "passes over the text"),
     ("-min-count", int, 5, "minimum count of a word"),
@@ -99,9 +100,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("-train FILE is missing")
     if options.output is None and options.save_vocab is None:
         parser.error("neither -output FILE nor -save-vocab FILE is given; give at least one of them")
-    if options.hs:
+    if not options.hs and not options.negative:
         raise ValueError(
-            f"-hs {options.hs} selects hierarchical softmax, which is not supported; use -hs 0 and -negative 5"
+            "-hs is 0 and -negative is 0, so nothing would be trained; use -negative 5, or -hs 1 for hierarchical "
+            "softmax"
         )
     if options.classes:
         raise ValueError(
@@ -109,3 +111,19 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             "vectors afterwards, for example with sklearn.cluster.KMeans"
         )
     return options
+
+
+def selected_loss(hs: int, negative: int | None) -> Loss:
+    """Return the loss that ``-hs`` and ``-negative`` select, or gensim's parameters of these names.
+
+    If `negative` is None, it has its default, which is not 0.
+
+    Examples
+    --------
+    >>> from fastw2v.compat.word2vec_c import selected_loss
+    >>> selected_loss(hs=0, negative=5), selected_loss(hs=1, negative=0), selected_loss(hs=1, negative=5)
+    ('ns', 'hs', 'hs+ns')
+    """
+    if not hs:
+        return "ns"
+    return "hs" if negative == 0 else "hs+ns"

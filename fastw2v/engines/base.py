@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from fastw2v.config import Loss, TrainingConfig
+from fastw2v.config import Loss, TrainingConfig, output_parts
 from fastw2v.corpus.corpus import Corpus
 
 __all__ = [
@@ -38,37 +38,7 @@ class Tables(NamedTuple):
     W_in: Any
     """Input rows, which are the word vectors: V rows."""
     W_out: Any
-    """Output rows of the words, of the inner nodes of the Huffman tree, or of both; see `output_rows`."""
-
-
-def output_parts(W_out: Any, loss: Loss) -> tuple[Any, Any]:
-    """Return the output rows of the words and those of the inner nodes. One of them is None if the loss has no such.
-
-    Parameters
-    ----------
-    W_out : array, shape (output_rows(loss, V), D)
-    loss : {"ns", "hs", "hs+ns"}
-
-    Returns
-    -------
-    words, nodes : array, shape (V, D), or None
-        Views of W_out.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastw2v.engines.base import output_parts
-    >>> words, nodes = output_parts(np.zeros((2000, 50)), "hs+ns")
-    >>> words.shape, nodes.shape
-    ((1000, 50), (1000, 50))
-    >>> words, nodes = output_parts(np.zeros((1000, 50)), "hs")
-    >>> words is None, nodes.shape
-    (True, (1000, 50))
-    """
-    if loss != "hs+ns":
-        return (W_out, None) if loss == "ns" else (None, W_out)
-    V = W_out.shape[0] // 2
-    return W_out[:V, ...], W_out[V:, ...]
+    """Output rows of the words, of the inner nodes of the Huffman tree, or of both; see `config.output_rows`."""
 
 
 def combined_loss(*results: tuple[float, int]) -> tuple[float, int]:
@@ -233,7 +203,7 @@ class Engine(Protocol):
         device : str
             "cpu", "cuda" or "cuda:N".
         loss : {"ns", "hs", "hs+ns"}
-            Determines the number of rows of W_out; see `output_rows`.
+            Determines the number of rows of W_out; see `config.output_rows`.
         """
 
     def train(
@@ -308,7 +278,7 @@ class TrainingReport:
     --------
     Half of a run of two epochs is done, with 100 predictions and a summed loss of 150:
 
-    >>> from fastw2v.config import Loss, TrainingConfig, output_rows
+    >>> from fastw2v.config import TrainingConfig
     >>> from fastw2v.engines.base import TrainingReport
     >>> config = TrainingConfig(epochs=2, alpha=0.2, min_alpha=0.1)
     >>> def show(words, loss, rate):
@@ -342,7 +312,7 @@ class TrainingReport:
 
         Examples
         --------
-        >>> from fastw2v.config import Loss, TrainingConfig, output_rows
+        >>> from fastw2v.config import TrainingConfig
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=2, alpha=0.2, min_alpha=0.1), 100, None)
         >>> [round(report.rate(words), 2) for words in (0, 100, 200)]
@@ -357,7 +327,7 @@ class TrainingReport:
         --------
         In a run of 100 words, the first report is due after 5 words:
 
-        >>> from fastw2v.config import Loss, TrainingConfig, output_rows
+        >>> from fastw2v.config import TrainingConfig
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=1), 100, lambda words, loss, rate: None)
         >>> report.is_due(5)
@@ -374,7 +344,7 @@ class TrainingReport:
         --------
         In a run of 100 words, a report is due every 5 words:
 
-        >>> from fastw2v.config import Loss, TrainingConfig, output_rows
+        >>> from fastw2v.config import TrainingConfig
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=1), 100, lambda words, loss, rate: None)
         >>> for words in (4, 5, 6):
@@ -393,7 +363,7 @@ class TrainingReport:
 
         Examples
         --------
-        >>> from fastw2v.config import Loss, TrainingConfig, output_rows
+        >>> from fastw2v.config import TrainingConfig
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=2), 100, None)
         >>> report.state.losses[:], report.state.predictions[:] = [150, 60], [100, 50]
@@ -414,7 +384,7 @@ class TrainingReport:
         --------
         The loss is the mean since the last call. The second report has (210 − 150) / (150 − 100) = 1.2:
 
-        >>> from fastw2v.config import Loss, TrainingConfig, output_rows
+        >>> from fastw2v.config import TrainingConfig
         >>> from fastw2v.engines.base import TrainingReport
         >>> report = TrainingReport(TrainingConfig(epochs=2), 100, lambda words, loss, rate: print(words, loss))
         >>> report.report((100, 150.0, 100))

@@ -51,6 +51,8 @@ CONTEXT_ARRAYS = {"cbow": 2.25, "skipgram": 4.1}
 """Size of a batch's arrays of contexts, divided by that of the rows of all contexts, as measured."""
 POOL_ARRAYS, SCORE_ARRAYS = 5.5, 7
 """The same for the rows of the pools, and for the scores of the targets and the negatives."""
+TREE_CONTEXT_ARRAYS, PATH_ARRAYS = {"cbow": 0.7, "skipgram": 1.7}, 4.4
+"""The same for the rows of contexts in hierarchical softmax, and for the rows of the inner nodes on all paths."""
 MAX_ROW_STEP = 1.6
 """Maximum norm of a row's update in one batch at the initial rate. Half or twice this value gives worse vectors."""
 
@@ -95,7 +97,7 @@ def allocate(shape: tuple[int, int], device: str, loss: Loss = TrainingConfig.lo
     return Tables(*(to_device(np.zeros((n, D), np.float32), device) for n in rows))
 
 
-def batch_bytes(config: TrainingConfig, tokens: int, reach: int, on_gpu: bool = False) -> int:
+def batch_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: int = 0, on_gpu: bool = False) -> int:
     """Return the approximate size in bytes of the arrays of a batch, and of those that batches are taken from.
 
     Parameters
@@ -105,12 +107,14 @@ def batch_bytes(config: TrainingConfig, tokens: int, reach: int, on_gpu: bool = 
         Number of tokens in the corpus.
     reach : int
         Largest distance between a target and a context (`fastw2v.sampling.chunks.window_reach`).
+    longest_path : int
+        Largest number of steps from the root of the Huffman tree to a word.
     on_gpu : bool
         Whether batches have the size that suits a GPU.
 
     Examples
     --------
-    >>> from fastw2v.config import Loss, TrainingConfig, output_rows
+    >>> from fastw2v.config import TrainingConfig
     >>> from fastw2v.engines.eager import batch_bytes
     >>> configs = TrainingConfig(), TrainingConfig(window=1000), TrainingConfig(negative=1000)
     >>> [round(batch_bytes(config, 10_000, config.window) / 1e6) for config in configs]
@@ -120,10 +124,15 @@ def batch_bytes(config: TrainingConfig, tokens: int, reach: int, on_gpu: bool = 
     L, groups = _batch_shape(config, reach, GPU_GROUPS if on_gpu else GROUPS)
     prepared = min(tokens, PREPARED_TOKENS)
     groups = min(groups, -(-tokens // L))
-    contexts = groups * min(L, tokens) * 2 * reach
+    targets = groups * min(L, tokens)
+    contexts = targets * 2 * reach
+    negatives = 4 * D * (CONTEXT_ARRAYS[config.model] * contexts + POOL_ARRAYS * groups * P)
+    negatives += 4 * SCORE_ARRAYS * targets * P
+    paths = 4 * D * (TREE_CONTEXT_ARRAYS[config.model] * contexts + PATH_ARRAYS * targets * longest_path)
+    # With both losses, half of the first arrays are still in memory when the second are computed.
+    arrays = {"ns": negatives, "hs": paths, "hs+ns": paths + negatives / 2}
     return int(
-        4 * D * (CONTEXT_ARRAYS[config.model] * contexts + POOL_ARRAYS * groups * P)
-        + 4 * SCORE_ARRAYS * groups * min(L, tokens) * P
+        arrays[config.loss]
         + 80 * contexts
         + PREPARED_BYTES_PER_TOKEN * prepared
         + 8 * 8 * P * -(-prepared // L)  # the integers from which the pools are drawn
@@ -176,7 +185,7 @@ def train(
     --------
     >>> import numpy as np
     >>> from fastw2v import Corpus
-    >>> from fastw2v.config import Loss, TrainingConfig, output_rows
+    >>> from fastw2v.config import TrainingConfig
     >>> from fastw2v.engines import eager
     >>> corpus = Corpus.from_sentences([["the", "cat", "sat"], ["the", "dog", "sat"]] * 50, min_count=1)
     >>> config = TrainingConfig(vector_size=8, epochs=3, sample=0)

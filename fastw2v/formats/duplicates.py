@@ -98,7 +98,8 @@ def keep_first(record: VectorRecord, path: Path) -> VectorRecord:
     def take(array: Any) -> Any:
         return None if array is None else array[kept]
 
-    matrices = {name: take(getattr(record, name)) for name in MATRICES}
+    # The tree of the inner nodes contains all words with their counts.
+    matrices = {name: take(getattr(record, name)) for name in MATRICES if name != "node_vectors"}
     return VectorRecord(list(rows), counts=take(record.counts), settings=record.settings, **matrices)
 
 

@@ -12,7 +12,7 @@ from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_k
 
 __all__ = ["MATRICES", "VectorRecord", "check_record"]
 
-MATRICES = ("vectors", "context_vectors", "input_vectors")
+MATRICES = ("vectors", "context_vectors", "input_vectors", "node_vectors")
 """Names of the matrices of a record. All but the first are optional."""
 
 
@@ -32,11 +32,13 @@ class VectorRecord:
     counts : integer array, shape (V,), optional
         Number of occurrences of each word in the corpus.
     context_vectors : float array, shape (V, D), optional
-        Output matrix of the model, W_out.
+        Output vectors of the words, the rows of W_out that negative sampling trains.
     settings : dict, optional
         Training settings. Any data that JSON can represent is allowed.
     input_vectors : float array, shape (V, D), optional
         Input matrix of the model, W_in, if it differs from `vectors`.
+    node_vectors : float array, shape (V, D), optional
+        Vectors of the inner nodes of the Huffman tree for `counts`, the rows of W_out that hierarchical softmax trains.
 
     Examples
     --------
@@ -52,6 +54,7 @@ class VectorRecord:
     context_vectors: Any = None
     settings: Any = None
     input_vectors: Any = None
+    node_vectors: Any = None
 
     def __repr__(self) -> str:
         return f"VectorRecord(vectors of shape {tuple(self.vectors.shape)}, {self.vectors.dtype})"
@@ -79,7 +82,8 @@ class VectorRecord:
         Returns
         -------
         VectorRecord
-            Record whose arrays are views of the arrays of this record.
+            Record whose arrays are views of the arrays of this record. It has no node vectors, because the tree
+            contains all words, unless all words are returned.
 
         Raises
         ------
@@ -96,7 +100,7 @@ class VectorRecord:
         (['sun', 'moon'], (2, 2), [9, 4])
         """
         check_integer("n", n, minimum=1)
-        arrays = [self.vectors, self.counts, self.context_vectors, self.input_vectors]
+        arrays = [self.vectors, self.counts, self.context_vectors, self.input_vectors, self.node_vectors]
         arrays = [array for array in arrays if array is not None]
         if len({array.shape[:1] for array in arrays}) > 1:
             shapes = ", ".join(str(tuple(array.shape)) for array in arrays)
@@ -108,6 +112,7 @@ class VectorRecord:
             None if self.context_vectors is None else self.context_vectors[:n],
             self.settings,
             None if self.input_vectors is None else self.input_vectors[:n],
+            self.node_vectors if n >= self.vectors.shape[0] else None,
         )
 
 

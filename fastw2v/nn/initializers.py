@@ -117,8 +117,10 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
 
     Parameters
     ----------
-    W_in, W_out : float array, shape (V, D)
-        Tables, which are changed in place. W_out is left unchanged if `init` has no output rows.
+    W_in : float array, shape (V, D)
+        Input vectors of the words, which are changed in place.
+    W_out : float array, shape (V, D), or None
+        Output vectors of the words, which are changed in place if `init` has some.
     words : sequence of str
         The word of each row.
     init : PretrainedVectors
@@ -165,7 +167,7 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
         )
     theirs = np.array([init.key_to_index[words[i]] for i in ours.tolist()])
     for W, given in ((W_in, init.input_vectors), (W_out, init.context_vectors)):
-        if given is None:
+        if given is None or W is None:
             continue
         host = to_host(given)
         size = max(1, _BLOCK // host.shape[1])

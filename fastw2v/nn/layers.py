@@ -26,7 +26,7 @@ from fastw2v.config import CbowGrad, cbow_grad_exponent, check_integer, check_ra
 from fastw2v.nn.sparse import RowSparseGradient
 from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.sampling.negatives import UnigramSampler
-from fastw2v.utils.checks import check_array, check_ids
+from fastw2v.utils.checks import check_array, check_counts, check_ids
 
 
 class Embedding:
@@ -734,6 +734,8 @@ class HierarchicalSoftmaxLoss:
 
     Raises
     ------
+    TypeError
+        If `counts` are not integers.
     ValueError
         If `counts` does not have a number for each row of W.
 
@@ -768,10 +770,12 @@ class HierarchicalSoftmaxLoss:
         self.params = self.embed.params
         self.grads = self.embed.grads
         self.loss = SigmoidWithLoss()
-        self.tree = counts if isinstance(counts, HuffmanTree) else HuffmanTree.from_counts(counts)
+        if not isinstance(counts, HuffmanTree):
+            counts = HuffmanTree.from_counts(check_counts(counts, W.shape[0]))
+        self.tree = counts
         if len(self.tree.starts) != W.shape[0] + 1:
             raise ValueError(
-                f"W has {W.shape[0]} rows, but counts has {len(self.tree.starts) - 1} numbers; both must have one for "
+                f"W has {W.shape[0]} rows, but the tree has {len(self.tree.starts) - 1} words; W must have a row for "
                 "each word"
             )
         xp, device = get_namespace(W), get_device(W)

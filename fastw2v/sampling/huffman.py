@@ -26,6 +26,10 @@ TieOrder = Literal["word2vec.c", "gensim"]
 """Programs whose choice among equal counts `HuffmanTree.from_counts` can repeat. The mean path length is the same."""
 
 
+BLOCK_WORDS = 1 << 16
+"""Number of words whose paths are processed at a time."""
+
+
 class HuffmanTree(NamedTuple):
     """The paths from the root of a Huffman tree to all words.
 
@@ -123,8 +127,42 @@ class HuffmanTree(NamedTuple):
         >>> HuffmanTree.from_counts(counts).node_counts(counts)
         array([ 3.,  7., 15.])
         """
-        lengths = np.diff(self.starts)
-        return np.bincount(self.points, np.repeat(counts, lengths), max(len(lengths) - 1, 0))
+        V = len(self.starts) - 1
+        total = np.zeros(max(V - 1, 0))
+        for first in range(0, V, BLOCK_WORDS):  # in blocks, because these arrays are larger than the tree
+            starts = self.starts[first : first + BLOCK_WORDS + 1]
+            weights = np.repeat(counts[first : first + BLOCK_WORDS], np.diff(starts))
+            total += np.bincount(self.points[starts[0] : starts[-1]], weights, len(total))
+        return total
+
+    def log_probabilities(self, score: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the probabilities of all words.
+
+        Parameters
+        ----------
+        score : float array, shape (V,) or (V - 1,)
+            Scores of the inner nodes, ``W @ h`` for the rows W of the inner nodes and a hidden vector h.
+
+        Returns
+        -------
+        float array, shape (V,)
+            For each word, the sum of log σ((1 − 2 code) · score) over the inner nodes on its path. The probabilities
+            add up to 1.
+
+        Examples
+        --------
+        The root sends a third of the probability to word 0, whose code is 1:
+
+        >>> import numpy as np
+        >>> from fastw2v.sampling.huffman import HuffmanTree
+        >>> tree = HuffmanTree.from_counts(np.array([8, 4, 2]))
+        >>> np.exp(tree.log_probabilities(np.array([0.0, np.log(2)]))).round(4)
+        array([0.3333, 0.3333, 0.3333])
+        """
+        if not len(self.points):  # the only word is certain
+            return np.zeros(len(self.starts) - 1)
+        signed = np.where(self.codes == 1, -1, 1) * score[self.points]
+        return np.add.reduceat(-np.logaddexp(0, -signed), self.starts[:-1])
 
 
 class _Item(int):

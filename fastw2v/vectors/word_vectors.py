@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, to_host
-from fastw2v.config import check_flags, check_integer, check_range
+from fastw2v.config import Loss, check_flags, check_integer, check_range, output_parts
 from fastw2v.utils.checks import check_counts, check_items, check_keys, check_matrix, check_path, check_type, index_keys
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
@@ -49,11 +49,14 @@ class WordVectors:
     counts : integer array, shape (V,), optional
         Number of occurrences of each word in the corpus.
     context_vectors : float array, shape (V, D), optional
-        Output matrix of the model, W_out.
+        Output vectors of the words, the rows of W_out that negative sampling trains.
     settings : dict, optional
         Settings that produced the vectors. Values must be JSON-serialisable.
     input_vectors : float array, shape (V, D), optional
         Input matrix of the model, W_in, if `vectors` were computed from it. By default, `vectors` are W_in.
+    node_vectors : float array, shape (V, D), optional
+        Vectors of the inner nodes of the Huffman tree for `counts`, the rows of W_out that hierarchical softmax trains.
+        V words have V − 1 inner nodes, so the last row is not used.
 
     Attributes
     ----------
@@ -61,7 +64,7 @@ class WordVectors:
         The constructor argument of the same name.
     counts : int64 array, shape (V,), or None
         Word counts, always a NumPy array, which is read-only.
-    vectors, context_vectors, input_vectors : float array, shape (V, D)
+    vectors, context_vectors, input_vectors, node_vectors : float array, shape (V, D)
         The constructor arguments of the same names. NumPy arrays are read-only.
     index_to_key : list of str or int
         The words, in row order.
@@ -82,8 +85,8 @@ class WordVectors:
     The words and vectors cannot be changed by accident. Vectors that belong to the object, such as ``wv["cat"]``,
     `vectors` and `unit_vectors`, are read-only NumPy arrays; call ``.copy()`` before you change one. Results that are
     computed, such as ``wv[["cat", "dog"]]`` and means, are new arrays. Arrays of other libraries, such as CuPy, cannot
-    be read-only. There, ``wv["cat"]`` is a copy, and only `vectors`, `context_vectors` and `unit_vectors` share memory
-    with the object. To replace all vectors, assign a matrix to `vectors`.
+    be read-only. There, ``wv["cat"]`` is a copy, and only the matrices of the object, such as `vectors`, share its
+    memory. To replace all vectors, assign a matrix to `vectors`.
 
     Similarity is the cosine. Rows of zeros, and rows that contain NaN or infinity, have no direction. Their similarity
     to every word is 0. A query without a direction raises ValueError.
@@ -112,6 +115,7 @@ class WordVectors:
         context_vectors: Any = None,
         settings: dict[str, Any] | None = None,
         input_vectors: Any = None,
+        node_vectors: Any = None,
     ) -> None:
         self._input_vectors = check_matrix("vectors", vectors)
         self._result = vectors  # None if `vectors` must be computed from W_in and W_out when they are next needed
@@ -123,7 +127,11 @@ class WordVectors:
         if input_vectors is not None:
             self._check_shape("input_vectors", input_vectors)
             self._input_vectors = input_vectors
+        self._context_vectors: Any = None
+        self._node_vectors: Any = None
+        self._W_out: Any = None  # the array that contains both, after training
         self.context_vectors = context_vectors
+        self.node_vectors = node_vectors
         self.counts = None if counts is None else read_only(check_counts(counts, len(self)))
         self.settings = settings
         self._words = words
@@ -156,12 +164,14 @@ class WordVectors:
                 f"vectors has shape {tuple(vectors.shape)}; it must have {len(self)} rows, one for each word. For "
                 f"other words, make a new object with {type(self).__name__}(words, vectors)"
             )
-        if self._context_vectors is not None and self._context_vectors.shape != vectors.shape:
-            raise ValueError(
-                f"vectors has shape {tuple(vectors.shape)}; it must have the same shape as context_vectors, "
-                f"{tuple(self._context_vectors.shape)}. To drop those, first set context_vectors to None"
-            )
-        self._set_tables(vectors, self._context_vectors, 0.0)
+        for name in ("context_vectors", "node_vectors"):
+            if (other := getattr(self, name)) is not None and other.shape != vectors.shape:
+                raise ValueError(
+                    f"vectors has shape {tuple(vectors.shape)}; it must have the same shape as {name}, "
+                    f"{tuple(other.shape)}. To drop those, first set {name} to None"
+                )
+        with turn:
+            self._set_input(vectors, 0.0)
 
     @property
     def _vectors(self) -> Any:
@@ -178,7 +188,9 @@ class WordVectors:
 
     @property
     def context_vectors(self) -> Any:
-        """The output matrix of the model, W_out: array, shape (V, D), or None. A NumPy array is read-only.
+        """The output vectors of the words: array, shape (V, D), or None. A NumPy array is read-only.
+
+        They are the rows of W_out that negative sampling trains. A model trained with ``loss="hs"`` has none.
 
         Examples
         --------
@@ -195,7 +207,30 @@ class WordVectors:
         if context_vectors is not None:
             self._check_shape("context_vectors", context_vectors)
         _ = self._vectors  # computed from the context vectors that are replaced
-        self._context_vectors = context_vectors
+        self._context_vectors, self._W_out = context_vectors, None
+
+    @property
+    def node_vectors(self) -> Any:
+        """The vectors of the inner nodes of the Huffman tree: array, shape (V, D), or None. A NumPy array is read-only.
+
+        They are the rows of W_out that hierarchical softmax trains. The tree is that of the counts
+        (`fastw2v.sampling.huffman.HuffmanTree`). V words have V − 1 inner nodes, so the last row is not used. Methods
+        that select or reorder words leave the node vectors out, because the tree contains the whole vocabulary.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> wv = Word2Vec(vector_size=4, loss="hs").fit([["a", "b", "c"]] * 20).wv
+        >>> wv.node_vectors.shape, wv.context_vectors is None
+        ((3, 4), True)
+        """
+        return None if self._node_vectors is None else read_only(self._node_vectors)
+
+    @node_vectors.setter
+    def node_vectors(self, node_vectors: Any) -> None:
+        if node_vectors is not None:
+            self._check_shape("node_vectors", node_vectors)
+        self._node_vectors, self._W_out = node_vectors, None
 
     @property
     def input_vectors(self) -> Any:
@@ -310,26 +345,55 @@ class WordVectors:
         with turn:  # a query of another thread may be computing them
             self._unit_vectors = None
 
+    @property
+    def _loss(self) -> Loss | None:
+        """The loss that can train these vectors further, or None if they have no output matrix."""
+        if self._node_vectors is None:
+            return None if self._context_vectors is None else "ns"
+        return "hs" if self._context_vectors is None else "hs+ns"
+
+    def _tables(self) -> tuple[Any, Any]:
+        """Return W_in and W_out, or None for W_out. Both parts of W_out are copied if they are separate arrays."""
+        if self._W_out is None:
+            parts = [part for part in (self._context_vectors, self._node_vectors) if part is not None]
+            if len(parts) < 2:
+                return self._input_vectors, next(iter(parts), None)
+            with on_device_of(parts[0]):
+                return self._input_vectors, get_namespace(*parts).concat(parts, axis=0)
+        return self._input_vectors, self._W_out
+
     def _writable_tables(self) -> tuple[Any, Any]:
         """Return W_in and W_out, for training in place. Read-only arrays are copied.
 
         Call `_set_tables` after changing them.
         """
-        return _writable(self._input_vectors), _writable(self._context_vectors)
+        W_in, W_out = self._tables()
+        return _writable(W_in), _writable(W_out)
 
-    def _set_tables(self, W_in: Any, W_out: Any, output_weight: float) -> None:
+    def _set_tables(self, W_in: Any, W_out: Any, output_weight: float, loss: Loss) -> None:
         """Replace both matrices, for example after training. `vectors` are then W_in + output_weight · W_out.
 
         They are computed when they are first needed, so that only both matrices are in memory during training.
         """
         with turn:  # a query of another thread may be computing vectors from the old matrices
-            self._input_vectors, self._context_vectors, self._output_weight = W_in, W_out, output_weight
-            self._result = None if output_weight else W_in
-            self.forget_unit_vectors()
+            self._set_output(W_out, loss)
+            self._set_input(W_in, output_weight)
+
+    def _set_output(self, W_out: Any, loss: Loss) -> None:
+        """Replace the output matrix."""
+        self._W_out = W_out
+        self._context_vectors, self._node_vectors = output_parts(W_out, loss)
+
+    def _set_input(self, W_in: Any, output_weight: float) -> None:
+        """Replace the input matrix."""
+        self._input_vectors, self._output_weight = W_in, output_weight
+        self._result = None if output_weight else W_in
+        self.forget_unit_vectors()
 
     def __getstate__(self) -> dict[str, Any]:
         _ = self.index_to_key  # a callable that returns the words may refer to an open file
-        state = self.__dict__ | {"_unit_vectors": None}  # the caches are computed again when they are needed
+        # The caches are computed again when they are needed, and the parts of W_out are stored.
+        state = self.__dict__ | {"_unit_vectors": None, "_W_out": None}
         state.pop("key_to_index", None)
         if not self._has_input_vectors:
             del state["_result"]  # joblib would store the same matrix twice
@@ -1275,7 +1339,10 @@ class WordVectors:
         def turned(matrix: Any) -> Any:
             return matrix @ xp.asarray(left @ right, dtype=matrix.dtype, device=device)
 
-        return self._changed(self.index_to_key, self.counts, turned)
+        aligned = self._changed(self.index_to_key, self.counts, turned)
+        if self._node_vectors is not None:
+            aligned.node_vectors = turned(self._node_vectors)
+        return aligned
 
     # Files
 
@@ -1324,7 +1391,13 @@ class WordVectors:
 
         inputs = self._input_vectors if self._has_input_vectors else None
         return formats.VectorRecord(
-            self.index_to_key, self._vectors, self.counts, self._context_vectors, self.settings, inputs
+            self.index_to_key,
+            self._vectors,
+            self.counts,
+            self._context_vectors,
+            self.settings,
+            inputs,
+            self._node_vectors,
         )
 
     @classmethod
@@ -1403,6 +1476,7 @@ class WordVectors:
                 record.context_vectors,
                 record.settings,
                 record.input_vectors,
+                record.node_vectors,
             )
         except (ValueError, TypeError) as error:
             raise formats.FormatError(f"{path}: {error}") from error
@@ -1439,7 +1513,7 @@ class WordVectors:
         return self._result is not self._input_vectors
 
     def _changed(self, words: Sequence[Key], counts: Any, change: Callable[[Any], Any]) -> Self:
-        """Return other words with all matrices changed by a function."""
+        """Return other words with all matrices changed by a function, except those of the inner nodes."""
         return type(self)(
             words,
             change(self._vectors),

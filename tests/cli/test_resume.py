@@ -58,6 +58,18 @@ def test_resume_writes_what_the_unbroken_run_writes(
             (tmp_path / written).unlink()
 
 
+@pytest.mark.parametrize("loss", ["hs", "hs+ns"])
+def test_hierarchical_softmax_continues(run: Any, corpus: Path, tmp_path: Path, interrupt: Any, loss: str) -> None:
+    broken, whole = tmp_path / "broken.safetensors", tmp_path / "whole.safetensors"
+    options = ["--vector-size", "8", "--epochs", "4", "--workers", "1", "--engine", "layers", "--loss", loss]
+    assert run("train", corpus, "-o", broken, *options, "--checkpoint", tmp_path / "run").status == 130
+    interrupt()
+    result = run("resume", tmp_path / "run")
+    assert result.status == 0, result.err
+    assert run("train", corpus, "-o", whole, *options).status == 0
+    assert broken.read_bytes() == whole.read_bytes()
+
+
 def test_an_encoded_corpus(run: Any, corpus: Path, tmp_path: Path, interrupt: Any) -> None:
     encoded = tmp_path / "corpus.w2v"
     Corpus.from_text(corpus, 5).save(encoded)

@@ -136,9 +136,10 @@ def test_files_take_gensims_parameters(kind, tmp_path):
 
 @pytest.mark.parametrize(("settings", "error", "message"), [
     ({"sg": 2}, ValueError, "sg is 2; it must be 0 or 1"),
-    ({"hs": 1}, ValueError, "hs is 1, but hierarchical softmax is not supported"),
-    ({"hs": 1, "negative": 0}, ValueError, "hs is 1, but hierarchical softmax is not supported"),
-    ({"negative": 0}, ValueError, "negative is 0; it must be at least 1"),
+    ({"hs": 2}, TypeError, "hs is 2 of type int; it must be True or False"),
+    ({"negative": 0}, ValueError, "hs is 0 and negative is 0, so nothing would be trained; use negative=5, or hs=1"),
+    ({"negative": -1}, ValueError, "negative is -1; it must be at least 1"),
+    ({"hs": 1, "negative": -1}, ValueError, "negative is -1; it must be at least 1"),
     ({"cbow_mean": 0}, ValueError, "cbow_mean is 0, but the sum of contexts is not supported"),
     ({"trim_rule": print}, ValueError, "use Corpus.from_sentences"),
     ({"max_vocab_size": 5}, ValueError, "limit the vocabulary with max_final_vocab"),

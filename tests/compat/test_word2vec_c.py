@@ -77,6 +77,22 @@ def test_every_option_verbatim(run: Any, corpus: Path, tmp_path: Path, cbow: int
     np.testing.assert_array_equal(theirs.vectors, ours.wv.vectors)
 
 
+@pytest.mark.parametrize(
+    ("options", "loss"),
+    [("-hs 0 -negative 2", "ns"), ("-hs 1 -negative 0", "hs"), ("-hs 1 -negative 2", "hs+ns"), ("-hs 1", "hs+ns")],
+)
+@pytest.mark.parametrize("cbow", [0, 1])
+def test_the_loss_is_that_of_the_c_tool(run: Any, corpus: Path, tmp_path: Path, options: str, loss: Any, cbow: int):
+    output = tmp_path / "vectors.bin"
+    common = f"-size 8 -threads 1 -iter 2 -binary 1 -cbow {cbow} {options}"
+    status, _, err = run("-train", corpus, "-output", output, *common.split())
+    assert (status, [line for line in err.splitlines() if line.startswith("warning")]) == (0, []), err
+    settings = {"vector_size": 8, "workers": 1, "epochs": 2, "output_weight": 0, "sample": 1e-3}
+    negative = 5 if "-negative" not in options else int(options[-1])
+    ours = Word2Vec(model="cbow" if cbow else "skipgram", loss=loss, negative=negative, **settings).fit(corpus)
+    np.testing.assert_array_equal(WordVectors.load(output).vectors, ours.wv.vectors)
+
+
 def test_vocabularies_are_the_c_tools(run: Any, corpus: Path, tmp_path: Path):
     words, output = tmp_path / "words", tmp_path / "vectors.txt"
     assert run("-train", corpus, "-save-vocab", words)[0] == 0
@@ -95,11 +111,12 @@ def test_vocabularies_are_the_c_tools(run: Any, corpus: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["-hs", "1", "-negative", "0"], "hierarchical softmax"),
         (["-classes", "500"], "word classes"),
         (["-siez", "100"], "-siez"),
         (["-size", "many"], "-size"),
-        (["-negative", "0"], "negative is 0"),
+        (["-negative", "0"], "-hs is 0 and -negative is 0, so nothing would be trained"),
+        (["-hs", "0", "-negative", "0"], "-hs is 0 and -negative is 0, so nothing would be trained"),
+        (["-hs", "1", "-negative", "-1"], "-negative is -1; it must be at least 1"),
         (["-train"], "-train"),
         (["-output", "nowhere/vectors"], "nowhere"),
     ],

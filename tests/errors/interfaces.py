@@ -77,6 +77,8 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… object has no attribute …; …": [
         lambda: keyed().vocab,
         lambda: model().syn0,
+        lambda: model().fit(SENTENCES).syn1,
+        lambda: model(hs=1, negative=0).fit(SENTENCES).syn1neg,
     ],
     "'KeyedVectors' object has no attribute …": [
         lambda: keyed().no_such_name,
@@ -124,8 +126,8 @@ PRODUCERS: dict[str, list[Producer]] = {
     "encoding is …, but must be UTF-8; convert the file first, for example with iconv": [
         lambda: keyed().evaluate_word_pairs("a.txt", encoding="latin-1"),
     ],
-    "… is …, but hierarchical softmax is not supported; use negative sampling (hs=0)": [
-        lambda: model(hs=1),
+    "hs is 0 and negative is 0, so nothing would be trained; use negative=5, or hs=1 for hierarchical softmax": [
+        lambda: model(negative=0),
     ],
     "… is …, but the sum of contexts is not supported; use their mean (cbow_mean=1)": [
         lambda: model(cbow_mean=0),
@@ -153,6 +155,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     "the model has no output matrix to predict words from; call fit() first": [
         without_output_matrix,
     ],
+    "score needs a model that was trained with hierarchical softmax; use hs=1": [
+        lambda: model().fit(SENTENCES).score(SENTENCES),
+    ],
     "there is no training loss yet; call fit() or train() first": [
         lambda: gensim.Word2Vec(**SETTINGS).get_latest_training_loss(),
     ],
@@ -163,8 +168,8 @@ PRODUCERS: dict[str, list[Producer]] = {
         lambda: fastw2v("word2vec", "-train", "a.txt", "-output", "a.bin", "-size", "x"),
         lambda: fastw2v("word2vec", "-output", "a.bin"),
     ],
-    "-hs … selects hierarchical softmax, which is not supported; use -hs 0 and -negative 5": [
-        lambda: fastw2v("word2vec", "-train", "a.txt", "-output", "a.bin", "-hs", "1"),
+    "-hs is 0 and -negative is 0, so nothing would be trained; use -negative 5, or -hs 1 for hierarchical softmax": [
+        lambda: fastw2v("word2vec", "-train", "a.txt", "-output", "a.bin", "-negative", "0"),
     ],
     "-classes … selects word classes, which are not supported; omit -classes and cluster the vectors afterwards, for example with sklearn.cluster.KMeans": [
         lambda: fastw2v("word2vec", "-train", "a.txt", "-output", "a.bin", "-classes", "500"),

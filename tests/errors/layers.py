@@ -9,6 +9,7 @@ import pytest
 
 from fastw2v import nn
 from fastw2v.nn import sparse
+from fastw2v.sampling.huffman import HuffmanTree
 from tests.errors.common import Producer
 
 IDS = np.array([0, 1, 2, 3, 0])
@@ -65,6 +66,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "… is … of type …; pass an array": [
         lambda: nn.Embedding([[1.0, 2.0]]),
+    ],
+    "W has … rows, but the tree has … words; W must have a row for each word": [
+        lambda: nn.HierarchicalSoftmaxLoss(np.ones((3, 2)), HuffmanTree.from_counts(np.array([4, 1]))),
     ],
     "corpus has word ids from … to …; with vocab_size=… they must lie in 0..…": [
         lambda: nn.CBOW(3, 8, 1, IDS),

@@ -42,6 +42,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "… is …; it must be … or …": [
         lambda: any_parameter(model="glove"),
+        lambda: any_parameter(loss="softmax"),
         lambda: any_parameter(quality="good"),
         lambda: any_parameter(engine="numba"),
     ],
@@ -64,6 +65,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "… takes keyword arguments only, but … has no name; …": [
         lambda: Word2Vec(SENTENCES),
+    ],
+    "output_weight is …, but with loss='hs' the words have no output vectors; omit output_weight, or use loss='hs+ns'": [
+        lambda: Word2Vec(loss="hs", output_weight=0.4),
     ],
     "alpha is … and min_alpha is …; alpha must not be below min_alpha": [
         lambda: Word2Vec(alpha=0.01, min_alpha=0.02),

@@ -24,6 +24,11 @@ def replace_matrix(event: str, model: Any) -> None:
         model.wv = vectors(4, context_vectors=np.zeros((4, 4), np.float32))
 
 
+def remove_matrix(event: str, model: Any) -> None:
+    if event == "epoch_begin":
+        model.wv.context_vectors = None
+
+
 def in_a_callback(method: str, *arguments: Any, **settings: Any) -> None:
     """Call a method of a model at the end of its first epoch."""
 
@@ -83,14 +88,19 @@ PRODUCERS: dict[str, list[Producer]] = {
     "the trained weights contain infinity or NaN; training has diverged. Train again with …": [
         lambda: require_finite_weights([np.array([[np.inf]])], "a lower alpha"),
     ],
-    "a callback has replaced a matrix of shape … by one of shape …; the vocabulary and the dimensions cannot change during training": [
+    "a callback has replaced a matrix of shape … by …; the vocabulary and the dimensions cannot change during training": [
         lambda: model(callbacks=[replace_matrix]).fit(SENTENCES),
+        lambda: model(callbacks=[remove_matrix]).fit(SENTENCES),
     ],
     "callbacks contains …, whose events are …; they must be a list of …": [
         lambda: model(callbacks=[WithEvents()]),
     ],
-    "training cannot continue, because the vectors have no context vectors or no word counts. Load a model written by Word2Vec.save, or call fit()": [
+    "training cannot continue, because the vectors have no output matrix or no word counts. Load a model written by Word2Vec.save, or call fit()": [
         lambda: with_vectors_only().train(SENTENCES),
+    ],
+    "the output matrix of the model is that of …, but now … is set. Set … to continue training, or call fit()": [
+        lambda: model().fit(SENTENCES).set_params(loss="hs").train(SENTENCES),
+        lambda: model(loss="hs+ns").fit(SENTENCES).set_params(loss="ns").build_vocab(SENTENCES, update=True),
     ],
     "vector_size is …, but the model has vectors of …. Set vector_size=… to continue training, or call fit()": [
         lambda: model().fit(SENTENCES).set_params(vector_size=8).train(SENTENCES),

@@ -175,7 +175,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "vectors has shape …; it must have … rows, one for each word. For other words, make a new object with WordVectors(words, vectors)": [
         lambda: assign(MATRIX),
     ],
-    "vectors has shape …; it must have the same shape as context_vectors, …. To drop those, first set context_vectors to None": [
+    "vectors has shape …; it must have the same shape as …, …. To drop those, first set … to None": [
         lambda: assign(np.ones((4, 2)), context_vectors=np.ones((4, 3), np.float32)),
     ],
     "the result has no words; WordVectors must have at least one word": [

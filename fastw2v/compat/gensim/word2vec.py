@@ -15,6 +15,7 @@ import numpy as np
 
 from fastw2v.backend import to_host
 from fastw2v.compat.gensim.keyed_vectors import KeyedVectors
+from fastw2v.compat.word2vec_c import selected_loss
 from fastw2v.config import (
     AUTO,
     EPOCHS,
@@ -22,6 +23,7 @@ from fastw2v.config import (
     MIN_RATE,
     NEGATIVE,
     CbowGrad,
+    Loss,
     Model,
     TrainingConfig,
     check_choice,
@@ -32,6 +34,8 @@ from fastw2v.config import (
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import ProgressFunction
 from fastw2v.engines.selection import EngineName
+from fastw2v.nn.models import CBOW, SkipGram
+from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.utils.checks import check_items, check_path, check_type, explain_arguments
 from fastw2v.utils.quote import quote
 from fastw2v.word2vec import DEFAULT_EVENTS
@@ -45,12 +49,15 @@ _TRIM_RULE = (
     "trim rules are not supported; use Corpus.from_sentences, which has the parameters include, exclude and counts"
 )
 
+SCORED_WORDS = 1024
+"""Number of words of a sentence that `Word2Vec.score` predicts at a time."""
 GENSIM_ALPHA = 0.025
 """gensim's default learning rate, the value of `Word2Vec.alpha` if no rate was set."""
 _INSTEAD = {
     "size": "use vector_size, its name since gensim 4",
     "iter": "use epochs, its name since gensim 4",
     "model": "use sg=1 for model='skipgram', or sg=0 for model='cbow'",
+    "loss": "use hs=0 for loss='ns', hs=1 and negative=0 for loss='hs', or hs=1 for loss='hs+ns'",
     "max_vocab": "use max_final_vocab",
 }
 """What to use instead of the parameter names of gensim 3 and of `fastw2v.Word2Vec`."""
@@ -64,7 +71,7 @@ _ATTRIBUTES = {
     "index2word": "use model.wv.index_to_key",
     "vocab": "use model.wv.key_to_index",
     "accuracy": "use model.wv.evaluate_word_analogies",
-    **dict.fromkeys(("syn0", "syn1"), "use model.wv.vectors and model.syn1neg"),
+    "syn0": "use model.wv.vectors",
     **dict.fromkeys(("size", "layer1_size"), "use vector_size"),
     "iter": "use epochs",
     "running_training_loss": "use get_latest_training_loss()",
@@ -73,9 +80,15 @@ _ATTRIBUTES = {
     "build_vocab_from_freq": "use fit(Corpus.from_sentences(sentences, counts=counts))",
     "delete_temporary_training_data": "omit the call; to keep only the vectors, use model.wv",
     "reset_from": "use fit(corpus, init=other.wv)",
-    "score": "it needs hierarchical softmax, which is not supported",
 }
 """What to use instead of attributes of gensim that `Word2Vec` does not have."""
+
+
+_TABLES = {
+    "syn1": "it needs hierarchical softmax (hs=1); negative sampling trains syn1neg",
+    "syn1neg": "it needs negative sampling (negative=5); hierarchical softmax trains syn1",
+}
+"""Why a model does not have an output matrix."""
 
 
 class CallbackAny2Vec:
@@ -156,7 +169,7 @@ class CallbackAny2Vec:
 
 
 class Word2Vec(Estimator):
-    """Word2vec estimator with gensim's constructor: CBOW or skip-gram with negative sampling.
+    """Word2vec estimator with gensim's constructor.
 
     Parameters have the same names, order and meaning as in gensim. Values that would change the result but are not
     supported raise ValueError.
@@ -179,8 +192,11 @@ class Word2Vec(Estimator):
         See `fastw2v.Word2Vec`.
     callbacks : sequence of CallbackAny2Vec
         Objects with the same four methods, such as gensim's callbacks, are accepted as well.
-    hs, null_word : {0}
-        Hierarchical softmax and null words are not supported.
+    hs : {0, 1}
+        0 selects negative sampling, and 1 selects hierarchical softmax. As in gensim, ``hs=1`` trains with both unless
+        ``negative=0``.
+    null_word : {0}
+        Null words are not supported.
     cbow_mean, sorted_vocab : {1}
         The contexts are always averaged, and the words are always sorted by descending count.
     max_vocab_size, trim_rule
@@ -194,8 +210,9 @@ class Word2Vec(Estimator):
     ----------
     wv : KeyedVectors
         The word vectors. They are random after `build_vocab`, and trained after `fit` or `train`.
-    syn1neg : array, shape (V, D)
-        Output matrix of the model, W_out.
+    syn1, syn1neg : array, shape (V, D)
+        Output vectors: of the inner nodes of the Huffman tree, which hierarchical softmax trains, and of the words,
+        which negative sampling trains.
     loss_history, epoch_losses, trained_epochs : list of (int, float), list of float, int
         See `fastw2v.Word2Vec`.
     corpus_count, corpus_total_words, known_words_, device_, engine_, report_, seed_
@@ -272,8 +289,10 @@ class Word2Vec(Estimator):
         self.comment = comment
         self.max_vocab_size = max_vocab_size
         self.max_final_vocab = max_final_vocab
+        self.negative = negative
         super().__init__(
             model=self.model,
+            loss=self.loss,
             vector_size=vector_size,
             window=window,
             min_count=min_count,
@@ -346,11 +365,12 @@ class Word2Vec(Estimator):
 
     def __getattr__(self, name: str) -> Any:
         """Raise an error that names the replacement of an attribute of gensim that is missing."""
-        if name in _ATTRIBUTES:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}; {_ATTRIBUTES[name]}")
+        if reason := (_ATTRIBUTES | _TABLES if "wv" in vars(self) else _ATTRIBUTES).get(name):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}; {reason}")
         return super().__getattr__(name)
 
-    # The constructor of the base class sets `model` and `max_vocab`, its own names for `sg` and `max_final_vocab`.
+    # The constructor of the base class sets `model`, `loss` and `max_vocab`, its own names for `sg`, `hs` and
+    # `max_final_vocab`.
 
     @property
     def model(self) -> Model:
@@ -368,6 +388,24 @@ class Word2Vec(Estimator):
     def model(self, model: Model) -> None:
         if model != self.model:
             self.sg = int(model == "skipgram")
+
+    @property
+    def loss(self) -> Loss:
+        """The loss that `hs` and `negative` select: "ns", "hs" or "hs+ns".
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> Word2Vec().loss, Word2Vec(hs=1, negative=0).loss, Word2Vec(hs=1).loss
+        ('ns', 'hs', 'hs+ns')
+        """
+        return selected_loss(self.hs, self.negative)
+
+    @loss.setter
+    def loss(self, loss: Loss) -> None:
+        if loss != self.loss:
+            self.hs = int(loss != "ns")
+            self.negative = 0 if loss == "hs" else self.negative or NEGATIVE[TrainingConfig.quality]
 
     @property
     def max_vocab(self) -> int | None:
@@ -389,7 +427,6 @@ class Word2Vec(Estimator):
         check_flags(hs=self.hs, cbow_mean=self.cbow_mean, null_word=self.null_word, sorted_vocab=self.sorted_vocab)
         check_choice("sg", self.sg, (0, 1))
         for name, is_offered, instead in (
-            ("hs", not self.hs, "hierarchical softmax is not supported; use negative sampling (hs=0)"),
             ("cbow_mean", self.cbow_mean, "the sum of contexts is not supported; use their mean (cbow_mean=1)"),
             (
                 "max_vocab_size",
@@ -402,6 +439,11 @@ class Word2Vec(Estimator):
         ):
             if not is_offered:
                 raise ValueError(f"{name} is {quote(getattr(self, name))}, but {instead}")
+        if not self.hs and self.negative == 0:
+            raise ValueError(
+                "hs is 0 and negative is 0, so nothing would be trained; use negative=5, or hs=1 for hierarchical "
+                "softmax"
+            )
         if self.max_final_vocab is not None:
             check_integer("max_final_vocab", self.max_final_vocab, minimum=1)
         super()._check()
@@ -429,7 +471,11 @@ class Word2Vec(Estimator):
 
     @classmethod
     def _from_settings(cls, parameters: dict[str, Any], settings: dict[str, Any]) -> Self:
-        own = {"sg": int(parameters["model"] == "skipgram"), "max_final_vocab": parameters.get("max_vocab")}
+        loss = parameters.get("loss", TrainingConfig.loss)
+        own: dict[str, Any] = {"sg": int(parameters["model"] == "skipgram"), "hs": int(loss != "ns")}
+        own |= {"max_final_vocab": parameters.get("max_vocab")}
+        if loss == "hs":
+            parameters = parameters | {"negative": 0}
         own |= {name: settings[name] for name in ("epochs", "negative") if parameters.get(name) is None}
         return super()._from_settings(parameters | own, settings)
 
@@ -560,6 +606,9 @@ class Word2Vec(Estimator):
             self.callbacks = own
         return epochs * len(corpus), epochs * len(corpus)
 
+    def _loss_parameters(self, loss: Loss) -> str:
+        return {"ns": "hs=0", "hs": "hs=1, negative=0", "hs+ns": "hs=1, negative=5"}[loss]
+
     def _check_rates(self, start_alpha: float | None, end_alpha: float | None) -> None:
         """Raise an error for rates of `train` that cannot be used. It names only rates that the caller has set."""
         for name, rate in (("start_alpha", start_alpha), ("end_alpha", end_alpha)):
@@ -580,10 +629,28 @@ class Word2Vec(Estimator):
         """Return None, because every rate that a program for gensim sets is meant for gensim's gradient."""
 
     @property
-    def syn1neg(self) -> Any:
-        """The output matrix of the model, W_out, which is also ``wv.context_vectors``: array, shape (V, D).
+    def syn1(self) -> Any:
+        """The vectors of the inner nodes, which are also ``wv.node_vectors``: array, shape (V, D).
 
-        A NumPy array is read-only.
+        Hierarchical softmax trains them. V words have V − 1 inner nodes, so the last row is not used. A NumPy array is
+        read-only.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> model = Word2Vec([["a", "b"]] * 20, vector_size=4, hs=1, negative=0)
+        >>> model.syn1.shape, hasattr(model, "syn1neg")
+        ((2, 4), False)
+        """
+        if self.wv.node_vectors is None:
+            raise AttributeError  # `__getattr__` raises the error with a message
+        return self.wv.node_vectors
+
+    @property
+    def syn1neg(self) -> Any:
+        """The output vectors of the words, which are also ``wv.context_vectors``: array, shape (V, D).
+
+        Negative sampling trains them. A NumPy array is read-only.
 
         Examples
         --------
@@ -592,12 +659,15 @@ class Word2Vec(Estimator):
         >>> model.syn1neg.shape
         (2, 4)
         """
+        if self.wv.context_vectors is None:
+            raise AttributeError  # `__getattr__` raises the error with a message
         return self.wv.context_vectors
 
     def predict_output_word(self, context_words_list: Iterable[str], topn: int = 10) -> list[tuple[Any, float]] | None:
         """Return the words that are most likely to occur in the middle of a context.
 
-        The probabilities are the softmax of the scores of all words in the vocabulary.
+        The probabilities are the softmax of the scores of all words in the vocabulary. Without negative sampling, they
+        are those of hierarchical softmax, which gensim does not support.
 
         Parameters
         ----------
@@ -627,18 +697,91 @@ class Word2Vec(Estimator):
         """
         check_items("context_words_list", context_words_list, "a list of words")
         check_integer("topn", topn, minimum=0)
-        if self.syn1neg is None:
+        wv = self.wv
+        if wv.context_vectors is None and (wv.node_vectors is None or wv.counts is None):
             raise RuntimeError("the model has no output matrix to predict words from; call fit() first")
-        known = [word for word in context_words_list if word in self.wv]
+        known = [word for word in context_words_list if word in wv]
         if not known:
             log.warning("no word of the context is in the vocabulary")
             return None
-        h = to_host(self.wv.input_vectors)[[self.wv.key_to_index[word] for word in known]].mean(axis=0)
-        score = to_host(self.syn1neg) @ h
+        h = to_host(wv.input_vectors)[[wv.key_to_index[word] for word in known]].mean(axis=0)
+        if wv.context_vectors is None:
+            tree = HuffmanTree.from_counts(np.asarray(wv.counts))
+            score = tree.log_probabilities(to_host(wv.node_vectors) @ h)
+        else:
+            score = to_host(wv.context_vectors) @ h
         score = np.exp(score - score.max())
         probability = score / score.sum()
         best = np.argsort(-probability, kind="stable")[:topn]
-        return [(self.wv.index_to_key[row], float(probability[row])) for row in best]
+        return [(wv.index_to_key[row], float(probability[row])) for row in best]
+
+    def score(
+        self,
+        sentences: Iterable[Iterable[str]],
+        total_sentences: int = 1_000_000,
+        chunksize: int = 100,
+        queue_factor: int = 2,
+        report_delay: float = 1,
+    ) -> np.ndarray:
+        """Return the logarithm of the probability of each sentence. It needs hierarchical softmax.
+
+        It is the sum over the words of the log probability of predicting the word from the words in its window (CBOW),
+        or over all pairs of a word and a context (skip-gram). All windows have their full width, and no word is
+        dropped at random. Unknown words are left out.
+
+        Parameters
+        ----------
+        sentences : iterable of lists of str
+        total_sentences : int
+            Maximum number of sentences. Others are left out, and a warning is logged.
+        chunksize, queue_factor, report_delay
+            Ignored.
+
+        Returns
+        -------
+        float64 array, shape (n_sentences,)
+            0 for a sentence without known words.
+
+        Raises
+        ------
+        RuntimeError
+            If the model was not trained with hierarchical softmax.
+        TypeError
+            If a sentence is not a list of words.
+
+        Notes
+        -----
+        gensim computes log σ(x) with a table, and leaves out terms whose x is at most −6 or at least 6.
+
+        References
+        ----------
+        Taddy, "Document classification by inversion of distributed language representations", ACL 2015.
+
+        Examples
+        --------
+        >>> from fastw2v.compat.gensim import Word2Vec
+        >>> sentences = [["the", "cat", "sat", "down"], ["a", "dog", "ran", "away"]] * 200
+        >>> model = Word2Vec(sentences, vector_size=8, hs=1, negative=0, sample=0)
+        >>> likely, unlikely = model.score([["the", "cat", "sat", "down"], ["the", "dog", "sat", "away"]])
+        >>> bool(likely > unlikely)
+        True
+        """
+        check_items("sentences", sentences, "a list of token lists")
+        check_integer("total_sentences", total_sentences, minimum=1)
+        wv = self.wv
+        if wv.node_vectors is None or wv.counts is None:
+            raise RuntimeError("score needs a model that was trained with hierarchical softmax; use hs=1")
+        W_in, nodes, tree = to_host(wv.input_vectors), to_host(wv.node_vectors), HuffmanTree.from_counts(wv.counts)
+        network = (SkipGram if self.sg else CBOW).from_weights(W_in, nodes, counts=tree)
+        scores = []
+        for number, sentence in enumerate(sentences):
+            if number == total_sentences:
+                log.warning("score: only the first %d sentences are scored; raise total_sentences", total_sentences)
+                break
+            check_items(f"sentence {number}", sentence, "a list of words")
+            ids = np.array([wv.key_to_index[word] for word in sentence if word in wv], np.int64)
+            scores.append(_log_probability(network, ids, int(self.window)))
+        return np.array(scores, np.float64)
 
     def get_latest_training_loss(self) -> float:
         """Return the mean loss per prediction of the last epoch, which is ``epoch_losses[-1]``.
@@ -734,6 +877,21 @@ class Word2Vec(Estimator):
         """
         check_path("fname", fname)
         return super().load(fname)
+
+
+def _log_probability(network: CBOW | SkipGram, ids: np.ndarray, window: int) -> float:
+    """Return the logarithm of the probability of a sentence, whose words have the given ids."""
+    offset = np.concatenate([np.arange(-window, 0), np.arange(1, window + 1)])
+    total = 0.0
+    for start in range(0, len(ids), SCORED_WORDS):
+        target = np.arange(start, min(start + SCORED_WORDS, len(ids)))
+        at = target[:, None] + offset
+        contexts = np.where((at >= 0) & (at < len(ids)), ids[np.clip(at, 0, len(ids) - 1)], -1)
+        if len(ids) > 1 or isinstance(network, SkipGram):
+            total -= len(target) * float(network.forward(contexts, ids[target]))
+        else:  # like gensim, predict a word that is alone from a vector of zeros
+            total -= float(network.loss_layer.forward(np.zeros((1, network.word_vecs.shape[1])), ids))
+    return total
 
 
 def _one_of(name: str, corpus: Any, corpus_file: str | os.PathLike[str] | None) -> Any:
