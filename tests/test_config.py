@@ -46,7 +46,7 @@ PACKAGE = Path(fastw2v.__file__).parent
         ({"quality": "fast"}, {"pool_size": 12, "epochs": 5}),
         ({"quality": "best"}, {"pool_size": 48, "epochs": 15, "negative": 15}),
         ({"pool_size": 7}, {"pool_size": 7}),
-        ({"loss": "hs"}, {"loss": "hs", "output_weight": 0.0, "alpha": 0.2, "negative": 5}),
+        ({"loss": "hs"}, {"loss": "hs", "output_weight": 0.0, "alpha": 0.1, "negative": 5}),
         ({"loss": "hs", "negative": 0}, {"negative": 0}),
         ({"loss": "hs+ns"}, {"output_weight": 0.0}),
         ({"loss": "hs+ns", "output_weight": 0.4}, {"output_weight": 0.4}),

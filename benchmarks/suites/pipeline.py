@@ -17,7 +17,7 @@ from benchmarks.harness.measure import Options, Result, Row, Skipped, Wrong
 from benchmarks.systems import quality
 from benchmarks.systems.peers import FailedError, Settings, System, Trained, find
 from benchmarks.systems.texts import corpus_of, head_of, text_of
-from fastw2v.config import Model, Quality, TrainingConfig
+from fastw2v.config import Loss, Model, Quality, TrainingConfig
 
 SECTION = "pipeline"
 MODELS: dict[Model, str] = {"cbow": "CBOW", "skipgram": "skip-gram"}
@@ -38,6 +38,7 @@ class Comparison:
     repetitions: dict[str, int]
     vector_size: int = 100
     window: int = 5
+    loss: Loss = "ns"
     tenths: int = 10
     """Number of tenths of the text to train on."""
 
@@ -64,7 +65,7 @@ def comparisons(options: Options) -> list[Comparison]:
         few = {OURS: repeats, "fastw2v, layers": 1, "PyTorch": 1} | _on_gpu(repeats)
         usual |= dict.fromkeys(OTHER_QUALITIES, 1)
         whole = [Comparison(model, 5, usual | _on_gpu(repeats)) for model in MODELS]
-        return [*whole, *(Comparison(model, 2, few) for model in MODELS)]
+        return [*whole, *(Comparison(model, 2, few) for model in MODELS), *_hierarchical(repeats)]
     tenths, epochs = (1, 2) if text_of(options).words > LONG else (10, 5)
     slow = {"fastw2v, layers": 1, "PyTorch": 1, "fastw2v, layers, GPU": 1}
     twice = min(2, repeats)
@@ -87,7 +88,14 @@ def comparisons(options: Options) -> list[Comparison]:
             {OURS: 1, BASELINE: 1, "fastText": 1, "word2vec.c": 1} | slow | _on_gpu(1),
             tenths=tenths,
         ),
+        *_hierarchical(repeats),
     ]
+
+
+def _hierarchical(repeats: int) -> list[Comparison]:
+    """Return the comparisons with hierarchical softmax, in which only gensim is the baseline."""
+    systems = {OURS: repeats, BASELINE: min(2, repeats)} | {"fastw2v, fused, GPU": repeats}
+    return [Comparison(model, 5, systems, loss="hs") for model in MODELS]
 
 
 def _on_gpu(repetitions: int) -> dict[str, int]:
@@ -103,7 +111,7 @@ def run_comparison(options: Options, index: int) -> dict[str, Finished]:
     text = head_of(options, comparison.tenths).path
     settings = Settings(
         text, output, comparison.model, vector_size=comparison.vector_size, window=comparison.window,
-        epochs=comparison.epochs, workers=options.workers,
+        epochs=comparison.epochs, workers=options.workers, loss=comparison.loss,
     )  # fmt: skip
     for name in available:
         if name.startswith(OURS):  # compile and cache the kernels, because the other systems are already compiled
@@ -132,8 +140,9 @@ def run_comparison(options: Options, index: int) -> dict[str, Finished]:
 def conditions(options: Options, comparison: Comparison) -> dict[str, int | float | str]:
     """Return the settings of a comparison for its rows."""
     text = head_of(options, comparison.tenths)
+    loss = {"negative": 5} if comparison.loss == "ns" else {"loss": comparison.loss}
     return {
-        "model": MODELS[comparison.model], "dim": comparison.vector_size, "window": comparison.window, "negative": 5,
+        "model": MODELS[comparison.model], "dim": comparison.vector_size, "window": comparison.window, **loss,
         "epochs": comparison.epochs, "corpus": text.name, "words": text.words, "workers": options.workers,
         "vocabulary": len(corpus_of(options, tenths=comparison.tenths).vocabulary),
     }  # fmt: skip

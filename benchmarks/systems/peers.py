@@ -22,7 +22,7 @@ from typing import Any, Literal, get_args
 
 from benchmarks.harness.measure import Options
 from fastw2v.backend import cuda_problem
-from fastw2v.config import Quality, TrainingConfig
+from fastw2v.config import Loss, Quality, TrainingConfig
 from fastw2v.engines.selection import select_engine
 
 OUR_NOTE = {"fused": "training includes loading the compiled kernel", "layers": "plain array code"}
@@ -53,7 +53,7 @@ from gensim.models import Word2Vec
 a = json.loads(sys.argv[1])
 m = Word2Vec(vector_size=a["vector_size"], window=a["window"], negative=a["negative"], sg=int(a["model"] == "skipgram"),
              sample=a["sample"], min_count=a["min_count"], epochs=a["epochs"], alpha=a["alpha"], workers=a["workers"],
-             seed=a["seed"])
+             seed=a["seed"], hs=a["hs"])
 m.build_vocab(corpus_file=a["text"])
 print("TRAINING", flush=True)
 m.train(corpus_file=a["text"], total_words=m.corpus_total_words, total_examples=m.corpus_count, epochs=m.epochs)
@@ -88,15 +88,27 @@ class Settings:
     vector_size: int = 100
     window: int = 5
     negative: int = 5
+    loss: Loss = "ns"
     sample: float = 1e-3
     min_count: int = 5
     epochs: int = 5
     workers: int = 1
     seed: int = 1
 
+    @property
+    def hs(self) -> int:
+        """The option of gensim and word2vec.c for hierarchical softmax. Without negative samples, it is 1."""
+        return int(self.loss == "hs")
+
+    @property
+    def drawn(self) -> int:
+        """Number of negative samples for gensim and word2vec.c, which is 0 with hierarchical softmax alone."""
+        return 0 if self.loss == "hs" else self.negative
+
     def as_json(self, alpha: float) -> str:
         """Return the settings as JSON, for a script."""
-        values = asdict(self) | {"text": str(self.text), "output": str(self.output), "alpha": alpha}
+        paths = {"text": str(self.text), "output": str(self.output)}
+        values = asdict(self) | paths | {"alpha": alpha, "hs": self.hs, "negative": self.drawn}
         return json.dumps(values)
 
 
@@ -145,7 +157,7 @@ def find(options: Options) -> tuple[dict[str, System], dict[str, str]]:
         for quality in get_args(Quality):
             available[f"fastw2v, fused, {quality}"] = System(partial(fastw2v, quality=quality), f"--quality {quality}")
     baselines = (
-        ("gensim", "gensim", System(gensim, "alpha 0.05 for CBOW, 0.025 for skip-gram")),
+        ("gensim", "gensim", System(gensim, "alpha 0.05 for CBOW with negative sampling, 0.025 otherwise")),
         ("fastText", "fasttext", System(fasttext, "alpha 0.05, no subwords")),
         ("PyTorch", "torch", System(pytorch, "EmbeddingBag, batches of 1,024, alpha 0.2 (CBOW), 0.025 (skip-gram)")),
     )
@@ -162,7 +174,7 @@ def find(options: Options) -> tuple[dict[str, System], dict[str, str]]:
     elif not shutil.which(program):
         missing["word2vec.c"] = f"{program} is not an executable program"
     else:
-        note = "alpha 0.05 for CBOW, 0.025 for skip-gram; training includes writing"
+        note = "alpha 0.05 for CBOW with negative sampling, 0.025 otherwise; training includes writing"
         available["word2vec.c"] = System(partial(word2vec_c, program=Path(program).resolve()), note)
     return available, missing
 
@@ -198,9 +210,9 @@ def fastw2v(
 ) -> Trained:
     """Train with ``fastw2v train``. The quality "best" chooses its own numbers of epochs and negatives."""
     command = [sys.executable, "-m", "fastw2v", "train", str(settings.text), "--output", str(settings.output)]
-    options = ["model", "vector_size", "window", "sample", "min_count", "seed"]
+    options = ["model", "loss", "vector_size", "window", "sample", "min_count", "seed"]
     if quality != "best":
-        options += ["epochs", "negative"]
+        options += ["epochs"] if settings.loss == "hs" else ["epochs", "negative"]
     if device == "cpu":  # on a GPU, a worker is a block, and the engine chooses the number of blocks
         options.append("workers")
     for option in options:
@@ -235,7 +247,7 @@ def word2vec_c(settings: Settings, program: Path) -> Trained:
         raise FailedError(f"word2vec.c supports file names of at most {MAX_PATH} characters, not {text} and {output}")
     options = {
         "train": text, "output": output, "cbow": int(settings.model == "cbow"), "size": settings.vector_size,
-        "window": settings.window, "negative": settings.negative, "hs": 0, "sample": settings.sample,
+        "window": settings.window, "negative": settings.drawn, "hs": settings.hs, "sample": settings.sample,
         "min-count": settings.min_count, "iter": settings.epochs, "threads": settings.workers, "binary": 1,
         "alpha": _classic_alpha(settings),
     }  # fmt: skip
@@ -252,7 +264,7 @@ def pytorch(settings: Settings, device: str = "cpu") -> Trained:
 
 def _classic_alpha(settings: Settings) -> float:
     """Return the better learning rate for gensim and word2vec.c. gensim's default is 0.025 for both models."""
-    return 0.05 if settings.model == "cbow" else 0.025
+    return 0.05 if settings.model == "cbow" and settings.loss == "ns" else 0.025
 
 
 def _number(text: str) -> int:
