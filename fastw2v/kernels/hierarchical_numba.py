@@ -255,6 +255,7 @@ def cbow_hs(
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
+    losses = zero  # of the targets since the private rows were read
     alpha = alpha_intercept
     entered = 0
     left = 0
@@ -263,6 +264,8 @@ def cbow_hs(
         if position[t] // tree.held_tokens != group:
             if group >= 0:
                 _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
+            loss += reduce_add(losses)
+            losses = zero
             group = position[t] // tree.held_tokens
             _hold(W_nodes, first_held * width, held)
         alpha = alpha_intercept - slope * position[t]
@@ -299,7 +302,6 @@ def cbow_hs(
         for i in range(0, length, BLOCK):
             _read_rows(steps, begin, width, first_held, shift, rows, i)
             store(products, i // BLOCK * COLUMNS, _products(h, D, W_nodes, rows, i))
-        losses = zero
         for i in range(0, length, LANES):
             block = i // BLOCK * COLUMNS
             s0, s1 = load_columns(products, block), load_columns(products, block + COLUMNS)
@@ -307,7 +309,6 @@ def cbow_hs(
             store(scores, i, hadd_groups(s0, s1, s2, s3))
             sign = parity_signs(steps, begin + i, zero) * first_lanes(length - i, zero)
             losses = losses + _coefficients(scores, i, sign, alpha)
-        loss += reduce_add(losses)
         for i in range(0, length, BLOCK):
             _update_rows(h, dh, D, W_nodes, rows, scores, i, frozen)
         for j in range(0, D, COLUMNS):
@@ -329,7 +330,7 @@ def cbow_hs(
                 add_clipped(W_in, row, context_rows, a, width, square, damping(max_rate_in, word[i], alpha))
         left = max(left, out)
     _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
-    return loss, n
+    return loss + reduce_add(losses), n
 
 
 @inlined
@@ -477,6 +478,7 @@ def skipgram_hs(
     zero = splat(0.0, load(context_rows, 0))
 
     loss = 0.0
+    losses = zero  # of the targets since the private rows were read
     predictions = 0
     alpha = alpha_intercept
     entered = 0
@@ -486,6 +488,8 @@ def skipgram_hs(
         if position[t] // tree.held_tokens != group:
             if group >= 0:
                 _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
+            loss += reduce_add(losses)
+            losses = zero
             group = position[t] // tree.held_tokens
             _hold(W_nodes, first_held * width, held)
         alpha = alpha_intercept - slope * position[t]
@@ -515,13 +519,11 @@ def skipgram_hs(
             for i in range(0, length, BLOCK):
                 block = _score_block(context_rows, at, g, D, path, i * width, width)
                 store(scores, g * longest + i * BLOCK, block)
-        losses = zero
         for g in range(0, contexts, BLOCK):
             present = first_lanes(BLOCK * (contexts - g), zero)
             for i in range(0, length, BLOCK):
                 sign = repeat_group(signs, i) * present
                 losses = losses + _coefficients(scores, g * longest + i * BLOCK, sign, alpha)
-        loss += reduce_add(losses)
         for g in range(0, contexts, BLOCK):
             for j in range(0, D, COLUMNS):
                 h, d = _context_columns(context_rows, at, g, j), _context_columns(updates, at, g, j)
@@ -544,4 +546,4 @@ def skipgram_hs(
                 store(updates, j, zero)
         left = max(left, out)
     _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
-    return loss, predictions
+    return loss + reduce_add(losses), predictions

@@ -485,10 +485,10 @@ from fastw2v.kernels import simd
 from tests.engines.cases import copies, random_tables, train, zipf_corpus
 print(simd.COLUMNS, simd.REGISTERS)
 corpus = zipf_corpus(80, 3000, 30)
-for model in ("cbow", "skipgram"):
+for model, loss in (("cbow", "ns"), ("skipgram", "ns"), ("cbow", "hs"), ("skipgram", "hs")):
     start = random_tables(80, 37, np.float32)
     ours, theirs = copies(start), copies(start)
-    settings = {"model": model, "epochs": 1, "alpha": 0.05, "pool_size": 22, "pool_tokens": 50}
+    settings = {"model": model, "loss": loss, "epochs": 1, "alpha": 0.05, "pool_size": 22, "pool_tokens": 50}
     np.testing.assert_allclose(
         train(cpu, ours, corpus, **settings), train(reference, theirs, corpus, **settings), rtol=1e-5
     )
