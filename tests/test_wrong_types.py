@@ -86,6 +86,7 @@ WITHOUT_CHECKS = {
     "has_index_for": "any object can be asked for",
     "__contains__": "any object can be asked for",
     "forward": ARRAYS,
+    "losses": ARRAYS,
     "backward": ARRAYS,
     "update": ARRAYS,
     "get_negative_sample": ARRAYS,

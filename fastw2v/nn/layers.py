@@ -829,6 +829,42 @@ class HierarchicalSoftmaxLoss:
         score = xp.matmul(self._h, xp.matrix_transpose(self._rows))  # (B, C, l)
         return self.loss.forward(score, (1 - code)[:, None, :], weight / xp.where(targets == 0, 1.0, targets))
 
+    def losses(self, h: Any, target: Any, present: Any = None) -> Any:
+        """Return the loss of each target. `backward` is not prepared.
+
+        Parameters
+        ----------
+        h, target, present
+            As for `forward`.
+
+        Returns
+        -------
+        float array, shape (B,)
+            0 for padding.
+
+        Examples
+        --------
+        All scores are 0, so each decision costs log 2 = 0.6931:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import HierarchicalSoftmaxLoss
+        >>> layer = HierarchicalSoftmaxLoss(np.zeros((3, 2)), counts=np.array([5, 2, 1]))
+        >>> layer.losses(np.ones((3, 2)), np.array([0, 1, -1])).round(4)
+        array([0.6931, 1.3863, 0.    ])
+        """
+        target = check_ids("target", target)
+        xp = get_namespace(h)
+        points, code = self._paths(target)
+        h = h if h.ndim == 3 else h[:, None, :]
+        rows = self.embed._forward(points)
+        sign = xp.astype((1 - 2 * code) * xp.astype(points >= 0, xp.int8), h.dtype)  # 0 at padding
+        score = xp.matmul(h, xp.matrix_transpose(rows)) * -sign[:, None, :]
+        loss = xp.where(score > 0, score, 0.0) + xp.log1p(xp.exp(-xp.abs(score)))
+        counted = xp.astype(points >= 0, h.dtype)[:, None, :]
+        if present is not None:
+            counted = counted * xp.astype(present, h.dtype)[..., None]
+        return xp.sum(loss * counted, axis=(1, 2))
+
     def _paths(self, target: Any) -> tuple[Any, Any]:
         """Return the inner nodes and the codes of the paths to some words, shape (B, l), with −1 as padding."""
         xp = get_namespace(target)

@@ -181,14 +181,17 @@ def test_the_score_of_sentences(model: Word2Vec) -> None:
     assert list(scores[-2:]) == [0, 0]
     assert scores[:10].max() < -1
     one_by_one = [float(model.score([sentence])[0]) for sentence in sentences]
-    assert scores.tolist() == one_by_one
+    assert scores == pytest.approx(one_by_one, rel=1e-6)
 
 
 def test_the_score_of_a_long_sentence(model: Word2Vec, monkeypatch: pytest.MonkeyPatch) -> None:
     sentence = [word for sentence in themes(40) for word in sentence]
     (whole,) = model.score([sentence])
+    many = model.score(themes(40))
     monkeypatch.setattr("fastw2v.compat.gensim.word2vec.SCORED_WORDS", 7)
     assert model.score([sentence]) == pytest.approx([whole], rel=1e-6)
+    assert model.score(themes(40)) == pytest.approx(many, rel=1e-6)
+    assert model.score([[]] * 20).tolist() == [0.0] * 20
 
 
 def test_the_scores_are_gensim_s(model: Word2Vec) -> None:

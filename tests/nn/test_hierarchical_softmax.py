@@ -70,6 +70,18 @@ def test_the_probabilities_of_all_words_add_up_to_one(xp: Any, rng: np.random.Ge
     close(np.array(losses), -TREE.log_probabilities(W @ h))
 
 
+def test_the_loss_of_each_target(xp: Any, rng: np.random.Generator) -> None:
+    W, h = rng.normal(size=(V, D)), rng.normal(size=(5, 3, D))
+    layer = HierarchicalSoftmaxLoss(xp.asarray(W), TREE)
+    one = [loss_of(W, h[i, 0], word) if word >= 0 else 0.0 for i, word in enumerate(TARGET)]
+    close(layer.losses(xp.asarray(h[:, 0, :]), xp.asarray(TARGET)), np.array(one))
+    present = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1], [0, 0, 0], [0, 0, 1]], bool)
+    several = [
+        sum(loss_of(W, h[i, c], word) for c in range(3) if present[i, c] and word >= 0) for i, word in enumerate(TARGET)
+    ]
+    close(layer.losses(xp.asarray(h), xp.asarray(TARGET), xp.asarray(present)), np.array(several))
+
+
 def test_only_the_nodes_on_the_paths_get_a_gradient(rng: np.random.Generator) -> None:
     layer = HierarchicalSoftmaxLoss(rng.normal(size=(V, D)), COUNTS)
     layer.forward(rng.normal(size=(2, D)), np.array([5, 0]))

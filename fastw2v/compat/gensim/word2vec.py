@@ -34,6 +34,7 @@ from fastw2v.config import (
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import ProgressFunction
 from fastw2v.engines.selection import EngineName
+from fastw2v.nn.layers import HierarchicalSoftmaxLoss
 from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.utils.checks import check_items, check_path, check_type, explain_arguments
@@ -49,8 +50,8 @@ _TRIM_RULE = (
     "trim rules are not supported; use Corpus.from_sentences, which has the parameters include, exclude and counts"
 )
 
-SCORED_WORDS = 1024
-"""Number of words of a sentence that `Word2Vec.score` predicts at a time."""
+SCORED_WORDS = 128
+"""Number of words that `Word2Vec.score` predicts at a time. Arrays of more words do not fit in the cache."""
 GENSIM_ALPHA = 0.025
 """gensim's default learning rate, the value of `Word2Vec.alpha` if no rate was set."""
 _INSTEAD = {
@@ -773,14 +774,18 @@ class Word2Vec(Estimator):
             raise RuntimeError("score needs a model that was trained with hierarchical softmax; use hs=1")
         W_in, nodes, tree = to_host(wv.input_vectors), to_host(wv.node_vectors), HuffmanTree.from_counts(wv.counts)
         network = (SkipGram if self.sg else CBOW).from_weights(W_in, nodes, counts=tree)
-        scores = []
+        scores: list[float] = []
+        pending: list[np.ndarray] = []
         for number, sentence in enumerate(sentences):
             if number == total_sentences:
                 log.warning("score: only the first %d sentences are scored; raise total_sentences", total_sentences)
                 break
             check_items(f"sentence {number}", sentence, "a list of words")
-            ids = np.array([wv.key_to_index[word] for word in sentence if word in wv], np.int64)
-            scores.append(_log_probability(network, ids, int(self.window)))
+            pending.append(np.array([wv.key_to_index[word] for word in sentence if word in wv], np.int64))
+            if sum(map(len, pending)) >= SCORED_WORDS or len(pending) >= SCORED_WORDS:
+                scores += _log_probabilities(network, pending, int(self.window))
+                pending = []
+        scores += _log_probabilities(network, pending, int(self.window))
         return np.array(scores, np.float64)
 
     def get_latest_training_loss(self) -> float:
@@ -879,19 +884,27 @@ class Word2Vec(Estimator):
         return super().load(fname)
 
 
-def _log_probability(network: CBOW | SkipGram, ids: np.ndarray, window: int) -> float:
-    """Return the logarithm of the probability of a sentence, whose words have the given ids."""
+def _log_probabilities(network: CBOW | SkipGram, sentences: list[np.ndarray], window: int) -> list[float]:
+    """Return the logarithm of the probability of each sentence, which is an array of word ids."""
+    if not sentences:
+        return []
+    ids = np.concatenate(sentences)
+    number = np.repeat(np.arange(len(sentences)), [len(sentence) for sentence in sentences])
     offset = np.concatenate([np.arange(-window, 0), np.arange(1, window + 1)])
-    total = 0.0
+    total = np.zeros(len(sentences))
+    layer = network.loss_layer
+    assert isinstance(layer, HierarchicalSoftmaxLoss)
     for start in range(0, len(ids), SCORED_WORDS):
         target = np.arange(start, min(start + SCORED_WORDS, len(ids)))
-        at = target[:, None] + offset
-        contexts = np.where((at >= 0) & (at < len(ids)), ids[np.clip(at, 0, len(ids) - 1)], -1)
-        if len(ids) > 1 or isinstance(network, SkipGram):
-            total -= len(target) * float(network.forward(contexts, ids[target]))
-        else:  # like gensim, predict a word that is alone from a vector of zeros
-            total -= float(network.loss_layer.forward(np.zeros((1, network.word_vecs.shape[1])), ids))
-    return total
+        at = np.clip(target[:, None] + offset, 0, len(ids) - 1)
+        present = (at == target[:, None] + offset) & (number[at] == number[target][:, None])
+        h = network.in_layer._forward(ids[at])
+        if isinstance(network, CBOW):  # like gensim, predict a word that is alone from a vector of zeros
+            losses = layer.losses(network.mean.forward(h, present), ids[target])
+        else:
+            losses = layer.losses(h, ids[target], present)
+        total -= np.bincount(number[target], losses, len(sentences))
+    return total.tolist()
 
 
 def _one_of(name: str, corpus: Any, corpus_file: str | os.PathLike[str] | None) -> Any:
