@@ -201,7 +201,7 @@ class Kernel(NamedTuple):
 
     def _shared_bytes_of_tree(self) -> int:
         ring, group, cbow = self.ring_rows, self.path_group, self.model == "cbow"
-        window = -(-(2 * self.reach + 1) // 8) * 8
+        window = -(-2 * self.reach // 4) * 4
         rows, numbers = 2 * ring + group, group * (1 if cbow else window) + 2 * group
         return (8 if self.double else 4) * (rows * self.width + numbers) + 4 * (2 * group + 2 + 2 * self.warps)
 

@@ -23,8 +23,8 @@
 // Latency. A target is a chain of dependent steps, and the first is to find its nodes. While a group of nodes is being
 // read, warp 0 looks up the next group (`look_up`).
 
-constexpr int CONTEXTS_TOGETHER = 8;  // contexts that are scored together
-constexpr int WINDOW = (BAND + CONTEXTS_TOGETHER - 1) / CONTEXTS_TOGETHER * CONTEXTS_TOGETHER;  // BAND, padded
+constexpr int CONTEXTS_TOGETHER = 4;                                                          // scored together
+constexpr int WINDOW = (2 * REACH + CONTEXTS_TOGETHER - 1) / CONTEXTS_TOGETHER * CONTEXTS_TOGETHER;  // contexts, padded
 constexpr int WARP_NODES = (PATH_GROUP + WARPS - 1) / WARPS;                                    // nodes of each warp
 constexpr int PADDED_WARP_NODES =
     WARP_NODES > 16 ? 32 : WARP_NODES > 8 ? 16 : WARP_NODES > 4 ? 8 : WARP_NODES > 2 ? 4 : WARP_NODES;
@@ -42,7 +42,7 @@ template <bool CBOW> struct TreeBlock : Schedule {
   Real *steps;          // (RING_ROWS, D): sums of the steps of these rows
   Real *nodes;          // (PATH_GROUP, D): rows of W_nodes
   Real *coefficient;    // CBOW: (PATH_GROUP,): coefficient of each node
-                        // skip-gram: (PATH_GROUP, WINDOW): of each node and token of the window
+                        // skip-gram: (PATH_GROUP, WINDOW): of each node and context
   Real *node_max_rate;  // (2, PATH_GROUP): max_rate of the nodes
   int *node_entry;      // (2, PATH_GROUP): the nodes, with their codes, as in `Arguments::path`
   int *group_size;      // (2,): number of nodes, or PATH_GROUP + 1 if the path has more nodes after this group
@@ -161,15 +161,18 @@ template <bool CBOW> struct TreeBlock : Schedule {
     }
   }
 
+  // Return context j of target t, whose window begins at `begin`.
+  static __device__ int context(int begin, int j, int t) { return begin + j + (begin + j >= t); }
+
   // Skip-gram: score the contexts of target t against this warp's nodes, and update the nodes.
   __device__ void train_nodes(int t, const int *entry, const Real *max_rate, int size, Real *W_nodes) {
-    const int begin = window_begin[t], end = window_end[t];
+    const int begin = window_begin[t], contexts = window_end[t] - begin - 1;
     constexpr int N = CONTEXTS_TOGETHER * NODES_TOGETHER;
 #pragma unroll 1
     for (int first_node = warp; first_node < size; first_node += NODES_TOGETHER * WARPS) {
       // Node r of those that are scored together is `first_node + r * WARPS`.
 #pragma unroll 1
-      for (int base = begin; base < end; base += CONTEXTS_TOGETHER) {
+      for (int base = 0; base < contexts; base += CONTEXTS_TOGETHER) {
         Real scores[N] = {};
 #pragma unroll 1
         for (int q = 0; q < ROW_STEPS; ++q) {
@@ -178,18 +181,17 @@ template <bool CBOW> struct TreeBlock : Schedule {
           for (int r = 0; r < NODES_TOGETHER; ++r)
             v[r] = first_node + r * WARPS < size ? load(nodes + (first_node + r * WARPS) * DIM, q, lane) : zero();
 #pragma unroll
-          for (int i = 0; i < CONTEXTS_TOGETHER; ++i) {
-            Four x = load(ring + slot(base + i) * DIM, q, lane);
+          for (int j = 0; j < CONTEXTS_TOGETHER; ++j) {
+            Four x = load(ring + slot(context(begin, base + j, t)) * DIM, q, lane);
 #pragma unroll
-            for (int r = 0; r < NODES_TOGETHER; ++r) scores[r * CONTEXTS_TOGETHER + i] += dot(x, v[r]);
+            for (int r = 0; r < NODES_TOGETHER; ++r) scores[r * CONTEXTS_TOGETHER + j] += dot(x, v[r]);
           }
         }
         const Real score = Reduce<N>::of(scores, lane);
         const int pair = lane / (32 / N);
-        const int k = first_node + pair / CONTEXTS_TOGETHER * WARPS, i = base + pair % CONTEXTS_TOGETHER;
+        const int k = first_node + pair / CONTEXTS_TOGETHER * WARPS, j = base + pair % CONTEXTS_TOGETHER;
         if (lane % (32 / N) == 0 && k < size)
-          coefficient[k * WINDOW + i - begin] =
-              i < end && i != t ? pair_coefficient(!(entry[k] & 1), 1, score) : Real(0);
+          coefficient[k * WINDOW + j] = j < contexts ? pair_coefficient(!(entry[k] & 1), 1, score) : Real(0);
       }
       __syncwarp();
 #pragma unroll 1
@@ -197,13 +199,19 @@ template <bool CBOW> struct TreeBlock : Schedule {
         Four step[NODES_TOGETHER];
 #pragma unroll
         for (int r = 0; r < NODES_TOGETHER; ++r) step[r] = zero();
-#pragma unroll 2
-        for (int i = begin; i < end; ++i) {
-          Four x = load(ring + slot(i) * DIM, q, lane);
+#pragma unroll 1
+        for (int base = 0; base < contexts; base += CONTEXTS_TOGETHER) {
+          Four x[CONTEXTS_TOGETHER];
+#pragma unroll
+          for (int j = 0; j < CONTEXTS_TOGETHER; ++j)
+            x[j] = load(ring + slot(context(begin, base + j, t)) * DIM, q, lane);
 #pragma unroll
           for (int r = 0; r < NODES_TOGETHER; ++r)
-            if (first_node + r * WARPS < size)
-              add(step[r], coefficient[(first_node + r * WARPS) * WINDOW + i - begin], x);
+            if (first_node + r * WARPS < size) {
+              const Four g = *(const Four *)(coefficient + (first_node + r * WARPS) * WINDOW + base);
+#pragma unroll
+              for (int j = 0; j < CONTEXTS_TOGETHER; ++j) add(step[r], g.x[j], x[j]);
+            }
         }
 #pragma unroll
         for (int r = 0; r < NODES_TOGETHER; ++r) {
@@ -220,28 +228,18 @@ template <bool CBOW> struct TreeBlock : Schedule {
 
   // Skip-gram: add the steps of target t's contexts.
   __device__ void step_contexts(int t, int size) {
-    const int begin = window_begin[t], end = window_end[t];
+    const int begin = window_begin[t], contexts = window_end[t] - begin - 1;
 #pragma unroll 1
-    for (int c = thread; c < DIM; c += THREADS)
+    for (int j = warp; j < contexts; j += WARPS) {
+      Real *row = steps + slot(context(begin, j, t)) * DIM;
 #pragma unroll 1
-      for (int base = begin; base < end; base += CONTEXTS_TOGETHER) {
-        Real sum[CONTEXTS_TOGETHER];
-#pragma unroll
-        for (int i = 0; i < CONTEXTS_TOGETHER; ++i) sum[i] = steps[slot(base + i) * DIM + c];
-#pragma unroll 2
-        for (int k = 0; k < size; ++k) {
-          const Real v = nodes[k * DIM + c];
-#pragma unroll
-          for (int i = 0; i < CONTEXTS_TOGETHER; i += 4) {
-            Four g = *(const Four *)(coefficient + k * WINDOW + base - begin + i);
-#pragma unroll
-            for (int j = 0; j < 4; ++j) sum[i + j] += g.x[j] * v;
-          }
-        }
-#pragma unroll
-        for (int i = 0; i < CONTEXTS_TOGETHER; ++i)
-          if (base + i < end) steps[slot(base + i) * DIM + c] = sum[i];  // unchanged if base + i is t
+      for (int q = 0; q < ROW_STEPS; ++q) {
+        Four sum = load(row, q, lane);
+#pragma unroll 4
+        for (int k = 0; k < size; ++k) add(sum, coefficient[k * WINDOW + j], load(nodes + k * DIM, q, lane));
+        store(row, q, lane, sum);
       }
+    }
   }
 
   // Add the steps of tokens `begin` to `end` - 1 to their rows. Token i is written by the warp that reads token i + BAND
