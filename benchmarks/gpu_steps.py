@@ -57,7 +57,7 @@ GROUPS = (eager.GPU_GROUPS, 1024, 512, 64)
 """Values of `eager.GPU_GROUPS` to try."""
 THREADS = (1, 2, 4, 8, 16)
 """Numbers of threads of the CPU engine to try."""
-TREE_WARPS = (word2vec_cuda.WARPS, 2)
+TREE_WARPS = (word2vec_cuda.TREE_WARPS, 1, 4)
 """Warps of a block to try for hierarchical softmax."""
 REPEATS = 10
 """How often the text is repeated for the whole process, which makes 1 GB of wiki8."""
@@ -120,6 +120,7 @@ class Setting:
         """Let the engine use this setting. The tile is a setting of `TrainingConfig` instead."""
         with (
             patch.object(word2vec_cuda, "WARPS", self.warps),
+            patch.object(word2vec_cuda, "TREE_WARPS", self.warps),
             patch.object(gpu, "POOL_SYNC_INTERVAL", self.pool_sync_interval),
             patch.object(word2vec_cuda, "resident_warps", self._resident_warps or word2vec_cuda.resident_warps),
         ):

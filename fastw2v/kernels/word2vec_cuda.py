@@ -30,6 +30,8 @@ SOURCE = Path(__file__).with_name("word2vec.cu")
 """Path of the CUDA source that all kernels share. `Kernel.source` appends the source of one kernel."""
 WARPS = 4
 """Warps in a block."""
+TREE_WARPS = 2
+"""Warps in a block that trains with hierarchical softmax only. With more warps, more of the work is done by each."""
 TENSOR_CORE_TILE = 16
 """The size of tiles that tensor cores process, which is the number of rows of their matrices."""
 TENSOR_CORE_CAPABILITY = (8, 0)
@@ -424,10 +426,10 @@ def choose_kernel(
     True 4
     False 2
     """
+    choices = [(hold, WARPS, False), (False, WARPS, False), (False, 2, False), (False, 1, False)]
     if loss == "hs":
         tile = pool_size = 1
-        hold = False
-    choices = [(hold, WARPS, False), (False, WARPS, False), (False, 2, False), (False, 1, False)]
+        choices = [(False, TREE_WARPS, False)]  # the memory does not depend on the number of warps
     if tensor_cores and tile == TENSOR_CORE_TILE and not double and loss == "ns":
         choices = [(hold, WARPS, True), (False, WARPS, True), *choices]
     for held, warps, on_tensor_cores in choices:
@@ -496,7 +498,8 @@ def resident_warps(kernel: Kernel) -> int:
     -----
     A thread keeps eight numbers for each target of a tile in registers. Of 65,536 registers, each thread of 20 warps
     gets 96, and each thread of 16, 12 or 8 warps gets 128, 168 or 255. With more warps, some kernels would spill.
-    With tensor cores, a thread keeps fragments of matrices, and 16 warps do not spill.
+    With tensor cores, a thread keeps fragments of matrices, and 16 warps do not spill. Skip-gram with hierarchical
+    softmax keeps 32 scores and eight nodes, and 16 warps do not spill.
 
     Examples
     --------
@@ -508,7 +511,8 @@ def resident_warps(kernel: Kernel) -> int:
     if kernel.tensor_cores:
         return 16
     if kernel.tile <= 4:
-        return 12 if kernel.double else 20
+        most = 16 if kernel.loss == "hs" and kernel.model == "skipgram" else 20
+        return 12 if kernel.double else most
     return 16 if kernel.tile <= 8 and not kernel.double else 8
 
 

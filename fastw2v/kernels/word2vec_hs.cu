@@ -13,8 +13,8 @@
 // measured.
 //
 // Division of work. A path is processed in groups of PATH_GROUP nodes. Warp w reads, scores and updates the nodes w,
-// w + WARPS, ... of a group, as whole rows. The contexts' steps are sums over all nodes, so here each thread processes a
-// column instead. The warps take turns in reading rows that enter the windows and writing rows that leave them.
+// w + WARPS, ... of a group, and then the steps of the contexts w, w + WARPS, ... It processes whole rows, as in
+// word2vec_rows.cu. The warps take turns in reading rows that enter the windows and writing rows that leave them.
 //
 // Memory. The rows of contexts, which are rows of W_in in both models, are in a ring buffer. Their steps accumulate in a
 // second one, because the nodes change from one target to the next. The nodes are not held in shared memory. Each is
@@ -23,12 +23,12 @@
 // Latency. A target is a chain of dependent steps, and the first is to find its nodes. While a group of nodes is being
 // read, warp 0 looks up the next group (`look_up`).
 
-constexpr int CONTEXTS_TOGETHER = 4;                                                          // scored together
+constexpr int CONTEXTS_TOGETHER = 4;  // contexts of skip-gram that are scored together
 constexpr int WINDOW = (2 * REACH + CONTEXTS_TOGETHER - 1) / CONTEXTS_TOGETHER * CONTEXTS_TOGETHER;  // contexts, padded
-constexpr int WARP_NODES = (PATH_GROUP + WARPS - 1) / WARPS;                                    // nodes of each warp
+constexpr int WARP_NODES = (PATH_GROUP + WARPS - 1) / WARPS;                                         // of each warp
 constexpr int PADDED_WARP_NODES =
     WARP_NODES > 16 ? 32 : WARP_NODES > 8 ? 16 : WARP_NODES > 4 ? 8 : WARP_NODES > 2 ? 4 : WARP_NODES;
-constexpr int NODES_TOGETHER = WARP_NODES > 2 ? 4 : WARP_NODES;  // nodes that a warp scores together
+constexpr int NODES_TOGETHER = WARP_NODES > 8 ? 8 : WARP_NODES > 2 ? 4 : WARP_NODES;  // scored together for skip-gram
 constexpr int CACHED_NODES = 8192;  // nodes nearest to the root, which stay in the second-level cache anyway
 
 static_assert(PATH_GROUP <= 32, "a lane looks up one node");
@@ -48,7 +48,7 @@ template <bool CBOW> struct TreeBlock : Schedule {
   int *group_size;      // (2,): number of nodes, or PATH_GROUP + 1 if the path has more nodes after this group
 
   // The next group to look up, in warp 0.
-  int path_target;                   // its target
+  int path_target;                 // its target
   long long path_begin, path_end;  // the nodes of this target that have not been looked up
 
   __device__ TreeBlock(double *memory) : memory(memory) {
@@ -104,20 +104,23 @@ template <bool CBOW> struct TreeBlock : Schedule {
       fetch_row(nodes + k * DIM, W_nodes + (long long)(entry[k] >> 1) * DIM, lane);
   }
 
+  // Return context j of target t, whose window begins at `begin`.
+  static __device__ int context(int begin, int j, int t) { return begin + j + (begin + j >= t); }
+
   // CBOW: average the contexts of target t, score the mean against this warp's nodes, and update the nodes.
   __device__ void train_nodes_by_mean(int t, const int *entry, const Real *max_rate, int size, Real *W_nodes) {
-    const int begin = window_begin[t], end = window_end[t];
-    const Real scale = divide(Real(1), Real(end - begin - 1));
+    const int begin = window_begin[t], contexts = window_end[t] - begin - 1;
+    const Real scale = divide(Real(1), Real(contexts));
     Four h[ROW_STEPS];
     Real scores[PADDED_WARP_NODES] = {};
 #pragma unroll
     for (int q = 0; q < ROW_STEPS; ++q) {
       h[q] = zero();
 #pragma unroll 1
-      for (int base = begin; base < end; base += WINDOW_GROUP)
+      for (int base = 0; base < contexts; base += WINDOW_GROUP)
 #pragma unroll
-        for (int i = base; i < base + WINDOW_GROUP; ++i)
-          add(h[q], i < end && i != t ? 1 : 0, load(ring + slot(i) * DIM, q, lane));
+        for (int j = base; j < base + WINDOW_GROUP; ++j)
+          add(h[q], j < contexts ? 1 : 0, load(ring + slot(context(begin, j, t)) * DIM, q, lane));
       for (int i = 0; i < 4; ++i) h[q].x[i] *= scale;
 #pragma unroll
       for (int j = 0; j < WARP_NODES; ++j)
@@ -142,27 +145,22 @@ template <bool CBOW> struct TreeBlock : Schedule {
 
   // CBOW: add the steps of target t's contexts.
   __device__ void step_contexts_by_mean(int t, int size, const Real *cbow_grad_scale) {
-    const int begin = window_begin[t], end = window_end[t];
-    const Real scale = cbow_grad_scale[end - begin - 1];
+    const int begin = window_begin[t], contexts = window_end[t] - begin - 1;
+    const Real scale = cbow_grad_scale[contexts];
 #pragma unroll 1
-    for (int c = thread; c < DIM; c += THREADS) {
-      Real d = 0;
+    for (int q = 0; q < ROW_STEPS; ++q) {
+      Four d = zero();
 #pragma unroll 4
-      for (int k = 0; k < size; ++k) d += coefficient[k] * nodes[k * DIM + c];
-#pragma unroll 1
-      for (int base = begin; base < end; base += WINDOW_GROUP) {
-        Real sum[WINDOW_GROUP];
-#pragma unroll
-        for (int i = 0; i < WINDOW_GROUP; ++i) sum[i] = steps[slot(base + i) * DIM + c] + scale * d;
-#pragma unroll
-        for (int i = 0; i < WINDOW_GROUP; ++i)
-          if (base + i < end && base + i != t) steps[slot(base + i) * DIM + c] = sum[i];
+      for (int k = 0; k < size; ++k) add(d, scale * coefficient[k], load(nodes + k * DIM, q, lane));
+#pragma unroll 2
+      for (int j = warp; j < contexts; j += WARPS) {
+        Real *row = steps + slot(context(begin, j, t)) * DIM;
+        Four sum = load(row, q, lane);
+        add(sum, 1, d);
+        store(row, q, lane, sum);
       }
     }
   }
-
-  // Return context j of target t, whose window begins at `begin`.
-  static __device__ int context(int begin, int j, int t) { return begin + j + (begin + j >= t); }
 
   // Skip-gram: score the contexts of target t against this warp's nodes, and update the nodes.
   __device__ void train_nodes(int t, const int *entry, const Real *max_rate, int size, Real *W_nodes) {
@@ -178,8 +176,10 @@ template <bool CBOW> struct TreeBlock : Schedule {
         for (int q = 0; q < ROW_STEPS; ++q) {
           Four v[NODES_TOGETHER];
 #pragma unroll
-          for (int r = 0; r < NODES_TOGETHER; ++r)
-            v[r] = first_node + r * WARPS < size ? load(nodes + (first_node + r * WARPS) * DIM, q, lane) : zero();
+          for (int r = 0; r < NODES_TOGETHER; ++r) {
+            v[r] = zero();
+            if (first_node + r * WARPS < size) v[r] = load(nodes + (first_node + r * WARPS) * DIM, q, lane);
+          }
 #pragma unroll
           for (int j = 0; j < CONTEXTS_TOGETHER; ++j) {
             Four x = load(ring + slot(context(begin, base + j, t)) * DIM, q, lane);
@@ -208,9 +208,9 @@ template <bool CBOW> struct TreeBlock : Schedule {
 #pragma unroll
           for (int r = 0; r < NODES_TOGETHER; ++r)
             if (first_node + r * WARPS < size) {
-              const Four g = *(const Four *)(coefficient + (first_node + r * WARPS) * WINDOW + base);
+              const Real *g = coefficient + (first_node + r * WARPS) * WINDOW + base;
 #pragma unroll
-              for (int j = 0; j < CONTEXTS_TOGETHER; ++j) add(step[r], g.x[j], x[j]);
+              for (int j = 0; j < CONTEXTS_TOGETHER; ++j) add(step[r], g[j], x[j]);
             }
         }
 #pragma unroll

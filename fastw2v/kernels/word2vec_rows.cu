@@ -60,6 +60,7 @@ __device__ inline void store(Real *row, int step, int lane, const Four &v) {
 #if VECTOR_ATOMICS
   if (column(step, 0, lane) < DIM) *(Four *)(row + column(step, 0, lane)) = v;
 #else
+#pragma unroll
   for (int i = 0; i < 4; ++i)
     if (column(step, i, lane) < DIM) row[column(step, i, lane)] = v.x[i];
 #endif
