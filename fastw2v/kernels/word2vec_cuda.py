@@ -440,10 +440,10 @@ def choose_kernel(
             )  # fmt: skip
             if kernel.shared_bytes() <= limit:
                 return optimize_occupancy(kernel, limit)
-    settings = f"window {reach}, pool_size {pool_size} and tile {tile}" if loss != "hs" else f"and window {reach}"
+    settings = f" and window {reach}" if loss == "hs" else f", window {reach}, pool_size {pool_size} and tile {tile}"
     raise ValueError(
         f"a block of the fused GPU engine needs {kernel.shared_bytes():,} bytes of shared memory for vector_size "
-        f"{width}, {settings}, but this device has only {limit:,}: lower one of these settings, or train with "
+        f"{width}{settings}, but this device has only {limit:,}: lower one of these settings, or train with "
         "engine='layers'"
     )
 

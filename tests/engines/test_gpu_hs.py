@@ -231,7 +231,22 @@ def test_many_blocks_train_every_chunk_and_learn_as_one_does(loss, model, folder
 
 
 @needs_compiler
-def test_a_run_continues_from_every_pause(folder, monkeypatch):
+@pytest.mark.parametrize(("model", "alpha"), [("cbow", 0.5), pytest.param("skipgram", 0.2, marks=pytest.mark.slow)])
+def test_many_blocks_do_not_overshoot_as_steps_are_scaled_down(model, alpha, folder, monkeypatch):
+    """Blocks in lockstep are the worst case, because they all read rows before any of them writes its updates."""
+    set_chunk_tokens(monkeypatch, 64)
+    monkeypatch.setattr(word2vec_cuda, "TREE_WARPS", 1)
+    losses = []
+    for blocks, concurrency in ((1, None), (60, None), (60, 1)):
+        tables = start_tables(40, 8, "hs", np.float32, scale=0.1)
+        settings = {"loss": "hs", "model": model, "epochs": 3, "sample": 0, "alpha": alpha, "window": 2}
+        losses.append(emulate(folder, tables, topics(300), blocks=blocks, concurrency=concurrency, **settings)[-1])
+    alone, scaled, unscaled = losses
+    assert scaled < 1.3 * alone < unscaled
+
+
+@needs_compiler
+def test_a_run_continues_from_a_pause(folder, monkeypatch):
     set_chunk_tokens(monkeypatch, 64)
     monkeypatch.setattr(gpu, "LAUNCH_SECONDS", 1e-6)
     corpus, settings = topics(60), {"loss": "hs+ns", "window": 2, "epochs": 2, "alpha": 0.1, "workers": 1}
@@ -328,7 +343,7 @@ def test_a_kernel_that_does_not_fit_takes_smaller_groups_of_nodes():
     exact = large._replace(rounded_ring=False)
     small = choose(exact.shared_bytes() - 4)
     assert small.path_group == 8
-    with pytest.raises(ValueError, match=r"for vector_size 128, and window 5, but this device has only 1,000: lower"):
+    with pytest.raises(ValueError, match=r"for vector_size 128 and window 5, but this device has only 1,000: lower"):
         choose(1000)
     both = choose(232_448, "hs+ns")
     assert (both.name, both.tile, both.pool_size, both.warps, both.tensor_cores) == ("skipgram_hs", 16, 24, 4, False)
