@@ -19,15 +19,15 @@
 //   word2vec_rows.cu  tiles of any size in float32 or float64; a warp processes whole rows
 //   word2vec_mma.cu   tiles of 16 targets in float32, from compute capability 8.0 on; a warp processes some columns of
 //                     all rows with tensor cores
-// For hierarchical softmax, the host appends word2vec_rows.cu and word2vec_hs.cu, which defines the kernels `cbow_hs` and
-// `skipgram_hs`.
+// For hierarchical softmax, the host appends word2vec_rows.cu and word2vec_hs.cu. The latter defines the kernels
+// `cbow_hs` and `skipgram_hs`.
 //
 // Macros. The host defines DIM (width of a row, a multiple of 4), REACH (largest distance between a target
 // and a context), TILE, RING_ROWS (rows of a ring buffer, at least 2 * REACH + TILE), POOL_SIZE, POOL_HELD, WARPS,
 // MIN_BLOCKS (blocks of a multiprocessor for which the compiler must leave registers), CHUNK_TOKENS, MAX_STEP_NORM and
-// FREEZE (whether rows with a max_rate of 0 keep their bytes), and DOUBLE for float64. For hierarchical softmax, it also
-// defines PATH_GROUP (inner nodes that are in shared memory at a time) and NEGATIVE_SAMPLING (whether each chunk is
-// trained with negative sampling, too). There is no #include, because NVRTC needs no headers.
+// FREEZE (whether rows with a max_rate of 0 keep their bytes), and DOUBLE for float64. For hierarchical softmax, it
+// also defines PATH_GROUP (inner nodes that are in shared memory at a time) and NEGATIVE_SAMPLING (whether each chunk
+// is trained with negative sampling, too). There is no #include, because NVRTC needs no headers.
 
 #ifdef DOUBLE
 typedef double Real;
@@ -107,7 +107,7 @@ struct Arguments {
   Real *W_nodes;                 // (V, D): rows of the inner nodes of the Huffman tree
   const Real *tree_max_rate_in;  // (V,): max_rate_in for hierarchical softmax
   const Real *max_rate_nodes;    // (V,): the corresponding learning rate for W_nodes
-  const long long *path_start;   // (V + 1,): the path of word w is in path[path_start[w]] to path[path_start[w + 1] - 1]
+  const long long *path_start;   // (V + 1,): the path of word w is path[path_start[w]] to path[path_start[w + 1] - 1]
   const int *path;               // inner nodes of all paths, each from the root to the word: node << 1 | code
 };
 

@@ -16,8 +16,8 @@
 // w + WARPS, ... of a group, and then the steps of the contexts w, w + WARPS, ... It processes whole rows, as in
 // word2vec_rows.cu. The warps take turns in reading rows that enter the windows and writing rows that leave them.
 //
-// Memory. The rows of contexts, which are rows of W_in in both models, are in a ring buffer. Their steps accumulate in a
-// second one, because the nodes change from one target to the next. The nodes are not held in shared memory. Each is
+// Memory. The rows of contexts, which are rows of W_in in both models, are in a ring buffer. Their steps accumulate in
+// a second one, because the nodes change from one target to the next. The nodes are not held in shared memory. Each is
 // read when its target is trained, and written with one atomic addition per target, whatever the number of contexts.
 //
 // Latency. A target is a chain of dependent steps, and the first is to find its nodes. While a group of nodes is being
@@ -242,8 +242,8 @@ template <bool CBOW> struct TreeBlock : Schedule {
     }
   }
 
-  // Add the steps of tokens `begin` to `end` - 1 to their rows. Token i is written by the warp that reads token i + BAND
-  // next, so that it reads the row after the addition if both are the same word.
+  // Add the steps of tokens `begin` to `end` - 1 to their rows. Token i is written by the warp that then reads token
+  // i + BAND, so that it reads the row after the addition if both are the same word.
   __device__ void leave(int begin, int end, Real *W_in, const Real *stream_max_rate) {
 #pragma unroll 1
     for (int i = begin + (warp + WARPS - (begin + BAND) % WARPS) % WARPS; i < end; i += WARPS) {
@@ -270,7 +270,7 @@ template <bool CBOW> struct TreeBlock : Schedule {
   // chunk, and `done` the number of tokens of all epochs that were trained before it.
   __device__ void train_tree(int n, long long done, const Arguments &arguments) {
     measured = true;
-    // Steps of rows outside windows are multiplied by zero, so all rows must be finite.
+    // Rows outside windows are multiplied by zero, so all rows must be finite.
 #pragma unroll 1
     for (Real *x = ring + thread; x < (Real *)node_entry; x += THREADS) *x = 0;
     find_path(0, n, arguments);
@@ -334,9 +334,8 @@ template <bool CBOW> struct TreeBlock : Schedule {
     train_tree(n, done, arguments);
 #if NEGATIVE_SAMPLING
     // The mean of the result is the sum of both means (`combined_loss` in engines/base.py).
-    int all = warp_sum(predictions);
-    double share = noise_predictions ? (double)noise_predictions / (all ? all : 1) : 0;
-    loss = noise_loss + share * loss;
+    const int all = warp_sum(predictions);
+    loss = noise_loss + loss * noise_predictions / (all ? all : 1);
     predictions = lane == 0 ? noise_predictions : 0;
 #endif
   }
