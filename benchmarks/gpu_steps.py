@@ -32,13 +32,15 @@ import numpy as np
 from benchmarks.harness import measure
 from benchmarks.systems import peers, quality, texts
 from fastw2v.backend import to_host
-from fastw2v.config import TILE, Model, TrainingConfig
+from fastw2v.config import TILE, Loss, Model, TrainingConfig, output_rows
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.engines import cpu, eager, gpu, reference, staleness
 from fastw2v.engines.base import Engine, Tables
 from fastw2v.kernels import word2vec_cuda
 from fastw2v.nn.initializers import uniform_weights
+from fastw2v.sampling.huffman import HuffmanTree
+from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.system import available_processors
 from fastw2v.vectors.word_vectors import WordVectors
 
@@ -55,6 +57,8 @@ GROUPS = (eager.GPU_GROUPS, 1024, 512, 64)
 """Values of `eager.GPU_GROUPS` to try."""
 THREADS = (1, 2, 4, 8, 16)
 """Numbers of threads of the CPU engine to try."""
+TREE_WARPS = (word2vec_cuda.TREE_WARPS, 1, 4)
+"""Warps of a block to try for hierarchical softmax."""
 REPEATS = 10
 """How often the text is repeated for the whole process, which makes 1 GB of wiki8."""
 NCU_OPTIONS = (
@@ -116,6 +120,7 @@ class Setting:
         """Let the engine use this setting. The tile is a setting of `TrainingConfig` instead."""
         with (
             patch.object(word2vec_cuda, "WARPS", self.warps),
+            patch.object(word2vec_cuda, "TREE_WARPS", self.warps),
             patch.object(gpu, "POOL_SYNC_INTERVAL", self.pool_sync_interval),
             patch.object(word2vec_cuda, "resident_warps", self._resident_warps or word2vec_cuda.resident_warps),
         ):
@@ -211,10 +216,10 @@ def initial_weights(V: int, D: int) -> np.ndarray:
     return W
 
 
-def start(engine: Engine, corpus: Corpus, D: int, device: str) -> Tables:
+def start(engine: Engine, corpus: Corpus, D: int, device: str, loss: Loss = "ns") -> Tables:
     """Return tables with the usual initial weights, computed on the host, so that no kernel is compiled for them."""
     W = initial_weights(len(corpus.vocabulary), D)
-    tables = engine.allocate(W.shape, device)
+    tables = engine.allocate(W.shape, device, loss)
     if device == "cpu":
         tables.W_in[...] = W
     else:
@@ -258,7 +263,7 @@ def timed(
 
     The first report comes after the first launch, so the speed excludes compiling and copying.
     """
-    tables = start(engine, corpus, config.vector_size, device)
+    tables = start(engine, corpus, config.vector_size, device, config.loss)
     seen: list[tuple[int, float, float]] = []
 
     def note(done: int, loss: float, rate: float) -> None:
@@ -282,7 +287,7 @@ def kernel_facts(options: Options, config: TrainingConfig, setting: Setting) -> 
         return {}
     kernel, function = word2vec_cuda.compile_kernel(
         config.model, False, config.vector_size, config.window, config.tile, config.pool_size,
-        setting.pool_sync_interval > 1,
+        setting.pool_sync_interval > 1, loss=config.loss,
     )  # fmt: skip
     return {
         "registers": function.num_regs,
@@ -292,19 +297,30 @@ def kernel_facts(options: Options, config: TrainingConfig, setting: Setting) -> 
     }
 
 
-def speed_of(options: Options, corpus: Corpus, setting: Setting, model: Model, epochs: int) -> Result:
+def speed_of(
+    options: Options, corpus: Corpus, setting: Setting, model: Model, epochs: int, loss: Loss = "ns"
+) -> Result:
     """Return the speed with a setting, and the bytes that a word moves by count."""
-    config = TrainingConfig(model=model, vector_size=DIM, epochs=epochs, tile=setting.tile)
+    config = TrainingConfig(model=model, vector_size=DIM, epochs=epochs, tile=setting.tile, loss=loss)
     with setting.applied():
         facts = kernel_facts(options, config, setting)
         found, _ = timed(options.engine, corpus, config, options.device)
-    # Rows read and written: a streaming row, the target's row and, once per interval, the rows of the pool.
-    moved = 4 + 2 * config.pool_size / (setting.tile * setting.pool_sync_interval)
+    if loss == "ns":
+        # Rows read and written: a streaming row, the target's row and, once per interval, the rows of the pool.
+        moved = 4 + 2 * config.pool_size / (setting.tile * setting.pool_sync_interval)
+    else:
+        moved = 2 + 2 * path_length(corpus.vocabulary.counts, config.sample)  # a streaming row and the inner nodes
     kept = texts.kept_share(corpus.vocabulary.counts, config.sample)
     found["bytes per word, by count"] = round(kept * moved * 4 * DIM + 4)
     if found["words/s"]:
         found["10**9 bytes/s"] = round(found["bytes per word, by count"] * found["words/s"] / 1e9, 1)
     return found | facts
+
+
+def path_length(counts: np.ndarray, sample: float) -> float:
+    """Return the mean number of inner nodes on the path to a target."""
+    trained = counts * (keep_threshold(counts, sample) / 2.0**32)
+    return float(trained @ np.diff(HuffmanTree.from_counts(counts).starts) / trained.sum())
 
 
 def learned(options: Options, engine: Engine, device: str, model: Model, workers: int | None, **more: Any) -> Result:
@@ -401,15 +417,23 @@ def variants(options: Options, deadline: float) -> Iterator[Result]:
 
 
 def one_block(
-    options: Options, model: Model, dtype: str, tile: int, interval: int | None, off: tuple[str, ...] = ()
+    options: Options,
+    model: Model,
+    dtype: str,
+    tile: int,
+    interval: int | None,
+    off: tuple[str, ...] = (),
+    loss: Loss = "ns",
 ) -> Result:
     """Train with one block and with the reference implementation; return the largest difference of the weights."""
     corpus = texts.zipf_corpus(2000, 120)
     config = TrainingConfig(
-        model=model, vector_size=100, epochs=2, alpha=0.05, cbow_grad="balanced", sample=0.01, seed=7, tile=tile
-    )
+        model=model, vector_size=100, epochs=2, alpha=0.05, cbow_grad="balanced", sample=0.01, seed=7, tile=tile,
+        loss=loss,
+    )  # fmt: skip
     random = np.random.default_rng(0)
-    expected = Tables(*((0.5 * random.standard_normal((120, 100))).astype(dtype) for _ in Tables._fields))
+    shapes = [(120, 100), (output_rows(loss, 120), 100)]
+    expected = Tables(*((0.5 * random.standard_normal(shape)).astype(dtype) for shape in shapes))
     ours = Tables(*(W.copy() for W in expected))
     if options.device != "cpu":
         import cupy
@@ -423,13 +447,13 @@ def one_block(
             word2vec_cuda.Kernel, "macros", lambda kernel: (*macros(kernel), *(f"-D{name}=0" for name in off))
         ),
     ):
-        loss = options.engine.train(ours, corpus, config, workers=1)
+        found = options.engine.train(ours, corpus, config, workers=1)
     expected_loss = reference.train(expected, corpus, config, pool_sync_interval=interval)
     tolerance = 1e-10 if dtype == "float64" else 32 * float(np.finfo(np.float32).eps) * len(corpus) ** 0.5
     if dtype == "float32" and tile == word2vec_cuda.TENSOR_CORE_TILE:
         tolerance = 2e-3  # tensor cores round to tf32
     difference = max(float(np.abs(to_host(W) - E).max()) for W, E in zip(ours, expected, strict=True))
-    relative = float(np.abs(loss / expected_loss - 1).max())
+    relative = float(np.abs(found / expected_loss - 1).max())
     ok = bool(difference <= tolerance and relative <= tolerance)
     return {
         "ok": ok,
@@ -633,6 +657,25 @@ def quality_on_wiki8(options: Options, deadline: float) -> Iterator[Result]:
     return rows(options, deadline, given)
 
 
+def tree(options: Options, deadline: float) -> Iterator[Result]:
+    """Check hierarchical softmax: one block against the reference implementation, speed by warps, and quality."""
+    given: list[Row] = []
+    losses: tuple[Loss, ...] = ("hs", "hs+ns")
+    for loss, dtype in itertools.product(losses, ("float64", "float32")):
+        for model in MODELS:
+            label: Result = {"what": "one block", "loss": loss, "model": model, "dtype": dtype}
+            given.append((label, partial(one_block, options, model, dtype, TILE, 1, loss=loss)))
+    corpus = generated(options)
+    for warps in TREE_WARPS:
+        for model in MODELS:
+            label = {"what": "speed", "loss": "hs", "model": model, "warps": warps}
+            given.append((label, partial(speed_of, options, corpus, Setting(warps=warps), model, 1, "hs")))
+    for model in MODELS:
+        label = {"what": "quality", "loss": "hs", "model": model}
+        given.append((label, partial(learned, options, options.engine, options.device, model, None, loss="hs")))
+    return rows(options, deadline, given)
+
+
 def layers(options: Options, deadline: float) -> Iterator[Result]:
     """Time the layers by batch size, after a run that compiles their kernels, and with a fixed order of additions."""
     whole = generated(options)
@@ -824,6 +867,7 @@ STEPS: dict[str, tuple[Step, float]] = {
     "speed": (speed, 75),
     "ncu": (ncu, 60),
     "quality": (quality_on_wiki8, 60),
+    "tree": (tree, 60),
     "long": (long, 20),
     "layers": (layers, 30),
     "threads": (threads, 60),

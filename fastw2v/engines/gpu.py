@@ -1,4 +1,4 @@
-"""The fused GPU engine, whose blocks train chunks of the corpus with the kernels in `kernels/word2vec.cu`.
+"""The fused GPU engine, whose blocks train chunks of the corpus with the kernels in `kernels/word2vec*.cu`.
 
 This engine has not been run on a GPU yet. Its kernels were compiled for every architecture and compared with the
 reference implementation on a CPU (`docs/concepts/gpu.md`). CuPy, which compiles the kernels, is imported only by
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
@@ -18,13 +19,22 @@ import numpy as np
 from fastw2v.backend import free_device_memory, is_cupy
 from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, Loss, TrainingConfig, cbow_grad_scale, output_rows
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState, run_pause
+from fastw2v.engines.base import (
+    Pauses,
+    ProgressFunction,
+    Tables,
+    TrainingReport,
+    TrainingState,
+    output_parts,
+    run_pause,
+)
 from fastw2v.engines.checks import check_arrays, check_frozen
-from fastw2v.engines.staleness import max_rates
+from fastw2v.engines.staleness import max_rates, tree_max_rates
 from fastw2v.kernels import word2vec_cuda
 from fastw2v.kernels.word2vec_cuda import Arguments, Kernel
 from fastw2v.sampling.alias import alias_table, noise_weights
 from fastw2v.sampling.chunks import Chunk, iter_chunks, window_reach
+from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 
@@ -106,7 +116,7 @@ def allocate(
     V, D = shape
     index = device.partition(":")[2]
     with cupy.cuda.Device(int(index) if index else None):
-        require_memory(free_device_memory(), V, D, np.dtype(dtype) == np.float64)
+        require_memory(free_device_memory(), V, D, np.dtype(dtype) == np.float64, loss)
         return Tables(*(cupy.zeros((n, _padded_width(D)), dtype)[:, :D] for n in (V, output_rows(loss, V))))
 
 
@@ -193,10 +203,12 @@ def train(
             config.pool_size,
             interval > 1,
             freeze=frozen is not None,
+            loss=config.loss,
         )
+        tree = None if config.loss == "ns" else HuffmanTree.from_counts(counts)
         blocks = workers or min(word2vec_cuda.resident_blocks(kernel, function), chunks_per_epoch)
-        copied = sum(not _is_padded(W) for W in tables)
-        needed = copied * table_bytes(V, D, double) + _other_bytes(V, n_items, blocks)
+        copied = sum(table_bytes(len(W), D, double) for W in tables if not _is_padded(W))
+        needed = copied + _other_bytes(V, config.loss, 0 if tree is None else len(tree.points), n_items, blocks)
         tokens_held = device_tokens(free_device_memory() - needed, N)
         if not tokens_held:
             raise MemoryError(
@@ -204,50 +216,58 @@ def train(
                 f"two tables, but only {free_device_memory():,} bytes are free: lower vector_size (now {D}), or raise "
                 f"min_count to reduce the vocabulary (now {V} words)"
             )
-        keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
-        noise = alias_table(weights)
-        limits = max_rates(
-            counts,
-            keep,
-            weights,
-            config,
-            reach,
-            concurrency=concurrency or blocks,
-            pool_sync_interval=interval,
-            frozen=frozen,
-        )
+        keep = keep_threshold(counts, config.sample)
         padded = [_padded(W) for W in tables]
         report = TrainingReport(config, N, on_progress, state)
-        arguments = Arguments(
-            W_in=padded[0],
-            W_out=padded[1],
-            max_rate_in=cupy.asarray(limits[0].astype(dtype)),
-            max_rate_out=cupy.asarray(limits[1].astype(dtype)),
-            words=V,
-            ids=None,
-            first_token=0,
-            chunk_start=cupy.asarray(items.start),
-            chunk_stop=cupy.asarray(items.stop),
-            chunk_done=cupy.asarray(items.done),
-            chunks_per_epoch=chunks_per_epoch,
-            stop_item=0,
-            keep=cupy.asarray(keep),
-            threshold=cupy.asarray(noise.threshold),
-            alias=cupy.asarray(noise.alias.astype(np.int32)),
-            seed=config.seed % (1 << 64),
-            window=config.window,
-            shrink_windows=bool(config.shrink_windows),
-            pool_sync_interval=interval,
-            pool_tokens=config.pool_tokens,
-            cbow_grad_scale=cupy.asarray(cbow_grad_scale(config.cbow_grad, 2 * reach).astype(dtype)),
-            negative=float(config.negative),
-            alpha=float(config.alpha),
-            slope=report.slope,
-            next_item=cupy.zeros(1, np.uint64),
-            scratch=cupy.empty((blocks, 5, CHUNK_TOKENS), np.int32),
-            losses=cupy.zeros(n_items, np.float64),
-            predictions=cupy.zeros(n_items, np.int32),
-        )
+        words, nodes = output_parts(padded[1], config.loss)
+        staleness: Any = {"concurrency": concurrency or blocks, "frozen": frozen}
+        fields: dict[str, Any] = dict.fromkeys(Arguments._fields)
+        fields |= {
+            "W_in": padded[0],
+            "words": V,
+            "first_token": 0,
+            "chunk_start": cupy.asarray(items.start),
+            "chunk_stop": cupy.asarray(items.stop),
+            "chunk_done": cupy.asarray(items.done),
+            "chunks_per_epoch": chunks_per_epoch,
+            "stop_item": 0,
+            "keep": cupy.asarray(keep),
+            "seed": config.seed % (1 << 64),
+            "window": config.window,
+            "shrink_windows": bool(config.shrink_windows),
+            "cbow_grad_scale": cupy.asarray(cbow_grad_scale(config.cbow_grad, 2 * reach).astype(dtype)),
+            "alpha": float(config.alpha),
+            "slope": report.slope,
+            "next_item": cupy.zeros(1, np.uint64),
+            "scratch": cupy.empty((blocks, 5, CHUNK_TOKENS), np.int32),
+            "losses": cupy.zeros(n_items, np.float64),
+            "predictions": cupy.zeros(n_items, np.int32),
+        }
+        if words is not None:
+            weights = noise_weights(counts, config.ns_exponent)
+            noise = alias_table(weights)
+            rates = max_rates(counts, keep, weights, config, reach, pool_sync_interval=interval, **staleness)
+            fields |= {
+                "W_out": words,
+                "max_rate_in": cupy.asarray(rates[0].astype(dtype)),
+                "max_rate_out": cupy.asarray(rates[1].astype(dtype)),
+                "threshold": cupy.asarray(noise.threshold),
+                "alias": cupy.asarray(noise.alias.astype(np.int32)),
+                "pool_sync_interval": interval,
+                "pool_tokens": config.pool_tokens,
+                "negative": float(config.negative),
+            }
+        if tree is not None:
+            # Blocks update nodes at once, so the interval is one target.
+            rates = tree_max_rates(counts, keep, tree, config, reach, node_sync_interval=1, **staleness)
+            fields |= {
+                "W_nodes": nodes,
+                "tree_max_rate_in": cupy.asarray(rates[0].astype(dtype)),
+                "max_rate_nodes": cupy.asarray(rates[1].astype(dtype)),
+                "path_start": cupy.asarray(tree.starts),
+                "path": cupy.asarray(2 * tree.points + tree.codes),
+            }
+        arguments = Arguments(**fields)
         logger.info(
             "training with %d blocks of %d threads and %d bytes of shared memory each",
             blocks, 32 * kernel.warps, kernel.shared_bytes(),
@@ -302,7 +322,7 @@ def mark_sentence_ends(ids: Any, offsets: np.ndarray, start: int, stop: int) -> 
     return marked
 
 
-def require_memory(free: int, V: int, D: int, double: bool) -> None:
+def require_memory(free: int, V: int, D: int, double: bool, loss: Loss = TrainingConfig.loss) -> None:
     """Raise an error if training needs more memory than is free on the device.
 
     Parameters
@@ -313,6 +333,7 @@ def require_memory(free: int, V: int, D: int, double: bool) -> None:
         Shape of the tables.
     double : bool
         Whether the tables are float64 instead of float32.
+    loss : {"ns", "hs", "hs+ns"}
 
     Raises
     ------
@@ -327,18 +348,19 @@ def require_memory(free: int, V: int, D: int, double: bool) -> None:
         ...
     MemoryError: two tables of 3,000,000 words by 300 numbers ... need 7.0 GiB of the device's memory, ...
     """
-    beside = _other_bytes(V, 0, 0) + 8 * MAX_SHUFFLE_BLOCK
-    needed = 2 * table_bytes(V, D, double) + beside
+    per_word = _bytes_per_word(loss) + 4 * _usual_path(V) * (loss != "ns")
+    fixed = _other_bytes(0, loss, 0, 0, 0) + 8 * MAX_SHUFFLE_BLOCK
+    rows, itemsize = 1 + output_rows(loss, 1), 8 if double else 4
+    needed = rows * table_bytes(V, D, double) + per_word * V + fixed
     if needed > free:
-        itemsize = 8 if double else 4
-        fitting = max(0, (free - beside) // (2 * V * itemsize) // ROW * ROW)
-        words = max(0, (free - beside + 36 * V) // (2 * _padded_width(D) * itemsize + 36))
+        fitting = max(0, (free - fixed - per_word * V) // (rows * V * itemsize) // ROW * ROW)
+        words = max(0, (free - fixed) // (rows * _padded_width(D) * itemsize + per_word))
         size = f"vector_size={fitting} would fit" if fitting else "no vector_size would fit"
         fewer = f", or a vocabulary of {words:,} words (raise min_count)" if words > 1 else ""
         raise MemoryError(
-            f"two tables of {V:,} words by {D} numbers and the other arrays of training need {needed / 2**30:.1f} GiB "
-            f"of the device's memory, but only {max(free, 0) / 2**30:.1f} GiB are free: {size}{fewer}. Or train with "
-            "device='cpu'"
+            f"{'two' if rows == 2 else 'three'} tables of {V:,} words by {D} numbers and the other arrays of training "
+            f"need {needed / 2**30:.1f} GiB of the device's memory, but only {max(free, 0) / 2**30:.1f} GiB are free: "
+            f"{size}{fewer}. Or train with device='cpu'"
         )
 
 
@@ -419,9 +441,25 @@ def pool_sync_interval(config: TrainingConfig, alone: bool) -> int:
     return -(-config.pool_tokens // config.tile) if alone else POOL_SYNC_INTERVAL
 
 
-def _other_bytes(V: int, n_items: int, blocks: int) -> int:
-    """Return the device memory in bytes that is needed in addition to the tables and the corpus."""
-    return 36 * V + 36 * n_items + 20 * CHUNK_TOKENS * blocks + RESERVED_BYTES
+def _other_bytes(V: int, loss: Loss, nodes: int, n_items: int, blocks: int) -> int:
+    """Return the device memory in bytes that is needed in addition to the tables and the corpus.
+
+    `nodes` is the number of nodes on the paths to all words.
+    """
+    return _bytes_per_word(loss) * V + 4 * nodes + 36 * n_items + 20 * CHUNK_TOKENS * blocks + RESERVED_BYTES
+
+
+def _bytes_per_word(loss: Loss) -> int:
+    """Return the bytes per word of the sampling tables, the maximum rates and the beginnings of the paths."""
+    return {"ns": 36, "hs": 32, "hs+ns": 60}[loss]
+
+
+def _usual_path(V: int) -> int:
+    """Return the usual number of nodes on the path to a word, averaged over a vocabulary of V words.
+
+    In a natural text it is about 1.2 · log₂ V, because most words are rare.
+    """
+    return math.ceil(1.25 * math.log2(max(V, 2)))
 
 
 def _padded_width(D: int) -> int:

@@ -19,12 +19,15 @@
 //   word2vec_rows.cu  tiles of any size in float32 or float64; a warp processes whole rows
 //   word2vec_mma.cu   tiles of 16 targets in float32, from compute capability 8.0 on; a warp processes some columns of
 //                     all rows with tensor cores
+// For hierarchical softmax, the host appends word2vec_rows.cu and word2vec_hs.cu. The latter defines the kernels
+// `cbow_hs` and `skipgram_hs`.
 //
 // Macros. The host defines DIM (width of a row, a multiple of 4), REACH (largest distance between a target
 // and a context), TILE, RING_ROWS (rows of a ring buffer, at least 2 * REACH + TILE), POOL_SIZE, POOL_HELD, WARPS,
 // MIN_BLOCKS (blocks of a multiprocessor for which the compiler must leave registers), CHUNK_TOKENS, MAX_STEP_NORM and
-// FREEZE (whether rows with a max_rate of 0 keep their bytes), and DOUBLE for float64. There is no #include, because
-// NVRTC needs no headers.
+// FREEZE (whether rows with a max_rate of 0 keep their bytes), and DOUBLE for float64. For hierarchical softmax, it
+// also defines PATH_GROUP (inner nodes that are in shared memory at a time) and NEGATIVE_SAMPLING (whether each chunk
+// is trained with negative sampling, too). There is no #include, because NVRTC needs no headers.
 
 #ifdef DOUBLE
 typedef double Real;
@@ -58,7 +61,7 @@ constexpr int THREADS = 32 * WARPS;
 constexpr int PREFETCH_DISTANCE = 2 * TILE;  // tokens between the prefetch of a row and its use
 
 // The only parameter of the kernels, passed by value. `Arguments` in word2vec_cuda.py has the same fields in the same
-// order.
+// order. Addresses that a kernel does not need are null.
 //
 // Shapes use V for the words in the vocabulary, D for DIM, C for the chunks in an epoch, N = C * epochs for the items,
 // and B for the blocks. An item is a chunk in an epoch, and items are numbered in the order of training.
@@ -99,6 +102,13 @@ struct Arguments {
   int *scratch;                  // (B, 5, CHUNK_TOKENS)
   double *losses;                // (N,): loss of each item, summed over its measured predictions
   int *predictions;              // (N,): number of measured predictions of each item
+
+  // hierarchical softmax
+  Real *W_nodes;                 // (V, D): rows of the inner nodes of the Huffman tree
+  const Real *tree_max_rate_in;  // (V,): max_rate_in for hierarchical softmax
+  const Real *max_rate_nodes;    // (V,): the corresponding learning rate for W_nodes
+  const long long *path_start;   // (V + 1,): the path of word w is path[path_start[w]] to path[path_start[w + 1] - 1]
+  const int *path;               // inner nodes of all paths, each from the root to the word: node << 1 | code
 };
 
 // ---- random numbers, the same integers as in sampling/rng.py ----
@@ -380,8 +390,8 @@ struct Schedule {
     __syncthreads();
   }
 
-  // Train one item after another until none remains. The first item of epoch e is e * chunks_per_epoch.
-  template <class Block> __device__ void run(Block &block, const Arguments &arguments) {
+  // Set the tables and the arrays in global memory.
+  template <class Block> __device__ void set_up(const Arguments &arguments) {
     stream_table = Block::IS_CBOW ? arguments.W_in : arguments.W_out;
     target_table = Block::IS_CBOW ? arguments.W_out : arguments.W_in;
     pool_table = arguments.W_out;
@@ -394,6 +404,11 @@ struct Schedule {
     window_begin = word + 3 * CHUNK_TOKENS;
     window_end = word + 4 * CHUNK_TOKENS;
     noise_weight = (Real)(arguments.negative / POOL_SIZE);
+  }
+
+  // Train one item after another until none remains. The first item of epoch e is e * chunks_per_epoch.
+  template <class Block> __device__ void run(Block &block, const Arguments &arguments) {
+    set_up<Block>(arguments);
     Bits *next = (Bits *)between_chunks;
     for (;;) {
       if (thread == 0) *next = atomicAdd(arguments.next_item, 1ull);
@@ -408,7 +423,7 @@ struct Schedule {
                         keep_key, window_key, arguments.window, arguments.shrink_windows);
       loss = 0;
       predictions = 0;
-      train(block, n, start, bits(bits(arguments.seed, 3), epoch), arguments.chunk_done[item], arguments);
+      block.train(block, n, start, bits(bits(arguments.seed, 3), epoch), arguments.chunk_done[item], arguments);
       double mine = warp_sum(loss);
       predictions = warp_sum(predictions);  // every warp has counted all of them
       if (lane == 0) between_chunks[warp] = mine;

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastw2v.backend import cuda_problem
-from fastw2v.config import CHUNK_TOKENS, MAX_STEP_NORM, Model
+from fastw2v.config import CHUNK_TOKENS, MAX_STEP_NORM, Loss, Model
 from fastw2v.utils.progress import waiting
 
 __all__ = [
@@ -30,10 +30,17 @@ SOURCE = Path(__file__).with_name("word2vec.cu")
 """Path of the CUDA source that all kernels share. `Kernel.source` appends the source of one kernel."""
 WARPS = 4
 """Warps in a block."""
+TREE_WARPS = 2
+"""Warps in a block that trains with hierarchical softmax only. With more warps, more of the work is done by each."""
 TENSOR_CORE_TILE = 16
 """The size of tiles that tensor cores process, which is the number of rows of their matrices."""
 TENSOR_CORE_CAPABILITY = (8, 0)
 """Lowest compute capability whose tensor cores process float32."""
+PATH_GROUPS = (24, 8)
+"""Inner nodes of the Huffman tree that a block has in shared memory at a time: the preferred number, and a smaller one.
+
+Longer paths are processed in several groups. In wiki8, a path of more than 24 nodes does not occur.
+"""
 RESERVED_PER_BLOCK = 1024
 """Bytes of shared memory that CUDA reserves for each block."""
 MIN_COMPUTE_CAPABILITY = (7, 5)
@@ -89,6 +96,9 @@ class Kernel(NamedTuple):
     """Whether tiles are processed by tensor cores (`word2vec_mma.cu`)."""
     freeze: bool = False
     """Whether rows with a maximum rate of 0 keep their bytes. Without it, the kernel contains no test for such rows."""
+    loss: Loss = "ns"
+    path_group: int = PATH_GROUPS[0]
+    """Inner nodes of the Huffman tree that are in shared memory at a time. Only used for hierarchical softmax."""
 
     @property
     def ring_rows(self) -> int:
@@ -115,7 +125,7 @@ class Kernel(NamedTuple):
         >>> kernel.name
         'cbow_ns'
         """
-        return "cbow_ns" if self.model == "cbow" else "skipgram_ns"
+        return f"{self.model}_{'ns' if self.loss == 'ns' else 'hs'}"
 
     def source(self) -> str:
         """Return the CUDA source: the part that all kernels share, followed by the part of this kernel.
@@ -127,9 +137,10 @@ class Kernel(NamedTuple):
         >>> "mma.sync" in kernel.source(), "mma.sync" in kernel._replace(tensor_cores=True).source()
         (False, True)
         """
-        part = "word2vec_mma.cu" if self.tensor_cores else "word2vec_rows.cu"
+        parts = ["word2vec_mma.cu" if self.tensor_cores else "word2vec_rows.cu"]
+        parts += [] if self.loss == "ns" else ["word2vec_hs.cu"]
         # CuPy's cache of compiled kernels does not notice changes of included files, so there is no #include.
-        return "\n".join(path.read_text(encoding="utf-8") for path in (SOURCE, SOURCE.with_name(part)))
+        return "\n".join(path.read_text(encoding="utf-8") for path in (SOURCE, *map(SOURCE.with_name, parts)))
 
     def macros(self) -> tuple[str, ...]:
         """Return the compiler options that define the macros of the source.
@@ -154,6 +165,8 @@ class Kernel(NamedTuple):
             "MAX_STEP_NORM": MAX_STEP_NORM,
             "FREEZE": int(self.freeze),
         }
+        if self.loss != "ns":
+            sizes |= {"PATH_GROUP": self.path_group, "NEGATIVE_SAMPLING": int(self.loss == "hs+ns")}
         return (*(f"-D{name}={value}" for name, value in sizes.items()), *(("-DDOUBLE",) if self.double else ()))
 
     def shared_bytes(self) -> int:
@@ -172,6 +185,13 @@ class Kernel(NamedTuple):
         """
         if self.tensor_cores:
             return self._shared_bytes_of_tensor_cores()
+        if self.loss == "ns":
+            return self._shared_bytes_of_rows()
+        if self.loss == "hs":
+            return self._shared_bytes_of_tree()
+        return max(self._shared_bytes_of_rows(), self._shared_bytes_of_tree())  # one after the other
+
+    def _shared_bytes_of_rows(self) -> int:
         group = 4 if self.tile >= 3 else self.tile
         padded_tile = -(-self.tile // group) * group
         ring = self.ring_rows
@@ -180,6 +200,12 @@ class Kernel(NamedTuple):
         numbers = self.pool_size * (2 + padded_tile) + (padded_tile if cbow else ring * (2 * self.reach + 1))
         integers = self.pool_size + (padded_tile if cbow else ring) + 2 * self.warps
         return (8 if self.double else 4) * (rows * self.width + numbers) + 4 * integers
+
+    def _shared_bytes_of_tree(self) -> int:
+        ring, group, cbow = self.ring_rows, self.path_group, self.model == "cbow"
+        window = -(-2 * self.reach // 4) * 4
+        rows, numbers = 2 * ring + group, group * (1 if cbow else window) + 2 * group
+        return (8 if self.double else 4) * (rows * self.width + numbers) + 4 * (2 * group + 2 + 2 * self.warps)
 
     def _shared_bytes_of_tensor_cores(self) -> int:
         def odd_groups(numbers: int) -> int:
@@ -200,7 +226,8 @@ class Arguments(NamedTuple):
 
     Shapes use V for the number of words, N for the number of items and B for the number of blocks. An item is a chunk
     in an epoch, and items are numbered in the order of training. Arrays are CuPy arrays. The caller must keep them
-    alive until the kernel has finished, because `as_struct` stores only their addresses.
+    alive until the kernel has finished, because `as_struct` stores only their addresses. What a kernel does not need is
+    None.
     """
 
     W_in: Any
@@ -254,10 +281,30 @@ class Arguments(NamedTuple):
     predictions: Any
     """float64 and int32 arrays, shape (N,): summed loss and number of the measured predictions of each item."""
 
+    W_nodes: Any
+    """Float array, shape (V, width), for hierarchical softmax: rows of the inner nodes of the Huffman tree."""
+    tree_max_rate_in: Any
+    max_rate_nodes: Any
+    """Float arrays, shape (V,): `max_rate_in` for hierarchical softmax, and the corresponding rates for `W_nodes`."""
+    path_start: Any
+    """int64 array, shape (V + 1,): the path of word w is in ``path[path_start[w]:path_start[w + 1]]``."""
+    path: Any
+    """int32 array: inner nodes of all paths, each from the root to the word. A node is stored as 2 · node + code."""
+
     def as_struct(self) -> np.ndarray:
-        """Return the struct as an array of shape () and dtype `ARGUMENTS`, which CuPy passes to a kernel by value."""
-        values = {name: value if name in SCALARS else value.data.ptr for name, value in self._asdict().items()}
-        return np.array(tuple(values.values()), ARGUMENTS)
+        """Return the struct as an array of shape () and dtype `ARGUMENTS`, which CuPy passes to a kernel by value.
+
+        None becomes 0.
+        """
+        values = {
+            name: value if name in SCALARS else value.data.ptr
+            for name, value in self._asdict().items()
+            if value is not None
+        }
+        struct = np.zeros((), ARGUMENTS)
+        for name, value in values.items():
+            struct[name] = value
+        return struct
 
 
 SCALARS: dict[str, Any] = {
@@ -289,12 +336,13 @@ def compile_kernel(
     hold: bool,
     *,
     freeze: bool = False,
+    loss: Loss = "ns",
 ) -> tuple[Kernel, Any]:
     """Compile the kernel that `choose_kernel` returns for the current device, or load it from CuPy's cache.
 
     Parameters
     ----------
-    model, double, width, reach, tile, pool_size, hold
+    model, double, width, reach, tile, pool_size, hold, loss
         See `choose_kernel`.
     freeze : bool
         Whether rows can be frozen.
@@ -309,7 +357,9 @@ def compile_kernel(
     device = cupy.cuda.Device()
     limit = device.attributes["MaxSharedMemoryPerBlockOptin"]
     tensor_cores = _compute_capability(device) >= TENSOR_CORE_CAPABILITY
-    kernel = choose_kernel(model, double, width, reach, tile, pool_size, hold, limit, tensor_cores=tensor_cores)
+    kernel = choose_kernel(
+        model, double, width, reach, tile, pool_size, hold, limit, tensor_cores=tensor_cores, loss=loss
+    )
     kernel = kernel._replace(freeze=freeze)
     module = cupy.RawModule(code=kernel.source(), options=("-std=c++17", *kernel.macros()))
     with waiting("compiling the kernel for the GPU, or loading it from CuPy's cache"):
@@ -330,12 +380,14 @@ def choose_kernel(
     limit: int,
     *,
     tensor_cores: bool = False,
+    loss: Loss = "ns",
 ) -> Kernel:
     """Return a kernel that fits in the shared memory of a device.
 
     If the requested kernel does not fit, a kernel that does not hold its pool is tried, and then kernels with fewer
     warps. `optimize_occupancy` chooses the other settings. Tiles of `TENSOR_CORE_TILE` targets in float32 are processed
-    by tensor cores if the device has them and the kernel fits.
+    by tensor cores if the device has them and the kernel fits. Kernels for hierarchical softmax do not use tensor
+    cores. If they do not fit, smaller groups of inner nodes (`PATH_GROUPS`) are tried first.
 
     Parameters
     ----------
@@ -351,6 +403,8 @@ def choose_kernel(
         Bytes of shared memory that a block can use.
     tensor_cores : bool
         Whether the device has tensor cores for float32.
+    loss : {"ns", "hs", "hs+ns"}
+        With "hs", a kernel has no pool and trains one target at a time.
 
     Returns
     -------
@@ -373,16 +427,24 @@ def choose_kernel(
     False 2
     """
     choices = [(hold, WARPS, False), (False, WARPS, False), (False, 2, False), (False, 1, False)]
-    if tensor_cores and tile == TENSOR_CORE_TILE and not double:
+    if loss == "hs":
+        tile = pool_size = 1
+        choices = [(False, TREE_WARPS, False)]  # the memory does not depend on the number of warps
+    if tensor_cores and tile == TENSOR_CORE_TILE and not double and loss == "ns":
         choices = [(hold, WARPS, True), (False, WARPS, True), *choices]
     for held, warps, on_tensor_cores in choices:
-        kernel = Kernel(model, double, width, reach, tile, pool_size, held, warps, tensor_cores=on_tensor_cores)
-        if kernel.shared_bytes() <= limit:
-            return optimize_occupancy(kernel, limit)
+        for group in PATH_GROUPS[:1] if loss == "ns" else PATH_GROUPS:
+            kernel = Kernel(
+                model, double, width, reach, tile, pool_size, held, warps, tensor_cores=on_tensor_cores, loss=loss,
+                path_group=group,
+            )  # fmt: skip
+            if kernel.shared_bytes() <= limit:
+                return optimize_occupancy(kernel, limit)
+    settings = f" and window {reach}" if loss == "hs" else f", window {reach}, pool_size {pool_size} and tile {tile}"
     raise ValueError(
         f"a block of the fused GPU engine needs {kernel.shared_bytes():,} bytes of shared memory for vector_size "
-        f"{width}, window {reach}, pool_size {pool_size} and tile {tile}, but this device has only {limit:,}: "
-        "lower one of these settings, or train with engine='layers'"
+        f"{width}{settings}, but this device has only {limit:,}: lower one of these settings, or train with "
+        "engine='layers'"
     )
 
 
@@ -436,7 +498,8 @@ def resident_warps(kernel: Kernel) -> int:
     -----
     A thread keeps eight numbers for each target of a tile in registers. Of 65,536 registers, each thread of 20 warps
     gets 96, and each thread of 16, 12 or 8 warps gets 128, 168 or 255. With more warps, some kernels would spill.
-    With tensor cores, a thread keeps fragments of matrices, and 16 warps do not spill.
+    With tensor cores, a thread keeps fragments of matrices, and 16 warps do not spill. Skip-gram with hierarchical
+    softmax keeps 32 scores and eight nodes, and 16 warps do not spill.
 
     Examples
     --------
@@ -448,7 +511,8 @@ def resident_warps(kernel: Kernel) -> int:
     if kernel.tensor_cores:
         return 16
     if kernel.tile <= 4:
-        return 12 if kernel.double else 20
+        most = 16 if kernel.loss == "hs" and kernel.model == "skipgram" else 20
+        return 12 if kernel.double else most
     return 16 if kernel.tile <= 8 and not kernel.double else 8
 
 

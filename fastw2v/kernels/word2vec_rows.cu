@@ -19,13 +19,9 @@
 // the writes of other blocks. Sums over a window read WINDOW_GROUP rows at a time and multiply rows outside by zero.
 
 constexpr int ROW_BYTES = DIM * (int)sizeof(Real);
-constexpr int BAND = 2 * REACH + 1;                              // tokens that the window of a target can reach
-constexpr int ROW_STEPS = (DIM + 127) / 128;                     // steps of a warp along a row, each of 128 columns
-constexpr int TARGET_GROUP = TILE >= 3 ? 4 : TILE;               // targets that are scored together
-constexpr int PADDED_TILE = (TILE + TARGET_GROUP - 1) / TARGET_GROUP * TARGET_GROUP;
-constexpr int WARP_POOL_ROWS = (POOL_SIZE + WARPS - 1) / WARPS;  // rows of the pool for each warp
-constexpr int POOL_GROUP = WARP_POOL_ROWS >= 5 ? 8 : WARP_POOL_ROWS >= 3 ? 4 : WARP_POOL_ROWS;  // rows scored together
-constexpr int WINDOW_GROUP = ROW_STEPS > 2 ? 2 : 4;              // rows of a window that are read together
+constexpr int BAND = 2 * REACH + 1;                  // tokens that the window of a target can reach
+constexpr int ROW_STEPS = (DIM + 127) / 128;         // steps of a warp along a row, each of 128 columns
+constexpr int WINDOW_GROUP = ROW_STEPS > 2 ? 2 : 4;  // rows of a window that are read together
 
 // ---- the four columns of a row that a lane processes ----
 
@@ -64,6 +60,7 @@ __device__ inline void store(Real *row, int step, int lane, const Four &v) {
 #if VECTOR_ATOMICS
   if (column(step, 0, lane) < DIM) *(Four *)(row + column(step, 0, lane)) = v;
 #else
+#pragma unroll
   for (int i = 0; i < 4; ++i)
     if (column(step, i, lane) < DIM) row[column(step, i, lane)] = v.x[i];
 #endif
@@ -120,10 +117,22 @@ template <int OFFSET> struct Reduce<1, OFFSET> {
   }
 };
 
+// Return the factor that clips a step to norm MAX_STEP_NORM. The values of `square` in the lanes add up to the squared
+// norm of the step.
+__device__ inline Real clip_factor(Real square) {
+  square = warp_sum(square);
+  return square > Real(MAX_STEP_NORM * MAX_STEP_NORM) ? Real(MAX_STEP_NORM) / square_root(square) : Real(1);
+}
+
 // ---- one block ----
 
 template <bool CBOW> struct Block : Schedule {
   static constexpr bool IS_CBOW = CBOW;
+  static constexpr int TARGET_GROUP = TILE >= 3 ? 4 : TILE;  // targets that are scored together
+  static constexpr int PADDED_TILE = (TILE + TARGET_GROUP - 1) / TARGET_GROUP * TARGET_GROUP;
+  static constexpr int WARP_POOL_ROWS = (POOL_SIZE + WARPS - 1) / WARPS;  // rows of the pool for each warp
+  static constexpr int POOL_GROUP =                                       // rows of the pool that are scored together
+      WARP_POOL_ROWS >= 5 ? 8 : WARP_POOL_ROWS >= 3 ? 4 : WARP_POOL_ROWS;
 
   // Shared memory. Kept token t has row `slot(t)` of a ring. Target k of the tile is kept token first + k.
   Real *ring;               // (RING_ROWS, D): rows of the stream
@@ -385,13 +394,6 @@ template <bool CBOW> struct Block : Schedule {
     return d;
   }
 
-  // Return the factor that clips a step to norm MAX_STEP_NORM. The values of `square` in the lanes add up to the
-  // squared norm of the step.
-  __device__ Real clip_factor(Real square) const {
-    square = warp_sum(square);
-    return square > Real(MAX_STEP_NORM * MAX_STEP_NORM) ? Real(MAX_STEP_NORM) / square_root(square) : Real(1);
-  }
-
   // CBOW: store the gradient that each target passes to its contexts, and update the targets' own rows.
   __device__ void store_gradients(const Real *cbow_grad_scale) {
 #pragma unroll 1
@@ -503,6 +505,8 @@ template <bool CBOW> struct Block : Schedule {
   }
 };
 
+#ifndef PATH_GROUP  // word2vec_hs.cu, which may follow, defines its own kernels
+
 extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) cbow_ns(const Arguments arguments) {
   SHARED_MEMORY(memory);
   Block<true> block(memory);
@@ -514,3 +518,5 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skipgram_ns(co
   Block<false> block(memory);
   block.run(block, arguments);
 }
+
+#endif

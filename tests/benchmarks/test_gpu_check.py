@@ -241,6 +241,29 @@ def test_rows_are_touched_and_counted(options, emulator, monkeypatch):
     assert [row["ok"] for row in found if "ok" in row] == [True] * 4
 
 
+@needs_compiler
+def test_hierarchical_softmax_on_the_emulator(options, emulator, monkeypatch):
+    monkeypatch.setattr(texts, "zipf_corpus", lambda words, types: zipf(200, types))
+    monkeypatch.setattr(gpu_steps, "TREE_WARPS", (2,))
+    monkeypatch.setattr(gpu_steps, "to_host", np.array)  # the fake's arrays are a class of NumPy's
+    (options.output.parent / "data" / "wiki8.txt").write_text(demo_text()[:4000], encoding="utf-8")
+    given = Options(**vars(options) | {"device": "cuda", "words": 400})
+    with device(emulator):
+        found = last(gpu_steps.tree, given)["results"]
+    assert not [row for row in found if "failed" in row]
+    assert [row["ok"] for row in found[:8]] == [True] * 8
+    counts = gpu_steps.generated(given).vocabulary.counts
+    moved = texts.kept_share(counts, 1e-3) * (2 + 2 * gpu_steps.path_length(counts, 1e-3)) * 4 * gpu_steps.DIM + 4
+    assert {row["bytes per word, by count"] for row in found if row["what"] == "speed"} == {round(moved)}
+    assert [row["analogy %"] for row in found[-2:]] == [1.0, 1.0]
+
+
+def test_the_length_of_paths_is_that_of_the_words_that_are_kept():
+    counts = np.array([4, 2, 1, 1])  # paths of 1, 2, 3 and 3 nodes
+    assert gpu_steps.path_length(counts, 0) == pytest.approx((4 * 1 + 2 * 2 + 1 * 3 + 1 * 3) / 8)
+    assert gpu_steps.path_length(counts, 0.01) > gpu_steps.path_length(counts, 0)
+
+
 @pytest.mark.slow
 @needs_compiler
 def test_the_first_call_on_the_emulator(options, emulator, monkeypatch, capsys):

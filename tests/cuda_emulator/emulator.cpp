@@ -259,7 +259,11 @@ static bool run(std::vector<Thread> &threads, int order) {
 // Return 0, or 1 for a deadlock, or 2 if a block wrote beyond its shared memory.
 extern "C" int launch(int skipgram, int blocks, long shared_bytes, int order, int skip_line, const Arguments *given) {
   skipped_line = skip_line;
+#ifdef PATH_GROUP
+  auto kernel = [&] { skipgram ? skipgram_hs(*given) : cbow_hs(*given); };
+#else
   auto kernel = [&] { skipgram ? skipgram_ns(*given) : cbow_ns(*given); };
+#endif
   std::deque<EmulatedBlock> homes;
   std::vector<Thread> threads(blocks * THREADS);
   for (int b = 0; b < blocks; ++b) {
@@ -307,6 +311,14 @@ int main(int argc, char **argv) {
   std::vector<float> cbow_grad_scale(2 * REACH + 1, 0.3f), max_rates(V, 0.05f);
   std::vector<Bits> keep(V, 1ull << 32), threshold(V, 1ull << 32);
   std::vector<double> losses(2);
+  // A tree in which word w is a child of node V - 2 - w, and the paths go through all nodes above.
+  std::vector<long long> path_start(1);
+  std::vector<int> path;
+  std::vector<float> W_nodes(V * DIM);
+  for (int word = 0; word < V; ++word) {
+    for (int depth = 0; depth <= word && depth < V - 1; ++depth) path.push_back(2 * (V - 2 - depth) + (depth == word));
+    path_start.push_back((long long)path.size());
+  }
   Bits next_item = 0;
   Arguments arguments = {};
   arguments.W_in = (Real *)W_in.data();
@@ -333,6 +345,10 @@ int main(int argc, char **argv) {
   arguments.scratch = scratch.data();
   arguments.losses = losses.data();
   arguments.predictions = predictions.data();
+  arguments.W_nodes = (Real *)W_nodes.data();
+  arguments.tree_max_rate_in = arguments.max_rate_nodes = (Real *)max_rates.data();
+  arguments.path_start = path_start.data();
+  arguments.path = path.data();
   return launch(atoi(argv[1]), 1, 1 << 20, 0, atoi(argv[2]), &arguments);
 }
 #endif

@@ -116,7 +116,7 @@ class Function:
         assert shared_mem <= self.max_dynamic_shared_size_bytes
         assert block == (self.library.threads(),)
         Function.launches += 1
-        how = [self.name == "skipgram_ns", *grid, ctypes.c_long(shared_mem), Function.order, 0]
+        how = [self.name.startswith("skipgram"), *grid, ctypes.c_long(shared_mem), Function.order, 0]
         status = self.library.launch(*how, ctypes.c_void_p(arguments.ctypes.data))
         assert status != 1, "the threads wait for each other"
         assert status != 2, "a block wrote beyond its shared memory"

@@ -30,9 +30,13 @@ PRELUDE = """\
 // The source itself, for its types and sizes.
 #define cbow_ns cbow_ns_of_source
 #define skipgram_ns skipgram_ns_of_source
+#define cbow_hs cbow_hs_of_source
+#define skipgram_hs skipgram_hs_of_source
 #include "{source}"
 #undef cbow_ns
 #undef skipgram_ns
+#undef cbow_hs
+#undef skipgram_hs
 #include <map>
 
 template <typename To, typename From> static To as(From x) {{

@@ -1,0 +1,354 @@
+// Hierarchical softmax, in float32 or float64. This file follows word2vec.cu and word2vec_rows.cu.
+//
+// Formula. Let n be the inner nodes on the path from the root of the Huffman tree to a target, and d_n their codes. The
+// loss of the target is
+//   CBOW:       -sum_n log sigmoid((1 - 2 d_n) h . W_nodes[n]),                    h = mean of W_in[c]
+//   skip-gram:  -sum_c sum_n log sigmoid((1 - 2 d_n) W_in[c] . W_nodes[n])
+// Each context of skip-gram predicts the target, so the rows of a path are read and written once for all contexts.
+//
+// Parallel axis. As in word2vec.cu, a block trains a chunk from left to right, but one target at a time. With
+// NEGATIVE_SAMPLING, it first trains the chunk with negative sampling (`Block`).
+//
+// Contract. That of word2vec.cu. All nodes of a path are scored before they are updated. The loss of every target is
+// measured.
+//
+// Division of work. A path is processed in groups of PATH_GROUP nodes. Warp w reads, scores and updates the nodes w,
+// w + WARPS, ... of a group, and then the steps of the contexts w, w + WARPS, ... It processes whole rows, as in
+// word2vec_rows.cu. The warps take turns in reading rows that enter the windows and writing rows that leave them.
+//
+// Memory. The rows of contexts, which are rows of W_in in both models, are in a ring buffer. Their steps accumulate in
+// a second one, because the nodes change from one target to the next. The nodes are not held in shared memory. Each is
+// read when its target is trained, and written with one atomic addition per target, whatever the number of contexts.
+//
+// Latency. A target is a chain of dependent steps, and the first is to find its nodes. While a group of nodes is being
+// read, warp 0 looks up the next group (`look_up`).
+
+constexpr int CONTEXTS_TOGETHER = 4;  // contexts of skip-gram that are scored together
+constexpr int WINDOW = (2 * REACH + CONTEXTS_TOGETHER - 1) / CONTEXTS_TOGETHER * CONTEXTS_TOGETHER;  // contexts, padded
+constexpr int WARP_NODES = (PATH_GROUP + WARPS - 1) / WARPS;                                         // of each warp
+constexpr int PADDED_WARP_NODES =
+    WARP_NODES > 16 ? 32 : WARP_NODES > 8 ? 16 : WARP_NODES > 4 ? 8 : WARP_NODES > 2 ? 4 : WARP_NODES;
+constexpr int NODES_TOGETHER = WARP_NODES > 8 ? 8 : WARP_NODES > 2 ? 4 : WARP_NODES;  // scored together for skip-gram
+constexpr int CACHED_NODES = 8192;  // nodes nearest to the root, which stay in the second-level cache anyway
+
+static_assert(PATH_GROUP <= 32, "a lane looks up one node");
+
+template <bool CBOW> struct TreeBlock : Schedule {
+  static constexpr bool IS_CBOW = CBOW;
+
+  // Shared memory. Kept token t has row `slot(t)` of a ring. Two buffers describe the current and the next group.
+  double *memory;       // all of it
+  Real *ring;           // (RING_ROWS, D): rows of W_in
+  Real *steps;          // (RING_ROWS, D): sums of the steps of these rows
+  Real *nodes;          // (PATH_GROUP, D): rows of W_nodes
+  Real *coefficient;    // CBOW: (PATH_GROUP,): coefficient of each node
+                        // skip-gram: (PATH_GROUP, WINDOW): of each node and context
+  Real *node_max_rate;  // (2, PATH_GROUP): max_rate of the nodes
+  int *node_entry;      // (2, PATH_GROUP): the nodes, with their codes, as in `Arguments::path`
+  int *group_size;      // (2,): number of nodes, or PATH_GROUP + 1 if the path has more nodes after this group
+
+  // The next group to look up, in warp 0.
+  int path_target;                 // its target
+  long long path_begin, path_end;  // the nodes of this target that have not been looked up
+
+  __device__ TreeBlock(double *memory) : memory(memory) {
+    ring = (Real *)memory;
+    steps = ring + RING_ROWS * DIM;
+    nodes = steps + RING_ROWS * DIM;
+    coefficient = nodes + PATH_GROUP * DIM;
+    node_max_rate = coefficient + PATH_GROUP * (CBOW ? 1 : WINDOW);
+    node_entry = (int *)(node_max_rate + 2 * PATH_GROUP);
+    group_size = node_entry + 2 * PATH_GROUP;
+    warp_totals = group_size + 2;
+    between_chunks = (double *)nodes;
+  }
+
+  // Look up the next group of nodes, and prefetch those that may not be in the cache.
+  __device__ void look_up(int buffer, int n, const Arguments &arguments) {
+    if (warp != 0) return;
+    const int size = path_end - path_begin > PATH_GROUP ? PATH_GROUP + 1 : (int)(path_end - path_begin);
+    if (lane == 0) group_size[buffer] = size;
+    if (lane < PATH_GROUP && lane < size) {
+      int entry = arguments.path[path_begin + lane], node = entry >> 1;
+      node_entry[buffer * PATH_GROUP + lane] = entry;
+      node_max_rate[buffer * PATH_GROUP + lane] = arguments.max_rate_nodes[node];
+      if (node < arguments.words - CACHED_NODES)
+        for (int byte = 0; byte < ROW_BYTES; byte += 128)
+          prefetch((const char *)(arguments.W_nodes + (long long)node * DIM) + byte);
+    }
+    path_begin += PATH_GROUP;
+    if (size <= PATH_GROUP) find_path(path_target + 1, n, arguments);
+  }
+
+  // Set the next group to look up to the first of target t. There is none at the end of the chunk.
+  __device__ void find_path(int t, int n, const Arguments &arguments) {
+    path_target = t;
+    path_begin = t < n ? arguments.path_start[word[t]] : 0;
+    path_end = t < n ? arguments.path_start[word[t] + 1] : 0;
+  }
+
+  // Read the rows of tokens `begin` to `end` - 1 into the ring.
+  __device__ void enter(int begin, int end, int n, const Real *W_in) {
+#pragma unroll 1
+    for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
+      if (i + PREFETCH_DISTANCE < n) prefetch_row(W_in + (long long)word[i + PREFETCH_DISTANCE] * DIM, lane);
+      fetch_row(ring + slot(i) * DIM, W_in + (long long)word[i] * DIM, lane);
+      for (int q = 0; q < ROW_STEPS; ++q) store(steps + slot(i) * DIM, q, lane, zero());
+    }
+  }
+
+  // Read this warp's nodes of a group.
+  __device__ void read_nodes(const int *entry, int size, const Real *W_nodes) {
+#pragma unroll 1
+    for (int k = warp; k < size; k += WARPS)
+      fetch_row(nodes + k * DIM, W_nodes + (long long)(entry[k] >> 1) * DIM, lane);
+  }
+
+  // Return context j of target t, whose window begins at `begin`.
+  static __device__ int context(int begin, int j, int t) { return begin + j + (begin + j >= t); }
+
+  // CBOW: average the contexts of target t, score the mean against this warp's nodes, and update the nodes.
+  __device__ void train_nodes_by_mean(int t, const int *entry, const Real *max_rate, int size, Real *W_nodes) {
+    const int begin = window_begin[t], contexts = window_end[t] - begin - 1;
+    const Real scale = divide(Real(1), Real(contexts));
+    Four h[ROW_STEPS];
+    Real scores[PADDED_WARP_NODES] = {};
+#pragma unroll
+    for (int q = 0; q < ROW_STEPS; ++q) {
+      h[q] = zero();
+#pragma unroll 1
+      for (int base = 0; base < contexts; base += WINDOW_GROUP)
+#pragma unroll
+        for (int j = base; j < base + WINDOW_GROUP; ++j)
+          add(h[q], j < contexts ? 1 : 0, load(ring + slot(context(begin, j, t)) * DIM, q, lane));
+      for (int i = 0; i < 4; ++i) h[q].x[i] *= scale;
+#pragma unroll
+      for (int j = 0; j < WARP_NODES; ++j)
+        if (warp + j * WARPS < size) scores[j] += dot(h[q], load(nodes + (warp + j * WARPS) * DIM, q, lane));
+    }
+    const Real score = Reduce<PADDED_WARP_NODES>::of(scores, lane);
+    constexpr int LANES = 32 / PADDED_WARP_NODES;
+    const int own = warp + lane / LANES * WARPS;
+    if (lane % LANES == 0 && own < size) coefficient[own] = pair_coefficient(!(entry[own] & 1), 1, score);
+    __syncwarp();
+#pragma unroll 1
+    for (int k = warp; k < size; k += WARPS) {
+      const Real factor = coefficient[k] * damping(max_rate[k]);
+#pragma unroll
+      for (int q = 0; is_written(max_rate[k]) && q < ROW_STEPS; ++q) {
+        Four step = zero();
+        add(step, factor, h[q]);
+        add_to_table(W_nodes + (long long)(entry[k] >> 1) * DIM, q, lane, step);
+      }
+    }
+  }
+
+  // CBOW: add the steps of target t's contexts.
+  __device__ void step_contexts_by_mean(int t, int size, const Real *cbow_grad_scale) {
+    const int begin = window_begin[t], contexts = window_end[t] - begin - 1;
+    const Real scale = cbow_grad_scale[contexts];
+#pragma unroll 1
+    for (int q = 0; q < ROW_STEPS; ++q) {
+      Four d = zero();
+#pragma unroll 4
+      for (int k = 0; k < size; ++k) add(d, scale * coefficient[k], load(nodes + k * DIM, q, lane));
+#pragma unroll 2
+      for (int j = warp; j < contexts; j += WARPS) {
+        Real *row = steps + slot(context(begin, j, t)) * DIM;
+        Four sum = load(row, q, lane);
+        add(sum, 1, d);
+        store(row, q, lane, sum);
+      }
+    }
+  }
+
+  // Skip-gram: score the contexts of target t against this warp's nodes, and update the nodes.
+  __device__ void train_nodes(int t, const int *entry, const Real *max_rate, int size, Real *W_nodes) {
+    const int begin = window_begin[t], contexts = window_end[t] - begin - 1;
+    constexpr int N = CONTEXTS_TOGETHER * NODES_TOGETHER;
+#pragma unroll 1
+    for (int first_node = warp; first_node < size; first_node += NODES_TOGETHER * WARPS) {
+      // Node r of those that are scored together is `first_node + r * WARPS`.
+#pragma unroll 1
+      for (int base = 0; base < contexts; base += CONTEXTS_TOGETHER) {
+        Real scores[N] = {};
+#pragma unroll 1
+        for (int q = 0; q < ROW_STEPS; ++q) {
+          Four v[NODES_TOGETHER];
+#pragma unroll
+          for (int r = 0; r < NODES_TOGETHER; ++r) {
+            v[r] = zero();
+            if (first_node + r * WARPS < size) v[r] = load(nodes + (first_node + r * WARPS) * DIM, q, lane);
+          }
+#pragma unroll
+          for (int j = 0; j < CONTEXTS_TOGETHER; ++j) {
+            Four x = load(ring + slot(context(begin, base + j, t)) * DIM, q, lane);
+#pragma unroll
+            for (int r = 0; r < NODES_TOGETHER; ++r) scores[r * CONTEXTS_TOGETHER + j] += dot(x, v[r]);
+          }
+        }
+        const Real score = Reduce<N>::of(scores, lane);
+        const int pair = lane / (32 / N);
+        const int k = first_node + pair / CONTEXTS_TOGETHER * WARPS, j = base + pair % CONTEXTS_TOGETHER;
+        if (lane % (32 / N) == 0 && k < size)
+          coefficient[k * WINDOW + j] = j < contexts ? pair_coefficient(!(entry[k] & 1), 1, score) : Real(0);
+      }
+      __syncwarp();
+#pragma unroll 1
+      for (int q = 0; q < ROW_STEPS; ++q) {
+        Four step[NODES_TOGETHER];
+#pragma unroll
+        for (int r = 0; r < NODES_TOGETHER; ++r) step[r] = zero();
+#pragma unroll 1
+        for (int base = 0; base < contexts; base += CONTEXTS_TOGETHER) {
+          Four x[CONTEXTS_TOGETHER];
+#pragma unroll
+          for (int j = 0; j < CONTEXTS_TOGETHER; ++j)
+            x[j] = load(ring + slot(context(begin, base + j, t)) * DIM, q, lane);
+#pragma unroll
+          for (int r = 0; r < NODES_TOGETHER; ++r)
+            if (first_node + r * WARPS < size) {
+              const Real *g = coefficient + (first_node + r * WARPS) * WINDOW + base;
+#pragma unroll
+              for (int j = 0; j < CONTEXTS_TOGETHER; ++j) add(step[r], g[j], x[j]);
+            }
+        }
+#pragma unroll
+        for (int r = 0; r < NODES_TOGETHER; ++r) {
+          const int k = first_node + r * WARPS;
+          if (k < size && is_written(max_rate[k])) {
+            Four damped = zero();
+            add(damped, damping(max_rate[k]), step[r]);
+            add_to_table(W_nodes + (long long)(entry[k] >> 1) * DIM, q, lane, damped);
+          }
+        }
+      }
+    }
+  }
+
+  // Skip-gram: add the steps of target t's contexts.
+  __device__ void step_contexts(int t, int size) {
+    const int begin = window_begin[t], contexts = window_end[t] - begin - 1;
+#pragma unroll 1
+    for (int j = warp; j < contexts; j += WARPS) {
+      Real *row = steps + slot(context(begin, j, t)) * DIM;
+#pragma unroll 1
+      for (int q = 0; q < ROW_STEPS; ++q) {
+        Four sum = load(row, q, lane);
+#pragma unroll 4
+        for (int k = 0; k < size; ++k) add(sum, coefficient[k * WINDOW + j], load(nodes + k * DIM, q, lane));
+        store(row, q, lane, sum);
+      }
+    }
+  }
+
+  // Add the steps of tokens `begin` to `end` - 1 to their rows. Token i is written by the warp that then reads token
+  // i + BAND, so that it reads the row after the addition if both are the same word.
+  __device__ void leave(int begin, int end, Real *W_in, const Real *stream_max_rate) {
+#pragma unroll 1
+    for (int i = begin + (warp + WARPS - (begin + BAND) % WARPS) % WARPS; i < end; i += WARPS) {
+      const Real max_rate = stream_max_rate[word[i]];
+      Four sum[ROW_STEPS];
+      Real square = 0;
+#pragma unroll
+      for (int q = 0; q < ROW_STEPS; ++q) {
+        sum[q] = load(steps + slot(i) * DIM, q, lane);
+        square += dot(sum[q], sum[q]);
+      }
+      const Real factor = clip_factor(square) * damping(max_rate);
+#pragma unroll
+      for (int q = 0; is_written(max_rate) && q < ROW_STEPS; ++q) {
+        Four step = zero();
+        add(step, factor, sum[q]);
+        add_to_table(W_in + (long long)word[i] * DIM, q, lane, step);
+      }
+    }
+    __syncwarp();
+  }
+
+  // Train the n tokens that `subsample` kept of a chunk with hierarchical softmax. `start` is the first token of the
+  // chunk, and `done` the number of tokens of all epochs that were trained before it.
+  __device__ void train_tree(int n, long long done, const Arguments &arguments) {
+    measured = true;
+    // Rows outside windows are multiplied by zero, so all rows must be finite.
+#pragma unroll 1
+    for (Real *x = ring + thread; x < (Real *)node_entry; x += THREADS) *x = 0;
+    find_path(0, n, arguments);
+    __syncthreads();
+    int buffer = 0, entered = 0, left = 0;
+    look_up(buffer, n, arguments);
+    __syncthreads();
+#pragma unroll 1
+    for (int t = 0; t < n; ++t) {
+      rate = (Real)(arguments.alpha - arguments.slope * (double)(done + position[t]));
+      inverse_rate = divide(Real(1), rate);
+      if (lane == 0) predictions += CBOW ? 1 : window_end[t] - window_begin[t] - 1;
+      const int reach = t + 1 + REACH < n ? t + 1 + REACH : n;             // rows before this one enter
+      const int out = t + 1 == n ? n : t + 1 > REACH ? t + 1 - REACH : 0;  // rows before this one leave
+      enter(entered, reach, n, arguments.W_in);
+#pragma unroll 1
+      for (bool more = true; more; buffer ^= 1) {
+        more = group_size[buffer] > PATH_GROUP;
+        const int size = more ? PATH_GROUP : group_size[buffer];
+        const int *entry = node_entry + buffer * PATH_GROUP;
+        const Real *max_rate = node_max_rate + buffer * PATH_GROUP;
+        read_nodes(entry, size, arguments.W_nodes);
+        look_up(buffer ^ 1, n, arguments);
+        wait_for_rows();
+        __syncthreads();
+        if (CBOW) {
+          train_nodes_by_mean(t, entry, max_rate, size, arguments.W_nodes);
+        } else {
+          train_nodes(t, entry, max_rate, size, arguments.W_nodes);
+        }
+        __syncthreads();
+        if (CBOW) {
+          step_contexts_by_mean(t, size, arguments.cbow_grad_scale);
+        } else {
+          step_contexts(t, size);
+        }
+        __syncthreads();
+      }
+      leave(left, out, arguments.W_in, arguments.tree_max_rate_in);
+      entered = reach;
+      left = out;
+    }
+    __syncthreads();
+  }
+
+  // Train a chunk. `Schedule::run` calls this function instead of `Schedule::train`.
+  __device__ void train(TreeBlock &, int n, long long start, Bits key, long long done, const Arguments &arguments) {
+#if NEGATIVE_SAMPLING
+    double noise_loss;
+    int noise_predictions;
+    {
+      Block<CBOW> block(memory);
+      block.template set_up<Block<CBOW>>(arguments);
+      block.loss = 0;
+      block.predictions = 0;
+      block.train(block, n, start, key, done, arguments);
+      noise_loss = block.loss;
+      noise_predictions = warp_sum(block.predictions);
+    }
+#endif
+    train_tree(n, done, arguments);
+#if NEGATIVE_SAMPLING
+    // The mean of the result is the sum of both means (`combined_loss` in engines/base.py).
+    const int all = warp_sum(predictions);
+    loss = noise_loss + loss * noise_predictions / (all ? all : 1);
+    predictions = lane == 0 ? noise_predictions : 0;
+#endif
+  }
+};
+
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) cbow_hs(const Arguments arguments) {
+  SHARED_MEMORY(memory);
+  TreeBlock<true> block(memory);
+  block.run(block, arguments);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skipgram_hs(const Arguments arguments) {
+  SHARED_MEMORY(memory);
+  TreeBlock<false> block(memory);
+  block.run(block, arguments);
+}
