@@ -26,6 +26,7 @@ EXAMPLES = [module for module, path in MODULES.items() if ">>> " in path.read_te
 """The modules whose docstrings have examples."""
 WITHOUT_EXAMPLES = {
     "fastw2v.cli": "a command; its help shows shell lines, which tests/cli/test_help.py runs",
+    "fastw2v.kernels.hierarchical_numba": "called from compiled code only",
     "fastw2v.kernels.simd": "called from compiled code only",
     "fastw2v.kernels.word2vec_numba": "called from compiled code only",
     "fastw2v.kernels.knn_prefilter.candidates": "needs a processor with AVX2",
