@@ -149,33 +149,6 @@ def _products(h: Any, D: Any, W: Any, rows: Any, i: Any) -> Any:
     return hadd(hadd(s0, s1), hadd(s2, s3))
 
 
-@inlined
-def _update_rows(h: Any, dh: Any, D: Any, W: Any, rows: Any, scores: Any, i: Any, frozen: Any) -> None:
-    """Add four rows to the gradient of a hidden vector, and update the rows unless they are frozen."""
-    a, b, c, d = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
-    ga, gb = broadcast_load_columns(scores, i), broadcast_load_columns(scores, i + 1)
-    gc, gd = broadcast_load_columns(scores, i + 2), broadcast_load_columns(scores, i + 3)
-    for j in range(0, D, COLUMNS):
-        v, total = load_columns(h, j), load_columns(dh, j)
-        w = load_columns(W, a + j)
-        total = fma(ga, w, total)
-        if not frozen:
-            store(W, a + j, fma(ga, v, w))
-        w = load_columns(W, b + j)
-        total = fma(gb, w, total)
-        if not frozen:
-            store(W, b + j, fma(gb, v, w))
-        w = load_columns(W, c + j)
-        total = fma(gc, w, total)
-        if not frozen:
-            store(W, c + j, fma(gc, v, w))
-        w = load_columns(W, d + j)
-        total = fma(gd, w, total)
-        if not frozen:
-            store(W, d + j, fma(gd, v, w))
-        store(dh, j, total)
-
-
 @compiled
 def cbow_hs(
     W_in: Any,
@@ -251,7 +224,6 @@ def cbow_hs(
     gradient_diff = aligned_zeros(ring * width, W_in)
     gradient_sum = aligned_zeros(width, W_in)
     h = aligned_zeros(width, W_in)
-    dh = aligned_zeros(width, W_in)
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -293,7 +265,6 @@ def cbow_hs(
         for j in range(0, width, LANES):
             others = load(row_sums, b + j) - load(row_sums, a + j) - load(context_rows, c + j)
             store(h, j, others * inverse)
-            store(dh, j, zero)
 
         prefetch(steps, starts[word[min(t + 2 * PREFETCH_DISTANCE, n - 1)]])
         _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, first_held)
@@ -309,10 +280,16 @@ def cbow_hs(
             store(scores, i, hadd_groups(s0, s1, s2, s3))
             sign = parity_signs(steps, begin + i, zero) * first_lanes(length - i, zero)
             losses = losses + _coefficients(scores, i, sign, alpha)
-        for i in range(0, length, BLOCK):
-            _update_rows(h, dh, D, W_nodes, rows, scores, i, frozen)
         for j in range(0, D, COLUMNS):
-            add_window_gradient(j, 0, load_columns(dh, j), context_rows, gradient_diff, at, scale)
+            v = load_columns(h, j)
+            d = splat(0.0, v)
+            for i in range(length):
+                w = load_columns(W_nodes, rows[i] + j)
+                g = broadcast_load_columns(scores, i)
+                d = fma(g, w, d)
+                if not frozen:
+                    store(W_nodes, rows[i] + j, fma(g, v, w))
+            add_window_gradient(j, 0, d, context_rows, gradient_diff, at, scale)
 
         out = n if t + 1 == n else t + 1 - reach
         for i in range(left, out):
@@ -395,21 +372,19 @@ def _update_block(
     """Add `COLUMNS` columns of the path's old rows to the gradients `d` of four contexts, and update the rows."""
     h0, h1, h2, h3 = h
     d0, d1, d2, d3 = d
-    for i in range(0, length, BLOCK):
-        for p in range(BLOCK):
-            pair = first + i * BLOCK + p
-            v = load_columns(path, (i + p) * width + j)
-            s = load_columns(W, rows[i + p] + j)
-            g = broadcast_load_columns(scores, pair)
-            d0, s = fma(g, v, d0), fma(g, h0, s)
-            g = broadcast_load_columns(scores, pair + 4)
-            d1, s = fma(g, v, d1), fma(g, h1, s)
-            g = broadcast_load_columns(scores, pair + 8)
-            d2, s = fma(g, v, d2), fma(g, h2, s)
-            g = broadcast_load_columns(scores, pair + 12)
-            d3, s = fma(g, v, d3), fma(g, h3, s)
-            if not frozen:
-                store(W, rows[i + p] + j, s)
+    for i in range(length):
+        pair = first + i // BLOCK * LANES + i % BLOCK
+        v, s = load_columns(path, i * width + j), load_columns(W, rows[i] + j)
+        g = broadcast_load_columns(scores, pair)
+        d0, s = fma(g, v, d0), fma(g, h0, s)
+        g = broadcast_load_columns(scores, pair + 4)
+        d1, s = fma(g, v, d1), fma(g, h1, s)
+        g = broadcast_load_columns(scores, pair + 8)
+        d2, s = fma(g, v, d2), fma(g, h2, s)
+        g = broadcast_load_columns(scores, pair + 12)
+        d3, s = fma(g, v, d3), fma(g, h3, s)
+        if not frozen:
+            store(W, rows[i] + j, s)
     return d0, d1, d2, d3
 
 

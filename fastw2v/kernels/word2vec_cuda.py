@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastw2v.backend import cuda_problem
-from fastw2v.config import CHUNK_TOKENS, MAX_STEP_NORM, Loss, Model
+from fastw2v.config import CHUNK_TOKENS, MAX_STEP_NORM, Loss, Model, TrainingConfig
 from fastw2v.utils.progress import waiting
 
 __all__ = [
@@ -96,7 +96,7 @@ class Kernel(NamedTuple):
     """Whether tiles are processed by tensor cores (`word2vec_mma.cu`)."""
     freeze: bool = False
     """Whether rows with a maximum rate of 0 keep their bytes. Without it, the kernel contains no test for such rows."""
-    loss: Loss = "ns"
+    loss: Loss = TrainingConfig.loss
     path_group: int = PATH_GROUPS[0]
     """Inner nodes of the Huffman tree that are in shared memory at a time. Only used for hierarchical softmax."""
 
@@ -336,7 +336,7 @@ def compile_kernel(
     hold: bool,
     *,
     freeze: bool = False,
-    loss: Loss = "ns",
+    loss: Loss = TrainingConfig.loss,
 ) -> tuple[Kernel, Any]:
     """Compile the kernel that `choose_kernel` returns for the current device, or load it from CuPy's cache.
 
@@ -380,7 +380,7 @@ def choose_kernel(
     limit: int,
     *,
     tensor_cores: bool = False,
-    loss: Loss = "ns",
+    loss: Loss = TrainingConfig.loss,
 ) -> Kernel:
     """Return a kernel that fits in the shared memory of a device.
 
