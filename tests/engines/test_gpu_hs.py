@@ -210,8 +210,9 @@ def test_frozen_rows_keep_their_bytes(which, loss, model, folder):
 
 
 @needs_compiler
-@pytest.mark.parametrize("model", ["cbow", pytest.param("skipgram", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("loss", ["hs", pytest.param("hs+ns", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("loss", ["hs", "hs+ns"])
 def test_many_blocks_train_every_chunk_and_learn_as_one_does(loss, model, folder, monkeypatch):
     set_chunk_tokens(monkeypatch, 128)
     losses, vectors = [], []

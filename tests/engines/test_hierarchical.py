@@ -133,7 +133,7 @@ def test_one_worker_gives_the_same_bytes_twice_and_two_a_similar_loss(model, los
 def test_frozen_words_keep_their_rows_and_inner_nodes_learn(engine, model, loss):
     corpus = zipf_corpus(40, 700, 12)
     frozen = np.arange(40) % 3 == 0
-    start = random_tables(40, 16, np.float64, loss)
+    start = random_tables(40, 16, np.float32, loss)
     start.W_in[0, 0] = -0.0
     ours, theirs = copies(start), copies(start)
     settings = {"model": model, "loss": loss, "alpha": 0.05, "epochs": 1, "sample": 0, "frozen": frozen}
@@ -148,7 +148,7 @@ def test_frozen_words_keep_their_rows_and_inner_nodes_learn(engine, model, loss)
     if engine is cpu:
         train(reference, theirs, corpus, **settings)
         for W, E in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(W, E, rtol=0, atol=1e-10)
+            np.testing.assert_allclose(W, E, rtol=0, atol=1e-5)
 
 
 @MODELS
@@ -156,7 +156,7 @@ def test_frozen_words_keep_their_rows_and_inner_nodes_learn(engine, model, loss)
 @pytest.mark.parametrize("engine", [cpu, eager, reference])
 def test_all_frozen_words_measure_the_loss(engine, model, loss):
     corpus = zipf_corpus(40, 500, 12)
-    tables = random_tables(40, 16, np.float64, loss)
+    tables = random_tables(40, 16, np.float32, loss)
     before = copies(tables)
     settings = {"model": model, "loss": loss, "epochs": 1, "sample": 0, "shrink_windows": False, "window": 2}
     measured = train(engine, tables, corpus, frozen=np.ones(40, bool), **settings)
@@ -171,7 +171,7 @@ def test_all_frozen_words_measure_the_loss(engine, model, loss):
                 target = np.full(len(hidden), corpus.ids[t])
                 total += float(layer.forward(hidden, target)) * len(hidden) if around else 0
                 count += len(hidden) if around else 0
-        assert measured[0] == pytest.approx(total / count, rel=1e-9)
+        assert measured[0] == pytest.approx(total / count, rel=1e-5)
 
 
 @MODELS
