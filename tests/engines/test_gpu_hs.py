@@ -297,7 +297,6 @@ def test_only_declared_races(model, folder):
 
 SIZES: dict[str, tuple[int, int, bool]] = {
     "100 numbers": (100, 5, False),
-    "128 numbers": (128, 5, False),
     "300 numbers, window 10": (300, 10, False),
     "float64": (100, 5, True),
 }
