@@ -210,7 +210,7 @@ def test_a_pickle_contains_each_matrix_once(trained: Word2Vec) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("model", ["cbow", pytest.param("skipgram", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("validation", [None, 0.1])
 def test_a_resumed_run_ends_with_the_bytes_of_an_unbroken_one(
     loss: Any, model: Any, validation: Any, engine: Any, corpus: Corpus, tmp_path: Path

@@ -88,6 +88,11 @@ QUICK = {
 }  # fmt: skip
 
 
+def is_quick(case: str, model: str) -> bool:
+    """Return whether a case runs by default with a model."""
+    return model == "cbow" or case in ("defaults", "deep tree", "damped")
+
+
 def start_tables(V: int, D: int, loss: str, dtype: Any, scale: float = 0.5) -> Tables:
     """Return tables of normal numbers. The nodes start at zero, as in a new model, if `scale` is below 0.5."""
     random = np.random.default_rng(0)
@@ -128,12 +133,14 @@ def check_against_reference(
 
 
 @needs_compiler
-@pytest.mark.parametrize("model", ["cbow", "skipgram"])
 @pytest.mark.parametrize(
-    ("case", "variant", "dtype", "loss"),
+    ("case", "variant", "dtype", "loss", "model"),
     [
-        pytest.param(*which, marks=[] if which in QUICK else pytest.mark.slow)
-        for which in itertools.product(CASES, VARIANTS, [np.float64, np.float32], ["hs", "hs+ns"])
+        pytest.param(*which, model, marks=[] if which in QUICK and is_quick(which[0], model) else pytest.mark.slow)
+        for *of_case, model in itertools.product(
+            CASES, VARIANTS, [np.float64, np.float32], ["hs", "hs+ns"], ["cbow", "skipgram"]
+        )
+        for which in [tuple(of_case)]
         if which[0] != "long steps" or which[2] == np.float64  # long steps amplify rounding errors
         if which in QUICK or which[3] == "hs" or which[1] == "as it is"
     ],
