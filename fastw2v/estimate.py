@@ -424,8 +424,9 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
         yield MemoryItem("vectors", 4 * V * D, place, False, "always" if run.checkpoints else "after")
     if fused and host:
         measuring = [replace(config, pool_tokens=config.tile)] if run.validation else []  # as `held_out_loss` does
-        buffers = max(cpu.buffer_bytes(one, min(T, CHUNK_TOKENS), reach) for one in (config, *measuring))
-        yield MemoryItem("buffers of the workers", _threads(run) * buffers, "host", False, "training")
+        threads, chunk = _threads(run), min(T, CHUNK_TOKENS)
+        buffers = max(cpu.buffer_bytes(one, chunk, reach, run.longest_path, threads) for one in (config, *measuring))
+        yield MemoryItem("buffers of the workers", threads * buffers, "host", False, "training")
     elif not fused:
         batch = eager.batch_bytes(config, T, reach, run.longest_path, on_gpu=not host)
         yield MemoryItem("batches", batch, place, False, "training")

@@ -14,10 +14,12 @@ import numpy as np
 
 from fastw2v.config import (
     CHUNK_TOKENS,
+    MAX_SIZE,
     SHUFFLE_BLOCK_TOKENS,
     Loss,
     TrainingConfig,
     cbow_grad_scale,
+    output_parts,
     output_rows,
 )
 from fastw2v.corpus.corpus import Corpus
@@ -30,7 +32,6 @@ from fastw2v.engines.base import (
     TrainingReport,
     TrainingState,
     combined_loss,
-    output_parts,
     run_pause,
 )
 from fastw2v.engines.checks import check_arrays, check_frozen
@@ -133,7 +134,7 @@ def aligned_zeros(shape: tuple[int, int], dtype: Any = np.float32) -> np.ndarray
     return buffer[skip : skip + V * width].reshape(V, width)[:, :D]
 
 
-def buffer_bytes(config: TrainingConfig, tokens: int, reach: int) -> int:
+def buffer_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: int = 0, workers: int = 1) -> int:
     """Return the size in bytes of the buffers that a kernel allocates to train a chunk.
 
     Parameters
@@ -143,6 +144,10 @@ def buffer_bytes(config: TrainingConfig, tokens: int, reach: int) -> int:
         Number of tokens in the chunk.
     reach : int
         Largest distance between a target and a context (`fastw2v.sampling.chunks.window_reach`).
+    longest_path : int
+        Number of steps of the longest path in the Huffman tree. It has no effect on negative sampling.
+    workers : int
+        Number of threads, which determines how many inner nodes each of them copies.
 
     Examples
     --------
@@ -153,7 +158,22 @@ def buffer_bytes(config: TrainingConfig, tokens: int, reach: int) -> int:
     >>> configs = TrainingConfig(), TrainingConfig(window=1000), TrainingConfig(negative=1000)
     >>> [round(buffer_bytes(config, CHUNK_TOKENS, config.window) / 1e6, 1) for config in configs]
     [0.2, 3.1, 3.2]
+
+    Hierarchical softmax copies the rows near the root:
+
+    >>> config = TrainingConfig(loss="hs")
+    >>> [round(buffer_bytes(config, CHUNK_TOKENS, 5, 20, workers) / 1e6, 1) for workers in (1, 16)]
+    [0.6, 0.2]
     """
+    # With two losses, their kernels run one after the other.
+    kernels = [_negative_sampling_bytes(config, tokens, reach)] if config.loss != "hs" else []
+    if config.loss != "ns":
+        kernels.append(_tree_bytes(config, tokens, reach, longest_path, workers))
+    return 20 * (tokens + 1) + max(kernels)
+
+
+def _negative_sampling_bytes(config: TrainingConfig, tokens: int, reach: int) -> int:
+    """Return the size in bytes of the buffers for negative sampling, apart from the tokens of the chunk."""
     P, width = config.pool_size, -(-config.vector_size // ROW) * ROW
     blocks = -(-P // BLOCK)
     window = 2 * min(reach, tokens) + config.tile
@@ -162,7 +182,18 @@ def buffer_bytes(config: TrainingConfig, tokens: int, reach: int) -> int:
     pool = 4 * 2 * BLOCK * blocks * width + (3 * 4 * ROW + 8 * BLOCK) * blocks + 4 * P
     rows = (3 if config.model == "cbow" else 2) * 4 * ring * width
     positives = (8 * BLOCK + 2 * 4 * ROW) * (-(-window // BLOCK)) + 4 * tokens
-    return 20 * (tokens + 1) + negatives + pool + rows + positives + 4 * 4 * BLOCK * width
+    return negatives + pool + rows + positives + 4 * 4 * BLOCK * width
+
+
+def _tree_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: int, workers: int) -> int:
+    """Return the size in bytes of the buffers for hierarchical softmax, apart from the tokens of the chunk."""
+    width, path = -(-config.vector_size // ROW) * ROW, -(-longest_path // LANES) * LANES
+    held, _ = held_nodes(MAX_SIZE, workers)
+    cbow, window = config.model == "cbow", 2 * min(reach, tokens)
+    ring = 1 << (window + cbow).bit_length()
+    rows = (3 if cbow else 2) * ring + 2 * held + 2 + (0 if cbow else path)
+    scores = LANES // BLOCK * path if cbow else (window + BLOCK) * path  # of a path
+    return 4 * rows * width + 4 * scores + (8 + 4 + 4) * path + 8 * (window + BLOCK)
 
 
 def max_chunks(tokens: int) -> int:
@@ -339,10 +370,8 @@ def _chunk_trainer(
             starts=paths.starts,
             steps=np.append(2 * paths.points + paths.codes, np.zeros(LANES, np.int32)),
             longest=int(np.diff(paths.starts).max(initial=0)),
-            held=held,
-            held_tokens=held_tokens,
         )
-        kernels.append((kernel, nodes, (schedule((rate_in, rate_nodes[:-1][::-1]), 1, 1), tree)))
+        kernels.append((kernel, nodes, (schedule((rate_in, rate_nodes[:-1][::-1]), held_tokens, held), tree)))
 
     def train_chunk(
         ids: np.ndarray, offsets: np.ndarray, start: int, stop: int, epoch: int, alpha_intercept: float

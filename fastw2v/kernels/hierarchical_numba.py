@@ -7,9 +7,9 @@ A target is trained in three steps. The hidden vectors are multiplied by the row
 scores give the coefficients ``alpha * sign * sigmoid(-sign * score)``, where the sign of a step is 1 for code 0 and -1
 for code 1. Then each row of the path is read again, added to the gradients and updated.
 
-The inner nodes near the root are on the paths of most targets. Each thread trains private copies of their rows during a
-chunk, so that threads rarely write to the same rows. The other rows are prefetched. `docs/concepts/kernels.md` explains
-the design and has the measurements.
+The inner nodes near the root are on the paths of most targets. Each thread trains private copies of their rows and
+writes them back after some tokens, so that threads rarely write to the same rows. The other rows are prefetched.
+`docs/concepts/kernels.md` explains the design and has the measurements.
 
 In this module, tables are indexed like flat arrays, and a row is given by the offset of its first element. The private
 rows are addressed relative to W_nodes as well: their offset is the distance between the two arrays in memory. The inner
@@ -72,10 +72,6 @@ class Tree(NamedTuple):
     """int32 array with `LANES` more elements than steps, because whole vectors are read."""
     longest: int
     """Number of steps of the longest path."""
-    held: int
-    """Number of inner nodes near the root whose rows each thread copies."""
-    held_tokens: int
-    """Number of tokens of the corpus after which these rows are written back."""
 
 
 @inlined
@@ -177,8 +173,9 @@ def cbow_hs(
     sampling : Sampling
         The tables of the noise distribution are not used.
     schedule : Schedule
-        ``max_rate_out`` belongs to the inner nodes that are held, in the order of their distance from the root. The
-        settings of pools and tiles are not used.
+        The thread copies the rows of the `pool_size` inner nodes nearest to the root, and writes them back after
+        `pool_tokens` tokens of the corpus. ``max_rate_out[i]`` belongs to the inner node ``V - 2 - i``, so that the
+        root comes first. `negative` and `tile` are not used.
     tree : Tree
 
     Returns
@@ -206,9 +203,9 @@ def cbow_hs(
     if n == 0:
         return 0.0, 0
     width, D = W_in.shape[1], schedule.dimensions
-    first_held = len(W_nodes) - 1 - tree.held
+    first_held = len(W_nodes) - 1 - schedule.pool_size
     frozen = is_frozen(max_rate_nodes, 0, freeze)
-    held = aligned_zeros(2 * tree.held * width, W_nodes)
+    held = aligned_zeros(2 * schedule.pool_size * width, W_nodes)
     shift = (held.ctypes.data - W_nodes.ctypes.data) // W_nodes.itemsize - first_held * width
 
     longest = LANES * ((tree.longest + LANES - 1) // LANES)
@@ -233,12 +230,12 @@ def cbow_hs(
     left = 0
     group = np.int64(-1)
     for t in range(n):
-        if position[t] // tree.held_tokens != group:
+        if position[t] // schedule.pool_tokens != group:
             if group >= 0:
                 _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
             loss += reduce_add(losses)
             losses = zero
-            group = position[t] // tree.held_tokens
+            group = position[t] // schedule.pool_tokens
             _hold(W_nodes, first_held * width, held)
         alpha = alpha_intercept - slope * position[t]
         for i in range(entered, min(n, t + 1 + reach)):
@@ -435,9 +432,9 @@ def skipgram_hs(
     if n == 0:
         return 0.0, 0
     width, D = W_in.shape[1], schedule.dimensions
-    first_held = len(W_nodes) - 1 - tree.held
+    first_held = len(W_nodes) - 1 - schedule.pool_size
     frozen = is_frozen(max_rate_nodes, 0, freeze)
-    held = aligned_zeros(2 * tree.held * width, W_nodes)
+    held = aligned_zeros(2 * schedule.pool_size * width, W_nodes)
     shift = (held.ctypes.data - W_nodes.ctypes.data) // W_nodes.itemsize - first_held * width
 
     longest = LANES * ((tree.longest + LANES - 1) // LANES)
@@ -460,12 +457,12 @@ def skipgram_hs(
     left = 0
     group = np.int64(-1)
     for t in range(n):
-        if position[t] // tree.held_tokens != group:
+        if position[t] // schedule.pool_tokens != group:
             if group >= 0:
                 _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
             loss += reduce_add(losses)
             losses = zero
-            group = position[t] // tree.held_tokens
+            group = position[t] // schedule.pool_tokens
             _hold(W_nodes, first_held * width, held)
         alpha = alpha_intercept - slope * position[t]
         for i in range(entered, min(n, t + 1 + reach)):
