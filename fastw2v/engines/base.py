@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from fastw2v.config import Loss, TrainingConfig, output_parts
+from fastw2v.config import Loss, TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "TrainingReport",
     "TrainingState",
     "combined_loss",
-    "output_parts",
     "run_pause",
 ]
 

@@ -14,9 +14,9 @@ from fastw2v.backend import (
     to_device,
     to_host,
 )
-from fastw2v.config import Loss, TrainingConfig, output_rows
+from fastw2v.config import Loss, TrainingConfig, output_parts, output_rows
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState, output_parts
+from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
 from fastw2v.engines.checks import check_corpus, check_frozen
 from fastw2v.nn.layers import HierarchicalSoftmaxLoss
 from fastw2v.nn.models import CBOW, SkipGram

@@ -17,7 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastw2v.backend import free_device_memory, is_cupy
-from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, Loss, TrainingConfig, cbow_grad_scale, output_rows
+from fastw2v.config import (
+    CHUNK_TOKENS,
+    SHUFFLE_BLOCK_TOKENS,
+    Loss,
+    TrainingConfig,
+    cbow_grad_scale,
+    output_parts,
+    output_rows,
+)
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.base import (
     Pauses,
@@ -25,7 +33,6 @@ from fastw2v.engines.base import (
     Tables,
     TrainingReport,
     TrainingState,
-    output_parts,
     run_pause,
 )
 from fastw2v.engines.checks import check_arrays, check_frozen

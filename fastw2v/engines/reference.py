@@ -44,10 +44,11 @@ from fastw2v.config import (
     CbowGrad,
     Loss,
     TrainingConfig,
+    output_parts,
     output_rows,
 )
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport, combined_loss, output_parts
+from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport, combined_loss
 from fastw2v.engines.checks import check_frozen
 from fastw2v.engines.staleness import held_nodes, max_rates, tree_max_rates
 from fastw2v.nn.layers import (

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastw2v.config import TrainingConfig, output_rows
+from fastw2v.config import TrainingConfig, output_parts, output_rows
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.engines import cpu, eager, reference, staleness
-from fastw2v.engines.base import Tables, output_parts
+from fastw2v.engines.base import Tables
 from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.nn import HierarchicalSoftmaxLoss
 from fastw2v.sampling.huffman import HuffmanTree
