@@ -990,8 +990,8 @@ class Word2Vec:
                 corpus, held_out = corpus.split(share, self.seed_)
                 lost = int(np.count_nonzero((counts > 0) & (corpus.word_counts() == 0)))
                 if lost:
-                    occurs = "1 word occurs" if lost == 1 else f"{lost:,} words occur"
-                    logger.warning("%s only in sentences that are held out, so they are not trained", occurs)
+                    occurs, are = ("1 word occurs", "it is") if lost == 1 else (f"{lost:,} words occur", "they are")
+                    logger.warning("%s only in sentences that are held out, so %s not trained", occurs, are)
             elif isinstance(validation, Corpus) and validation.vocabulary.words != corpus.vocabulary.words:
                 raise ValueError(
                     "its vocabulary differs from that of the corpus. Pass its path or its sentences, or encode it with "
