@@ -806,7 +806,8 @@ def ncu(options: Options, deadline: float) -> Iterator[Result]:
         yield {"failed": f"exit status {status}", "output": output[-3000:]}
     else:
         return
-    for name, page in (("ncu.txt", ["details"]), ("ncu.csv", ["raw", "--csv"])):
+    pages = {"ncu.txt": ["details"], "ncu.csv": ["raw", "--csv"], "ncu-source.csv": ["source", "--csv"]}
+    for name, page in pages.items():
         _, shown = run([program, "--import", f"{report}.ncu-rep", "--page", *page], 30)
         save(options.output / name, shown)
     yield {"setting": str(options.settings[0]), "results": ncu_rows((options.output / "ncu.csv").read_text("utf-8"))}
