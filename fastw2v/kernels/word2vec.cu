@@ -59,6 +59,17 @@ typedef unsigned long long Bits;
 #define FULL_MASK 0xffffffffu
 constexpr int THREADS = 32 * WARPS;
 constexpr int PREFETCH_DISTANCE = 2 * TILE;  // tokens between the prefetch of a row and its use
+constexpr int TOKENS_AHEAD = TILE + REACH + PREFETCH_DISTANCE;  // tokens from the first target on that a tile accesses
+
+constexpr int power_of_two(int least) {
+  int n = 1;
+  while (n < least) n *= 2;
+  return n;
+}
+
+// Tokens in shared memory. A slow warp may still process the tile before, and a tile accesses tokens 2 * REACH before
+// its first target.
+constexpr int TOKEN_ROWS = power_of_two(TOKENS_AHEAD + 2 * TILE + 2 * REACH);
 
 // The only parameter of the kernels, passed by value. `Arguments` in word2vec_cuda.py has the same fields in the same
 // order. Addresses that a kernel does not need are null.
@@ -168,6 +179,16 @@ __device__ inline void wait_for_rows() {
 #endif
 }
 
+// Start to copy four bytes of global memory to shared memory, like `fetch`.
+__device__ inline void fetch_int(int *to, const int *from) {
+#if ASYNC_COPY
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"((unsigned)__cvta_generic_to_shared(to)), "l"(from)
+               : "memory");
+#else
+  *to = *from;
+#endif
+}
+
 // Prefetch the cache line of an address into the second-level cache.
 __device__ inline void prefetch(const void *line) {
 #ifdef __CUDA_ARCH__
@@ -182,8 +203,17 @@ template <typename Number> __device__ inline Number warp_sum(Number x) {
 
 // ---- the schedule, which is the same for all kernels ----
 
+// The window of a token: the first kept token in it, and one past the last.
+struct alignas(8) Bounds {
+  int begin, end;
+};
+
 // The state of a block that does not depend on how tiles are computed. `Block`, which derives from it, adds the buffers
 // for rows and the functions that process them.
+//
+// Latency. The tokens of a chunk are in global memory. A tile would start with a chain of reads, each of which waits for
+// the one before: positions, words, rows. The tokens near the tile are therefore in shared memory, too, and those of the
+// next tile are copied while a tile is trained. Likewise, the next pool is drawn during the last tile of a pool.
 struct Schedule {
   int thread, warp, lane;
 
@@ -194,14 +224,20 @@ struct Schedule {
   // The n tokens of the chunk that subsampling keeps, in global memory.
   int *word;          // (n,): word id
   int *position;      // (n,): index of the token, relative to the start of the chunk
-  int *sentence;      // (n,): number of the sentence
   int *window_begin;  // (n,): first kept token in the window
   int *window_end;    // (n,): one past the last kept token in the window
+  int *sentence;      // (n,): number of the sentence
 
-  // Shared memory.
-  Real *multiplicity;       // (POOL_SIZE,): how often the word was drawn, or 0 if an earlier row has the word
-  Real *pool_row_max_rate;  // (POOL_SIZE,): pool_max_rate of the word
-  int *pool_word;           // (POOL_SIZE,): word id
+  // Shared memory, with two pools: the current one and the next.
+  Real *multiplicity;       // (2, POOL_SIZE): how often the word was drawn, or 0 if an earlier row has the word
+  Real *pool_row_max_rate;  // (2, POOL_SIZE): pool_max_rate of the word
+  int *pool_word;           // (2, POOL_SIZE): word id
+  int current_pool;         // where the current pool is in these arrays: 0 or POOL_SIZE
+  Bounds *near_window;      // (TOKEN_ROWS,): windows of the tokens near the tile; token t is in row t % TOKEN_ROWS
+  int *near_word;           // (TOKEN_ROWS,): word ids of these tokens
+  int *near_position;       // (TOKEN_ROWS,): positions of these tokens
+  long long *chunk;         // (3,): of the chunk: its first token, the tokens of all epochs that were trained before it,
+                            // and the key of its negatives. They would take six registers.
   int *warp_totals;         // (2, WARPS)
   double *between_chunks;   // (WARPS,): working memory between chunks, which overlaps with a buffer for rows
 
@@ -223,6 +259,23 @@ struct Schedule {
   // Return the row of kept token t in a ring. An unsigned remainder takes fewer instructions, and only one if RING_ROWS
   // is a power of two.
   static __device__ int slot(int t) { return (unsigned)t % RING_ROWS; }
+
+  // Return what shared memory has of token t, which is near the tile.
+  __device__ int word_of(int t) const { return near_word[(unsigned)t % TOKEN_ROWS]; }
+  __device__ int position_of(int t) const { return near_position[(unsigned)t % TOKEN_ROWS]; }
+  __device__ Bounds bounds_of(int t) const { return near_window[(unsigned)t % TOKEN_ROWS]; }
+
+  // Start to copy tokens `begin` to `end` - 1 to shared memory. They can be read after `wait_for_rows` and a barrier.
+  __device__ void fetch_tokens(int begin, int end) {
+#pragma unroll 1
+    for (int i = 4 * begin + thread; i < 4 * end; i += THREADS) {
+      const int t = i / 4, row = (unsigned)t % TOKEN_ROWS, field = i % 4;
+      int *to = field == 0   ? near_word + row
+                : field == 1 ? near_position + row
+                             : (int *)(near_window + row) + (field - 2);
+      fetch_int(to, word + field * CHUNK_TOKENS + t);
+    }
+  }
 
   // Return the factor that scales down a step of a row (engines/staleness.py). `max_rate` may be infinite.
   __device__ Real damping(Real max_rate) const { return minimum(Real(1), max_rate * inverse_rate); }
@@ -296,28 +349,35 @@ struct Schedule {
     return n;
   }
 
-  // Draw the words of a pool. A word that is drawn several times has one row with a multiplicity, because a second row
-  // would not receive the updates of the first.
-  __device__ void draw_pool(Bits key, long long number, const Bits *threshold, const int *alias, long long words) {
-    Bits row = bits(key, number);
+  // Return the number of the pool of token t.
+  __device__ long long pool_number(int t, const Arguments &arguments) const {
+    return (chunk[0] + position_of(t)) / arguments.pool_tokens;
+  }
+
+  // Draw the words of the next pool, which is that of token t. A word that is drawn several times has one row with a
+  // multiplicity, because a second row would not receive the updates of the first. One warp calls this function.
+  __device__ void draw_pool(int t, const Arguments &arguments) {
+    const int next_pool = POOL_SIZE - current_pool;
+    int *drawn = pool_word + next_pool;
+    Bits row = bits((Bits)chunk[2], pool_number(t, arguments));
 #pragma unroll 1
-    for (int p = thread; p < POOL_SIZE; p += THREADS) {
+    for (int p = lane; p < POOL_SIZE; p += 32) {
       Bits random = bits(row, p);
-      int slot = (int)randint(random, words);
-      pool_word[p] = bernoulli(random, threshold[slot]) ? slot : alias[slot];
+      int slot = (int)randint(random, arguments.words), other = arguments.alias[slot];
+      drawn[p] = bernoulli(random, arguments.threshold[slot]) ? slot : other;
     }
-    __syncthreads();
+    __syncwarp();
 #pragma unroll 1
-    for (int p = thread; p < POOL_SIZE; p += THREADS) {
+    for (int p = lane; p < POOL_SIZE; p += 32) {
       int equal = 0;
       bool earlier = false;
 #pragma unroll 1
       for (int q = 0; q < POOL_SIZE; ++q) {
-        equal += pool_word[q] == pool_word[p];
-        earlier |= q < p && pool_word[q] == pool_word[p];
+        equal += drawn[q] == drawn[p];
+        earlier |= q < p && drawn[q] == drawn[p];
       }
-      multiplicity[p] = earlier ? 0 : equal;
-      pool_row_max_rate[p] = pool_max_rate[pool_word[p]];
+      multiplicity[next_pool + p] = earlier ? 0 : equal;
+      pool_row_max_rate[next_pool + p] = pool_max_rate[drawn[p]];
     }
   }
 
@@ -325,7 +385,7 @@ struct Schedule {
   __device__ int find_in_pool(int wanted) const {
 #pragma unroll 1
     for (int base = 0; base < POOL_SIZE; base += 32) {
-      unsigned found = __ballot_sync(FULL_MASK, base + lane < POOL_SIZE && pool_word[base + lane] == wanted);
+      unsigned found = __ballot_sync(FULL_MASK, base + lane < POOL_SIZE && pool_word[current_pool + base + lane] == wanted);
       if (found) return base + __popc((found & (0 - found)) - 1);
     }
     return -1;
@@ -343,22 +403,31 @@ struct Schedule {
   // tokens of all epochs that were trained before it, and `key` the key of the negatives.
   template <class Block>
   __device__ void train(Block &block, int n, long long start, Bits key, long long done, const Arguments &arguments) {
-    const long long pool_tokens = arguments.pool_tokens;
-    long long pool_end = -1;
-    int age = 0, entered = 0, left = 0;
+    if (n == 0) return;
+    if (thread == 0) {
+      chunk[0] = start;
+      chunk[1] = done;
+      chunk[2] = (long long)key;
+    }
+    fetch_tokens(0, n < TOKENS_AHEAD ? n : TOKENS_AHEAD);
+    wait_for_rows();
+    __syncthreads();
+    if (warp == WARPS - 1) draw_pool(0, arguments);
+    __syncthreads();
+    int pool_stop = 0;  // the pool is for tokens at positions before this one
+    int age = 0;
     bool filled = false;
     for (first = 0; first < n; first += count) {
-      bool changed = start + position[first] >= pool_end;
+      bool changed = position_of(first) >= pool_stop;
       measured = changed;  // the rows of the pool have not been trained on this tile's part of the text
       if (POOL_HELD && filled && (changed || age == arguments.pool_sync_interval)) {
         block.write_pool();
         __syncthreads();
       }
       if (changed) {
-        long long number = (start + position[first]) / pool_tokens;
-        pool_end = (number + 1) * pool_tokens;
-        draw_pool(key, number, arguments.threshold, arguments.alias, arguments.words);
-        __syncthreads();
+        long long stop = (pool_number(first, arguments) + 1) * arguments.pool_tokens - chunk[0];
+        pool_stop = stop < CHUNK_TOKENS ? (int)stop : CHUNK_TOKENS;
+        current_pool = POOL_SIZE - current_pool;
       }
       if (!POOL_HELD) {
         block.read_pool();
@@ -372,19 +441,25 @@ struct Schedule {
       ++age;
       count = 0;
       for (int t = first + lane; t - lane < first + TILE; t += 32) {  // each lane examines one target
-        bool in_tile = t < first + TILE && t < n && start + position[t] < pool_end;
+        bool in_tile = t < first + TILE && t < n && position_of(t) < pool_stop;
         count += __popc(__ballot_sync(FULL_MASK, in_tile));
-        if (measured && in_tile) predictions += Block::IS_CBOW ? 1 : window_end[t] - window_begin[t] - 1;
+        if (measured && in_tile) {
+          Bounds window = bounds_of(t);
+          predictions += Block::IS_CBOW ? 1 : window.end - window.begin - 1;
+        }
       }
       const int end = first + count;
-      rate = (Real)(arguments.alpha - arguments.slope * (double)(done + position[first]));
+      fetch_tokens(first + TOKENS_AHEAD, end + TOKENS_AHEAD < n ? end + TOKENS_AHEAD : n);
+      if (warp == WARPS - 1 && end < n && position_of(end) >= pool_stop) draw_pool(end, arguments);
+      rate = (Real)(arguments.alpha - arguments.slope * (double)(chunk[1] + position_of(first)));
       inverse_rate = divide(Real(1), rate);
 
-      int reach = end + REACH < n ? end + REACH : n;           // rows before this one enter
-      int out = end == n ? n : end > REACH ? end - REACH : 0;  // rows before this one leave
+      // Rows of tokens before `reach` enter, and those of tokens before `out` leave. The tiles before have done the same.
+      const int entered = first == 0 ? 0 : first + REACH < n ? first + REACH : n;
+      const int reach = end + REACH < n ? end + REACH : n;
+      const int left = first > REACH ? first - REACH : 0;
+      const int out = end == n ? n : end > REACH ? end - REACH : 0;
       block.train_tile(entered, reach, left, out, n, arguments.cbow_grad_scale);
-      entered = reach;
-      left = out;
     }
     if (POOL_HELD && filled) block.write_pool();
     __syncthreads();
@@ -400,9 +475,9 @@ struct Schedule {
     pool_max_rate = arguments.max_rate_out;
     word = arguments.scratch + (long long)blockIdx.x * 5 * CHUNK_TOKENS;
     position = word + CHUNK_TOKENS;
-    sentence = word + 2 * CHUNK_TOKENS;
-    window_begin = word + 3 * CHUNK_TOKENS;
-    window_end = word + 4 * CHUNK_TOKENS;
+    window_begin = word + 2 * CHUNK_TOKENS;
+    window_end = word + 3 * CHUNK_TOKENS;
+    sentence = word + 4 * CHUNK_TOKENS;
     noise_weight = (Real)(arguments.negative / POOL_SIZE);
   }
 

@@ -197,8 +197,8 @@ class Kernel(NamedTuple):
         ring = self.ring_rows
         cbow = self.model == "cbow"
         rows = 2 * ring + cbow * padded_tile + (self.warps + 1) * padded_tile + self.pool_size * (1 + self.held)
-        numbers = self.pool_size * (2 + padded_tile) + (padded_tile if cbow else ring * (2 * self.reach + 1))
-        integers = self.pool_size + (padded_tile if cbow else ring) + 2 * self.warps
+        numbers = self.pool_size * (4 + padded_tile) + (padded_tile if cbow else ring * (2 * self.reach + 1))
+        integers = 6 + 4 * self._token_rows() + 2 * self.pool_size + cbow * padded_tile + 2 * self.warps
         return (8 if self.double else 4) * (rows * self.width + numbers) + 4 * integers
 
     def _shared_bytes_of_tree(self) -> int:
@@ -217,8 +217,12 @@ class Kernel(NamedTuple):
         parts = self.warps * self.tile * (odd_groups(pool if cbow else pool + band) + 3)
         coefficients = self.tile if cbow else ring * ((band + 2) // 8 * 8 + 5)
         columns = 8 * self.warps * -(-self.width // (8 * self.warps))
-        numbers = rows * odd_groups(columns) + parts + coefficients + 2 * self.pool_size
-        return 4 * (numbers + 2 * ring + self.pool_size + 2 * self.warps)
+        numbers = rows * odd_groups(columns) + parts + coefficients + 4 * self.pool_size
+        return 4 * (numbers + 6 + 4 * self._token_rows() + 2 * self.pool_size + 2 * self.warps)
+
+    def _token_rows(self) -> int:
+        """Tokens in shared memory, the constant `TOKEN_ROWS` of the source."""
+        return 1 << (5 * self.tile + 3 * self.reach - 1).bit_length()
 
 
 class Arguments(NamedTuple):

@@ -154,7 +154,6 @@ template <bool CBOW> struct Block : Schedule {
   float *coefficient;      // (RING_ROWS, BAND_STRIDE): skip-gram: of target t and context i, in column i - t + REACH
   float *squares;          // (2, WARPS, TILE): part of each warp of the squared lengths of the steps of leaving rows
   float *target_squares;   // (WARPS, TILE): skip-gram: likewise of the targets' rows
-  Window *windows;         // (RING_ROWS,): windows of the targets
 
   __device__ Block(double *memory) {
     g = threadIdx.x % 32 / 4;
@@ -165,14 +164,18 @@ template <bool CBOW> struct Block : Schedule {
     pool = hidden + (CBOW ? TILE * STRIDE : 0);
     pool_update = pool + POOL_ROWS * STRIDE;
     scores = pool_update + (POOL_HELD ? POOL_SIZE * STRIDE : 0);
-    windows = (Window *)(scores + WARPS * TILE * SCORE_STRIDE);
-    squares = (float *)(windows + RING_ROWS);
+    chunk = (long long *)(scores + WARPS * TILE * SCORE_STRIDE);
+    near_window = (Bounds *)(chunk + 3);
+    near_word = (int *)(near_window + TOKEN_ROWS);
+    near_position = near_word + TOKEN_ROWS;
+    squares = (float *)(near_position + TOKEN_ROWS);
     target_squares = own_scores = squares + 2 * WARPS * TILE;
     coefficient = own_coefficient = own_scores + WARPS * TILE;
     multiplicity = coefficient + (CBOW ? TILE : RING_ROWS * BAND_STRIDE);
-    pool_row_max_rate = multiplicity + POOL_SIZE;
-    pool_word = (int *)(pool_row_max_rate + POOL_SIZE);
-    warp_totals = pool_word + POOL_SIZE;
+    pool_row_max_rate = multiplicity + 2 * POOL_SIZE;
+    pool_word = (int *)(pool_row_max_rate + 2 * POOL_SIZE);
+    warp_totals = pool_word + 2 * POOL_SIZE;
+    current_pool = 0;
     between_chunks = (double *)scores;
 #pragma unroll 1
     for (float *x = ring + thread; x < (float *)pool_word; x += THREADS) *x = 0;  // because padding must be finite
@@ -211,7 +214,7 @@ template <bool CBOW> struct Block : Schedule {
 
   __device__ void read_pool() {
     fetch_rows(
-        POOL_SIZE, [&](int p) { return pool + p * STRIDE; }, pool_table, [&](int p) { return pool_word[p]; });
+        POOL_SIZE, [&](int p) { return pool + p * STRIDE; }, pool_table, [&](int p) { return pool_word[current_pool + p]; });
     if (POOL_HELD)
 #pragma unroll 1
       for (int p = g; p < POOL_SIZE; p += 8)
@@ -223,13 +226,13 @@ template <bool CBOW> struct Block : Schedule {
   __device__ void enter(int begin, int end) {
     fetch_rows(
         end - begin, [&](int r) { return ring + slot(begin + r) * STRIDE; }, stream_table,
-        [&](int r) { return word[begin + r]; });
+        [&](int r) { return word_of(begin + r); });
     if (POOL_HELD && !CBOW) {  // rows of the pool have updates that the table does not have yet
       wait_for_rows();
       __syncwarp();
 #pragma unroll 1
       for (int i = begin; i < end; ++i) {
-        int hit = find_in_pool(word[i]);
+        int hit = find_in_pool(word_of(i));
         for (int c = column(0) + lane; hit >= 0 && c < column(WARP_GROUPS) && c < DIM; c += 32)
           ring[slot(i) * STRIDE + c] = pool[hit * STRIDE + c];
       }
@@ -243,7 +246,7 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       int i = begin + g + 8 * half;
-      rows.word[half] = i < end ? word[i] : -1;
+      rows.word[half] = i < end ? word_of(i) : -1;
       rows.max_rate[half] = i < end ? max_rate[rows.word[half]] : 0;
     }
     return rows;
@@ -268,16 +271,20 @@ template <bool CBOW> struct Block : Schedule {
   __device__ void prefetch_rows(int reach, int n) const {
     int t = PREFETCH_DISTANCE + (lane < TILE ? reach - TILE + lane : first + lane - TILE);
     if (t < n) {
-      const float *row = (lane < TILE ? stream_table : target_table) + (long long)word[t] * DIM;
+      const float *row = (lane < TILE ? stream_table : target_table) + (long long)word_of(t) * DIM;
       for (int c = column(0); c < column(WARP_GROUPS) && c < DIM; c += 32) prefetch(row + c);
     }
   }
 
   // Return the window of target k of the tile.
   __device__ Window window_of(int k) const {
-    if (k >= count) return Window{0, 0};
-    int begin = window_begin[first + k];
-    return Window{first + k - begin, window_end[first + k] - begin};
+    return k < count ? window_around(first + k) : Window{0, 0};
+  }
+
+  // Return the window of token t.
+  __device__ Window window_around(int t) const {
+    Bounds bounds = bounds_of(t);
+    return Window{t - bounds.begin, bounds.end - bounds.begin};
   }
 
   // ---- scores and coefficients ----
@@ -394,7 +401,7 @@ template <bool CBOW> struct Block : Schedule {
       float *score = scores + k * SCORE_STRIDE;
       Window window = window_of(k);
       float contexts = CBOW ? 1 : window.tokens - 1;
-      int t = first + k, own = k < count ? word[t] : -1;
+      int t = first + k, own = k < count ? word_of(t) : -1;
       if (!CBOW) {
         float *band = coefficient + slot(t) * BAND_STRIDE;
         for (int i = lane % 8; i < BAND; i += 8)
@@ -409,14 +416,14 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll
         for (int i = 0; i < PAIRS; ++i) {
           int p = p0 + 8 * i;
-          wanted[i] = p < POOL_SIZE && multiplicity[p] > 0 ? pool_word[p] : -2;
+          wanted[i] = p < POOL_SIZE && multiplicity[current_pool + p] > 0 ? pool_word[current_pool + p] : -2;
           equal[i] = CBOW && wanted[i] == own;
           in_pool |= equal[i];
         }
         if (!CBOW)
 #pragma unroll 2
           for (int i = t - window.before; i < t - window.before + window.tokens; ++i) {
-            int context = i == t ? -1 : word[i];
+            int context = i == t ? -1 : word_of(i);
 #pragma unroll
             for (int r = 0; r < PAIRS; ++r) equal[r] |= context == wanted[r];
           }
@@ -426,7 +433,7 @@ template <bool CBOW> struct Block : Schedule {
           if (POOL_ROWS % (8 * PAIRS) && p >= POOL_ROWS) break;
           float c = 0;
           if (k < count && wanted[i] >= 0 && (CBOW || !equal[i])) {
-            float weight = equal[i] ? 1 : noise_weight * multiplicity[p] * contexts;
+            float weight = equal[i] ? 1 : noise_weight * multiplicity[current_pool + p] * contexts;
             c = pair_coefficient(equal[i], weight, sum_parts(score + p, TILE * SCORE_STRIDE));
           }
           score[p] = rounded(c);
@@ -477,13 +484,14 @@ template <bool CBOW> struct Block : Schedule {
   // CBOW: add the gradients that come from the targets' own rows, store the gradients that the targets pass to their
   // contexts, and update the own rows.
   __device__ void store_gradients(const float (&d)[WARP_GROUPS][4], const float (&h)[WARP_GROUPS][4],
-                                  const float (&own)[WARP_GROUPS][4], Window window, Window window8,
-                                  const Rows &targets, const Real *cbow_grad_scale) const {
+                                  const float (&own)[WARP_GROUPS][4], const Rows &targets,
+                                  const Real *cbow_grad_scale) const {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       int k = g + 8 * half, t = first + k;
       if (k < count) {
-        float scale = cbow_grad_scale[(half ? window8 : window).tokens - 1], c = own_coefficient[k];
+        // Reading the window again takes fewer registers than keeping it.
+        float scale = cbow_grad_scale[window_of(k).tokens - 1], c = own_coefficient[k];
         float *gradient = target_ring + slot(t) * STRIDE + 2 * q;
         float *row = target_table + (long long)targets.word[half] * DIM + 2 * q;
         float step = c * damping(targets.max_rate[half]);
@@ -517,7 +525,7 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         int p = m + g + 8 * half;
-        if (p < POOL_SIZE && multiplicity[p] > 0) {
+        if (p < POOL_SIZE && multiplicity[current_pool + p] > 0) {
           if (POOL_HELD) {
 #pragma unroll
             for (int j = 0; j < WARP_GROUPS; ++j) {
@@ -527,8 +535,8 @@ template <bool CBOW> struct Block : Schedule {
               row = float2{row.x + x, row.y + y};
               update = float2{update.x + x, update.y + y};
             }
-          } else if (is_written(pool_row_max_rate[p])) {
-            add_step(pool_table + (long long)pool_word[p] * DIM, damping(pool_row_max_rate[p]), u, half);
+          } else if (is_written(pool_row_max_rate[current_pool + p])) {
+            add_step(pool_table + (long long)pool_word[current_pool + p] * DIM, damping(pool_row_max_rate[current_pool + p]), u, half);
           }
         }
       }
@@ -547,13 +555,13 @@ template <bool CBOW> struct Block : Schedule {
   __device__ void write_pool() const {
 #pragma unroll 1
     for (int p = g; p < POOL_SIZE; p += 8)
-      if (multiplicity[p] > 0 && is_written(pool_row_max_rate[p])) {
-        float factor = damping(pool_row_max_rate[p]);
+      if (multiplicity[current_pool + p] > 0 && is_written(pool_row_max_rate[current_pool + p])) {
+        float factor = damping(pool_row_max_rate[current_pool + p]);
 #pragma unroll
         for (int j = 0; j < WARP_GROUPS; ++j) {
           float2 update = two(pool_update + p * STRIDE + column(j) + 2 * q);
           if (in_table(j))
-            add_to_table(pool_table + (long long)pool_word[p] * DIM + column(j) + 2 * q, factor * update.x,
+            add_to_table(pool_table + (long long)pool_word[current_pool + p] * DIM + column(j) + 2 * q, factor * update.x,
                          factor * update.y);
         }
       }
@@ -589,8 +597,8 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll 4
     for (int i = 0; i < NEAR; i += 8) {
       int t = left - REACH + i + q, distance = left + g - t;  // the first target, and its distance from row g
-      Window window = t >= 0 && t < seen ? windows[slot(t + RING_ROWS)] : Window{0, 0};
-      Window window4 = t + 4 >= 0 && t + 4 < seen ? windows[slot(t + 4 + RING_ROWS)] : Window{0, 0};
+      Window window = t >= 0 && t < seen ? window_around(t) : Window{0, 0};
+      Window window4 = t + 4 >= 0 && t + 4 < seen ? window_around(t + 4) : Window{0, 0};
       Number a0 = context_coefficient(window, t, distance), a1 = context_coefficient(window, t, distance + 8);
       Number a2 = context_coefficient(window4, t + 4, distance - 4);
       Number a3 = context_coefficient(window4, t + 4, distance + 4);
@@ -617,7 +625,7 @@ template <bool CBOW> struct Block : Schedule {
       if (POOL_HELD && !CBOW) {
 #pragma unroll 1
         for (int r = 0; r < TILE && left + r < out; ++r) {
-          int found = find_in_pool(word[left + r]);
+          int found = find_in_pool(word_of(left + r));
           if (r == g) hit[0] = found;
           if (r == g + 8) hit[1] = found;
         }
@@ -662,7 +670,6 @@ template <bool CBOW> struct Block : Schedule {
     read_targets(CBOW ? own : h, targets);
     prefetch_rows(reach, n);
     Window window = window_of(g), window8 = window_of(g + 8);
-    if (thread < count) windows[slot(first + thread)] = window_of(thread);
     wait_for_rows();
     __syncwarp();
     if (CBOW) average_contexts(h, window, window8);
@@ -672,7 +679,7 @@ template <bool CBOW> struct Block : Schedule {
     compute_coefficients();
     __syncthreads();
     add_gradients(d, window, window8);
-    if (CBOW) store_gradients(d, h, own, window, window8, targets, cbow_grad_scale);
+    if (CBOW) store_gradients(d, h, own, targets, cbow_grad_scale);
     __syncwarp();
     update_pool();
     __syncwarp();

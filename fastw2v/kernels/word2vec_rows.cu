@@ -146,7 +146,6 @@ template <bool CBOW> struct Block : Schedule {
   Real *coefficient;        // CBOW: (PADDED_TILE,): coefficient of each target and its own row
                             // skip-gram: (RING_ROWS, BAND): of target t and context i, in column i - t + REACH
   int *target_word;         // (PADDED_TILE,): CBOW: word id of the target, or ~id if its row is in the pool
-  int *ring_word;           // (RING_ROWS,): skip-gram: word id of the row in `ring`
 
   __device__ Block(double *memory) {
     ring = (Real *)memory;
@@ -155,13 +154,18 @@ template <bool CBOW> struct Block : Schedule {
     partial_grads = hidden + (CBOW ? PADDED_TILE * DIM : 0);
     pool = partial_grads + (WARPS + 1) * PADDED_TILE * DIM;
     pool_update = pool + POOL_SIZE * DIM;
-    multiplicity = pool_update + (POOL_HELD ? POOL_SIZE * DIM : 0);
-    pool_row_max_rate = multiplicity + POOL_SIZE;
-    pool_coefficient = pool_row_max_rate + POOL_SIZE;
+    chunk = (long long *)(pool_update + (POOL_HELD ? POOL_SIZE * DIM : 0));
+    near_window = (Bounds *)(chunk + 3);
+    near_word = (int *)(near_window + TOKEN_ROWS);
+    near_position = near_word + TOKEN_ROWS;
+    multiplicity = (Real *)(near_position + TOKEN_ROWS);
+    pool_row_max_rate = multiplicity + 2 * POOL_SIZE;
+    pool_coefficient = pool_row_max_rate + 2 * POOL_SIZE;
     coefficient = pool_coefficient + POOL_SIZE * PADDED_TILE;
     pool_word = (int *)(coefficient + (CBOW ? PADDED_TILE : RING_ROWS * BAND));
-    target_word = ring_word = pool_word + POOL_SIZE;
-    warp_totals = target_word + (CBOW ? PADDED_TILE : RING_ROWS);
+    target_word = pool_word + 2 * POOL_SIZE;
+    warp_totals = target_word + (CBOW ? PADDED_TILE : 0);
+    current_pool = 0;
     between_chunks = (double *)partial_grads;
 #pragma unroll 1
     for (Real *x = ring + thread; x < (Real *)pool_word; x += THREADS) *x = 0;  // because padding must be finite
@@ -183,7 +187,7 @@ template <bool CBOW> struct Block : Schedule {
   __device__ void read_pool() {
 #pragma unroll POOL_GROUP
     for (int p = warp * WARP_POOL_ROWS; p < warp * WARP_POOL_ROWS + warp_pool_rows(); ++p) {
-      fetch_row(pool + p * DIM, pool_table + (long long)pool_word[p] * DIM, lane);
+      fetch_row(pool + p * DIM, pool_table + (long long)pool_word[current_pool + p] * DIM, lane);
       if (POOL_HELD)
         for (int q = 0; q < ROW_STEPS; ++q) store(pool_update + p * DIM, q, lane, zero());
     }
@@ -193,11 +197,11 @@ template <bool CBOW> struct Block : Schedule {
   __device__ void write_pool() {
 #pragma unroll 1
     for (int p = warp * WARP_POOL_ROWS; p < warp * WARP_POOL_ROWS + warp_pool_rows(); ++p)
-      if (multiplicity[p] > 0 && is_written(pool_row_max_rate[p]))
+      if (multiplicity[current_pool + p] > 0 && is_written(pool_row_max_rate[current_pool + p]))
         for (int q = 0; q < ROW_STEPS; ++q) {
           Four step = zero();
-          add(step, damping(pool_row_max_rate[p]), load(pool_update + p * DIM, q, lane));
-          add_to_table(pool_table + (long long)pool_word[p] * DIM, q, lane, step);
+          add(step, damping(pool_row_max_rate[current_pool + p]), load(pool_update + p * DIM, q, lane));
+          add_to_table(pool_table + (long long)pool_word[current_pool + p] * DIM, q, lane, step);
         }
   }
 
@@ -205,14 +209,14 @@ template <bool CBOW> struct Block : Schedule {
   __device__ void enter(int begin, int end, int n) {
 #pragma unroll 1
     for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
-      if (i + PREFETCH_DISTANCE < n) prefetch_row(stream_table + (long long)word[i + PREFETCH_DISTANCE] * DIM, lane);
+      if (i + PREFETCH_DISTANCE < n)
+        prefetch_row(stream_table + (long long)word_of(i + PREFETCH_DISTANCE) * DIM, lane);
       Real *row = ring + slot(i) * DIM;
-      int hit = POOL_HELD && !CBOW ? find_in_pool(word[i]) : -1;
+      int hit = POOL_HELD && !CBOW ? find_in_pool(word_of(i)) : -1;
       if (hit >= 0)
         for (int q = 0; q < ROW_STEPS; ++q) store(row, q, lane, load(pool + hit * DIM, q, lane));
       else
-        fetch_row(row, stream_table + (long long)word[i] * DIM, lane);
-      if (!CBOW && lane == 0) ring_word[slot(i)] = word[i];
+        fetch_row(row, stream_table + (long long)word_of(i) * DIM, lane);
     }
   }
 
@@ -221,8 +225,9 @@ template <bool CBOW> struct Block : Schedule {
   __device__ void read_targets(int n) {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
-      int t = first + k, own = word[t];
-      if (t + PREFETCH_DISTANCE < n) prefetch_row(target_table + (long long)word[t + PREFETCH_DISTANCE] * DIM, lane);
+      int t = first + k, own = word_of(t);
+      if (t + PREFETCH_DISTANCE < n)
+        prefetch_row(target_table + (long long)word_of(t + PREFETCH_DISTANCE) * DIM, lane);
       bool in_pool = CBOW && find_in_pool(own) >= 0;
       if (CBOW && lane == 0) target_word[k] = in_pool ? ~own : own;
       Real *row = CBOW ? partial_grads + (WARPS * PADDED_TILE + k) * DIM : target_ring + slot(t) * DIM;
@@ -238,7 +243,7 @@ template <bool CBOW> struct Block : Schedule {
   __device__ void average_contexts() {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
-      int t = first + k, begin = window_begin[t], end = window_end[t];
+      int t = first + k, begin = bounds_of(t).begin, end = bounds_of(t).end;
       Real scale = divide(Real(1), Real(end - begin - 1)), score = 0;
       Real *own = partial_grads + (WARPS * PADDED_TILE + k) * DIM;
       for (int q = 0; q < ROW_STEPS; ++q) {
@@ -272,7 +277,7 @@ template <bool CBOW> struct Block : Schedule {
     constexpr int N = 8;
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
-      int t = first + k, begin = window_begin[t], end = window_end[t];
+      int t = first + k, begin = bounds_of(t).begin, end = bounds_of(t).end;
       Real *of_context = coefficient + slot(t) * BAND - t + REACH;
       for (int base = begin; base < end; base += N) {
         Real scores[N] = {};
@@ -303,20 +308,20 @@ template <bool CBOW> struct Block : Schedule {
 
   // Return the coefficient of target k and row p of the pool.
   __device__ Real pool_pair_coefficient(int k, int p, Real score) {
-    int t = first + k, wanted = pool_word[p];
-    Real weight = noise_weight * multiplicity[p];
+    int t = first + k, wanted = pool_word[current_pool + p];
+    Real weight = noise_weight * multiplicity[current_pool + p];
     if (k >= count || weight == 0) return 0;
     bool is_target = CBOW && target_word[k] == ~wanted;  // the row is the positive, not a negative
     if (is_target) {
       weight = 1;
     } else if (!CBOW) {
-      int begin = window_begin[t], end = window_end[t];
+      int begin = bounds_of(t).begin, end = bounds_of(t).end;
       bool is_context = false;
 #pragma unroll 1
       for (int base = begin; base < end; base += WINDOW_GROUP)
 #pragma unroll
         for (int i = base; i < base + WINDOW_GROUP; ++i)
-          is_context |= i < end && i != t && ring_word[slot(i)] == wanted;
+          is_context |= i < end && i != t && word_of(i) == wanted;
       if (is_context) return 0;
       weight *= end - begin - 1;
     }
@@ -364,7 +369,7 @@ template <bool CBOW> struct Block : Schedule {
           if (r < rows) {
             const int p = begin + r;
             Four v = load(pool + p * DIM, q, lane), step = zero();
-            const Real factor = POOL_HELD ? Real(1) : damping(pool_row_max_rate[p]);
+            const Real factor = POOL_HELD ? Real(1) : damping(pool_row_max_rate[current_pool + p]);
 #pragma unroll
             for (int k = 0; k < PADDED_TILE; ++k) {
               Real g = pool_coefficient[p * PADDED_TILE + k];
@@ -377,9 +382,9 @@ template <bool CBOW> struct Block : Schedule {
               Four update = load(pool_update + p * DIM, q, lane);
               add(update, 1, step);
               store(pool_update + p * DIM, q, lane, update);
-            } else if (is_written(pool_row_max_rate[p])) {
+            } else if (is_written(pool_row_max_rate[current_pool + p])) {
               // adds zero for a repeated word, because a branch would prevent the overlap of several rows
-              add_to_table(pool_table + (long long)pool_word[p] * DIM, q, lane, step);
+              add_to_table(pool_table + (long long)pool_word[current_pool + p] * DIM, q, lane, step);
             }
           }
 #pragma unroll
@@ -399,7 +404,7 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k;
-      Real scale = cbow_grad_scale[window_end[t] - window_begin[t] - 1];
+      Real scale = cbow_grad_scale[bounds_of(t).end - bounds_of(t).begin - 1];
       Real g = target_word[k] >= 0 ? coefficient[k] * damping(target_max_rate[target_word[k]]) : Real(0);
       for (int q = 0; q < ROW_STEPS; ++q) {
         Four d = zero(), step = zero();
@@ -418,7 +423,7 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       Four d[ROW_STEPS];
-      Real square = 0, max_rate = target_max_rate[word[first + k]], damped = damping(max_rate);
+      Real square = 0, max_rate = target_max_rate[word_of(first + k)], damped = damping(max_rate);
 #pragma unroll
       for (int q = 0; q < ROW_STEPS; ++q) {
         d[q] = gradient(k, q);
@@ -429,7 +434,7 @@ template <bool CBOW> struct Block : Schedule {
       for (int q = 0; is_written(max_rate) && q < ROW_STEPS; ++q) {
         Four step = zero();
         add(step, factor, d[q]);
-        add_to_table(target_table + (long long)word[first + k] * DIM, q, lane, step);
+        add_to_table(target_table + (long long)word_of(first + k) * DIM, q, lane, step);
       }
     }
   }
@@ -442,13 +447,13 @@ template <bool CBOW> struct Block : Schedule {
       Four steps[ROW_STEPS];
 #pragma unroll
       for (int q = 0; q < ROW_STEPS; ++q) steps[q] = zero();
-      Real max_rate = stream_max_rate[word[i]], damped = damping(max_rate);  // read early, because of the latency
+      Real max_rate = stream_max_rate[word_of(i)], damped = damping(max_rate);  // read early, because of the latency
 #pragma unroll 1
       for (int base = i - REACH; base <= i + REACH; base += 32) {  // each lane examines one target
         int t = base + lane;
         bool near = t >= 0 && t <= i + REACH && t < seen && t != i;
-        int begin = near ? window_begin[t] : 0, end = near ? window_end[t] : 0;
-        unsigned reaching = __ballot_sync(FULL_MASK, begin <= i && i < end);
+        Bounds window = near ? bounds_of(t) : Bounds{0, 0};
+        unsigned reaching = __ballot_sync(FULL_MASK, window.begin <= i && i < window.end);
 #pragma unroll 1
         for (t = base; reaching; reaching >>= WINDOW_GROUP, t += WINDOW_GROUP)
 #pragma unroll
@@ -463,7 +468,7 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll
       for (int q = 0; q < ROW_STEPS; ++q) square += dot(steps[q], steps[q]);
       Real factor = clip_factor(square);
-      int hit = POOL_HELD && !CBOW ? find_in_pool(word[i]) : -1;
+      int hit = POOL_HELD && !CBOW ? find_in_pool(word_of(i)) : -1;
       if (hit < 0) factor *= damped;  // `write_pool` scales the rows of the pool
 #pragma unroll
       for (int q = 0; q < ROW_STEPS; ++q) {
@@ -473,7 +478,7 @@ template <bool CBOW> struct Block : Schedule {
           atomic_add_row(pool + hit * DIM, q, lane, step);
           atomic_add_row(pool_update + hit * DIM, q, lane, step);
         } else if (is_written(max_rate)) {
-          add_to_table(stream_table + (long long)word[i] * DIM, q, lane, step);
+          add_to_table(stream_table + (long long)word_of(i) * DIM, q, lane, step);
         }
       }
     }

@@ -66,10 +66,11 @@ static char *in_shared(Bits address, size_t bytes) {{
 struct Copy {{
   char *to;
   const char *from;
+  int bytes;
 }};
 static std::map<Thread *, std::vector<Copy>> copies;  // issued, and made when they are waited for
 static void wait_for_copies() {{
-  for (Copy copy : copies[current]) memcpy(copy.to, copy.from, 16);
+  for (Copy copy : copies[current]) memcpy(copy.to, copy.from, copy.bytes);
   copies[current].clear();
 }}
 
@@ -162,8 +163,9 @@ def _action(name: list[str], operands: list[str]) -> str:
             return ""
         case "cp", [] if name == ["cp", "async", "wait_all"]:
             return "wait_for_copies();"
-        case "cp", [to, start, "16"] if name == ["cp", "async", "cg", "shared", "global"]:
-            return f"copies[current].push_back({{{_at(to, 'shared', 16)}, {_at(start, 'global', 16)}}});"
+        case "cp", [to, start, ("4" | "16") as size] if name[:2] == ["cp", "async"] and name[3:] == ["shared", "global"]:
+            ends = _at(to, "shared", int(size)), _at(start, "global", int(size))
+            return f"copies[current].push_back({{{', '.join(ends)}, {size}}});"
         case "ld", [to, address]:
             elements = _elements(address, options, kind, len(_list(to)))
             return " ".join(_set(one, kind, element) for one, element in zip(_list(to), elements, strict=True))
