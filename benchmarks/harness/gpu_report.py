@@ -80,6 +80,9 @@ def _speeds(steps: Result) -> Result:
             row = _first(_rows(steps, step), model=model)
             if row and row.get("words/s"):
                 found.setdefault(model, row["words/s"])
+        row = _first(_rows(steps, "tree"), model=model, what="speed")
+        if row and row.get("words/s"):
+            found[f"hs_{model}"] = row["words/s"]
     batched = [row for row in _rows(steps, "layers") if not row.get("compiling") and not row.get("deterministic")]
     if row := _first(batched, model="cbow"):
         found["layers_cbow"] = row.get("words/s")

@@ -219,7 +219,7 @@ def fastw2v(
         command += [f"--{option.replace('_', '-')}", str(getattr(settings, option))]
     command += ["--quality", quality, "--engine", engine, "--device", device]
     trained, output = run(command, settings.text.parent)
-    speed = re.search(r"time\s+([\d.]+) s, ([\d,]+) words/s", output)
+    speed = re.search(r"time\s+([\d.]+) s(?: \(.*\))?, ([\d,]+) words/s", output)
     words = re.search(r"training on ([\d,]+) words", output)
     epochs = re.search(r"epochs\s+(\d+)", output)
     if speed is None or words is None or epochs is None:

@@ -469,7 +469,7 @@ def _finish(
 
 
 def _time_and_speed(n_words: int, seconds: float, compiling: float) -> str:
-    once = f" (and {compiling:.1f} s to compile the kernel)" if compiling else ""
+    once = f" (and {compiling:.1f} s to compile the kernel)" if compiling >= 0.05 else ""
     return f"{seconds:.1f} s{once}, {n_words / seconds:,.0f} words/s"
 
 

@@ -163,7 +163,7 @@ def _action(name: list[str], operands: list[str]) -> str:
             return ""
         case "cp", [] if name == ["cp", "async", "wait_all"]:
             return "wait_for_copies();"
-        case "cp", [to, start, ("4" | "16") as size] if name[:2] == ["cp", "async"] and name[3:] == ["shared", "global"]:
+        case "cp", [to, start, ("4" | "16") as size] if name[1] == "async" and name[3:] == ["shared", "global"]:
             ends = _at(to, "shared", int(size)), _at(start, "global", int(size))
             return f"copies[current].push_back({{{', '.join(ends)}, {size}}});"
         case "ld", [to, address]:
