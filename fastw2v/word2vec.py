@@ -196,8 +196,8 @@ class Word2Vec:
         `workers`, because NumPy manages its own threads. On a GPU, ``workers=1`` runs a single thread block, so the
         result is reproducible up to rounding. Other values have no effect on a GPU.
     device : {"auto", "cpu", "cuda", "cuda:N"}
-        Device to train on. "auto" uses a GPU only if the fused engine is not available on the CPU, because the CUDA
-        engine has not been run on hardware yet.
+        Device to train on. "auto" uses a GPU if there is one and CuPy is installed. With `deterministic`, it uses the
+        CPU, where the fused engine supports this.
     engine : {"auto", "fused", "layers"}
         "fused" trains with compiled kernels. "layers" trains with the layers of `fastw2v.nn` on any device. "auto"
         uses "fused" if it is available on the device, and logs the choice and its reason.

@@ -33,3 +33,10 @@ def cupy() -> Any:
     import cupy
 
     return cupy
+
+
+@pytest.fixture(autouse=True)
+def automatic_device_is_the_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``device="auto"`` choose the CPU unless a test is marked gpu, because training on a GPU is not repeatable."""
+    if request.node.get_closest_marker("gpu") is None and backend.cuda_problem() is None:
+        monkeypatch.setattr("fastw2v.engines.selection.cuda_problem", lambda: "only tests marked gpu use it")

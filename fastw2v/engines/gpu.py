@@ -1,8 +1,7 @@
 """The fused GPU engine, whose blocks train chunks of the corpus with the kernels in `kernels/word2vec*.cu`.
 
-This engine has not been run on a GPU yet. Its kernels were compiled for every architecture and compared with the
-reference implementation on a CPU (`docs/concepts/gpu.md`). CuPy, which compiles the kernels, is imported only by
-the functions that need it.
+`docs/concepts/gpu.md` explains how it works and says on which devices it was run. CuPy, which compiles the kernels, is
+imported only by the functions that need it.
 """
 
 from __future__ import annotations

@@ -12,8 +12,6 @@ from fastw2v.engines.base import Engine
 __all__ = ["EngineName", "Selection", "find_engine", "select_engine"]
 
 EngineName = Literal["auto", "fused", "layers"]
-UNTRIED = "the CUDA engine has not been run on a GPU yet; set device='cuda' to try it"
-"""Why device="auto" prefers a CPU with a fused engine to a GPU."""
 
 
 class Selection(NamedTuple):
@@ -37,8 +35,8 @@ def select_engine(
     engine : {"auto", "fused", "layers"}
         Requested engine. "auto" chooses "fused" if the device supports it, and "layers" otherwise.
     device : {"auto", "cpu", "cuda", "cuda:N"}
-        Requested device. "auto" chooses a GPU only if the CPU has no fused engine, because the CUDA engine has not been
-        run on a GPU yet.
+        Requested device. "auto" chooses a GPU if there is one, unless the CPU is faster. That is the case if only the
+        CPU supports the fused engine with these settings.
     deterministic : bool
         Whether repeated runs must give the same bytes. The fused engine on a GPU does not support this.
 
@@ -65,7 +63,7 @@ def select_engine(
     """
     check_choice("engine", engine, get_args(EngineName))
     if device == "auto":
-        problem = cuda_problem() or (UNTRIED if cpu.unavailable_reason("cpu") is None else None)
+        problem = cuda_problem() or _why_a_cpu_is_faster(engine, deterministic)
         device, reason = ("cpu", f"no GPU is used: {problem}") if problem else ("cuda", "a CUDA device was found")
     else:
         array_module(device)  # raises an error with the reason if the device cannot be used
@@ -80,6 +78,20 @@ def select_engine(
     if engine == "auto":
         return Selection(device, "fused", reason)
     return Selection(device, engine, f"{reason}; engine {engine!r} was requested")
+
+
+def _why_a_cpu_is_faster(engine: EngineName, deterministic: bool) -> str | None:
+    """Return why training on a CPU is faster than on a GPU, or None if it is not.
+
+    The fused engine on a CPU is faster than the layers on a GPU.
+    """
+    if engine == "layers" or cpu.unavailable_reason("cpu"):
+        return None
+    if deterministic:
+        return "with deterministic=True, engine 'fused' can only be used on a CPU"
+    if reason := gpu.unavailable_reason("cuda"):
+        return f"engine 'fused' cannot be used on it: {reason}"
+    return None
 
 
 def find_engine(name: str, device: str) -> Engine:

@@ -63,9 +63,25 @@ class TestChoice:
         monkeypatch.setattr("fastw2v.engines.selection.cuda_problem", lambda: None)
         monkeypatch.setattr(gpu, "unavailable_reason", lambda device: "no kernel today")
         monkeypatch.setattr(cpu, "unavailable_reason", lambda device: None)
-        assert select_engine()[:2] == ("cpu", "fused")
+        assert select_engine() == (
+            "cpu",
+            "fused",
+            "no GPU is used: engine 'fused' cannot be used on it: no kernel today",
+        )
+        assert select_engine("layers")[:2] == ("cuda", "layers")
         monkeypatch.setattr(cpu, "unavailable_reason", lambda device: "Numba is on holiday")
         assert select_engine()[:2] == ("cuda", "layers")
+
+    def test_auto_is_a_gpu_unless_the_results_must_be_repeatable(self, monkeypatch):
+        monkeypatch.setattr("fastw2v.engines.selection.cuda_problem", lambda: None)
+        monkeypatch.setattr(gpu, "unavailable_reason", lambda device: None)
+        monkeypatch.setattr(cpu, "unavailable_reason", lambda device: None)
+        assert select_engine() == ("cuda", "fused", "a CUDA device was found")
+        reason = "no GPU is used: with deterministic=True, engine 'fused' can only be used on a CPU"
+        assert select_engine(deterministic=True) == ("cpu", "fused", reason)
+        assert select_engine("layers", deterministic=True)[:2] == ("cuda", "layers")
+        monkeypatch.setattr(cpu, "unavailable_reason", lambda device: "Numba is on holiday")
+        assert select_engine(deterministic=True)[:2] == ("cuda", "layers")
 
     def test_engines_by_name(self):
         assert find_engine("layers", "cuda") is find_engine("layers", "cpu") is eager
