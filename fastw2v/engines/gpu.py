@@ -11,6 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -199,7 +200,8 @@ def train(
         n_items = len(items.start)
         chunks_per_epoch = n_items // config.epochs
         reach = window_reach(config.window, offsets)
-        interval = pool_sync_interval(config, alone=workers == 1 or chunks_per_epoch == 1)
+        alone = workers == 1 or chunks_per_epoch == 1
+        interval = pool_sync_interval(config, alone)
         kernel, function = word2vec_cuda.compile_kernel(
             config.model,
             double,
@@ -209,8 +211,12 @@ def train(
             config.pool_size,
             interval > 1,
             freeze=frozen is not None,
+            prefer_tensor_cores=config.quality == "fast",
             loss=config.loss,
         )
+        if kernel.tensor_cores:
+            config = replace(config, tile=kernel.tile)
+            interval = pool_sync_interval(config, alone)
         tree = None if config.loss == "ns" else HuffmanTree.from_counts(counts)
         blocks = workers or min(word2vec_cuda.resident_blocks(kernel, function), chunks_per_epoch)
         copied = sum(table_bytes(len(W), D, double) for W in tables if not _is_padded(W))

@@ -340,13 +340,14 @@ def compile_kernel(
     hold: bool,
     *,
     freeze: bool = False,
+    prefer_tensor_cores: bool = False,
     loss: Loss = TrainingConfig.loss,
 ) -> tuple[Kernel, Any]:
     """Compile the kernel that `choose_kernel` returns for the current device, or load it from CuPy's cache.
 
     Parameters
     ----------
-    model, double, width, reach, tile, pool_size, hold, loss
+    model, double, width, reach, tile, pool_size, hold, prefer_tensor_cores, loss
         See `choose_kernel`.
     freeze : bool
         Whether rows can be frozen.
@@ -362,8 +363,9 @@ def compile_kernel(
     limit = device.attributes["MaxSharedMemoryPerBlockOptin"]
     tensor_cores = _compute_capability(device) >= TENSOR_CORE_CAPABILITY
     kernel = choose_kernel(
-        model, double, width, reach, tile, pool_size, hold, limit, tensor_cores=tensor_cores, loss=loss
-    )
+        model, double, width, reach, tile, pool_size, hold, limit,
+        tensor_cores=tensor_cores, prefer_tensor_cores=prefer_tensor_cores, loss=loss,
+    )  # fmt: skip
     kernel = kernel._replace(freeze=freeze)
     module = cupy.RawModule(code=kernel.source(), options=("-std=c++17", *kernel.macros()))
     with waiting("compiling the kernel for the GPU, or loading it from CuPy's cache"):
@@ -384,6 +386,7 @@ def choose_kernel(
     limit: int,
     *,
     tensor_cores: bool = False,
+    prefer_tensor_cores: bool = False,
     loss: Loss = TrainingConfig.loss,
 ) -> Kernel:
     """Return a kernel that fits in the shared memory of a device.
@@ -407,6 +410,8 @@ def choose_kernel(
         Bytes of shared memory that a block can use.
     tensor_cores : bool
         Whether the device has tensor cores for float32.
+    prefer_tensor_cores : bool
+        Whether to use tiles of `TENSOR_CORE_TILE` targets instead of `tile` if tensor cores can process them.
     loss : {"ns", "hs", "hs+ns"}
         With "hs", a kernel has no pool and trains one target at a time.
 
@@ -430,16 +435,16 @@ def choose_kernel(
     True 4
     False 2
     """
-    choices = [(hold, WARPS, False), (False, WARPS, False), (False, 2, False), (False, 1, False)]
+    choices = [(tile, hold, WARPS, False), *((tile, False, warps, False) for warps in (WARPS, 2, 1))]
     if loss == "hs":
         tile = pool_size = 1
-        choices = [(False, TREE_WARPS, False)]  # the memory does not depend on the number of warps
-    if tensor_cores and tile == TENSOR_CORE_TILE and not double and loss == "ns":
-        choices = [(hold, WARPS, True), (False, WARPS, True), *choices]
-    for held, warps, on_tensor_cores in choices:
+        choices = [(tile, False, TREE_WARPS, False)]  # the memory does not depend on the number of warps
+    if tensor_cores and (prefer_tensor_cores or tile == TENSOR_CORE_TILE) and not double and loss == "ns":
+        choices = [*((TENSOR_CORE_TILE, held, WARPS, True) for held in (hold, False)), *choices]
+    for size, held, warps, on_tensor_cores in choices:
         for group in PATH_GROUPS[:1] if loss == "ns" else PATH_GROUPS:
             kernel = Kernel(
-                model, double, width, reach, tile, pool_size, held, warps, tensor_cores=on_tensor_cores, loss=loss,
+                model, double, width, reach, size, pool_size, held, warps, tensor_cores=on_tensor_cores, loss=loss,
                 path_group=group,
             )  # fmt: skip
             if kernel.shared_bytes() <= limit:

@@ -279,6 +279,24 @@ def test_tiles_of_16_in_float32_use_tensor_cores_if_the_device_has_them():
     needed = smaller._replace(rounded_ring=False).shared_bytes()
     assert not choose(16, tensor_cores=True, limit=needed - 4).tensor_cores
 
+    # They can be preferred to a smaller tile, which is used if they cannot.
+    assert choose(4, tensor_cores=True, prefer_tensor_cores=True) == choose(16, tensor_cores=True)
+    for more in ({"tensor_cores": False}, {"double": True}, {"loss": "hs+ns"}, {"limit": needed - 4}):
+        other = choose(4, **{"tensor_cores": True, "prefer_tensor_cores": True} | more)
+        assert (other.tile, other.tensor_cores) == (4, False)
+
+
+@needs_compiler
+def test_training_with_quality_fast_uses_tensor_cores(folder):  # noqa: F811
+    corpus, start = zipf_corpus(120, 700, 30), random_tables(120, 100, np.float32)
+    ours, theirs, others = copies(start), copies(start), copies(start)
+    settings: dict[str, Any] = {"quality": "fast", "epochs": 1, "alpha": 0.05, "sample": 0.01, "pool_sync_interval": 1}
+    emulate(folder, ours, corpus, **settings)
+    train(reference, theirs, corpus, tile=TILE, **settings)
+    train(reference, others, corpus, **settings)
+    np.testing.assert_allclose(ours.W_out, theirs.W_out, rtol=0, atol=1e-4)
+    assert np.abs(theirs.W_out - others.W_out).max() > 1e-3
+
 
 @pytest.mark.parametrize(("capability", "expected"), [("75", False), ("80", True), ("90", True), ("120", True)])
 def test_the_engine_chooses_the_kernel_by_compute_capability(capability, expected, monkeypatch):
