@@ -7,32 +7,51 @@ device. Outside the CUDA engine, this is the only module that imports CuPy.
 from __future__ import annotations
 
 import importlib.util
+import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import array_api_compat
 import numpy as np
 
 __all__ = [
+    "WeightedRows",
     "array_module",
     "boolean_mask",
     "check_device",
+    "cross_entropy",
     "cuda_problem",
     "device_index",
     "free_device_memory",
     "get_device",
     "get_namespace",
+    "has_row_kernels",
     "is_cupy",
     "is_numpy",
     "on_device_of",
+    "row_dots",
     "scatter_add",
     "set_rows",
+    "subtract_row_sums",
+    "take_rows",
     "to_device",
     "to_host",
     "top_k",
     "unique_inverse",
+    "weighted_sums",
 ]
+
+SOURCE = Path(__file__).with_name("backend.cu")
+"""The CUDA source of the kernels that process whole rows of CuPy arrays."""
+BLOCK_THREADS = 256
+"""Threads in a block of these kernels."""
+MAX_BLOCKS = 1 << 20
+"""Maximum number of blocks in a launch. Each block then processes several parts of the data."""
+MAX_ENTRIES = (1 << 31) - 1
+"""Maximum number of ids whose rows `subtract_row_sums` sums, because they are numbered with 32-bit integers."""
 
 
 def get_namespace(*arrays: Any) -> Any:
@@ -368,7 +387,146 @@ def unique_inverse(ids: Any) -> tuple[Any, Any]:
     return tuple(get_namespace(ids).unique_inverse(ids))
 
 
-def scatter_add(target: Any, ids: Any, rows: Any) -> None:
+class WeightedRows(NamedTuple):
+    """Rows to be added to a table: ``table[ids[i]] += weights[i] * rows[i // repeats]`` for each i.
+
+    Each row is used for `repeats` entries in succession. The products of weights and rows are not stored.
+    """
+
+    ids: Any
+    """Integer array, shape (N,). Negative ids are padding, whose rows are ignored."""
+    rows: Any
+    """Float array, shape (N / repeats, D)."""
+    weights: Any = None
+    """Float array, shape (N,), or None if all weights are 1."""
+
+    def products(self) -> Any:
+        """Return the weighted row of each entry, which is zero at padding.
+
+        Returns
+        -------
+        float array, shape (N, D)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.backend import WeightedRows
+        >>> WeightedRows(np.array([5, 7, -1, 5]), np.array([[1.0], [2.0]]), np.array([3.0, 4.0, 5.0, 6.0])).products()
+        array([[ 3.],
+               [ 4.],
+               [ 0.],
+               [12.]])
+        """
+        xp = get_namespace(self.rows)
+        N, (M, D) = self.ids.shape[0], self.rows.shape
+        if self.weights is None:
+            if N == M:
+                return self.rows
+            return xp.reshape(xp.broadcast_to(self.rows[:, None, :], (M, N // M, D)), (N, D))
+        weights = xp.where(self.ids < 0, 0.0, self.weights)
+        return xp.reshape(xp.reshape(weights, (M, -1, 1)) * self.rows[:, None, :], (N, D))
+
+
+def take_rows(table: Any, ids: Any) -> Any:
+    """Return ``table[ids]``, with rows of zeros at negative ids.
+
+    Parameters
+    ----------
+    table : float array, shape (V, D)
+    ids : integer array, any shape
+        At most V − 1, which is not checked on a GPU. Negative ids are padding.
+
+    Returns
+    -------
+    float array, shape (*ids.shape, D)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import take_rows
+    >>> take_rows(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, -1, 0])).tolist()
+    [[3.0, 4.0], [0.0, 0.0], [1.0, 2.0]]
+    """
+    if has_row_kernels(table):
+        out = _empty_cupy((*ids.shape, table.shape[1]), table.dtype)
+        ids = _cupy_ids(ids)
+        _launch("take_rows", (out, table, ids, ids.size, table.shape[1]), ids.size, ids, (out, table))
+        return out
+    xp = get_namespace(table)
+    padding = ids < 0
+    rows = xp.take(table, xp.reshape(xp.where(padding, 0, ids), (-1,)), axis=0)
+    return xp.where(padding[..., None], 0.0, xp.reshape(rows, (*ids.shape, table.shape[1])))
+
+
+def weighted_sums(table: Any, ids: Any, weights: Any) -> Any:
+    """Return weighted sums of rows, ``out[..., :] = Σ_k weights[..., k] * table[ids[..., k], :]``.
+
+    On CuPy, the rows are not copied.
+
+    Parameters
+    ----------
+    table : float array, shape (V, D)
+    ids : integer array, shape (..., K)
+        At most V − 1, which is not checked on a GPU. Negative ids are padding.
+    weights : float array, shape (..., K)
+
+    Returns
+    -------
+    float array, shape (..., D)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import weighted_sums
+    >>> table = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> weighted_sums(table, np.array([[0, 1], [1, -1]]), np.array([[1.0, 2.0], [1.0, 1.0]])).tolist()
+    [[7.0, 10.0], [3.0, 4.0]]
+    """
+    if has_row_kernels(table):
+        *shape, K = ids.shape
+        out = _empty_cupy((*shape, table.shape[1]), table.dtype)
+        ids, weights = _cupy_ids(ids), _cupy_contiguous(weights, table.dtype)
+        n = math.prod(shape)
+        _launch("weighted_sums", (out, table, ids, weights, n, K, table.shape[1]), n, ids, (out, table))
+        return out
+    xp = get_namespace(table)
+    return xp.matmul(weights[..., None, :], take_rows(table, ids))[..., 0, :]
+
+
+def row_dots(table: Any, ids: Any, h: Any) -> Any:
+    """Return the dot products of vectors with rows, ``out[..., k] = h[..., :] · table[ids[..., k], :]``.
+
+    On CuPy, the rows are not copied.
+
+    Parameters
+    ----------
+    table : float array, shape (V, D)
+    ids : integer array, shape (..., K)
+        At most V − 1, which is not checked on a GPU. Negative ids are padding, for which the result is 0.
+    h : float array, shape (..., D)
+
+    Returns
+    -------
+    float array, shape (..., K)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import row_dots
+    >>> table = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> row_dots(table, np.array([[0, 1, -1]]), np.array([[1.0, 10.0]])).tolist()
+    [[21.0, 43.0, 0.0]]
+    """
+    if has_row_kernels(table):
+        out = _empty_cupy(ids.shape, table.dtype)
+        ids, h = _cupy_ids(ids), _cupy_contiguous(h, table.dtype)
+        _launch("row_dots", (out, table, ids, h, ids.size, ids.shape[-1], table.shape[1]), ids.size, ids, (table, h))
+        return out
+    xp = get_namespace(table)
+    return xp.matmul(take_rows(table, ids), h[..., None])[..., 0]
+
+
+def scatter_add(target: Any, ids: Any, rows: Any, weights: Any = None) -> None:
     """Add ``rows[i]`` to ``target[ids[i]]`` for every i, in place; repeated ids accumulate.
 
     This is the backward pass of an embedding: ``dW[v]`` is the sum of ``drows[i]`` over all i with ``ids[i] == v``. The
@@ -379,8 +537,12 @@ def scatter_add(target: Any, ids: Any, rows: Any) -> None:
     target : float array, shape (V, D)
         Modified in place.
     ids : integer array, shape (N,)
-        From 0 to V − 1. The range is not checked, because this function runs in the inner loop.
-    rows : float array, shape (N, D)
+        At most V − 1. The range is not checked, because this function runs in the inner loop. Negative ids are padding,
+        whose rows are ignored.
+    rows : float array, shape (N, D), or (N / n, D) for a number n
+        With fewer rows than ids, each row is used for n ids in succession.
+    weights : float array, shape (N,), optional
+        Factors of the rows. By default, all are 1.
 
     Notes
     -----
@@ -389,7 +551,8 @@ def scatter_add(target: Any, ids: Any, rows: Any) -> None:
     `np.add.at` on rows and more than twice as fast as sorting followed by `np.add.reduceat`. A product with a SciPy
     sparse matrix is even faster from about 1,000 rows on, but would make SciPy a dependency of the layers.
 
-    CuPy: ``cupyx.scatter_add`` uses atomics, so the order of additions is not fixed.
+    CuPy: a kernel of ``backend.cu`` adds whole rows with atomic operations, so the order of additions is not fixed. The
+    products of weights and rows are not stored.
 
     Other libraries: rows are added one by one, because the array API offers no faster way.
 
@@ -401,16 +564,29 @@ def scatter_add(target: Any, ids: Any, rows: Any) -> None:
     >>> scatter_add(target, np.array([0, 2, 0]), np.array([[1.0, 2.0], [5.0, 5.0], [10.0, 20.0]]))
     >>> target.tolist()
     [[11.0, 22.0], [0.0, 0.0], [5.0, 5.0]]
+
+    The same row for two ids, with weights 1 and 10:
+
+    >>> scatter_add(target, np.array([1, 2]), np.array([[1.0, 2.0]]), np.array([1.0, 10.0]))
+    >>> target.tolist()
+    [[11.0, 22.0], [1.0, 2.0], [15.0, 25.0]]
     """
+    if has_row_kernels(target):
+        _add_rows_cupy(target, WeightedRows(ids, rows, weights))
+        return
+    if weights is not None or ids.shape[0] != rows.shape[0]:
+        rows = WeightedRows(ids, rows, weights).products()
     if is_numpy(target):
         _scatter_add_numpy(target, ids, rows)
     elif is_cupy(target):
-        import cupyx
+        import cupy
 
-        cupyx.scatter_add(target, ids, rows)
+        padding = ids < 0  # a table that the kernels cannot process, for example the transpose of an array
+        cupy.add.at(target, cupy.where(padding, 0, ids), cupy.where(padding[:, None], 0, rows).astype(target.dtype))
     else:
         for i in range(ids.shape[0]):
-            target[int(ids[i]), ...] += rows[i, ...]
+            if int(ids[i]) >= 0:
+                target[int(ids[i]), ...] += rows[i, ...]
 
 
 def set_rows(target: Any, ids: Any, rows: Any) -> None:
@@ -424,6 +600,7 @@ def set_rows(target: Any, ids: Any, rows: Any) -> None:
     target : array, shape (V, D)
         Modified in place.
     ids : integer array, shape (N,)
+        Negative ids are padding, whose rows are ignored.
     rows : array, shape (N, D)
 
     Examples
@@ -435,14 +612,222 @@ def set_rows(target: Any, ids: Any, rows: Any) -> None:
     >>> target.tolist()
     [[3.0, 4.0], [0.0, 0.0], [1.0, 2.0]]
     """
-    if is_numpy(target) or is_cupy(target):
+    if has_row_kernels(target):
+        ids, rows = _cupy_ids(ids), _cupy_contiguous(rows, target.dtype)
+        _launch("set_rows", (target, ids, rows, ids.size, target.shape[1]), ids.size, ids, (target, rows))
+    elif is_numpy(target) or is_cupy(target):
+        if is_cupy(target) or (ids < 0).any():
+            present = ids >= 0
+            ids, rows = ids[present], rows[present]
         target[ids] = rows
     else:
         for i in range(ids.shape[0]):
-            target[int(ids[i]), ...] = rows[i, ...]
+            if int(ids[i]) >= 0:
+                target[int(ids[i]), ...] = rows[i, ...]
+
+
+def has_row_kernels(table: Any) -> bool:
+    """Return whether the kernels of ``backend.cu`` can process the rows of a table.
+
+    Parameters
+    ----------
+    table : array
+
+    Returns
+    -------
+    bool
+        True for CuPy arrays of float32 or float64 on the current device, with two dimensions in C order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import has_row_kernels
+    >>> has_row_kernels(np.zeros((3, 2)))
+    False
+    """
+    return _can_launch_on(table) and table.ndim == 2 and table.flags.c_contiguous
+
+
+def subtract_row_sums(target: Any, parts: Sequence[WeightedRows], rate: float, max_norm: float) -> None:
+    """Subtract `rate` times the sum of the rows of each id from a table of CuPy, with a bound on the norm of the sums.
+
+    Parameters
+    ----------
+    target : float array, shape (V, D)
+        A table for which `has_row_kernels` is True. Modified in place.
+    parts : sequence of WeightedRows
+        The sum of an id includes its rows in all parts.
+    rate : float
+    max_norm : float
+        A sum with a larger norm is scaled down to this norm before it is multiplied by `rate`.
+
+    Raises
+    ------
+    ValueError
+        If the parts have more than `MAX_ENTRIES` ids.
+
+    Notes
+    -----
+    The sums are computed without sorting the ids and without waiting for the device. Only the rows of distinct ids are
+    stored; see ``backend.cu``.
+    """
+    parts = [WeightedRows(_cupy_ids(part.ids), *part[1:]) for part in parts if part.ids.shape[0]]
+    N = sum(part.ids.size for part in parts)
+    if N > MAX_ENTRIES:
+        raise ValueError(f"a gradient of {N:,} rows is too large; at most {MAX_ENTRIES:,} are possible")
+    if not N:
+        return
+    V, D = target.shape
+    id_type = max((part.ids.dtype for part in parts), key=lambda dtype: dtype.itemsize)
+    parts = [part._replace(ids=part.ids.astype(id_type, copy=False)) for part in parts]
+    sums, distinct = _empty_cupy((min(N, V), D), target.dtype), _empty_cupy((min(N, V),), id_type)
+    last, places, count = (_empty_cupy((size,), np.int32) for size in (V, V, 1))
+    first = 0
+    for part in parts:
+        n = part.ids.size
+        _launch("mark_rows", (last, count, part.ids, first, n), -(-n // 32), part.ids, (sums,))
+        first += n
+    first = 0
+    for part in parts:
+        n = part.ids.size
+        arguments = (sums, distinct, places, count, last, part.ids, first, n, D)
+        _launch("number_rows", arguments, n, part.ids, (sums,))
+        first += n
+    for part in parts:
+        _add_rows_cupy(sums, part, places)
+    steps = (target, distinct, sums, count, float(rate), float(max_norm), D)
+    _launch("subtract_rows", steps, min(N, V), distinct, (target, sums))
+
+
+def cross_entropy(score: Any, label: Any, weight: Any) -> tuple[Any, Any]:
+    """Return the weighted binary cross-entropy of the sigmoid of each score, and its derivative.
+
+    Parameters
+    ----------
+    score : float array, any shape
+    label : array or number
+        1 or 0. Broadcast against `score`.
+    weight : float array or number
+        Broadcast against `score`.
+
+    Returns
+    -------
+    loss : float array, shape of `score`
+        ``weight * (softplus(score) - label * score)``.
+    dscore : float array, shape of `score`
+        ``weight * (σ(score) - label)``.
+
+    Notes
+    -----
+    Softplus is computed as ``max(s, 0) + log(1 + e^−|s|)``, which does not overflow for any score. On CuPy, one kernel
+    computes both results.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import cross_entropy
+    >>> loss, dscore = cross_entropy(np.array([0.0, 0.0]), 1, np.array([1.0, 2.0]))
+    >>> loss.round(4), dscore
+    (array([0.6931, 1.3863]), array([-0.5, -1. ]))
+    """
+    xp = get_namespace(score)
+    if not isinstance(label, (int, float)):
+        label = xp.astype(label, score.dtype)
+    if _can_launch_on(score):
+        return _cross_entropy_cupy(score, label, weight)
+    tail = xp.exp(-xp.abs(score))
+    sigmoid = xp.where(score >= 0, 1.0, tail) / (1 + tail)
+    loss = weight * (xp.where(score > 0, score, 0.0) + xp.log1p(tail) - label * score)
+    return loss, weight * (sigmoid - label)
+
+
+def _cross_entropy_cupy(score: Any, label: Any, weight: Any) -> tuple[Any, Any]:
+    import cupy
+
+    score = cupy.ascontiguousarray(score)
+    labels = 0  # a null pointer, for which the kernel uses the number
+    if not isinstance(label, (int, float)):
+        labels, label = _cupy_contiguous(cupy.broadcast_to(label, score.shape), score.dtype), 0
+    if isinstance(weight, (int, float)):
+        weight = cupy.full(score.shape, weight, score.dtype)
+    weight = _cupy_contiguous(cupy.broadcast_to(weight, score.shape), score.dtype)
+    loss, dscore = cupy.empty_like(score), cupy.empty_like(score)
+    arguments = (loss, dscore, score, labels, weight, float(label), score.size)
+    _launch("cross_entropy", arguments, -(-score.size // 32), None, (score,))
+    return loss, dscore
+
+
+def _add_rows_cupy(table: Any, part: WeightedRows, places: Any = 0) -> None:
+    """Add rows to a table, to the row ``places[id]`` of each id, or to the row `id` if `places` is a null pointer."""
+    ids, rows = _cupy_ids(part.ids), _cupy_contiguous(part.rows, table.dtype)
+    weights = 0 if part.weights is None else _cupy_contiguous(part.weights, table.dtype)
+    repeats = ids.size // max(1, rows.shape[0])
+    arguments = (table, ids, rows, weights, places, ids.size, repeats, rows.shape[1])
+    _launch("add_rows", arguments, ids.size, ids, (table, rows))
+
+
+def _can_launch_on(array: Any) -> bool:
+    """Return whether an array is of CuPy, of a dtype of the kernels, and on the current device."""
+    if is_numpy(array) or not is_cupy(array):
+        return False
+    import cupy
+
+    return array.dtype.char in "fd" and array.device.id == cupy.cuda.runtime.getDevice()
+
+
+def _launch(name: str, arguments: tuple[Any, ...], warps: int, ids: Any, aligned: tuple[Any, ...]) -> None:
+    """Launch a kernel of ``backend.cu``. It can have fewer warps than asked for.
+
+    `ids` are the ids among the arguments, or None. `aligned` are the float arrays of which a lane can move 16 bytes at
+    once, if their addresses and the size of a row allow it.
+    """
+    if not warps:
+        return
+    size = aligned[0].dtype.itemsize
+    packed = 16 // size
+    if aligned[0].shape[-1] % packed or any(array.data.ptr % 16 for array in aligned):
+        packed = 1
+    kernel = _row_kernel(name, size == 8, ids is not None and ids.dtype.itemsize == 8, packed)
+    blocks = min(-(-32 * warps // BLOCK_THREADS), MAX_BLOCKS)
+    kernel((blocks,), (BLOCK_THREADS,), arguments)
+
+
+@cache
+def _row_kernel(name: str, double: bool, long_ids: bool, packed: int) -> Any:
+    return _row_module(double, long_ids, packed).get_function(name)
+
+
+@cache
+def _row_module(double: bool, long_ids: bool, packed: int) -> Any:
+    """Return the kernels for float64 or float32, ids of int64 or int32, and `packed` columns for each lane."""
+    import cupy
+
+    options = ["-std=c++17", f"-DTHREADS={BLOCK_THREADS}", f"-DPACKED={packed}"]
+    options += ["-DDOUBLE"] * double + ["-DLONG_IDS"] * long_ids
+    return cupy.RawModule(code=SOURCE.read_text(encoding="utf-8"), options=tuple(options))
+
+
+def _empty_cupy(shape: tuple[int, ...], dtype: Any) -> Any:
+    import cupy
+
+    return cupy.empty(shape, dtype)
+
+
+def _cupy_contiguous(array: Any, dtype: Any) -> Any:
+    """Return an array of CuPy in C order, which kernels can read."""
+    import cupy
+
+    return cupy.ascontiguousarray(array, dtype)
+
+
+def _cupy_ids(ids: Any) -> Any:
+    """Return ids of CuPy as a contiguous array of int32 or int64."""
+    return _cupy_contiguous(ids, ids.dtype if ids.dtype.char == "i" or ids.dtype == np.int64 else np.int64)
 
 
 def _scatter_add_numpy(target: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
+    if ids.size and ids.min() < 0:
+        ids, rows = ids[ids >= 0], rows[ids >= 0]
     if not target.flags.c_contiguous:  # reshape would copy, and the sums would be lost
         np.add.at(target, ids, rows)
         return

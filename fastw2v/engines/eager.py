@@ -177,8 +177,7 @@ def train(
     Notes
     -----
     The host waits for the device only to read the loss, about every 0.2 s, to read the sizes of the batches, once per
-    2**20 tokens, and to check the weights at the end. If words are frozen, it also waits in every batch, to select the
-    gradients of the other words. With ``config.deterministic``, repeated runs give the same bytes
+    2**20 tokens, and to check the weights at the end. With ``config.deterministic``, repeated runs give the same bytes
     on a GPU as well (see `RowSparseGradient.coalesce`).
 
     Examples
@@ -320,6 +319,14 @@ def _of_words(learns: Any, network: CBOW | SkipGram, grads: list[RowSparseGradie
 
 def _of_rows(chosen: Any, grad: RowSparseGradient) -> RowSparseGradient:
     """Return the gradient of the rows for which `chosen` is True."""
-    xp = get_namespace(grad.rows)
-    (selected,) = xp.nonzero(xp.take(chosen, grad.ids))
-    return RowSparseGradient(xp.take(grad.ids, selected), xp.take(grad.rows, selected, axis=0), grad.shape)
+    xp = get_namespace(chosen)
+    if is_numpy(chosen):
+        (selected,) = xp.nonzero(xp.take(chosen, grad.ids))
+        return RowSparseGradient(xp.take(grad.ids, selected), xp.take(grad.rows, selected, axis=0), grad.shape)
+    parts = []
+    for part in grad.parts:  # on a GPU, the sizes of arrays must not depend on the data
+        is_chosen = xp.take(chosen, xp.where(part.ids < 0, 0, part.ids))
+        parts.append(part._replace(ids=xp.where(is_chosen, part.ids, -1)))
+    selected = RowSparseGradient(parts[0].ids, parts[0].rows, grad.shape)
+    selected.assign_parts(parts)
+    return selected

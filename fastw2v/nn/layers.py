@@ -21,7 +21,16 @@ from typing import Any
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, is_numpy
+from fastw2v.backend import (
+    WeightedRows,
+    cross_entropy,
+    get_device,
+    get_namespace,
+    is_numpy,
+    row_dots,
+    take_rows,
+    weighted_sums,
+)
 from fastw2v.config import CbowGrad, cbow_grad_exponent, check_integer, check_range
 from fastw2v.nn.sparse import RowSparseGradient
 from fastw2v.sampling.huffman import HuffmanTree
@@ -109,7 +118,8 @@ class Embedding:
         """
         if not hasattr(ids, "shape"):
             ids = get_namespace(self.params[0]).asarray(ids, device=get_device(self.params[0]))
-        return self._without_padding(self._forward(ids))
+        rows = self._forward(ids)
+        return self._without_padding(rows) if is_numpy(rows) else rows
 
     def backward(self, dout: Any) -> None:
         """Set the gradient of W.
@@ -135,6 +145,9 @@ class Embedding:
     def _forward(self, ids: Any) -> Any:
         """Return ``W[ids]`` with any rows at padding, for layers that mask them at a lower cost."""
         ids = check_ids("ids", ids)
+        if not is_numpy(ids):
+            self._ids = ids
+            return take_rows(self.params[0], ids)
         xp = get_namespace(ids)
         self._padding = ids < 0
         # The gradient must not contain the id of an absent word, because lazy Adam moves all rows of a gradient.
@@ -145,6 +158,19 @@ class Embedding:
         rows = xp.take(self.params[0], xp.reshape(self._ids, (-1,)), axis=0)
         return xp.reshape(rows, (*ids.shape, rows.shape[-1]))
 
+    def _weighted_sums(self, ids: Any, weights: Any) -> Any:
+        """Return ``Σ_k weights[..., k] · W[ids[..., k]]`` without storing the rows. Not for NumPy.
+
+        W must not change until `backward`.
+        """
+        self._ids = check_ids("ids", ids)
+        return weighted_sums(self.params[0], self._ids, weights)
+
+    def _row_dots(self, h: Any, ids: Any) -> Any:
+        """Return ``h[...] · W[ids[..., k]]`` without storing the rows. Not for NumPy."""
+        self._ids = check_ids("ids", ids)
+        return row_dots(self.params[0], self._ids, h)
+
     def _backward(self, dout: Any) -> None:
         """Set the gradient of W without copying `dout`, which is zero at padding and must not change afterwards."""
         xp = get_namespace(dout)
@@ -154,9 +180,19 @@ class Embedding:
             ids, rows = ids[present], rows[present]
         self.grads[0].assign(ids, rows)
 
+    def _backward_weighted(self, weights: Any, rows: Any) -> None:
+        """Set the gradient of W to the sum of ``weights[..., k] · rows[...]`` over all k, without storing the products.
+
+        Not for NumPy. The arrays must not change afterwards.
+        """
+        xp = get_namespace(rows)
+        rows = xp.reshape(rows, (-1, rows.shape[-1]))
+        self.grads[0].assign_parts([WeightedRows(xp.reshape(self._ids, (-1,)), rows, xp.reshape(weights, (-1,)))])
+
     def _without_padding(self, rows: Any) -> Any:
         """Return a copy of `rows` with zeros at padding."""
-        return get_namespace(rows).where(self._padding[..., None], 0.0, rows)
+        padding = self._padding if is_numpy(self._ids) else self._ids < 0
+        return get_namespace(rows).where(padding[..., None], 0.0, rows)
 
 
 class EmbeddingDot:
@@ -196,7 +232,7 @@ class EmbeddingDot:
         self._rows: Any = None
 
     def forward(self, h: Any, ids: Any) -> Any:
-        """Return the scores.
+        """Return the scores. On a GPU, W must not change until `backward`, because its rows are not copied.
 
         Parameters
         ----------
@@ -222,7 +258,10 @@ class EmbeddingDot:
         xp = get_namespace(h)
         self._h = h
         ids = check_ids("ids", ids)
-        self._rows = self.embed._forward(ids if ids.ndim == h.ndim else ids[..., None])  # (..., K, D)
+        several = ids if ids.ndim == h.ndim else ids[..., None]  # (..., K)
+        if not is_numpy(h):
+            return xp.reshape(self.embed._row_dots(h, several), ids.shape)
+        self._rows = self.embed._forward(several)  # (..., K, D)
         score = xp.matmul(self._rows, h[..., None])[..., 0]
         return xp.reshape(xp.where(self.embed._padding, 0.0, score), ids.shape)
 
@@ -248,6 +287,11 @@ class EmbeddingDot:
         array([[2. , 1.5]])
         """
         xp = get_namespace(dscore)
+        if not is_numpy(dscore):
+            dscore = xp.reshape(dscore, self.embed._ids.shape)
+            # The gradient stores the hidden vectors, so it needs a copy that does not change with them.
+            self.embed._backward_weighted(dscore, xp.asarray(self._h, copy=True))
+            return weighted_sums(self.params[0], self.embed._ids, dscore)
         dscore = xp.reshape(dscore, self._rows.shape[:-1])
         dscore = xp.where(self.embed._padding, 0.0, dscore)[..., None]  # (..., K, 1)
         self.embed._backward(dscore * self._h[..., None, :])
@@ -413,12 +457,18 @@ class ContextMean:
         array([[2., 3.],
                [0., 0.]])
         """
-        xp = get_namespace(rows)
-        mask = xp.astype(present, rows.dtype)
+        weights = self._weights(present, rows.dtype)
+        return get_namespace(rows).matmul(weights[..., None, :], rows)[..., 0, :]
+
+    def _weights(self, present: Any, dtype: Any) -> Any:
+        """Return the weight of each context in the mean, shape (..., C). `_share` is set to that of the gradient."""
+        xp = get_namespace(present)
+        mask = xp.astype(present, dtype)
         count = xp.sum(mask, axis=-1, keepdims=True)
         count = xp.where(count == 0, 1.0, count)
-        self._share = mask * count**-self.exponent
-        return xp.matmul((mask / count)[..., None, :], rows)[..., 0, :]
+        weights = mask / count
+        self._share = weights if self.exponent == 1 and not is_numpy(mask) else mask * count**-self.exponent
+        return weights
 
     def backward(self, dh: Any) -> Any:
         """Return the gradient of the context rows.
@@ -454,10 +504,6 @@ class SigmoidWithLoss:
     The loss is ``Σ weight · (softplus(score) − label · score)``. This equals ``−log σ(score)`` for a pair with label 1
     and weight 1, and ``−log σ(−score)`` for a pair with label 0. The gradient is
     ``dscore = weight · (σ(score) − label)``.
-
-    Notes
-    -----
-    Softplus is computed as ``max(s, 0) + log(1 + e^−|s|)``, which does not overflow for any score.
 
     Examples
     --------
@@ -512,12 +558,7 @@ class SigmoidWithLoss:
         xp = get_namespace(score)
         if weight is None:
             weight = 1 / score.shape[0]
-        if not isinstance(label, (int, float)):
-            label = xp.astype(label, score.dtype)
-        tail = xp.exp(-xp.abs(score))
-        sigmoid = xp.where(score >= 0, 1.0, tail) / (1 + tail)
-        loss = weight * (xp.where(score > 0, score, 0.0) + xp.log1p(tail) - label * score)
-        self._dscore = weight * (sigmoid - label)
+        loss, self._dscore = cross_entropy(score, label, weight)
         return xp.sum(loss)
 
     def backward(self, dout: float = 1.0) -> Any:
@@ -709,8 +750,11 @@ class NegativeSamplingLoss:
         dh = self.positive.backward(self.positive_loss.backward(dout))
         noise: EmbeddingDot | SharedNegativesDot = self.pool if self.pooled else self.negative
         dh = dh + noise.backward(self.negative_loss.backward(dout))
-        total = self.positive.grads[0] + noise.grads[0]
-        self.grads[0].assign(total.ids, total.rows)
+        if is_numpy(dh):
+            total = self.positive.grads[0] + noise.grads[0]
+            self.grads[0].assign(total.ids, total.rows)
+        else:
+            self.grads[0].assign_parts([*self.positive.grads[0].parts, *noise.grads[0].parts])
         return dh
 
 
@@ -825,8 +869,12 @@ class HierarchicalSoftmaxLoss:
             counted = counted & present  # (B, C)
         targets = xp.sum(xp.astype(xp.any(counted, axis=-1), h.dtype))
         weight = xp.astype(counted, h.dtype)[..., None] * xp.astype(points >= 0, h.dtype)[:, None, :]
-        self._rows = self.embed._forward(points)  # (B, l, D)
-        score = xp.matmul(self._h, xp.matrix_transpose(self._rows))  # (B, C, l)
+        self._rows = None
+        if not is_numpy(h) and self._h.shape[1] == 1:
+            score = self.embed._row_dots(self._h[:, 0, :], points)[:, None, :]
+        else:
+            self._rows = self.embed._forward(points)  # (B, l, D)
+            score = xp.matmul(self._h, xp.matrix_transpose(self._rows))  # (B, C, l)
         return self.loss.forward(score, (1 - code)[:, None, :], weight / xp.where(targets == 0, 1.0, targets))
 
     def losses(self, h: Any, target: Any, present: Any = None) -> Any:
@@ -907,5 +955,10 @@ class HierarchicalSoftmaxLoss:
         """
         xp = get_namespace(self._h)
         dscore = self.loss.backward(dout)
+        if self._rows is None:
+            dscore = dscore[:, 0, :]
+            # The gradient stores the hidden vectors, so it needs a copy that does not change with them.
+            self.embed._backward_weighted(dscore, xp.asarray(self._h, copy=True))
+            return xp.reshape(weighted_sums(self.params[0], self.embed._ids, dscore), self._shape)
         self.embed._backward(xp.matmul(xp.matrix_transpose(dscore), self._h))
         return xp.reshape(xp.matmul(dscore, self._rows), self._shape)

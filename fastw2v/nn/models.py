@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
 from fastw2v.config import CbowGrad, check_choice, check_integer
 from fastw2v.nn.initializers import normal_weights
 from fastw2v.nn.layers import ContextMean, Embedding, HierarchicalSoftmaxLoss, NegativeSamplingLoss
@@ -222,7 +222,10 @@ class CBOW(_Model):
         contexts, target = check_ids("contexts", contexts), check_ids("target", target)
         xp = get_namespace(contexts)
         present = contexts >= 0
-        h = self.mean.forward(self.in_layer._forward(contexts), present)
+        if is_numpy(contexts):
+            h = self.mean.forward(self.in_layer._forward(contexts), present)
+        else:
+            h = self.in_layer._weighted_sums(contexts, self.mean._weights(present, self.params[0].dtype))
         target = xp.where(xp.any(present, axis=-1), target, -1)
         if isinstance(self.loss_layer, HierarchicalSoftmaxLoss):
             return self.loss_layer.forward(h, target)
@@ -249,7 +252,11 @@ class CBOW(_Model):
         >>> model.grads[0].ids
         array([0, 2])
         """
-        self.in_layer._backward(self.mean.backward(self.loss_layer.backward(dout)))
+        dh = self.loss_layer.backward(dout)
+        if is_numpy(dh):
+            self.in_layer._backward(self.mean.backward(dh))
+        else:
+            self.in_layer._backward_weighted(self.mean._share, dh)
 
 
 class SkipGram(_Model):

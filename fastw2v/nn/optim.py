@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastw2v.backend import get_namespace, scatter_add, set_rows
+from fastw2v.backend import (
+    get_namespace,
+    has_row_kernels,
+    is_numpy,
+    scatter_add,
+    set_rows,
+    subtract_row_sums,
+    take_rows,
+)
 from fastw2v.config import check_range
 from fastw2v.nn.sparse import RowSparseGradient
 from fastw2v.utils.quote import quote
@@ -79,7 +87,10 @@ class SGD:
         for W, grad in zip(params, grads, strict=True):
             if isinstance(grad, RowSparseGradient):
                 if self.max_row_norm is None:
-                    scatter_add(W, grad.ids, -self.lr * grad.rows)
+                    for part in grad.parts:
+                        scatter_add(W, part.ids, -self.lr * part.rows, part.weights)
+                elif has_row_kernels(W):
+                    subtract_row_sums(W, grad.parts, self.lr, self.max_row_norm)
                 else:
                     (w,), g, ids = _touched((W,), grad)
                     _store((W,), (w - self.lr * _clip_rows(g, self.max_row_norm),), ids)
@@ -313,7 +324,9 @@ def _touched(tables: Sequence[Any], grad: Any) -> tuple[list[Any], Any, Any]:
         return [table + 0 for table in tables], grad, None
     ids, rows = grad.row_sums()
     xp = get_namespace(rows)
-    return [xp.take(table, ids, axis=0) for table in tables], rows, ids
+    if is_numpy(ids):
+        return [xp.take(table, ids, axis=0) for table in tables], rows, ids
+    return [take_rows(table, ids) for table in tables], rows, ids
 
 
 def _store(tables: Sequence[Any], rows: Sequence[Any], ids: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastw2v.backend import (
+    WeightedRows,
     get_device,
     get_namespace,
     is_cupy,
@@ -59,7 +60,7 @@ class RowSparseGradient:
     Parameters
     ----------
     ids : int array, shape (N,)
-        Row indices. If an index is repeated, its rows are added.
+        Row indices. If an index is repeated, its rows are added. Negative indices are padding, whose rows are ignored.
     rows : float array, shape (N, D)
         The gradient to add to each of these rows.
     shape : (int, int), optional
@@ -67,8 +68,13 @@ class RowSparseGradient:
 
     Attributes
     ----------
-    ids, rows, shape
+    shape
         As passed.
+
+    Notes
+    -----
+    On a GPU, the gradients of layers may contain negative ids. They are padding, and their rows are zero. On NumPy, the
+    layers remove padding.
 
     Examples
     --------
@@ -94,9 +100,13 @@ class RowSparseGradient:
     """
 
     def __init__(self, ids: Any, rows: Any, shape: tuple[int, ...] | None = None) -> None:
-        self.ids, self.rows = ids, rows
+        self._parts = [WeightedRows(ids, rows)]
         self.shape = None if shape is None else tuple(shape)
         self._is_dense = False  # whether `ids` are 0 to V − 1, so that `rows` is the dense array
+        if is_cupy(rows):
+            # CuPy's matmul does not convert its operands. With None, CuPy leaves all operators to this class. NumPy
+            # reads the attribute of the class instead.
+            self.__array_ufunc__ = None  # type: ignore[assignment,method-assign]
 
     @classmethod
     def zeros_like(cls, W: Any) -> Self:
@@ -122,6 +132,49 @@ class RowSparseGradient:
             return cls(ids, xp.zeros((0, W.shape[1]), dtype=W.dtype, device=device), W.shape)
 
     @property
+    def ids(self) -> Any:
+        """The row indices: int array, shape (N,).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> RowSparseGradient(np.array([1, 1]), np.array([[2.0], [3.0]])).ids
+        array([1, 1])
+        """
+        return self._single_part().ids
+
+    @property
+    def rows(self) -> Any:
+        """The gradient to add to each of the rows `ids`: float array, shape (N, D).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> RowSparseGradient(np.array([1, 1]), np.array([[2.0], [3.0]])).rows
+        array([[2.],
+               [3.]])
+        """
+        return self._single_part().rows
+
+    def _single_part(self) -> WeightedRows:
+        """Return the gradient as a row for each entry, after computing these rows if necessary."""
+        if len(self._parts) > 1 or self._parts[0].weights is not None or self._repeats():
+            xp = get_namespace(self._parts[0].rows)
+            ids = [part.ids for part in self._parts]
+            rows = [part.products() for part in self._parts]
+            several = len(ids) > 1
+            self._parts = [
+                WeightedRows(xp.concat(ids) if several else ids[0], xp.concat(rows, axis=0) if several else rows[0])
+            ]
+        return self._parts[0]
+
+    def _repeats(self) -> bool:
+        """Return whether the rows of the first part are used for several entries each."""
+        return self._parts[0].ids.shape[0] != self._parts[0].rows.shape[0]
+
+    @property
     def dtype(self) -> Any:
         """The data type of the rows.
 
@@ -132,7 +185,7 @@ class RowSparseGradient:
         >>> RowSparseGradient.zeros_like(np.zeros((2, 3), np.float32)).dtype
         dtype('float32')
         """
-        return self.rows.dtype
+        return self._parts[0].rows.dtype
 
     def assign(self, ids: Any, rows: Any) -> None:
         """Replace the gradient in place, so lists that contain the object need not change.
@@ -154,9 +207,48 @@ class RowSparseGradient:
         >>> np.asarray(collected[0]).tolist()
         [[0.0], [5.0], [0.0]]
         """
-        self.ids = ids
-        self.rows = rows if rows.dtype == self.rows.dtype else get_namespace(self.rows).astype(rows, self.rows.dtype)
+        self.assign_parts([WeightedRows(ids, rows)])
+
+    def assign_parts(self, parts: Sequence[WeightedRows]) -> None:
+        """Replace the gradient in place by the sum of several parts, of which a row can be used for several entries.
+
+        The parts are stored as they are. They must not change afterwards. If `ids` or `rows` are read, the weighted
+        rows of all parts are computed. `SGD` does not compute them on a GPU.
+
+        Parameters
+        ----------
+        parts : sequence of WeightedRows
+            The rows are converted to the dtype of the gradient.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.backend import WeightedRows
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> grad = RowSparseGradient.zeros_like(np.zeros((3, 1)))
+        >>> grad.assign_parts([WeightedRows(np.array([0, 2]), np.array([[5.0]]), np.array([1.0, 2.0]))])
+        >>> grad.rows.tolist()
+        [[5.0], [10.0]]
+        """
+        dtype = self.dtype
+        self._parts = [
+            part if part.rows.dtype == dtype else part._replace(rows=get_namespace(part.rows).astype(part.rows, dtype))
+            for part in parts
+        ]
         self._is_dense = False
+
+    @property
+    def parts(self) -> list[WeightedRows]:
+        """The parts whose sum is the gradient.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import RowSparseGradient
+        >>> len(RowSparseGradient(np.array([1, 1]), np.array([[2.0], [3.0]])).parts)
+        1
+        """
+        return self._parts
 
     def scatter_add(self, ids: Any, rows: Any) -> None:
         """Add rows in place. ``np.add.at(grad, ids, rows)`` calls this method.
@@ -227,12 +319,13 @@ class RowSparseGradient:
                [0., 0.]])
         """
         if like is None:
-            xp, shape = get_namespace(self.rows), self._known_shape()
-            with on_device_of(self.rows):
-                full = xp.zeros(shape, dtype=self.dtype, device=get_device(self.rows))
+            rows, shape = self._parts[0].rows, self._known_shape()
+            with on_device_of(rows):
+                full = get_namespace(rows).zeros(shape, dtype=self.dtype, device=get_device(rows))
         else:
             full = get_namespace(like).zeros_like(like)
-        scatter_add(full, self.ids, self.rows)
+        for part in self._parts:
+            scatter_add(full, *part)
         return full
 
     def _known_shape(self) -> tuple[int, ...]:
@@ -403,7 +496,7 @@ class RowSparseGradient:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Return the gradient as a dense NumPy array, for `numpy.asarray`."""
-        if is_cupy(self.rows):
+        if is_cupy(self._parts[0].rows):
             raise TypeError("this gradient is on a GPU; grad.dense().get() converts it to a NumPy array")
         if copy is False:
             raise ValueError("a RowSparseGradient cannot be converted to an array without a copy")
@@ -432,12 +525,12 @@ class RowSparseGradient:
     @property
     def __cupy_get_ndarray__(self) -> Callable[[], Any]:
         """The method that CuPy calls to convert other objects to its arrays."""
-        if not is_cupy(self.rows):
+        if not is_cupy(self._parts[0].rows):
             raise AttributeError("this gradient is not on a GPU")
         return self.dense
 
     def __repr__(self) -> str:
-        return f"RowSparseGradient({self.ids.shape[0]} rows, shape={self.shape}, dtype={self.dtype})"
+        return f"RowSparseGradient({sum(part.ids.shape[0] for part in self._parts)} rows, shape={self.shape}, dtype={self.dtype})"
 
 
 def _as_dense(value: Any) -> Any:
@@ -507,7 +600,7 @@ def coalesce_in_order(grads: Sequence[Any]) -> list[Any]:
     True
     """
     return [
-        grad.coalesce(in_order=True) if isinstance(grad, RowSparseGradient) and not is_numpy(grad.ids) else grad
+        grad.coalesce(in_order=True) if isinstance(grad, RowSparseGradient) and not is_numpy(grad.parts[0].ids) else grad
         for grad in grads
     ]
 

@@ -78,12 +78,14 @@ class Device:
         self.masked += 1
         return self.array(values._array[mask._array])
 
-    def _scatter_add(self, target, ids, rows):
-        order = self.rng.permutation(len(ids._array))  # like atomic operations
+    def _scatter_add(self, target, ids, rows, weights=None):
+        rows = backend.WeightedRows(ids, rows, weights).products()
+        order = self.rng.permutation(np.flatnonzero(ids._array >= 0))  # like atomic operations
         np.add.at(target._array, ids._array[order], rows._array[order])
 
     def _set_rows(self, target, ids, rows):
-        target._array[ids._array] = rows._array
+        present = ids._array >= 0
+        target._array[ids._array[present]] = rows._array[present]
 
 
 def corpus(n=4000, V=60):

@@ -64,7 +64,8 @@ def test_a_fixed_order_leaves_nothing_to_the_order_of_additions(monkeypatch):
     strict = pytest.importorskip("array_api_strict")
     rng = np.random.default_rng(2)
 
-    def unordered(target, ids, rows):
+    def unordered(target, ids, rows, weights=None):
+        assert weights is None
         order = rng.permutation(len(ids._array))
         np.add.at(target._array, ids._array[order], rows._array[order])
 
