@@ -26,7 +26,7 @@ class Array(np.ndarray):
 
     @property
     def device(self) -> Any:
-        return types.SimpleNamespace(id=0)
+        return Device()
 
     @property
     def data(self) -> Any:

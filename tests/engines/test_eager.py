@@ -13,13 +13,18 @@ import pytest
 import fastw2v
 from fastw2v import backend
 from fastw2v.compat.textbook import create_contexts_target
+from fastw2v.config import output_rows
 from fastw2v.engines import eager
 from fastw2v.engines.base import Tables
 from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, AdaGrad, Adam
 from fastw2v.nn.trainer import Trainer
 from fastw2v.word2vec import Word2Vec
+from tests.cuda_emulator import rows
+from tests.cuda_emulator.fake_cupy import Array as EmulatedArray
 from tests.engines.cases import corpus_of, train
+from tests.engines.test_gpu import folder as folder  # a fixture
+from tests.engines.test_gpu import needs_compiler
 
 READS = ("__bool__", "__complex__", "__float__", "__index__", "__int__", "__array__", "__dlpack__")
 
@@ -179,6 +184,27 @@ def test_deterministic_on_a_processor_changes_nothing():
         train(eager, here, corpus(), epochs=1, deterministic=deterministic)
         runs.append(W_in.tobytes() + W_out.tobytes())
     assert runs[0] == runs[1]
+
+
+@needs_compiler
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("loss", ["ns", "hs", "hs+ns"])
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_kernels_of_a_gpu_train_as_numpy_does(model, loss, frozen, folder, monkeypatch):
+    for name in ("GROUPS", "GPU_GROUPS"):
+        monkeypatch.setattr(eager, name, 8)  # so that both train in the same batches
+    mask = np.arange(60) % 3 == 0 if frozen else None
+    settings = {"model": model, "loss": loss, "epochs": 1, "frozen": mask, "alpha": 0.2, "negative": 5}
+    host = Tables(start()[0], np.zeros((output_rows(loss, 60), 8), np.float32))
+    losses = train(eager, host, corpus(), **settings)
+    there = Tables(*(W.view(EmulatedArray) for W in (start()[0], np.zeros((output_rows(loss, 60), 8), np.float32))))
+    with rows.installed(rows.builder(folder, vector=True), order=2) as xp:
+        found = train(eager, there, corpus(), **settings)
+    np.testing.assert_allclose(found, losses, rtol=1e-4)
+    for ours, theirs in zip(there, host, strict=True):
+        np.testing.assert_allclose(np.asarray(ours), theirs, atol=1e-4)
+        assert np.abs(theirs).max() > 0.05
+    assert {"weighted_sums", "row_dots", "subtract_rows"} <= xp.calls.keys() or model == "skipgram"
 
 
 @pytest.mark.gpu
