@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import tracemalloc
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 from unittest.mock import patch
@@ -16,11 +17,12 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.systems.texts import zipf_corpus
+from fastw2v import backend
 from fastw2v.config import CHUNK_TOKENS, Model, TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines import base, cpu, eager, reference
 from fastw2v.engines.base import Tables
-from fastw2v.nn import optim, sparse
+from fastw2v.nn import layers, models, optim
 
 MODELS: tuple[Model, ...] = get_args(Model)
 V, D = 500, 16
@@ -231,22 +233,33 @@ def _calls_of_layers(model: Model, batches: int) -> tuple[int, int]:
     tally = Tally()
     xp = Namespace(tally)
 
-    def scatter_add(target: Array, ids: Array, rows: Array) -> None:
-        tally.add("scatter_add")
-        np.add.at(target.values._array, ids.values._array, rows.values._array)
+    def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that counts as one call."""
 
-    def set_rows(target: Array, ids: Array, rows: Array) -> None:
-        tally.add("set_rows")
-        target.values._array[ids.values._array] = rows.values._array
+        def call(*args: Any) -> Any:
+            tally.add(function.__name__)
+            calls = tally.calls
+            result = function(*args)
+            tally.calls = calls
+            return result
+
+        return call
+
+    def subtract_row_sums(W: Array, parts: Sequence[backend.WeightedRows], rate: float, max_norm: float) -> None:
+        for _ in range(3 * len(parts) + 1):  # mark, number and add the rows of each part, then subtract
+            tally.add("subtract_row_sums")
 
     W_in, W_out = (xp.asarray(np.full((V, D), start, np.float32)) for start in (0.01, 0.0))
     tally.calls = 0
     with contextlib.ExitStack() as stack:
-        for module in (optim, sparse):
-            given = {"scatter_add": scatter_add, "set_rows": set_rows}
-            for name, value in given.items():
-                if hasattr(module, name):
-                    stack.enter_context(patch.object(module, name, value))
+        stack.enter_context(patch.object(optim, "has_row_kernels", lambda W: True))
+        stack.enter_context(patch.object(optim, "subtract_row_sums", subtract_row_sums))
+        functions = (backend.take_rows, backend.weighted_sums, backend.row_dots, backend.cross_entropy,
+                     backend.context_weights, backend.pool_weights)  # fmt: skip
+        for function in functions:
+            for module in (layers, models, optim):
+                if hasattr(module, function.__name__):
+                    stack.enter_context(patch.object(module, function.__name__, kernel(function)))
         stack.enter_context(patch.object(base, "REPORT_INTERVAL", float("inf")))
         eager.train(Tables(W_in, W_out), corpus, _config(model))
     return tally.calls, tally.waits

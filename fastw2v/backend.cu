@@ -1,9 +1,10 @@
-// Kernels of fastw2v/backend.py for CuPy arrays: whole rows of tables are read, added and written.
+// Kernels of fastw2v/backend.py for CuPy arrays. Most of them read, add or write whole rows of tables.
 //
-// CuPy's own kernels compute the address of each element from 64-bit indices. These compute it once for each row.
+// CuPy's own kernels compute the address of each element from 64-bit indices. These compute it once for each row. The
+// kernels without rows replace ten or more launches each.
 //
-// Parallel axis. A warp processes one row at a time, and a lane PACKED adjacent columns of it. In `mark_rows` and
-// `cross_entropy`, a thread processes one element at a time.
+// Parallel axis. A warp processes one row at a time, and a lane PACKED adjacent columns of it. In `mark_rows` and the
+// kernels without rows, a thread processes one element at a time.
 //
 // Contract. All arrays are contiguous. Tables have shape (V, D) with D = `columns`. Ids are below V, which is not
 // checked. Negative ids are padding: their rows read as zeros and are never written. Additions are atomic, so their
@@ -203,5 +204,54 @@ extern "C" __global__ void cross_entropy(Real *loss, Real *dscore, const Real *s
     const Real tail = exp(score < 0 ? score : -score), sigmoid = (score >= 0 ? 1 : tail) / (1 + tail);
     loss[i] = weight * ((score > 0 ? score : 0) + log1p(tail) - target * score);
     dscore[i] = weight * (sigmoid - target);
+  }
+}
+
+// ---- weights ----
+
+// weights[b, k] = 1 / C and shares[b, k] = C^-exponent for the C ids of b that are not padding, and 0 at padding;
+// counts[b] = C. The ids have shape (n, K).
+extern "C" __global__ void context_weights(Real *weights, Real *shares, int *counts, const Id *ids, double exponent,
+                                           Size n, Size K) {
+  for (Size b = first_thread(); b < n; b += all_threads()) {
+    int count = 0;
+    for (Size k = b * K; k < (b + 1) * K; ++k) count += ids[k] >= 0;
+    const Real weight = (Real)1 / (count ? count : 1), share = pow((Real)(count ? count : 1), (Real)-exponent);
+    for (Size k = b * K; k < (b + 1) * K; ++k) {
+      weights[k] = ids[k] < 0 ? 0 : weight;
+      shares[k] = ids[k] < 0 ? 0 : share;
+    }
+    counts[b] = count;
+  }
+}
+
+// Add the number of rows of `ids`, shape (n, K), that are not all padding to *count.
+extern "C" __global__ void count_rows(int *count, const Id *ids, Size n, Size K) {
+  for (Size first = first_row() * 32; first < n; first += all_threads()) {
+    const Size b = first + lane();
+    int present = 0;
+    for (Size k = b * K; b < n && k < (b + 1) * K; ++k) present |= ids[k] >= 0;
+    present = sum_over_warp(present);
+    if (lane() == 0) atomicAdd(count, present);
+  }
+}
+
+// The weights of the positives, shape (n, C), and of the negatives, shape (n, P), of targets with ids of shape (n, C).
+// Every L targets share a row of `pool`, shape (n / L, P). The weight of a positive is 1 / T with T = *count, and that
+// of a negative is scale / T for each positive, unless the negative is a positive of the target.
+extern "C" __global__ void pool_weights(Real *positive, Real *negative, const Id *ids, const Id *pool,
+                                        const int *count, double scale, Size n, Size L, Size C, Size P) {
+  const Real all = *count ? *count : 1;
+  for (Size i = first_thread(); i < n * P; i += all_threads()) {
+    const Size b = i / P;
+    const Id noise = pool[b / L * P + i % P];
+    int positives = 0;
+    bool own = false;
+    for (Size k = b * C; k < (b + 1) * C; ++k) {
+      positives += ids[k] >= 0;
+      own |= ids[k] == noise;
+      if (i % P == 0) positive[k] = ids[k] < 0 ? 0 : 1 / all;
+    }
+    negative[i] = own ? 0 : positives * (Real)scale / all;
   }
 }

@@ -22,6 +22,7 @@ __all__ = [
     "array_module",
     "boolean_mask",
     "check_device",
+    "context_weights",
     "cross_entropy",
     "cuda_problem",
     "device_index",
@@ -32,6 +33,7 @@ __all__ = [
     "is_cupy",
     "is_numpy",
     "on_device_of",
+    "pool_weights",
     "row_dots",
     "scatter_add",
     "set_rows",
@@ -741,6 +743,110 @@ def cross_entropy(score: Any, label: Any, weight: Any) -> tuple[Any, Any]:
     return loss, weight * (sigmoid - label)
 
 
+def context_weights(ids: Any, exponent: float, dtype: Any) -> tuple[Any, Any, Any]:
+    """Return the weights of contexts in their mean and in its gradient, and the number of contexts C of each target.
+
+    On CuPy, one kernel computes all results.
+
+    Parameters
+    ----------
+    ids : int array, shape (..., K)
+        Context words. Negative ids are padding.
+    exponent : float
+    dtype : dtype
+        float32 or float64.
+
+    Returns
+    -------
+    weights : float array, shape (..., K)
+        1 / C, and 0 at padding.
+    shares : float array, shape (..., K)
+        C^−exponent, and 0 at padding.
+    counts : array, shape (...)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.backend import context_weights
+    >>> weights, shares, counts = context_weights(np.array([[7, 3], [-1, -1], [-1, 9]]), 0.5, np.float64)
+    >>> weights.tolist(), counts.tolist()
+    ([[0.5, 0.5], [0.0, 0.0], [0.0, 1.0]], [2.0, 0.0, 1.0])
+    >>> shares.round(2).tolist()
+    [[0.71, 0.71], [0.0, 0.0], [0.0, 1.0]]
+    """
+    if _can_launch_on(ids, "il"):
+        import cupy
+
+        *shape, K = ids.shape
+        ids, n = _cupy_ids(ids), math.prod(shape)
+        weights, shares = cupy.empty(ids.shape, dtype), cupy.empty(ids.shape, dtype)
+        counts = cupy.empty(tuple(shape), np.int32)
+        arguments = (weights, shares, counts, ids, float(exponent), n, K)
+        _launch("context_weights", arguments, -(-n // 32), ids, (weights,))
+        return weights, shares, counts
+    xp = get_namespace(ids)
+    mask = xp.astype(ids >= 0, dtype)
+    counts = xp.sum(mask, axis=-1, keepdims=True)
+    divisor = xp.where(counts == 0, 1.0, counts)
+    return mask / divisor, mask * divisor**-exponent, counts[..., 0]
+
+
+def pool_weights(ids: Any, pool: Any, negative: float, dtype: Any) -> tuple[Any, Any]:
+    """Return the weights of the positives and of the shared negatives of groups of targets, for a mean over targets.
+
+    On CuPy, two kernels compute the results.
+
+    Parameters
+    ----------
+    ids : int array, shape (G, L, C)
+        The positives of each target. Negative ids are padding. T is the number of targets that have a positive.
+    pool : int array, shape (G, P)
+        The negatives of each group.
+    negative : float
+        Number of negatives for each positive that the negatives of a pool represent.
+    dtype : dtype
+        float32 or float64.
+
+    Returns
+    -------
+    positive : float array, shape (G, L, C)
+        1 / T, and 0 at padding.
+    negative : float array, shape (G, L, P)
+        ``negative / P / T`` times the number of positives of the target, and 0 if the word is one of them.
+
+    Examples
+    --------
+    Two targets with one positive each. The first negative is the positive of the first target:
+
+    >>> import numpy as np
+    >>> from fastw2v.backend import pool_weights
+    >>> positive, negative = pool_weights(np.array([[[5], [7]]]), np.array([[5, 9]]), 4, np.float64)
+    >>> positive.tolist(), negative.tolist()
+    ([[[0.5], [0.5]]], [[[0.0, 1.0], [1.0, 1.0]]])
+    """
+    if _can_launch_on(ids, "il"):
+        import cupy
+
+        (_, L, C), P = ids.shape, pool.shape[-1]
+        n = math.prod(ids.shape[:-1])
+        ids = _cupy_ids(ids)
+        pool = _cupy_contiguous(pool, ids.dtype)
+        count = cupy.zeros((1,), np.int32)
+        positive, noise = cupy.empty(ids.shape, dtype), cupy.empty((*ids.shape[:-1], P), dtype)
+        _launch("count_rows", (count, ids, n, C), -(-n // 32), ids, (positive,))
+        arguments = (positive, noise, ids, pool, count, negative / P, n, L, C, P)
+        _launch("pool_weights", arguments, -(-n * P // 32), ids, (positive,))
+        return positive, noise
+    xp = get_namespace(ids)
+    present = xp.astype(ids >= 0, dtype)
+    positives = xp.sum(present, axis=-1, keepdims=True)
+    targets = xp.sum(xp.astype(positives > 0, dtype))
+    targets = xp.where(targets == 0, 1.0, targets)
+    own = xp.any(ids[..., None, :] == pool[:, None, :, None], axis=-1)  # (G, L, P)
+    share = xp.where(own, 0.0, positives * (negative / pool.shape[-1]))
+    return present / targets, share / targets
+
+
 def _cross_entropy_cupy(score: Any, label: Any, weight: Any) -> tuple[Any, Any]:
     import cupy
 
@@ -766,13 +872,13 @@ def _add_rows_cupy(table: Any, part: WeightedRows, places: Any = 0) -> None:
     _launch("add_rows", arguments, ids.size, ids, (table, rows))
 
 
-def _can_launch_on(array: Any) -> bool:
-    """Return whether an array is of CuPy, of a dtype of the kernels, and on the current device."""
+def _can_launch_on(array: Any, types: str = "fd") -> bool:
+    """Return whether an array is of CuPy, of one of the given types, and on the current device."""
     if is_numpy(array) or not is_cupy(array):
         return False
     import cupy
 
-    return array.dtype.char in "fd" and array.device.id == cupy.cuda.runtime.getDevice()
+    return array.dtype.char in types and array.device.id == cupy.cuda.runtime.getDevice()
 
 
 def _launch(name: str, arguments: tuple[Any, ...], warps: int, ids: Any, aligned: tuple[Any, ...]) -> None:

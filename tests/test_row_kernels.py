@@ -171,6 +171,35 @@ def test_cross_entropy(put: Any, dtype: str, label: Any) -> None:
     close(dscore, (weight * (sigmoid - labels)).astype(dtype))
 
 
+@pytest.mark.parametrize(("dtype", "D", "id_type"), CASES[:4])
+@pytest.mark.parametrize("K", [1, 5])
+@pytest.mark.parametrize("exponent", [0, 0.75, 1])
+def test_context_weights(put: Any, dtype: str, D: int, id_type: str, K: int, exponent: float) -> None:
+    _, ids, _ = case(dtype, D, id_type)
+    ids = ids.reshape(2, -1, K)
+    ids[0, 0] = -1
+    weights, shares, counts = backend.context_weights(put(ids), exponent, np.dtype(dtype))
+    for found, power in ((weights, 1), (shares, exponent)):
+        close(found, np.array([[[(i >= 0) / max(1, (b >= 0).sum()) ** power for i in b] for b in g] for g in ids], dtype))
+    assert backend.to_host(counts).tolist() == (ids >= 0).sum(axis=-1).tolist()
+
+
+@pytest.mark.parametrize(("dtype", "D", "id_type"), CASES[:4])
+@pytest.mark.parametrize(("L", "C"), [(1, 1), (20, 1), (5, 4), (0, 2)])
+def test_pool_weights(put: Any, dtype: str, D: int, id_type: str, L: int, C: int) -> None:
+    rng = np.random.default_rng(L)
+    ids, pool = rng.integers(-3, V, (3, L, C)).astype(id_type), rng.integers(0, V, (3, 7))
+    ids[:, ::4] = -1
+    T = max(1, (ids >= 0).any(axis=-1).sum())
+    positive, negative = backend.pool_weights(put(ids), put(pool), 5, np.dtype(dtype))
+    close(positive, ((ids >= 0) / T).astype(dtype))
+    expected = np.zeros((3, L, 7), dtype)
+    for g, b, p in np.ndindex(expected.shape):
+        if pool[g, p] not in ids[g, b]:
+            expected[g, b, p] = (ids[g, b] >= 0).sum() * 5 / 7 / T
+    close(negative, expected)
+
+
 def test_tables_that_the_kernels_cannot_process(put: Any) -> None:
     """A transpose, as of tied weights, gives the same results."""
     table, ids = np.arange(12.0).reshape(3, 4), np.array([2, -1, 2, 0])

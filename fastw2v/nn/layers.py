@@ -23,10 +23,12 @@ import numpy as np
 
 from fastw2v.backend import (
     WeightedRows,
+    context_weights,
     cross_entropy,
     get_device,
     get_namespace,
     is_numpy,
+    pool_weights,
     row_dots,
     take_rows,
     weighted_sums,
@@ -457,18 +459,9 @@ class ContextMean:
         array([[2., 3.],
                [0., 0.]])
         """
-        weights = self._weights(present, rows.dtype)
-        return get_namespace(rows).matmul(weights[..., None, :], rows)[..., 0, :]
-
-    def _weights(self, present: Any, dtype: Any) -> Any:
-        """Return the weight of each context in the mean, shape (..., C). `_share` is set to that of the gradient."""
-        xp = get_namespace(present)
-        mask = xp.astype(present, dtype)
-        count = xp.sum(mask, axis=-1, keepdims=True)
-        count = xp.where(count == 0, 1.0, count)
-        weights = mask / count
-        self._share = weights if self.exponent == 1 and not is_numpy(mask) else mask * count**-self.exponent
-        return weights
+        xp = get_namespace(rows)
+        weights, self._share, _ = context_weights(xp.astype(present, xp.int32) - 1, self.exponent, rows.dtype)
+        return xp.matmul(weights[..., None, :], rows)[..., 0, :]
 
     def backward(self, dh: Any) -> Any:
         """Return the gradient of the context rows.
@@ -693,17 +686,11 @@ class NegativeSamplingLoss:
         """
         if pool is None:
             return self._forward_sampled(h, target)
-        xp = get_namespace(h)
-        present = xp.astype(target >= 0, h.dtype)  # (G, L, C)
-        positives = xp.sum(present, axis=-1, keepdims=True)
-        targets = xp.sum(xp.astype(positives > 0, h.dtype))
-        targets = xp.where(targets == 0, 1.0, targets)
-        own = xp.any(target[..., None, :] == pool[:, None, :, None], axis=-1)  # (G, L, P)
-        share = xp.where(own, 0.0, positives * (self.sample_size / pool.shape[-1]))
         self.pooled = True
-        return self.positive_loss.forward(
-            self.positive.forward(h, target), 1, present / targets
-        ) + self.negative_loss.forward(self.pool.forward(h, pool), 0, share / targets)
+        positive, negative = pool_weights(target, pool, self.sample_size, h.dtype)
+        return self.positive_loss.forward(self.positive.forward(h, target), 1, positive) + self.negative_loss.forward(
+            self.pool.forward(h, pool), 0, negative
+        )
 
     def _forward_sampled(self, h: Any, target: Any) -> Any:
         if self.sampler is None:

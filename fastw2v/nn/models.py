@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
+from fastw2v.backend import context_weights, get_device, get_namespace, is_numpy, to_host
 from fastw2v.config import CbowGrad, check_choice, check_integer
 from fastw2v.nn.initializers import normal_weights
 from fastw2v.nn.layers import ContextMean, Embedding, HierarchicalSoftmaxLoss, NegativeSamplingLoss
@@ -191,6 +191,7 @@ class CBOW(_Model):
     ) -> None:
         super()._compose(W_in, loss)
         self.mean = ContextMean(cbow_grad)
+        self._share: Any = None
 
     def forward(self, contexts: Any, target: Any, pool: Any = None) -> Any:
         """Return the mean loss per target.
@@ -221,12 +222,14 @@ class CBOW(_Model):
         """
         contexts, target = check_ids("contexts", contexts), check_ids("target", target)
         xp = get_namespace(contexts)
-        present = contexts >= 0
         if is_numpy(contexts):
+            present = contexts >= 0
             h = self.mean.forward(self.in_layer._forward(contexts), present)
+            target = xp.where(xp.any(present, axis=-1), target, -1)
         else:
-            h = self.in_layer._weighted_sums(contexts, self.mean._weights(present, self.params[0].dtype))
-        target = xp.where(xp.any(present, axis=-1), target, -1)
+            weights, self._share, counts = context_weights(contexts, self.mean.exponent, self.params[0].dtype)
+            h = self.in_layer._weighted_sums(contexts, weights)
+            target = xp.where(counts > 0, target, -1)
         if isinstance(self.loss_layer, HierarchicalSoftmaxLoss):
             return self.loss_layer.forward(h, target)
         return self.loss_layer.forward(h, target if pool is None else target[..., None], pool)
@@ -256,7 +259,7 @@ class CBOW(_Model):
         if is_numpy(dh):
             self.in_layer._backward(self.mean.backward(dh))
         else:
-            self.in_layer._backward_weighted(self.mean._share, dh)
+            self.in_layer._backward_weighted(self._share, dh)
 
 
 class SkipGram(_Model):

@@ -30,7 +30,8 @@ template <typename... T> static bool call_if(const char *name, void (*kernel)(T.
 static void cbow_ns(const Arguments &arguments) {
   grid_dimension.x = (unsigned)arguments.blocks;
   if (!(CALL_IF(take_rows) || CALL_IF(set_rows) || CALL_IF(add_rows) || CALL_IF(weighted_sums) || CALL_IF(row_dots) ||
-        CALL_IF(mark_rows) || CALL_IF(number_rows) || CALL_IF(subtract_rows) || CALL_IF(cross_entropy)))
+        CALL_IF(mark_rows) || CALL_IF(number_rows) || CALL_IF(subtract_rows) || CALL_IF(cross_entropy) ||
+        CALL_IF(context_weights) || CALL_IF(count_rows) || CALL_IF(pool_weights)))
     abort();
 }
 

@@ -145,7 +145,7 @@ def installed(build: Any, order: int = 0) -> Iterator[Namespace]:
         ndarray=Array, RawModule=RawModule, cuda=types.SimpleNamespace(runtime=runtime, Device=Device),
         ascontiguousarray=lambda x, dtype=None: np.ascontiguousarray(x.view(np.ndarray), dtype).view(Array),
         empty=lambda shape, dtype: _unset(shape, dtype), empty_like=lambda x: _unset(x.shape, x.dtype),
-        full=xp.full, broadcast_to=xp.broadcast_to, where=xp.where,
+        full=xp.full, zeros=xp.zeros, broadcast_to=xp.broadcast_to, where=xp.where,
         add=types.SimpleNamespace(at=lambda x, *args: np.add.at(x.view(np.ndarray), *map(np.asarray, args))),
     )  # fmt: skip
     replaced = {
