@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastw2v.backend import boolean_mask, get_device, get_namespace, to_host
+from fastw2v.backend import boolean_mask, get_device, get_namespace, is_numpy, to_host
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import AliasTable
 from fastw2v.sampling.chunks import chunk_bounds, shuffle_order, window_reach
@@ -18,6 +18,10 @@ __all__ = ["Batch", "batches", "window_widths"]
 
 PREPARED_TOKENS = 1 << 20
 """Maximum number of tokens whose batches are prepared at once, by default."""
+
+
+BUILT_CONTEXTS = 1 << 21
+"""Maximum size of the arrays of contexts that are built at once on a GPU, unless a single batch is larger."""
 
 
 class Batch(NamedTuple):
@@ -89,7 +93,8 @@ def batches(
     Notes
     -----
     For each chunk, the sizes of all batches are copied to the host at once. The batches are then built without waiting
-    for the device.
+    for the device. On a GPU, several batches are built at once, because building takes the same number of kernel
+    launches for any number of batches. Their groups are then equally long, so some contain more padding.
 
     Examples
     --------
@@ -130,25 +135,32 @@ def batches(
         begin = xp.searchsorted(kept, pools * pool_tokens)
         end = xp.searchsorted(kept, (pools + 1) * pool_tokens)
         sizes, targets = to_host(xp.stack([end - begin, _count_with_neighbours(sentence, begin, end)]))
-        negatives = negative_pools(pools, pool_size, noise, seed, epoch)
+        negatives = xp.astype(negative_pools(pools, pool_size, noise, seed, epoch), ids.dtype, copy=False)
         bounds = np.arange(first_pool, last_pool + 1, groups) * pool_tokens
+        chosen = []  # the groups, the number of targets and the `done` of each batch that is yielded
         for i in shuffle_order(bounds, stop, seed, epoch):  # all bounds are in one shuffle block
             first = int(i) * groups
-            part = slice(first, min(first + groups, len(sizes)))
+            part = np.arange(first, min(first + groups, len(sizes)))
             seen += min((first_pool + first + groups) * pool_tokens, stop) - max(int(bounds[i]), start)
-            if seen <= done or not (n_targets := int(targets[part].sum())):
-                continue
-            index = begin[part, None] + xp.arange(int(sizes[part].max()), device=device)[None, :]
-            valid = index < end[part, None]
+            if seen > done and (n_targets := int(targets[part].sum())):
+                chosen.append((part, n_targets, seen))
+        at_once = 1 if is_numpy(ids) else max(1, BUILT_CONTEXTS // (groups * pool_tokens * 2 * reach))
+        for start_of_block in range(0, len(chosen), at_once):
+            block = chosen[start_of_block : start_of_block + at_once]
+            rows = np.concatenate([part for part, _, _ in block])
+            group = xp.asarray(rows, device=device)
+            first_token, after = xp.take(begin, group)[:, None], xp.take(end, group)[:, None]
+            index = first_token + xp.arange(int(sizes[rows].max()), device=device)[None, :]
+            valid = index < after
             target, contexts = _windows(words, sentence, width, xp.where(valid, index, 0), distance)
             valid = valid & xp.any(contexts >= 0, axis=-1)  # a word without contexts has no gradient
-            yield Batch(
-                xp.where(valid[..., None], contexts, -1),
-                xp.where(valid, target, -1),
-                negatives[part, :],
-                n_targets,
-                seen,
-            )
+            contexts, target = xp.where(valid[..., None], contexts, -1), xp.where(valid, target, -1)
+            pool = xp.take(negatives, group, axis=0)
+            first = 0
+            for part, n_targets, trained in block:
+                of_batch = slice(first, first + len(part))
+                first += len(part)
+                yield Batch(contexts[of_batch, ...], target[of_batch, :], pool[of_batch, :], n_targets, trained)
 
 
 def window_widths(positions: Any, window: int, seed: int, epoch: int, shrink_windows: bool = True) -> Any:
