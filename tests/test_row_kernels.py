@@ -13,8 +13,8 @@ import pytest
 from fastw2v import backend
 from tests.cuda_emulator import nvrtc, rows
 from tests.cuda_emulator.fake_cupy import Array
-from tests.engines.test_gpu import needs_compiler
 from tests.engines.test_gpu import folder as folder  # a fixture
+from tests.engines.test_gpu import needs_compiler
 
 V = 13
 
@@ -180,7 +180,9 @@ def test_context_weights(put: Any, dtype: str, D: int, id_type: str, K: int, exp
     ids[0, 0] = -1
     weights, shares, counts = backend.context_weights(put(ids), exponent, np.dtype(dtype))
     for found, power in ((weights, 1), (shares, exponent)):
-        close(found, np.array([[[(i >= 0) / max(1, (b >= 0).sum()) ** power for i in b] for b in g] for g in ids], dtype))
+        close(
+            found, np.array([[[(i >= 0) / max(1, (b >= 0).sum()) ** power for i in b] for b in g] for g in ids], dtype)
+        )
     assert backend.to_host(counts).tolist() == (ids >= 0).sum(axis=-1).tolist()
 
 

@@ -23,7 +23,7 @@ from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import RowSparseGradient, coalesce_in_order
 from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
-from fastw2v.sampling.batches import PREPARED_TOKENS, Batch, batches
+from fastw2v.sampling.batches import BUILT_CONTEXTS, PREPARED_TOKENS, Batch, batches
 from fastw2v.sampling.chunks import window_reach
 from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.loss import require_finite_loss, require_finite_weights
@@ -39,7 +39,14 @@ MIN_BATCH_POOL_SIZE = 16
 GROUPS = 16
 """Pools in one batch. Larger batches are barely faster on NumPy and increase staleness."""
 GPU_GROUPS = 256
-"""Pools in one batch on a GPU, where each batch needs over a hundred kernel launches regardless of its size."""
+"""Minimum number of pools in one batch on a GPU, where each batch takes a fixed number of kernel launches."""
+MAX_GPU_GROUPS = 2048
+"""Maximum number of pools in one batch on a GPU."""
+MIN_GPU_BATCHES = 500
+"""Batches of a training on a GPU, unless they would have fewer than `GPU_GROUPS` pools.
+
+With fewer batches, the vectors are worse (docs/notebook/gpu.md).
+"""
 MAX_GROUP_NUMBERS = 1 << 21
 """Maximum number of elements of a batch's context rows, divided by `GROUPS` or `GPU_GROUPS`.
 
@@ -53,6 +60,11 @@ POOL_ARRAYS, SCORE_ARRAYS = 5.5, 7
 """The same for the rows of the pools, and for the scores of the targets and the negatives."""
 TREE_CONTEXT_ARRAYS, PATH_ARRAYS = {"cbow": 0.7, "skipgram": 1.7}, 4.4
 """The same for the rows of contexts in hierarchical softmax, and for the rows of the inner nodes on all paths."""
+GPU_TARGET_ARRAYS, GPU_POOL_ARRAYS, GPU_PATH_SCORE_ARRAYS = 6.5, 2.5, 12
+"""The same on a GPU: for one row per target, the rows of the pools, and the scores of the inner nodes on all paths.
+
+There, the rows of contexts and, for CBOW, of inner nodes are not stored.
+"""
 MAX_ROW_STEP = 1.6
 """Maximum norm of a row's update in one batch at the initial rate. Half or twice this value gives worse vectors."""
 
@@ -97,7 +109,14 @@ def allocate(shape: tuple[int, int], device: str, loss: Loss = TrainingConfig.lo
     return Tables(*(to_device(np.zeros((n, D), np.float32), device) for n in rows))
 
 
-def batch_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: int = 0, on_gpu: bool = False) -> int:
+def batch_bytes(
+    config: TrainingConfig,
+    tokens: int,
+    reach: int,
+    longest_path: int = 0,
+    on_gpu: bool = False,
+    words: int | None = None,
+) -> int:
     """Return the approximate size in bytes of the arrays of a batch, and of those that batches are taken from.
 
     Parameters
@@ -111,6 +130,8 @@ def batch_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: i
         Largest number of steps from the root of the Huffman tree to a word.
     on_gpu : bool
         Whether batches have the size that suits a GPU.
+    words : int, optional
+        Number of words in the vocabulary. On a GPU, it limits the memory for the sums of gradients.
 
     Examples
     --------
@@ -121,21 +142,31 @@ def batch_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: i
     [12, 252, 232]
     """
     D, P = config.vector_size, _pool_size(config)
-    L, groups = _batch_shape(config, reach, GPU_GROUPS if on_gpu else GROUPS)
+    L, groups = _batch_shape(config, tokens, reach, on_gpu)
     prepared = min(tokens, PREPARED_TOKENS)
     groups = min(groups, -(-tokens // L))
     targets = groups * min(L, tokens)
     contexts = targets * 2 * reach
-    negatives = 4 * D * (CONTEXT_ARRAYS[config.model] * contexts + POOL_ARRAYS * groups * P)
-    negatives += 4 * SCORE_ARRAYS * targets * P
-    paths = 4 * D * (TREE_CONTEXT_ARRAYS[config.model] * contexts + PATH_ARRAYS * targets * longest_path)
+    built = max(contexts, min(BUILT_CONTEXTS, 2 * reach * tokens)) if on_gpu else contexts
+    shared = 4 * D * (GPU_POOL_ARRAYS if on_gpu else POOL_ARRAYS) * groups * P + 4 * SCORE_ARRAYS * targets * P
+    if on_gpu:
+        rows = 4 * D * GPU_TARGET_ARRAYS * targets
+        summed = [contexts + groups * P, targets * longest_path]  # entries of the largest gradients
+        sums = [4 * D * (n if words is None else min(n, words)) for n in summed]
+        negatives = rows + sums[0] + shared
+        paths = rows + sums[1] + 4 * GPU_PATH_SCORE_ARRAYS * targets * longest_path
+    if not on_gpu:
+        negatives = 4 * D * CONTEXT_ARRAYS[config.model] * contexts + shared
+    if not on_gpu or config.model == "skipgram":
+        paths = 4 * D * (TREE_CONTEXT_ARRAYS[config.model] * contexts + PATH_ARRAYS * targets * longest_path)
     # With both losses, half of the first arrays are still in memory when the second are computed.
     arrays = {"ns": negatives, "hs": paths, "hs+ns": paths + negatives / 2}
     return int(
         arrays[config.loss]
-        + 80 * contexts
+        + 80 * built
         + PREPARED_BYTES_PER_TOKEN * prepared
         + 8 * 8 * P * -(-prepared // L)  # the integers from which the pools are drawn
+        + (8 * (words or 0) if on_gpu else 0)  # the numbers of the ids whose gradients are summed
     )
 
 
@@ -202,8 +233,7 @@ def train(
     networks = _networks(W_in, W_out, corpus.vocabulary.counts, config)
     optimizer = SGD(config.alpha, max_row_norm=MAX_ROW_STEP / config.alpha)
     N, counts = len(corpus), corpus.vocabulary.counts
-    groups = GROUPS if is_numpy(W_in) else GPU_GROUPS
-    pool_tokens, groups = _batch_shape(config, window_reach(config.window, corpus.offsets), groups)
+    pool_tokens, groups = _batch_shape(config, N, window_reach(config.window, corpus.offsets), not is_numpy(W_in))
     report = TrainingReport(config, N, on_progress, state)
     state = report.state
 
@@ -272,10 +302,17 @@ def train(
     return state.mean_losses()
 
 
-def _batch_shape(config: TrainingConfig, reach: int, groups: int) -> tuple[int, int]:
-    """Return the number of tokens that share a pool, and the number of pools in a batch, which is at most `groups`."""
-    targets = max(1, groups * MAX_GROUP_NUMBERS // (2 * reach * config.vector_size))  # that fit in a batch
+def _batch_shape(config: TrainingConfig, tokens: int, reach: int, on_gpu: bool) -> tuple[int, int]:
+    """Return the number of tokens that share a pool, and the maximum number of pools in a batch.
+
+    On a GPU, batches grow with the number of tokens in all epochs.
+    """
+    fewest = GPU_GROUPS if on_gpu else GROUPS
+    targets = max(1, fewest * MAX_GROUP_NUMBERS // (2 * reach * config.vector_size))  # that fit in a batch
     pool_tokens = min(BATCH_POOL_TOKENS, targets)
+    groups = fewest
+    if on_gpu:
+        groups = min(max(fewest, tokens * config.epochs // (MIN_GPU_BATCHES * pool_tokens)), MAX_GPU_GROUPS)
     return pool_tokens, min(groups, targets // pool_tokens)
 
 

@@ -530,7 +530,8 @@ class RowSparseGradient:
         return self.dense
 
     def __repr__(self) -> str:
-        return f"RowSparseGradient({sum(part.ids.shape[0] for part in self._parts)} rows, shape={self.shape}, dtype={self.dtype})"
+        n = sum(part.ids.shape[0] for part in self._parts)
+        return f"RowSparseGradient({n} rows, shape={self.shape}, dtype={self.dtype})"
 
 
 def _as_dense(value: Any) -> Any:
@@ -600,7 +601,9 @@ def coalesce_in_order(grads: Sequence[Any]) -> list[Any]:
     True
     """
     return [
-        grad.coalesce(in_order=True) if isinstance(grad, RowSparseGradient) and not is_numpy(grad.parts[0].ids) else grad
+        grad.coalesce(in_order=True)
+        if isinstance(grad, RowSparseGradient) and not is_numpy(grad.parts[0].ids)
+        else grad
         for grad in grads
     ]
 

@@ -97,7 +97,9 @@ class Kernel:
                 arguments.values[i] = value.ctypes.data
             else:
                 assert type(value) in (int, float), type(value)
-                arguments.values[i] = int(np.array(value, np.float64 if isinstance(value, float) else None).view(np.int64))
+                arguments.values[i] = int(
+                    np.array(value, np.float64 if isinstance(value, float) else None).view(np.int64)
+                )
         blocks, shared = ctypes.c_int(arguments.blocks), ctypes.c_long(0)
         assert self.library.launch(0, blocks, shared, self.order, 0, ctypes.byref(arguments)) == 0
 
@@ -108,9 +110,9 @@ def builder(folder: Path, vector: bool) -> Any:
     With `vector`, an atomic operation adds four columns of float32.
     """
 
-    def compiled(code: str, macros: list[str]) -> ctypes.CDLL:
-        from tests.engines.test_gpu import build, write_source
+    from tests.engines.test_gpu import build, write_source
 
+    def compiled(code: str, macros: list[str]) -> ctypes.CDLL:
         how = ["-O1", "-fPIC", "-shared", f"-DVECTOR_ATOMICS={int(vector and '-DDOUBLE' not in macros)}"]
         return ctypes.CDLL(str(build(folder, write_source(folder, code), macros, *how)))
 

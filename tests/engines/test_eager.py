@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import pkgutil
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -13,12 +14,13 @@ import pytest
 import fastw2v
 from fastw2v import backend
 from fastw2v.compat.textbook import create_contexts_target
-from fastw2v.config import output_rows
+from fastw2v.config import TrainingConfig, output_rows
 from fastw2v.engines import eager
 from fastw2v.engines.base import Tables
 from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, AdaGrad, Adam
 from fastw2v.nn.trainer import Trainer
+from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.word2vec import Word2Vec
 from tests.cuda_emulator import rows
 from tests.cuda_emulator.fake_cupy import Array as EmulatedArray
@@ -207,6 +209,37 @@ def test_kernels_of_a_gpu_train_as_numpy_does(model, loss, frozen, folder, monke
     assert {"weighted_sums", "row_dots", "subtract_rows"} <= xp.calls.keys() or model == "skipgram"
 
 
+@needs_compiler
+@pytest.mark.parametrize(
+    ("loss", "D", "window", "negative"),
+    [("ns", 128, 5, 5), ("ns", 300, 3, 20), ("hs", 128, 5, 5), ("hs+ns", 128, 3, 5)],
+)
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_memory_of_a_batch_on_a_gpu(model, loss, D, window, negative, folder, monkeypatch):
+    V, tokens = 800, 512  # two batches
+    monkeypatch.setattr(eager, "GPU_GROUPS", 4)
+    for module in ("engines.eager", "sampling.batches"):
+        monkeypatch.setattr(f"fastw2v.{module}.BUILT_CONTEXTS", 1)
+    monkeypatch.setattr(rows.Kernel, "__call__", lambda *_: None)  # the kernels allocate nothing
+    monkeypatch.setattr("fastw2v.engines.eager.require_finite_loss", lambda *_: None)
+    monkeypatch.setattr("fastw2v.engines.eager.require_finite_weights", lambda *_: None)
+    words = corpus(tokens, V)
+    settings = {"model": model, "loss": loss, "epochs": 1, "sample": 0, "window": window, "negative": negative}
+    longest = int(np.diff(HuffmanTree.from_counts(words.vocabulary.counts).starts).max()) if "hs" in loss else 0
+    shapes = ((V, D), (output_rows(loss, V), D))
+    with rows.installed(rows.builder(folder, vector=True)):
+        there = Tables(*(np.zeros(shape, np.float32).view(EmulatedArray) for shape in shapes))
+        train(eager, there, words, **settings)  # compile first
+        tracemalloc.start()
+        train(eager, there, words, **settings)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    config = TrainingConfig(vector_size=D, **settings)
+    estimated = eager.batch_bytes(config, tokens, window, longest, on_gpu=True, words=V)
+    other = 3 * tokens * 8 + 60 * V + 30 * V * ("hs" in loss)  # the corpus, and the tables of the sampler and the tree
+    assert 0.8 * peak < estimated + other < 1.6 * peak, (estimated, other, peak)
+
+
 @pytest.mark.gpu
 class TestOnAGpu:
     @pytest.mark.parametrize("model", ["cbow", "skipgram"])
@@ -220,7 +253,8 @@ class TestOnAGpu:
 
             return call
 
-        for module in ("engines.eager", "sampling.batches", "sampling.chunks"):
+        # At the end, training reads whether the weights are finite.
+        for module in ("engines.eager", "sampling.batches", "sampling.chunks", "utils.loss"):
             monkeypatch.setattr(f"fastw2v.{module}.to_host", allowing(backend.to_host))
         monkeypatch.setattr("fastw2v.sampling.batches.boolean_mask", allowing(backend.boolean_mask))
         with warnings.catch_warnings():
