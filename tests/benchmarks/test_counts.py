@@ -17,7 +17,7 @@ from fastw2v.sampling.subsampling import keep_threshold, keep_tokens
 
 needs_numba = pytest.mark.skipif(cpu.unavailable_reason() is not None, reason=str(cpu.unavailable_reason()))
 
-CALLS = {"cbow": 153, "skipgram": 147}
+CALLS = {"cbow": 34, "skipgram": 37}
 """Calls of the array library, for a batch of the layers engine."""
 READS = 4
 """Reads from the device in a run of one chunk: its offsets, the sizes of its batches, its loss, its weights."""

@@ -76,6 +76,17 @@ def test_other_operators(xp):
     assert sparse.size == V * D
 
 
+def test_cupy_leaves_operators_to_gradients_and_numpy_calls_them(monkeypatch):
+    """CuPy reads `__array_ufunc__` of the object, and returns NotImplemented if it is None. NumPy reads the type's."""
+    monkeypatch.setattr("fastw2v.nn.sparse.is_cupy", lambda array: True)
+    sparse, dense = pair()
+    for grad in (sparse, copy.copy(sparse), pickle.loads(pickle.dumps(sparse))):
+        assert grad.__array_ufunc__ is None
+        assert callable(type(grad).__array_ufunc__)
+        same(np.square(grad), dense**2)
+        same(np.add(OTHER, grad), OTHER + dense)
+
+
 @pytest.mark.parametrize("other", ["int", "numpy number", "array", "gradient"])
 @pytest.mark.parametrize("operate", [operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow])
 def test_operators_in_place_change_the_gradient(operate, other):

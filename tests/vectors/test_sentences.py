@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastw2v.backend import to_host
+from fastw2v.backend import is_cupy, to_host
 from fastw2v.vectors import sentences
 from fastw2v.vectors.word_vectors import WordVectors
 from tests.vectors.common import MATRIX, WORDS
@@ -51,7 +51,10 @@ def test_means(wv: WordVectors, monkeypatch: pytest.MonkeyPatch, tokens: int) ->
         assert type(found) is type(wv.vectors)
         np.testing.assert_allclose(to_host(found)[:6], [expected_mean(text) for text in TEXTS], atol=1e-6)
     assert found.shape == (18, 6)
-    assert to_host(found)[:6].tolist() == to_host(found)[6:12].tolist() == to_host(found)[12:].tolist()
+    first, *repeated = np.split(to_host(found), 3)
+    for again in repeated:
+        # The sums of a GPU are rounded differently at different places of an array.
+        np.testing.assert_allclose(again, first, rtol=0, atol=2e-7 if is_cupy(found) else 0)
 
 
 @pytest.mark.parametrize("tokens", [2**16, 4])
