@@ -452,7 +452,7 @@ def take_rows(table: Any, ids: Any) -> Any:
     if has_row_kernels(table):
         out = _empty_cupy((*ids.shape, table.shape[1]), table.dtype)
         ids = _cupy_ids(ids)
-        _launch("take_rows", (out, table, ids, ids.size, table.shape[1]), ids.size, ids, (out, table))
+        _launch("take_rows", (out, table, ids, ids.size, table.shape[1]), ids.size, table.dtype, ids, (out, table))
         return out
     xp = get_namespace(table)
     padding = ids < 0
@@ -489,7 +489,8 @@ def weighted_sums(table: Any, ids: Any, weights: Any) -> Any:
         out = _empty_cupy((*shape, table.shape[1]), table.dtype)
         ids, weights = _cupy_ids(ids), _cupy_contiguous(weights, table.dtype)
         n = math.prod(shape)
-        _launch("weighted_sums", (out, table, ids, weights, n, K, table.shape[1]), n, ids, (out, table))
+        arguments = (out, table, ids, weights, n, K, table.shape[1])
+        _launch("weighted_sums", arguments, n, table.dtype, ids, (out, table))
         return out
     xp = get_namespace(table)
     return xp.matmul(weights[..., None, :], take_rows(table, ids))[..., 0, :]
@@ -522,7 +523,8 @@ def row_dots(table: Any, ids: Any, h: Any) -> Any:
     if has_row_kernels(table):
         out = _empty_cupy(ids.shape, table.dtype)
         ids, h = _cupy_ids(ids), _cupy_contiguous(h, table.dtype)
-        _launch("row_dots", (out, table, ids, h, ids.size, ids.shape[-1], table.shape[1]), ids.size, ids, (table, h))
+        arguments = (out, table, ids, h, ids.size, ids.shape[-1], table.shape[1])
+        _launch("row_dots", arguments, ids.size, table.dtype, ids, (table, h))
         return out
     xp = get_namespace(table)
     return xp.matmul(take_rows(table, ids), h[..., None])[..., 0]
@@ -616,7 +618,8 @@ def set_rows(target: Any, ids: Any, rows: Any) -> None:
     """
     if has_row_kernels(target):
         ids, rows = _cupy_ids(ids), _cupy_contiguous(rows, target.dtype)
-        _launch("set_rows", (target, ids, rows, ids.size, target.shape[1]), ids.size, ids, (target, rows))
+        arguments = (target, ids, rows, ids.size, target.shape[1])
+        _launch("set_rows", arguments, ids.size, target.dtype, ids, (target, rows))
     elif is_numpy(target) or is_cupy(target):
         if is_cupy(target) or (ids < 0).any():
             present = ids >= 0
@@ -687,18 +690,18 @@ def subtract_row_sums(target: Any, parts: Sequence[WeightedRows], rate: float, m
     first = 0
     for part in parts:
         n = part.ids.size
-        _launch("mark_rows", (last, count, part.ids, first, n), -(-n // 32), part.ids, (sums,))
+        _launch("mark_rows", (last, count, part.ids, first, n), -(-n // 32), target.dtype, part.ids, (sums,))
         first += n
     first = 0
     for part in parts:
         n = part.ids.size
         arguments = (sums, distinct, places, count, last, part.ids, first, n, D)
-        _launch("number_rows", arguments, n, part.ids, (sums,))
+        _launch("number_rows", arguments, n, target.dtype, part.ids, (sums,))
         first += n
     for part in parts:
         _add_rows_cupy(sums, part, places)
     steps = (target, distinct, sums, count, float(rate), float(max_norm), D)
-    _launch("subtract_rows", steps, min(N, V), distinct, (target, sums))
+    _launch("subtract_rows", steps, min(N, V), target.dtype, distinct, (target, sums))
 
 
 def cross_entropy(score: Any, label: Any, weight: Any) -> tuple[Any, Any]:
@@ -782,7 +785,7 @@ def context_weights(ids: Any, exponent: float, dtype: Any) -> tuple[Any, Any, An
         weights, shares = cupy.empty(ids.shape, dtype), cupy.empty(ids.shape, dtype)
         counts = cupy.empty(tuple(shape), np.int32)
         arguments = (weights, shares, counts, ids, float(exponent), n, K)
-        _launch("context_weights", arguments, -(-n // 32), ids, (weights,))
+        _launch("context_weights", arguments, -(-n // 32), weights.dtype, ids)
         return weights, shares, counts
     xp = get_namespace(ids)
     mask = xp.astype(ids >= 0, dtype)
@@ -833,9 +836,9 @@ def pool_weights(ids: Any, pool: Any, negative: float, dtype: Any) -> tuple[Any,
         pool = _cupy_contiguous(pool, ids.dtype)
         count = cupy.zeros((1,), np.int32)
         positive, noise = cupy.empty(ids.shape, dtype), cupy.empty((*ids.shape[:-1], P), dtype)
-        _launch("count_rows", (count, ids, n, C), -(-n // 32), ids, (positive,))
+        _launch("count_rows", (count, ids, n, C), -(-n // 32), positive.dtype, ids)
         arguments = (positive, noise, ids, pool, count, negative / P, n, L, C, P)
-        _launch("pool_weights", arguments, -(-n * P // 32), ids, (positive,))
+        _launch("pool_weights", arguments, -(-n * P // 32), positive.dtype, ids)
         return positive, noise
     xp = get_namespace(ids)
     present = xp.astype(ids >= 0, dtype)
@@ -859,7 +862,7 @@ def _cross_entropy_cupy(score: Any, label: Any, weight: Any) -> tuple[Any, Any]:
     weight = _cupy_contiguous(cupy.broadcast_to(weight, score.shape), score.dtype)
     loss, dscore = cupy.empty_like(score), cupy.empty_like(score)
     arguments = (loss, dscore, score, labels, weight, float(label), score.size)
-    _launch("cross_entropy", arguments, -(-score.size // 32), None, (score,))
+    _launch("cross_entropy", arguments, -(-score.size // 32), score.dtype)
     return loss, dscore
 
 
@@ -869,7 +872,7 @@ def _add_rows_cupy(table: Any, part: WeightedRows, places: Any = 0) -> None:
     weights = 0 if part.weights is None else _cupy_contiguous(part.weights, table.dtype)
     repeats = ids.size // max(1, rows.shape[0])
     arguments = (table, ids, rows, weights, places, ids.size, repeats, rows.shape[1])
-    _launch("add_rows", arguments, ids.size, ids, (table, rows))
+    _launch("add_rows", arguments, ids.size, table.dtype, ids, (table, rows))
 
 
 def _can_launch_on(array: Any, types: str = "fd") -> bool:
@@ -881,19 +884,20 @@ def _can_launch_on(array: Any, types: str = "fd") -> bool:
     return array.dtype.char in types and array.device.id == cupy.cuda.runtime.getDevice()
 
 
-def _launch(name: str, arguments: tuple[Any, ...], warps: int, ids: Any, aligned: tuple[Any, ...]) -> None:
+def _launch(
+    name: str, arguments: tuple[Any, ...], warps: int, dtype: Any, ids: Any = None, tables: tuple[Any, ...] = ()
+) -> None:
     """Launch a kernel of ``backend.cu``. It can have fewer warps than asked for.
 
-    `ids` are the ids among the arguments, or None. `aligned` are the float arrays of which a lane can move 16 bytes at
-    once, if their addresses and the size of a row allow it.
+    `dtype` is that of the floats among the arguments, and `ids` are the ids. `tables` are the arrays whose rows are
+    moved 16 bytes at a time, if their addresses and the size of a row allow it.
     """
     if not warps:
         return
-    size = aligned[0].dtype.itemsize
-    packed = 16 // size
-    if aligned[0].shape[-1] % packed or any(array.data.ptr % 16 for array in aligned):
+    packed = 16 // dtype.itemsize
+    if any(table.shape[-1] % packed or table.data.ptr % 16 for table in tables):
         packed = 1
-    kernel = _row_kernel(name, size == 8, ids is not None and ids.dtype.itemsize == 8, packed)
+    kernel = _row_kernel(name, dtype.itemsize == 8, ids is not None and ids.dtype.itemsize == 8, packed)
     blocks = min(-(-32 * warps // BLOCK_THREADS), MAX_BLOCKS)
     kernel((blocks,), (BLOCK_THREADS,), arguments)
 
