@@ -238,9 +238,9 @@ def _calls_of_layers(model: Model, batches: int) -> tuple[int, int]:
 
         def call(*args: Any) -> Any:
             tally.add(function.__name__)
-            calls = tally.calls
+            calls, names = tally.calls, dict(tally.names)
             result = function(*args)
-            tally.calls = calls
+            tally.calls, tally.names = calls, names
             return result
 
         return call

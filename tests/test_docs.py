@@ -33,6 +33,7 @@ WITHOUT_EXAMPLES = {
     **dict.fromkeys(
         (
             "fastw2v.backend.free_device_memory",
+            "fastw2v.backend.subtract_row_sums",
             "fastw2v.engines.gpu.allocate",
             "fastw2v.engines.gpu.train",
             "fastw2v.engines.gpu.unavailable_reason",
