@@ -31,7 +31,7 @@ test-lowest:
 # in the emulator.
 compile-cuda: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gpu-dev]'
-	$(BIN)/python -m pytest tests/engines/test_gpu*.py -k every_architecture -m 'slow or not slow'
+	$(BIN)/python -m pytest tests/engines/test_gpu*.py tests/test_row_kernels.py -k every_architecture -m 'slow or not slow'
 	$(BIN)/python -m pytest tests/engines/test_gpu*.py -k ptx
 
 # On a machine with a GPU: no network, no virtual environment; PYTHON has CuPy, pytest and the library's dependencies.

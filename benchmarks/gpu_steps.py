@@ -56,7 +56,7 @@ SEEDS = (1, 2, 3)
 STALENESS = (1.0, 4.0)
 """Values of `staleness.MAX_STALENESS` to try, in addition to the default."""
 GROUPS = (eager.GPU_GROUPS, 1024, 512, 64)
-"""Values of `eager.GPU_GROUPS` to try."""
+"""Numbers of pools in a batch to try, whatever the size of the corpus."""
 THREADS = (1, 2, 4, 8, 16)
 """Numbers of threads of the CPU engine to try."""
 TREE_WARPS = (word2vec_cuda.TREE_WARPS, 1, 4)
@@ -693,7 +693,7 @@ def layers(options: Options, deadline: float) -> Iterator[Result]:
 
     def timed_with(groups: int, model: Model, words: int, deterministic: bool) -> Result:
         config = TrainingConfig(model=model, vector_size=DIM, epochs=1, deterministic=deterministic)
-        with patch.object(eager, "GPU_GROUPS", groups):
+        with patch.multiple(eager, GPU_GROUPS=groups, MAX_GPU_GROUPS=groups):
             return timed(eager, beginning(whole, words), config, options.device)[0]
 
     few = min(100_000, options.words // 10)

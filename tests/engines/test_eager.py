@@ -210,6 +210,25 @@ def test_kernels_of_a_gpu_train_as_numpy_does(model, loss, frozen, folder, monke
 
 
 @needs_compiler
+@pytest.mark.parametrize("Optimizer", [SGD, AdaGrad, Adam])
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_kernels_of_a_gpu_run_the_trainer_as_numpy_does(Model, Optimizer, deterministic, folder):
+    ids = corpus(300).ids
+    contexts, target = create_contexts_target(ids, window_size=2)
+    contexts[::7, 1:] = -1  # padding
+    host = Model(60, 6, 2, ids)
+    Trainer(host, Optimizer(0.05)).fit(contexts, target, 1, 50)
+    with rows.installed(rows.builder(folder, vector=True), order=1) as xp:
+        there = Model(60, 6, 2, ids.view(EmulatedArray))
+        trainer = Trainer(there, Optimizer(0.05), deterministic=deterministic)
+        trainer.fit(contexts.view(EmulatedArray), target.view(EmulatedArray), 1, 50)
+    assert {"row_dots", "weighted_sums", "add_rows" if Optimizer is SGD else "set_rows"} <= xp.calls.keys()
+    for ours, theirs in zip(there.params, host.params, strict=True):
+        np.testing.assert_allclose(np.asarray(ours), theirs, atol=1e-5)
+
+
+@needs_compiler
 @pytest.mark.parametrize(
     ("loss", "D", "window", "negative"),
     [("ns", 128, 5, 5), ("ns", 300, 3, 20), ("hs", 128, 5, 5), ("hs+ns", 128, 3, 5)],
