@@ -104,17 +104,18 @@ def start(V=60, D=8):
     return Tables((np.random.default_rng(1).random((V, D)) - 0.5).astype(np.float32) / D, np.zeros((V, D), np.float32))
 
 
+@pytest.mark.parametrize("frozen", [None, np.arange(60) % 3 == 0], ids=["all learn", "frozen"])
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
-def test_batches_do_not_wait_for_the_device(model, monkeypatch):
+def test_batches_do_not_wait_for_the_device(model, frozen, monkeypatch):
     for name in ("GROUPS", "GPU_GROUPS"):
         monkeypatch.setattr(eager, name, 2)  # 32 batches per epoch
     monkeypatch.setattr("fastw2v.engines.base.REPORT_INTERVAL", 3600)
     host = start()
-    expected = train(eager, host, corpus(), model=model, epochs=2)
+    expected = train(eager, host, corpus(), model=model, epochs=2, frozen=frozen)
     far = Device(monkeypatch)
     with far.flags:
         there = Tables(*map(far.array, start()))
-        losses = train(eager, there, corpus(), model=model, epochs=2)
+        losses = train(eager, there, corpus(), model=model, epochs=2, frozen=frozen)
     # An epoch is one chunk. The host reads its offsets, the sizes of its batches and, at the end, its loss. After the
     # last epoch, it reads whether the weights are finite.
     assert (far.to_host, far.masked) == (2 * 3 + 1, 2)
