@@ -621,7 +621,7 @@ def set_rows(target: Any, ids: Any, rows: Any) -> None:
         arguments = (target, ids, rows, ids.size, target.shape[1])
         _launch("set_rows", arguments, ids.size, target.dtype, ids, (target, rows))
     elif is_numpy(target) or is_cupy(target):
-        if is_cupy(target) or (ids < 0).any():
+        if not is_numpy(target) or (ids < 0).any():
             present = ids >= 0
             ids, rows = ids[present], rows[present]
         target[ids] = rows

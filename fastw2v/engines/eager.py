@@ -149,16 +149,15 @@ def batch_bytes(
     contexts = targets * 2 * reach
     built = max(contexts, min(BUILT_CONTEXTS, 2 * reach * tokens)) if on_gpu else contexts
     shared = 4 * D * (GPU_POOL_ARRAYS if on_gpu else POOL_ARRAYS) * groups * P + 4 * SCORE_ARRAYS * targets * P
+    negatives = 4 * D * CONTEXT_ARRAYS[config.model] * contexts + shared
+    paths = 4 * D * (TREE_CONTEXT_ARRAYS[config.model] * contexts + PATH_ARRAYS * targets * longest_path)
     if on_gpu:
         rows = 4 * D * GPU_TARGET_ARRAYS * targets
         summed = [contexts + groups * P, targets * longest_path]  # entries of the largest gradients
         sums = [4 * D * (n if words is None else min(n, words)) for n in summed]
         negatives = rows + sums[0] + shared
-        paths = rows + sums[1] + 4 * GPU_PATH_SCORE_ARRAYS * targets * longest_path
-    if not on_gpu:
-        negatives = 4 * D * CONTEXT_ARRAYS[config.model] * contexts + shared
-    if not on_gpu or config.model == "skipgram":
-        paths = 4 * D * (TREE_CONTEXT_ARRAYS[config.model] * contexts + PATH_ARRAYS * targets * longest_path)
+        if config.model == "cbow":
+            paths = rows + sums[1] + 4 * GPU_PATH_SCORE_ARRAYS * targets * longest_path
     # With both losses, half of the first arrays are still in memory when the second are computed.
     arrays = {"ns": negatives, "hs": paths, "hs+ns": paths + negatives / 2}
     return int(

@@ -103,7 +103,7 @@ class RowSparseGradient:
         self._parts = [WeightedRows(ids, rows)]
         self.shape = None if shape is None else tuple(shape)
         self._is_dense = False  # whether `ids` are 0 to V − 1, so that `rows` is the dense array
-        if is_cupy(rows):
+        if not is_numpy(rows) and is_cupy(rows):
             # CuPy's matmul does not convert its operands. With None, CuPy leaves all operators to this class. NumPy
             # reads the attribute of the class instead.
             self.__array_ufunc__ = None  # type: ignore[assignment,method-assign]
