@@ -270,8 +270,8 @@ def train(
                 "negative": float(config.negative),
             }
         if tree is not None:
-            # Blocks update nodes at once, so the interval is one target.
-            rates = tree_max_rates(counts, keep, tree, config, reach, node_sync_interval=1, **staleness)
+            held = min(kernel.held_nodes, V - 1), word2vec_cuda.HELD_TOKENS
+            rates = tree_max_rates(counts, keep, tree, config, reach, held=held, **staleness)
             fields |= {
                 "W_nodes": nodes,
                 "tree_max_rate_in": cupy.asarray(rates[0].astype(dtype)),

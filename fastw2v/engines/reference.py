@@ -135,6 +135,7 @@ def train(
     workers: int | None = None,
     concurrency: int = 1,
     pool_sync_interval: int | None = None,
+    held: tuple[int, int] | None = None,
     on_progress: ProgressFunction | None = None,
     frozen: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -153,6 +154,9 @@ def train(
         other workers are not simulated.
     pool_sync_interval : int, optional
         Tiles between write-backs of a pool. If None, a pool is kept for all of its tokens.
+    held : (int, int), optional
+        Number of inner nodes in private copies, and tokens between write-backs of the copies. By default, the numbers
+        are those of a CPU (`fastw2v.engines.staleness.held_nodes`).
 
     Returns
     -------
@@ -200,7 +204,7 @@ def train(
             config,
             reach,
             concurrency=concurrency,
-            node_sync_interval=pool_sync_interval,
+            held=held,
             frozen=frozen,
         )
     report = TrainingReport(config, N, on_progress)
@@ -215,11 +219,8 @@ def train(
         if words is not None:
             results.append(_train_ns(W_in, words, chunk, word_rates, noise, config, pool_sync_interval))
         if nodes is not None:
-            results.append(
-                _train_hs(
-                    W_in, nodes, chunk, node_rates, tree, config, held_nodes(len(W_in), concurrency), pool_sync_interval
-                )
-            )
+            held_copies = held or held_nodes(len(W_in), concurrency)
+            results.append(_train_hs(W_in, nodes, chunk, node_rates, tree, config, held_copies))
         loss, predictions = combined_loss(*results)
         report.state.losses[epoch] += loss
         report.state.predictions[epoch] += predictions
@@ -313,25 +314,23 @@ def _train_hs(
     tree: HuffmanTree,
     config: TrainingConfig,
     held: tuple[int, int],
-    node_sync_interval: int | None,
 ) -> tuple[float, int]:
     """Train a chunk with hierarchical softmax. Return the summed loss and the number of predictions."""
     word = chunk.word
     stream = Stream(W_in, max_rates[0], word)
     nodes = Pool(W_nodes, max_rates[1])
     held_count, held_tokens = held
+    if not max_rates[1].any():  # all rows are frozen, so the loss is measured on the original rows
+        held_count = 0
     near_root = np.arange(len(W_nodes) - 1 - held_count, len(W_nodes) - 1)[None]
     loss_layer = HierarchicalSoftmaxLoss(W_nodes, tree)
-    if not max_rates[1].any():  # all rows are frozen, so the loss is measured on the original rows
-        node_sync_interval = 1
-    targets_since_sync, group = 0, -1
+    group = -1
     total, predictions = 0.0, 0
     for t in range(len(word)):
-        if chunk.position[t] // held_tokens != group or targets_since_sync == node_sync_interval:
+        if chunk.position[t] // held_tokens != group:
             nodes.write()
             nodes.read(near_root)
-            targets_since_sync, group = 0, chunk.position[t] // held_tokens
-        targets_since_sync += 1
+            group = chunk.position[t] // held_tokens
         nodes.rate = chunk.rate[t]
         stream.enter(t + 1 + chunk.reach)
         context_index = chunk.contexts(t, t + 1)

@@ -141,7 +141,7 @@ def tree_max_rates(
     reach: int,
     *,
     concurrency: int,
-    node_sync_interval: int | None = None,
+    held: tuple[int, int] | None = None,
     frozen: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the same as `max_rates` for hierarchical softmax.
@@ -151,8 +151,10 @@ def tree_max_rates(
     counts, keep, config, reach, concurrency, frozen
         See `max_rates`.
     tree : HuffmanTree
-    node_sync_interval : int, optional
-        Targets between write-backs of the private copies of inner nodes. If None, the result of `held_nodes`.
+    held : (int, int), optional
+        Number of inner nodes in private copies, and tokens between write-backs of the copies. By default, the numbers
+        are those of a CPU (`held_nodes`), and other nodes are not scaled. They are so rarely on the paths of a CPU's
+        workers that their updates are not stale.
 
     Returns
     -------
@@ -188,14 +190,13 @@ def tree_max_rates(
         predictions = 1.0 if config.model == "cbow" else float(probability @ contexts)
         exponent = cbow_grad_exponent(config.cbow_grad) if config.model == "cbow" else 0.0
         W_in = (2 * reach + 1) * float(probability @ contexts ** (1 - exponent)) * share
-        held, tokens = held_nodes(V, concurrency)
+        nodes, tokens = held or held_nodes(V, concurrency)
         targets = tokens * float(kept.sum() / max(counts.sum(), 1))  # between two writes of the private copies
-        targets = targets if node_sync_interval is None else min(node_sync_interval, targets)
         W_nodes = predictions * np.append(tree.node_counts(share), 0)
-        near = slice(V - 1 - held, V - 1)
+        near = slice(V - 1 - nodes, V - 1)
         W_nodes[near] = np.minimum(max(targets, 1) * W_nodes[near], MAX_STALENESS / max(config.alpha, 1e-30))
-        if node_sync_interval is None:
-            W_nodes[: V - 1 - held] = 0  # so rarely on the paths of a CPU's workers that their updates are not stale
+        if held is None:
+            W_nodes[: V - 1 - nodes] = 0
         with np.errstate(divide="ignore"):
             W_in, W_nodes = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_nodes)
     if frozen is not None:

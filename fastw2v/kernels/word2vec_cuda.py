@@ -36,11 +36,14 @@ TENSOR_CORE_TILE = 16
 """The size of tiles that tensor cores process, which is the number of rows of their matrices."""
 TENSOR_CORE_CAPABILITY = (8, 0)
 """Lowest compute capability whose tensor cores process float32."""
-PATH_GROUPS = (24, 8)
-"""Inner nodes of the Huffman tree that a block has in shared memory at a time: the preferred number, and a smaller one.
+TREE_NODES = ((24, 8), (8, 4), (8, 0))
+"""Inner nodes of the Huffman tree that a block has in shared memory: preferred numbers, and smaller ones.
 
-Longer paths are processed in several groups. In wiki8, a path of more than 24 nodes does not occur.
+The first number is the size of the groups in which a path is processed. In wiki8, a path of more than 24 nodes does not
+occur. The second is the number of nodes nearest to the root that a block holds (`HELD_TOKENS`).
 """
+HELD_TOKENS = 64
+"""Tokens of the corpus between write-backs of the inner nodes that a block holds."""
 RESERVED_PER_BLOCK = 1024
 """Bytes of shared memory that CUDA reserves for each block."""
 MIN_COMPUTE_CAPABILITY = (7, 5)
@@ -97,8 +100,10 @@ class Kernel(NamedTuple):
     freeze: bool = False
     """Whether rows with a maximum rate of 0 keep their bytes. Without it, the kernel contains no test for such rows."""
     loss: Loss = TrainingConfig.loss
-    path_group: int = PATH_GROUPS[0]
-    """Inner nodes of the Huffman tree that are in shared memory at a time. Only used for hierarchical softmax."""
+    path_group: int = TREE_NODES[0][0]
+    """Inner nodes of a path that are processed together. Only used for hierarchical softmax."""
+    held_nodes: int = TREE_NODES[0][1]
+    """Inner nodes nearest to the root that a block holds. Only used for hierarchical softmax."""
 
     @property
     def ring_rows(self) -> int:
@@ -166,7 +171,8 @@ class Kernel(NamedTuple):
             "FREEZE": int(self.freeze),
         }
         if self.loss != "ns":
-            sizes |= {"PATH_GROUP": self.path_group, "NEGATIVE_SAMPLING": int(self.loss == "hs+ns")}
+            sizes |= {"PATH_GROUP": self.path_group, "HELD_NODES": self.held_nodes, "HELD_TOKENS": HELD_TOKENS}
+            sizes |= {"NEGATIVE_SAMPLING": int(self.loss == "hs+ns")}
         return (*(f"-D{name}={value}" for name, value in sizes.items()), *(("-DDOUBLE",) if self.double else ()))
 
     def shared_bytes(self) -> int:
@@ -204,7 +210,7 @@ class Kernel(NamedTuple):
     def _shared_bytes_of_tree(self) -> int:
         ring, group, cbow = self.ring_rows, self.path_group, self.model == "cbow"
         window = -(-2 * self.reach // 4) * 4
-        rows, numbers = 2 * ring + group, group * (1 if cbow else window) + 2 * group
+        rows, numbers = 2 * ring + group + 2 * self.held_nodes, group * (1 if cbow else window) + 2 * group
         return (8 if self.double else 4) * (rows * self.width + numbers) + 4 * (2 * group + 2 + 2 * self.warps)
 
     def _shared_bytes_of_tensor_cores(self) -> int:
@@ -394,7 +400,7 @@ def choose_kernel(
     If the requested kernel does not fit, a kernel that does not hold its pool is tried, and then kernels with fewer
     warps. `optimize_occupancy` chooses the other settings. Tiles of `TENSOR_CORE_TILE` targets in float32 are processed
     by tensor cores if the device has them and the kernel fits. Kernels for hierarchical softmax do not use tensor
-    cores. If they do not fit, smaller groups of inner nodes (`PATH_GROUPS`) are tried first.
+    cores. If they do not fit, fewer inner nodes (`TREE_NODES`) are tried first.
 
     Parameters
     ----------
@@ -442,10 +448,10 @@ def choose_kernel(
     if tensor_cores and (prefer_tensor_cores or tile == TENSOR_CORE_TILE) and not double and loss == "ns":
         choices = [*((TENSOR_CORE_TILE, held, WARPS, True) for held in (hold, False)), *choices]
     for size, held, warps, on_tensor_cores in choices:
-        for group in PATH_GROUPS[:1] if loss == "ns" else PATH_GROUPS:
+        for path_group, nodes in TREE_NODES[:1] if loss == "ns" else TREE_NODES:
             kernel = Kernel(
                 model, double, width, reach, size, pool_size, held, warps, tensor_cores=on_tensor_cores, loss=loss,
-                path_group=group,
+                path_group=path_group, held_nodes=nodes,
             )  # fmt: skip
             if kernel.shared_bytes() <= limit:
                 return optimize_occupancy(kernel, limit)

@@ -10,15 +10,23 @@
 // NEGATIVE_SAMPLING, it first trains the chunk with negative sampling (`Block`).
 //
 // Contract. That of word2vec.cu. All nodes of a path are scored before they are updated. The loss of every target is
-// measured.
+// measured. The block trains private copies of the HELD_NODES nodes nearest to the root, which have the largest numbers.
+// It reads them at the first target of each HELD_TOKENS tokens of the corpus, and writes them after the last: it adds
+// their updates, scaled by `damping`, to the table. Other nodes are read and written for every target.
 //
 // Division of work. A path is processed in groups of PATH_GROUP nodes. Warp w reads, scores and updates the nodes w,
 // w + WARPS, ... of a group, and then the steps of the contexts w, w + WARPS, ... It processes whole rows, as in
 // word2vec_rows.cu. The warps take turns in reading rows that enter the windows and writing rows that leave them.
 //
 // Memory. The rows of contexts, which are rows of W_in in both models, are in a ring buffer. Their steps accumulate in
-// a second one, because the nodes change from one target to the next. The nodes are not held in shared memory. Each is
-// read when its target is trained, and written with one atomic addition per target, whatever the number of contexts.
+// a second one, because the nodes change from one target to the next. Each node is read when its target is trained, and
+// written with one atomic addition per target, whatever the number of contexts.
+//
+// The root is on all paths, so atomic additions to it would limit the speed of the device. The nodes nearest to the root
+// are therefore held in shared memory. Their ancestors are nearer still, so they come first on a path. Before a target is
+// trained, a held row is copied to the buffer `nodes` like the row of any other node, and the contexts' steps are
+// computed from this copy. A node has the same position on all paths, so the same lanes always read and update its row,
+// and no barrier is needed in between.
 //
 // Latency. A target is a chain of dependent steps, and the first is to find its nodes. While a group of nodes is being
 // read, warp 0 looks up the next group (`look_up`).
@@ -32,6 +40,7 @@ constexpr int NODES_TOGETHER = WARP_NODES > 8 ? 8 : WARP_NODES > 2 ? 4 : WARP_NO
 constexpr int CACHED_NODES = 8192;  // nodes nearest to the root, which stay in the second-level cache anyway
 
 static_assert(PATH_GROUP <= 32, "a lane looks up one node");
+static_assert(CACHED_NODES >= HELD_NODES, "held nodes are not prefetched");
 
 template <bool CBOW> struct TreeBlock : Schedule {
   static constexpr bool IS_CBOW = CBOW;
@@ -41,11 +50,15 @@ template <bool CBOW> struct TreeBlock : Schedule {
   Real *ring;           // (RING_ROWS, D): rows of W_in
   Real *steps;          // (RING_ROWS, D): sums of the steps of these rows
   Real *nodes;          // (PATH_GROUP, D): rows of W_nodes
+  Real *held;           // (HELD_NODES, D): rows of the held nodes, from node `first_held` on
+  Real *held_start;     // (HELD_NODES, D): the same rows as they were read from W_nodes
   Real *coefficient;    // CBOW: (PATH_GROUP,): coefficient of each node
                         // skip-gram: (PATH_GROUP, WINDOW): of each node and context
   Real *node_max_rate;  // (2, PATH_GROUP): max_rate of the nodes
   int *node_entry;      // (2, PATH_GROUP): the nodes, with their codes, as in `Arguments::path`
   int *group_size;      // (2,): number of nodes, or PATH_GROUP + 1 if the path has more nodes after this group
+
+  int first_held;  // first held node: the root is HELD_NODES - 1 nodes after it. Negative if there are fewer nodes
 
   // The next group to look up, in warp 0.
   int path_target;                 // its target
@@ -55,7 +68,9 @@ template <bool CBOW> struct TreeBlock : Schedule {
     ring = (Real *)memory;
     steps = ring + RING_ROWS * DIM;
     nodes = steps + RING_ROWS * DIM;
-    coefficient = nodes + PATH_GROUP * DIM;
+    held = nodes + PATH_GROUP * DIM;
+    held_start = held + HELD_NODES * DIM;
+    coefficient = held_start + HELD_NODES * DIM;
     node_max_rate = coefficient + PATH_GROUP * (CBOW ? 1 : WINDOW);
     node_entry = (int *)(node_max_rate + 2 * PATH_GROUP);
     group_size = node_entry + 2 * PATH_GROUP;
@@ -97,11 +112,60 @@ template <bool CBOW> struct TreeBlock : Schedule {
     }
   }
 
-  // Read this warp's nodes of a group.
+  // Read this warp's nodes of a group. The held nodes are copied last, because the others take longer to arrive.
   __device__ void read_nodes(const int *entry, int size, const Real *W_nodes) {
 #pragma unroll 1
     for (int k = warp; k < size; k += WARPS)
-      fetch_row(nodes + k * DIM, W_nodes + (long long)(entry[k] >> 1) * DIM, lane);
+      if (!is_held(entry[k] >> 1)) fetch_row(nodes + k * DIM, W_nodes + (long long)(entry[k] >> 1) * DIM, lane);
+#pragma unroll 1
+    for (int k = warp; k < size && is_held(entry[k] >> 1); k += WARPS)
+      for (int q = 0; q < ROW_STEPS; ++q) store(nodes + k * DIM, q, lane, load(held_row(entry[k] >> 1), q, lane));
+  }
+
+  __device__ bool is_held(int node) const { return HELD_NODES > 0 && node >= first_held; }
+
+  __device__ Real *held_row(int node) const { return held + (node - first_held) * DIM; }
+
+  // Return the factor that scales down a step of a node. The updates of held nodes are scaled when they are written.
+  __device__ Real node_damping(int node, Real max_rate) const { return is_held(node) ? Real(1) : damping(max_rate); }
+
+  // Add a scaled step to this lane's columns of a node.
+  __device__ void step_node(int node, int q, const Four &step, Real *W_nodes) {
+    if (is_held(node)) {
+      Four row = load(held_row(node), q, lane);
+      add(row, 1, step);
+      store(held_row(node), q, lane, row);
+    } else {
+      add_to_table(W_nodes + (long long)node * DIM, q, lane, step);
+    }
+  }
+
+  // Read the held nodes.
+  __device__ void read_held(const Real *W_nodes) {
+    const int begin = first_held > 0 ? 0 : -first_held;
+#pragma unroll 1
+    for (int i = begin + warp; i < HELD_NODES; i += WARPS)
+      fetch_row(held_start + i * DIM, W_nodes + (long long)(first_held + i) * DIM, lane);
+    wait_for_rows();
+    __syncwarp();
+#pragma unroll 1
+    for (int i = begin + warp; i < HELD_NODES; i += WARPS)
+      for (int q = 0; q < ROW_STEPS; ++q) store(held + i * DIM, q, lane, load(held_start + i * DIM, q, lane));
+  }
+
+  // Add the updates of the held nodes to the table. `read_held` may follow, because it reads a row with the same warp.
+  __device__ void write_held(Real *W_nodes, const Real *max_rate_nodes) {
+#pragma unroll 1
+    for (int i = warp + (first_held > 0 ? 0 : -first_held); i < HELD_NODES; i += WARPS) {
+      const Real max_rate = max_rate_nodes[first_held + i];
+      for (int q = 0; is_written(max_rate) && q < ROW_STEPS; ++q) {
+        Four update = load(held + i * DIM, q, lane), step = zero();
+        add(update, -1, load(held_start + i * DIM, q, lane));
+        add(step, damping(max_rate), update);
+        add_to_table(W_nodes + (long long)(first_held + i) * DIM, q, lane, step);
+      }
+    }
+    __syncwarp();
   }
 
   // Return context j of target t, whose window begins at `begin`.
@@ -133,12 +197,12 @@ template <bool CBOW> struct TreeBlock : Schedule {
     __syncwarp();
 #pragma unroll 1
     for (int k = warp; k < size; k += WARPS) {
-      const Real factor = coefficient[k] * damping(max_rate[k]);
+      const Real factor = coefficient[k] * node_damping(entry[k] >> 1, max_rate[k]);
 #pragma unroll
       for (int q = 0; is_written(max_rate[k]) && q < ROW_STEPS; ++q) {
         Four step = zero();
         add(step, factor, h[q]);
-        add_to_table(W_nodes + (long long)(entry[k] >> 1) * DIM, q, lane, step);
+        step_node(entry[k] >> 1, q, step, W_nodes);
       }
     }
   }
@@ -218,8 +282,8 @@ template <bool CBOW> struct TreeBlock : Schedule {
           const int k = first_node + r * WARPS;
           if (k < size && is_written(max_rate[k])) {
             Four damped = zero();
-            add(damped, damping(max_rate[k]), step[r]);
-            add_to_table(W_nodes + (long long)(entry[k] >> 1) * DIM, q, lane, damped);
+            add(damped, node_damping(entry[k] >> 1, max_rate[k]), step[r]);
+            step_node(entry[k] >> 1, q, damped, W_nodes);
           }
         }
       }
@@ -268,18 +332,26 @@ template <bool CBOW> struct TreeBlock : Schedule {
 
   // Train the n tokens that `subsample` kept of a chunk with hierarchical softmax. `start` is the first token of the
   // chunk, and `done` the number of tokens of all epochs that were trained before it.
-  __device__ void train_tree(int n, long long done, const Arguments &arguments) {
+  __device__ void train_tree(int n, long long start, long long done, const Arguments &arguments) {
     measured = true;
+    first_held = (int)arguments.words - 1 - HELD_NODES;
     // Rows outside windows are multiplied by zero, so all rows must be finite.
 #pragma unroll 1
     for (Real *x = ring + thread; x < (Real *)node_entry; x += THREADS) *x = 0;
     find_path(0, n, arguments);
     __syncthreads();
     int buffer = 0, entered = 0, left = 0;
+    long long held_end = -1;  // the held nodes are written before this token of the corpus
     look_up(buffer, n, arguments);
     __syncthreads();
 #pragma unroll 1
     for (int t = 0; t < n; ++t) {
+      if (HELD_NODES && start + position[t] >= held_end) {
+        if (t > 0) write_held(arguments.W_nodes, arguments.max_rate_nodes);
+        read_held(arguments.W_nodes);
+        held_end = ((start + position[t]) / HELD_TOKENS + 1) * HELD_TOKENS;
+        __syncthreads();
+      }
       rate = (Real)(arguments.alpha - arguments.slope * (double)(done + position[t]));
       inverse_rate = divide(Real(1), rate);
       if (lane == 0) predictions += CBOW ? 1 : window_end[t] - window_begin[t] - 1;
@@ -313,6 +385,7 @@ template <bool CBOW> struct TreeBlock : Schedule {
       entered = reach;
       left = out;
     }
+    if (HELD_NODES && n > 0) write_held(arguments.W_nodes, arguments.max_rate_nodes);
     __syncthreads();
   }
 
@@ -331,7 +404,7 @@ template <bool CBOW> struct TreeBlock : Schedule {
       noise_predictions = warp_sum(block.predictions);
     }
 #endif
-    train_tree(n, done, arguments);
+    train_tree(n, start, done, arguments);
 #if NEGATIVE_SAMPLING
     // The mean of the result is the sum of both means (`combined_loss` in engines/base.py).
     const int all = warp_sum(predictions);

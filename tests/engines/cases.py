@@ -66,6 +66,6 @@ class StopAtPause:
 
 def train(engine: Any, tables: Tables, corpus: Corpus, **settings: Any) -> np.ndarray:
     """Train by an engine; settings are those of `TrainingConfig` and the arguments of its `train`."""
-    names = ("workers", "concurrency", "pool_sync_interval", "on_progress", "state", "pauses", "frozen")
+    names = ("workers", "concurrency", "pool_sync_interval", "held", "on_progress", "state", "pauses", "frozen")
     arguments = {name: settings.pop(name) for name in names if name in settings}
     return engine.train(tables, corpus, config_for(tables, **settings), **arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import subprocess
 from typing import Any
@@ -74,8 +75,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one warp": {"warps": 1, "order": 2},
     "four warps": {"warps": 4, "order": 2, "vector": True},
     "sixteen warps": {"warps": 16},
-    "small groups": {"path_groups": (3,), "order": 1},
-    "small chunks": {"chunk_tokens": 100, "vector": True},
+    "small groups": {"tree_nodes": (3, 7), "order": 1},
+    "no nodes held": {"tree_nodes": (24, 0), "vector": True},
+    "small chunks": {"chunk_tokens": 100, "held_tokens": 7, "vector": True},
 }
 # Combinations that run by default. The slow tests run the others.
 QUICK = {
@@ -85,6 +87,7 @@ QUICK = {
     ("short lines", "as it is", np.float64, "hs"), ("huge window", "backward", np.float32, "hs"),
     ("deep tree", "as it is", np.float64, "hs"),
     ("long steps", "as it is", np.float64, "hs"), ("damped", "small chunks", np.float64, "hs"),
+    ("damped", "backward", np.float32, "hs"), ("damped", "small groups", np.float64, "hs+ns"),
 }  # fmt: skip
 
 
@@ -118,11 +121,14 @@ def check_against_reference(
     how = VARIANTS[variant] | more
     set_chunk_tokens(monkeypatch, how.pop("chunk_tokens", gpu.CHUNK_TOKENS))
     monkeypatch.setattr(word2vec_cuda, "TREE_WARPS", how.get("warps", word2vec_cuda.TREE_WARPS))
-    monkeypatch.setattr(word2vec_cuda, "PATH_GROUPS", how.pop("path_groups", word2vec_cuda.PATH_GROUPS))
+    nodes = how.pop("tree_nodes", word2vec_cuda.TREE_NODES[0])
+    held = min(nodes[1], len(corpus.vocabulary) - 1), how.pop("held_tokens", word2vec_cuda.HELD_TOKENS)
+    monkeypatch.setattr(word2vec_cuda, "TREE_NODES", (nodes,))
+    monkeypatch.setattr(word2vec_cuda, "HELD_TOKENS", held[1])
     if dtype == np.float64:
         how.pop("vector", None)
     found = emulate(folder, ours, corpus, **settings | how)
-    expected = train(reference, theirs, corpus, **settings)
+    expected = train(reference, theirs, corpus, held=held, **settings)
     # Rounding errors grow like a random walk.
     tolerance = 1e-10 if dtype == np.float64 else 32 * np.finfo(dtype).eps * len(corpus) ** 0.5
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=1e-300)
@@ -168,9 +174,32 @@ def test_ptx_equals_the_reference(case, variant, dtype, loss, architecture, mode
     check_against_reference(case, variant, loss, model, dtype, folder, monkeypatch, architecture=architecture)
 
 
+@needs_compiler
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ("if (t > 0) write_held(", "if (t < 0) write_held("),  # the held nodes are not written between two reads
+        ("if (HELD_NODES && n > 0) write_held(", "if (false) write_held("),  # or not at the end of a chunk
+        ("start + position[t] >= held_end", "t == 0"),  # they are read and written only once in a chunk
+    ],
+)
+def test_a_kernel_that_reads_or_writes_too_late_is_noticed(mistake, model, folder, monkeypatch):
+    """A check of the test itself."""
+    source = word2vec_cuda.Kernel.source
+
+    def changed(kernel: word2vec_cuda.Kernel) -> str:
+        assert source(kernel).count(mistake[0]) == 1
+        return source(kernel).replace(*mistake)
+
+    monkeypatch.setattr(word2vec_cuda.Kernel, "source", changed)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check_against_reference("damped", "as it is", "hs", model, np.float64, folder, monkeypatch)
+
+
 def test_the_cases_are_what_their_names_say():
     lengths = {name: np.diff(HuffmanTree.from_counts(case[0].vocabulary.counts).starts) for name, case in CASES.items()}
-    assert lengths["deep tree"].max() == 59 > 2 * word2vec_cuda.PATH_GROUPS[0]
+    assert lengths["deep tree"].max() == 59 > 2 * word2vec_cuda.TREE_NODES[0][0]
     assert lengths["one word"].max() == 0
     assert lengths["two words"].max() == 1
     assert len(set(CASES["ties"][0].vocabulary.counts.tolist())) == 1
@@ -202,7 +231,8 @@ def test_frozen_rows_keep_their_bytes(which, loss, model, folder):
     settings["pool_sync_interval"] = 1
     ours, theirs = copies(start), copies(start)
     found = emulate(folder, ours, corpus, **settings)
-    np.testing.assert_allclose(found, train(reference, theirs, corpus, **settings), rtol=1e-10)
+    held = word2vec_cuda.TREE_NODES[0][1], word2vec_cuda.HELD_TOKENS
+    np.testing.assert_allclose(found, train(reference, theirs, corpus, held=held, **settings), rtol=1e-10)
     for W, E in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(W, E, rtol=0, atol=1e-10)
     words = output_rows(loss, V) - V  # rows of W_out that belong to words
@@ -281,9 +311,10 @@ def test_a_run_continues_from_a_pause(folder, monkeypatch):
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [0, 1])
-def test_only_declared_races(model, folder):
+def test_only_declared_races(model, folder, monkeypatch):
     """ThreadSanitizer reports no race in a block of system threads, but reports one if any barrier is removed."""
-    kernel = word2vec_cuda.Kernel("cbow", False, 12, 3, 1, 1, False, 2, loss="hs", path_group=3)
+    monkeypatch.setattr(word2vec_cuda, "HELD_TOKENS", 16)
+    kernel = word2vec_cuda.Kernel("cbow", False, 12, 3, 1, 1, False, 2, loss="hs", path_group=3, held_nodes=2)
     source = write_source(folder, kernel.source())
     options = ["-O1", "-g", "-fsanitize=thread", "-DOS_THREADS", "-DVECTOR_ATOMICS=1"]
     program = build(folder, source, kernel.macros(), *options)
@@ -294,8 +325,8 @@ def test_only_declared_races(model, folder):
 
     assert reports(0) == 0
     lines = kernel.source().splitlines()
-    group = next(i for i, line in enumerate(lines, 1) if "for (bool more" in line)
-    barriers = [i for i, line in enumerate(lines, 1) if i > group and "__syncthreads" in line][:3]
+    held = next(i for i, line in enumerate(lines, 1) if "read_held(arguments" in line)
+    barriers = [i for i, line in enumerate(lines, 1) if i > held and "__syncthreads" in line][:4]
     for barrier in barriers:
         assert reports(barrier) > 0, lines[barrier - 1]
 
@@ -340,22 +371,26 @@ def test_the_source_compiles_for_every_architecture(size, loss, folder):
 # ---- the host ----
 
 
-def test_a_kernel_that_does_not_fit_takes_smaller_groups_of_nodes():
+def test_a_kernel_that_does_not_fit_takes_fewer_nodes():
     def choose(limit: int, loss: Any = "hs") -> word2vec_cuda.Kernel:
         return word2vec_cuda.choose_kernel("skipgram", False, 128, 5, 16, 24, True, limit, loss=loss, tensor_cores=True)
 
     large = choose(232_448)
-    assert (large.name, large.path_group, large.tile, large.pool_size) == ("skipgram_hs", 24, 1, 1)
+    assert (large.name, large.tile, large.pool_size) == ("skipgram_hs", 1, 1)
     assert (large.warps, large.held, large.tensor_cores) == (2, False, False)
-    exact = large._replace(rounded_ring=False)
-    small = choose(exact.shared_bytes() - 4)
-    assert small.path_group == 8
+    tried, kernel = [], large
+    for _ in word2vec_cuda.TREE_NODES:
+        tried.append((kernel.path_group, kernel.held_nodes))
+        limit = kernel._replace(rounded_ring=False).shared_bytes() - 4
+        with contextlib.suppress(ValueError):
+            kernel = choose(limit)
+    assert tried == list(word2vec_cuda.TREE_NODES)
     with pytest.raises(ValueError, match=r"for vector_size 128 and window 5, but this device has only 1,000: lower"):
         choose(1000)
     both = choose(232_448, "hs+ns")
     assert (both.name, both.tile, both.pool_size, both.warps, both.tensor_cores) == ("skipgram_hs", 16, 24, 4, False)
     assert both.shared_bytes() == max(both._replace(loss=loss).shared_bytes() for loss in ("ns", "hs"))
-    assert {"-DPATH_GROUP=24", "-DNEGATIVE_SAMPLING=1"} <= set(both.macros())
+    assert {"-DPATH_GROUP=24", "-DHELD_NODES=8", "-DNEGATIVE_SAMPLING=1"} <= set(both.macros())
     assert "PATH_GROUP" not in " ".join(both._replace(loss="ns").macros())
 
 

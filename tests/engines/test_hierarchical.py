@@ -213,7 +213,7 @@ class TestStaleness:
     counts = np.maximum(100_000 // np.arange(1, V + 1), 5)
 
     def rates(self, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
-        names = {"concurrency", "node_sync_interval", "frozen"} & set(settings)
+        names = {"concurrency", "held", "frozen"} & set(settings)
         arguments = {name: settings.pop(name) for name in names}
         keep, tree = keep_threshold(self.counts, 0), HuffmanTree.from_counts(self.counts)
         config = TrainingConfig(**{"loss": "hs", "alpha": 0.05} | settings)
@@ -232,10 +232,12 @@ class TestStaleness:
         """Each of 100 workers has one update of the root under way, and half an update of its larger child."""
         tree = HuffmanTree.from_counts(self.counts)
         share = tree.node_counts(self.counts / self.counts.sum())
-        _, W_nodes = self.rates(concurrency=100, node_sync_interval=1)
+        _, W_nodes = self.rates(concurrency=100, held=(0, 64))
         np.testing.assert_allclose(W_nodes[:-1], 2.0 / (100 * share))
-        _, skipgram = self.rates(concurrency=100, node_sync_interval=1, model="skipgram")
+        _, skipgram = self.rates(concurrency=100, held=(0, 64), model="skipgram")
         np.testing.assert_allclose(skipgram[:-1] * 6, W_nodes[:-1])  # six contexts on average
+        _, held = self.rates(concurrency=100, held=(16, 2), alpha=1e-9)  # each worker has two targets of the root
+        np.testing.assert_allclose(held[:-1], W_nodes[:-1] / np.where(np.arange(self.V - 1) < self.V - 17, 1, 2))
 
     def test_inner_nodes_are_frozen_only_with_all_words(self):
         frozen = np.arange(self.V) > 0
