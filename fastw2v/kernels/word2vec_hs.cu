@@ -16,7 +16,7 @@
 //
 // Division of work. A path is processed in groups of PATH_GROUP nodes. Warp w reads, scores and updates the nodes w,
 // w + WARPS, ... of a group, and then the steps of the contexts w, w + WARPS, ... It processes whole rows, as in
-// word2vec_rows.cu. The warps take turns in reading rows that enter the windows and writing rows that leave them.
+// word2vec_rows.cu. The last warp reads the row that enters the windows and writes the row that leaves them.
 //
 // Memory. The rows of contexts, which are rows of W_in in both models, are in a ring buffer. Their steps accumulate in
 // a second one, because the nodes change from one target to the next. Each node is read when its target is trained, and
@@ -29,7 +29,8 @@
 // and no barrier is needed in between.
 //
 // Latency. A target is a chain of dependent steps, and the first is to find its nodes. While a group of nodes is being
-// read, warp 0 looks up the next group (`look_up`).
+// read, warp 0 looks up the next group (`look_up`), and the last warp writes the row that left the windows after the
+// target before.
 
 constexpr int CONTEXTS_TOGETHER = 4;  // contexts of skip-gram that are scored together
 constexpr int WINDOW = (2 * REACH + CONTEXTS_TOGETHER - 1) / CONTEXTS_TOGETHER * CONTEXTS_TOGETHER;  // contexts, padded
@@ -102,14 +103,10 @@ template <bool CBOW> struct TreeBlock : Schedule {
     path_end = t < n ? arguments.path_start[word[t] + 1] : 0;
   }
 
-  // Read the rows of tokens `begin` to `end` - 1 into the ring.
-  __device__ void enter(int begin, int end, int n, const Real *W_in) {
-#pragma unroll 1
-    for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
-      if (i + PREFETCH_DISTANCE < n) prefetch_row(W_in + (long long)word[i + PREFETCH_DISTANCE] * DIM, lane);
-      fetch_row(ring + slot(i) * DIM, W_in + (long long)word[i] * DIM, lane);
-      for (int q = 0; q < ROW_STEPS; ++q) store(steps + slot(i) * DIM, q, lane, zero());
-    }
+  // Read the row of token i into the ring. One warp calls this function.
+  __device__ void enter(int i, int n, const Real *W_in) {
+    if (i + PREFETCH_DISTANCE < n) prefetch_row(W_in + (long long)word[i + PREFETCH_DISTANCE] * DIM, lane);
+    fetch_row(ring + slot(i) * DIM, W_in + (long long)word[i] * DIM, lane);
   }
 
   // Read this warp's nodes of a group. The held nodes are copied last, because the others take longer to arrive.
@@ -306,26 +303,23 @@ template <bool CBOW> struct TreeBlock : Schedule {
     }
   }
 
-  // Add the steps of tokens `begin` to `end` - 1 to their rows. Token i is written by the warp that then reads token
-  // i + BAND, so that it reads the row after the addition if both are the same word.
-  __device__ void leave(int begin, int end, Real *W_in, const Real *stream_max_rate) {
-#pragma unroll 1
-    for (int i = begin + (warp + WARPS - (begin + BAND) % WARPS) % WARPS; i < end; i += WARPS) {
-      const Real max_rate = stream_max_rate[word[i]];
-      Four sum[ROW_STEPS];
-      Real square = 0;
+  // Add the steps of token i to its row, and set them to zero. One warp calls this function.
+  __device__ void leave(int i, Real *W_in, const Real *stream_max_rate) {
+    const Real max_rate = stream_max_rate[word[i]];
+    Four sum[ROW_STEPS];
+    Real square = 0;
 #pragma unroll
-      for (int q = 0; q < ROW_STEPS; ++q) {
-        sum[q] = load(steps + slot(i) * DIM, q, lane);
-        square += dot(sum[q], sum[q]);
-      }
-      const Real factor = clip_factor(square) * damping(max_rate);
+    for (int q = 0; q < ROW_STEPS; ++q) {
+      sum[q] = load(steps + slot(i) * DIM, q, lane);
+      store(steps + slot(i) * DIM, q, lane, zero());
+      square += dot(sum[q], sum[q]);
+    }
+    const Real factor = clip_factor(square) * damping(max_rate);
 #pragma unroll
-      for (int q = 0; is_written(max_rate) && q < ROW_STEPS; ++q) {
-        Four step = zero();
-        add(step, factor, sum[q]);
-        add_to_table(W_in + (long long)word[i] * DIM, q, lane, step);
-      }
+    for (int q = 0; is_written(max_rate) && q < ROW_STEPS; ++q) {
+      Four step = zero();
+      add(step, factor, sum[q]);
+      add_to_table(W_in + (long long)word[i] * DIM, q, lane, step);
     }
     __syncwarp();
   }
@@ -340,7 +334,9 @@ template <bool CBOW> struct TreeBlock : Schedule {
     for (Real *x = ring + thread; x < (Real *)node_entry; x += THREADS) *x = 0;
     find_path(0, n, arguments);
     __syncthreads();
-    int buffer = 0, entered = 0, left = 0;
+#pragma unroll 1
+    for (int i = warp; i < REACH && i < n; i += WARPS) enter(i, n, arguments.W_in);
+    int buffer = 0;
     long long held_end = -1;  // the held nodes are written before this token of the corpus
     look_up(buffer, n, arguments);
     __syncthreads();
@@ -352,12 +348,17 @@ template <bool CBOW> struct TreeBlock : Schedule {
         held_end = ((start + position[t]) / HELD_TOKENS + 1) * HELD_TOKENS;
         __syncthreads();
       }
-      rate = (Real)(arguments.alpha - arguments.slope * (double)(done + position[t]));
-      inverse_rate = divide(Real(1), rate);
       if (lane == 0) predictions += CBOW ? 1 : window_end[t] - window_begin[t] - 1;
-      const int reach = t + 1 + REACH < n ? t + 1 + REACH : n;             // rows before this one enter
-      const int out = t + 1 == n ? n : t + 1 > REACH ? t + 1 - REACH : 0;  // rows before this one leave
-      enter(entered, reach, n, arguments.W_in);
+      // The row that left the windows after the target before is written while other rows are being read, unless the row
+      // that enters is that of the same word.
+      const bool moves = warp == WARPS - 1;
+      const int entering = t + REACH, leaving = entering - BAND;
+      bool leaves = moves && leaving >= 0;
+      if (leaves && entering < n && word[entering] == word[leaving]) {
+        leave(leaving, arguments.W_in, arguments.tree_max_rate_in);
+        leaves = false;
+      }
+      if (moves && entering < n) enter(entering, n, arguments.W_in);
 #pragma unroll 1
       for (bool more = true; more; buffer ^= 1) {
         more = group_size[buffer] > PATH_GROUP;
@@ -366,6 +367,10 @@ template <bool CBOW> struct TreeBlock : Schedule {
         const Real *max_rate = node_max_rate + buffer * PATH_GROUP;
         read_nodes(entry, size, arguments.W_nodes);
         look_up(buffer ^ 1, n, arguments);
+        if (leaves) leave(leaving, arguments.W_in, arguments.tree_max_rate_in);
+        leaves = false;
+        rate = (Real)(arguments.alpha - arguments.slope * (double)(done + position[t]));
+        inverse_rate = divide(Real(1), rate);
         wait_for_rows();
         __syncthreads();
         if (CBOW) {
@@ -381,10 +386,10 @@ template <bool CBOW> struct TreeBlock : Schedule {
         }
         __syncthreads();
       }
-      leave(left, out, arguments.W_in, arguments.tree_max_rate_in);
-      entered = reach;
-      left = out;
     }
+#pragma unroll 1
+    for (int i = (n > REACH ? n - 1 - REACH : 0) + warp; i < n; i += WARPS)
+      leave(i, arguments.W_in, arguments.tree_max_rate_in);
     if (HELD_NODES && n > 0) write_held(arguments.W_nodes, arguments.max_rate_nodes);
     __syncthreads();
   }
