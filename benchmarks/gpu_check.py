@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--words", type=int, default=Options.words, help="number of words in the generated corpus")
     parser.add_argument(
         "--settings", nargs="+", type=Setting.parse, default=list(SETTINGS), metavar="SETTING",
-        help="settings to try, each written as TILE,WARPS,INTERVAL or TILE,WARPS,INTERVAL,RESIDENT_WARPS "
+        help="settings to try, each written as default, TILE,WARPS,INTERVAL or TILE,WARPS,INTERVAL,RESIDENT_WARPS "
         f"(default: {' '.join(map(str, SETTINGS))})",
     )  # fmt: skip
     parser.add_argument("--tree", type=Path, help="folder that contains another version of the package fastw2v")

@@ -89,7 +89,8 @@ Row = tuple[Result, Callable[[], Result]]
 class Setting:
     """Settings of the kernels to try."""
 
-    tile: int = TILE
+    tile: int | None = None
+    """T, or None for the sizes of tiles and pools that the engine chooses."""
     warps: int = word2vec_cuda.WARPS
     pool_sync_interval: int = gpu.POOL_SYNC_INTERVAL
     resident_warps: int | None = None
@@ -97,13 +98,20 @@ class Setting:
 
     @classmethod
     def parse(cls, text: str) -> Setting:
-        """Return the setting written as ``TILE,WARPS,POOL_SYNC_INTERVAL`` or with a fourth number, `resident_warps`."""
+        """Return the setting written as ``TILE,WARPS,POOL_SYNC_INTERVAL`` or with a fourth number, `resident_warps`.
+
+        ``default`` is the engine's choice.
+        """
+        if text == "default":
+            return cls()
         numbers = [int(part) for part in text.split(",")]
         if len(numbers) not in (3, 4):
             raise ValueError(f"{text} has {len(numbers)} numbers; a setting has three or four")
         return cls(*numbers)
 
     def __str__(self) -> str:
+        if self.tile is None:
+            return "default"
         numbers = (self.tile, self.warps, self.pool_sync_interval, self.resident_warps)
         return ",".join(str(number) for number in numbers if number is not None)
 
@@ -111,7 +119,7 @@ class Setting:
         """Return the columns that name a measurement with this setting."""
         return {
             "model": model,
-            "tile": self.tile,
+            "tile": "default" if self.tile is None else self.tile,
             "warps": self.warps,
             "pool sync interval": self.pool_sync_interval,
             "resident warps": self.resident_warps or "",
@@ -121,6 +129,7 @@ class Setting:
     def applied(self) -> Iterator[None]:
         """Let the engine use this setting. The tile is a setting of `TrainingConfig` instead."""
         with (
+            contextlib.nullcontext() if self.tile is None else as_they_are(),
             patch.object(word2vec_cuda, "WARPS", self.warps),
             patch.object(word2vec_cuda, "TREE_WARPS", self.warps),
             patch.object(gpu, "POOL_SYNC_INTERVAL", self.pool_sync_interval),
@@ -129,12 +138,24 @@ class Setting:
             yield
 
     @property
+    def of_config(self) -> dict[str, Any]:
+        """The settings of `TrainingConfig`."""
+        return {} if self.tile is None else {"tile": self.tile}
+
+    @property
     def _resident_warps(self) -> Callable[[word2vec_cuda.Kernel], int] | None:
         warps = self.resident_warps
         return None if warps is None else lambda kernel: warps
 
 
-SETTINGS = tuple(map(Setting.parse, ("4,4,1", "8,4,1", "16,4,1", "4,4,4", "4,4,1,24", "4,8,1", "8,8,1", "16,4,4")))
+def as_they_are() -> Any:
+    """Keep the engine from choosing other sizes of tiles and pools. Older versions of the engine do not."""
+    return patch.object(gpu, "with_larger_tiles", lambda config, *_: config, create=True)
+
+
+SETTINGS = tuple(
+    map(Setting.parse, ("default", "4,4,1", "8,4,1", "16,4,1", "4,4,4", "4,4,1,24", "4,8,1", "8,8,1", "16,4,4"))
+)
 
 
 @dataclass(frozen=True)
@@ -287,11 +308,14 @@ def kernel_facts(options: Options, config: TrainingConfig, setting: Setting) -> 
     """Return what the compiler and the driver say of the kernel of a setting. Call it with the setting applied."""
     if options.device == "cpu":
         return {}
+    config = gpu.with_larger_tiles(config, False, config.window)
     kernel, function = word2vec_cuda.compile_kernel(
         config.model, False, config.vector_size, config.window, config.tile, config.pool_size,
         setting.pool_sync_interval > 1, loss=config.loss,
     )  # fmt: skip
     return {
+        "T": config.tile,
+        "P": config.pool_size,
         "registers": function.num_regs,
         "local bytes": function.local_size_bytes,
         "shared bytes": kernel.shared_bytes(),
@@ -303,13 +327,14 @@ def speed_of(
     options: Options, corpus: Corpus, setting: Setting, model: Model, epochs: int, loss: Loss = "ns"
 ) -> Result:
     """Return the speed with a setting, and the bytes that a word moves by count."""
-    config = TrainingConfig(model=model, vector_size=DIM, epochs=epochs, tile=setting.tile, loss=loss)
+    config = TrainingConfig(model=model, vector_size=DIM, epochs=epochs, loss=loss, **setting.of_config)
     with setting.applied():
         facts = kernel_facts(options, config, setting)
         found, _ = timed(options.engine, corpus, config, options.device)
     if loss == "ns":
         # Rows read and written: a streaming row, the target's row and, once per interval, the rows of the pool.
-        moved = 4 + 2 * config.pool_size / (setting.tile * setting.pool_sync_interval)
+        T, P = facts.get("T", config.tile), facts.get("P", config.pool_size)
+        moved = 4 + 2 * P / (T * setting.pool_sync_interval)
     else:
         moved = 2 + 2 * path_length(corpus.vocabulary.counts, config.sample)  # a streaming row and the inner nodes
     kept = texts.kept_share(corpus.vocabulary.counts, config.sample)
@@ -378,7 +403,7 @@ def compiled(options: Options, deadline: float) -> Iterator[Result]:
     setting = options.settings[0]
     for D in (DIM, TrainingConfig().vector_size):
         for model in MODELS:
-            config = TrainingConfig(model=model, vector_size=D, tile=setting.tile)
+            config = TrainingConfig(model=model, vector_size=D, **setting.of_config)
             with setting.applied():
                 kernel_facts(options, config, setting)
     yield from ()
@@ -392,7 +417,9 @@ def smoke(options: Options, deadline: float) -> Iterator[Result]:
     cases: list[tuple[int, str, int | None]] = [(TILE, "float64", None), (TILE, "float32", None)]
     if options.device != "cpu":  # None: a pool is held for all of its tokens, 1: it is not held
         cases += [(TILE, "float64", 1), (TILE, "float32", 1)]
-        cases += [(tile, "float32", 1) for tile in sorted({setting.tile for setting in options.settings} - {TILE})]
+        cases += [
+            (tile, "float32", 1) for tile in sorted({setting.tile or TILE for setting in options.settings} - {TILE})
+        ]
     given: list[Row] = []
     for tile, dtype, interval in cases:
         for model in MODELS:
@@ -657,7 +684,7 @@ def quality_on_wiki8(options: Options, deadline: float) -> Iterator[Result]:
 
     def learned_with(setting: Setting, bound: float, model: Model) -> Result:
         with setting.applied(), patch.object(staleness, "MAX_STALENESS", bound):
-            return learned(options, options.engine, options.device, model, None, tile=setting.tile)
+            return learned(options, options.engine, options.device, model, None, **setting.of_config)
 
     default = staleness.MAX_STALENESS
     bounded = [(setting, default) for setting in dict.fromkeys((Setting(), *options.settings))]
@@ -793,7 +820,7 @@ def profiled(options: Options, deadline: float) -> Iterator[Result]:
     corpus = beginning(generated(options), 40_000_000)
     (setting,) = options.settings[:1]
     for model in MODELS:
-        config = TrainingConfig(model=model, vector_size=DIM, epochs=1, tile=setting.tile)
+        config = TrainingConfig(model=model, vector_size=DIM, epochs=1, **setting.of_config)
         with setting.applied(), patch.object(gpu, "FIRST_LAUNCH_ITEMS", 1 << 20):
             timed(options.engine, corpus, config, options.device)
     yield {}

@@ -20,9 +20,13 @@ from fastw2v.backend import free_device_memory, is_cupy
 from fastw2v.config import (
     CHUNK_TOKENS,
     SHUFFLE_BLOCK_TOKENS,
+    TILE,
     Loss,
+    Model,
+    Quality,
     TrainingConfig,
     cbow_grad_scale,
+    default_pool,
     output_parts,
     output_rows,
 )
@@ -53,6 +57,14 @@ ROW = 4
 """Rows are padded to a multiple of this many numbers, which one lane processes at a time."""
 POOL_SYNC_INTERVAL = 1
 """Tiles between write-backs of a pool. Larger values save bandwidth but increase staleness."""
+LARGE_TILE_POOLS: dict[Model, dict[Quality, int]] = {"cbow": {"fast": 1, "balanced": 2}, "skipgram": {"fast": 1}}
+"""Which models and qualities train tiles for tensor cores, and the size of their pools, divided by the default size.
+
+With such tiles, the rows of a pool are updated less often, and vectors of the same quality need larger pools. They cost
+little, because a row is read once for 16 targets (`docs/notebook/gpu.md`).
+"""
+MIN_LARGE_TILE_BLOCKS = 3
+"""Least number of blocks of a multiprocessor for large tiles. They have not been measured with fewer blocks."""
 LAUNCH_SECONDS = 0.25
 """Intended duration of a launch. Progress is reported and Ctrl-C is handled between launches."""
 FIRST_LAUNCH_ITEMS = 8
@@ -201,6 +213,8 @@ def train(
         chunks_per_epoch = n_items // config.epochs
         reach = window_reach(config.window, offsets)
         alone = workers == 1 or chunks_per_epoch == 1
+        if not alone:
+            config = with_larger_tiles(config, double, reach)
         interval = pool_sync_interval(config, alone)
         kernel, function = word2vec_cuda.compile_kernel(
             config.model,
@@ -211,12 +225,8 @@ def train(
             config.pool_size,
             interval > 1,
             freeze=frozen is not None,
-            prefer_tensor_cores=config.quality == "fast",
             loss=config.loss,
         )
-        if kernel.tensor_cores:
-            config = replace(config, tile=kernel.tile)
-            interval = pool_sync_interval(config, alone)
         tree = None if config.loss == "ns" else HuffmanTree.from_counts(counts)
         blocks = workers or min(word2vec_cuda.resident_blocks(kernel, function), chunks_per_epoch)
         copied = sum(table_bytes(len(W), D, double) for W in tables if not _is_padded(W))
@@ -300,6 +310,44 @@ def train(
             for W, trained in copies:
                 W[...] = trained
         return report.state.mean_losses()
+
+
+def with_larger_tiles(config: TrainingConfig, double: bool, reach: int) -> TrainingConfig:
+    """Return settings with tiles for tensor cores if they are faster on the current device and as good.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    double : bool
+        Whether the tables are float64 instead of float32.
+    reach : int
+        Largest distance between a target and a context in the corpus.
+
+    Returns
+    -------
+    TrainingConfig
+        The given settings if tiles for tensor cores are not better, or if the size of tiles or pools was chosen by the
+        user.
+    """
+    defaults = default_pool(config.model, config.negative, config.vector_size, config.output_weight, config.quality)
+    factor = LARGE_TILE_POOLS[config.model].get(config.quality)
+    if config.model == "cbow" and not config.output_weight:
+        factor = None  # such vectors have other pools, which were not measured
+    if (
+        factor is None
+        or config.loss != "ns"
+        or (config.tile, config.pool_tokens, config.pool_size) != (TILE, *defaults)
+    ):
+        return config
+    large = replace(config, tile=word2vec_cuda.TENSOR_CORE_TILE, pool_size=factor * config.pool_size)
+    width = _padded_width(config.vector_size)
+    try:
+        kernel = word2vec_cuda.device_kernel(
+            config.model, double, width, reach, large.tile, large.pool_size, POOL_SYNC_INTERVAL > 1
+        )
+    except ValueError:  # no kernel fits in shared memory
+        return config
+    return large if kernel.tensor_cores and kernel.min_blocks >= MIN_LARGE_TILE_BLOCKS else config
 
 
 def mark_sentence_ends(ids: Any, offsets: np.ndarray, start: int, stop: int) -> np.ndarray:

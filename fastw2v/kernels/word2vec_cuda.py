@@ -19,6 +19,7 @@ __all__ = [
     "Kernel",
     "choose_kernel",
     "compile_kernel",
+    "device_kernel",
     "launch",
     "optimize_occupancy",
     "resident_blocks",
@@ -346,14 +347,13 @@ def compile_kernel(
     hold: bool,
     *,
     freeze: bool = False,
-    prefer_tensor_cores: bool = False,
     loss: Loss = TrainingConfig.loss,
 ) -> tuple[Kernel, Any]:
     """Compile the kernel that `choose_kernel` returns for the current device, or load it from CuPy's cache.
 
     Parameters
     ----------
-    model, double, width, reach, tile, pool_size, hold, prefer_tensor_cores, loss
+    model, double, width, reach, tile, pool_size, hold, loss
         See `choose_kernel`.
     freeze : bool
         Whether rows can be frozen.
@@ -365,20 +365,41 @@ def compile_kernel(
     """
     import cupy
 
-    device = cupy.cuda.Device()
-    limit = device.attributes["MaxSharedMemoryPerBlockOptin"]
-    tensor_cores = _compute_capability(device) >= TENSOR_CORE_CAPABILITY
-    kernel = choose_kernel(
-        model, double, width, reach, tile, pool_size, hold, limit,
-        tensor_cores=tensor_cores, prefer_tensor_cores=prefer_tensor_cores, loss=loss,
-    )  # fmt: skip
-    kernel = kernel._replace(freeze=freeze)
+    kernel = device_kernel(model, double, width, reach, tile, pool_size, hold, loss=loss)._replace(freeze=freeze)
     module = cupy.RawModule(code=kernel.source(), options=("-std=c++17", *kernel.macros()))
     with waiting("compiling the kernel for the GPU, or loading it from CuPy's cache"):
         function = module.get_function(kernel.name)
     function.max_dynamic_shared_size_bytes = kernel.shared_bytes()
     function.preferred_shared_memory_carveout = 100  # percent; tables are not read through the first-level cache
     return kernel, function
+
+
+def device_kernel(
+    model: Model,
+    double: bool,
+    width: int,
+    reach: int,
+    tile: int,
+    pool_size: int,
+    hold: bool,
+    *,
+    loss: Loss = TrainingConfig.loss,
+) -> Kernel:
+    """Return the kernel that `choose_kernel` returns for the current device.
+
+    Parameters
+    ----------
+    model, double, width, reach, tile, pool_size, hold, loss
+        See `choose_kernel`.
+    """
+    import cupy
+
+    device = cupy.cuda.Device()
+    limit = device.attributes["MaxSharedMemoryPerBlockOptin"]
+    tensor_cores = _compute_capability(device) >= TENSOR_CORE_CAPABILITY
+    return choose_kernel(
+        model, double, width, reach, tile, pool_size, hold, limit, tensor_cores=tensor_cores, loss=loss
+    )
 
 
 def choose_kernel(
@@ -392,7 +413,6 @@ def choose_kernel(
     limit: int,
     *,
     tensor_cores: bool = False,
-    prefer_tensor_cores: bool = False,
     loss: Loss = TrainingConfig.loss,
 ) -> Kernel:
     """Return a kernel that fits in the shared memory of a device.
@@ -416,8 +436,6 @@ def choose_kernel(
         Bytes of shared memory that a block can use.
     tensor_cores : bool
         Whether the device has tensor cores for float32.
-    prefer_tensor_cores : bool
-        Whether to use tiles of `TENSOR_CORE_TILE` targets instead of `tile` if tensor cores can process them.
     loss : {"ns", "hs", "hs+ns"}
         With "hs", a kernel has no pool and trains one target at a time.
 
@@ -441,16 +459,16 @@ def choose_kernel(
     True 4
     False 2
     """
-    choices = [(tile, hold, WARPS, False), *((tile, False, warps, False) for warps in (WARPS, 2, 1))]
+    choices = [(hold, WARPS, False), (False, WARPS, False), (False, 2, False), (False, 1, False)]
     if loss == "hs":
         tile = pool_size = 1
-        choices = [(tile, False, TREE_WARPS, False)]  # the memory does not depend on the number of warps
-    if tensor_cores and (prefer_tensor_cores or tile == TENSOR_CORE_TILE) and not double and loss == "ns":
-        choices = [*((TENSOR_CORE_TILE, held, WARPS, True) for held in (hold, False)), *choices]
-    for size, held, warps, on_tensor_cores in choices:
+        choices = [(False, TREE_WARPS, False)]  # the memory does not depend on the number of warps
+    if tensor_cores and tile == TENSOR_CORE_TILE and not double and loss == "ns":
+        choices = [(hold, WARPS, True), (False, WARPS, True), *choices]
+    for held, warps, on_tensor_cores in choices:
         for path_group, nodes in TREE_NODES[:1] if loss == "ns" else TREE_NODES:
             kernel = Kernel(
-                model, double, width, reach, size, pool_size, held, warps, tensor_cores=on_tensor_cores, loss=loss,
+                model, double, width, reach, tile, pool_size, held, warps, tensor_cores=on_tensor_cores, loss=loss,
                 path_group=path_group, held_nodes=nodes,
             )  # fmt: skip
             if kernel.shared_bytes() <= limit:

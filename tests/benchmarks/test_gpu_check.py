@@ -336,7 +336,7 @@ esac
     program.chmod(0o755)
     monkeypatch.setattr(gpu_steps.shutil, "which", lambda name: str(program))
     found = last(gpu_steps.ncu, Options(**vars(options) | {"device": "cuda"}))
-    assert found == {"setting": "4,4,1", "results": [{"kernel": "cbow_ns", "smsp__inst_executed.sum": "7"}]}
+    assert found == {"setting": "default", "results": [{"kernel": "cbow_ns", "smsp__inst_executed.sum": "7"}]}
     assert (options.output / "ncu.txt").read_text(encoding="utf-8") == "details\n"
 
 
@@ -449,6 +449,7 @@ def test_the_beginning_of_a_corpus_ends_amid_a_sentence():
 
 
 def test_a_setting_may_name_the_resident_warps():
+    assert Setting.parse(str(Setting())) == Setting()
     more = Setting.parse("4,4,1,24")
     assert (more.resident_warps, str(more), str(Setting.parse("4,8,1"))) == (24, "4,4,1,24", "4,8,1")
     blocks = []
@@ -463,9 +464,9 @@ def test_a_setting_may_name_the_resident_warps():
 
 @pytest.mark.parametrize("setting", gpu_steps.SETTINGS, ids=str)
 def test_every_setting_to_be_tried_fits_a_device(setting):
-    assert gpu_steps.SETTINGS[0] == Setting(TILE, word2vec_cuda.WARPS, gpu.POOL_SYNC_INTERVAL)
+    assert gpu_steps.SETTINGS[:2] == (Setting(), Setting(TILE, word2vec_cuda.WARPS, gpu.POOL_SYNC_INTERVAL))
     with setting.applied():
         for model, pool in (("cbow", 16), ("skipgram", 24)):
             held = setting.pool_sync_interval > 1
-            kernel = word2vec_cuda.choose_kernel(model, False, 128, 5, setting.tile, pool, held, 232_448)
+            kernel = word2vec_cuda.choose_kernel(model, False, 128, 5, setting.tile or TILE, pool, held, 232_448)
             assert (kernel.warps, kernel.held) == (setting.warps, held)

@@ -279,23 +279,56 @@ def test_tiles_of_16_in_float32_use_tensor_cores_if_the_device_has_them():
     needed = smaller._replace(rounded_ring=False).shared_bytes()
     assert not choose(16, tensor_cores=True, limit=needed - 4).tensor_cores
 
-    # They can be preferred to a smaller tile, which is used if they cannot.
-    assert choose(4, tensor_cores=True, prefer_tensor_cores=True) == choose(16, tensor_cores=True)
-    for more in ({"tensor_cores": False}, {"double": True}, {"loss": "hs+ns"}, {"limit": needed - 4}):
-        other = choose(4, **{"tensor_cores": True, "prefer_tensor_cores": True} | more)
-        assert (other.tile, other.tensor_cores) == (4, False)
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, (16, 32)),
+        ({"quality": "fast"}, (16, 12)),
+        ({"model": "skipgram", "quality": "fast"}, (16, 16)),
+        ({"vector_size": 128, "negative": 10}, (16, 40)),
+        ({"model": "skipgram"}, (4, 24)),
+        ({"quality": "best"}, (4, 48)),
+        ({"loss": "hs+ns"}, (4, 24)),
+        ({"output_weight": 0}, (4, 24)),
+        ({"pool_size": 20}, (4, 20)),
+        ({"pool_tokens": 32}, (4, 16)),
+        ({"tile": 8}, (8, 16)),
+        ({"vector_size": 300}, (4, 24)),  # one block of a multiprocessor
+        ({"vector_size": 3000}, (4, 240)),  # no kernel fits
+    ],
+)
+def test_the_engine_chooses_tiles_for_tensor_cores_where_they_were_measured(settings, expected, monkeypatch):
+    monkeypatch.setattr(fake_cupy.Device, "compute_capability", "90")
+    config = TrainingConfig(**settings)
+    with fake_cupy.installed(lambda code, options: None):
+        found = gpu.with_larger_tiles(config, False, reach=5)
+        assert (found.tile, found.pool_size) == expected
+        assert gpu.with_larger_tiles(config, True, reach=5) == config  # not in float64
+        monkeypatch.setattr(fake_cupy.Device, "compute_capability", "75")
+        assert gpu.with_larger_tiles(config, False, reach=5) == config
 
 
 @needs_compiler
-def test_training_with_quality_fast_uses_tensor_cores(folder):  # noqa: F811
-    corpus, start = zipf_corpus(120, 700, 30), random_tables(120, 100, np.float32)
-    ours, theirs, others = copies(start), copies(start), copies(start)
-    settings: dict[str, Any] = {"quality": "fast", "epochs": 1, "alpha": 0.05, "sample": 0.01, "pool_sync_interval": 1}
-    emulate(folder, ours, corpus, **settings)
-    train(reference, theirs, corpus, tile=TILE, **settings)
-    train(reference, others, corpus, **settings)
-    np.testing.assert_allclose(ours.W_out, theirs.W_out, rtol=0, atol=1e-4)
-    assert np.abs(theirs.W_out - others.W_out).max() > 1e-3
+def test_several_blocks_train_tiles_for_tensor_cores(folder, monkeypatch):  # noqa: F811
+    set_chunk_tokens(monkeypatch, 64)
+    sizes = []
+    compile_kernel = word2vec_cuda.compile_kernel
+
+    def note(
+        model: str, double: bool, width: int, reach: int, tile: int, pool_size: int, hold: bool, **more: Any
+    ) -> Any:
+        sizes.append((tile, pool_size))
+        return compile_kernel(model, double, width, reach, tile, pool_size, hold, **more)
+
+    monkeypatch.setattr(word2vec_cuda, "compile_kernel", note)
+    for blocks in (1, 3):
+        losses = emulate(
+            folder, random_tables(120, 100, np.float32), zipf_corpus(120, 700, 30), blocks=blocks, pool_sync_interval=1,
+            epochs=2, alpha=0.05, cbow_grad="balanced", sample=0.01,
+        )  # fmt: skip
+        assert losses[1] < losses[0]
+    assert sizes == [(4, 16), (16, 32)]
 
 
 @pytest.mark.parametrize(("capability", "expected"), [("75", False), ("80", True), ("90", True), ("120", True)])
