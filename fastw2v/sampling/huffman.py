@@ -76,6 +76,9 @@ class HuffmanTree(NamedTuple):
         -----
         word2vec.c merges two sorted queues, one of words and one of inner nodes. gensim uses a heap.
 
+        A count of 0 is treated as 1. With counts of 0, word2vec.c would build a chain as deep as the number of these
+        words.
+
         Examples
         --------
         Equal counts give different trees. The mean length of a path is 10 / 5 in both:
@@ -89,7 +92,7 @@ class HuffmanTree(NamedTuple):
         [[1, 1], [1, 0], [0, 0], [0, 1]]
         """
         check_choice("ties", ties, get_args(TieOrder))
-        counts = to_host(counts).astype(np.int64)
+        counts = np.maximum(to_host(counts).astype(np.int64), 1)
         if len(counts) < 2:
             return cls(np.zeros(len(counts) + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8))
         parent, code = (_merge_queues if ties == "word2vec.c" else _merge_heap)(counts)

@@ -59,7 +59,7 @@ def paths_of_word2vec_c(counts: list[int]) -> list[tuple[list[int], list[int]]]:
 def test_the_ties_are_those_of_word2vec_c(counts: np.ndarray) -> None:
     descending = np.sort(counts)[::-1].copy()
     tree = HuffmanTree.from_counts(descending)
-    for word, (points, codes) in enumerate(paths_of_word2vec_c(descending.tolist())):
+    for word, (points, codes) in enumerate(paths_of_word2vec_c(np.maximum(descending, 1).tolist())):
         assert tree.path(word)[0].tolist() == points
         assert tree.path(word)[1].tolist() == codes
 
@@ -76,7 +76,7 @@ def test_the_ties_are_those_of_gensim(counts: np.ndarray) -> None:
             return len(descending)
 
         def get_vecattr(self, word: int, name: str) -> int:
-            return int(descending[word])
+            return max(int(descending[word]), 1)
 
         def set_vecattr(self, word: int, name: str, value: Any) -> None:
             found[word, name] = value
@@ -148,6 +148,14 @@ def test_without_two_words_there_are_no_decisions(counts: list[int]) -> None:
     assert tree.starts.tolist() == [0] * (len(counts) + 1)
     assert len(tree.points) == len(tree.codes) == 0
     assert np.exp(tree.log_probabilities(np.zeros(len(counts)))).tolist() == [1.0] * len(counts)
+
+
+@pytest.mark.parametrize("ties", ["word2vec.c", "gensim"])
+def test_words_that_do_not_occur_have_short_paths(ties: Any) -> None:
+    counts = np.append([1000, 500], np.zeros(1022, int))
+    tree = HuffmanTree.from_counts(counts, ties)
+    assert np.diff(tree.starts).max() <= 12  # a balanced tree of 1,024 words has a depth of 10
+    np.testing.assert_array_equal(tree.points, HuffmanTree.from_counts(np.maximum(counts, 1), ties).points)
 
 
 def test_an_unknown_order_of_ties_is_refused() -> None:
