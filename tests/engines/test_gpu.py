@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import hashlib
 import itertools
 import re
 import shutil
@@ -734,3 +735,15 @@ class TestOnAGpu:
         wv = Word2Vec(**settings, device="cuda", engine="fused").fit(lines).wv
         near = {int(word[1:]) // 8 for word, _ in wv.most_similar("w0", topn=5)}
         assert near == {0}
+
+
+def test_the_docs_say_which_sources_were_run_on_a_gpu():
+    """Whoever changes a kernel must say that it was not measured, or measure it again (``make gpu-check``)."""
+    root = Path(__file__).parents[2]
+    page = (root / "docs/concepts/gpu.md").read_text(encoding="utf-8")
+    (measured,) = re.findall(r"`([0-9a-f]{64})`", page)
+    reports = [path.read_text(encoding="utf-8") for path in (root / "benchmarks/results").glob("*.json")]
+    assert any(f'"source_sha256": "{measured}"' in report for report in reports)
+    sources = sorted(word2vec_cuda.SOURCE.parent.glob("*.cu"))
+    current = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    assert ("The measured kernels are the current ones." in page) is (measured == current)
