@@ -39,6 +39,7 @@ WITHOUT_EXAMPLES = {
             "fastw2v.engines.gpu.unavailable_reason",
             "fastw2v.kernels.word2vec_cuda.Arguments.as_struct",
             "fastw2v.kernels.word2vec_cuda.compile_kernel",
+            "fastw2v.kernels.word2vec_cuda.device_kernel",
             "fastw2v.kernels.word2vec_cuda.launch",
             "fastw2v.kernels.word2vec_cuda.resident_blocks",
             "fastw2v.kernels.word2vec_cuda.unavailable_reason",

@@ -328,6 +328,16 @@ def with_larger_tiles(config: TrainingConfig, double: bool, reach: int) -> Train
     TrainingConfig
         The given settings if tiles for tensor cores are not better, or if the size of tiles or pools was chosen by the
         user.
+
+    Examples
+    --------
+    On any device, ``quality="best"`` trains the default tiles:
+
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines.gpu import with_larger_tiles
+    >>> config = with_larger_tiles(TrainingConfig(quality="best"), double=False, reach=5)
+    >>> config.tile, config.pool_size
+    (4, 48)
     """
     defaults = default_pool(config.model, config.negative, config.vector_size, config.output_weight, config.quality)
     factor = LARGE_TILE_POOLS[config.model].get(config.quality)
