@@ -403,7 +403,7 @@ class WeightedRows(NamedTuple):
     """Float array, shape (N,), or None if all weights are 1."""
 
     def products(self) -> Any:
-        """Return the weighted row of each entry, which is zero at padding.
+        """Return the weighted row of each entry. With weights, it is zero at padding.
 
         Returns
         -------
@@ -777,7 +777,7 @@ def context_weights(ids: Any, exponent: float, dtype: Any) -> tuple[Any, Any, An
     >>> shares.round(2).tolist()
     [[0.71, 0.71], [0.0, 0.0], [0.0, 1.0]]
     """
-    if _can_launch_on(ids, "il"):
+    if _can_launch_on(ids, "il") and np.dtype(dtype).char in "fd":
         import cupy
 
         *shape, K = ids.shape
@@ -827,7 +827,7 @@ def pool_weights(ids: Any, pool: Any, negative: float, dtype: Any) -> tuple[Any,
     >>> positive.tolist(), negative.tolist()
     ([[[0.5], [0.5]]], [[[0.0, 1.0], [1.0, 1.0]]])
     """
-    if _can_launch_on(ids, "il"):
+    if _can_launch_on(ids, "il") and np.dtype(dtype).char in "fd":
         import cupy
 
         (_, L, C), P = ids.shape, pool.shape[-1]

@@ -196,8 +196,8 @@ class Word2Vec:
         `workers`, because NumPy manages its own threads. On a GPU, ``workers=1`` runs a single thread block, so the
         result is reproducible up to rounding. Other values have no effect on a GPU.
     device : {"auto", "cpu", "cuda", "cuda:N"}
-        Device to train on. "auto" uses a GPU if there is one and CuPy is installed. With `deterministic`, it uses the
-        CPU, where the fused engine supports this.
+        Device to train on. "auto" uses a GPU if there is one and CuPy is installed. With `deterministic` or
+        ``workers=1``, it uses the CPU, where the fused engine then gives the same bytes in every run.
     engine : {"auto", "fused", "layers"}
         "fused" trains with compiled kernels. "layers" trains with the layers of `fastw2v.nn` on any device. "auto"
         uses "fused" if it is available on the device, and logs the choice and its reason.
@@ -865,7 +865,9 @@ class Word2Vec:
                 + ("a held-out corpus" if run.validation.share is None else f"validation={run.validation.share:g}")
                 + "; pass the same value, or omit it"
             )
-        device, engine, _ = select_engine(settings["engine"], settings["device"], run.config.deterministic)
+        device, engine, _ = select_engine(
+            settings["engine"], settings["device"], run.config.deterministic, settings.get("workers")
+        )
         vocabulary = Vocabulary(vectors.index_to_key, np.asarray(vectors.counts))
         empty = Corpus(np.zeros(0, np.int32), np.zeros(1, np.int64), vocabulary)  # the corpus is read later
         estimate_memory(empty, run.config, device=device, engine=engine).check(fixed=True)
@@ -1114,7 +1116,8 @@ class Word2Vec:
         return corpus
 
     def _select_engine(self) -> None:
-        self.device_, self.engine_, self.report_ = select_engine(self.engine, self.device, self.deterministic)
+        chosen = select_engine(self.engine, self.device, self.deterministic, self.workers)
+        self.device_, self.engine_, self.report_ = chosen
 
     def _placed(self, vectors: WordVectors) -> tuple[Any, Any]:
         """Return copies of both matrices that the engine can train on its device."""

@@ -202,6 +202,16 @@ def test_pool_weights(put: Any, dtype: str, D: int, id_type: str, L: int, C: int
     close(negative, expected)
 
 
+def test_weights_in_half_precision(put: Any) -> None:
+    ids, pool = np.array([[[5], [7]]]), np.array([[5, 9]])
+    for found, expected in (
+        (backend.pool_weights(put(ids), put(pool), 4, np.float16), backend.pool_weights(ids, pool, 4, np.float16)),
+        (backend.context_weights(put(ids), 0.5, np.float16), backend.context_weights(ids, 0.5, np.float16)),
+    ):
+        for ours, theirs in zip(found, expected, strict=True):
+            close(ours, theirs)
+
+
 def test_tables_that_the_kernels_cannot_process(put: Any) -> None:
     """A transpose, as of tied weights, gives the same results."""
     table, ids = np.arange(12.0).reshape(3, 4), np.array([2, -1, 2, 0])

@@ -161,7 +161,12 @@ OutputWeight = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Random seed. The same seed gives the same random numbers on every machine.")]
 Workers = Annotated[int | None, typer.Option(help="Number of threads.", show_default="all cores")]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N", help="Device to use; cuda:1 is the second GPU.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|cpu|cuda|cuda:N", help="Device to use. auto: a GPU if there is one. cuda:1: the second GPU."
+    ),
+]
 Engine = Annotated[
     selection.EngineName,
     typer.Option(help="Compiled kernels (fused, faster), or array code that runs everywhere (layers)."),

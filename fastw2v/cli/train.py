@@ -107,7 +107,7 @@ def train(
     check_not_input([output, plot, log, checkpoint], inputs)
     if log is not None:
         TrainingLog(log, words=0)  # check that the file is a log, if it exists
-    select_engine(engine, device, deterministic)  # report a missing GPU before reading the text
+    select_engine(engine, device, deterministic, workers)  # report a missing GPU before reading the text
     initial = None if init is None else load_vectors(init)
     if vector_size is None:
         vector_size = TrainingConfig.vector_size if initial is None else initial.vector_size

@@ -60,11 +60,14 @@ POOL_ARRAYS, SCORE_ARRAYS = 5.5, 7
 """The same for the rows of the pools, and for the scores of the targets and the negatives."""
 TREE_CONTEXT_ARRAYS, PATH_ARRAYS = {"cbow": 0.7, "skipgram": 1.7}, 4.4
 """The same for the rows of contexts in hierarchical softmax, and for the rows of the inner nodes on all paths."""
-GPU_TARGET_ARRAYS, GPU_POOL_ARRAYS, GPU_PATH_SCORE_ARRAYS = 6.5, 2.5, 12
-"""The same on a GPU: for one row per target, the rows of the pools, and the scores of the inner nodes on all paths.
+GPU_TARGET_ARRAYS, GPU_TREE_TARGET_ARRAYS, GPU_POOL_ARRAYS, GPU_PATH_SCORE_ARRAYS = 6.5, 3.5, 2.5, 12
+"""The same on a GPU: for one row per target (with negative sampling, and with hierarchical softmax), the rows of the
+pools, and the scores of the inner nodes on all paths.
 
 There, the rows of contexts and, for CBOW, of inner nodes are not stored.
 """
+ORDERED_ARRAYS = 5.1
+"""The same for sums in a fixed order on a GPU: for a row for each entry of the largest gradient."""
 MAX_ROW_STEP = 1.6
 """Maximum norm of a row's update in one batch at the initial rate. Half or twice this value gives worse vectors."""
 
@@ -152,12 +155,16 @@ def batch_bytes(
     negatives = 4 * D * CONTEXT_ARRAYS[config.model] * contexts + shared
     paths = 4 * D * (TREE_CONTEXT_ARRAYS[config.model] * contexts + PATH_ARRAYS * targets * longest_path)
     if on_gpu:
-        rows = 4 * D * GPU_TARGET_ARRAYS * targets
         summed = [contexts + groups * P, targets * longest_path]  # entries of the largest gradients
         sums = [4 * D * (n if words is None else min(n, words)) for n in summed]
-        negatives = rows + sums[0] + shared
+        negatives = 4 * D * GPU_TARGET_ARRAYS * targets + sums[0] + shared
         if config.model == "cbow":
-            paths = rows + sums[1] + 4 * GPU_PATH_SCORE_ARRAYS * targets * longest_path
+            paths = (
+                4 * D * GPU_TREE_TARGET_ARRAYS * targets + sums[1] + 4 * GPU_PATH_SCORE_ARRAYS * targets * longest_path
+            )
+    if on_gpu and config.deterministic:
+        in_order = [4 * D * ORDERED_ARRAYS * n for n in (contexts + groups * P, targets * longest_path)]
+        negatives, paths = negatives + in_order[0], paths + in_order[1]
     # With both losses, half of the first arrays are still in memory when the second are computed.
     arrays = {"ns": negatives, "hs": paths, "hs+ns": paths + negatives / 2}
     return int(
@@ -304,13 +311,14 @@ def train(
 def _batch_shape(config: TrainingConfig, tokens: int, reach: int, on_gpu: bool) -> tuple[int, int]:
     """Return the number of tokens that share a pool, and the maximum number of pools in a batch.
 
-    On a GPU, batches grow with the number of tokens in all epochs.
+    On a GPU, batches grow with the number of tokens in all epochs. They do not with additions in a fixed order, which
+    take much more memory.
     """
     fewest = GPU_GROUPS if on_gpu else GROUPS
     targets = max(1, fewest * MAX_GROUP_NUMBERS // (2 * reach * config.vector_size))  # that fit in a batch
     pool_tokens = min(BATCH_POOL_TOKENS, targets)
     groups = fewest
-    if on_gpu:
+    if on_gpu and not config.deterministic:
         groups = min(max(fewest, tokens * config.epochs // (MIN_GPU_BATCHES * pool_tokens)), MAX_GPU_GROUPS)
     return pool_tokens, min(groups, targets // pool_tokens)
 

@@ -64,7 +64,7 @@ With such tiles, the rows of a pool are updated less often, and vectors of the s
 little, because a row is read once for 16 targets (`docs/notebook/gpu.md`).
 """
 MIN_LARGE_TILE_BLOCKS = 3
-"""Least number of blocks of a multiprocessor for large tiles. They have not been measured with fewer blocks."""
+"""Minimum number of blocks per multiprocessor for large tiles, which have not been measured with fewer."""
 LAUNCH_SECONDS = 0.25
 """Intended duration of a launch. Progress is reported and Ctrl-C is handled between launches."""
 FIRST_LAUNCH_ITEMS = 8
@@ -326,8 +326,8 @@ def with_larger_tiles(config: TrainingConfig, double: bool, reach: int) -> Train
     Returns
     -------
     TrainingConfig
-        The given settings if tiles for tensor cores are not better, or if the size of tiles or pools was chosen by the
-        user.
+        The given settings if tiles for tensor cores are not better, or if the sizes of tiles or pools differ from the
+        defaults.
 
     Examples
     --------

@@ -26,7 +26,10 @@ class Selection(NamedTuple):
 
 
 def select_engine(
-    engine: EngineName = "auto", device: str = "auto", deterministic: bool = TrainingConfig.deterministic
+    engine: EngineName = "auto",
+    device: str = "auto",
+    deterministic: bool = TrainingConfig.deterministic,
+    workers: int | None = None,
 ) -> Selection:
     """Choose the engine and the device of a training run.
 
@@ -36,9 +39,11 @@ def select_engine(
         Requested engine. "auto" chooses "fused" if the device supports it, and "layers" otherwise.
     device : {"auto", "cpu", "cuda", "cuda:N"}
         Requested device. "auto" chooses a GPU if there is one, unless the CPU is faster. That is the case if only the
-        CPU supports the fused engine with these settings.
+        CPU supports the fused engine with these settings, or if there is one worker.
     deterministic : bool
         Whether repeated runs must give the same bytes. The fused engine on a GPU does not support this.
+    workers : int, optional
+        Number of workers. On a GPU, a worker is a thread block, of which a device runs hundreds.
 
     Returns
     -------
@@ -63,7 +68,7 @@ def select_engine(
     """
     check_choice("engine", engine, get_args(EngineName))
     if device == "auto":
-        problem = cuda_problem() or _why_a_cpu_is_faster(engine, deterministic)
+        problem = cuda_problem() or _why_a_cpu_is_faster(engine, deterministic, workers)
         device, reason = ("cpu", f"no GPU is used: {problem}") if problem else ("cuda", "a CUDA device was found")
     else:
         array_module(device)  # raises an error with the reason if the device cannot be used
@@ -80,15 +85,14 @@ def select_engine(
     return Selection(device, engine, f"{reason}; engine {engine!r} was requested")
 
 
-def _why_a_cpu_is_faster(engine: EngineName, deterministic: bool) -> str | None:
-    """Return why training on a CPU is faster than on a GPU, or None if it is not.
-
-    The fused engine on a CPU is faster than the layers on a GPU.
-    """
+def _why_a_cpu_is_faster(engine: EngineName, deterministic: bool, workers: int | None) -> str | None:
+    """Return why training on a CPU is faster than on a GPU, or None if it is not."""
     if engine == "layers" or cpu.unavailable_reason("cpu"):
         return None
     if deterministic:
         return "with deterministic=True, engine 'fused' can only be used on a CPU"
+    if workers == 1:
+        return "with workers=1, a GPU would train with a single block"
     if reason := gpu.unavailable_reason("cuda"):
         return f"engine 'fused' cannot be used on it: {reason}"
     return None

@@ -648,6 +648,8 @@ class NegativeSamplingLoss:
     def forward(self, h: Any, target: Any, pool: Any = None) -> Any:
         """Return the mean loss per target.
 
+        On a GPU, W must not change until `backward`, because its rows are not copied.
+
         Parameters
         ----------
         h : float array, shape (B, D), or (G, L, D) with a pool
@@ -821,6 +823,8 @@ class HierarchicalSoftmaxLoss:
 
     def forward(self, h: Any, target: Any, present: Any = None) -> Any:
         """Return the mean loss per target.
+
+        On a GPU, W must not change until `backward`, because its rows are not copied.
 
         Parameters
         ----------

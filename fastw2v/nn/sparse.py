@@ -144,6 +144,11 @@ class RowSparseGradient:
         """
         return self._single_part().ids
 
+    @ids.setter
+    def ids(self, ids: Any) -> None:
+        self._parts = [self._single_part()._replace(ids=ids)]
+        self._is_dense = False
+
     @property
     def rows(self) -> Any:
         """The gradient to add to each of the rows `ids`: float array, shape (N, D).
@@ -157,6 +162,10 @@ class RowSparseGradient:
                [3.]])
         """
         return self._single_part().rows
+
+    @rows.setter
+    def rows(self, rows: Any) -> None:
+        self._parts = [self._single_part()._replace(rows=rows)]
 
     def _single_part(self) -> WeightedRows:
         """Return the gradient as a row for each entry, after computing these rows if necessary."""

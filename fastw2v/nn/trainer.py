@@ -401,7 +401,7 @@ def clip_gradients(grads: Sequence[Any], max_norm: float) -> list[Any]:
     [array([0.6]), array([0.8])]
     """
     grads = [grad.coalesce() if isinstance(grad, RowSparseGradient) else grad for grad in grads]
-    values = [grad.rows if isinstance(grad, RowSparseGradient) else grad for grad in grads]
+    values = [_rows_without_padding(grad) if isinstance(grad, RowSparseGradient) else grad for grad in grads]
     xp = get_namespace(*values)
     norm = xp.sqrt(sum(xp.sum(value * value) for value in values))
     rate = xp.where(norm > max_norm, max_norm / (norm + 1e-6), xp.ones_like(norm))
@@ -411,3 +411,10 @@ def clip_gradients(grads: Sequence[Any], max_norm: float) -> list[Any]:
         else grad * rate
         for grad in grads
     ]
+
+
+def _rows_without_padding(grad: RowSparseGradient) -> Any:
+    """Return the rows of a gradient, with zeros at negative ids."""
+    if is_numpy(grad.ids) and not (grad.ids < 0).any():
+        return grad.rows
+    return get_namespace(grad.rows).where((grad.ids < 0)[:, None], 0.0, grad.rows)

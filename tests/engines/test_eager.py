@@ -303,3 +303,14 @@ class TestOnAGpu:
         count = cupy.cuda.runtime.getDeviceCount()
         with pytest.raises(RuntimeError, match=rf"'cuda:{count}' cannot be used: there "):
             Word2Vec(device=f"cuda:{count}").fit([list("abcdefgh")] * 50)
+
+
+def test_batches_grow_with_the_corpus_on_a_gpu():
+    config = TrainingConfig(epochs=5)
+    sizes = [eager._batch_shape(config, tokens, 5, True) for tokens in (10**5, 10**7, 10**9)]
+    assert sizes == [(64, 256), (64, 5 * 10**7 // 500 // 64), (64, 2048)]
+    in_order = TrainingConfig(epochs=5, deterministic=True)
+    assert eager._batch_shape(in_order, 10**9, 5, True) == (64, 256)
+    assert eager._batch_shape(config, 10**9, 5, False) == (64, eager.GROUPS)
+    usual, ordered = (eager.batch_bytes(each, 10**5, 5, on_gpu=True, words=10**5) for each in (config, in_order))
+    assert ordered > 2 * usual

@@ -244,7 +244,11 @@ def test_frozen_rows_keep_their_bytes(which, loss, model, folder):
         assert all(W.tobytes() == S.tobytes() for W, S in zip(ours, start, strict=True))
     else:
         assert (ours.W_in != start.W_in)[~frozen & (corpus.vocabulary.counts > 0)].any(axis=1).all()
-        assert nodes[HuffmanTree.from_counts(corpus.vocabulary.counts).node_counts(corpus.vocabulary.counts) > 0].all()
+        # The contexts of a rare target may all be frozen rows of zeros. Its nodes then have no gradient.
+        expected = theirs.W_out[words:-1] != start.W_out[words:-1]
+        np.testing.assert_array_equal(nodes, expected)
+        counts = corpus.vocabulary.counts
+        assert nodes[HuffmanTree.from_counts(counts).node_counts(counts) >= 5].all()
 
 
 @needs_compiler

@@ -80,6 +80,10 @@ class TestChoice:
         reason = "no GPU is used: with deterministic=True, engine 'fused' can only be used on a CPU"
         assert select_engine(deterministic=True) == ("cpu", "fused", reason)
         assert select_engine("layers", deterministic=True)[:2] == ("cuda", "layers")
+        reason = "no GPU is used: with workers=1, a GPU would train with a single block"
+        assert select_engine(workers=1) == ("cpu", "fused", reason)
+        assert select_engine(workers=2) == select_engine()
+        assert select_engine("layers", workers=1)[:2] == ("cuda", "layers")
         monkeypatch.setattr(cpu, "unavailable_reason", lambda device: "Numba is on holiday")
         assert select_engine(deterministic=True)[:2] == ("cuda", "layers")
 

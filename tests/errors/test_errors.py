@@ -68,6 +68,7 @@ OUT_OF_REACH: list[tuple[str, str, str]] = [
         "the caller has found a repetition",
     ),
     ("kernels/compilation.py", "raise OSError", "it is logged as a warning, and the kernel is compiled"),
+    ("backend.py", "raise ValueError(f'a gradient of {N:,} rows", "it needs a GPU and a gradient of two billion rows"),
     ("nn/sparse.py", "raise AttributeError('this gradient is not on", "Python shows the error of __getattr__"),
 ]
 """Statements that no row describes: the module, the beginning of the statement, and the reason."""

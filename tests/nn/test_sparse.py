@@ -7,6 +7,7 @@ import pytest
 
 from fastw2v.backend import to_host
 from fastw2v.nn.sparse import RowSparseGradient, coalesce_in_order
+from fastw2v.nn.trainer import clip_gradients
 
 IDS = {
     "none": [],
@@ -93,3 +94,17 @@ def test_a_gpu_s_fixed_order(cupy):
     results = [to_host(coalesce_in_order([given])[0].dense(like)) for _ in range(10)]
     assert len({result.tobytes() for result in results}) == 1
     np.testing.assert_allclose(results[0], want, atol=0.01)
+
+
+def test_ids_and_rows_can_be_replaced():
+    grad = RowSparseGradient(np.array([0, 2]), np.array([[1.0], [2.0]]), (3, 1))
+    grad.rows *= 2
+    assert grad.dense().tolist() == [[2.0], [0.0], [4.0]]
+    grad.ids = np.array([1, 1])
+    assert grad.dense().tolist() == [[0.0], [6.0], [0.0]]
+
+
+def test_padding_does_not_count_for_the_norm():
+    grad = RowSparseGradient(np.array([-1, 1]), np.array([[3.0, 4.0], [0.0, 1.0]]), (3, 2))
+    (clipped,) = clip_gradients([grad], max_norm=1.0)
+    assert clipped.dense().tolist() == [[0.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
