@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 
-from fastw2v.backend import check_device, on_device_of, to_device, to_host
+from fastw2v.backend import check_device, is_numpy, on_device_of, to_device, to_host
 from fastw2v.config import (
     AUTO,
     CHECKPOINT_EVERY,
@@ -197,7 +197,8 @@ class Word2Vec:
         result is reproducible up to rounding. Other values have no effect on a GPU.
     device : {"auto", "cpu", "cuda", "cuda:N"}
         Device to train on. "auto" uses a GPU if there is one and CuPy is installed. With `deterministic` or
-        ``workers=1``, it uses the CPU, where the fused engine then gives the same bytes in every run.
+        ``workers=1``, it uses the CPU, where the fused engine then gives the same bytes in every run. After training,
+        the vectors are NumPy arrays. With "cuda", they stay on the device as CuPy arrays.
     engine : {"auto", "fused", "layers"}
         "fused" trains with compiled kernels. "layers" trains with the layers of `fastw2v.nn` on any device. "auto"
         uses "fused" if it is available on the device, and logs the choice and its reason.
@@ -778,7 +779,8 @@ class Word2Vec:
         config = self.config(corpus, **given)
         wv = self.wv
         dtypes = {part.dtype for part in (wv.input_vectors, wv.context_vectors, wv.node_vectors) if part is not None}
-        if self.device_ != device or len(dtypes) > 1:  # the matrices can be assigned to
+        elsewhere = is_numpy(wv.input_vectors) is not (self.device_ == "cpu")
+        if self.device_ != device or elsewhere or len(dtypes) > 1:  # the matrices can be assigned to
             wv._set_tables(*self._placed(wv), config.output_weight, config.loss)
         self._check_memory(
             corpus, config, checkpoints=checkpoints is not None, validation=held_out is not None, allocated=True
@@ -877,6 +879,7 @@ class Word2Vec:
         model._check()
         if corpus is None and run.complete:
             model.wv.settings = model._settings(run.config, run)
+            model._copy_to_host()
             return model
         W_in, W_out = model.wv._writable_tables()
         if vectors.input_vectors.dtype != W_in.dtype:  # float64 matrices are trained as they are
@@ -922,6 +925,7 @@ class Word2Vec:
                 best=best_vectors,
                 log=lines,
             ).train()
+        model._copy_to_host()
         return model
 
     def _continued_log(self, log: str | os.PathLike[str] | None, words: int) -> TrainingLog | None:
@@ -1119,6 +1123,14 @@ class Word2Vec:
         chosen = select_engine(self.engine, self.device, self.deterministic, self.workers)
         self.device_, self.engine_, self.report_ = chosen
 
+    def _copy_to_host(self) -> None:
+        """Copy the matrices to the host, unless the user has chosen a device.
+
+        With ``device="auto"``, the type of the vectors does not depend on the machine.
+        """
+        if self.device == "auto" and self.device_ != "cpu":
+            self.wv._copy_to_host()
+
     def _placed(self, vectors: WordVectors) -> tuple[Any, Any]:
         """Return copies of both matrices that the engine can train on its device."""
         loss, shape = vectors._loss, vectors.input_vectors.shape
@@ -1200,7 +1212,10 @@ class Word2Vec:
                 validation.corpus = fingerprint(held_out)
             tables = Tables(*map(to_host, self.wv._tables()))
             checkpoints.create(checkpoint_record(self, run, tables)())
-        Training(self, corpus, run, progress=progress, checkpoints=checkpoints, held_out=held_out, log=log).train()
+        try:
+            Training(self, corpus, run, progress=progress, checkpoints=checkpoints, held_out=held_out, log=log).train()
+        finally:
+            self._copy_to_host()
         if not run.state.predictions.any():
             logger.warning(
                 "nothing was trained, because subsampling with sample=%g dropped nearly all of the %d words, and no "
@@ -1408,6 +1423,7 @@ class Word2Vec:
             model = cls._restore(vectors)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(f"{path} is damaged: its settings are not those of a model; save it again") from error
+        model._copy_to_host()
         model._interruptions += "checkpoint" in (vectors.settings or {})  # the run may have continued since
         return model
 

@@ -705,3 +705,46 @@ def test_on_a_gpu_training_starts_from_pretrained_vectors(engine):
     for wv in (new.wv, again.wv):
         np.testing.assert_allclose(to_host(wv.vectors), old.wv.vectors, atol=1e-5)
         np.testing.assert_allclose(to_host(wv.context_vectors), old.wv.context_vectors, atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{}, {"model": "skipgram"}, {"loss": "hs"}, {"loss": "hs+ns"}])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_model_is_copied_to_the_host_if_no_device_was_chosen(settings, loaded, monkeypatch, tmp_path):
+    model = Word2Vec(vector_size=6, epochs=1, min_count=1, device="cpu", **settings).fit(themes())
+    if loaded:
+        model.save(tmp_path / "model.safetensors")
+        model = Word2Vec.load(tmp_path / "model.safetensors")
+    expected = [np.array(part) for part in (model.wv.vectors, *model.wv._tables())]
+    copied = []
+
+    def copy(array):
+        copied.append(array.shape)
+        return array.copy()
+
+    monkeypatch.setattr("fastw2v.vectors.word_vectors.to_host", copy)
+    model.device_ = "cuda"  # as if it had been trained there
+    model.device = "cuda"
+    model._copy_to_host()
+    assert not copied
+    model.device = "auto"
+    model._copy_to_host()
+    assert len(copied) >= 2
+    for before, after in zip(expected, (model.wv.vectors, *model.wv._tables()), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_the_vectors_are_on_the_host_unless_a_device_was_chosen(cupy, monkeypatch, tmp_path):
+    monkeypatch.setattr("fastw2v.engines.selection.cuda_problem", lambda: None)
+    model = Word2Vec(vector_size=8, epochs=2, min_count=1).fit(themes())
+    assert model.device_ == "cuda"
+    assert isinstance(model.wv.vectors, np.ndarray)
+    before = model.wv.vectors.copy()
+    model.train(themes(), epochs=1)
+    assert isinstance(model.wv.vectors, np.ndarray)
+    assert np.abs(model.wv.vectors - before).max() > 0
+    model.save(tmp_path / "model.safetensors")
+    again = Word2Vec.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.wv.vectors, model.wv.vectors)
+    again.train(themes(), epochs=1)
+    assert isinstance(Word2Vec(vector_size=8, device="cuda", min_count=1).fit(themes()).wv.vectors, cupy.ndarray)

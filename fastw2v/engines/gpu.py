@@ -58,7 +58,8 @@ ROW = 4
 POOL_SYNC_INTERVAL = 1
 """Tiles between write-backs of a pool. Larger values save bandwidth but increase staleness."""
 LARGE_TILE_POOLS: dict[Model, dict[Quality, int]] = {"cbow": {"fast": 1, "balanced": 2}, "skipgram": {"fast": 1}}
-"""Which models and qualities train tiles for tensor cores, and the size of their pools, divided by the default size.
+"""Which models and qualities train tiles for tensor cores. The numbers are the size of their pools, divided by the
+default size for "balanced".
 
 With such tiles, the rows of a pool are updated less often, and vectors of the same quality need larger pools. They cost
 little, because a row is read once for 16 targets (`docs/notebook/gpu.md`).
@@ -339,7 +340,8 @@ def with_larger_tiles(config: TrainingConfig, double: bool, reach: int) -> Train
     >>> config.tile, config.pool_size
     (4, 48)
     """
-    defaults = default_pool(config.model, config.negative, config.vector_size, config.output_weight, config.quality)
+    sizes = config.model, config.negative, config.vector_size, config.output_weight
+    defaults = default_pool(*sizes, config.quality)
     factor = LARGE_TILE_POOLS[config.model].get(config.quality)
     if config.model == "cbow" and not config.output_weight:
         factor = None  # such vectors have other pools, which were not measured
@@ -349,7 +351,7 @@ def with_larger_tiles(config: TrainingConfig, double: bool, reach: int) -> Train
         or (config.tile, config.pool_tokens, config.pool_size) != (TILE, *defaults)
     ):
         return config
-    large = replace(config, tile=word2vec_cuda.TENSOR_CORE_TILE, pool_size=factor * config.pool_size)
+    large = replace(config, tile=word2vec_cuda.TENSOR_CORE_TILE, pool_size=factor * default_pool(*sizes)[1])
     width = _padded_width(config.vector_size)
     try:
         kernel = word2vec_cuda.device_kernel(

@@ -379,6 +379,15 @@ class WordVectors:
             self._set_output(W_out, loss)
             self._set_input(W_in, output_weight)
 
+    def _copy_to_host(self) -> None:
+        """Replace all matrices by copies on the host."""
+        W_in, W_out = self._tables()
+        result = self._result
+        assert self._loss is not None
+        self._set_tables(to_host(W_in), to_host(W_out), self._output_weight, self._loss)
+        if result is not None and result is not W_in:  # for example the combined vectors of a file
+            self._result = to_host(result)
+
     def _set_output(self, W_out: Any, loss: Loss) -> None:
         """Replace the output matrix."""
         self._W_out = W_out

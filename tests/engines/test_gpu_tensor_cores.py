@@ -284,8 +284,8 @@ def test_tiles_of_16_in_float32_use_tensor_cores_if_the_device_has_them():
     ("settings", "expected"),
     [
         ({}, (16, 32)),
-        ({"quality": "fast"}, (16, 12)),
-        ({"model": "skipgram", "quality": "fast"}, (16, 16)),
+        ({"quality": "fast"}, (16, 16)),
+        ({"model": "skipgram", "quality": "fast"}, (16, 24)),
         ({"vector_size": 128, "negative": 10}, (16, 40)),
         ({"model": "skipgram"}, (4, 24)),
         ({"quality": "best"}, (4, 48)),
