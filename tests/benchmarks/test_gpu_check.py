@@ -241,6 +241,7 @@ def test_rows_are_touched_and_counted(options, emulator, monkeypatch):
     assert [row["ok"] for row in found if "ok" in row] == [True] * 4
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_hierarchical_softmax_on_the_emulator(options, emulator, monkeypatch):
     monkeypatch.setattr(texts, "zipf_corpus", lambda words, types: zipf(200, types))

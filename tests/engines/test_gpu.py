@@ -330,7 +330,7 @@ def test_tables_of_more_than_two_to_the_31_numbers(model, folder, tmp_path, monk
 
 
 @needs_compiler
-@pytest.mark.parametrize("model", [0, 1])
+@pytest.mark.parametrize("model", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_only_declared_races(model, folder):
     """ThreadSanitizer reports no race in a block of system threads, but reports one if a barrier is removed."""
     kernel = word2vec_cuda.Kernel("cbow", False, 12, 3, 4, 8, True, 2)
