@@ -87,7 +87,7 @@ QUICK = {
     ("short lines", "as it is", np.float64, "hs"), ("huge window", "backward", np.float32, "hs"),
     ("deep tree", "as it is", np.float64, "hs"),
     ("long steps", "as it is", np.float64, "hs"), ("damped", "small chunks", np.float64, "hs"),
-    ("damped", "backward", np.float32, "hs"),
+    ("damped", "backward", np.float32, "hs"), ("damped", "small groups", np.float64, "hs+ns"),
 }  # fmt: skip
 
 
