@@ -343,13 +343,9 @@ def with_larger_tiles(config: TrainingConfig, double: bool, reach: int) -> Train
     sizes = config.model, config.negative, config.vector_size, config.output_weight
     defaults = default_pool(*sizes, config.quality)
     factor = LARGE_TILE_POOLS[config.model].get(config.quality)
-    if config.model == "cbow" and not config.output_weight:
-        factor = None  # such vectors have other pools, which were not measured
-    if (
-        factor is None
-        or config.loss != "ns"
-        or (config.tile, config.pool_tokens, config.pool_size) != (TILE, *defaults)
-    ):
+    other_pools = config.model == "cbow" and not config.output_weight  # they were not measured
+    by_default = (config.tile, config.pool_tokens, config.pool_size) == (TILE, *defaults)
+    if factor is None or config.loss != "ns" or other_pools or not by_default:
         return config
     large = replace(config, tile=word2vec_cuda.TENSOR_CORE_TILE, pool_size=factor * default_pool(*sizes)[1])
     width = _padded_width(config.vector_size)

@@ -374,8 +374,8 @@ def _caller_level() -> int:
 
 def _has_nonzero(grad: Any) -> bool:
     """Return whether a gradient has an element other than zero. Return True on a GPU, where the host would wait."""
-    values = grad.parts[0].rows if isinstance(grad, RowSparseGradient) else grad
-    return not is_numpy(values) or bool((grad.rows if isinstance(grad, RowSparseGradient) else grad).any())
+    parts = [part.rows for part in grad.parts] if isinstance(grad, RowSparseGradient) else [grad]
+    return any(not is_numpy(part) or bool(part.any()) for part in parts)
 
 
 def clip_gradients(grads: Sequence[Any], max_norm: float) -> list[Any]:
