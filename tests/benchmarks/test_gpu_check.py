@@ -471,3 +471,38 @@ def test_every_setting_to_be_tried_fits_a_device(setting):
             held = setting.pool_sync_interval > 1
             kernel = word2vec_cuda.choose_kernel(model, False, 128, 5, setting.tile or TILE, pool, held, 232_448)
             assert (kernel.warps, kernel.held) == (setting.warps, held)
+
+
+def test_the_table_in_the_readme_is_that_of_the_reports():
+    root = Path(__file__).parents[2]
+    first, second = (
+        json.loads((root / f"benchmarks/results/{name}.json").read_text(encoding="utf-8"))["steps"]
+        for name in ("2026-11-27-h200-first-version", "2026-11-27b-h200")
+    )
+
+    def measured(steps, step, **wanted):
+        """Return the means of the speed and the quality of the rows with these values."""
+        rows = [row for row in steps[step]["results"] if wanted.items() <= row.items()]
+        speed = np.mean([row["words/s"] for row in rows]) / 1e6
+        return [speed, *(np.mean([row.get(name, np.nan) for row in rows]) for name in ("analogy %", "pairs"))]
+
+    hs, layers = {"what": "quality", "trained with": "hs"}, {"what": "layers"}
+    table = {
+        "CBOW": [*measured(second, "other settings", what="T = 16, P = 32"),
+                 *measured(first, "threads", what="train 5 epochs", model="cbow"),
+                 measured(first, "threads", what="gensim", model="cbow")[0]],
+        "CBOW, fast": measured(second, "quality", model="cbow", tile=16),
+        "skip-gram": [*measured(second, "quality", model="skipgram", tile=4, staleness=2.0),
+                      *measured(first, "threads", what="train 5 epochs", model="skipgram"),
+                      measured(first, "threads", what="gensim", model="skipgram")[0]],
+        "skip-gram, fast": measured(second, "quality", model="skipgram", tile=16),
+        "CBOW, hierarchical softmax": measured(second, "tree", model="cbow", **hs),
+        "CBOW, plain array code": measured(second, "other settings", model="cbow", **layers),
+    }  # fmt: skip
+    section = (root / "README.md").read_text(encoding="utf-8").partition("\n## GPU\n")[2].partition("\n## ")[0]
+    shown = {cells[0]: cells[1:] for cells in (line.strip("| ").split(" | ") for line in section.splitlines() if line)}
+    for name, expected in table.items():
+        cells = [cell.strip() for cell in shown[name] if cell.strip(" |")]
+        for cell, value in zip(cells, expected, strict=True):
+            digits = len(cell.partition(".")[2])
+            assert abs(float(cell.replace(",", "")) - value) <= 0.5001 * 10**-digits, (name, cell, value)
