@@ -29,6 +29,7 @@ from fastw2v.nn.layers import (
 from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, AdaGrad, Adam
 from fastw2v.nn.sparse import RowSparseGradient
+from fastw2v.nn.subwords import SubwordEmbedding
 from fastw2v.nn.trainer import Trainer
 
 __all__ = [
@@ -45,5 +46,6 @@ __all__ = [
     "SharedNegativesDot",
     "SigmoidWithLoss",
     "SkipGram",
+    "SubwordEmbedding",
     "Trainer",
 ]
