@@ -17,6 +17,7 @@ from fastw2v.utils.quote import quote
 
 __all__ = [
     "AUTO",
+    "BUCKET",
     "CHECKPOINT_EVERY",
     "CHUNK_TOKENS",
     "EPOCHS",
@@ -90,6 +91,8 @@ WIDE_CONTEXTS = 50
 """Number of contexts above which the default learning rate falls with its root (CBOW) or no further (skip-gram)."""
 FULL_RATE_EPOCHS: dict[Model, int] = {"cbow": 40, "skipgram": 80}
 """The default rate is lowered above this number of epochs, divided by the square root of the median count."""
+BUCKET = 2_000_000
+"""Default number of buckets for the n-grams of words, as in fastText."""
 OUTPUT_WEIGHT = 0.4
 """Default weight c of W_out in CBOW's vectors, W_in + c · W_out. The vectors of skip-gram are W_in."""
 EPOCHS: dict[Quality, int] = {"fast": 5, "balanced": 5, "best": 15}
@@ -184,6 +187,11 @@ class TrainingConfig:
         Divisor of CBOW's input gradient; see `CbowGrad`. The default is computed by `default_cbow_grad`.
     output_weight : float, optional
         c, from 0 to 1. The trained vectors are W_in + c · W_out. The default is computed by `default_output_weight`.
+    subwords : (int, int), optional
+        Numbers of characters of the shortest and the longest n-grams of a word. If they are set, the vector of a word
+        is the mean of its own row of W_in and the rows of its n-grams.
+    bucket : int
+        Number of buckets to which the n-grams are hashed. It has no effect without `subwords`.
     deterministic : bool
         Whether repeated runs on the same machine must give identical bytes, even on a GPU.
     pool_tokens, pool_size : int, optional
@@ -226,6 +234,8 @@ class TrainingConfig:
     shrink_windows: bool = True
     cbow_grad: CbowGrad = None  # type: ignore[assignment]
     output_weight: float = None  # type: ignore[assignment]
+    subwords: tuple[int, int] | None = None
+    bucket: int = BUCKET
     deterministic: bool = False
     pool_tokens: int = None  # type: ignore[assignment]
     pool_size: int = None  # type: ignore[assignment]
@@ -249,8 +259,17 @@ class TrainingConfig:
             check_integer(name, getattr(self, name), minimum=least.get(name, 1))
         given = self.alpha is not None
         self._set_default("alpha", default_alpha(self.model, self.cbow_grad, self.window, loss=self.loss))
-        self._set_default("output_weight", default_output_weight(self.model, self.loss))
+        object.__setattr__(self, "subwords", _ngram_sizes(self.subwords))
+        check_integer("bucket", self.bucket, minimum=1)
+        check_range("bucket", self.bucket, 1, MAX_SIZE)
+        default_weight = 0.0 if self.subwords else default_output_weight(self.model, self.loss)
+        self._set_default("output_weight", default_weight)
         check_range("output_weight", self.output_weight, 0.0, 1.0)
+        if self.output_weight and self.subwords:
+            raise ValueError(
+                f"output_weight is {self.output_weight}, but with subwords the vectors are means of rows of W_in; omit "
+                "output_weight or subwords"
+            )
         if self.output_weight and self.loss == "hs":
             raise ValueError(
                 f"output_weight is {self.output_weight}, but with loss='hs' the words have no output vectors; omit "
@@ -285,6 +304,26 @@ class TrainingConfig:
     def _set_default(self, name: str, default: Any) -> None:
         if getattr(self, name) is None:
             object.__setattr__(self, name, default)  # because the dataclass is frozen
+
+
+def _ngram_sizes(subwords: Any) -> tuple[int, int] | None:
+    """Return the sizes of the shortest and the longest n-grams, or None without subwords."""
+    if subwords is None:
+        return None
+    if not isinstance(subwords, (tuple, list)) or len(subwords) != 2:
+        raise TypeError(
+            f"subwords is {quote(subwords)}; it must be None, or the numbers of characters of the shortest and the "
+            "longest n-grams, such as (3, 6)"
+        )
+    for size in subwords:
+        check_integer("the size of n-grams in subwords", size, minimum=1)
+    shortest, longest = (int(size) for size in subwords)
+    if shortest > longest:
+        raise ValueError(
+            f"subwords is ({shortest}, {longest}), so the shortest n-grams are longer than the longest; the first "
+            "number must be at most the second"
+        )
+    return shortest, longest
 
 
 def default_alpha(

@@ -12,7 +12,7 @@ Bojanowski et al., "Enriching word vectors with subword information", TACL 5, 20
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 

@@ -7,6 +7,7 @@ import numpy as np
 from fastw2v.config import TrainingConfig, output_rows
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.spill_buffer import release_pages
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.engines.base import Tables
 
 __all__ = ["check_arrays", "check_corpus", "check_frozen"]
@@ -15,7 +16,9 @@ BLOCK_TOKENS = 1 << 20
 """Number of ids that are checked at a time, so that those of a long corpus are not all in memory."""
 
 
-def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_memory: bool) -> None:
+def check_arrays(
+    tables: Tables, corpus: Corpus, config: TrainingConfig, share_memory: bool, subwords: Subwords | None = None
+) -> None:
     """Raise an error unless the tables, the corpus and the settings are valid and fit together.
 
     Parameters
@@ -26,6 +29,8 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
     config : TrainingConfig
     share_memory : bool
         Whether the two tables share memory. The caller determines this, because NumPy and CuPy need different checks.
+    subwords : Subwords, optional
+        The rows of W_in of each word, if there are several.
 
     Raises
     ------
@@ -49,20 +54,24 @@ def check_arrays(tables: Tables, corpus: Corpus, config: TrainingConfig, share_m
     """
     W_in, W_out = tables
     counts = corpus.vocabulary.counts
-    shape = (output_rows(config.loss, W_in.shape[0]), *W_in.shape[1:])
+    V = W_in.shape[0] if subwords is None else subwords.n_words
+    shape = (output_rows(config.loss, V), *W_in.shape[1:])
     if W_in.ndim != 2 or W_out.shape != shape or W_in.dtype != W_out.dtype or share_memory:
         shapes = "the shapes (V, D) and (2 V, D)" if config.loss == "hs+ns" else "the same shape (V, D)"
+        shapes = shapes if subwords is None else f"{output_rows(config.loss, V)} rows in W_out"
         raise ValueError(
             f"W_in is {W_in.dtype} of shape {W_in.shape} and W_out is {W_out.dtype} of shape {W_out.shape}; they must "
             f"be two separate arrays with the same dtype and {shapes}"
         )
     if W_in.dtype not in (np.float32, np.float64):
         raise ValueError(f"W_in and W_out are {W_in.dtype}; they must be float32 or float64")
-    V, D = W_in.shape
+    D = W_in.shape[1]
     if config.vector_size != D:
         raise ValueError(f"vector_size is {config.vector_size}, but the tables have {D} columns")
     if len(counts) != V:
         raise ValueError(f"the vocabulary has {len(counts)} words, but the tables have {V} rows")
+    if subwords is not None and W_in.shape[0] != subwords.n_rows:
+        raise ValueError(f"W_in has {W_in.shape[0]} rows, but the words and their n-grams have {subwords.n_rows}")
     check_corpus(corpus, V)
 
 

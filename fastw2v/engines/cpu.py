@@ -24,6 +24,7 @@ from fastw2v.config import (
 )
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.spill_buffer import release_pages
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.engines.base import (
     REPORT_INTERVAL,
     Pauses,
@@ -220,6 +221,7 @@ def train(
     state: TrainingState | None = None,
     pauses: Pauses | None = None,
     frozen: np.ndarray | None = None,
+    subwords: Subwords | None = None,
 ) -> np.ndarray:
     """Train both tables in place.
 
@@ -228,7 +230,7 @@ def train(
     tables : Tables
         NumPy arrays of float32 or float64. Arrays from `allocate` or `aligned_zeros` are trained without a copy. Other
         arrays are copied before training and after each pause, and copied back before each pause and at the end.
-    corpus, config, on_progress, state, pauses, frozen
+    corpus, config, on_progress, state, pauses, frozen, subwords
         See `Engine.train`. ``config.tile`` is at most 4.
     workers : int, optional
         Number of threads, by default 1. One thread gives the same bytes in every run. Several threads update shared
@@ -274,14 +276,14 @@ def train(
         raise ValueError(f"workers is {workers}; it must be at least 1")
     if config.tile > MAX_TILE:
         raise ValueError(f"tile is {config.tile}; it must be from 1 to {MAX_TILE}")
-    check_arrays(tables, corpus, config, np.may_share_memory(*tables))
+    check_arrays(tables, corpus, config, np.may_share_memory(*tables), subwords)
     check_frozen(frozen, len(corpus.vocabulary))
     ids = np.ascontiguousarray(corpus.ids, dtype=np.int32)
     offsets = np.ascontiguousarray(corpus.offsets, dtype=np.int64)
     reach = window_reach(config.window, offsets)
     padded = Tables(*map(_padded, tables))
     report = TrainingReport(config, len(ids), on_progress, state)
-    train_chunk = _chunk_trainer(padded, corpus, config, reach, concurrency or workers, frozen, report.slope)
+    train_chunk = _chunk_trainer(padded, corpus, config, reach, concurrency or workers, frozen, report.slope, subwords)
 
     def run(epoch: int, start: int, stop: int, done: int) -> tuple[float, int]:
         totals = train_chunk(ids, offsets, start, stop, epoch, report.rate(done - start))
@@ -317,6 +319,7 @@ def _chunk_trainer(
     concurrency: int,
     frozen: np.ndarray | None,
     slope: float,
+    subwords: Subwords | None,
 ) -> Callable[[np.ndarray, np.ndarray, int, int, int, float], tuple[float, int]]:
     """Return a function that trains a chunk and returns its summed loss and the number of measured predictions.
 
@@ -355,15 +358,21 @@ def _chunk_trainer(
             dimensions=config.vector_size,
             tile=config.tile,
             slope=slope,
+            subword_starts=None if subwords is None else subwords.starts,
+            subword_rows=None if subwords is None else subwords.rows,
         )
 
     if words is not None:
-        rates = max_rates(counts, keep, weights, config, reach, concurrency=concurrency, frozen=frozen)
+        rates = max_rates(
+            counts, keep, weights, config, reach, concurrency=concurrency, frozen=frozen, subwords=subwords
+        )
         kernel = word2vec_numba.cbow_ns if cbow else word2vec_numba.skipgram_ns
         kernels.append((kernel, words, (schedule(rates, config.pool_tokens, config.pool_size),)))
     if nodes is not None:
         paths = HuffmanTree.from_counts(counts)
-        rate_in, rate_nodes = tree_max_rates(counts, keep, paths, config, reach, concurrency=concurrency, frozen=frozen)
+        rate_in, rate_nodes = tree_max_rates(
+            counts, keep, paths, config, reach, concurrency=concurrency, frozen=frozen, subwords=subwords
+        )
         held, held_tokens = held_nodes(len(counts), concurrency)
         kernel = hierarchical_numba.cbow_hs if cbow else hierarchical_numba.skipgram_hs
         tree = hierarchical_numba.Tree(

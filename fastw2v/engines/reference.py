@@ -22,6 +22,11 @@ A tile ends at the end of its pool's tokens, but not at the end of a sentence, s
 The loss is measured on the first tile after a pool has been drawn, because the pool's rows have not been trained on the
 text around this tile yet. Writing a pool back and reading it again does not make another tile the first.
 
+With subwords, the input vector of a word is the mean of several rows of ``W_in``, which the words of a chunk share. The
+vector is computed when the first token of the word enters a chunk, or when the word is first a target of skip-gram. The
+steps of its tokens are added to the vector. Their sum is added to each of the rows after the last token of the word in
+the chunk, scaled down for each row. It is not divided by the number of rows, as in fastText.
+
 Hierarchical softmax trains the rows of the inner nodes on a target's path instead of the target's own row and a pool.
 Each target is trained by itself (T = 1), and its loss is always measured. The contexts are streamed as above; they are
 rows of ``W_in`` for skip-gram as well. The inner nodes nearest to the root are on most paths. They are treated like a
@@ -48,6 +53,7 @@ from fastw2v.config import (
     output_rows,
 )
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport, combined_loss
 from fastw2v.engines.checks import check_frozen
 from fastw2v.engines.staleness import held_nodes, max_rates, tree_max_rates
@@ -62,6 +68,7 @@ from fastw2v.nn.layers import (
 )
 from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import RowSparseGradient
+from fastw2v.nn.subwords import SubwordEmbedding
 from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
 from fastw2v.sampling.batches import window_widths
 from fastw2v.sampling.chunks import iter_chunks, window_reach
@@ -71,6 +78,7 @@ from fastw2v.sampling.subsampling import keep_threshold, keep_tokens
 
 __all__ = [
     "Chunk",
+    "HeldWords",
     "Pool",
     "Stream",
     "allocate",
@@ -138,6 +146,7 @@ def train(
     held: tuple[int, int] | None = None,
     on_progress: ProgressFunction | None = None,
     frozen: np.ndarray | None = None,
+    subwords: Subwords | None = None,
 ) -> np.ndarray:
     """Train both tables in place, with the same results as a fused engine with one worker.
 
@@ -145,7 +154,7 @@ def train(
     ----------
     tables : Tables
         NumPy arrays of float32 or float64.
-    corpus, config, on_progress, frozen
+    corpus, config, on_progress, frozen, subwords
         See `Engine.train`.
     workers : int, optional
         Not used. There is always one worker.
@@ -178,9 +187,9 @@ def train(
     ((3,), True)
     """
     W_in, W_out = tables
-    check_frozen(frozen, len(W_in))
-    words, nodes = output_parts(W_out, config.loss)
     ids, offsets, counts = corpus.ids, corpus.offsets, corpus.vocabulary.counts
+    check_frozen(frozen, len(counts))
+    words, nodes = output_parts(W_out, config.loss)
     keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
     N, reach = len(ids), window_reach(config.window, offsets)
     if words is not None:
@@ -194,6 +203,7 @@ def train(
             concurrency=concurrency,
             pool_sync_interval=pool_sync_interval,
             frozen=frozen,
+            subwords=subwords,
         )
     if nodes is not None:
         tree = HuffmanTree.from_counts(counts)
@@ -206,6 +216,7 @@ def train(
             concurrency=concurrency,
             held=held,
             frozen=frozen,
+            subwords=subwords,
         )
     report = TrainingReport(config, N, on_progress)
     for epoch, start, stop, done in iter_chunks(
@@ -217,10 +228,12 @@ def train(
         chunk = Chunk(ids[kept], kept, sentence, width, reach, rate, epoch)
         results = []
         if words is not None:
-            results.append(_train_ns(W_in, words, chunk, word_rates, noise, config, pool_sync_interval))
+            inputs = None if subwords is None else HeldWords(W_in, word_rates[0], chunk.word, subwords)
+            results.append(_train_ns(W_in, words, chunk, word_rates, noise, config, pool_sync_interval, inputs))
         if nodes is not None:
-            held_copies = held or held_nodes(len(W_in), concurrency)
-            results.append(_train_hs(W_in, nodes, chunk, node_rates, tree, config, held_copies))
+            held_copies = held or held_nodes(len(counts), concurrency)
+            inputs = None if subwords is None else HeldWords(W_in, node_rates[0], chunk.word, subwords)
+            results.append(_train_hs(W_in, nodes, chunk, node_rates, tree, config, held_copies, inputs))
         loss, predictions = combined_loss(*results)
         report.state.losses[epoch] += loss
         report.state.predictions[epoch] += predictions
@@ -276,11 +289,13 @@ def _train_ns(
     noise: AliasTable,
     config: TrainingConfig,
     pool_sync_interval: int | None,
+    inputs: HeldWords | None,
 ) -> tuple[float, int]:
     """Train a chunk with negative sampling. Return the summed loss and the number of the measured predictions."""
     max_rate_in, max_rate_out = max_rates
     word, L = chunk.word, config.pool_tokens
-    stream = Stream(*((W_in, max_rate_in) if config.model == "cbow" else (W_out, max_rate_out)), word)
+    cbow = config.model == "cbow"
+    stream = Stream(W_in, max_rate_in, word, inputs) if cbow else Stream(W_out, max_rate_out, word)
     pool = Pool(W_out, max_rate_out)
     tiles_since_sync, pool_index = 0, -1
     total, predictions = 0.0, 0
@@ -297,7 +312,8 @@ def _train_ns(
         if config.model == "cbow":
             loss = cbow_ns(pool, stream, word[first:end], context_index, config.negative, config.cbow_grad)
         else:
-            loss = skipgram_ns(W_in, max_rate_in, pool, stream, word[first:end], context_index, config.negative)
+            target = word[first:end]
+            loss = skipgram_ns(W_in, max_rate_in, pool, stream, target, context_index, config.negative, inputs)
         if is_first_tile:
             total += loss
             predictions += end - first if config.model == "cbow" else int(np.sum(context_index >= 0))
@@ -314,10 +330,11 @@ def _train_hs(
     tree: HuffmanTree,
     config: TrainingConfig,
     held: tuple[int, int],
+    inputs: HeldWords | None,
 ) -> tuple[float, int]:
     """Train a chunk with hierarchical softmax. Return the summed loss and the number of predictions."""
     word = chunk.word
-    stream = Stream(W_in, max_rates[0], word)
+    stream = Stream(W_in, max_rates[0], word, inputs)
     nodes = Pool(W_nodes, max_rates[1])
     held_count, held_tokens = held
     if not max_rates[1].any():  # all rows are frozen, so the loss is measured on the original rows
@@ -471,6 +488,86 @@ class Pool:
             SGD(self.rate).update([self.W], [RowSparseGradient(gradient.ids[written], rows)])
 
 
+class HeldWords:
+    """The input vectors of the words of a chunk, with subwords.
+
+    Parameters
+    ----------
+    W : float array, shape (R, D)
+        The table W_in, whose rows belong to words and n-grams.
+    max_rate : float array, shape (R,)
+        For each row, the learning rate above which its steps are scaled down.
+    word : integer array, shape (n,)
+        Words of the chunk. Each token is passed to `add` once.
+    subwords : Subwords
+
+    Examples
+    --------
+    The words "ab" and "cb" share the n-gram "b>". The steps of "ab" reach its rows after both tokens were added:
+
+    >>> import numpy as np
+    >>> from fastw2v.corpus.subwords import NGrams, Subwords
+    >>> from fastw2v.engines.reference import HeldWords
+    >>> subwords = Subwords(["ab", "cb"], NGrams(min_n=2, max_n=2, bucket=1000))
+    >>> W = np.zeros((subwords.n_rows, 1))
+    >>> inputs = HeldWords(W, np.full(len(W), np.inf), np.array([0, 1, 0]), subwords)
+    >>> inputs.read(np.array([0, 1])).tolist()
+    [[0.0], [0.0]]
+    >>> inputs.add(np.array([0]), np.array([[0.5]]), rate=0.1)
+    >>> inputs.read(np.array([0])).tolist(), W[subwords.rows_of_word(0)].tolist()
+    ([[0.5]], [[0.0], [0.0], [0.0], [0.0]])
+    >>> inputs.add(np.array([0]), np.array([[0.25]]), rate=0.1)
+    >>> W[subwords.rows_of_word(0)].tolist(), W[subwords.rows_of_word(1)].tolist()
+    ([[0.75], [0.75], [0.75], [0.75]], [[0.0], [0.0], [0.0], [0.75]])
+    """
+
+    def __init__(self, W: np.ndarray, max_rate: np.ndarray, word: np.ndarray, subwords: Subwords) -> None:
+        self.W, self.max_rate, self.subwords = W, max_rate, subwords
+        self.layer = SubwordEmbedding(W, subwords.starts, subwords.rows)
+        self.remaining = dict(zip(*map(np.ndarray.tolist, np.unique(word, return_counts=True)), strict=True))
+        self.vectors: dict[int, np.ndarray] = {}
+        self.steps: dict[int, np.ndarray] = {}
+
+    def read(self, word: np.ndarray) -> np.ndarray:
+        """Return the current input vectors of words.
+
+        Parameters
+        ----------
+        word : integer array, shape (n,)
+
+        Returns
+        -------
+        float array, shape (n, D)
+        """
+        for w in map(int, word):
+            if w not in self.vectors:
+                self.vectors[w] = self.layer.forward(np.array([w]))[0]
+                self.steps[w] = np.zeros_like(self.vectors[w])
+        return np.stack([self.vectors[w] for w in map(int, word)])
+
+    def add(self, word: np.ndarray, steps: np.ndarray, rate: float) -> None:
+        """Add a step to the input vector of each token's word.
+
+        After the last token of a word, the sum of the word's steps is added to its rows.
+
+        Parameters
+        ----------
+        word : integer array, shape (n,)
+        steps : float array, shape (n, D)
+        rate : float
+            Learning rate.
+        """
+        for w, step in zip(map(int, word), steps, strict=True):
+            self.vectors[w] = self.vectors[w] + step  # a new array, because `read` may have returned the old one
+            self.steps[w] += step
+            self.remaining[w] -= 1
+            if not self.remaining[w]:
+                rows = self.subwords.rows_of_word(w)
+                total = np.repeat(self.steps[w][None], len(rows), axis=0)
+                _add_scaled(self.W, rows, total, _damping(self.max_rate[rows], rate))
+                del self.vectors[w], self.steps[w]
+
+
 class Stream:
     """The context rows of a chunk, each of which is read once, and written once with its accumulated steps.
 
@@ -483,6 +580,8 @@ class Stream:
         `fastw2v.engines.staleness.max_rates`.
     word : integer array, shape (n,)
         Words of the chunk, in order.
+    inputs : HeldWords, optional
+        The vectors to read and write instead of the rows of W.
 
     Attributes
     ----------
@@ -509,9 +608,10 @@ class Stream:
     [[-1.5], [0.0]]
     """
 
-    def __init__(self, W: np.ndarray, max_rate: np.ndarray, word: np.ndarray) -> None:
+    def __init__(self, W: np.ndarray, max_rate: np.ndarray, word: np.ndarray, inputs: HeldWords | None = None) -> None:
         self.W, self.max_rate = W, max_rate
         self.word = word
+        self.inputs = inputs
         self.held = np.zeros((len(word), W.shape[1]), W.dtype)
         self.steps = np.zeros_like(self.held)
         self.entered = self.left = 0
@@ -535,7 +635,9 @@ class Stream:
                [5.],
                [0.]])
         """
-        self.held[self.entered : end] = self.W[self.word[self.entered : end]]
+        word = self.word[self.entered : end]
+        if len(word):
+            self.held[self.entered : end] = self.W[word] if self.inputs is None else self.inputs.read(word)
         self.entered = max(self.entered, end)
 
     def step(self, gradient: Any, rate: float) -> None:
@@ -590,13 +692,15 @@ class Stream:
                [1. ]])
         """
         if end > self.left:
-            word = self.word[self.left : end]
+            word, steps = self.word[self.left : end], self.steps[self.left : end]
+            self.left = end
+            if self.inputs is not None:
+                self.inputs.add(word, clip_step(steps), pool.rate)
+                return
             factor = _damping(self.max_rate[word], pool.rate)
             if pool.W is self.W:
                 factor = np.where(np.isin(word, pool.words), 1, factor)
-            steps = clip_step(self.steps[self.left : end])
-            _add_scaled(self.W, word, steps, factor)
-            self.left = end
+            _add_scaled(self.W, word, clip_step(steps), factor)
 
 
 def cbow_ns(
@@ -664,6 +768,7 @@ def skipgram_ns(
     target: np.ndarray,
     context_index: np.ndarray,
     negative: int,
+    inputs: HeldWords | None = None,
 ) -> float:
     """Train one tile of skip-gram.
 
@@ -679,6 +784,8 @@ def skipgram_ns(
         Stream of rows of W_out.
     target, context_index, negative
         See `cbow_ns`.
+    inputs : HeldWords, optional
+        The input vectors to read and write instead of the rows of W_in.
 
     Returns
     -------
@@ -702,9 +809,10 @@ def skipgram_ns(
     >>> stream.steps.tolist(), W_out[3].tolist()  # 0.5 · h / 2 for each context, −0.5 · 2 · h / 2 for the negative
     ([[0.25], [0.0], [0.25]], [-0.5])
     """
-    rows, positive, noise = Embedding(W_in), EmbeddingDot(stream.held), SharedNegativesDot(pool.W)
+    table, ids = (W_in, target) if inputs is None else (inputs.read(target), np.arange(len(target)))
+    rows, positive, noise = Embedding(table), EmbeddingDot(stream.held), SharedNegativesDot(pool.W)
     positive_loss, noise_loss = SigmoidWithLoss(), SigmoidWithLoss()
-    h = rows.forward(target)
+    h = rows.forward(ids)
     present = context_index >= 0
     contexts = np.where(present, stream.word[context_index], -1)
     is_positive = (contexts[:, None, :] == pool.negatives[..., None]).any(axis=-1)  # (T, P)
@@ -716,8 +824,11 @@ def skipgram_ns(
     rows.backward(dh)
     stream.step(positive.grads[0], pool.rate)
     pool.step(noise.grads)
-    steps = clip_step(-pool.rate * rows.grads[0].rows)
-    _add_scaled(W_in, target, steps, _damping(max_rate[target], pool.rate))
+    steps = -pool.rate * rows.grads[0].rows
+    if inputs is None:
+        _add_scaled(W_in, target, clip_step(steps), _damping(max_rate[target], pool.rate))
+    else:
+        inputs.add(target, clip_step(steps), pool.rate)
     return float(loss)
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastw2v.config import HELD_TOKENS, TrainingConfig, cbow_grad_exponent
+from fastw2v.config import CHUNK_TOKENS, HELD_TOKENS, TrainingConfig, cbow_grad_exponent
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.sampling.huffman import HuffmanTree
 
 __all__ = ["MAX_STALENESS", "held_nodes", "max_rates", "tree_max_rates"]
@@ -31,6 +32,7 @@ def max_rates(
     concurrency: int,
     pool_sync_interval: int | None = None,
     frozen: np.ndarray | None = None,
+    subwords: Subwords | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return, for each row, the learning rate above which its steps are scaled down.
 
@@ -53,12 +55,15 @@ def max_rates(
         Tiles between write-backs of a pool. If None, a pool is written after all of its tokens have been trained.
     frozen : bool array, shape (V,), optional
         Words whose rows are never written.
+    subwords : Subwords, optional
+        The rows of W_in of each word, if there are several.
 
     Returns
     -------
     W_in, W_out : float64 array, shape (V,)
-        The learning rates for the rows of each table. They are infinite if there is a single worker, and for rows that
-        are never updated. They are 0 for frozen rows, and an engine does not write a row whose maximum rate is 0.
+        The learning rates for the rows of each table. With subwords, W_in has R rows. The rates are infinite if
+        there is a single worker, and for rows that are never updated. They are 0 for frozen rows, and an engine does
+        not write a row whose maximum rate is 0.
 
     Notes
     -----
@@ -66,6 +71,9 @@ def max_rates(
     target's own row for a tile, and its updates of a pool's row until the pool is written. A pool's row may converge
     within this time. Its step is therefore scaled by at least 1 / n, where n is the expected number of workers that
     have the row in their pool. A factor of 1 / n averages the results of these workers.
+
+    With subwords, a worker writes the steps of a word after the last token of the word in the chunk. All tokens of
+    words that share a row count, and the factor is at least 1 / concurrency.
 
     Examples
     --------
@@ -90,7 +98,8 @@ def max_rates(
         held = config.pool_tokens * float(kept.sum() / max(counts.sum(), 1))  # targets between two writes of a pool
         held = held if pool_sync_interval is None else min(pool_sync_interval * tile, held)
         if config.model == "cbow":
-            W_in = delay * float(probability @ contexts ** (1 - cbow_grad_exponent(config.cbow_grad))) * share
+            exponent = cbow_grad_exponent(config.cbow_grad)
+            W_in = delay * float(probability @ contexts ** (1 - exponent)) * share
             W_out = tile * share
             pooled = held * negative * drawn
         else:
@@ -99,10 +108,15 @@ def max_rates(
             pooled = held * negative * positives * drawn
         holding = 1 - (1 - drawn) ** config.pool_size
         W_out = W_out + np.minimum(pooled, MAX_STALENESS * holding / max(config.alpha, 1e-30))
+        if subwords is not None:
+            steps = float(probability @ contexts ** (1 - exponent)) if config.model == "cbow" else positives
+            W_in = _held_rows(steps * share, kept, counts, config, subwords)
         with np.errstate(divide="ignore"):
             W_in, W_out = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_out)
+    elif subwords is not None:
+        W_in = np.full(subwords.n_rows, np.inf)
     if frozen is not None:
-        W_in[frozen] = W_out[frozen] = 0
+        W_in[_rows_of(frozen, subwords)] = W_out[frozen] = 0
     return W_in, W_out
 
 
@@ -143,12 +157,13 @@ def tree_max_rates(
     concurrency: int,
     held: tuple[int, int] | None = None,
     frozen: np.ndarray | None = None,
+    subwords: Subwords | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the same as `max_rates` for hierarchical softmax.
 
     Parameters
     ----------
-    counts, keep, config, reach, concurrency, frozen
+    counts, keep, config, reach, concurrency, frozen, subwords
         See `max_rates`.
     tree : HuffmanTree
     held : (int, int), optional
@@ -197,13 +212,35 @@ def tree_max_rates(
         W_nodes[near] = np.minimum(max(targets, 1) * W_nodes[near], MAX_STALENESS / max(config.alpha, 1e-30))
         if held is None:
             W_nodes[: V - 1 - nodes] = 0
+        if subwords is not None:
+            steps = float(probability @ contexts ** (1 - exponent))
+            W_in = _held_rows(steps * share, kept, counts, config, subwords)
         with np.errstate(divide="ignore"):
             W_in, W_nodes = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_nodes)
+    elif subwords is not None:
+        W_in = np.full(subwords.n_rows, np.inf)
     if frozen is not None:
-        W_in[frozen] = 0
+        W_in[_rows_of(frozen, subwords)] = 0
         if frozen.all():
             W_nodes[:] = 0
     return W_in, W_nodes
+
+
+def _held_rows(
+    steps: np.ndarray, kept: np.ndarray, counts: np.ndarray, config: TrainingConfig, subwords: Subwords
+) -> np.ndarray:
+    """Return the concurrent steps of each row of W_in, for words that are held for the tokens of a chunk.
+
+    `steps` are the steps of each word per token that is kept.
+    """
+    targets = CHUNK_TOKENS * float(kept.sum() / max(counts.sum(), 1))
+    of_rows = np.bincount(subwords.rows, np.repeat(steps, np.diff(subwords.starts)), subwords.n_rows)
+    return np.minimum(targets * of_rows, MAX_STALENESS / max(config.alpha, 1e-30))
+
+
+def _rows_of(frozen: np.ndarray, subwords: Subwords | None) -> np.ndarray:
+    """Return the rows of W_in of the words that are frozen."""
+    return frozen if subwords is None else subwords.rows[np.repeat(frozen, np.diff(subwords.starts))]
 
 
 def _context_numbers(config: TrainingConfig, reach: int) -> tuple[np.ndarray, np.ndarray]:

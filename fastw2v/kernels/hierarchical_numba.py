@@ -24,6 +24,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastw2v.kernels.compilation import compiled, inlined
+from fastw2v.kernels.rows_numba import (
+    aligned_zeros,
+    copy_row,
+    damping,
+    is_frozen,
+    prefetch_row,
+    ring_size,
+)
 from fastw2v.kernels.simd import (
     COLUMNS,
     LANES,
@@ -45,20 +53,14 @@ from fastw2v.kernels.simd import (
     store,
     where_positive,
 )
-from fastw2v.kernels.word2vec_numba import (
-    BLOCK,
-    PREFETCH_DISTANCE,
-    add_clipped,
-    add_window_gradient,
-    aligned_zeros,
-    copy_row,
-    damping,
-    is_frozen,
-    prefetch_row,
-    ring_size,
-    softplus,
-    subsample_chunk,
+from fastw2v.kernels.subwords_numba import (
+    add_input_step,
+    optional_view,
+    prefetch_input,
+    read_input,
+    repeated_words,
 )
+from fastw2v.kernels.word2vec_numba import BLOCK, PREFETCH_DISTANCE, add_window_gradient, softplus, subsample_chunk
 
 __all__ = ["Tree", "cbow_hs", "skipgram_hs"]
 
@@ -198,6 +200,7 @@ def cbow_hs(
     reach, slope = sampling.reach, schedule.slope
     starts, steps, grad_scale = tree.starts, tree.steps, schedule.cbow_grad_scale
     max_rate_in, max_rate_nodes, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
+    subword_starts, subword_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
     if n == 0:
@@ -221,6 +224,8 @@ def cbow_hs(
     gradient_diff = aligned_zeros(ring * width, W_in)
     gradient_sum = aligned_zeros(width, W_in)
     h = aligned_zeros(width, W_in)
+    slot, first_token, last_token = repeated_words(word, subword_starts)
+    inputs = aligned_zeros(2 * len(first_token) * width, W_in)  # their vectors and pending steps
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -239,15 +244,13 @@ def cbow_hs(
             _hold(W_nodes, first_held * width, held)
         alpha = alpha_intercept - slope * position[t]
         for i in range(entered, min(n, t + 1 + reach)):
-            row = np.int64(word[i]) * width
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            soon = np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width
+            soon = min(i + PREFETCH_DISTANCE, n - 1)
+            prefetch_input(W_in, word, soon, subword_starts, subword_rows, slot, first_token, width)
+            read_input(W_in, word, i, subword_starts, subword_rows, slot, first_token, inputs, context_rows, a, width)
             for j in range(0, width, LANES):
-                prefetch(W_in, soon + j)
-                x = load(W_in, row + j)
-                store(context_rows, a + j, x)
-                store(row_sums, b + j, load(row_sums, a + j) + x)
+                store(row_sums, b + j, load(row_sums, a + j) + load(context_rows, a + j))
         entered = min(n, t + 1 + reach)
 
         a = (window_start[t] & mask) * width
@@ -290,7 +293,6 @@ def cbow_hs(
 
         out = n if t + 1 == n else t + 1 - reach
         for i in range(left, out):
-            row = np.int64(word[i]) * width
             a = (i & mask) * width
             square = zero
             for j in range(0, width, LANES):
@@ -300,8 +302,23 @@ def cbow_hs(
                 step = step + load(context_rows, a + j)
                 store(context_rows, a + j, step)
                 square = fma(step, step, square)
-            if not is_frozen(max_rate_in, word[i], freeze):
-                add_clipped(W_in, row, context_rows, a, width, square, damping(max_rate_in, word[i], alpha))
+            add_input_step(
+                W_in,
+                word,
+                i,
+                subword_starts,
+                subword_rows,
+                slot,
+                last_token,
+                inputs,
+                context_rows,
+                a,
+                width,
+                square,
+                max_rate_in,
+                freeze,
+                alpha,
+            )
         left = max(left, out)
     _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
     return loss + reduce_add(losses), n
@@ -427,6 +444,7 @@ def skipgram_hs(
     reach, slope = sampling.reach, schedule.slope
     starts, steps = tree.starts, tree.steps
     max_rate_in, max_rate_nodes, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
+    subword_starts, subword_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
     if n == 0:
@@ -447,6 +465,8 @@ def skipgram_hs(
     scores = aligned_zeros(len(at) * longest, W_in)
     context_rows = aligned_zeros((ring + 1) * width, W_in)  # the last row is padding
     updates = aligned_zeros((ring + 1) * width, W_in)
+    slot, first_token, last_token = repeated_words(word, subword_starts)
+    inputs = aligned_zeros(2 * len(first_token) * width, W_in)  # their vectors and pending steps
     zero = splat(0.0, load(context_rows, 0))
 
     loss = 0.0
@@ -466,8 +486,10 @@ def skipgram_hs(
             _hold(W_nodes, first_held * width, held)
         alpha = alpha_intercept - slope * position[t]
         for i in range(entered, min(n, t + 1 + reach)):
-            prefetch_row(W_in, np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width, width)
-            copy_row(W_in, np.int64(word[i]) * width, context_rows, (i & mask) * width, width)
+            a = (i & mask) * width
+            soon = min(i + PREFETCH_DISTANCE, n - 1)
+            prefetch_input(W_in, word, soon, subword_starts, subword_rows, slot, first_token, width)
+            read_input(W_in, word, i, subword_starts, subword_rows, slot, first_token, inputs, context_rows, a, width)
         entered = min(n, t + 1 + reach)
 
         contexts = 0
@@ -511,9 +533,23 @@ def skipgram_hs(
             square = zero
             for j in range(a, a + width, LANES):
                 square = fma(load(updates, j), load(updates, j), square)
-            if not is_frozen(max_rate_in, word[i], freeze):
-                factor = damping(max_rate_in, word[i], alpha)
-                add_clipped(W_in, np.int64(word[i]) * width, updates, a, width, square, factor)
+            add_input_step(
+                W_in,
+                word,
+                i,
+                subword_starts,
+                subword_rows,
+                slot,
+                last_token,
+                inputs,
+                updates,
+                a,
+                width,
+                square,
+                max_rate_in,
+                freeze,
+                alpha,
+            )
             for j in range(a, a + width, LANES):
                 store(updates, j, zero)
         left = max(left, out)

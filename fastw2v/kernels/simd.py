@@ -103,6 +103,23 @@ load, load_columns = _loading(LANES), _loading(COLUMNS)
 
 
 @intrinsic
+def borrowed(typing: Any, array: Any) -> Any:
+    """Return a view of an array that is not counted as a reference, so that passing it to functions costs nothing.
+
+    Threads that share an array would otherwise wait for each other at its reference count. The array must live longer
+    than the view, like the arguments of a kernel.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = context.make_array(array)(context, builder, args[0])
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        view.parent = cgutils.get_null_value(view.parent.type)
+        return view._getvalue()
+
+    return array(array), generate
+
+
+@intrinsic
 def store(typing: Any, array: Any, index: Any, lanes: Any) -> Any:
     """Write a vector to an array from offset `index` on."""
 

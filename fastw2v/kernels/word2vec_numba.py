@@ -25,13 +25,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastw2v.config import MAX_STEP_NORM
 from fastw2v.kernels.compilation import compiled, inlined
+from fastw2v.kernels.rows_numba import (
+    add_clipped,
+    aligned_zeros,
+    copy_row,
+    damping,
+    is_frozen,
+    prefetch_row,
+    ring_size,
+)
 from fastw2v.kernels.simd import (
     COLUMNS,
     LANES,
     REGISTERS,
     absolute,
+    borrowed,
     broadcast_load,
     broadcast_load_columns,
     exp_minus,
@@ -50,6 +59,7 @@ from fastw2v.kernels.simd import (
     store,
     where_positive,
 )
+from fastw2v.kernels.subwords_numba import add_input_step, optional_view, prefetch_input, read_input, repeated_words
 from fastw2v.sampling import rng
 
 __all__ = ["Sampling", "Schedule", "cbow_ns", "skipgram_ns"]
@@ -106,6 +116,11 @@ class Schedule(NamedTuple):
     """T, from 1 to `BLOCK`."""
     slope: float
     """Decrease of the learning rate per token."""
+    subword_starts: Any
+    subword_rows: Any
+    """int64 array, shape (V + 1,), and int32 array: the rows of W_in of word w are in elements ``subword_starts[w]`` to
+    ``subword_starts[w + 1] - 1`` of `subword_rows`. Both are None if each word has one row. The types differ, as for
+    `freeze`."""
 
 
 @inlined
@@ -213,21 +228,6 @@ def draw_negatives(first: Any, last: Any, size: Any, sampling: Any) -> Any:
 
 
 @inlined
-def aligned_zeros(size: Any, like: Any) -> Any:
-    """Return zeros that start at a cache line, because a vector that crosses a cache line needs two reads."""
-    buffer = np.zeros(size + LANES, like.dtype)
-    skip = (-(buffer.ctypes.data // buffer.itemsize)) % LANES
-    return buffer[skip : skip + size]
-
-
-@inlined
-def prefetch_row(W: Any, row: Any, width: Any) -> None:
-    """Prefetch a row to the cache, for writing."""
-    for j in range(0, width, LANES):
-        prefetch(W, row + j)
-
-
-@inlined
 def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, draw_counts: Any, bias: Any) -> Any:
     """Copy the rows of a pool of negatives in blocks of four, and return the number of blocks.
 
@@ -267,20 +267,6 @@ def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, d
             bias[lane] = MASKED
             draw_counts[lane] = 0
     return blocks
-
-
-@inlined
-def damping(max_rate: Any, word: Any, alpha: Any) -> Any:
-    """Return the factor that scales down a step of a word's row (`fastw2v.engines.staleness`)."""
-    return max_rate[word] / alpha if word < len(max_rate) and max_rate[word] < alpha else 1.0
-
-
-@inlined
-def is_frozen(max_rate: Any, word: Any, freeze: Any) -> Any:
-    """Return whether a word's row must not be written. Even the addition of 0.0 would change −0.0 to 0.0."""
-    if freeze is None:
-        return False
-    return word < len(max_rate) and max_rate[word] == 0
 
 
 @inlined
@@ -428,13 +414,6 @@ def _update_rows(j: Any, h: Any, d: Any, values: Any, sums: Any, rows: Any, bloc
 
 
 @inlined
-def copy_row(W: Any, row: Any, copies: Any, at: Any, width: Any) -> None:
-    """Copy a row of W to offset `at` of `copies`."""
-    for j in range(0, width, LANES):
-        store(copies, at + j, load(W, row + j))
-
-
-@inlined
 def _update_positive_row(W: Any, row: Any, scores: Any, k: Any, h: Any, width: Any, factor: Any) -> None:
     """Add the scaled step of CBOW's target k to the target's own row."""
     g = broadcast_load(scores, k) * splat(factor, load(h, 0))
@@ -460,33 +439,6 @@ def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
     store(dh, width + j, d[1])
     store(dh, 2 * width + j, d[2])
     store(dh, 3 * width + j, d[3])
-
-
-@inlined
-def add_clipped(W: Any, row: Any, steps: Any, at: Any, width: Any, square: Any, factor: Any) -> None:
-    """Clip a step to the norm `MAX_STEP_NORM`, multiply it by `factor` and add it to a row of W.
-
-    The lanes of `square` add up to the squared norm of the step.
-    """
-    length = reduce_add(square)
-    if length > MAX_STEP_NORM * MAX_STEP_NORM:
-        factor *= MAX_STEP_NORM / np.sqrt(length)
-    if factor == 1:
-        for j in range(0, width, LANES):
-            store(W, row + j, load(W, row + j) + load(steps, at + j))
-    else:
-        shrink = splat(factor, square)
-        for j in range(0, width, LANES):
-            store(W, row + j, fma(shrink, load(steps, at + j), load(W, row + j)))
-
-
-@inlined
-def ring_size(size: Any) -> Any:
-    """Return the smallest power of two ≥ `size` as the size of a ring buffer. Token i has row ``i & (ring - 1)``."""
-    ring = 1
-    while ring < size:
-        ring *= 2
-    return ring
 
 
 @inlined
@@ -555,6 +507,9 @@ def cbow_ns(
     negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
     max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
+    subword_starts, subword_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
+    max_rate_in, max_rate_out = borrowed(max_rate_in), borrowed(max_rate_out)
+    W_in, W_out = borrowed(W_in), borrowed(W_out)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
     if n == 0:
@@ -586,6 +541,8 @@ def cbow_ns(
     h = aligned_zeros(BLOCK * width, W_in)
     positive_rows = aligned_zeros(BLOCK * width, W_in)  # the targets' own rows
     pool_slot = np.empty(BLOCK, np.int64)  # the slots of the targets' words in the pool, or -1
+    slot, first_token, last_token = repeated_words(word, subword_starts)
+    inputs = aligned_zeros(2 * len(first_token) * width, W_in)  # their vectors and pending steps
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -618,15 +575,13 @@ def cbow_ns(
                     weight[BLOCK * k + p] = negative / pool_size if k < targets else 0.0
 
         for i in range(entered, min(n, end + reach)):
-            row = np.int64(word[i]) * width
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            soon = np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width
+            soon = min(i + PREFETCH_DISTANCE, n - 1)
+            prefetch_input(W_in, word, soon, subword_starts, subword_rows, slot, first_token, width)
+            read_input(W_in, word, i, subword_starts, subword_rows, slot, first_token, inputs, context_rows, a, width)
             for j in range(0, width, LANES):
-                prefetch(W_in, soon + j)
-                x = load(W_in, row + j)
-                store(context_rows, a + j, x)
-                store(row_sums, b + j, load(row_sums, a + j) + x)
+                store(row_sums, b + j, load(row_sums, a + j) + load(context_rows, a + j))
         entered = min(n, end + reach)
 
         for k in range(BLOCK):
@@ -703,7 +658,6 @@ def cbow_ns(
 
         out = n if end == n else end - reach
         for i in range(left, out):
-            row = np.int64(word[i]) * width
             a = (i & mask) * width
             square = zero
             for j in range(0, width, LANES):
@@ -713,8 +667,23 @@ def cbow_ns(
                 d = d + load(context_rows, a + j)
                 store(context_rows, a + j, d)
                 square = fma(d, d, square)
-            if not is_frozen(max_rate_in, word[i], freeze):
-                add_clipped(W_in, row, context_rows, a, width, square, damping(max_rate_in, word[i], alpha))
+            add_input_step(
+                W_in,
+                word,
+                i,
+                subword_starts,
+                subword_rows,
+                slot,
+                last_token,
+                inputs,
+                context_rows,
+                a,
+                width,
+                square,
+                max_rate_in,
+                freeze,
+                alpha,
+            )
         left = max(left, out)
         t = end
     _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
@@ -762,6 +731,9 @@ def skipgram_ns(
     negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
     max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
+    subword_starts, subword_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
+    max_rate_in, max_rate_out = borrowed(max_rate_in), borrowed(max_rate_out)
+    W_in, W_out = borrowed(W_in), borrowed(W_out)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
     if n == 0:
@@ -789,6 +761,8 @@ def skipgram_ns(
     pool_slot = np.empty(n, np.int32)  # the slot of each token's word in the current pool, or -1
     h = aligned_zeros(BLOCK * width, W_in)
     dh = aligned_zeros(BLOCK * width, W_in)
+    slot, first_token, last_token = repeated_words(word, subword_starts)
+    inputs = aligned_zeros(2 * len(first_token) * width, W_in)  # their vectors and pending steps
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -833,11 +807,9 @@ def skipgram_ns(
             if i < end:
                 first = min(first, window_start[i])
                 last = max(last, window_end[i])
-                row = np.int64(word[i]) * width
-                soon = np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width
-                for j in range(0, width, LANES):
-                    prefetch(W_in, soon + j)
-                    store(h, k * width + j, load(W_in, row + j))
+                soon = min(i + PREFETCH_DISTANCE, n - 1)
+                prefetch_input(W_in, word, soon, subword_starts, subword_rows, slot, first_token, width)
+                read_input(W_in, word, i, subword_starts, subword_rows, slot, first_token, inputs, h, k * width, width)
             else:
                 for j in range(0, width, LANES):
                     store(h, k * width + j, zero)
@@ -876,12 +848,26 @@ def skipgram_ns(
             d = _update_rows(j, columns, d, output_rows, updates, positive_rows, positive_blocks, positive_scores)
             _store_columns(dh, width, j, d)
         for k in range(end - t):
-            row = np.int64(word[t + k]) * width
             square = zero
             for j in range(k * width, (k + 1) * width, LANES):
                 square = fma(load(dh, j), load(dh, j), square)
-            if not is_frozen(max_rate_in, word[t + k], freeze):
-                add_clipped(W_in, row, dh, k * width, width, square, damping(max_rate_in, word[t + k], alpha))
+            add_input_step(
+                W_in,
+                word,
+                t + k,
+                subword_starts,
+                subword_rows,
+                slot,
+                last_token,
+                inputs,
+                dh,
+                k * width,
+                width,
+                square,
+                max_rate_in,
+                freeze,
+                alpha,
+            )
 
         out = n if end == n else end - reach
         for i in range(left, out):

@@ -13,7 +13,6 @@ from fastw2v.backend import (
     unique_inverse,
     weighted_sums,
 )
-from fastw2v.config import CbowGrad, cbow_grad_exponent
 from fastw2v.nn.layers import Embedding
 from fastw2v.nn.sparse import RowSparseGradient
 from fastw2v.utils.checks import check_ids
@@ -38,8 +37,8 @@ class SubwordEmbedding:
         The rows of word w are in elements ``starts[w]`` to ``starts[w + 1] - 1`` of `rows`. Every word has a row.
     rows : int array
         Rows of W.
-    grad : {"mean", "balanced", "sum"}
-        Divisor of the gradient of a row: |S|, which gives the exact gradient, its power 3/4, or 1, as in fastText.
+    exponent : float
+        The gradient of a row is divided by this power of |S|. 1 gives the exact gradient, and 0 that of fastText.
 
     Attributes
     ----------
@@ -71,12 +70,12 @@ class SubwordEmbedding:
            [2. ]])
     """
 
-    def __init__(self, W: Any, starts: Any, rows: Any, grad: CbowGrad = "mean") -> None:
+    def __init__(self, W: Any, starts: Any, rows: Any, exponent: float = 1.0) -> None:
         table = Embedding(W)  # checks W
         self.params = table.params
         self.grads: list[RowSparseGradient] = table.grads
         self._starts, self._rows = starts, rows
-        self._exponent = cbow_grad_exponent(grad)
+        self._exponent = exponent
         self._ids: Any = None
 
     def forward(self, ids: Any) -> Any:

@@ -66,6 +66,16 @@ class StopAtPause:
 
 def train(engine: Any, tables: Tables, corpus: Corpus, **settings: Any) -> np.ndarray:
     """Train by an engine; settings are those of `TrainingConfig` and the arguments of its `train`."""
-    names = ("workers", "concurrency", "pool_sync_interval", "held", "on_progress", "state", "pauses", "frozen")
+    names = (
+        "workers",
+        "concurrency",
+        "pool_sync_interval",
+        "held",
+        "on_progress",
+        "state",
+        "pauses",
+        "frozen",
+        "subwords",
+    )
     arguments = {name: settings.pop(name) for name in names if name in settings}
     return engine.train(tables, corpus, config_for(tables, **settings), **arguments)
