@@ -4,21 +4,26 @@ The vector of a word is the mean of the row of the word itself and of the rows o
 spellings share n-grams, so rare words learn from frequent ones, and words outside the vocabulary have vectors as well.
 The n-grams are hashed to a fixed number of buckets, each of which has at most one row.
 
+fastText hashes an n-gram with FNV-1a, and each word has a row of its own. floret, spaCy's variant of fastText, hashes
+n-grams and whole words with MurmurHash3, to one to four rows each of a small table without rows of words.
+
 References
 ----------
-Bojanowski et al., "Enriching word vectors with subword information", TACL 5, 2017.
+Bojanowski et al., "Enriching word vectors with subword information", TACL 5, 2017; Boyd and Warmerdam, "floret:
+lightweight, robust word vectors", Explosion, 2022.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from fastw2v.utils.quote import quote
 
-__all__ = ["BEGIN", "END", "SENTENCE_END", "NGrams", "Subwords", "ngram_buckets"]
+__all__ = ["BEGIN", "END", "HASH_SEED", "SENTENCE_END", "NGrams", "Subwords", "has_ngrams", "ngram_buckets"]
 
 BEGIN, END = b"<", b">"
 """Characters that mark the beginning and the end of a word."""
@@ -28,6 +33,8 @@ BLOCK_WORDS = 1 << 15
 """Number of words whose n-grams are computed at a time."""
 FNV_OFFSET, FNV_PRIME = 2166136261, 16777619
 """Constants of the FNV-1a hash function for 32 bits."""
+HASH_SEED = 2166136261
+"""Seed of floret's hash function, MurmurHash3."""
 
 
 class NGrams(NamedTuple):
@@ -39,6 +46,36 @@ class NGrams(NamedTuple):
     """Number of characters of the longest n-grams."""
     bucket: int
     """Number of buckets."""
+    hash_count: int | None = None
+    """Number of buckets of each n-gram and of the word itself, 1 to 4, in floret. None is fastText."""
+
+
+def has_ngrams(word: str, ngrams: NGrams) -> bool:
+    """Return whether a word has an n-gram, so that it has a vector even outside the vocabulary.
+
+    Parameters
+    ----------
+    word : str
+    ngrams : NGrams
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.subwords import NGrams, has_ngrams
+    >>> ngrams = NGrams(min_n=4, max_n=6, bucket=2_000_000)
+    >>> has_ngrams("am", ngrams), has_ngrams("a", ngrams)
+    (True, False)
+    """
+    if word.isascii():
+        length = len(word) + 2
+    else:
+        try:
+            length = sum(byte & 0xC0 != 0x80 for byte in _marked(word))
+        except UnicodeEncodeError:  # half of a surrogate pair, which no text contains
+            return False
+    if ngrams.hash_count is not None:
+        return True
+    shortest = max(ngrams.min_n, 1 if length > 2 else 2)  # "<" and ">" themselves are not n-grams
+    return word != SENTENCE_END and shortest <= min(length, ngrams.max_n)
 
 
 def ngram_buckets(words: Sequence[str], ngrams: NGrams) -> tuple[np.ndarray, np.ndarray]:
@@ -47,6 +84,9 @@ def ngram_buckets(words: Sequence[str], ngrams: NGrams) -> tuple[np.ndarray, np.
     A word is enclosed in "<" and ">", and its n-grams are all substrings of `min_n` to `max_n` characters, except "<"
     and ">" themselves. The bucket is the FNV-1a hash of the UTF-8 bytes, modulo the number of buckets. Like fastText,
     it reads bytes as signed numbers.
+
+    With `hash_count`, the buckets are those of floret: the first `hash_count` 32-bit numbers of the 128-bit MurmurHash3
+    of the whole enclosed word, then of each n-gram, modulo the number of buckets.
 
     Parameters
     ----------
@@ -116,11 +156,92 @@ def _block_buckets(words: Sequence[str], ngrams: NGrams) -> tuple[np.ndarray, np
             counted = inside if n > 1 else inside[(inside > begin[inside]) & (inside + 1 < end[inside])]
             hashes[counted, n - ngrams.min_n] = h[counted]
             present[counted, n - ngrams.min_n] = True
+    if ngrams.hash_count is not None:
+        return _murmur_buckets(data, word_ends, char, char_ends, present, ngrams)
     if SENTENCE_END in words:
         for i in [i for i, word in enumerate(words) if word == SENTENCE_END]:
             present[char_ends[i] - lengths[i] : char_ends[i]] = False
     per_char = np.append(np.zeros(1, np.int64), np.cumsum(present.sum(axis=1)))
     return np.diff(per_char[char_ends], prepend=0), (hashes[present] % np.uint32(ngrams.bucket)).astype(np.int32)
+
+
+def _murmur_buckets(
+    data: np.ndarray,
+    word_ends: np.ndarray,
+    char: np.ndarray,
+    char_ends: np.ndarray,
+    present: np.ndarray,
+    ngrams: NGrams,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of buckets of each word, and all buckets, as floret computes them.
+
+    Parameters
+    ----------
+    data : uint8 array
+        The bytes of all words, each enclosed in "<" and ">".
+    word_ends : int array, shape (V,)
+        The end of each word in `data`.
+    char : int array, shape (C,)
+        The first byte of each character.
+    char_ends : int array, shape (V,)
+        For each word, the number of characters up to its end.
+    present : bool array, shape (C, max_n − min_n + 1)
+        Whether a character begins an n-gram of each length.
+    ngrams : NGrams
+    """
+    first, size = np.nonzero(present)
+    begins = char[first]
+    ends = np.append(char, len(data))[first + size + ngrams.min_n]
+    per_word = np.diff(np.append(0, np.cumsum(present.sum(axis=1)))[char_ends], prepend=0)
+    before = np.cumsum(per_word) - per_word
+    begins = np.insert(begins, before, word_ends - np.diff(word_ends, prepend=0))  # the whole word comes first
+    ends = np.insert(ends, before, word_ends)
+    hashes = _murmur3(data, begins, ends)[:, : ngrams.hash_count]
+    return (per_word + 1) * hashes.shape[1], (hashes % np.uint32(ngrams.bucket)).astype(np.int32).reshape(-1)
+
+
+def _murmur3(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return the 128-bit MurmurHash3 (x64) of byte strings ``data[begins[i] : ends[i]]``: uint32, shape (N, 4)."""
+    padded = np.append(data, np.zeros(16, np.uint8))
+    lengths = ends - begins
+    h1 = np.full(len(begins), HASH_SEED, np.uint64)
+    h2 = h1.copy()
+    for block in range(int(lengths.max(initial=0)) // 16 + 1):
+        some = np.flatnonzero(lengths >= 16 * block)
+        left = lengths[some] - 16 * block
+        octets = padded[(begins[some] + 16 * block)[:, None] + np.arange(16)]
+        octets[np.arange(16) >= left[:, None]] = 0
+        k1, k2 = octets.view("<u8").astype(np.uint64).T
+        x1 = h1[some] ^ _rotated(k1 * _C1, 31) * _C2
+        x2 = h2[some]
+        whole = left >= 16  # the last block, which has fewer than 16 bytes, ends here
+        y1 = (_rotated(x1, 27) + x2) * np.uint64(5) + np.uint64(0x52DCE729)
+        x2 ^= _rotated(k2 * _C2, 33) * _C1
+        y2 = (_rotated(x2, 31) + y1) * np.uint64(5) + np.uint64(0x38495AB5)
+        h1[some], h2[some] = np.where(whole, y1, x1), np.where(whole, y2, x2)
+    h1 ^= lengths.astype(np.uint64)
+    h2 ^= lengths.astype(np.uint64)
+    h1 += h2
+    h2 += h1
+    h1, h2 = _mixed(h1), _mixed(h2)
+    h1 += h2
+    h2 += h1
+    return np.stack([h1, h2], axis=1).astype("<u8").view("<u4").astype(np.uint32)
+
+
+_C1, _C2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)
+"""Constants of MurmurHash3."""
+
+
+def _rotated(numbers: np.ndarray, bits: int) -> np.ndarray:
+    return (numbers << np.uint64(bits)) | (numbers >> np.uint64(64 - bits))
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """Return the final mix of MurmurHash3."""
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        numbers = (numbers ^ (numbers >> np.uint64(33))) * np.uint64(factor)
+    return numbers ^ (numbers >> np.uint64(33))
 
 
 def _marked(word: Any) -> bytes:
@@ -137,6 +258,8 @@ class Subwords:
     are needed have a row: those of the n-grams of the vocabulary, and others if they have been trained before. A
     missing row stands for zeros.
 
+    In floret, there are no rows of words, and each bucket has a row.
+
     Parameters
     ----------
     words : sequence of str
@@ -146,16 +269,19 @@ class Subwords:
         Counts of the words. If they are given, the buckets are sorted by the number of their occurrences, so that
         the rows of frequent n-grams are adjacent in memory.
     buckets : int array, optional
-        Buckets that have a row in any case, in this order. Those of the vocabulary are appended.
+        Buckets that have a row in any case, in this order. Those of the vocabulary are appended. Ignored in floret.
 
     Attributes
     ----------
     ngrams : NGrams
+    n_words : int
+        V, the number of words.
     buckets : int32 array, shape (B,)
-        The bucket of each row from V on.
+        The bucket of each row after those of the words.
     starts : int64 array, shape (V + 1,)
     rows : int32 array
-        The rows of word w are in elements ``starts[w]`` to ``starts[w + 1] - 1``. The first of them is w.
+        The rows of word w are in elements ``starts[w]`` to ``starts[w + 1] - 1``. The first of them is w, except in
+        floret.
 
     Examples
     --------
@@ -172,38 +298,124 @@ class Subwords:
     def __init__(
         self, words: Sequence[str], ngrams: NGrams, counts: Any = None, buckets: np.ndarray | None = None
     ) -> None:
-        V = len(words)
         self.ngrams = ngrams
+        self.n_words = len(words)
+        self._words: Sequence[str] | Callable[[], Sequence[str]] = ()
         starts, found = ngram_buckets(words, ngrams)
+        if ngrams.hash_count is not None:
+            self.buckets = np.arange(ngrams.bucket, dtype=np.int32)
+            self._table = starts, found
+            return
         given = np.zeros(0, np.int32) if buckets is None else np.asarray(buckets, np.int32)
         distinct = _distinct(found)
         index = np.searchsorted(distinct, found)
-        of_word = np.repeat(np.ones(V) if counts is None else np.asarray(counts, np.float64), np.diff(starts))
+        of_word = np.repeat(np.ones(len(words)) if counts is None else np.asarray(counts, np.float64), np.diff(starts))
         order = np.argsort(-np.bincount(index, of_word, len(distinct)), kind="stable")
         if len(given):
             order = order[~np.isin(distinct[order], given)]
         self.buckets = np.concatenate([given, distinct[order]])
-        self._order = np.argsort(self.buckets)
-        self._sorted = self.buckets[self._order]
-        self.starts = starts + np.arange(V + 1)
-        self.rows = np.empty(self.starts[-1], np.int32)
-        own = np.zeros(len(self.rows), bool)
-        own[self.starts[:-1]] = True
-        self.rows[own] = np.arange(V)
-        self.rows[~own] = self._rows_of_buckets(distinct)[index]
+        self._table = self._with_own_rows(starts, self._rows_of_buckets(distinct)[index])
+
+    @classmethod
+    def with_buckets(
+        cls,
+        words: Sequence[str] | Callable[[], Sequence[str]],
+        n_words: int,
+        ngrams: NGrams,
+        buckets: np.ndarray | None = None,
+    ) -> Self:
+        """Return the rows of words whose buckets are known, for example from a file.
+
+        The n-grams of the words are computed when `starts` or `rows` is first needed. Words outside the vocabulary do
+        not need them.
+
+        Parameters
+        ----------
+        words : sequence of str, or callable that returns a sequence
+        n_words : int
+            The number of words.
+        ngrams : NGrams
+        buckets : int array, shape (B,), optional
+            The bucket of each row, among them those of all words. By default, all buckets in ascending order.
+
+        Raises
+        ------
+        ValueError
+            When `starts` or `rows` is first needed, if an n-gram of a word has no row.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> Subwords.with_buckets(["sing", "ring"], 2, NGrams(min_n=3, max_n=6, bucket=100)).n_rows
+        102
+        """
+        subwords = cls.__new__(cls)
+        subwords.ngrams, subwords.n_words, subwords._words = ngrams, n_words, words
+        subwords.buckets = np.arange(ngrams.bucket, dtype=np.int32) if buckets is None else buckets
+        return subwords
 
     @property
-    def n_words(self) -> int:
-        """V, the number of words."""
-        return len(self.starts) - 1
+    def starts(self) -> np.ndarray:
+        """The first element of each word in `rows`: int64 array, shape (V + 1,).
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
+        >>> subwords.starts.tolist()
+        [0, 4, 8]
+        """
+        return self._table[0]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows of all words: int32 array.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
+        >>> subwords.rows.tolist()
+        [0, 4, 3, 2, 1, 5, 6, 2]
+        """
+        return self._table[1]
+
+    @property
+    def n_own_rows(self) -> int:
+        """The number of rows of the words themselves: V, or 0 in floret.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
+        >>> subwords.n_own_rows
+        2
+        """
+        return self.n_words if self.ngrams.hash_count is None else 0
 
     @property
     def n_rows(self) -> int:
-        """The number of rows of W_in."""
-        return self.n_words + len(self.buckets)
+        """The number of rows of W_in.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
+        >>> subwords.n_rows  # 2 words, and the n-grams <sin, sing, ing>, <rin and ring
+        7
+        """
+        return self.n_own_rows + len(self.buckets)
 
     def rows_of_word(self, word: int) -> np.ndarray:
-        """Return the rows of a word of the vocabulary: int32 array."""
+        """Return the rows of a word of the vocabulary: int32 array.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
+        >>> subwords.rows_of_word(1).tolist()
+        [1, 5, 6, 2]
+        """
         return self.rows[self.starts[word] : self.starts[word + 1]]
 
     def rows_of_unseen(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -219,17 +431,67 @@ class Subwords:
         rows : int64 array
             The rows of word i are in elements ``starts[i]`` to ``starts[i + 1] - 1``. −1 is an n-gram without a row,
             which stands for zeros.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
+        >>> starts, rows = subwords.rows_of_unseen(["ing"])  # <ing has no row
+        >>> rows.tolist()
+        [-1, 2]
         """
         starts, buckets = ngram_buckets(words, self.ngrams)
         return starts, self._rows_of_buckets(buckets)
 
+    def __getstate__(self) -> dict[str, Any]:
+        _ = self._table  # a callable that returns the words may refer to an open file
+        state = self.__dict__ | {"buckets": np.array(self.buckets)}
+        state.pop("_sorted", None)
+        return state
+
+    @cached_property
+    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+        """`starts` and `rows`."""
+        words = self._words() if callable(self._words) else self._words
+        starts, found = ngram_buckets(words, self.ngrams)
+        rows = self._rows_of_buckets(found)
+        if len(rows) and rows.min() < 0:
+            entry = int(np.argmin(rows))
+            word = words[int(np.searchsorted(starts, entry, side="right")) - 1]
+            raise ValueError(
+                f"the word {quote(word)} has an n-gram in bucket {found[entry]}, which has no row; pass the buckets of "
+                "all words, or write the file again"
+            )
+        self._words = ()  # drop the reference, so that the memory held by a callable can be freed
+        return self._with_own_rows(starts, rows)
+
+    def _with_own_rows(self, starts: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return `starts` and `rows`: the given rows of the n-grams of each word, after the row of the word itself."""
+        if not self.n_own_rows:
+            return starts, rows.astype(np.int32)
+        starts = starts + np.arange(self.n_words + 1)
+        own = np.zeros(starts[-1], bool)
+        own[starts[:-1]] = True
+        table = np.empty(len(own), np.int32)
+        table[own] = np.arange(self.n_words)
+        table[~own] = rows
+        return starts, table
+
     def _rows_of_buckets(self, buckets: np.ndarray) -> np.ndarray:
         """Return the row of each bucket, or −1."""
-        known, order = self._sorted, self._order
+        known, order = self._sorted
+        if len(known) == self.ngrams.bucket:  # every bucket has a row
+            return self.n_own_rows + order[buckets].astype(np.int64)
         if not len(known):
             return np.full(len(buckets), -1, np.int64)
         at = np.minimum(np.searchsorted(known, buckets), len(known) - 1)
-        return np.where(known[at] == buckets, self.n_words + order[at], -1)
+        return np.where(known[at] == buckets, self.n_own_rows + order[at], -1)
+
+    @cached_property
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
+        """The buckets in ascending order, and the index of each in `buckets`."""
+        order = np.argsort(self.buckets, kind="stable")
+        return self.buckets[order], order
 
 
 def _distinct(numbers: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastw2v.backend import (
     WeightedRows,
     get_device,
@@ -21,6 +23,8 @@ __all__ = ["SubwordEmbedding", "mean_rows"]
 
 BLOCK_WORDS = 1 << 12
 """Number of words whose rows `mean_rows` reads at a time."""
+BLOCK_VALUES = 1 << 18
+"""Number of values that `mean_rows` reads at a time in NumPy: 1 MB in single precision."""
 
 
 class SubwordEmbedding:
@@ -146,14 +150,38 @@ def mean_rows(W: Any, starts: Any, rows: Any, words: Any) -> Any:
            [2.  ]])
     """
     xp = get_namespace(W)
+    if is_numpy(W):
+        return _mean_rows_numpy(W, starts, rows, words)
     blocks = []
     for first in range(0, words.shape[0], BLOCK_WORDS):
-        block = words[first : first + BLOCK_WORDS]
+        block = words[first : min(first + BLOCK_WORDS, words.shape[0])]
         ids = _padded_rows(starts, rows, block)
         present = xp.where(block < 0, 0, block)
         size = xp.astype(xp.take(starts, present + 1) - xp.take(starts, present), W.dtype)[:, None]
         blocks.append(weighted_sums(W, ids, xp.where(ids >= 0, 1 / xp.where(size > 0, size, 1.0), 0.0)))
     return xp.concat(blocks) if blocks else xp.zeros((0, W.shape[1]), dtype=W.dtype, device=get_device(W))
+
+
+def _mean_rows_numpy(W: Any, starts: Any, rows: Any, words: Any) -> Any:
+    """Return the mean of the rows of each word without padding, because a single word can have hundreds of rows."""
+    present = np.where(words < 0, 0, words)
+    first = starts[present]
+    sizes = np.where(words < 0, 0, starts[present + 1] - first)
+    ends = np.cumsum(sizes)
+    means = np.zeros((len(words), W.shape[1]), np.result_type(W, np.float32))
+    at = 0
+    while at < len(words):
+        # As many words as have BLOCK_VALUES values, but at least one.
+        stop = max(at + 1, int(np.searchsorted(ends, ends[at] - sizes[at] + BLOCK_VALUES // W.shape[1])))
+        some = at + np.flatnonzero(sizes[at:stop])
+        if len(some):
+            begins = ends[some] - sizes[some]
+            begins -= begins[0]
+            entry = np.repeat(first[some] - begins, sizes[some]) + np.arange(sizes[some].sum())
+            taken = take_rows(W, rows[entry]).astype(means.dtype, copy=False)
+            means[some] = np.add.reduceat(taken, begins, axis=0) / sizes[some, None].astype(means.dtype)
+        at = stop
+    return means.astype(W.dtype, copy=False)
 
 
 def _padded_rows(starts: Any, rows: Any, words: Any) -> Any:
