@@ -110,7 +110,7 @@ def evaluate(
 
 def _print_analogies(result: AnalogyResult) -> None:
     def row(section: SectionResult) -> list[str]:
-        covered = f"{section.covered:,} of {section.total:,}"
+        covered = _covered(section)
         return [section.name, f"{section.correct:,}", covered, format_percent(section.accuracy)]
 
     print_table(["section", "correct", "covered", "%"], map(row, result.sections), total=row(result.overall))
@@ -125,11 +125,16 @@ def _print_correlations(results: list[tuple[str, PairsResult]]) -> None:
                 format_number(result.spearman),
                 " to ".join(map(format_number, result.interval)),
                 format_number(result.pearson),
-                f"{result.covered:,} of {result.total:,}",
+                _covered(result),
             ]
             for name, result in results
         ),
     )
+
+
+def _covered(result: SectionResult | PairsResult) -> str:
+    further = f" + {result.unseen:,} with unseen words" if result.unseen else ""
+    return f"{result.covered:,} of {result.total:,}{further}"
 
 
 def _section_as_json(section: SectionResult) -> dict[str, Any]:
@@ -137,6 +142,7 @@ def _section_as_json(section: SectionResult) -> dict[str, Any]:
         "section": section.name,
         "correct": section.correct,
         "covered": section.covered,
+        "unseen": section.unseen,
         "total": section.total,
         "accuracy": nan_to_none(section.accuracy),
         "coverage": nan_to_none(section.coverage),
@@ -149,6 +155,7 @@ def _pairs_as_json(result: PairsResult) -> dict[str, Any]:
         "pearson": nan_to_none(result.pearson),
         "interval": [nan_to_none(bound) for bound in result.interval],
         "covered": result.covered,
+        "unseen": result.unseen,
         "total": result.total,
         "coverage": result.coverage,
     }

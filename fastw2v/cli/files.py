@@ -109,8 +109,8 @@ def align(
     vectors, other = load_vectors(file), load_vectors(onto)
     aligned = vectors.align(other, None if words is None else to_keys(vectors, read_words(words)))
     aligned.save(output)
-    common = [word for word in aligned if word in other]
-    here, there = aligned.vectors_for_all(common).unit_vectors, other.vectors_for_all(common).unit_vectors
+    common = [word for word in aligned if word in other.key_to_index]
+    here, there = (wv.unit_vectors[[wv.key_to_index[word] for word in common]] for wv in (aligned, other))
     cosines = np.sum(here * there, axis=1)
     _print_written(output, aligned, as_json, {"common_words": len(common), "mean_cosine": float(np.mean(cosines))})
 

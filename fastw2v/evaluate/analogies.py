@@ -16,6 +16,7 @@ from fastw2v.config import check_choice, check_flags, check_integer
 from fastw2v.evaluate.readers import Question
 from fastw2v.utils.checks import check_type
 from fastw2v.vectors.neighbors import without
+from fastw2v.vectors.normalize import unit_rows
 from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = [
@@ -50,19 +51,23 @@ class SectionResult:
     correct : int
         Number of questions answered correctly.
     covered : int
-        Number of questions whose four words are all known.
+        Number of questions whose four words are all in the vocabulary.
     total : int
         Number of questions.
+    unseen : int
+        Number of further questions that were answered. In these, subwords give a, b or c, which is outside the
+        vocabulary, a vector.
     """
 
     name: str
     correct: int
     covered: int
     total: int
+    unseen: int = 0
 
     @property
     def accuracy(self) -> float:
-        """Share of covered questions answered correctly, or NaN if no question is covered.
+        """Share of answered questions whose answer is correct, or NaN if no question was answered.
 
         Examples
         --------
@@ -70,7 +75,8 @@ class SectionResult:
         >>> SectionResult("capitals", correct=3, covered=4, total=5).accuracy
         0.75
         """
-        return self.correct / self.covered if self.covered else math.nan
+        answered = self.covered + self.unseen
+        return self.correct / answered if answered else math.nan
 
     @property
     def coverage(self) -> float:
@@ -113,14 +119,15 @@ def analogies(
     Parameters
     ----------
     vectors : WordVectors
-        Words in order of decreasing frequency.
+        Words in order of decreasing frequency. If they have subwords and `strict` is false, questions in which a, b or
+        c is outside the vocabulary are answered as well. The answer d must be in the vocabulary.
     questions : dict of str to list of (str, str, str, str)
         Questions of each section, for example from `read_analogies`.
     restrict_vocab : int
-        Use only the first `restrict_vocab` words. Questions that contain any other word are not covered.
+        Use only the first `restrict_vocab` words. Questions that contain any other word of the vocabulary are ignored.
     lower : bool
         If true, ignore case. If several words differ only in case, questions use the vector of the first one, and any
-        of them is accepted as an answer.
+        of them is accepted as an answer. A word outside the vocabulary is converted to lower case.
     method : {"3cosadd", "3cosmul"}
         How to choose the answer. "3cosadd" returns the word nearest to b − a + c, where each vector is first scaled to
         unit length. "3cosmul" multiplies and divides similarities; see `WordVectors.most_similar_cosmul`.
@@ -128,7 +135,7 @@ def analogies(
     Returns
     -------
     AnalogyResult
-        If no question is covered, the accuracy is NaN, and a warning is logged.
+        If no question is answered, the accuracy is NaN, and a warning is logged.
 
     Raises
     ------
@@ -152,21 +159,28 @@ def analogies(
     >>> wv = WordVectors(["man", "woman", "king", "queen"], matrix)
     >>> questions = {"family": [("man", "king", "woman", "queen"), ("man", "king", "girl", "princess")]}
     >>> analogies(wv, questions).overall
-    SectionResult(name='overall', correct=1, covered=1, total=2)
+    SectionResult(name='overall', correct=1, covered=1, total=2, unseen=0)
     """
     check_flags(lower=lower)
-    answers = answer_questions(vectors, questions, restrict_vocab, lower, method)
-    sections = [
-        SectionResult(name, answer.count(True), len(answer) - answer.count(None), len(answer))
-        for name, answer in answers.items()
-    ]
+    _check_questions(vectors, questions, restrict_vocab, method)
+    with_unseen = vectors.has_subwords and not vectors.strict
+    rows, others = _question_rows(vectors, questions, restrict_vocab, lower, with_unseen)
+    answers = _answers(vectors, rows, others, restrict_vocab, lower, method)
+    n_candidates = min(restrict_vocab, len(vectors))
+    sections = []
+    for name, of_section, correct in zip(questions, rows, answers, strict=True):
+        answered = np.all(of_section >= 0, axis=1)
+        covered = int(np.sum(answered & np.all(of_section < n_candidates, axis=1)))
+        unseen = int(answered.sum()) - covered
+        sections.append(SectionResult(name, int(correct.sum()), covered, len(of_section), unseen))
     overall = SectionResult(
         "overall",
         sum(section.correct for section in sections),
         sum(section.covered for section in sections),
         sum(section.total for section in sections),
+        sum(section.unseen for section in sections),
     )
-    if not overall.covered:
+    if math.isnan(overall.accuracy):
         log.warning(
             "analogies: none of the %d questions has four known words among the first %d; the accuracy is NaN",
             overall.total,
@@ -255,37 +269,80 @@ def answer_questions(
     >>> answer_questions(wv, questions, restrict_vocab=4, lower=True, method="3cosadd")
     {'family': [True, None]}
     """
+    _check_questions(vectors, questions, restrict_vocab, method)
+    rows, _ = _question_rows(vectors, questions, restrict_vocab, lower, with_unseen=False)
+    answers: dict[str, list[bool | None]] = {}
+    found = _answers(vectors, rows, [], restrict_vocab, lower, method)
+    for name, of_section, correct in zip(questions, rows, found, strict=True):
+        right = iter(correct.tolist())
+        answers[name] = [next(right) if known else None for known in np.all(of_section >= 0, axis=1).tolist()]
+    return answers
+
+
+def _check_questions(vectors: Any, questions: Any, restrict_vocab: Any, method: Any) -> None:
     check_type("vectors", vectors, WordVectors, "WordVectors")
     check_type("questions", questions, Mapping, "a dictionary of the questions of each section")
     check_integer("restrict_vocab", restrict_vocab, minimum=1)
     check_choice("method", method, get_args(Method))
+
+
+def _question_rows(
+    vectors: WordVectors,
+    questions: Mapping[str, Sequence[Question]],
+    restrict_vocab: int,
+    lower: bool,
+    with_unseen: bool,
+) -> tuple[list[np.ndarray], list[str]]:
+    """Return the rows of the four words of each question, and the words outside the vocabulary that have a vector.
+
+    Returns
+    -------
+    rows : list of int arrays, shape (N, 4)
+        An array for each section. −1 is an unknown word. With R searched rows, row R + i is word i of `unseen`.
+    unseen : list of str
+        Empty unless `with_unseen` is true. The fourth word of a question is never among them.
+    """
     first_rows, spellings = rows_by_spelling(vectors, restrict_vocab, lower)
-    spelling_ids = np.array([first_rows[spelling] for spelling in spellings])
-    unit = vectors.unit_vectors[: len(spellings), :]
+    everything = rows_by_spelling(vectors, len(vectors), lower)[0] if with_unseen else {}
+    unseen: dict[str, int] = {}
+
+    def row(word: str, may_be_unseen: bool) -> int:
+        spelled = fold_case(word, lower)
+        if not may_be_unseen or spelled in everything or spelled not in vectors:
+            return first_rows.get(spelled, -1)
+        return unseen.setdefault(spelled, len(spellings) + len(unseen))
+
     rows = [
         np.array(
-            [[first_rows.get(fold_case(word, lower), -1) for word in question] for question in asked], dtype=np.int64
+            [[row(word, with_unseen and place < 3) for place, word in enumerate(question)] for question in asked],
+            dtype=np.int64,
         ).reshape(-1, 4)
         for asked in questions.values()
     ]
-    covered = [np.all(section >= 0, axis=1) for section in rows]
+    return rows, list(unseen)
 
-    def answered(section: int) -> np.ndarray:
-        return _correct(unit, spelling_ids, rows[section][covered[section]], method)
+
+def _answers(
+    vectors: WordVectors, rows: list[np.ndarray], unseen: list[str], restrict_vocab: int, lower: bool, method: Method
+) -> list[np.ndarray]:
+    """Return whether the answers are correct: a bool array for each section, without questions with unknown words."""
+    first_rows, spellings = rows_by_spelling(vectors, restrict_vocab, lower)
+    spelling_ids = np.array([first_rows[spelling] for spelling in spellings])
+    unit = vectors.unit_vectors[: len(spellings), :]
+    terms = unit
+    if unseen:
+        terms = get_namespace(unit).concat([unit, unit_rows(vectors[unseen])], axis=0)
+
+    def answered(section: np.ndarray) -> np.ndarray:
+        return _correct(unit, terms, spelling_ids, section[np.all(section >= 0, axis=1)], method)
 
     if is_numpy(unit):
         with ThreadPoolExecutor(_THREADS) as pool:
-            correct = list(pool.map(answered, range(len(rows))))
-    else:  # no threads, because each thread has its own current GPU
-        correct = list(map(answered, range(len(rows))))
-    answers: dict[str, list[bool | None]] = {}
-    for name, known, right in zip(questions, covered, correct, strict=True):
-        found = iter(right.tolist())
-        answers[name] = [next(found) if one else None for one in known.tolist()]
-    return answers
+            return list(pool.map(answered, rows))
+    return list(map(answered, rows))  # no threads, because each thread has its own current GPU
 
 
-def _correct(unit: Any, spelling_ids: np.ndarray, questions: np.ndarray, method: Method) -> np.ndarray:
+def _correct(unit: Any, terms: Any, spelling_ids: np.ndarray, questions: np.ndarray, method: Method) -> np.ndarray:
     """Return whether each question is answered correctly: bool array, shape (N,).
 
     The questions of a section contain few distinct words, so the cosines of these words and all candidates are computed
@@ -295,19 +352,21 @@ def _correct(unit: Any, spelling_ids: np.ndarray, questions: np.ndarray, method:
     ----------
     unit : float array, shape (R, D)
         Unit vectors of the candidate answers.
+    terms : float array, shape (R + U, D)
+        These, and the unit vectors of words outside the vocabulary.
     spelling_ids : int array, shape (R,)
         For each row, the first row with the same spelling.
     questions : int array, shape (N, 4)
-        Rows of a, b, c and d.
+        Rows of a, b, c and d in `terms`.
     method : {"3cosadd", "3cosmul"}
     """
     words, places = np.unique(questions[:, :3], return_inverse=True)
     n_rows, half = unit.shape[0], len(questions) // 2
     if half and len(words) * n_rows > _COSINES:
         parts = (questions[:half], questions[half:])
-        return np.concatenate([_correct(unit, spelling_ids, part, method) for part in parts])
+        return np.concatenate([_correct(unit, terms, spelling_ids, part, method) for part in parts])
     xp, device = get_namespace(unit), get_device(unit)
-    cosines = xp.take(unit, xp.asarray(words, device=device), axis=0) @ unit.T
+    cosines = xp.take(terms, xp.asarray(words, device=device), axis=0) @ unit.T
     if method == "3cosmul":
         cosines = (1 + cosines) / 2
     columns = xp.asarray(np.ascontiguousarray(places.reshape(-1, 3).T), device=device)
@@ -335,7 +394,8 @@ def _best_are_right(scores: Any, spelling_ids: np.ndarray, questions: np.ndarray
     # exclude its row too, and try the next best answer.
     while len(pending):
         own = np.repeat(np.arange(len(pending)), left_out.shape[1])
-        scores = without(scores, np.stack([own, left_out.reshape(-1)], axis=1))
+        pairs = np.stack([own, left_out.reshape(-1)], axis=1)
+        scores = without(scores, pairs[pairs[:, 1] < scores.shape[1]])  # words outside the vocabulary are no answers
         best = xp.argmax(scores, axis=1)
         exhausted = to_host(xp.take_along_axis(scores, best[:, None], axis=1))[:, 0] == -np.inf
         best = to_host(best)

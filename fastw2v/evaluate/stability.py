@@ -13,6 +13,7 @@ from fastw2v.backend import to_host
 from fastw2v.config import check_integer
 from fastw2v.utils.checks import check_items, check_type
 from fastw2v.vectors.neighbors import nearest_rows
+from fastw2v.vectors.normalize import take_rows
 from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["StabilityResult", "neighbour_stability"]
@@ -88,14 +89,14 @@ def neighbour_stability(models: Sequence[WordVectors], topn: int = 10, restrict_
         raise ValueError(f"models has length {len(models)}; give at least two models")
     check_integer("topn", topn, minimum=1)
     check_integer("restrict_vocab", restrict_vocab, minimum=1)
-    words = [word for word in models[0] if all(word in model for model in models[1:])]
+    words = [word for word in models[0] if all(word in model.key_to_index for model in models[1:])]
     if len(words) <= topn:
         raise ValueError(f"the models have {len(words)} words in common; topn={topn} needs at least {topn + 1}")
     compared = min(restrict_vocab, len(words))
     own = np.stack([np.arange(compared)] * 2, axis=1)
     neighbours = []
     for model in models:
-        unit = model.vectors_for_all(words).unit_vectors
+        unit = take_rows(model.unit_vectors, [model.key_to_index[word] for word in words])
         neighbours.append(to_host(nearest_rows(unit, unit[:compared, :], topn, own)[0]))
     shared = [
         (some[:, :, None] == others[:, None, :]).sum(axis=(1, 2)) / topn

@@ -14,6 +14,7 @@ from fastw2v.config import check_flags, check_integer
 from fastw2v.evaluate.analogies import fold_case, rows_by_spelling
 from fastw2v.evaluate.statistics import bootstrap_interval, correlation, ranks
 from fastw2v.utils.checks import check_items, check_type
+from fastw2v.vectors.normalize import unit_rows
 from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["PairsResult", "pair_cosines", "word_pairs"]
@@ -28,14 +29,16 @@ class PairsResult:
     Attributes
     ----------
     spearman, pearson : float
-        Rank correlation and linear correlation over the covered pairs. NaN if fewer than two pairs are covered, or all
-        cosines or all judgements are equal.
+        Rank correlation and linear correlation over the covered pairs and the pairs with unseen words. NaN if there are
+        fewer than two, or all cosines or all judgements are equal.
     interval : (float, float)
         95% bootstrap interval of `spearman`. NaN if `spearman` is NaN.
     covered : int
-        Number of pairs in which both words are known.
+        Number of pairs in which both words are in the vocabulary.
     total : int
         Number of pairs.
+    unseen : int
+        Number of further pairs that were compared. In these, subwords give a word outside the vocabulary a vector.
     """
 
     spearman: float
@@ -43,6 +46,7 @@ class PairsResult:
     interval: tuple[float, float]
     covered: int
     total: int
+    unseen: int = 0
 
     @property
     def coverage(self) -> float:
@@ -63,11 +67,13 @@ def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lo
     Parameters
     ----------
     vectors : WordVectors
-        Words in order of decreasing frequency.
+        Words in order of decreasing frequency. If they have subwords and `strict` is false, pairs with words outside
+        the vocabulary are compared as well.
     pairs : iterable of (str, str, float)
         Two words and their similarity according to human judges, for example from `read_pairs`.
     lower : bool
-        If true, ignore case. If several words differ only in case, the first one is used.
+        If true, ignore case. If several words differ only in case, the first one is used. A word outside the vocabulary
+        is converted to lower case.
 
     Returns
     -------
@@ -94,6 +100,9 @@ def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lo
     pairs = list(pairs)
     cosines = pair_cosines(vectors, pairs, len(vectors), lower)
     judged = np.array([score for *_, score in pairs], dtype=np.float64)
+    covered = int((~np.isnan(cosines)).sum())
+    if vectors.has_subwords and not vectors.strict:
+        _add_unseen(cosines, vectors, pairs, lower)
     known = ~np.isnan(cosines)
     cosines, judged = cosines[known], judged[known]
     if len(judged) < 2:
@@ -107,7 +116,24 @@ def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lo
         equal = "cosines" if cosines.min() == cosines.max() else "judgements"
         log.warning("word_pairs: all %s of the %d known pairs are equal, so the correlation is NaN", equal, len(judged))
     interval = (math.nan, math.nan) if math.isnan(spearman) else bootstrap_interval(cosines, judged)
-    return PairsResult(spearman, correlation(cosines, judged), interval, len(judged), len(pairs))
+    unseen = len(judged) - covered
+    return PairsResult(spearman, correlation(cosines, judged), interval, covered, len(pairs), unseen)
+
+
+def _add_unseen(
+    cosines: np.ndarray, vectors: WordVectors, pairs: Sequence[tuple[str, str, float]], lower: bool
+) -> None:
+    """Set the cosines that are NaN, because a word is outside the vocabulary, if both words have vectors."""
+    first_rows, _ = rows_by_spelling(vectors, len(vectors), lower)
+    words = vectors.index_to_key
+    spelled = [[fold_case(word, lower) for word in pair[:2]] for pair in pairs]
+    asked = [[words[first_rows[one]] if one in first_rows else one for one in pair] for pair in spelled]
+    missing = [i for i in np.flatnonzero(np.isnan(cosines)).tolist() if all(word in vectors for word in asked[i])]
+    if not missing:
+        return
+    found = vectors[[word for i in missing for word in asked[i]]]
+    unit = to_host(unit_rows(found)).reshape(len(missing), 2, -1)
+    cosines[missing] = np.sum(unit[:, 0] * unit[:, 1], axis=1)
 
 
 def pair_cosines(

@@ -79,7 +79,7 @@ def read_npz(path: Path) -> VectorRecord:
     if not len(offsets) or offsets[0] or offsets[-1] != len(words) or (offsets[1:] < offsets[:-1]).any():
         raise FormatError(f"{path}: word_offsets does not run from 0 to the length of words; the file is damaged")
     spelled = words_from_arrays(words, offsets, keys, path)
-    return VectorRecord(spelled, settings=settings_from_json(settings, path), **arrays)
+    return VectorRecord(spelled, settings=settings_from_json(settings, path), **arrays)  # type: ignore[arg-type]
 
 
 def write_npz(record: VectorRecord, path: Path) -> None:

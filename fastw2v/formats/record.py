@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from fastw2v.config import check_integer
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_keys
 
 __all__ = ["MATRICES", "VectorRecord", "check_record"]
@@ -39,6 +40,8 @@ class VectorRecord:
         Input matrix of the model, W_in, if it differs from `vectors`.
     node_vectors : float array, shape (V, D), optional
         Vectors of the inner nodes of the Huffman tree for `counts`, the rows of W_out that hierarchical softmax trains.
+    subwords : Subwords, optional
+        The rows of `input_vectors`, whose shape is then (R, D), and the rows of each word.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class VectorRecord:
     settings: Any = None
     input_vectors: Any = None
     node_vectors: Any = None
+    subwords: Subwords | None = None
 
     def __repr__(self) -> str:
         return f"VectorRecord(vectors of shape {tuple(self.vectors.shape)}, {self.vectors.dtype})"

@@ -95,7 +95,7 @@ def read_safetensors(path: Path) -> VectorRecord:
     read_words = partial(words_from_arrays, words, offsets, metadata.get("keys", "strings"), path)
     _check_offsets(words, offsets, len(tensors["vectors"]), path)
     settings = settings_from_json(metadata.get("settings", "null"), path)
-    return VectorRecord(read_words, settings=settings, **tensors)
+    return VectorRecord(read_words, settings=settings, **tensors)  # type: ignore[arg-type]
 
 
 def write_safetensors(record: VectorRecord, path: Path) -> None:

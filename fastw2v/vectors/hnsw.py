@@ -122,7 +122,7 @@ class HNSWIndex:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
         ValueError
             If no terms are given, a vector has the wrong shape, `topn` is negative, or the sum is zero or not finite.
 
@@ -157,7 +157,7 @@ class HNSWIndex:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
         TypeError
             If `queries` is a single word.
         ValueError

@@ -1,22 +1,34 @@
 """Conversion of the words and vectors in a query to unit vectors.
 
 In a sum of terms, the vectors of words are scaled to unit length, but vectors that the caller passes are used unscaled.
+If there are subwords, words outside the vocabulary have vectors as well. They have no row, for which −1 stands here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.utils.quote import quote
-from fastw2v.vectors.keys import find_row, is_key
+from fastw2v.vectors.keys import UnknownWordError, find_row, is_key
 from fastw2v.vectors.normalize import take_rows, unit_rows
+from fastw2v.vectors.unseen import has_unseen_vector, unseen_vectors
 
-__all__ = ["VectorTable", "query_matrix", "term_vector", "unit_queries", "weighted_sum", "weighted_terms"]
+__all__ = [
+    "VectorTable",
+    "find_word",
+    "query_matrix",
+    "term_vector",
+    "unit_queries",
+    "weighted_sum",
+    "weighted_terms",
+    "word_vectors",
+]
 
 
 @runtime_checkable
@@ -38,12 +50,108 @@ class VectorTable(Protocol):
         """The number of dimensions, D."""
 
     @property
+    def input_vectors(self) -> Any:
+        """The input matrix of the model, W_in: array, shape (V, D), or (R, D) with subwords."""
+
+    @property
+    def subwords(self) -> Subwords | None:
+        """The rows of W_in whose mean is the vector of a word, or None."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether words outside the vocabulary are unknown, even if there are subwords."""
+
+    @property
     def vectors(self) -> Any:
         """The vectors: array, shape (V, D)."""
 
     @property
     def unit_vectors(self) -> Any:
         """The vectors scaled to unit length: array, shape (V, D)."""
+
+
+def find_word(table: VectorTable, word: Any, name: str = "word") -> int:
+    """Return the row of a word, or −1 if it is outside the vocabulary but has a vector.
+
+    Parameters
+    ----------
+    table : WordVectors
+    word : str or int
+    name : str
+        Name of the caller's parameter, for error messages.
+
+    Raises
+    ------
+    UnknownWordError
+        If the word has no vector.
+    TypeError
+        If the type of `word`, string or integer, differs from that of the words in the vocabulary.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.corpus.subwords import NGrams, Subwords
+    >>> from fastw2v.vectors.query import find_word
+    >>> subwords = Subwords(["cat"], NGrams(min_n=3, max_n=3, bucket=1000))
+    >>> wv = WordVectors(["cat"], None, input_vectors=np.ones((4, 2)), subwords=subwords)
+    >>> find_word(wv, "cat"), find_word(wv, "cats")
+    (0, -1)
+    """
+    try:
+        return find_row(word, table.key_to_index, name)
+    except UnknownWordError:
+        if not table.strict and has_unseen_vector(word, table.subwords):
+            return -1
+        raise
+
+
+def word_vectors(table: VectorTable, words: Sequence[Any], rows: Sequence[int], unit: bool = True) -> Any:
+    """Return the vectors of words. Those of all words outside the vocabulary are computed at once.
+
+    Parameters
+    ----------
+    table : WordVectors
+    words : sequence of n words
+    rows : sequence of n int
+        The row of each word, from `find_word`.
+    unit : bool
+        Whether to scale the vectors to unit length.
+
+    Returns
+    -------
+    float array, shape (n, D)
+        A new array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.corpus.subwords import NGrams, Subwords
+    >>> from fastw2v.vectors.query import find_word, word_vectors
+    >>> subwords = Subwords(["cat"], NGrams(min_n=3, max_n=3, bucket=1000))
+    >>> W_in = np.array([[9.0], [1.0], [1.0], [1.0]])
+    >>> wv = WordVectors(["cat"], None, input_vectors=W_in, subwords=subwords)
+    >>> words = ["cat", "cats"]  # "cats" has two n-grams of "cat", and two that have no row
+    >>> word_vectors(wv, words, [find_word(wv, word) for word in words], unit=False).tolist()
+    [[3.0], [0.5]]
+    """
+    known = table.unit_vectors if unit else table.vectors
+    if min(rows, default=0) >= 0:
+        return take_rows(known, rows)
+    unseen = [i for i, row in enumerate(rows) if row < 0]
+    assert table.subwords is not None
+    found = unseen_vectors(table.input_vectors, table.subwords, [words[i] for i in unseen])
+    found = unit_rows(found) if unit else found
+    if len(unseen) == len(rows):
+        return found
+    xp = get_namespace(known)
+    vectors = take_rows(known, [max(row, 0) for row in rows])
+    places = np.full(len(rows), -1, np.int64)
+    places[unseen] = np.arange(len(unseen))
+    places = xp.asarray(places, device=get_device(known))
+    other = xp.take(found, xp.where(places < 0, 0, places), axis=0)
+    return xp.where((places < 0)[:, None], vectors, xp.astype(other, vectors.dtype))
 
 
 def term_vector(table: VectorTable, term: Any, name: str = "term") -> tuple[Any, list[int]]:
@@ -62,12 +170,12 @@ def term_vector(table: VectorTable, term: Any, name: str = "term") -> tuple[Any,
         The unit vector of a word, or the given vector, converted to the array library, dtype and device of the unit
         vectors.
     rows : list of int
-        A list with the row of a word, or an empty list for a vector.
+        A list with the row of a word, or an empty list for a vector and for a word outside the vocabulary.
 
     Raises
     ------
     UnknownWordError
-        If the word is not in the vocabulary.
+        If the word has no vector.
     TypeError
         If `term` is neither an array nor of the same type as the words.
     ValueError
@@ -84,12 +192,32 @@ def term_vector(table: VectorTable, term: Any, name: str = "term") -> tuple[Any,
     >>> term_vector(wv, np.array([4.0, 3.0]))
     (array([4., 3.]), [])
     """
-    if getattr(term, "ndim", 0) == 0:
-        row = find_row(term, table.key_to_index, name)
-        return table.unit_vectors[row, :], [row]
-    if term.shape != (table.vector_size,):
-        raise ValueError(f"{name}: a vector has shape {tuple(term.shape)}; it must be ({table.vector_size},)")
-    return _like_unit_vectors(table, term), []
+    (vector,), (row,) = _term_vectors(table, [term], name)
+    return vector, [row] if row >= 0 else []
+
+
+def _term_vectors(table: VectorTable, terms: Sequence[Any], name: str) -> tuple[list[Any], list[int]]:
+    """Return the vector and the row of each term of a query. The row is −1 unless it is a word of the vocabulary."""
+    vectors: list[Any] = []
+    rows: list[int] = []
+    unseen: list[int] = []
+    for term in terms:
+        row = -1
+        if getattr(term, "ndim", 0) == 0:
+            row = find_word(table, term, name)
+            if row < 0:
+                unseen.append(len(vectors))
+            vectors.append(table.unit_vectors[row, :])
+        elif term.shape != (table.vector_size,):
+            raise ValueError(f"{name}: a vector has shape {tuple(term.shape)}; it must be ({table.vector_size},)")
+        else:
+            vectors.append(_like_unit_vectors(table, term))
+        rows.append(row)
+    if unseen:
+        found = word_vectors(table, [terms[i] for i in unseen], [-1] * len(unseen))
+        for place, i in enumerate(unseen):
+            vectors[i] = found[place, :]
+    return vectors, rows
 
 
 def weighted_terms(
@@ -112,7 +240,7 @@ def weighted_terms(
     terms : list of (float array of shape (D,), float)
         Vector and weight of each term.
     rows : list of int
-        Row of each term that is a word.
+        Row of each term that is a word of the vocabulary.
 
     Examples
     --------
@@ -126,14 +254,14 @@ def weighted_terms(
     if given is None:
         return [], []
     single = isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or _is_vector(table, given)
-    terms, rows = [], []
+    terms: list[tuple[Any, float]] = []
     for item in [given] if single else given:
         weighted = isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Real)
         term, factor = item if weighted else (item, weight)
-        vector, row = term_vector(table, term, name)
-        terms.append((vector, float(factor)))
-        rows += row
-    return terms, rows
+        terms.append((term, float(factor)))
+    vectors, rows = _term_vectors(table, [term for term, _ in terms], name)
+    weighted_vectors = [(vector, factor) for vector, (_, factor) in zip(vectors, terms, strict=True)]
+    return weighted_vectors, [row for row in rows if row >= 0]
 
 
 def weighted_sum(table: VectorTable, positive: Any, negative: Any) -> tuple[Any, list[int]]:
@@ -149,7 +277,7 @@ def weighted_sum(table: VectorTable, positive: Any, negative: Any) -> tuple[Any,
     -------
     query : float array, shape (1, D)
     rows : list of int
-        Row of each term that is a word.
+        Row of each term that is a word of the vocabulary.
 
     Raises
     ------
@@ -177,7 +305,7 @@ def weighted_sum(table: VectorTable, positive: Any, negative: Any) -> tuple[Any,
 
 
 def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.ndarray]:
-    """Return many queries as a matrix of unit vectors, and the row of each query that is a word.
+    """Return many queries as a matrix of unit vectors, and the row of each query that is a word of the vocabulary.
 
     Parameters
     ----------
@@ -189,7 +317,7 @@ def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.nd
     matrix : float array, shape (n, D)
         One row for each query.
     pairs : int array, shape (N, 2)
-        For each query that is a word, the index of the query and the row of the word.
+        For each query that is a word of the vocabulary, the index of the query and the row of the word.
 
     Raises
     ------
@@ -221,12 +349,12 @@ def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.nd
         return unit_queries(_like_unit_vectors(table, matrix)), np.zeros((0, 2), dtype=np.int64)
     asked = list(queries)
     if all(is_key(query, table.index_to_key) for query in asked):
-        rows = [find_row(query, table.key_to_index, "queries") for query in asked]
-        matrix = unit_queries(take_rows(table.unit_vectors, rows))
-        return matrix, np.stack([np.arange(len(rows)), np.array(rows, dtype=np.int64)], axis=1)
-    terms = [term_vector(table, query, "queries") for query in asked]
-    matrix = unit_queries(get_namespace(table.vectors).stack([vector for vector, _ in terms]))
-    pairs = [(i, row) for i, (_, rows) in enumerate(terms) for row in rows]
+        rows = np.array([find_word(table, query, "queries") for query in asked], dtype=np.int64)
+        matrix = unit_queries(word_vectors(table, asked, rows.tolist()))
+        return matrix, np.stack([np.arange(len(rows)), rows], axis=1)[rows >= 0]
+    vectors, found = _term_vectors(table, asked, "queries")
+    matrix = unit_queries(get_namespace(table.vectors).stack(vectors))
+    pairs = [(i, row) for i, row in enumerate(found) if row >= 0]
     return matrix, np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 

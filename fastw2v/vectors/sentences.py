@@ -13,7 +13,8 @@ from fastw2v.config import check_choice
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.keys import is_key
 from fastw2v.vectors.normalize import at_least_single, take_rows
-from fastw2v.vectors.query import VectorTable
+from fastw2v.vectors.query import VectorTable, word_vectors
+from fastw2v.vectors.unseen import has_unseen_vector
 
 __all__ = [
     "SentenceMethod",
@@ -53,28 +54,37 @@ def sentence_vectors(
     check_choice("method", method, get_args(SentenceMethod))
     if method == "sif" and counts is None:
         raise ValueError("method is 'sif', but the vectors have no counts; use method='mean', or pass counts")
-    rows = rows_of_texts(table, texts)
+    rows, unseen = rows_of_texts(table, texts)
     n_empty = sum(not text for text in rows)
     if n_empty:
         log.warning("sentence_vectors: %d of %d texts have no known word; their vectors are zeros", n_empty, len(rows))
+    others = word_vectors(table, unseen, [-1] * len(unseen), unit=False) if unseen else None
     if method == "mean" or counts is None:
-        return mean_vectors(table.vectors, rows)
+        return mean_vectors(table.vectors, rows, others=others)
     if len(rows) - n_empty < 2:
         raise ValueError(
             f"method is 'sif', but the number of texts with a known word is {len(rows) - n_empty}; the direction that "
             "all texts share needs at least two. Pass all texts at once, or use method='mean'"
         )
-    return without_common_direction(mean_vectors(table.vectors, rows, sif_weights(counts)))
+    weights = np.append(sif_weights(counts), np.ones(len(unseen)))  # a word that never occurred has weight a / (a + 0)
+    return without_common_direction(mean_vectors(table.vectors, rows, weights, others))
 
 
-def rows_of_texts(table: VectorTable, texts: Iterable[Any]) -> list[list[int]]:
-    """Return the rows of the known words of each text.
+def rows_of_texts(table: VectorTable, texts: Iterable[Any]) -> tuple[list[list[int]], list[str]]:
+    """Return the rows of the known words of each text, and the words outside the vocabulary that have vectors.
 
     Parameters
     ----------
     table : WordVectors
     texts : iterable of str, or of lists of words
         A string is split at white space.
+
+    Returns
+    -------
+    rows : list of lists of int
+        With V words in the vocabulary, row V + i stands for word i of `unseen`.
+    unseen : list of str
+        Distinct words.
 
     Raises
     ------
@@ -88,12 +98,14 @@ def rows_of_texts(table: VectorTable, texts: Iterable[Any]) -> list[list[int]]:
     >>> from fastw2v.vectors.sentences import rows_of_texts
     >>> wv = WordVectors(["cat", "dog", "car"], np.eye(3))
     >>> rows_of_texts(wv, ["car cat unknown", ["dog"], []])
-    [[2, 0], [1], []]
+    ([[2, 0], [1], []], [])
     """
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
         raise TypeError(f"texts is {quote(texts)}; give a list of texts, each a string or a list of words")
     rows = table.key_to_index
     kind = "strings" if isinstance(table.index_to_key[0], str) else "integers"
+    subwords = None if table.strict else table.subwords
+    unseen: dict[str, int] = {}
     found = []
     for number, text in enumerate(texts):
         if isinstance(text, bytes) or not isinstance(text, Iterable):
@@ -101,8 +113,14 @@ def rows_of_texts(table: VectorTable, texts: Iterable[Any]) -> list[list[int]]:
         words = text.split() if isinstance(text, str) else list(text)
         if wrong := [word for word in words if not is_key(word, rows)]:
             raise TypeError(f"texts[{number}] contains {quote(wrong[0])}; the words of these vectors are {kind}")
-        found.append([rows[word] for word in words if word in rows])
-    return found
+        if subwords is None:
+            found.append([rows[word] for word in words if word in rows])
+            continue
+        for word in words:
+            if word not in rows and word not in unseen and has_unseen_vector(word, subwords):
+                unseen[word] = len(rows) + len(unseen)
+        found.append([row for word in words if (row := rows.get(word, unseen.get(word, -1))) >= 0])
+    return found, list(unseen)
 
 
 def sif_weights(counts: np.ndarray) -> np.ndarray:
@@ -126,7 +144,7 @@ def sif_weights(counts: np.ndarray) -> np.ndarray:
     return SIF_A / (SIF_A + counts / max(1, counts.sum()))
 
 
-def mean_vectors(vectors: Any, rows: list[list[int]], weights: np.ndarray | None = None) -> Any:
+def mean_vectors(vectors: Any, rows: list[list[int]], weights: np.ndarray | None = None, others: Any = None) -> Any:
     """Return the mean of the vectors of each text, in at least single precision.
 
     Parameters
@@ -134,8 +152,10 @@ def mean_vectors(vectors: Any, rows: list[list[int]], weights: np.ndarray | None
     vectors : float array, shape (V, D)
     rows : list of n lists of int
         The rows of the words of each text.
-    weights : float64 array, shape (V,), optional
+    weights : float64 array, shape (V,) or (V + U,), optional
         Factors by which the vectors are multiplied. The sum is still divided by the number of words.
+    others : float array, shape (U, D), optional
+        The vectors of rows V to V + U − 1.
 
     Returns
     -------
@@ -160,7 +180,7 @@ def mean_vectors(vectors: Any, rows: list[list[int]], weights: np.ndarray | None
     means = []
     for block in blocks:
         tokens = flat[ends[block[0]] - lengths[block[0]] : ends[block[-1]]] if len(block) else flat[:0]
-        taken = at_least_single(take_rows(vectors, tokens.tolist()))
+        taken = at_least_single(_taken(vectors, others, tokens))
         if weights is not None:
             factors = xp.asarray(weights[tokens], dtype=taken.dtype, device=device)
             taken = taken * factors[:, None]
@@ -169,6 +189,17 @@ def mean_vectors(vectors: Any, rows: list[list[int]], weights: np.ndarray | None
         sizes = xp.asarray(np.maximum(lengths[block], 1), dtype=taken.dtype, device=device)
         means.append(sums / sizes[:, None])
     return xp.concat(means, axis=0)
+
+
+def _taken(vectors: Any, others: Any, rows: np.ndarray) -> Any:
+    """Return rows of `vectors`, followed by `others`."""
+    if others is None:
+        return take_rows(vectors, rows.tolist())
+    V = vectors.shape[0]
+    known = take_rows(vectors, np.minimum(rows, V - 1).tolist())
+    xp = get_namespace(vectors)
+    outside = xp.asarray(rows >= V, device=get_device(vectors))
+    return xp.where(outside[:, None], take_rows(others, np.maximum(rows - V, 0).tolist()), known)
 
 
 def without_common_direction(vectors: Any) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, to_host
 from fastw2v.config import Loss, check_flags, check_integer, check_range, output_parts
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.utils.checks import check_counts, check_items, check_keys, check_matrix, check_path, check_type, index_keys
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
@@ -24,8 +25,17 @@ from fastw2v.vectors.keys import Key, find_row, is_key
 from fastw2v.vectors.neighbors import nearest_rows, ranked, turn
 from fastw2v.vectors.normalize import at_least_single, protected_row, read_only, take_rows, unit_rows
 from fastw2v.vectors.products import products
-from fastw2v.vectors.query import query_matrix, term_vector, unit_queries, weighted_sum, weighted_terms
+from fastw2v.vectors.query import (
+    find_word,
+    query_matrix,
+    term_vector,
+    unit_queries,
+    weighted_sum,
+    weighted_terms,
+    word_vectors,
+)
 from fastw2v.vectors.sentences import SentenceMethod, sentence_vectors
+from fastw2v.vectors.unseen import has_unseen_vector, vectors_of_vocabulary
 
 if TYPE_CHECKING:
     from fastw2v.formats import Duplicates, VectorRecord
@@ -43,20 +53,25 @@ class WordVectors:
     words : sequence of str or int, or callable that returns a sequence
         V distinct words, by convention in order of decreasing frequency. Integers, such as node ids of a graph, are
         supported as well. A callable is called, and its result is checked, when the words are first needed.
-    vectors : float array, shape (V, D)
+    vectors : float array, shape (V, D), or None
         Array of any array library, used without copying. The first query caches the unit vectors. If you change the
-        array in place later, call `forget_unit_vectors` afterwards.
+        array in place later, call `forget_unit_vectors` afterwards. With `subwords`, it can be None. The vectors are
+        then computed from `input_vectors` when they are first needed.
     counts : integer array, shape (V,), optional
         Number of occurrences of each word in the corpus.
     context_vectors : float array, shape (V, D), optional
         Output vectors of the words, the rows of W_out that negative sampling trains.
     settings : dict, optional
         Settings that produced the vectors. Values must be JSON-serialisable.
-    input_vectors : float array, shape (V, D), optional
-        Input matrix of the model, W_in, if `vectors` were computed from it. By default, `vectors` are W_in.
+    input_vectors : float array, shape (V, D), or (R, D) with subwords, optional
+        Input matrix of the model, W_in, if `vectors` were computed from it. By default, `vectors` are W_in. With
+        `subwords`, it is required.
     node_vectors : float array, shape (V, D), optional
         Vectors of the inner nodes of the Huffman tree for `counts`, the rows of W_out that hierarchical softmax trains.
         V words have V − 1 inner nodes, so the last row is not used.
+    subwords : Subwords, optional
+        The R rows of `input_vectors`, which are those of words and of character n-grams, and the rows of each word. The
+        vector of a word is the mean of its rows.
 
     Attributes
     ----------
@@ -65,7 +80,15 @@ class WordVectors:
     counts : int64 array, shape (V,), or None
         Word counts, always a NumPy array, which is read-only.
     vectors, context_vectors, input_vectors, node_vectors : float array, shape (V, D)
-        The constructor arguments of the same names. NumPy arrays are read-only.
+        The constructor arguments of the same names. NumPy arrays are read-only. With subwords, `input_vectors` has
+        shape (R, D).
+    subwords : Subwords or None
+        The constructor argument of the same name.
+    has_subwords : bool
+        Whether there are subwords.
+    strict : bool
+        If true, words outside the vocabulary are unknown, even if there are subwords. Assign to it. The default is
+        False.
     index_to_key : list of str or int
         The words, in row order.
     key_to_index : dict of str or int to int
@@ -82,6 +105,11 @@ class WordVectors:
 
     Notes
     -----
+    With subwords, a string outside the vocabulary has a vector too: the mean of the rows of its n-grams. All queries
+    accept such words, and ``word in wv`` is true for them. They are never results, because they have no row:
+    `key_to_index`, `index_to_key`, `len` and `get_index` know only the vocabulary. A string without any n-gram, because
+    it is too short, is unknown. Set ``wv.strict = True`` to treat all words outside the vocabulary as unknown.
+
     The words and vectors cannot be changed by accident. Vectors that belong to the object, such as ``wv["cat"]``,
     `vectors` and `unit_vectors`, are read-only NumPy arrays; call ``.copy()`` before you change one. Results that are
     computed, such as ``wv[["cat", "dog"]]`` and means, are new arrays. Arrays of other libraries, such as CuPy, cannot
@@ -116,17 +144,25 @@ class WordVectors:
         settings: dict[str, Any] | None = None,
         input_vectors: Any = None,
         node_vectors: Any = None,
+        subwords: Subwords | None = None,
     ) -> None:
-        self._input_vectors = check_matrix("vectors", vectors)
-        self._result = vectors  # None if `vectors` must be computed from W_in and W_out when they are next needed
+        self.strict = False
+        self._subwords = subwords
         self._output_weight = 0.0
-        if min(vectors.shape) < 1:
-            nothing = "no words" if vectors.shape[0] < 1 else "no dimensions"
-            raise ValueError(f"vectors has shape {tuple(vectors.shape)}, so there are {nothing}; give at least one")
         self._unit_vectors: Any = None
-        if input_vectors is not None:
-            self._check_shape("input_vectors", input_vectors)
-            self._input_vectors = input_vectors
+        if subwords is not None:
+            self._input_vectors = self._checked_table(input_vectors, subwords)
+            if vectors is not None:
+                self._check_shape("vectors", vectors)
+        else:
+            self._input_vectors = check_matrix("vectors", vectors)
+            if min(vectors.shape) < 1:
+                nothing = "no words" if vectors.shape[0] < 1 else "no dimensions"
+                raise ValueError(f"vectors has shape {tuple(vectors.shape)}, so there are {nothing}; give at least one")
+            if input_vectors is not None:
+                self._check_shape("input_vectors", input_vectors)
+                self._input_vectors = input_vectors
+        self._result = vectors  # None if `vectors` must be computed from W_in and W_out when they are next needed
         self._context_vectors: Any = None
         self._node_vectors: Any = None
         self._W_out: Any = None  # the array that contains both, after training
@@ -143,7 +179,8 @@ class WordVectors:
         """The vectors: array, shape (V, D). A NumPy array is read-only.
 
         Assign a matrix with one row for each word to replace all vectors. The matrix is used without copying, also as
-        `input_vectors`, and the cached `unit_vectors` are discarded.
+        `input_vectors`, and the cached `unit_vectors` are discarded. Subwords are dropped, because the vectors are no
+        longer means of rows.
 
         Examples
         --------
@@ -171,6 +208,7 @@ class WordVectors:
                     f"{tuple(other.shape)}. To drop those, first set {name} to None"
                 )
         with turn:
+            self._subwords = None
             self._set_input(vectors, 0.0)
 
     @property
@@ -179,9 +217,12 @@ class WordVectors:
         if self._result is None:
             with turn:  # so that `_set_tables` cannot run in between
                 if self._result is None:
-                    with on_device_of(self._input_vectors):
-                        result = self._context_vectors * self._output_weight
-                        result += self._input_vectors
+                    if self._subwords is not None:
+                        result = vectors_of_vocabulary(self._input_vectors, self._subwords)
+                    else:
+                        with on_device_of(self._input_vectors):
+                            result = self._context_vectors * self._output_weight
+                            result += self._input_vectors
                     self._result = result
                 return self._result
         return self._result
@@ -206,7 +247,8 @@ class WordVectors:
     def context_vectors(self, context_vectors: Any) -> None:
         if context_vectors is not None:
             self._check_shape("context_vectors", context_vectors)
-        _ = self._vectors  # computed from the context vectors that are replaced
+        if self._subwords is None:
+            _ = self._vectors  # computed from the context vectors that are replaced
         self._context_vectors, self._W_out = context_vectors, None
 
     @property
@@ -234,9 +276,10 @@ class WordVectors:
 
     @property
     def input_vectors(self) -> Any:
-        """The input matrix of the model, W_in, from which training continues: array, shape (V, D).
+        """The input matrix of the model, W_in, from which training continues: array, shape (V, D), or (R, D).
 
-        It is `vectors`, unless `vectors` were combined from both matrices. A NumPy array is read-only.
+        It is `vectors`, unless `vectors` were combined from both matrices, or there are subwords. With subwords, it has
+        the R rows of words and n-grams that `subwords` describes. A NumPy array is read-only.
 
         Examples
         --------
@@ -247,13 +290,64 @@ class WordVectors:
         """
         return read_only(self._input_vectors)
 
+    @property
+    def subwords(self) -> Subwords | None:
+        """The rows of `input_vectors` whose mean is the vector of a word: `Subwords`, or None.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> words = ["sing", "ring"]
+        >>> subwords = Subwords(words, NGrams(min_n=4, max_n=4, bucket=1000))
+        >>> W_in = np.arange(14.0).reshape(7, 2)
+        >>> wv = WordVectors(words, None, input_vectors=W_in, subwords=subwords)
+        >>> bool((wv["sing"] == W_in[wv.subwords.rows_of_word(0)].mean(axis=0)).all())
+        True
+        >>> "singing" in wv, wv["singing"].shape
+        (True, (2,))
+        """
+        return self._subwords
+
+    @property
+    def has_subwords(self) -> bool:
+        """Whether words outside the vocabulary have vectors, computed from their n-grams.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> WordVectors(["cat", "dog"], np.eye(2)).has_subwords
+        False
+        """
+        return self._subwords is not None
+
+    @staticmethod
+    def _checked_table(input_vectors: Any, subwords: Subwords) -> Any:
+        """Return W_in after checking that it has the rows of the subwords."""
+        check_type("subwords", subwords, Subwords, "Subwords")
+        if input_vectors is None:
+            raise ValueError("subwords are given without input_vectors; pass the matrix whose rows they describe")
+        check_matrix("input_vectors", input_vectors)
+        if input_vectors.shape[0] != subwords.n_rows or input_vectors.shape[1] < 1:
+            raise ValueError(
+                f"input_vectors has shape {tuple(input_vectors.shape)}; with these subwords, it must have "
+                f"{subwords.n_rows} rows and at least one column"
+            )
+        return input_vectors
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        """The shape (V, D)."""
+        return len(self), int(self._input_vectors.shape[1])
+
     def _check_shape(self, name: str, matrix: Any) -> None:
         """Raise an error unless a parameter is a matrix of the same shape as the vectors."""
         check_matrix(name, matrix)
-        if matrix.shape != self._input_vectors.shape:
+        if tuple(matrix.shape) != self._shape:
             raise ValueError(
-                f"{name} has shape {tuple(matrix.shape)}; it must have the same shape as vectors, "
-                f"{tuple(self._input_vectors.shape)}"
+                f"{name} has shape {tuple(matrix.shape)}; it must have the same shape as vectors, {self._shape}"
             )
 
     @cached_property
@@ -373,6 +467,8 @@ class WordVectors:
     def _set_tables(self, W_in: Any, W_out: Any, output_weight: float, loss: Loss) -> None:
         """Replace both matrices, for example after training. `vectors` are then W_in + output_weight · W_out.
 
+        With subwords, `vectors` are the means of rows of W_in, and `output_weight` must be 0.
+
         They are computed when they are first needed, so that only both matrices are in memory during training.
         """
         with turn:  # a query of another thread may be computing vectors from the old matrices
@@ -396,7 +492,7 @@ class WordVectors:
     def _set_input(self, W_in: Any, output_weight: float) -> None:
         """Replace the input matrix."""
         self._input_vectors, self._output_weight = W_in, output_weight
-        self._result = None if output_weight else W_in
+        self._result = None if output_weight or self._subwords is not None else W_in
         self.forget_unit_vectors()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -416,13 +512,15 @@ class WordVectors:
     # Words and their vectors
 
     def __len__(self) -> int:
-        return int(self._input_vectors.shape[0])
+        return int(self._input_vectors.shape[0]) if self._subwords is None else self._subwords.n_words
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.index_to_key)
 
     def __contains__(self, word: object) -> bool:
-        return is_key(word, self.index_to_key) and word in self.key_to_index
+        if not is_key(word, self.index_to_key):
+            return False
+        return word in self.key_to_index or (not self.strict and has_unseen_vector(word, self._subwords))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self):,} words, {self.vector_size} dimensions, {self._input_vectors.dtype})"
@@ -439,12 +537,13 @@ class WordVectors:
         -------
         array, shape (D,) or (n, D), or WordVectors
             The vector of one word is a read-only view, or a copy if the vectors are not a NumPy array. The vectors of
-            several words, and the vectors of a slice, are copies. A slice of a memory-mapped file is not copied.
+            several words, and the vectors of a slice, are copies. A slice of a memory-mapped file is not copied, except
+            for `input_vectors` if there are subwords. A slice keeps the subwords.
 
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word has no vector.
         TypeError
             If the type of a word, string or integer, differs from that of the words in the vocabulary.
         ValueError
@@ -467,7 +566,8 @@ class WordVectors:
             return self._sliced(words)
         if isinstance(words, (str, bytes)) or not isinstance(words, Iterable):  # bytes are refused
             return self.get_vector(words)  # type: ignore[arg-type]
-        return take_rows(self._vectors, self._rows(words, "words"))
+        listed = list(words)
+        return word_vectors(self, listed, self._rows(listed, "words"), unit=False)
 
     def get_vector(self, word: Key, norm: bool = False) -> Any:
         """Return the vector of a word.
@@ -481,12 +581,13 @@ class WordVectors:
         Returns
         -------
         array, shape (D,)
-            A read-only view, or a copy if the vectors are not a NumPy array.
+            A read-only view, or a copy if the vectors are not a NumPy array. The vector of a word outside the
+            vocabulary is a new array.
 
         Raises
         ------
         UnknownWordError
-            If the word is not in the vocabulary.
+            If the word has no vector.
         TypeError
             If the type of `word`, string or integer, differs from that of the words in the vocabulary. An integer is
             never interpreted as a row number.
@@ -502,17 +603,19 @@ class WordVectors:
         array([0.8, 0.6])
         """
         check_flags(norm=norm)
-        row = find_row(word, self.key_to_index)
+        row = find_word(self, word)
+        if row < 0:
+            return word_vectors(self, [word], [row], unit=norm)[0, :]
         return protected_row(self.unit_vectors if norm else self._vectors, row)
 
     def get_index(self, word: Key, default: int | None = None) -> int:
-        """Return the row of a word, or `default` if the word is unknown.
+        """Return the row of a word, or `default` if the word is not in the vocabulary.
 
         Parameters
         ----------
         word : str or int
         default : int, optional
-            Value to return for an unknown word. By default, an unknown word raises `UnknownWordError`.
+            Value to return for a word outside the vocabulary. By default, such a word raises `UnknownWordError`.
 
         Raises
         ------
@@ -534,7 +637,10 @@ class WordVectors:
         """
         if default is not None:
             check_integer("default", default)
-        return find_row(word, self.key_to_index) if default is None or word in self else default
+        return find_row(word, self.key_to_index) if default is None or self._is_in_vocabulary(word) else default
+
+    def _is_in_vocabulary(self, word: object) -> bool:
+        return is_key(word, self.index_to_key) and word in self.key_to_index
 
     # Neighbours
 
@@ -571,7 +677,7 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
         ValueError
             If no terms are given, a vector has the wrong shape, `topn` or a bound is negative, or the sum is zero or
             not finite.
@@ -619,7 +725,7 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
         ValueError
             If `positive` is empty, a weight is given, a vector has the wrong shape, a term has no direction, or `topn`
             or `restrict_vocab` is negative.
@@ -675,7 +781,7 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
         TypeError
             If `queries` is a single word.
         ValueError
@@ -804,7 +910,7 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
 
         Examples
         --------
@@ -831,7 +937,7 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
 
         Examples
         --------
@@ -843,8 +949,12 @@ class WordVectors:
         """
         xp = get_namespace(self._vectors)
         row, other_row = self._named_rows(word=word, other=other)
-        cosines = products(self.unit_vectors, self.unit_vectors[row : row + 1, :])[0, :]
-        closer = to_host(xp.nonzero(cosines > cosines[other_row])[0]).tolist()
+        query = self.unit_vectors[row : row + 1, :] if row >= 0 else word_vectors(self, [word], [row])
+        cosines = products(self.unit_vectors, query)[0, :]
+        compared = cosines[other_row]
+        if other_row < 0:
+            compared = products(word_vectors(self, [other], [other_row]), query)[0, 0]
+        closer = to_host(xp.nonzero(cosines > compared)[0]).tolist()
         return [self.index_to_key[i] for i in closer if i != row]
 
     def rank(self, word: Key, other: Key) -> int:
@@ -857,7 +967,7 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
 
         Examples
         --------
@@ -881,7 +991,7 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
 
         Examples
         --------
@@ -893,7 +1003,10 @@ class WordVectors:
         """
         xp = get_namespace(self._vectors)
         row_a, row_b = self._named_rows(a=a, b=b)
-        cosine = float(xp.sum(self.unit_vectors[row_a, :] * self.unit_vectors[row_b, :]))
+        unit, place_a, place_b = self.unit_vectors, row_a, row_b
+        if min(row_a, row_b) < 0:
+            unit, place_a, place_b = word_vectors(self, [a, b], [row_a, row_b]), 0, 1
+        cosine = float(xp.sum(unit[place_a, :] * unit[place_b, :]))
         return max(-1.0, min(cosine, 1.0))  # a cosine rounded above 1 would give a negative distance
 
     def distance(self, a: Key, b: Key) -> float:
@@ -906,7 +1019,7 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
 
         Examples
         --------
@@ -934,7 +1047,7 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
         ValueError
             If the vector has the wrong shape.
 
@@ -949,7 +1062,7 @@ class WordVectors:
         array([1.])
         """
         others = _listed("other_words", other_words)
-        unit = take_rows(self.unit_vectors, self._rows(others, "other_words")) if others else self.unit_vectors
+        unit = word_vectors(self, others, self._rows(others, "other_words")) if others else self.unit_vectors
         vector, _ = term_vector(self, word_or_vector, "word_or_vector")
         return 1 - products(unit, unit_rows(vector[None, :]))[0, :]
 
@@ -983,10 +1096,10 @@ class WordVectors:
         means = []
         for name, given in lists.items():
             listed = _listed(name, given)
-            known = self._rows(word for word in listed if word in self)
+            known = [word for word in listed if word in self]
             if not known:
                 raise ValueError(f"{name} is {quote(listed)}; none of these words is in the vocabulary")
-            means.append(xp.mean(at_least_single(take_rows(self._vectors, known)), axis=0))
+            means.append(xp.mean(at_least_single(word_vectors(self, known, self._rows(known), unit=False)), axis=0))
         unit = unit_rows(xp.stack(means))
         return float(xp.sum(unit[0, :] * unit[1, :]))
 
@@ -1020,7 +1133,7 @@ class WordVectors:
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary and `ignore_missing` is false.
+            If a word is unknown and `ignore_missing` is false.
         ValueError
             If `keys` is empty, the numbers of keys and weights differ, or a vector has the wrong shape.
 
@@ -1050,13 +1163,24 @@ class WordVectors:
             )
         mean = xp.zeros(self.vector_size, dtype=self.unit_vectors.dtype, device=get_device(self._vectors))
         total = 0.0
+        rows = {}
+        for key in given:
+            if getattr(key, "ndim", 0) == 0 and not (
+                ignore_missing and is_key(key, self.key_to_index) and key not in self
+            ):
+                rows[key] = find_word(self, key, "keys")
+        unseen = [key for key, row in rows.items() if row < 0]
+        if unseen:
+            found = word_vectors(self, unseen, [-1] * len(unseen), unit=pre_normalize)
+            others = {key: at_least_single(found[i, :]) for i, key in enumerate(unseen)}
         for key, factor in zip(given, factors, strict=True):
             if getattr(key, "ndim", 0) != 0:
                 vector = term_vector(self, key, "keys")[0]
-            elif ignore_missing and is_key(key, self.key_to_index) and key not in self:
+            elif (row := rows.get(key)) is None:
                 continue
+            elif row < 0:
+                vector = others[key]
             else:
-                row = find_row(key, self.key_to_index, "keys")
                 vector = at_least_single((self.unit_vectors if pre_normalize else self._vectors)[row, :])
             mean = mean + factor * vector
             total += abs(factor)
@@ -1133,7 +1257,7 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If none of the words is in the vocabulary.
+            If none of the words is known.
 
         Examples
         --------
@@ -1151,8 +1275,7 @@ class WordVectors:
             log.warning("ignored %d unknown words: %s", len(unknown), quote(unknown))
         if not known:
             raise ValueError(f"words is {quote(given)}; none of these words is in the vocabulary")
-        vectors = take_rows(self.unit_vectors if use_norm else self._vectors, self._rows(known))
-        vectors = at_least_single(vectors)
+        vectors = at_least_single(word_vectors(self, known, self._rows(known), unit=use_norm))
         mean = get_namespace(vectors).mean(vectors, axis=0)
         scores = to_host(vectors @ unit_rows(mean[None, :])[0, :]).tolist()
         return sorted(zip(scores, known, strict=True), reverse=True)
@@ -1168,7 +1291,7 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If none of the words is in the vocabulary.
+            If none of the words is known.
 
         Examples
         --------
@@ -1185,6 +1308,10 @@ class WordVectors:
     def vectors_for_all(self, keys: Iterable[Key]) -> Self:
         """Return only the known words in `keys`, with their vectors, in the order of `keys` and without duplicates.
 
+        With subwords, the result has subwords as well, and words outside the vocabulary that have a vector are known.
+        They get a row whose value is this vector, and the count 0. If there are such words, the context vectors are
+        left out.
+
         Parameters
         ----------
         keys : iterable of str or int
@@ -1192,7 +1319,7 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If none of the words is in the vocabulary.
+            If none of the words is known.
 
         Examples
         --------
@@ -1202,10 +1329,33 @@ class WordVectors:
         >>> wv.vectors_for_all(["car", "cow", "cat", "car"]).index_to_key
         ['car', 'cat']
         """
-        return self._with_rows(self._rows(key for key in dict.fromkeys(_listed("keys", keys)) if key in self))
+        known = [key for key in dict.fromkeys(_listed("keys", keys)) if key in self]
+        rows = self._rows(known)
+        if min(rows, default=0) >= 0:
+            return self._with_rows(rows)
+        assert self._subwords is not None
+        xp = get_namespace(self._vectors)
+        vectors = word_vectors(self, known, rows, unit=False)
+        words = [self.index_to_key[row] if row >= 0 else key for key, row in zip(known, rows, strict=True)]
+        subwords = Subwords(words, self._subwords.ngrams, buckets=self._subwords.buckets)
+        W_in = self._input_vectors
+        if not subwords.n_own_rows:
+            W_in = _independent(W_in)
+        else:  # the mean of the vector and of the rows of the n-grams is the vector
+            device = get_device(W_in)
+            outside = xp.asarray(np.array(rows) < 0, device=device)
+            own = xp.where(outside[:, None], vectors, take_rows(W_in, [max(row, 0) for row in rows]))
+            added = (len(subwords.buckets) - len(self._subwords.buckets), self.vector_size)
+            W_in = xp.concat([own, W_in[len(self) :, :], xp.zeros(added, dtype=W_in.dtype, device=device)], axis=0)
+        counts = None if self.counts is None else np.where(np.array(rows) < 0, 0, self.counts[rows])
+        return self._like_this(
+            type(self)(words, vectors, counts, settings=self.settings, input_vectors=W_in, subwords=subwords)
+        )
 
     def __and__(self, words: Collection[Key]) -> Self:
         """Return only the words that are also in `words`, with their vectors. `words` can also be a `WordVectors`.
+
+        Only the vocabulary of `words` counts. The result keeps the subwords.
 
         Examples
         --------
@@ -1217,11 +1367,14 @@ class WordVectors:
         """
         if isinstance(words, (str, bytes)) or not isinstance(words, Collection):
             return NotImplemented
-        kept = words if isinstance(words, WordVectors) else set(words)
+        kept = words.key_to_index if isinstance(words, WordVectors) else set(words)
         return self._with_rows([row for row, word in enumerate(self) if word in kept])
 
     def __sub__(self, words: Collection[Key]) -> Self:
         """Return only the words that are not in `words`, with their vectors. `words` can also be a `WordVectors`.
+
+        Only the vocabulary of `words` counts. The result keeps the subwords, so that the words that are left out have
+        the vectors of words outside the vocabulary.
 
         Examples
         --------
@@ -1233,14 +1386,15 @@ class WordVectors:
         """
         if isinstance(words, (str, bytes)) or not isinstance(words, Collection):
             return NotImplemented
-        dropped = words if isinstance(words, WordVectors) else set(words)
+        dropped = words.key_to_index if isinstance(words, WordVectors) else set(words)
         return self._with_rows([row for row, word in enumerate(self) if word not in dropped])
 
     def __or__(self, other: WordVectors) -> Self:
         """Return these words and vectors, followed by the words that only `other` contains and their vectors.
 
         Counts and context vectors are kept if both operands have them. Vectors of different models are comparable only
-        after one model has been aligned to the other with `align`.
+        after one model has been aligned to the other with `align`. Subwords are left out, because the rows of n-grams
+        of different models do not belong together. If `other` contains no further words, the result is this object.
 
         Raises
         ------
@@ -1265,7 +1419,7 @@ class WordVectors:
                 f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}; both must have "
                 "the same number"
             )
-        rows = [row for row, word in enumerate(other) if word not in self]
+        rows = [row for row, word in enumerate(other) if not self._is_in_vocabulary(word)]
         if not rows:
             return self
         added = other._with_rows(rows)
@@ -1275,7 +1429,8 @@ class WordVectors:
             counts = np.concatenate([self.counts, added.counts])
         if self._context_vectors is not None and added._context_vectors is not None:
             context = xp.concat([self._context_vectors, added._context_vectors], axis=0)
-        if self._has_input_vectors or added._has_input_vectors:
+        with_subwords = self.has_subwords or added.has_subwords
+        if not with_subwords and (self._has_input_vectors or added._has_input_vectors):
             inputs = xp.concat([self._input_vectors, added._input_vectors], axis=0)
         vectors = xp.concat([self._vectors, added._vectors], axis=0)
         return type(self)(self.index_to_key + added.index_to_key, vectors, counts, context, input_vectors=inputs)
@@ -1298,7 +1453,7 @@ class WordVectors:
         Returns
         -------
         WordVectors
-            The same words, with rotated matrices.
+            The same words, with rotated matrices. Subwords are kept.
 
         Raises
         ------
@@ -1325,7 +1480,8 @@ class WordVectors:
                 f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}; both must have "
                 "the same number"
             )
-        anchors = [word for word in self if word in other] if words is None else _listed("words", words)
+        common = [word for word in self if other._is_in_vocabulary(word)] if words is None else []
+        anchors = common if words is None else _listed("words", words)
         if not anchors:
             raise ValueError(
                 "align: the two vocabularies have no word in common; check their language and case"
@@ -1333,8 +1489,10 @@ class WordVectors:
                 else "align: words is empty; omit it to use all common words"
             )
         xp, device = get_namespace(self._vectors), get_device(self._vectors)
-        here = to_host(take_rows(self.unit_vectors, self._rows(anchors, "words")))
-        there = to_host(take_rows(other.unit_vectors, other._rows(anchors, "words")))
+        here, there = (
+            to_host(take_rows(wv.unit_vectors, [find_row(word, wv.key_to_index, "words") for word in anchors]))
+            for wv in (self, other)
+        )
         directed = np.flatnonzero(here.any(axis=1) & there.any(axis=1))
         n_matched = len({anchors[i] for i in directed.tolist()})
         if n_matched < min(self.vector_size, len(self)):
@@ -1348,7 +1506,7 @@ class WordVectors:
         def turned(matrix: Any) -> Any:
             return matrix @ xp.asarray(left @ right, dtype=matrix.dtype, device=device)
 
-        aligned = self._changed(self.index_to_key, self.counts, turned)
+        aligned = self._changed(self.index_to_key, self.counts, turned, turned, self._subwords)
         if self._node_vectors is not None:
             aligned.node_vectors = turned(self._node_vectors)
         return aligned
@@ -1407,6 +1565,7 @@ class WordVectors:
             self.settings,
             inputs,
             self._node_vectors,
+            self._subwords,
         )
 
     @classmethod
@@ -1486,6 +1645,7 @@ class WordVectors:
                 record.settings,
                 record.input_vectors,
                 record.node_vectors,
+                record.subwords,
             )
         except (ValueError, TypeError) as error:
             raise formats.FormatError(f"{path}: {error}") from error
@@ -1493,19 +1653,23 @@ class WordVectors:
     # Helpers
 
     def _rows(self, words: Iterable[Any], name: str = "word") -> list[int]:
-        """Return the row of each word in the parameter `name`."""
-        return [find_row(word, self.key_to_index, name) for word in words]
+        """Return the row of each word in the parameter `name`, or −1 if a word outside the vocabulary has a vector."""
+        get = self.key_to_index.get
+        return [
+            row if type(word) in (str, int) and (row := get(word)) is not None else find_word(self, word, name)
+            for word in words
+        ]
 
     def _named_rows(self, **words: Any) -> list[int]:
-        """Return the rows of words, each the value of a parameter of that name."""
-        return [find_row(word, self.key_to_index, name) for name, word in words.items()]
+        """Return the row of each word, the value of a parameter of that name, or −1 as in `_rows`."""
+        return [find_word(self, word, name) for name, word in words.items()]
 
     def _with_rows(self, rows: list[int]) -> Self:
         if not rows:
             raise ValueError("the result has no words; WordVectors must have at least one word")
         words = [self.index_to_key[row] for row in rows]
         counts = None if self.counts is None else self.counts[rows]
-        return self._changed(words, counts, lambda matrix: take_rows(matrix, rows))
+        return self._selected(words, counts, lambda matrix: take_rows(matrix, rows))
 
     def _sliced(self, rows: slice) -> Self:
         start, stop, step = rows.indices(len(self))
@@ -1514,23 +1678,53 @@ class WordVectors:
         if start >= stop:
             raise ValueError(f"{rows} of {len(self):,} words is empty; WordVectors must have at least one word")
         counts = None if self.counts is None else self.counts[start:stop]
-        return self._changed(self.index_to_key[start:stop], counts, lambda matrix: _independent(matrix[start:stop, :]))
+        return self._selected(self.index_to_key[start:stop], counts, lambda matrix: _independent(matrix[start:stop, :]))
 
     @property
     def _has_input_vectors(self) -> bool:
         """Whether W_in differs from `vectors`."""
         return self._result is not self._input_vectors
 
-    def _changed(self, words: Sequence[Key], counts: Any, change: Callable[[Any], Any]) -> Self:
-        """Return other words with all matrices changed by a function, except those of the inner nodes."""
-        return type(self)(
-            words,
-            change(self._vectors),
-            counts,
-            None if self._context_vectors is None else change(self._context_vectors),
-            self.settings,
-            change(self._input_vectors) if self._has_input_vectors else None,
+    def _selected(self, words: list[Any], counts: Any, select: Callable[[Any], Any]) -> Self:
+        """Return some of the words, whose rows a function selects. The rows of all n-grams are kept."""
+        old = self._subwords
+        if old is None:
+            return self._changed(words, counts, select, select)
+        subwords = Subwords.with_buckets(words, len(words), old.ngrams, old.buckets)
+
+        def select_input(W_in: Any) -> Any:
+            if not old.n_own_rows:
+                return _independent(W_in)
+            with on_device_of(W_in):
+                return get_namespace(W_in).concat([select(W_in[: len(self), :]), W_in[len(self) :, :]], axis=0)
+
+        return self._changed(words, counts, select, select_input, subwords)
+
+    def _changed(
+        self,
+        words: Sequence[Key],
+        counts: Any,
+        change: Callable[[Any], Any],
+        change_input: Callable[[Any], Any],
+        subwords: Subwords | None = None,
+    ) -> Self:
+        """Return other words with all matrices changed by functions, except those of the inner nodes."""
+        return self._like_this(
+            type(self)(
+                words,
+                change(self._vectors),
+                counts,
+                None if self._context_vectors is None else change(self._context_vectors),
+                self.settings,
+                change_input(self._input_vectors) if self._has_input_vectors else None,
+                subwords=subwords,
+            )
         )
+
+    def _like_this(self, other: Self) -> Self:
+        """Return another object, which is as strict as this one."""
+        other.strict = self.strict
+        return other
 
     def _searched(self, clip_start: int, clip_end: int | None, restrict_vocab: int | None) -> tuple[int, int]:
         """Return the first row to search and the row after the last."""

@@ -44,9 +44,17 @@ def test_evaluate_json(run: Any, file: Path, questions: Path, pairs: Path):
         "file": str(file),
         "suite": None,
         "analogies": [
-            {"section": "light", "correct": 1, "covered": 1, "total": 2, "accuracy": 1.0, "coverage": 0.5},
-            {"section": "food", "correct": 0, "covered": 1, "total": 1, "accuracy": 0.0, "coverage": 1.0},
-            {"section": "overall", "correct": 1, "covered": 2, "total": 3, "accuracy": 0.5, "coverage": 2 / 3},
+            {"section": "light", "correct": 1, "covered": 1, "unseen": 0, "total": 2, "accuracy": 1.0, "coverage": 0.5},
+            {"section": "food", "correct": 0, "covered": 1, "unseen": 0, "total": 1, "accuracy": 0.0, "coverage": 1.0},
+            {
+                "section": "overall",
+                "correct": 1,
+                "covered": 2,
+                "unseen": 0,
+                "total": 3,
+                "accuracy": 0.5,
+                "coverage": 2 / 3,
+            },
         ],
         "pairs": [],
     }
@@ -54,7 +62,7 @@ def test_evaluate_json(run: Any, file: Path, questions: Path, pairs: Path):
     (score,) = json.loads(run("evaluate", file, "--pairs", pairs, "--json").out)["pairs"]
     assert score["interval"] == [None, None]
     del score["interval"]
-    expected = {"spearman": None, "pearson": None, "covered": 1, "total": 2, "coverage": 0.5}
+    expected = {"spearman": None, "pearson": None, "covered": 1, "unseen": 0, "total": 2, "coverage": 0.5}
     assert score == {"name": str(pairs), "file": str(pairs)} | expected
 
 

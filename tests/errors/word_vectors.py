@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fastw2v import WordVectors, formats
+from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.vectors import HNSWIndex, hnsw
 from tests.errors.common import Producer, vectors, write
 
@@ -16,6 +17,15 @@ MATRIX = np.ones((2, 3), np.float32)
 
 def of(*words: Any, value: float = 1.0) -> WordVectors:
     return WordVectors(list(words), np.full((len(words), 3), value, np.float32))
+
+
+def with_subwords(vectors: Any = None, rows: int = 8, buckets: bool = True) -> WordVectors:
+    """Return vectors of "cat" and "dog", which have three n-grams of three characters each."""
+    subwords = Subwords(["cat", "dog"], NGrams(3, 3, 1000))
+    if not buckets:
+        subwords = Subwords.with_buckets(["cat", "dog"], 2, NGrams(3, 3, 1000), np.zeros(6, np.int32))
+    table = np.ones((rows, 3), np.float32) if vectors is None else None
+    return WordVectors(["cat", "dog"], vectors, input_vectors=table, subwords=subwords)
 
 
 def write_record() -> None:
@@ -167,6 +177,18 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "counts contains …; counts must not be negative": [
         lambda: WordVectors(["cat", "dog"], MATRIX, counts=[3, -1]),
+    ],
+    "subwords are given without input_vectors; pass the matrix whose rows they describe": [
+        lambda: with_subwords(MATRIX),
+    ],
+    "input_vectors has shape …; with these subwords, it must have … rows and at least one column": [
+        lambda: with_subwords(rows=7),
+    ],
+    "the word … has an n-gram in bucket …, which has no row; pass the buckets of all words, or write the file again": [
+        lambda: with_subwords(buckets=False).vectors,
+    ],
+    "the word … is not a string, so it has no n-grams; omit subwords, or use strings": [
+        lambda: Subwords([3, 5], NGrams(3, 6, 1000)),  # type: ignore[list-item]
     ],
     "… has shape …; it must have the same shape as vectors, …": [
         lambda: vectors(context_vectors=MATRIX),

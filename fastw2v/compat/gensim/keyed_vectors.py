@@ -114,7 +114,7 @@ class KeyedVectors(WordVectors):
         return super().get_index(key, default)
 
     def has_index_for(self, key: Key) -> bool:
-        """Return whether a word is in the vocabulary, like ``key in kv``.
+        """Return whether a word is in the vocabulary. Without subwords, ``key in kv`` is the same.
 
         Examples
         --------
@@ -124,7 +124,7 @@ class KeyedVectors(WordVectors):
         >>> [kv.has_index_for(word) for word in ("cat", "cow")]
         [True, False]
         """
-        return key in self
+        return self._is_in_vocabulary(key)
 
     def get_vecattr(self, key: Key, attr: str) -> int:
         """Return an attribute of a word. The only supported attribute is ``"count"``.
@@ -239,7 +239,8 @@ class KeyedVectors(WordVectors):
         ----------
         keys : iterable of str or int
         allow_inference : bool
-            Ignored. Vectors of unknown words are never inferred.
+            Whether words outside the vocabulary get the vectors that subwords give them. Without subwords, it has no
+            effect.
         copy_vecattrs : bool
             Whether to copy the counts of the words.
 
@@ -250,7 +251,7 @@ class KeyedVectors(WordVectors):
         Raises
         ------
         ValueError
-            If none of the words is in the vocabulary.
+            If none of the words is known.
 
         Examples
         --------
@@ -260,6 +261,9 @@ class KeyedVectors(WordVectors):
         >>> kv.vectors_for_all(["car", "cow", "cat", "car"], copy_vecattrs=True).index_to_key
         ['car', 'cat']
         """
+        if not allow_inference:
+            check_items("keys", keys, "a list of words")
+            keys = [key for key in keys if self._is_in_vocabulary(key)]
         selected = super().vectors_for_all(keys)
         if not copy_vecattrs:
             selected.counts = None
@@ -294,7 +298,7 @@ class KeyedVectors(WordVectors):
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
         ValueError
             If `indexer` is not None, or for the reasons listed in `WordVectors.most_similar`.
 
@@ -425,7 +429,7 @@ class KeyedVectors(WordVectors):
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
         ValueError
             If `keys_list` is empty.
 
@@ -527,7 +531,7 @@ class KeyedVectors(WordVectors):
         Raises
         ------
         UnknownWordError
-            If a word is not in the vocabulary.
+            If a word is unknown.
         ValueError
             If `topn` is below 1.
 

@@ -701,11 +701,12 @@ class Word2Vec(Estimator):
         wv = self.wv
         if wv.context_vectors is None and (wv.node_vectors is None or wv.counts is None):
             raise RuntimeError("the model has no output matrix to predict words from; call fit() first")
-        known = [word for word in context_words_list if word in wv]
+        known = [word for word in context_words_list if word in wv.key_to_index]
         if not known:
             log.warning("no word of the context is in the vocabulary")
             return None
-        h = to_host(wv.input_vectors)[[wv.key_to_index[word] for word in known]].mean(axis=0)
+        hidden = wv.vectors if wv.has_subwords else wv.input_vectors
+        h = to_host(hidden)[[wv.key_to_index[word] for word in known]].mean(axis=0)
         if wv.context_vectors is None:
             tree = HuffmanTree.from_counts(np.asarray(wv.counts))
             score = tree.log_probabilities(to_host(wv.node_vectors) @ h)
@@ -781,7 +782,7 @@ class Word2Vec(Estimator):
                 log.warning("score: only the first %d sentences are scored; raise total_sentences", total_sentences)
                 break
             check_items(f"sentence {number}", sentence, "a list of words")
-            pending.append(np.array([wv.key_to_index[word] for word in sentence if word in wv], np.int64))
+            pending.append(np.array([wv.key_to_index[word] for word in sentence if word in wv.key_to_index], np.int64))
             if sum(map(len, pending)) >= SCORED_WORDS or len(pending) >= SCORED_WORDS:
                 scores += _log_probabilities(network, pending, int(self.window))
                 pending = []

@@ -1,0 +1,78 @@
+"""Vectors of words outside the vocabulary, computed from the rows of their character n-grams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of
+from fastw2v.corpus.subwords import Subwords, has_ngrams
+from fastw2v.nn.subwords import mean_rows
+
+__all__ = ["has_unseen_vector", "unseen_vectors", "vectors_of_vocabulary"]
+
+
+def has_unseen_vector(word: Any, subwords: Subwords | None) -> bool:
+    """Return whether a word outside the vocabulary has a vector: there are subwords, and the word has an n-gram.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.subwords import NGrams, Subwords
+    >>> from fastw2v.vectors.unseen import has_unseen_vector
+    >>> subwords = Subwords(["cat"], NGrams(min_n=4, max_n=6, bucket=1000))
+    >>> has_unseen_vector("at", subwords), has_unseen_vector("a", subwords), has_unseen_vector("at", None)
+    (True, False, False)
+    """
+    return subwords is not None and isinstance(word, str) and has_ngrams(word, subwords.ngrams)
+
+
+def unseen_vectors(W_in: Any, subwords: Subwords, words: Sequence[str]) -> Any:
+    """Return the vectors of words outside the vocabulary, each the mean of the rows of its n-grams.
+
+    Parameters
+    ----------
+    W_in : float array, shape (R, D)
+    subwords : Subwords
+    words : sequence of n strings
+
+    Returns
+    -------
+    float array, shape (n, D)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.subwords import NGrams, Subwords
+    >>> from fastw2v.vectors.unseen import unseen_vectors
+    >>> subwords = Subwords(["sing"], NGrams(min_n=4, max_n=4, bucket=1000))  # n-grams: <sin, sing and ing>
+    >>> W_in = np.array([[9.0], [2.0], [2.0], [2.0]])
+    >>> unseen_vectors(W_in, subwords, ["ing"]).tolist()  # <ing, which has no row, and ing>
+    [[1.0]]
+    """
+    return _means(W_in, *subwords.rows_of_unseen(words))
+
+
+def vectors_of_vocabulary(W_in: Any, subwords: Subwords) -> Any:
+    """Return the vectors of all words of the vocabulary, each the mean of its rows: float array, shape (V, D).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.subwords import NGrams, Subwords
+    >>> from fastw2v.vectors.unseen import vectors_of_vocabulary
+    >>> subwords = Subwords(["sing"], NGrams(min_n=4, max_n=4, bucket=1000))
+    >>> vectors_of_vocabulary(np.array([[9.0], [1.0], [2.0], [4.0]]), subwords).tolist()
+    [[4.0]]
+    """
+    return _means(W_in, subwords.starts, subwords.rows)
+
+
+def _means(W_in: Any, starts: np.ndarray, rows: np.ndarray) -> Any:
+    words = np.arange(len(starts) - 1)
+    if is_numpy(W_in):
+        return mean_rows(W_in, starts, rows, words)
+    xp, device = get_namespace(W_in), get_device(W_in)
+    with on_device_of(W_in):
+        return mean_rows(W_in, *(xp.asarray(array, device=device) for array in (starts, rows, words)))
