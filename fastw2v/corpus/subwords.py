@@ -15,7 +15,7 @@ lightweight, robust word vectors", Explosion, 2022.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -78,7 +78,7 @@ def has_ngrams(word: str, ngrams: NGrams) -> bool:
     return word != SENTENCE_END and shortest <= min(length, ngrams.max_n)
 
 
-def ngram_buckets(words: Sequence[str], ngrams: NGrams) -> tuple[np.ndarray, np.ndarray]:
+def ngram_buckets(words: Sequence[str | bytes], ngrams: NGrams) -> tuple[np.ndarray, np.ndarray]:
     """Return the buckets of the n-grams of words, as fastText computes them.
 
     A word is enclosed in "<" and ">", and its n-grams are all substrings of `min_n` to `max_n` characters, except "<"
@@ -90,7 +90,7 @@ def ngram_buckets(words: Sequence[str], ngrams: NGrams) -> tuple[np.ndarray, np.
 
     Parameters
     ----------
-    words : sequence of str
+    words : sequence of str, or of the bytes of words in UTF-8
     ngrams : NGrams
 
     Returns
@@ -104,7 +104,7 @@ def ngram_buckets(words: Sequence[str], ngrams: NGrams) -> tuple[np.ndarray, np.
     Raises
     ------
     TypeError
-        If a word is not a string.
+        If a word is neither a string nor bytes.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def ngram_buckets(words: Sequence[str], ngrams: NGrams) -> tuple[np.ndarray, np.
     return starts, np.concatenate([np.zeros(0, np.int32), *buckets])
 
 
-def _block_buckets(words: Sequence[str], ngrams: NGrams) -> tuple[np.ndarray, np.ndarray]:
+def _block_buckets(words: Sequence[str | bytes], ngrams: NGrams) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of n-grams of each word, and the buckets of all n-grams."""
     encoded = [_marked(word) for word in words]
     data = np.frombuffer(b"".join(encoded), np.uint8)
@@ -137,13 +137,14 @@ def _block_buckets(words: Sequence[str], ngrams: NGrams) -> tuple[np.ndarray, np
     end = np.repeat(char_ends, lengths)  # for each character, the number of characters up to the end of its word
     begin = end - np.repeat(lengths, lengths)
     first = np.arange(len(char))
-    sizes = range(ngrams.min_n, ngrams.max_n + 1)
+    longest = min(ngrams.max_n, int(lengths.max(initial=0)))
+    sizes = range(ngrams.min_n, longest + 1)
     hashes = np.zeros((len(char), len(sizes)), np.uint32)
     present = np.zeros(hashes.shape, bool)
     h = np.full(len(char), FNV_OFFSET, np.uint32)
     inside = first
     signed = data.view(np.int8).astype(np.uint32)
-    for n in range(1, ngrams.max_n + 1):
+    for n in range(1, longest + 1):
         inside = inside[inside + n <= end[inside]]
         if not len(inside):
             break
@@ -158,8 +159,8 @@ def _block_buckets(words: Sequence[str], ngrams: NGrams) -> tuple[np.ndarray, np
             present[counted, n - ngrams.min_n] = True
     if ngrams.hash_count is not None:
         return _murmur_buckets(data, word_ends, char, char_ends, present, ngrams)
-    if SENTENCE_END in words:
-        for i in [i for i, word in enumerate(words) if word == SENTENCE_END]:
+    if (sentence_end := _marked(SENTENCE_END)) in encoded:
+        for i in [i for i, word in enumerate(encoded) if word == sentence_end]:
             present[char_ends[i] - lengths[i] : char_ends[i]] = False
     per_char = np.append(np.zeros(1, np.int64), np.cumsum(present.sum(axis=1)))
     return np.diff(per_char[char_ends], prepend=0), (hashes[present] % np.uint32(ngrams.bucket)).astype(np.int32)
@@ -246,6 +247,8 @@ def _mixed(numbers: np.ndarray) -> np.ndarray:
 
 def _marked(word: Any) -> bytes:
     """Return the UTF-8 bytes of a word, enclosed in the marks of its beginning and its end."""
+    if isinstance(word, bytes):
+        return BEGIN + word + END
     if not isinstance(word, str):
         raise TypeError(f"the word {quote(word)} is not a string, so it has no n-grams; omit subwords, or use strings")
     return BEGIN + word.encode("utf-8", "surrogateescape") + END
@@ -296,11 +299,11 @@ class Subwords:
     """
 
     def __init__(
-        self, words: Sequence[str], ngrams: NGrams, counts: Any = None, buckets: np.ndarray | None = None
+        self, words: Sequence[str | bytes], ngrams: NGrams, counts: Any = None, buckets: np.ndarray | None = None
     ) -> None:
         self.ngrams = ngrams
         self.n_words = len(words)
-        self._words: Sequence[str] | Callable[[], Sequence[str]] = ()
+        self._words: Sequence[str | bytes] | Callable[[], Sequence[str | bytes]] = ()
         starts, found = ngram_buckets(words, ngrams)
         if ngrams.hash_count is not None:
             self.buckets = np.arange(ngrams.bucket, dtype=np.int32)
@@ -319,7 +322,7 @@ class Subwords:
     @classmethod
     def with_buckets(
         cls,
-        words: Sequence[str] | Callable[[], Sequence[str]],
+        words: Sequence[str | bytes] | Callable[[], Sequence[str | bytes]],
         n_words: int,
         ngrams: NGrams,
         buckets: np.ndarray | None = None,
@@ -331,7 +334,7 @@ class Subwords:
 
         Parameters
         ----------
-        words : sequence of str, or callable that returns a sequence
+        words : sequence of str or bytes, or callable that returns a sequence
         n_words : int
             The number of words.
         ngrams : NGrams
@@ -341,7 +344,8 @@ class Subwords:
         Raises
         ------
         ValueError
-            When `starts` or `rows` is first needed, if an n-gram of a word has no row.
+            When the rows are first needed, if the buckets are not distinct numbers below the number of buckets, or an
+            n-gram of a word has no row.
 
         Examples
         --------
@@ -351,7 +355,11 @@ class Subwords:
         """
         subwords = cls.__new__(cls)
         subwords.ngrams, subwords.n_words, subwords._words = ngrams, n_words, words
-        subwords.buckets = np.arange(ngrams.bucket, dtype=np.int32) if buckets is None else buckets
+        if buckets is None:
+            subwords.buckets = np.arange(ngrams.bucket, dtype=np.int32)
+            subwords._sorted = subwords.buckets, subwords.buckets
+        else:
+            subwords.buckets = buckets
         return subwords
 
     @property
@@ -452,7 +460,44 @@ class Subwords:
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray]:
         """`starts` and `rows`."""
-        words = self._words() if callable(self._words) else self._words
+        table = self._rows_of_words(self._listed())
+        self._words = ()  # drop the reference, so that the memory held by a callable can be freed
+        return table
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the first elements of the next words and their rows, as in `starts` and `rows`.
+
+        If `rows` are not in memory yet, the n-grams of a block are computed when it is needed and not kept.
+
+        Yields
+        ------
+        starts : int64 array, shape (N + 1,)
+        rows : int array
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
+        >>> for starts, rows in subwords.blocks():
+        ...     print(starts.tolist(), rows.tolist())
+        [0, 4, 8] [0, 4, 3, 2, 1, 5, 6, 2]
+        """
+        words = [] if "_table" in self.__dict__ else self._listed()
+        for first in range(0, self.n_words, BLOCK_WORDS):
+            stop = min(first + BLOCK_WORDS, self.n_words)
+            if words:
+                yield self._rows_of_words(words[first:stop], first)
+            else:
+                starts = self.starts[first : stop + 1]
+                yield starts - starts[0], self.rows[starts[0] : starts[-1]]
+
+    def _listed(self) -> Sequence[str | bytes]:
+        if callable(self._words):
+            self._words = self._words()
+        return self._words
+
+    def _rows_of_words(self, words: Sequence[str | bytes], first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Return `starts` and `rows` of the words from number `first` on."""
         starts, found = ngram_buckets(words, self.ngrams)
         rows = self._rows_of_buckets(found)
         if len(rows) and rows.min() < 0:
@@ -462,18 +507,17 @@ class Subwords:
                 f"the word {quote(word)} has an n-gram in bucket {found[entry]}, which has no row; pass the buckets of "
                 "all words, or write the file again"
             )
-        self._words = ()  # drop the reference, so that the memory held by a callable can be freed
-        return self._with_own_rows(starts, rows)
+        return self._with_own_rows(starts, rows, first)
 
-    def _with_own_rows(self, starts: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _with_own_rows(self, starts: np.ndarray, rows: np.ndarray, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Return `starts` and `rows`: the given rows of the n-grams of each word, after the row of the word itself."""
         if not self.n_own_rows:
             return starts, rows.astype(np.int32)
-        starts = starts + np.arange(self.n_words + 1)
+        starts = starts + np.arange(len(starts))
         own = np.zeros(starts[-1], bool)
         own[starts[:-1]] = True
         table = np.empty(len(own), np.int32)
-        table[own] = np.arange(self.n_words)
+        table[own] = first + np.arange(len(starts) - 1)
         table[~own] = rows
         return starts, table
 
@@ -491,7 +535,15 @@ class Subwords:
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
         """The buckets in ascending order, and the index of each in `buckets`."""
         order = np.argsort(self.buckets, kind="stable")
-        return self.buckets[order], order
+        ascending = self.buckets[order]
+        if len(order) and not (
+            ascending[0] >= 0 and ascending[-1] < self.ngrams.bucket and (ascending[1:] > ascending[:-1]).all()
+        ):
+            raise ValueError(
+                f"the buckets of n-grams must be distinct numbers from 0 to {self.ngrams.bucket - 1}; pass those of "
+                "the same model, or write the file again"
+            )
+        return ascending, order
 
 
 def _distinct(numbers: np.ndarray) -> np.ndarray:

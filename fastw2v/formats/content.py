@@ -76,8 +76,8 @@ def recognise_content(file: BinaryIO, size: int) -> str | None:
 
     Returns
     -------
-    {"safetensors", "npz", "bin", "txt", "glove"} or None
-        "bin" also stands for a fastText model. Pickles and TSV files are not recognised.
+    {"safetensors", "npz", "bin", "fasttext", "txt", "glove"} or None
+        Pickles, TSV files and floret's tables are not recognised.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def recognise_content(file: BinaryIO, size: int) -> str | None:
     if is_safetensors(start, size):
         return "safetensors"
     if is_fasttext(file):
-        return "bin"
+        return "fasttext"
     if start.startswith(b"PK\x03\x04") and start[30 : 30 + int.from_bytes(start[26:28], "little")].endswith(b".npy"):
         return "npz"
     begin = text_start(start)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.formats.fileio import FormatError
-from fastw2v.formats.record import MATRICES, VectorRecord
+from fastw2v.formats.record import VectorRecord
 from fastw2v.utils.quote import quote
 
 __all__ = ["check_distinct", "keep_first"]
@@ -93,14 +93,7 @@ def keep_first(record: VectorRecord, path: Path) -> VectorRecord:
         f"{len(words):,}",
         quote(_first_repeated(words)[0]),
     )
-    kept = np.array(list(rows.values()))
-
-    def take(array: Any) -> Any:
-        return None if array is None else array[kept]
-
-    # The tree of the inner nodes contains all words with their counts.
-    matrices = {name: take(getattr(record, name)) for name in MATRICES if name != "node_vectors"}
-    return VectorRecord(list(rows), counts=take(record.counts), settings=record.settings, **matrices)
+    return record.take(np.array(list(rows.values())))
 
 
 def _first_rows(words: list[Any]) -> dict[Any, int]:

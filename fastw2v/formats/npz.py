@@ -14,13 +14,19 @@ from numpy.lib import format as npy
 from fastw2v.backend import to_host
 from fastw2v.formats.fileio import FormatError
 from fastw2v.formats.record import MATRICES, VectorRecord
-from fastw2v.formats.safetensors import settings_from_json, settings_to_json, words_from_arrays, words_to_arrays
+from fastw2v.formats.safetensors import (
+    settings_from_json,
+    settings_to_json,
+    subwords_from_file,
+    words_from_arrays,
+    words_to_arrays,
+)
 from fastw2v.utils.atomic_write import atomic_write
 from fastw2v.utils.quote import quote
 
 __all__ = ["read_npz", "write_npz"]
 
-_ARRAYS = {*MATRICES, "words", "word_offsets", "counts", "settings", "integer_words"}
+_ARRAYS = {*MATRICES, "words", "word_offsets", "counts", "settings", "integer_words", "ngrams", "buckets"}
 # Deflate compresses by a factor of about 1000 at best. A larger factor means that the sizes in the archive are wrong.
 _MOST_PACKED = 1100
 
@@ -79,7 +85,14 @@ def read_npz(path: Path) -> VectorRecord:
     if not len(offsets) or offsets[0] or offsets[-1] != len(words) or (offsets[1:] < offsets[:-1]).any():
         raise FormatError(f"{path}: word_offsets does not run from 0 to the length of words; the file is damaged")
     spelled = words_from_arrays(words, offsets, keys, path)
-    return VectorRecord(spelled, settings=settings_from_json(settings, path), **arrays)  # type: ignore[arg-type]
+    given, buckets, subwords = arrays.pop("ngrams", None), arrays.pop("buckets", None), None
+    if given is not None:
+        values = given.ravel().tolist() if given.dtype == np.int64 else []
+        values = [None if value < 0 else value for value in values[:4]] + [None] * (4 - len(values[:4]))
+        if buckets is not None and (buckets.dtype != np.int32 or buckets.ndim != 1):
+            raise FormatError(f"{path}: buckets is not an array of int32, so fastw2v did not write it")
+        subwords = subwords_from_file(values, buckets, arrays.get("input_vectors"), spelled, len(spelled), path)
+    return VectorRecord(spelled, settings=settings_from_json(settings, path), subwords=subwords, **arrays)
 
 
 def write_npz(record: VectorRecord, path: Path) -> None:
@@ -114,6 +127,11 @@ def write_npz(record: VectorRecord, path: Path) -> None:
         arrays["counts"] = np.asarray(record.counts, dtype=np.int64)
     if not isinstance(record.index_to_key[0], str):
         arrays["integer_words"] = np.True_
+    if record.subwords is not None:
+        ngrams = record.subwords.ngrams
+        arrays["ngrams"] = np.array([-1 if value is None else value for value in ngrams], np.int64)
+        if ngrams.hash_count is None:
+            arrays["buckets"] = np.asarray(record.subwords.buckets, np.int32)
     if record.settings is not None:
         arrays["settings"] = np.frombuffer(settings_to_json(record.settings, path).encode(), np.uint8)
     with atomic_write(path) as temporary, temporary.open("wb") as file:

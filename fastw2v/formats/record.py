@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
+
+from fastw2v.backend import get_namespace, to_host
 from fastw2v.config import check_integer
 from fastw2v.corpus.subwords import Subwords
+from fastw2v.nn.subwords import word_means
 from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_keys
+from fastw2v.utils.quote import counted
 
-__all__ = ["MATRICES", "VectorRecord", "check_record"]
+__all__ = ["MATRICES", "VectorRecord", "check_record", "with_vectors"]
 
 MATRICES = ("vectors", "context_vectors", "input_vectors", "node_vectors")
 """Names of the matrices of a record. All but the first are optional."""
@@ -28,8 +33,9 @@ class VectorRecord:
     ----------
     words : sequence of str or int, or function that returns a sequence
         V words. A function is called when the words are first needed.
-    vectors : float array, shape (V, D)
-        An array of any array library.
+    vectors : float array, shape (V, D), or None
+        An array of any array library. With `subwords`, None stands for the means of rows of `input_vectors`, which
+        `WordVectors` and `write` compute.
     counts : integer array, shape (V,), optional
         Number of occurrences of each word in the corpus.
     context_vectors : float array, shape (V, D), optional
@@ -61,6 +67,8 @@ class VectorRecord:
     subwords: Subwords | None = None
 
     def __repr__(self) -> str:
+        if self.vectors is None:
+            return f"VectorRecord(input_vectors of shape {tuple(self.input_vectors.shape)}, {self.input_vectors.dtype})"
         return f"VectorRecord(vectors of shape {tuple(self.vectors.shape)}, {self.vectors.dtype})"
 
     @cached_property
@@ -87,7 +95,8 @@ class VectorRecord:
         -------
         VectorRecord
             Record whose arrays are views of the arrays of this record. It has no node vectors, because the tree
-            contains all words, unless all words are returned.
+            contains all words, unless all words are returned. With subwords, it keeps the rows of all n-grams, and
+            `input_vectors` is a copy.
 
         Raises
         ------
@@ -104,20 +113,88 @@ class VectorRecord:
         (['sun', 'moon'], (2, 2), [9, 4])
         """
         check_integer("n", n, minimum=1)
-        arrays = [self.vectors, self.counts, self.context_vectors, self.input_vectors, self.node_vectors]
+        arrays = [self.vectors, self.counts, self.context_vectors, self.node_vectors]
+        if self.subwords is None:
+            arrays.append(self.input_vectors)
         arrays = [array for array in arrays if array is not None]
         if len({array.shape[:1] for array in arrays}) > 1:
             shapes = ", ".join(str(tuple(array.shape)) for array in arrays)
             raise ValueError(f"the arrays have shapes {shapes}; all must have one row for each word")
-        return VectorRecord(
-            partial(_first_words, self, n) if callable(self.words) else self.words[:n],
-            self.vectors[:n],
-            None if self.counts is None else self.counts[:n],
-            None if self.context_vectors is None else self.context_vectors[:n],
-            self.settings,
-            None if self.input_vectors is None else self.input_vectors[:n],
-            self.node_vectors if n >= self.vectors.shape[0] else None,
-        )
+        V = self.vectors.shape[0] if self.subwords is None else self.subwords.n_words
+        if n >= V:
+            return self
+        words = partial(_first_words, self, n) if callable(self.words) else self.words[:n]
+        return _selected(self, words, lambda array: array[:n])
+
+    def take(self, rows: np.ndarray) -> VectorRecord:
+        """Return a record of some of the words, in the given order. All arrays are copies.
+
+        Parameters
+        ----------
+        rows : int array, shape (n,)
+
+        Returns
+        -------
+        VectorRecord
+            It has no node vectors, because the tree contains all words. It keeps the rows of all n-grams.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.formats import VectorRecord
+        >>> record = VectorRecord(["sun", "moon", "star"], np.ones((3, 2)), counts=np.array([9, 4, 2]))
+        >>> record.take(np.array([2, 0])).counts.tolist()
+        [2, 9]
+        """
+        words = self.index_to_key
+        return _selected(self, [words[row] for row in rows.tolist()], lambda array: array[rows])
+
+
+def with_vectors(record: VectorRecord) -> VectorRecord:
+    """Return a record whose `vectors` are not None: if they are, they are computed from the rows of words and n-grams.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.subwords import NGrams, Subwords
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.record import with_vectors
+    >>> subwords = Subwords(["am"], NGrams(min_n=3, max_n=6, bucket=1000))
+    >>> W_in = np.array([[8.0], [1.0], [1.0], [2.0]])
+    >>> with_vectors(VectorRecord(["am"], None, input_vectors=W_in, subwords=subwords)).vectors.tolist()
+    [[3.0]]
+    """
+    if record.vectors is not None or record.subwords is None:
+        return record
+    return replace(
+        record, vectors=word_means(to_host(record.input_vectors), record.subwords.n_words, record.subwords.blocks())
+    )
+
+
+def _selected(record: VectorRecord, words: Any, select: Callable[[Any], Any]) -> VectorRecord:
+    """Return a record of some words, whose rows a function selects."""
+
+    def selected(array: Any) -> Any:
+        return None if array is None else select(array)
+
+    old, inputs, subwords = record.subwords, record.input_vectors, None
+    kept = select(np.arange(record.vectors.shape[0] if old is None else old.n_words))
+    if old is None:
+        inputs = selected(inputs)
+    else:
+        subwords = Subwords.with_buckets(words, len(kept), old.ngrams, old.buckets)
+        V = old.n_own_rows
+        if V:
+            inputs = get_namespace(inputs).concat([select(inputs[:V, :]), inputs[V:, :]], axis=0)
+    return VectorRecord(
+        words,
+        selected(record.vectors),
+        selected(record.counts),
+        selected(record.context_vectors),
+        record.settings,
+        inputs,
+        subwords=subwords,
+    )
 
 
 def check_record(record: VectorRecord) -> None:
@@ -142,16 +219,29 @@ def check_record(record: VectorRecord) -> None:
         ...
     ValueError: context_vectors has shape (2, 4); it must have the same shape as vectors, (2, 3)
     """
-    matrix = check_matrix("vectors", record.vectors)
-    index_keys(check_keys(record.index_to_key, matrix.shape[0]))
+    subwords = record.subwords
+    if subwords is None or record.vectors is not None:
+        shape = tuple(check_matrix("vectors", record.vectors).shape)
+    else:
+        shape = subwords.n_words, check_matrix("input_vectors", record.input_vectors).shape[1]
+    index_to_key = check_keys(record.index_to_key, shape[0])
+    index_keys(index_to_key)
     if record.counts is not None:
-        check_counts(record.counts, matrix.shape[0])
+        check_counts(record.counts, shape[0])
     for name in MATRICES[1:]:
         other = getattr(record, name)
-        if other is not None and check_matrix(name, other).shape != matrix.shape:
+        expected = (subwords.n_rows, shape[1]) if subwords is not None and name == "input_vectors" else shape
+        if other is not None and check_matrix(name, other).shape != expected:
             raise ValueError(
-                f"{name} has shape {tuple(other.shape)}; it must have the same shape as vectors, {tuple(matrix.shape)}"
+                f"{name} has shape {tuple(other.shape)}; it must have the same shape as vectors, {shape}"
+                if expected == shape
+                else f"{name} has shape {tuple(other.shape)}; with these subwords, it must have shape {expected}"
             )
+    if subwords is not None and (record.input_vectors is None or subwords.n_words != shape[0]):
+        raise ValueError(
+            f"the subwords are those of {counted(subwords.n_words, 'word')}, or there are no input_vectors; pass the "
+            "subwords and the matrix of the same model"
+        )
 
 
 def _first_words(record: VectorRecord, n: int) -> list[Any]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from fastw2v.config import check_integer
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.formats.content import describe_content, has_text_rows, recognise_content
 from fastw2v.formats.duplicates import check_distinct, keep_first
-from fastw2v.formats.fasttext import is_fasttext, read_fasttext
+from fastw2v.formats.fasttext import read_fasttext, write_fasttext
 from fastw2v.formats.fileio import FormatError, decode_words, open_for_reading
+from fastw2v.formats.floret import write_floret
 from fastw2v.formats.gensim import read_gensim
 from fastw2v.formats.header import match_header
 from fastw2v.formats.npz import read_npz, write_npz
 from fastw2v.formats.projector import read_projector, write_projector
-from fastw2v.formats.record import VectorRecord, check_record
+from fastw2v.formats.record import VectorRecord, check_record, with_vectors
 from fastw2v.formats.safetensors import read_safetensors, write_safetensors
 from fastw2v.formats.static_embedding import is_static_embedding, read_static_embedding, write_static_embedding
 from fastw2v.formats.word2vec_bin import read_word2vec_bin, write_word2vec_bin
@@ -26,7 +29,7 @@ from fastw2v.utils.encodings import check_encoding
 from fastw2v.utils.output_file import COMPRESSIONS, check_compression, refuse_archive, without_compression
 from fastw2v.utils.quote import quote
 
-__all__ = ["FORMATS", "SUFFIXES", "Duplicates", "check_writable", "format_of", "read", "write"]
+__all__ = ["FORMATS", "SUFFIXES", "Duplicates", "check_writable", "format_of", "read", "write", "written_format"]
 
 log = logging.getLogger("fastw2v")
 
@@ -40,11 +43,21 @@ SUFFIXES = {
     ".glove": "glove",
     ".npz": "npz",
     ".tsv": "projector",
+    ".floret": "floret",
 }
 _READ_ONLY = {".kv": "gensim"}
-FORMATS = ("safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "gensim")
-_COMPRESSIBLE = ("bin", "txt", "glove")
-_NAMES = {"bin": "word2vec's binary format", "txt": "word2vec's text format", "glove": "GloVe's text format"}
+FORMATS = (
+    *("safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "fasttext", "floret"),
+    "gensim",
+)
+_COMPRESSIBLE = ("bin", "txt", "glove", "fasttext", "floret")
+_READ_AS_STREAM = ("bin", "txt", "glove", "fasttext")
+_NAMES = {
+    "bin": "word2vec's binary format",
+    "txt": "word2vec's text format",
+    "glove": "GloVe's text format",
+    "fasttext": "fastText's binary format",
+}
 _DECODING_ERRORS = ("strict", "surrogateescape", "replace", "ignore")
 # The parameters of load_word2vec_format for each format.
 _PARAMETERS = {"bin": "binary=True", "txt": "binary=False", "glove": "no_header=True"}
@@ -85,9 +98,9 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
         if format is None:
             raise FormatError(
                 f"{path}: unknown suffix {quote(without_compression(path).suffix)}. Supported suffixes are "
-                f"{', '.join(SUFFIXES)}, .kv (only for reading), and {', '.join(COMPRESSIONS)} after .bin, .txt, .vec "
-                f"or .glove. For any other suffix, use format='NAME', where NAME is {', '.join(FORMATS[:-1])} or, "
-                f"for reading, {FORMATS[-1]}"
+                f"{', '.join(SUFFIXES)}, .kv (only for reading), and {', '.join(COMPRESSIONS)} after .bin, .txt, .vec, "
+                f".glove or .floret. For any other suffix, use format='NAME', where NAME is "
+                f"{', '.join(FORMATS[:-1])} or, for reading, {FORMATS[-1]}"
             )
     if format not in FORMATS:
         raise FormatError(f"format is {quote(format)}; it must be one of {', '.join(FORMATS)}")
@@ -178,7 +191,9 @@ def read(
         Record with NumPy arrays. Vectors are float32, except in ``.safetensors``, ``.npz`` and gensim files, whose
         vectors keep their dtype. The vectors of a ``.safetensors`` file are mapped into memory: they are read-only and
         are loaded from disk when they are used. The words of a ``.safetensors`` file are decoded when they are first
-        needed.
+        needed. The record of a fastText model with n-grams has `input_vectors`, which are mapped as well, and
+        `subwords`, and its `vectors` are None. If its words are not decoded as UTF-8 without loss, it has `vectors`
+        instead.
 
     Raises
     ------
@@ -233,11 +248,13 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
     ----------
     record : VectorRecord
         ``.safetensors`` and ``.npz`` files store all data without loss. The other formats store words as text and
-        vectors as float32. Of these, only ``.tsv`` files also store counts.
+        vectors as float32. Of these, ``.tsv`` files also store counts, and fastText's models also store counts, n-grams
+        and W_out.
     path : str or path
         If the name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``, the file is compressed.
     format : str, optional
-        One of `FORMATS` other than "gensim". By default, the suffix determines the format.
+        One of `FORMATS` other than "gensim". By default, the suffix determines the format. Vectors with subwords of
+        fastText are written as a fastText model if the suffix is ``.bin``.
 
     Raises
     ------
@@ -262,8 +279,11 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
     check_type("record", record, VectorRecord, "a VectorRecord")
     path = check_path("path", path)
     kind = check_writable(path, format)
+    kind = written_format(record.subwords, kind, format)
     try:
         check_record(record)
+        if kind not in ("fasttext", "floret"):
+            record = with_vectors(record)
     except (TypeError, ValueError) as error:
         raise FormatError(f"{path}: {error}") from error
     if kind == "safetensors":
@@ -276,8 +296,36 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
         write_projector(record, path)
     elif kind == "static-embedding":
         write_static_embedding(record, path)
+    elif kind == "fasttext":
+        write_fasttext(record, path)
+    elif kind == "floret":
+        write_floret(record, path)
     else:
         write_word2vec_text(record, path, header=kind == "txt")
+
+
+def written_format(subwords: Subwords | None, kind: str, given: str | None) -> str:
+    """Return the format in which vectors are written: `kind`, except that ``.bin`` depends on the vectors.
+
+    Parameters
+    ----------
+    subwords : Subwords or None
+        The subwords of the vectors.
+    kind : str
+        The format that `check_writable` returned.
+    given : str or None
+        The format that the caller named, or None if the suffix determines it.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.subwords import NGrams, Subwords
+    >>> from fastw2v.formats.registry import written_format
+    >>> subwords = Subwords(["am"], NGrams(min_n=3, max_n=6, bucket=1000))
+    >>> [written_format(one, "bin", given) for one, given in ((None, None), (subwords, None), (subwords, "bin"))]
+    ['bin', 'fasttext', 'bin']
+    """
+    fasttext = subwords is not None and subwords.ngrams.hash_count is None
+    return "fasttext" if kind == "bin" and given is None and fasttext else kind
 
 
 def _check_encoding(encoding: str) -> str:
@@ -312,7 +360,11 @@ def _read(path: Path, format: str | None, errors: str, encoding: str, limit: int
         if size == 0:
             raise FormatError(f"{path}: the file is empty")
         kind = _format_to_read(file, path, size, format)
-        if kind in _COMPRESSIBLE:
+        if kind == "floret":
+            raise FormatError(
+                f"{path}: a floret table contains no words, so it can only be written; read it in floret or spaCy"
+            )
+        if kind in _READ_AS_STREAM:
             return _read_word2vec(file, path, size, kind, errors, encoding, limit)
         if kind in ("safetensors", "npz") and size != path.stat().st_size:
             raise FormatError(
@@ -333,13 +385,15 @@ def _format_to_read(file: BinaryIO, path: Path, size: int, format: str | None) -
     if found is None:
         description = describe_content(file)
         file.seek(0)
-        if description is not None and expected not in ("gensim", "projector"):
+        if description is not None and expected not in ("gensim", "projector", "floret"):
             raise FormatError(f"{path}: this is {description}")
         if expected == "bin" and has_text_rows(file):
             return "txt"  # damaged, so that the reader of text says where
         return format or format_of(path)  # raises an error if the suffix is unknown, or the format is not compressed
     if expected == "txt" and found == "glove":  # the reader of text files finds out whether there is a header
         return "txt"
+    if expected == "bin" and found == "fasttext":  # a name that fastText uses as well
+        return "fasttext"
     if expected == "glove" and found == "txt" and _has_one_dimension(file):
         return "glove"  # the first line can be a header or a row
     if format is not None and format != found:
@@ -363,11 +417,34 @@ def _has_one_dimension(file: BinaryIO) -> bool:
 def _read_word2vec(
     file: BinaryIO, path: Path, size: int, kind: str, errors: str, encoding: str, limit: int | None
 ) -> VectorRecord:
-    if kind == "bin" and is_fasttext(file):
-        words, vectors, counts = read_fasttext(file, path, size, limit)
-        return VectorRecord(decode_words(words, path, errors, encoding), vectors, counts)
+    if kind == "fasttext":
+        return _read_fasttext(file, path, size, errors, encoding, limit)
     if kind == "bin":
         words, vectors = read_word2vec_bin(file, path, size, limit)
     else:
         words, vectors = read_word2vec_text(file, path, size, limit, header=None if kind == "txt" else False)
     return VectorRecord(decode_words(words, path, errors, encoding), vectors)
+
+
+def _read_fasttext(
+    file: BinaryIO, path: Path, size: int, errors: str, encoding: str, limit: int | None
+) -> VectorRecord:
+    model = read_fasttext(file, path, size, limit)
+    words = decode_words(b"\n".join(model.words), path, errors, encoding)
+    subwords = None
+    if model.ngrams is not None:
+        # The n-grams are those of the bytes in the file, whatever the encoding.
+        subwords = Subwords.with_buckets(model.words, len(model.words), model.ngrams)
+    record = VectorRecord(
+        words,
+        model.W_in if subwords is None else None,
+        model.counts,
+        model.context_vectors,
+        {"fasttext": model.arguments},
+        None if subwords is None else model.W_in,
+        model.node_vectors,
+        subwords,
+    )
+    if encoding == "utf-8" and errors in ("strict", "surrogateescape"):
+        return record
+    return replace(with_vectors(record), input_vectors=None, subwords=None)

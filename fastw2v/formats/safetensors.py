@@ -9,14 +9,15 @@ from __future__ import annotations
 import itertools
 import json
 import mmap
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from fastw2v.backend import to_host
+from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.formats.fileio import FormatError, encode_words
 from fastw2v.formats.record import MATRICES, VectorRecord
 from fastw2v.utils.atomic_write import atomic_write
@@ -26,6 +27,7 @@ __all__ = [
     "read_safetensors",
     "settings_from_json",
     "settings_to_json",
+    "subwords_from_file",
     "words_from_arrays",
     "words_to_arrays",
     "write_safetensors",
@@ -41,9 +43,12 @@ _TENSORS = {
     "words": (("U8",), 1),
     "word_offsets": (("I64",), 1),
     "counts": (("I64",), 1),
+    "buckets": (("I32",), 1),
 }
-_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "U8": "u1", "I64": "<i8"}
-_DTYPE_ORDER = ("I64", "F64", "F32", "F16", "U8")
+_NGRAMS = ("min_n", "max_n", "bucket", "hash_count")
+"""Names of the settings of n-grams in the metadata. The last is missing unless the n-grams are floret's."""
+_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "U8": "u1", "I32": "<i4", "I64": "<i8"}
+_DTYPE_ORDER = ("I64", "F64", "F32", "I32", "F16", "U8")
 _DTYPE_NAMES = {dtype.lstrip("<"): name for name, dtype in _DTYPES.items()}
 
 
@@ -92,10 +97,15 @@ def read_safetensors(path: Path) -> VectorRecord:
         ) from error
     tensors = _mapped(path)
     words, offsets = tensors.pop("words"), tensors.pop("word_offsets")
-    read_words = partial(words_from_arrays, words, offsets, metadata.get("keys", "strings"), path)
+    read_words: Any = partial(words_from_arrays, words, offsets, metadata.get("keys", "strings"), path)
     _check_offsets(words, offsets, len(tensors["vectors"]), path)
     settings = settings_from_json(metadata.get("settings", "null"), path)
-    return VectorRecord(read_words, settings=settings, **tensors)  # type: ignore[arg-type]
+    buckets, subwords = tensors.pop("buckets", None), None
+    if any(name in metadata for name in _NGRAMS):
+        read_words = cache(read_words)  # called for the words and for their n-grams
+        values, W_in = [metadata.get(name) for name in _NGRAMS], tensors.get("input_vectors")
+        subwords = subwords_from_file(values, buckets, W_in, read_words, len(tensors["vectors"]), path)
+    return VectorRecord(read_words, settings=settings, subwords=subwords, **tensors)
 
 
 def write_safetensors(record: VectorRecord, path: Path) -> None:
@@ -135,6 +145,11 @@ def write_safetensors(record: VectorRecord, path: Path) -> None:
         metadata["keys"] = "integers"
     if record.settings is not None:
         metadata["settings"] = settings_to_json(record.settings, path)
+    if record.subwords is not None:
+        ngrams = record.subwords.ngrams
+        metadata |= {name: str(value) for name, value in zip(_NGRAMS, ngrams, strict=True) if value is not None}
+        if ngrams.hash_count is None:
+            tensors["buckets"] = np.asarray(record.subwords.buckets, np.int32)
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         write_tensors(file, tensors, metadata)
 
@@ -148,7 +163,7 @@ def write_tensors(file: BinaryIO, tensors: Mapping[str, np.ndarray], metadata: M
     ----------
     file : binary file
     tensors : dict of str to array
-        Arrays of dtype float16, float32, float64, uint8 or int64.
+        Arrays of dtype float16, float32, float64, uint8, int32 or int64.
     metadata : dict of str to str
 
     Raises
@@ -267,6 +282,57 @@ def words_from_arrays(words: np.ndarray, offsets: np.ndarray, keys: str, path: P
     except ValueError as error:
         raise FormatError(f"{path}: the words are not all {keys}; the file is damaged") from error
     return found
+
+
+def subwords_from_file(
+    values: Sequence[Any],
+    buckets: np.ndarray | None,
+    input_vectors: np.ndarray | None,
+    words: Sequence[str] | Callable[[], Sequence[str]],
+    n_words: int,
+    path: Path,
+) -> Subwords:
+    """Return the subwords in a file; raise `FormatError` if their settings are invalid.
+
+    Parameters
+    ----------
+    values : sequence of str or of int
+        `min_n`, `max_n`, `bucket` and `hash_count`. The last is None for the n-grams of fastText.
+    buckets : int32 array, or None
+        The bucket of each row. It is missing in floret.
+    input_vectors : float array, shape (R, D), or None
+        The matrix in the file.
+    words : sequence of str, or callable that returns a sequence
+    n_words : int
+    path : Path
+        Used in error messages.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats.safetensors import subwords_from_file
+    >>> values, path = ["3", "6", "1000", None], Path("vectors.safetensors")
+    >>> subwords_from_file(values, np.array([7, 4], np.int32), np.ones((3, 2)), ["a"], 1, path).ngrams
+    NGrams(min_n=3, max_n=6, bucket=1000, hash_count=None)
+    """
+    try:
+        ngrams = NGrams(*(None if value is None else int(value) for value in values))  # type: ignore[arg-type]
+        valid = 1 <= ngrams.min_n <= ngrams.max_n < 2**31 and 1 <= ngrams.bucket < 2**31
+        if ngrams.hash_count is None:
+            n_rows = -1 if buckets is None else n_words + len(buckets)
+        else:
+            n_rows = ngrams.bucket
+            valid = valid and 1 <= ngrams.hash_count <= 4
+        valid = valid and input_vectors is not None and len(input_vectors) == n_rows
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise FormatError(
+            f"{path}: the settings of n-grams, {quote(dict(zip(_NGRAMS, values, strict=True)))}, are invalid, or do "
+            "not match the buckets and input_vectors. The file is damaged; write it again"
+        )
+    return Subwords.with_buckets(words, n_words, ngrams, buckets if ngrams.hash_count is None else None)
 
 
 def settings_to_json(settings: Any, path: Path) -> str:

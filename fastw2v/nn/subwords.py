@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from fastw2v.nn.layers import Embedding
 from fastw2v.nn.sparse import RowSparseGradient
 from fastw2v.utils.checks import check_ids
 
-__all__ = ["SubwordEmbedding", "mean_rows"]
+__all__ = ["SubwordEmbedding", "mean_rows", "word_means"]
 
 BLOCK_WORDS = 1 << 12
 """Number of words whose rows `mean_rows` reads at a time."""
@@ -162,6 +163,38 @@ def mean_rows(W: Any, starts: Any, rows: Any, words: Any) -> Any:
     return xp.concat(blocks) if blocks else xp.zeros((0, W.shape[1]), dtype=W.dtype, device=get_device(W))
 
 
+def word_means(W: np.ndarray, n_words: int, blocks: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return the mean of the rows of each word, with little memory besides the result.
+
+    Parameters
+    ----------
+    W : float NumPy array, shape (R, D)
+    n_words : int
+        V, the number of words in all blocks.
+    blocks : iterable of (starts, rows)
+        For each block of words, the arrays that `mean_rows` takes, as `Subwords.blocks` yields them.
+
+    Returns
+    -------
+    float array, shape (V, D)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.nn.subwords import word_means
+    >>> blocks = [(np.array([0, 2]), np.array([0, 2])), (np.array([0, 1]), np.array([1]))]
+    >>> word_means(np.array([[1.0], [2.0], [4.0]]), 2, blocks).tolist()
+    [[2.5], [2.0]]
+    """
+    means = np.empty((n_words, W.shape[1]), W.dtype)
+    at = 0
+    for starts, rows in blocks:
+        n = len(starts) - 1
+        means[at : at + n] = mean_rows(W, starts, rows, np.arange(n))
+        at += n
+    return means
+
+
 def _mean_rows_numpy(W: Any, starts: Any, rows: Any, words: Any) -> Any:
     """Return the mean of the rows of each word without padding, because a single word can have hundreds of rows."""
     present = np.where(words < 0, 0, words)
@@ -179,7 +212,8 @@ def _mean_rows_numpy(W: Any, starts: Any, rows: Any, words: Any) -> Any:
             begins -= begins[0]
             entry = np.repeat(first[some] - begins, sizes[some]) + np.arange(sizes[some].sum())
             taken = take_rows(W, rows[entry]).astype(means.dtype, copy=False)
-            means[some] = np.add.reduceat(taken, begins, axis=0) / sizes[some, None].astype(means.dtype)
+            with np.errstate(over="ignore", invalid="ignore"):  # the result is infinite or NaN, as in other libraries
+                means[some] = np.add.reduceat(taken, begins, axis=0) / sizes[some, None].astype(means.dtype)
         at = stop
     return means.astype(W.dtype, copy=False)
 

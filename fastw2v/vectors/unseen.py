@@ -9,7 +9,7 @@ import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of
 from fastw2v.corpus.subwords import Subwords, has_ngrams
-from fastw2v.nn.subwords import mean_rows
+from fastw2v.nn.subwords import mean_rows, word_means
 
 __all__ = ["has_unseen_vector", "unseen_vectors", "vectors_of_vocabulary"]
 
@@ -66,7 +66,9 @@ def vectors_of_vocabulary(W_in: Any, subwords: Subwords) -> Any:
     >>> vectors_of_vocabulary(np.array([[9.0], [1.0], [2.0], [4.0]]), subwords).tolist()
     [[4.0]]
     """
-    return _means(W_in, subwords.starts, subwords.rows)
+    if not is_numpy(W_in):
+        return _means(W_in, subwords.starts, subwords.rows)
+    return word_means(W_in, subwords.n_words, subwords.blocks())
 
 
 def _means(W_in: Any, starts: np.ndarray, rows: np.ndarray) -> Any:

@@ -127,6 +127,13 @@ PRODUCERS: dict[str, list[Producer]] = {
     "…: the settings are not valid JSON; the file is damaged": [
         lambda: safetensors({"settings": "{"}),
     ],
+    "…: the settings of n-grams, …, are invalid, or do not match the buckets and input_vectors. The file is damaged; write it again": [
+        lambda: safetensors({"min_n": "3", "max_n": "2", "bucket": "9"}),
+        lambda: npz(ngrams=np.array([3, 6, 1000, -1])),
+    ],
+    "…: buckets is not an array of int32, so fastw2v did not write it": [
+        lambda: npz(ngrams=np.array([3, 6, 1000, -1]), buckets=np.ones(2)),
+    ],
     "…: the settings cannot be represented in JSON: …": [
         lambda: save(vectors(), "a.safetensors", {"matrix": MATRIX}),
     ],

@@ -49,6 +49,12 @@ def fasttext(
     return load((head + entry + matrix + second)[:cut], "a.bin")
 
 
+def dictionary_without_end() -> WordVectors:
+    """Load a model of fastText with one dimension whose dictionary has no end."""
+    head = struct.pack("<14id3i2q", 793712314, 12, 1, *[0] * 11, 0.0, 1, 1, 0, 3, -1)
+    return load(head + b"x" * 200, "a.bin")
+
+
 PRODUCERS: dict[str, list[Producer]] = {
     "…: the first line is …, not the number of words and the number of dimensions; check the format": [
         lambda: load(b"\x01\x02\n\x03", "a.bin", format="bin"),
@@ -103,10 +109,13 @@ PRODUCERS: dict[str, list[Producer]] = {
     "…: cannot read this fastText model: it ends after … bytes, before the end of its dictionary or of its matrices. The file is truncated or damaged; fetch or write it again": [
         lambda: fasttext(cut=140),
     ],
-    "…: cannot read this fastText model: it is truncated within its dictionary; fetch or write it again": [
-        lambda: fasttext(cut=94),
+    "…: a floret table contains no words, so it can only be written; read it in floret or spaCy": [
+        lambda: load("1 1 3 6 1 2166136261 < >\n0 0.5\n", "a.floret"),
     ],
-    "…: cannot read this fastText model: quantised models are not supported; use the .bin or .vec file of the model": [
+    "…: cannot read this fastText model: it is truncated within its dictionary; fetch or write it again": [
+        dictionary_without_end,
+    ],
+    "…: cannot read this fastText model: quantised and pruned models are not supported; use the .bin or .vec file of the model": [
         lambda: fasttext(pruned=1),
         lambda: fasttext(quantised=1),
     ],

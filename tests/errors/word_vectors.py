@@ -19,13 +19,22 @@ def of(*words: Any, value: float = 1.0) -> WordVectors:
     return WordVectors(list(words), np.full((len(words), 3), value, np.float32))
 
 
-def with_subwords(vectors: Any = None, rows: int = 8, buckets: bool = True) -> WordVectors:
+def with_subwords(vectors: Any = None, rows: int = 8, buckets: list[int] | None = None) -> WordVectors:
     """Return vectors of "cat" and "dog", which have three n-grams of three characters each."""
-    subwords = Subwords(["cat", "dog"], NGrams(3, 3, 1000))
-    if not buckets:
-        subwords = Subwords.with_buckets(["cat", "dog"], 2, NGrams(3, 3, 1000), np.zeros(6, np.int32))
+    words, ngrams = ["cat", "dog"], NGrams(3, 3, 1000)
+    subwords = Subwords(words, ngrams)
+    if buckets is not None:
+        subwords = Subwords.with_buckets(words, 2, ngrams, np.array(buckets, np.int32))
     table = np.ones((rows, 3), np.float32) if vectors is None else None
     return WordVectors(["cat", "dog"], vectors, input_vectors=table, subwords=subwords)
+
+
+def write_with_subwords(rows: int, words: list[str]) -> None:
+    subwords = Subwords(["cat", "dog"], NGrams(3, 3, 1000))
+    table = np.ones((rows, 3), np.float32)
+    formats.write(
+        formats.VectorRecord(words, np.ones((len(words), 3)), input_vectors=table, subwords=subwords), "a.txt"
+    )
 
 
 def write_record() -> None:
@@ -185,7 +194,17 @@ PRODUCERS: dict[str, list[Producer]] = {
         lambda: with_subwords(rows=7),
     ],
     "the word … has an n-gram in bucket …, which has no row; pass the buckets of all words, or write the file again": [
-        lambda: with_subwords(buckets=False).vectors,
+        lambda: with_subwords(buckets=[1, 2, 3, 4, 5, 6]).vectors,
+    ],
+    "the buckets of n-grams must be distinct numbers from 0 to …; pass those of the same model, or write the file again": [
+        lambda: with_subwords(buckets=[1, 2, 3, 4, 5, 1000]).vectors,
+        lambda: with_subwords(buckets=[1, 2, 3, 4, 5, 5]).vectors,
+    ],
+    "… has shape …; with these subwords, it must have shape …": [
+        lambda: write_with_subwords(7, ["cat", "dog"]),
+    ],
+    "…: the subwords are those of …, or there are no input_vectors; pass the subwords and the matrix of the same model": [
+        lambda: write_with_subwords(8, ["cat"]),
     ],
     "the word … is not a string, so it has no n-grams; omit subwords, or use strings": [
         lambda: Subwords([3, 5], NGrams(3, 6, 1000)),  # type: ignore[list-item]

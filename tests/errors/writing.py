@@ -11,8 +11,14 @@ import numpy as np
 import pytest
 
 from fastw2v import WordVectors
+from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.utils import atomic_write
 from tests.errors.common import Producer, corpus, fastw2v, vectors, write
+
+
+def of_floret() -> WordVectors:
+    subwords = Subwords(["cat"], NGrams(3, 6, 10, hash_count=1))
+    return WordVectors(["cat"], None, input_vectors=np.ones((10, 3), np.float32), subwords=subwords)
 
 
 def of(word: str) -> WordVectors:
@@ -60,6 +66,12 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "… is a pipe or a device; pass the path of a file, because files are written in full first": [
         to_a_device,
+    ],
+    "…: the n-grams of these vectors are hashed as in floret, which models of fastText cannot store; write .floret or .safetensors": [
+        lambda: of_floret().save("a.bin", format="fasttext"),
+    ],
+    "…: a floret table stores vectors that were trained with floret's n-grams, which these vectors do not have; write .safetensors or .txt": [
+        lambda: vectors().save("a.floret"),
     ],
     "… already exists; choose the name of a new folder": [
         lambda: vectors().save(".", format="static-embedding"),
