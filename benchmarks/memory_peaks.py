@@ -102,7 +102,7 @@ def measure(name: str, engine: str, model: str) -> tuple[int, int]:
     Word2Vec(**small).fit(_corpus(500, 3000, 30), checkpoint="small" if case.checkpoints else None, validation=held_out)
     corpus, estimator = _corpus(case.words, case.tokens, case.sentence), Word2Vec(**settings)
     estimator._select_engine()
-    estimate = estimator._estimate(corpus, estimator.config(corpus), **flags).needed("host")
+    estimate = estimator._estimate(corpus, estimator.config(corpus), None, **flags).needed("host")
     RESET.write_text("5", encoding="ascii")
     before = _status("VmRSS")
     estimator.fit(corpus, checkpoint="run" if case.checkpoints else None, checkpoint_every=0.01, validation=held_out)

@@ -93,6 +93,10 @@ FULL_RATE_EPOCHS: dict[Model, int] = {"cbow": 40, "skipgram": 80}
 """The default rate is lowered above this number of epochs, divided by the square root of the median count."""
 BUCKET = 2_000_000
 """Default number of buckets for the n-grams of words, as in fastText."""
+MAX_HASH_COUNT = 4
+"""Highest number of hashes of an n-gram in floret's tables."""
+SUBWORD_ALPHA = 0.15
+"""Default initial learning rate of CBOW with subwords and negative sampling."""
 OUTPUT_WEIGHT = 0.4
 """Default weight c of W_out in CBOW's vectors, W_in + c · W_out. The vectors of skip-gram are W_in."""
 EPOCHS: dict[Quality, int] = {"fast": 5, "balanced": 5, "best": 15}
@@ -192,6 +196,8 @@ class TrainingConfig:
         is the mean of its own row of W_in and the rows of its n-grams.
     bucket : int
         Number of buckets to which the n-grams are hashed. It has no effect without `subwords`.
+    hash_count : int, optional
+        Number of hashes of an n-gram in floret's tables, from 1 to 4. By default, n-grams are those of fastText.
     deterministic : bool
         Whether repeated runs on the same machine must give identical bytes, even on a GPU.
     pool_tokens, pool_size : int, optional
@@ -236,6 +242,7 @@ class TrainingConfig:
     output_weight: float = None  # type: ignore[assignment]
     subwords: tuple[int, int] | None = None
     bucket: int = BUCKET
+    hash_count: int | None = None
     deterministic: bool = False
     pool_tokens: int = None  # type: ignore[assignment]
     pool_size: int = None  # type: ignore[assignment]
@@ -258,10 +265,16 @@ class TrainingConfig:
         for name in ("window", "negative", "vector_size"):  # other defaults are derived from these
             check_integer(name, getattr(self, name), minimum=least.get(name, 1))
         given = self.alpha is not None
-        self._set_default("alpha", default_alpha(self.model, self.cbow_grad, self.window, loss=self.loss))
         object.__setattr__(self, "subwords", _ngram_sizes(self.subwords))
+        alpha = default_alpha(
+            self.model, self.cbow_grad, self.window, loss=self.loss, subwords=self.subwords is not None
+        )
+        self._set_default("alpha", alpha)
         check_integer("bucket", self.bucket, minimum=1)
         check_range("bucket", self.bucket, 1, MAX_SIZE)
+        if self.hash_count is not None:
+            check_integer("hash_count", self.hash_count)
+            check_range("hash_count", self.hash_count, 1, MAX_HASH_COUNT)
         default_weight = 0.0 if self.subwords else default_output_weight(self.model, self.loss)
         self._set_default("output_weight", default_weight)
         check_range("output_weight", self.output_weight, 0.0, 1.0)
@@ -276,7 +289,12 @@ class TrainingConfig:
                 "output_weight, or use loss='hs+ns'"
             )
         pool_tokens, pool_size = default_pool(
-            self.model, self.negative, self.vector_size, self.output_weight, self.quality
+            self.model,
+            self.negative,
+            self.vector_size,
+            self.output_weight,
+            self.quality,
+            subwords=self.subwords is not None,
         )
         self._set_default("pool_tokens", pool_tokens)
         self._set_default("pool_size", pool_size)
@@ -327,12 +345,19 @@ def _ngram_sizes(subwords: Any) -> tuple[int, int] | None:
 
 
 def default_alpha(
-    model: str, cbow_grad: str, contexts: float, epochs: int = 1, median_count: float = 0, loss: str = "ns"
+    model: str,
+    cbow_grad: str,
+    contexts: float,
+    epochs: int = 1,
+    median_count: float = 0,
+    loss: str = "ns",
+    subwords: bool = False,
 ) -> float:
     """Return the default initial learning rate.
 
     The gradient of a skip-gram target is a sum over its contexts, so more contexts need a lower rate. CBOW needs a
-    lower rate only above 50 contexts, and with hierarchical softmax, where its rate is halved. If most words are
+    lower rate only above 50 contexts, with hierarchical softmax, where its rate is halved, and with subwords, where a
+    row is trained with all words that share it. If most words are
     trained many times, because there are many epochs or few different words, a high rate fits the vectors to random
     patterns. Above 40 / √m epochs (skip-gram: 80 / √m), where m is the median count, the rate is therefore inversely
     proportional to the number of epochs, but at least 0.001. The values were found by experiment
@@ -349,6 +374,8 @@ def default_alpha(
     median_count : float
         Median count of the words. If 0, the rate does not depend on `epochs`.
     loss : {"ns", "hs", "hs+ns"}
+    subwords : bool
+        Whether words share the rows of n-grams.
 
     Examples
     --------
@@ -364,7 +391,7 @@ def default_alpha(
     if model == "skipgram":
         alpha = min(0.06, 0.2 / min(contexts, WIDE_CONTEXTS))
     else:
-        alpha = 0.05 if cbow_grad == "sum" else 0.2 if loss == "ns" else 0.1
+        alpha = 0.05 if cbow_grad == "sum" else 0.1 if loss != "ns" else SUBWORD_ALPHA if subwords else 0.2
         alpha *= min(1, WIDE_CONTEXTS / contexts) ** 0.5
     full = FULL_RATE_EPOCHS["skipgram" if model == "skipgram" else "cbow"]
     return max(alpha * min(1, full / max(epochs * median_count**0.5, 1)), MIN_DEFAULT_ALPHA)
@@ -461,12 +488,17 @@ def output_parts(W_out: Any, loss: Loss) -> tuple[Any, Any]:
 
 
 def default_pool(
-    model: str, negative: int, vector_size: int, output_weight: float, quality: str = "balanced"
+    model: str,
+    negative: int,
+    vector_size: int,
+    output_weight: float,
+    quality: str = "balanced",
+    subwords: bool = False,
 ) -> tuple[int, int]:
     """Return the default sizes of a pool: L, the number of tokens that share it, and P, its number of negatives.
 
-    More negatives or dimensions need a larger pool. Vectors that are combined from both matrices need a smaller one
-    (`docs/notebook/defaults.md`).
+    More negatives or dimensions need a larger pool. Vectors that are combined from both matrices need a smaller one, as
+    do subwords (`docs/notebook/defaults.md`).
 
     Parameters
     ----------
@@ -474,6 +506,8 @@ def default_pool(
     negative, vector_size : int
     output_weight : float
     quality : {"fast", "balanced", "best"}
+    subwords : bool
+        Whether words share the rows of n-grams.
 
     Examples
     --------
@@ -487,7 +521,7 @@ def default_pool(
     """
     check_choice("model", model, get_args(Model))
     check_choice("quality", quality, get_args(Quality))
-    sizes = POOLS["cbow, W_in alone" if model == "cbow" and not output_weight else model][quality]  # type: ignore[index]
+    sizes = POOLS["cbow, W_in alone" if model == "cbow" and not (output_weight or subwords) else model][quality]  # type: ignore[index]
     by_dimensions = 4 * -(-vector_size * sizes.per_100_dimensions // 400)  # a multiple of the kernels' blocks
     return sizes.tokens, max(sizes.smallest, sizes.per_negative * negative, by_dimensions)
 

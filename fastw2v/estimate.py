@@ -26,6 +26,7 @@ from fastw2v.config import (
     output_rows,
 )
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.engines import cpu, eager
 from fastw2v.sampling.chunks import window_reach
 from fastw2v.utils.checks import check_callable, check_type
@@ -64,6 +65,10 @@ HOST_BYTES_PER_ITEM = 80
 """Bytes on the host for each chunk of each epoch that is trained on a GPU."""
 DEVICE_BYTES_PER_ITEM = 36
 """Bytes on the GPU for each chunk of each epoch."""
+BYTES_PER_NGRAM = 4
+"""Bytes on the host for each n-gram of each word of the vocabulary."""
+BYTES_PER_BUCKET = 16
+"""Bytes on the host for each row of W_in that belongs to an n-gram."""
 MEASURE_SECONDS = 2.0
 """Approximate maximum duration of the trial run that measures the speed, in seconds."""
 WARMUP_TOKENS = 10_000
@@ -224,6 +229,18 @@ class _Run(NamedTuple):
     validation: bool
     allocated: bool
     """Whether the weights are already in memory."""
+    own_rows: bool
+    """Whether each word has a row of W_in."""
+    buckets_per_word: float
+    """Number of rows of W_in that belong to n-grams, divided by the number of words."""
+    ngrams_per_word: float
+    """Mean number of n-grams of a word."""
+
+    @property
+    def input_rows(self) -> int:
+        """The number of rows of W_in."""
+        buckets = min(self.config.bucket, round(self.buckets_per_word * self.vocabulary))
+        return self.vocabulary * self.own_rows + buckets
 
     def changed(self, **settings: int) -> _Run:
         """Return the run with other settings, and the pool sizes that follow from them."""
@@ -233,7 +250,8 @@ class _Run(NamedTuple):
         if {"negative", "vector_size"} & settings.keys():
 
             def pool(of: TrainingConfig) -> tuple[int, int]:
-                return default_pool(of.model, of.negative, of.vector_size, of.output_weight, of.quality)
+                subwords = of.subwords is not None
+                return default_pool(of.model, of.negative, of.vector_size, of.output_weight, of.quality, subwords)
 
             if (config.pool_tokens, config.pool_size) == pool(config):
                 settings |= {"pool_tokens": None, "pool_size": None}  # type: ignore[dict-item]
@@ -250,6 +268,7 @@ def estimate_memory(
     checkpoints: bool = False,
     validation: bool = False,
     allocated: bool = False,
+    subwords: Subwords | None = None,
 ) -> Estimate:
     """Estimate the memory that training on a corpus needs.
 
@@ -269,6 +288,8 @@ def estimate_memory(
         Whether the best matrices of the run are kept as copies.
     allocated : bool
         Whether the matrices are already in memory, because training continues.
+    subwords : Subwords, optional
+        The rows of W_in of each word. By default, each word has one row.
 
     Returns
     -------
@@ -308,6 +329,9 @@ def estimate_memory(
         checkpoints=checkpoints,
         validation=validation,
         allocated=allocated,
+        own_rows=subwords is None or subwords.n_own_rows > 0,
+        buckets_per_word=0.0 if subwords is None else len(subwords.buckets) / subwords.n_words,
+        ngrams_per_word=0.0 if subwords is None else len(subwords.rows) / subwords.n_words,
     )
     free = {"host": free_memory(_threads(run))}
     if device != "cpu":
@@ -409,9 +433,12 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     yield MemoryItem("words", V * BYTES_PER_WORD, "host", True)
     yield MemoryItem("ids, in a file" if run.in_file else "ids", 0 if run.in_file else 4 * T, "host", True)
     yield MemoryItem("sentence offsets", 0 if run.in_file else 8 * (S + 1), "host", True)
-    yield MemoryItem("W_in", 4 * V * width, place, run.allocated)
-    rows = output_rows(config.loss, V)
+    input_rows, rows = run.input_rows, output_rows(config.loss, V)
+    yield MemoryItem("W_in", 4 * input_rows * width, place, run.allocated)
     yield MemoryItem("W_out", 4 * rows * width, place, run.allocated)
+    if config.subwords is not None:
+        ngrams = int(BYTES_PER_NGRAM * V * run.ngrams_per_word) + BYTES_PER_BUCKET * input_rows + 8 * V
+        yield MemoryItem("n-grams of the words", ngrams, "host", True)
     yield MemoryItem("index of the words", INDEX_BYTES_PER_WORD * V, "host", run.allocated)
     yield MemoryItem("sampling tables", SAMPLING_BYTES_PER_WORD * V, "host", False, "training")
     paths = int(TREE_BYTES_PER_STEP * V * run.path)
@@ -420,7 +447,7 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
         copies = int((STEP_COPY_BYTES if fused else TREE_BYTES_PER_STEP) * V * run.path)
         tree = TREE_BYTES_PER_WORD * V + paths + max(TREE_BUILDING_BYTES_PER_WORD * V, copies)
         yield MemoryItem("Huffman tree", tree, "host", False, "training")
-    if config.output_weight:
+    if config.output_weight or config.subwords is not None:
         yield MemoryItem("vectors", 4 * V * D, place, False, "always" if run.checkpoints else "after")
     if fused and host:
         measuring = [replace(config, pool_tokens=config.tile)] if run.validation else []  # as `held_out_loss` does
@@ -433,11 +460,11 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     yield MemoryItem("losses of the epochs", BYTES_PER_EPOCH * epochs, "host", False)
     if run.checkpoints:
         state = CHECKPOINT_BYTES_PER_WORD * V + CHECKPOINT_BYTES_PER_EPOCH * epochs
-        yield MemoryItem("copies for checkpoints", 4 * (V + rows) * D + state, "host", False)
+        yield MemoryItem("copies for checkpoints", 4 * (input_rows + rows) * D + state, "host", False)
     if run.validation:
         copies = 2 if run.checkpoints else 1  # the best weights are copied again while they are written
         phase = "always" if run.checkpoints else "training"  # they are freed before the vectors are combined
-        needed = copies * 4 * (V + rows) * D + VALIDATION_BYTES_PER_WORD * V + tree  # a second tree
+        needed = copies * 4 * (input_rows + rows) * D + VALIDATION_BYTES_PER_WORD * V + tree  # a second tree
         yield MemoryItem("copies for validation", needed, "host", False, phase)
     if not host:
         yield MemoryItem("sampling tables", DEVICE_BYTES_PER_WORD * V, place, False, "training")
@@ -451,7 +478,7 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
         else:
             yield MemoryItem("ids", 4 * T, place, False, "training")
             yield MemoryItem("sentence offsets", 8 * (S + 1), place, False, "training")
-        yield MemoryItem("vectors copied to the host", 4 * (V + rows) * D, "host", False)
+        yield MemoryItem("vectors copied to the host", 4 * (input_rows + rows) * D, "host", False)
 
 
 def _needed(items: Iterable[MemoryItem], place: str) -> int:
@@ -491,6 +518,9 @@ def _remedies(run: _Run, place: str, free: int, fixed: bool) -> Iterator[str]:
         if size := largest("vector_size", config.vector_size, 16):
             found = True
             yield f"vector_size={size}"
+        if config.subwords is not None and (bucket := largest("bucket", min(config.bucket, run.input_rows), 1000)):
+            found = True
+            yield f"bucket={bucket}"
         if words := largest("vocabulary", run.vocabulary):
             found = True
             yield f"a vocabulary of {counted(words, 'word')} (max_vocab={words}, or a larger min_count)"

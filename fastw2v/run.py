@@ -26,6 +26,7 @@ from fastw2v.utils.interrupts import DeferredInterrupts
 from fastw2v.utils.loss import require_finite_weights
 from fastw2v.utils.progress import Progress
 from fastw2v.validation import Validation, ValidationRecord, held_out_loss
+from fastw2v.vectors.unseen import vectors_of_vocabulary
 
 if TYPE_CHECKING:
     from fastw2v.checkpoint import Checkpoints
@@ -184,6 +185,7 @@ class Training:
                     state=state,
                     pauses=self,
                     frozen=np.isin(np.arange(len(self._corpus.vocabulary)), run.frozen) if run.frozen else None,
+                    subwords=self._model.wv.subwords,
                 )
                 if validation is not None and validation.due(state.words):
                     self._measure()
@@ -282,6 +284,7 @@ class Training:
                 self._run.config,
                 seed=model.seed_,
                 workers=model._n_workers(),
+                subwords=model.wv.subwords,
                 pauses=_PausesForInterrupts(self._interrupts),
             )
         except _Interrupted:
@@ -442,12 +445,16 @@ def checkpoint_record(model: Any, run: Run, tables: Tables) -> Callable[[], Vect
     from fastw2v.formats import VectorRecord
 
     words, counts, c = model.wv.index_to_key, model.wv.counts, run.config.output_weight
+    subwords = model.wv.subwords
     settings = model._saved_settings(run.config) | {"checkpoint": run.to_json(), "parameters": run.parameters}
 
     def record() -> VectorRecord:
         require_finite_weights(tables, f"a lower alpha (now {run.config.alpha:g})")
         W_in, W_out = tables
         context, nodes = output_parts(W_out, run.config.loss)
+        if subwords is not None:
+            means = vectors_of_vocabulary(W_in, subwords)
+            return VectorRecord(words, means, counts, context, settings, W_in, nodes, subwords)
         if not c:
             return VectorRecord(words, W_in, counts, context, settings, node_vectors=nodes)
         vectors = context * np.asarray(c, W_out.dtype)
@@ -481,6 +488,9 @@ def _best_record(wv: WordVectors, words: int, tables: Tables, loss: Loss) -> Vec
 
     context, nodes = output_parts(tables.W_out, loss)
     state = {"checkpoint": {"words": words}}
+    if (subwords := wv.subwords) is not None:
+        means = vectors_of_vocabulary(tables.W_in, subwords)
+        return VectorRecord(wv.index_to_key, means, wv.counts, context, state, tables.W_in, nodes, subwords)
     return VectorRecord(wv.index_to_key, tables.W_in, wv.counts, context, state, node_vectors=nodes)
 
 

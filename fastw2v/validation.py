@@ -16,6 +16,7 @@ import numpy as np
 from fastw2v.backend import to_host
 from fastw2v.config import TrainingConfig, check_integer
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.engines.base import Engine, Pauses, Tables
 from fastw2v.sampling import rng
 from fastw2v.utils.quote import quote
@@ -215,6 +216,7 @@ def held_out_loss(
     seed: int,
     workers: int | None,
     pauses: Pauses | None = None,
+    subwords: Subwords | None = None,
 ) -> float:
     """Return the mean loss per prediction on a held-out corpus. The tables do not change.
 
@@ -230,7 +232,7 @@ def held_out_loss(
     seed : int
         The seed of the model. The same seed gives the same draws, so differences are due to the weights alone.
     workers : int or None
-    pauses : Pauses, optional
+    pauses, subwords
         See `Engine.train`.
 
     Raises
@@ -264,7 +266,8 @@ def held_out_loss(
     config = replace(config, epochs=1, seed=seed, pool_tokens=config.tile)
     frozen = np.ones(len(corpus.vocabulary), bool)
     try:
-        loss = float(engine.train(tables, corpus, config, workers=workers, frozen=frozen, pauses=pauses)[0])
+        losses = engine.train(tables, corpus, config, workers=workers, frozen=frozen, pauses=pauses, subwords=subwords)
+        loss = float(losses[0])
     except FloatingPointError as error:
         raise FloatingPointError(f"on the held-out corpus, {error}") from error
     if math.isnan(loss):

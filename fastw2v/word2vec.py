@@ -37,11 +37,12 @@ from fastw2v.config import (
 )
 from fastw2v.corpus.corpus import Corpus, as_corpus
 from fastw2v.corpus.sources import Sources, expand_source
+from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.corpus.vocabulary import NoKnownWordsError, Vocabulary
 from fastw2v.engines.base import ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, words_per_second
-from fastw2v.nn.initializers import copy_known_rows, uniform_weights
+from fastw2v.nn.initializers import copy_known_rows, copy_rows, uniform_weights
 from fastw2v.run import Run, Training, checkpoint_record, is_training, plain_value
 from fastw2v.sampling import rng
 from fastw2v.sampling.chunks import mean_contexts
@@ -84,6 +85,7 @@ INSTEAD = {
     "end_alpha": "use min_alpha",
     "random_state": "use seed",
     "sg": "use model='skipgram' for sg=1, or model='cbow' for sg=0",
+    **dict.fromkeys(("min_n", "max_n", "minn", "maxn", "min_ngram", "max_ngram"), "use subwords=(min_n, max_n)"),
     "hs": "use loss='hs' or 'hs+ns' for hs=1, or loss='ns' for hs=0",
     "cbow_mean": "omit it, because the contexts are always averaged; cbow_grad selects the scale of the gradient",
     "compute_loss": "omit it, because the loss is always computed; read loss_history after training",
@@ -188,6 +190,15 @@ class Word2Vec:
         words. 0 gives W_in, like word2vec.c, gensim and fastText. By default, 0.4 for CBOW with negative sampling,
         where the combination gives better vectors, and 0 otherwise. With the loss "hs", words have no output vectors,
         so it must be 0. Training always continues from W_in.
+    subwords : (int, int), optional
+        Numbers of characters of the shortest and the longest n-grams of a word, such as (3, 6). The vector of a word is
+        then the mean of its own row of W_in and the rows of its n-grams, as in fastText. Words outside the vocabulary
+        have vectors as well, and rare words have better ones. By default, there are no n-grams.
+    bucket : int
+        Number of buckets to which the n-grams are hashed. Only buckets with an n-gram of the vocabulary need memory.
+    hash_count : int, optional
+        Number of rows of each n-gram in floret's tables, from 1 to 4. Words have no rows of their own then, and
+        `bucket` is the size of the table. By default, the n-grams are those of fastText.
     seed : int or None
         Seed of the random numbers. With one worker, runs with the same seed on the same device give identical bytes. On
         a GPU, this also requires `deterministic`. If None, a random seed is chosen and recorded in ``wv.settings``.
@@ -300,6 +311,9 @@ class Word2Vec:
         shrink_windows: bool = TrainingConfig.shrink_windows,
         cbow_grad: CbowGrad | None = TrainingConfig.cbow_grad,
         output_weight: float | None = TrainingConfig.output_weight,
+        subwords: tuple[int, int] | None = TrainingConfig.subwords,
+        bucket: int = TrainingConfig.bucket,
+        hash_count: int | None = TrainingConfig.hash_count,
         seed: int | None = TrainingConfig.seed,
         workers: int | None = None,
         device: str = "auto",
@@ -323,6 +337,9 @@ class Word2Vec:
         self.shrink_windows = shrink_windows
         self.cbow_grad = cbow_grad
         self.output_weight = output_weight
+        self.subwords = subwords
+        self.bucket = bucket
+        self.hash_count = hash_count
         self.seed = seed
         self.workers = workers
         self.device = device
@@ -437,7 +454,13 @@ class Word2Vec:
             contexts = max(1.0, mean_contexts(config.window, corpus.offsets, config.shrink_windows))
             median = float(np.median(corpus.vocabulary.counts))
             alpha = default_alpha(
-                config.model, config.cbow_grad, min(config.window, contexts), config.epochs, median, config.loss
+                config.model,
+                config.cbow_grad,
+                min(config.window, contexts),
+                config.epochs,
+                median,
+                config.loss,
+                subwords=config.subwords is not None,
             )
             config = replace(config, alpha=max(alpha, config.min_alpha))
         return config
@@ -783,7 +806,12 @@ class Word2Vec:
         if self.device_ != device or elsewhere or len(dtypes) > 1:  # the matrices can be assigned to
             wv._set_tables(*self._placed(wv), config.output_weight, config.loss)
         self._check_memory(
-            corpus, config, checkpoints=checkpoints is not None, validation=held_out is not None, allocated=True
+            corpus,
+            config,
+            wv.subwords,
+            checkpoints=checkpoints is not None,
+            validation=held_out is not None,
+            allocated=True,
         )
         record = None if held_out is None else ValidationRecord({}, _share(validation), patience)
         self._train(corpus, config, progress, checkpoints, frozen, held_out, record, lines)
@@ -872,7 +900,7 @@ class Word2Vec:
         )
         vocabulary = Vocabulary(vectors.index_to_key, np.asarray(vectors.counts))
         empty = Corpus(np.zeros(0, np.int32), np.zeros(1, np.int64), vocabulary)  # the corpus is read later
-        estimate_memory(empty, run.config, device=device, engine=engine).check(fixed=True)
+        estimate_memory(empty, run.config, device=device, engine=engine, subwords=vectors.subwords).check(fixed=True)
         model = cls._restore(vectors, settings["engine"], settings["device"])
         lines = model._continued_log(log, run.earlier_words + run.state.words)
         model.callbacks = callbacks
@@ -914,7 +942,8 @@ class Word2Vec:
             model.wv.settings = model._settings(run.config, run)
         else:
             validating = held_out is not None
-            model._check_memory(corpus, run.config, checkpoints=True, validation=validating, allocated=True)
+            subwords = model.wv.subwords
+            model._check_memory(corpus, run.config, subwords, checkpoints=True, validation=validating, allocated=True)
             Training(
                 model,
                 corpus,
@@ -1133,9 +1162,10 @@ class Word2Vec:
 
     def _placed(self, vectors: WordVectors) -> tuple[Any, Any]:
         """Return copies of both matrices that the engine can train on its device."""
-        loss, shape = vectors._loss, vectors.input_vectors.shape
+        loss, W_in = vectors._loss, vectors.input_vectors
         assert loss is not None
-        W_in, W_out = find_engine(self.engine_, self.device_).allocate(shape, self.device_, loss)
+        shape = (len(vectors), vectors.vector_size)
+        W_in, W_out = find_engine(self.engine_, self.device_).allocate(shape, self.device_, loss, W_in.shape[0])
         given = (vectors.input_vectors, vectors.context_vectors, vectors.node_vectors)
         with on_device_of(W_in):
             for W, values in zip((W_in, *output_parts(W_out, loss)), given, strict=True):
@@ -1147,21 +1177,55 @@ class Word2Vec:
         self, corpus: Corpus, init: WordVectors | None, checkpoints: bool = False, validation: bool = False
     ) -> None:
         """Allocate weights for the vocabulary of a corpus, and initialise them from `init` or at random."""
-        self._check_memory(corpus, self.config(), checkpoints=checkpoints, validation=validation)
         words, counts = corpus.vocabulary.words, corpus.vocabulary.counts
+        if init is not None and init.has_subwords and self.subwords is None:
+            vectors, nodes = init.vectors, init.node_vectors
+            init = WordVectors(init.index_to_key, vectors, init.counts, init.context_vectors, node_vectors=nodes)
+        subwords = self._subwords_of(words, init)
+        self._check_memory(corpus, self.config(), subwords, checkpoints=checkpoints, validation=validation)
         shape = (len(words), int(self.vector_size))
-        W_in, W_out = find_engine(self.engine_, self.device_).allocate(shape, self.device_, self.loss)
+        rows = len(words) if subwords is None else subwords.n_rows
+        W_in, W_out = find_engine(self.engine_, self.device_).allocate(shape, self.device_, self.loss, rows)
         context, nodes = output_parts(W_out, self.loss)
         uniform_weights(W_in, self.seed_)
-        self.known_words_ = 0 if init is None else copy_known_rows(W_in, context, words, init, self.device_)
+        self.known_words_ = 0
+        if init is not None:
+            own = W_in if subwords is None or subwords.n_own_rows else None
+            self.known_words_ = copy_known_rows(own, context, words, init, self.device_)
+            if subwords is not None and init.subwords is not None:
+                first = init.subwords.n_own_rows
+                copy_rows(W_in, subwords.n_own_rows, init.input_vectors[first:, ...], self.device_)
         if nodes is not None and init is not None and init.node_vectors is not None and _same_tree(init, words, counts):
             with on_device_of(nodes):
                 nodes[...] = to_device(init.node_vectors, self.device_)
         self.corpus_count = corpus.n_sentences
         self.corpus_total_words = len(corpus)
         config = self.config(corpus)
-        self.wv = self._vectors_class(words, W_in, counts, settings=self._settings(config))
+        settings = self._settings(config)
+        vectors = W_in if subwords is None else None
+        self.wv = self._vectors_class(words, vectors, counts, settings=settings, input_vectors=W_in, subwords=subwords)
         self.wv._set_tables(W_in, W_out, config.output_weight, config.loss)
+
+    def _subwords_of(self, words: Sequence[Any], init: WordVectors | None) -> Subwords | None:
+        """Return the rows of W_in for a vocabulary, or None without subwords. All rows of `init` are kept."""
+        if self.subwords is None:
+            return None
+        ngrams = NGrams(*self.subwords, self.bucket, self.hash_count)
+        if init is None:
+            return Subwords(words, ngrams)
+        if init.subwords is None:
+            raise ValueError(
+                "init has vectors of words alone, but subwords is set. Omit subwords, or use an init with subwords, "
+                "such as a model of fastText"
+            )
+        if init.subwords.ngrams != ngrams:
+            theirs = init.subwords.ngrams
+            raise ValueError(
+                f"init has n-grams of {theirs.min_n} to {theirs.max_n} characters in {theirs.bucket:,} buckets, which "
+                f"differ from those that are set. Set subwords=({theirs.min_n}, {theirs.max_n}), "
+                f"bucket={theirs.bucket} and hash_count={theirs.hash_count}"
+            )
+        return Subwords(words, ngrams, buckets=init.subwords.buckets)
 
     def _train(
         self,
@@ -1275,7 +1339,8 @@ class Word2Vec:
         check_flags(measure=measure)
         self._select_engine()
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
-        estimate = self._estimate(corpus, self.config())
+        subwords = self._subwords_of(corpus.vocabulary.words, None)
+        estimate = self._estimate(corpus, self.config(), subwords)
         if not measure or estimate.problem():
             return estimate
         if problem := _nothing_to_train(corpus):
@@ -1290,13 +1355,14 @@ class Word2Vec:
 
         return replace(estimate, words_per_second=words_per_second(train, len(corpus)))
 
-    def _estimate(self, corpus: Corpus, config: TrainingConfig, **what: bool) -> Estimate:
+    def _estimate(self, corpus: Corpus, config: TrainingConfig, subwords: Subwords | None, **what: bool) -> Estimate:
         workers = self._n_workers() or 1
-        return estimate_memory(corpus, config, device=self.device_, engine=self.engine_, workers=workers, **what)
+        device, engine = self.device_, self.engine_
+        return estimate_memory(corpus, config, device=device, engine=engine, workers=workers, subwords=subwords, **what)
 
-    def _check_memory(self, corpus: Corpus, config: TrainingConfig, **what: bool) -> None:
+    def _check_memory(self, corpus: Corpus, config: TrainingConfig, subwords: Subwords | None, **what: bool) -> None:
         """Raise MemoryError if a run does not fit. `what` are the flags of `estimate_memory`."""
-        self._estimate(corpus, config, **what).check()
+        self._estimate(corpus, config, subwords, **what).check()
 
     def _settings(self, config: TrainingConfig, run: Run | None = None) -> dict[str, Any]:
         """Return the settings that are stored with vectors trained as `config` says, so the run can be repeated."""
@@ -1306,6 +1372,8 @@ class Word2Vec:
             no_effect |= {"pool_tokens", "pool_size", "tile"}
         if config.loss == "hs":
             no_effect |= {"negative", "ns_exponent"}
+        if config.subwords is None:
+            no_effect |= {"subwords", "bucket", "hash_count"}
         settings = {name: value for name, value in settings.items() if name not in no_effect}
         if run is not None and run.frozen:
             settings["frozen"] = len(run.frozen)
@@ -1447,9 +1515,15 @@ class Word2Vec:
         model.engine, model.device = engine, device
         model._select_engine()
         W_in, W_out = model._placed(vectors)
-        combined = to_device(np.array(vectors.vectors), model.device_) if vectors._has_input_vectors else W_in
+        combined: Any = W_in
+        if vectors.has_subwords:
+            combined = None  # computed from W_in when it is needed
+        elif vectors._has_input_vectors:
+            combined = to_device(np.array(vectors.vectors), model.device_)
         words, counts, settings = vectors.index_to_key, vectors.counts, settings | model._state()
-        model.wv = cls._vectors_class(words, combined, counts, settings=settings, input_vectors=W_in)
+        model.wv = cls._vectors_class(
+            words, combined, counts, settings=settings, input_vectors=W_in, subwords=vectors.subwords
+        )
         assert vectors._loss is not None
         model.wv._set_output(W_out, vectors._loss)
         return model
@@ -1461,6 +1535,8 @@ class Word2Vec:
         `settings` are the completed settings of the last training.
         """
         names = set(cls._parameter_names()) - set(_MACHINE)
+        if isinstance(parameters.get("subwords"), list):  # JSON has no tuples
+            parameters = parameters | {"subwords": tuple(parameters["subwords"])}
         if parameters["model"] == "skipgram":  # the completed settings contain cbow_grad for every model
             names.discard("cbow_grad")
         return cls(**{name: value for name, value in parameters.items() if name in names})

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastw2v.config import Loss, TrainingConfig
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.subwords import Subwords
 
 __all__ = [
     "Engine",
@@ -192,7 +193,13 @@ class Engine(Protocol):
             "cpu", "cuda" or "cuda:N".
         """
 
-    def allocate(self, shape: tuple[int, int], device: str, loss: Loss = TrainingConfig.loss) -> Tables:
+    def allocate(
+        self,
+        shape: tuple[int, int],
+        device: str,
+        loss: Loss = TrainingConfig.loss,
+        input_rows: int | None = None,
+    ) -> Tables:
         """Return float32 tables of zeros on a device, in the memory layout that `train` uses without copying.
 
         Parameters
@@ -203,6 +210,8 @@ class Engine(Protocol):
             "cpu", "cuda" or "cuda:N".
         loss : {"ns", "hs", "hs+ns"}
             Determines the number of rows of W_out; see `config.output_rows`.
+        input_rows : int, optional
+            Number of rows of W_in, by default V.
         """
 
     def train(
@@ -216,6 +225,7 @@ class Engine(Protocol):
         state: TrainingState | None = None,
         pauses: Pauses | None = None,
         frozen: np.ndarray | None = None,
+        subwords: Subwords | None = None,
     ) -> np.ndarray:
         """Train both tables in place over all epochs.
 
@@ -238,7 +248,10 @@ class Engine(Protocol):
             What to do between the steps. With one worker, pausing or continuing a run does not change its result.
         frozen : bool array, shape (V,), optional
             Words whose rows of both tables keep their bytes. The other words are trained as usual. If all words are
-            frozen, training only measures the loss.
+            frozen, training only measures the loss. With subwords, the rows of the n-grams of frozen words are frozen,
+            too.
+        subwords : Subwords, optional
+            The rows of W_in whose mean is the vector of each word. By default, word w has row w.
 
         Returns
         -------

@@ -77,7 +77,12 @@ def unavailable_reason(device: str = "cpu") -> str | None:
     return numba_unavailable_reason()
 
 
-def allocate(shape: tuple[int, int], device: str = "cpu", loss: Loss = TrainingConfig.loss) -> Tables:
+def allocate(
+    shape: tuple[int, int],
+    device: str = "cpu",
+    loss: Loss = TrainingConfig.loss,
+    input_rows: int | None = None,
+) -> Tables:
     """Return float32 tables of zeros in the layout of `aligned_zeros`.
 
     Parameters
@@ -88,6 +93,8 @@ def allocate(shape: tuple[int, int], device: str = "cpu", loss: Loss = TrainingC
         Not used.
     loss : {"ns", "hs", "hs+ns"}
         Determines the number of rows of W_out; see `output_rows`.
+    input_rows : int, optional
+        Number of rows of W_in, by default V.
 
     Returns
     -------
@@ -101,7 +108,7 @@ def allocate(shape: tuple[int, int], device: str = "cpu", loss: Loss = TrainingC
     ((1000, 50), 'float32')
     """
     V, D = shape
-    return Tables(aligned_zeros(shape), aligned_zeros((output_rows(loss, V), D)))
+    return Tables(aligned_zeros((input_rows or V, D)), aligned_zeros((output_rows(loss, V), D)))
 
 
 def aligned_zeros(shape: tuple[int, int], dtype: Any = np.float32) -> np.ndarray:
@@ -170,7 +177,7 @@ def buffer_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: 
     kernels = [_negative_sampling_bytes(config, tokens, reach)] if config.loss != "hs" else []
     if config.loss != "ns":
         kernels.append(_tree_bytes(config, tokens, reach, longest_path, workers))
-    return 20 * (tokens + 1) + max(kernels)
+    return 20 * (tokens + 1) + max(kernels) + _held_bytes(config, tokens)
 
 
 def _negative_sampling_bytes(config: TrainingConfig, tokens: int, reach: int) -> int:
@@ -184,6 +191,14 @@ def _negative_sampling_bytes(config: TrainingConfig, tokens: int, reach: int) ->
     rows = (3 if config.model == "cbow" else 2) * 4 * ring * width
     positives = (8 * BLOCK + 2 * 4 * ROW) * (-(-window // BLOCK)) + 4 * tokens
     return negatives + pool + rows + positives + 4 * 4 * BLOCK * width
+
+
+def _held_bytes(config: TrainingConfig, tokens: int) -> int:
+    """Return the size in bytes of the input vectors of repeated words that are held, with subwords."""
+    if config.subwords is None:
+        return 0
+    width, most = -(-config.vector_size // ROW) * ROW, tokens // 2
+    return 4 * 2 * most * width + 4 * (4 * tokens + (1 << (2 * tokens).bit_length()))
 
 
 def _tree_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: int, workers: int) -> int:

@@ -16,6 +16,7 @@ from fastw2v.backend import (
 )
 from fastw2v.config import Loss, TrainingConfig, output_parts, output_rows
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
 from fastw2v.engines.checks import check_corpus, check_frozen
 from fastw2v.nn.layers import HierarchicalSoftmaxLoss
@@ -84,7 +85,9 @@ def unavailable_reason(device: str) -> str | None:
     return None
 
 
-def allocate(shape: tuple[int, int], device: str, loss: Loss = TrainingConfig.loss) -> Tables:
+def allocate(
+    shape: tuple[int, int], device: str, loss: Loss = TrainingConfig.loss, input_rows: int | None = None
+) -> Tables:
     """Return float32 tables of zeros on a device.
 
     Parameters
@@ -95,6 +98,8 @@ def allocate(shape: tuple[int, int], device: str, loss: Loss = TrainingConfig.lo
         "cpu", "cuda" or "cuda:N".
     loss : {"ns", "hs", "hs+ns"}
         Determines the number of rows of W_out; see `output_rows`.
+    input_rows : int, optional
+        Number of rows of W_in, by default V.
 
     Returns
     -------
@@ -108,7 +113,7 @@ def allocate(shape: tuple[int, int], device: str, loss: Loss = TrainingConfig.lo
     ((1000, 50), 'float32')
     """
     V, D = shape
-    rows = (V, output_rows(loss, V))
+    rows = (input_rows or V, output_rows(loss, V))
     return Tables(*(to_device(np.zeros((n, D), np.float32), device) for n in rows))
 
 
@@ -186,6 +191,7 @@ def train(
     state: TrainingState | None = None,
     pauses: Pauses | None = None,
     frozen: np.ndarray | None = None,
+    subwords: Subwords | None = None,
 ) -> np.ndarray:
     """Train both tables in place, on their device.
 

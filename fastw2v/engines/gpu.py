@@ -31,6 +31,7 @@ from fastw2v.config import (
     output_rows,
 )
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.subwords import Subwords
 from fastw2v.engines.base import (
     Pauses,
     ProgressFunction,
@@ -106,7 +107,11 @@ def unavailable_reason(device: str = "cuda") -> str | None:
 
 
 def allocate(
-    shape: tuple[int, int], device: str = "cuda", loss: Loss = TrainingConfig.loss, dtype: Any = np.float32
+    shape: tuple[int, int],
+    device: str = "cuda",
+    loss: Loss = TrainingConfig.loss,
+    input_rows: int | None = None,
+    dtype: Any = np.float32,
 ) -> Tables:
     """Return tables of zeros with padded rows on a device, which `train` uses without copying.
 
@@ -118,6 +123,8 @@ def allocate(
         "cuda" or "cuda:N".
     loss : {"ns", "hs", "hs+ns"}
         Determines the number of rows of W_out; see `output_rows`.
+    input_rows : int, optional
+        Number of rows of W_in, by default V.
     dtype : dtype
         float32 or float64.
 
@@ -137,7 +144,9 @@ def allocate(
     index = device.partition(":")[2]
     with cupy.cuda.Device(int(index) if index else None):
         require_memory(free_device_memory(), V, D, np.dtype(dtype) == np.float64, loss)
-        return Tables(*(cupy.zeros((n, _padded_width(D)), dtype)[:, :D] for n in (V, output_rows(loss, V))))
+        return Tables(
+            *(cupy.zeros((n, _padded_width(D)), dtype)[:, :D] for n in (input_rows or V, output_rows(loss, V)))
+        )
 
 
 def train(
@@ -151,6 +160,7 @@ def train(
     state: TrainingState | None = None,
     pauses: Pauses | None = None,
     frozen: np.ndarray | None = None,
+    subwords: Subwords | None = None,
 ) -> np.ndarray:
     """Train both tables in place, on their device.
 

@@ -108,7 +108,12 @@ def unavailable_reason(device: str = "cpu") -> str | None:
     return None if device == "cpu" else "the reference implementation supports only NumPy"
 
 
-def allocate(shape: tuple[int, int], device: str = "cpu", loss: Loss = TrainingConfig.loss) -> Tables:
+def allocate(
+    shape: tuple[int, int],
+    device: str = "cpu",
+    loss: Loss = TrainingConfig.loss,
+    input_rows: int | None = None,
+) -> Tables:
     """Return float32 tables of zeros.
 
     Parameters
@@ -119,6 +124,8 @@ def allocate(shape: tuple[int, int], device: str = "cpu", loss: Loss = TrainingC
         Not used.
     loss : {"ns", "hs", "hs+ns"}
         Determines the number of rows of W_out; see `output_rows`.
+    input_rows : int, optional
+        Number of rows of W_in, by default V.
 
     Returns
     -------
@@ -132,7 +139,7 @@ def allocate(shape: tuple[int, int], device: str = "cpu", loss: Loss = TrainingC
     ((1000, 50), 'float32')
     """
     V, D = shape
-    return Tables(np.zeros(shape, np.float32), np.zeros((output_rows(loss, V), D), np.float32))
+    return Tables(np.zeros((input_rows or V, D), np.float32), np.zeros((output_rows(loss, V), D), np.float32))
 
 
 def train(

@@ -117,8 +117,8 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
 
     Parameters
     ----------
-    W_in : float array, shape (V, D)
-        Input vectors of the words, which are changed in place.
+    W_in : float array, shape (R, D), or None
+        Input vectors, which are changed in place. The first V rows are those of the words.
     W_out : float array, shape (V, D), or None
         Output vectors of the words, which are changed in place if `init` has some.
     words : sequence of str
@@ -181,3 +181,38 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
                 set_rows(W, to_device(block, device), to_device(rows.astype(np.float32, copy=False), device))
     log.info("%s of %s words start from pretrained vectors", f"{len(ours):,}", f"{len(words):,}")
     return len(ours)
+
+
+def copy_rows(W: Any, first: int, rows: Any, device: str) -> None:
+    """Copy pretrained rows into a table, from row `first` on.
+
+    Parameters
+    ----------
+    W : float array, shape (R, D)
+        Changed in place.
+    first : int
+    rows : float array, shape (N, D)
+    device : str
+        Device of the table.
+
+    Raises
+    ------
+    ValueError
+        If a row contains infinite or NaN values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.nn.initializers import copy_rows
+    >>> W = np.zeros((3, 2))
+    >>> copy_rows(W, 1, np.array([[1.0, 2.0]]), "cpu")
+    >>> W.tolist()
+    [[0.0, 0.0], [1.0, 2.0], [0.0, 0.0]]
+    """
+    size = max(1, _BLOCK // W.shape[1])
+    for start in range(0, rows.shape[0], size):
+        block = to_host(rows[start : start + size, ...])
+        if not np.isfinite(block).all():
+            raise ValueError("init has n-grams whose rows contain infinite or NaN values; use other vectors")
+        with on_device_of(W):
+            W[first + start : first + start + len(block), ...] = to_device(block.astype(np.float32, copy=False), device)
