@@ -95,6 +95,8 @@ BUCKET = 2_000_000
 """Default number of buckets for the n-grams of words, as in fastText."""
 MAX_HASH_COUNT = 4
 """Highest number of hashes of an n-gram in floret's tables."""
+SUBWORD_SAMPLE = 1e-4
+"""Default subsampling threshold with subwords, as in fastText."""
 SUBWORD_ALPHA = 0.15
 """Default initial learning rate of CBOW with subwords and negative sampling."""
 OUTPUT_WEIGHT = 0.4
@@ -356,8 +358,8 @@ def default_alpha(
     """Return the default initial learning rate.
 
     The gradient of a skip-gram target is a sum over its contexts, so more contexts need a lower rate. CBOW needs a
-    lower rate only above 50 contexts, with hierarchical softmax, where its rate is halved, and with subwords, where a
-    row is trained with all words that share it. If most words are
+    lower rate only above 50 contexts, and with hierarchical softmax, where its rate is halved. With subwords, a row is trained
+    with all words that share it, so both models need a lower rate. If most words are
     trained many times, because there are many epochs or few different words, a high rate fits the vectors to random
     patterns. Above 40 / √m epochs (skip-gram: 80 / √m), where m is the median count, the rate is therefore inversely
     proportional to the number of epochs, but at least 0.001. The values were found by experiment
@@ -389,7 +391,7 @@ def default_alpha(
     [0.2, 0.2, 0.1]
     """
     if model == "skipgram":
-        alpha = min(0.06, 0.2 / min(contexts, WIDE_CONTEXTS))
+        alpha = min(0.06, 0.2 / min(contexts, WIDE_CONTEXTS)) * (0.5 if subwords else 1)
     else:
         alpha = 0.05 if cbow_grad == "sum" else 0.1 if loss != "ns" else SUBWORD_ALPHA if subwords else 0.2
         alpha *= min(1, WIDE_CONTEXTS / contexts) ** 0.5
@@ -397,8 +399,10 @@ def default_alpha(
     return max(alpha * min(1, full / max(epochs * median_count**0.5, 1)), MIN_DEFAULT_ALPHA)
 
 
-def default_sample(vocabulary_size: int) -> float:
-    """Return the default subsampling threshold: 0.001, or the mean share of a word if the vocabulary is small.
+def default_sample(vocabulary_size: int, subwords: bool = False) -> float:
+    """Return the default subsampling threshold: 0.001, or 0.0001 with subwords, as in fastText.
+
+    It is at least the mean share of a word, which is higher if the vocabulary is small.
 
     Subsampling drops occurrences of words that are far more frequent than others. In a vocabulary of fewer than 1,000
     words, the share of an average word exceeds 0.001, and a fixed threshold would drop most of the corpus.
@@ -406,10 +410,10 @@ def default_sample(vocabulary_size: int) -> float:
     Examples
     --------
     >>> from fastw2v.config import default_sample
-    >>> default_sample(50_000), default_sample(20)
-    (0.001, 0.05)
+    >>> default_sample(50_000), default_sample(50_000, subwords=True), default_sample(20)
+    (0.001, 0.0001, 0.05)
     """
-    return max(TrainingConfig.sample, 1 / max(vocabulary_size, 1))
+    return max(SUBWORD_SAMPLE if subwords else TrainingConfig.sample, 1 / max(vocabulary_size, 1))
 
 
 def default_cbow_grad(alpha: float | None) -> CbowGrad:
@@ -497,8 +501,8 @@ def default_pool(
 ) -> tuple[int, int]:
     """Return the default sizes of a pool: L, the number of tokens that share it, and P, its number of negatives.
 
-    More negatives or dimensions need a larger pool. Vectors that are combined from both matrices need a smaller one, as
-    do subwords (`docs/notebook/defaults.md`).
+    More negatives or dimensions need a larger pool. Vectors that are combined from both matrices need a smaller one.
+    With subwords, CBOW needs pools like those of skip-gram (`docs/notebook/defaults.md`).
 
     Parameters
     ----------
@@ -521,7 +525,8 @@ def default_pool(
     """
     check_choice("model", model, get_args(Model))
     check_choice("quality", quality, get_args(Quality))
-    sizes = POOLS["cbow, W_in alone" if model == "cbow" and not (output_weight or subwords) else model][quality]  # type: ignore[index]
+    kind = "skipgram" if subwords else "cbow, W_in alone" if model == "cbow" and not output_weight else model
+    sizes = POOLS[kind][quality]  # type: ignore[index]
     by_dimensions = 4 * -(-vector_size * sizes.per_100_dimensions // 400)  # a multiple of the kernels' blocks
     return sizes.tokens, max(sizes.smallest, sizes.per_negative * negative, by_dimensions)
 

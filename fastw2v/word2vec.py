@@ -22,6 +22,7 @@ from fastw2v.backend import check_device, is_numpy, on_device_of, to_device, to_
 from fastw2v.config import (
     AUTO,
     CHECKPOINT_EVERY,
+    MAX_SIZE,
     MIN_COUNT,
     CbowGrad,
     Loss,
@@ -164,11 +165,11 @@ class Word2Vec:
         Exponent of the counts in the noise distribution, from −1 to 1.
     sample : float or "auto"
         Subsampling threshold, from 0 to 1. If a word's share of the corpus exceeds the threshold, some of its
-        occurrences are dropped at random. 0 keeps every occurrence. "auto" is 0.001, or 1 / V if the vocabulary has
-        fewer than 1,000 words.
+        occurrences are dropped at random. 0 keeps every occurrence. "auto" is 0.001, or 0.0001 with `subwords`, but at
+        least 1 / V for a vocabulary of V words.
     alpha : float, optional
         Initial learning rate. By default, 0.2 for CBOW (0.05 with ``cbow_grad="sum"``), and 0.2 / window for skip-gram,
-        but at least 0.004 and at most 0.06. For a window of more than 50, CBOW's rate is multiplied by √(50 / window).
+        but at least 0.004 and at most 0.06. With `subwords`, it is 0.15 for CBOW and half as high for skip-gram. For a window of more than 50, CBOW's rate is multiplied by √(50 / window).
         If a word has fewer contexts on average than `window`, because the sentences are short, this average replaces
         the window. Above 40 / √m epochs (skip-gram: 80 / √m), where m is the median count of the words, the rate is
         inversely proportional to the number of epochs, but at least 0.001. ``wv.settings`` contains the rate that was
@@ -444,12 +445,12 @@ class Word2Vec:
         sample_is_default = isinstance(settings["sample"], str) and settings["sample"] == AUTO
         alpha_is_default = settings["alpha"] is None
         if sample_is_default:
-            settings["sample"] = TrainingConfig.sample
+            settings["sample"] = default_sample(MAX_SIZE, settings["subwords"] is not None)
         elif isinstance(settings["sample"], str):
             raise TypeError(f"sample is {quote(settings['sample'])}; it must be a number from 0 to 1, or {AUTO!r}")
         config = TrainingConfig(**settings)
         if corpus is not None and sample_is_default:
-            config = replace(config, sample=default_sample(len(corpus.vocabulary)))
+            config = replace(config, sample=default_sample(len(corpus.vocabulary), config.subwords is not None))
         if corpus is not None and alpha_is_default:
             contexts = max(1.0, mean_contexts(config.window, corpus.offsets, config.shrink_windows))
             median = float(np.median(corpus.vocabulary.counts))

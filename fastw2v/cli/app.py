@@ -21,7 +21,8 @@ from fastw2v.cli.files import align, convert, info
 from fastw2v.cli.output import discard_unprinted, note, open_closed_streams, say
 from fastw2v.cli.query import analogy, most_similar, plot
 from fastw2v.cli.stopping import TIME_LIMIT, Stopped, stop_after, stopping_once
-from fastw2v.cli.train import demo, plan, resume, train, word2vec
+from fastw2v.cli.train import demo, fasttext, plan, resume, train, word2vec
+from fastw2v.compat import fasttext as compat_fasttext
 from fastw2v.compat import word2vec_c
 from fastw2v.utils.duration import parse_duration
 from fastw2v.utils.interrupts import calls_in_threads
@@ -42,8 +43,8 @@ class _Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         options = option_names(self)
         values = {options.get(one.name, str(one.metavar)): ctx.params.get(one.name) for one in self.params}
-        if self.name == "word2vec":
-            options = word2vec_c.OPTIONS
+        if self.name in ("word2vec", "fasttext"):
+            options = word2vec_c.OPTIONS if self.name == "word2vec" else compat_fasttext.OPTIONS
             values = {name: value for name, value in itertools.pairwise(ctx.args) if name.startswith("-")}
         limit = ctx.params.get("max_time")
         try:
@@ -123,6 +124,13 @@ _add(
     word2vec,
     "fastw2v word2vec -train corpus.txt -output vectors.bin -binary 1 -size 200",
     add_help_option=False,  # compat.word2vec_c parses all options and prints the help
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+_add(
+    "Training",
+    fasttext,
+    "fastw2v fasttext skipgram -input corpus.txt -output model -minn 3 -maxn 6",
+    add_help_option=False,  # compat.fasttext parses all options and prints the help
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )
 _add(

@@ -113,7 +113,7 @@ Sample = Annotated[
     float | None,
     typer.Option(
         help="Subsample words whose relative frequency is above this threshold; 0 keeps all words.",
-        show_default="0.001, or 1 / V for a vocabulary of V < 1,000 words",
+        show_default="0.001, or 0.0001 with --subwords; at least 1 / V for a vocabulary of V words",
     ),
 ]
 Init = Annotated[
@@ -157,6 +157,22 @@ OutputWeight = Annotated[
     typer.Option(
         help="Weight c of the output matrix in the vectors W_in + c * W_out, from 0 to 1.",
         show_default=f"{config.OUTPUT_WEIGHT} for cbow with --loss ns, otherwise 0",
+    ),
+]
+Subwords = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MIN-MAX",
+        help="Learn character n-grams of these lengths, such as 3-6, as fastText does. Words outside the vocabulary have "
+        "vectors then.",
+    ),
+]
+Bucket = Annotated[int, typer.Option(help="Number of buckets to which the n-grams are hashed.")]
+HashCount = Annotated[
+    int | None,
+    typer.Option(
+        help="Share one table of --bucket rows among words and n-grams, with this number of rows each, from 1 to 4, as "
+        "floret does."
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Random seed. The same seed gives the same random numbers on every machine.")]

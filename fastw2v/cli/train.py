@@ -1,4 +1,4 @@
-"""Commands for training: train, resume, word2vec (with the options of the C tool), plan and demo."""
+"""Commands for training: train, resume, word2vec and fasttext (with the options of these tools), plan and demo."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from fastw2v.training_log import TrainingLog
 from fastw2v.utils.interrupts import DeferredInterrupts
 from fastw2v.utils.output_file import without_compression
 from fastw2v.utils.progress import time_waited
-from fastw2v.utils.quote import counted
+from fastw2v.utils.quote import counted, quote
 from fastw2v.utils.system import format_bytes
 from fastw2v.validation import check_validation, naming_validation
 from fastw2v.vectors import WordVectors
 from fastw2v.word2vec import FREEZE_INIT, Word2Vec, check_freeze, check_init
 
-__all__ = ["demo", "plan", "resume", "train", "word2vec"]
+__all__ = ["demo", "fasttext", "plan", "resume", "train", "word2vec"]
 
 DEMO_NEIGHBOURS = ("list", "read", "encode", "min", "first", "true", "start", "float")
 """Words whose neighbours the command demo lists."""
@@ -74,6 +74,9 @@ def train(
     ns_exponent: options.NsExponent = TrainingConfig.ns_exponent,
     cbow_grad: options.CbowGrad = TrainingConfig.cbow_grad,
     output_weight: options.OutputWeight = TrainingConfig.output_weight,
+    subwords: options.Subwords = None,
+    bucket: options.Bucket = TrainingConfig.bucket,
+    hash_count: options.HashCount = TrainingConfig.hash_count,
     deterministic: options.Deterministic = TrainingConfig.deterministic,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also plot the training loss to this .png, .svg or .pdf file.")
@@ -132,6 +135,9 @@ def train(
         seed=seed,
         cbow_grad=cbow_grad,
         output_weight=output_weight,
+        subwords=_as_sizes(subwords),
+        bucket=bucket,
+        hash_count=hash_count,
         device=device,
         engine=engine,
         deterministic=deterministic,
@@ -256,6 +262,57 @@ def word2vec(context: typer.Context) -> None:
         note(f"{given.output}: {_time_and_speed(len(text) * given.iter, seconds, compiling)}")
 
 
+def fasttext(context: typer.Context) -> None:
+    """Train with the commands and options of fastText."""
+    from fastw2v.compat import fasttext as options_of_fasttext
+
+    try:
+        given = options_of_fasttext.parse(context.args or ["--help"])
+    except SystemExit:  # raised after the help is printed
+        say(context.command.epilog or "")
+        raise
+    if not given.verbose:
+        logging.getLogger("fastw2v").setLevel(logging.WARNING)
+    model, vec, output_vectors = (Path(given.output + suffix) for suffix in (".bin", ".vec", ".output"))
+    outputs = [model, vec, *([output_vectors] if given.saveOutput else [])]
+    for path in outputs:
+        check_output(path)
+    sources = expand_source(given.input)
+    initial = None if given.pretrainedVectors is None else Path(given.pretrainedVectors)
+    check_not_input(outputs, [*sources, initial])
+    estimator = Word2Vec(
+        model=given.command,
+        loss=given.loss,
+        vector_size=given.dim,
+        window=given.ws,
+        min_count=given.minCount,
+        negative=given.neg,
+        sample=given.t,
+        alpha=given.lr,
+        min_alpha=TrainingConfig.min_alpha if given.lr is None else 1e-4 * given.lr,  # nearly 0, as in fastText
+        epochs=given.epoch,
+        output_weight=0.0,
+        subwords=(max(given.minn, 1), given.maxn) if given.maxn else None,
+        bucket=given.bucket,
+        seed=given.seed,
+        workers=given.thread,
+    )
+    init = None if initial is None else load_vectors(initial)
+    # fastText adds </s> at the end of each line.
+    text = Corpus.from_text(sources, given.minCount, exclude=["</s>"], workers=given.thread)
+    if given.verbose:
+        note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
+    with _keeping_what_was_trained(model, None, lambda: estimator.wv if estimator.loss_history else None, "fasttext"):
+        _, seconds, compiling = _timed(estimator.fit, text, init=init, progress=None if given.verbose else _no_progress)
+    _write_completely(estimator.wv, model, "fasttext")
+    _write_completely(estimator.wv, vec, "txt")
+    if given.saveOutput and estimator.W_out is not None:
+        words, counts = estimator.wv.index_to_key, estimator.wv.counts
+        _write_completely(WordVectors(words, estimator.W_out, counts), output_vectors, "txt")
+    if given.verbose:
+        note(f"{model}, {vec}: {_time_and_speed(len(text) * given.epoch, seconds, compiling)}")
+
+
 def plan(
     corpus: options.CorpusFiles,
     model: options.Model = TrainingConfig.model,
@@ -271,6 +328,9 @@ def plan(
     errors: options.DecodingErrors = "strict",
     epochs: options.Epochs = TrainingConfig.epochs,
     output_weight: options.OutputWeight = TrainingConfig.output_weight,
+    subwords: options.Subwords = None,
+    bucket: options.Bucket = TrainingConfig.bucket,
+    hash_count: options.HashCount = TrainingConfig.hash_count,
     workers: options.Workers = None,
     device: options.Device = "auto",
     engine: options.Engine = "auto",
@@ -286,6 +346,9 @@ def plan(
         negative=negative,
         epochs=epochs,
         output_weight=output_weight,
+        subwords=_as_sizes(subwords),
+        bucket=bucket,
+        hash_count=hash_count,
         workers=workers,
         device=device,
         engine=engine,
@@ -362,6 +425,20 @@ def _as_share(validation: str | None) -> float | None:
         return None if validation is None else float(validation)
     except ValueError:
         return None
+
+
+def _as_sizes(subwords: str | None) -> tuple[int, int] | None:
+    """Return the value of --subwords, the sizes of the shortest and the longest n-grams."""
+    if subwords is None:
+        return None
+    shortest, _, longest = subwords.partition("-")
+    try:
+        return int(shortest), int(longest)
+    except ValueError:
+        raise ValueError(
+            f"subwords is {quote(subwords)}; give the numbers of characters of the shortest and the longest n-grams, "
+            "such as 3-6"
+        ) from None
 
 
 def _read_with(sources: Sources, vocabulary: Vocabulary, **reading: Any) -> Corpus:

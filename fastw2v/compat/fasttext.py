@@ -1,0 +1,124 @@
+"""Command-line options of fastText, such as ``skipgram -input FILE -output PREFIX -minn 3 -maxn 6``.
+
+`parse` reads the options for the command ``fastw2v fasttext``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from fastw2v.config import BUCKET
+from fastw2v.utils.quote import quote, shorten
+
+__all__ = ["COMMANDS", "OPTIONS", "parse"]
+
+COMMANDS = {"cbow": "cbow", "skipgram": "skipgram"}
+"""The model that each command of fastText trains."""
+OPTIONS = {
+    "vector_size": "-dim",
+    "window": "-ws",
+    "sample": "-t",
+    "negative": "-neg",
+    "workers": "-thread",
+    "epochs": "-epoch",
+    "min_count": "-minCount",
+    "alpha": "-lr",
+    "subwords": "-minn",
+    "bucket": "-bucket",
+    "seed": "-seed",
+}
+"""The option that sets each parameter of `fastw2v.Word2Vec`."""
+
+# Option, type, default and help. The defaults are those of fastText, except for -lr and -thread.
+_OPTIONS: list[tuple[str, type, object, str]] = [
+    ("-input", str, None, "text to train on"),
+    ("-output", str, None, "prefix of the files to write, PREFIX.bin and PREFIX.vec"),
+    ("-lr", float, None, "initial learning rate (default: that of fastw2v train)"),
+    ("-dim", int, 100, "number of dimensions"),
+    ("-ws", int, 5, "maximum distance between a word and a context, on either side"),
+    ("-epoch", int, 5, "passes over the text"),
+    ("-minCount", int, 5, "minimum count of a word"),
+    ("-neg", int, 5, "negative samples for each positive example"),
+    ("-loss", str, "ns", "ns (negative sampling) or hs (hierarchical softmax)"),
+    ("-bucket", int, BUCKET, "number of buckets for the character n-grams"),
+    ("-minn", int, 3, "length of the shortest character n-grams"),
+    ("-maxn", int, 6, "length of the longest character n-grams; 0 trains without n-grams"),
+    ("-thread", int, None, "threads (default: all cores)"),
+    ("-t", float, 1e-4, "randomly drop words whose share of the text is above this threshold"),
+    ("-seed", int, 0, "random seed"),
+    ("-pretrainedVectors", str, None, "vectors to start from"),
+    ("-verbose", int, 2, "0 prints nothing"),
+    ("-saveOutput", int, 0, "1 also writes the output vectors of the words, to PREFIX.output"),
+    ("-lrUpdateRate", int, 100, "no effect: the learning rate falls with every word"),
+    ("-wordNgrams", int, 1, "only 1 is supported, because n-grams of words belong to classifiers"),
+]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{shorten(message, 300)}; see fastw2v fasttext --help")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the command and the options of fastText.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command, "cbow" or "skipgram", and options with their values, as on the command line of fastText.
+
+    Returns
+    -------
+    argparse.Namespace
+        `command`, and the value of each option.
+
+    Raises
+    ------
+    ValueError
+        If the command is another one, an option is unknown or not supported, a required option is missing, or a value
+        has the wrong type.
+    SystemExit
+        If `arguments` contains ``--help``. The help is printed first.
+
+    Examples
+    --------
+    >>> from fastw2v.compat.fasttext import parse
+    >>> options = parse("skipgram -input corpus.txt -output model -minCount 1 -maxn 4".split())
+    >>> options.command, options.minCount, options.minn, options.maxn
+    ('skipgram', 1, 3, 4)
+    >>> options.dim, options.t  # defaults
+    (100, 0.0001)
+    """
+    parser = _Parser(
+        prog="fastw2v fasttext",
+        description="Train with the commands and options of fastText.",
+        epilog="If -lr is given, CBOW uses the gradient of fastText, so that -lr means the same in both.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("command", metavar="cbow|skipgram", help="model to train")
+    for option, kind, default, text in _OPTIONS:
+        metavar = "FILE" if option in ("-input", "-pretrainedVectors") else "PREFIX" if option == "-output" else "N"
+        metavar = "ns|hs" if option == "-loss" else metavar
+        shown = "" if default is None else f" (default: {default})"
+        parser.add_argument(option, type=kind, default=default, metavar=metavar, help=text + shown)
+    options = parser.parse_args(arguments)
+    if options.command not in COMMANDS:
+        raise ValueError(
+            f"the command {quote(options.command)} of fastText is not supported; use cbow or skipgram. To query vectors, "
+            "use the commands of fastw2v, such as most-similar"
+        )
+    for option, given in (("-input FILE", options.input), ("-output PREFIX", options.output)):
+        if not given:
+            parser.error(f"{option} is missing")
+    if options.loss not in ("ns", "hs"):
+        raise ValueError(f"-loss is {quote(options.loss)}, which is not supported; use ns or hs")
+    if options.wordNgrams != 1:
+        raise ValueError(f"-wordNgrams is {options.wordNgrams}, which is only for classifiers; omit it")
+    if options.maxn and options.minn > options.maxn:
+        raise ValueError(
+            f"-minn is {options.minn} and -maxn is {options.maxn}; -minn must be at most -maxn. -maxn 0 trains without "
+            "n-grams"
+        )
+    return options
