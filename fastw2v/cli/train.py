@@ -286,10 +286,12 @@ def fasttext(context: typer.Context) -> None:
         vector_size=given.dim,
         window=given.ws,
         min_count=given.minCount,
-        negative=given.neg,
+        negative=None if given.loss == "hs" else given.neg,
         sample=given.t,
         alpha=given.lr,
-        min_alpha=TrainingConfig.min_alpha if given.lr is None else 1e-4 * given.lr,  # nearly 0, as in fastText
+        min_alpha=TrainingConfig.min_alpha
+        if given.lr is None
+        else max(1e-4 * given.lr, 0.0),  # nearly 0, as in fastText
         epochs=given.epoch,
         output_weight=0.0,
         subwords=(max(given.minn, 1), given.maxn) if given.maxn else None,
