@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.formats.fileio import FormatError
 from fastw2v.formats.safetensors import write_tensors
 from fastw2v.vectors.word_vectors import WordVectors
@@ -129,3 +131,105 @@ def test_safetensors_is_mapped_and_its_words_wait(tmp_path: Path) -> None:
     back.save(path)  # overwrites the file that is mapped
     assert_same(back, WORDS, MATRIX)
     assert_same(WordVectors.load(path), WORDS, MATRIX)
+
+
+def with_subwords() -> WordVectors:
+    """Return vectors with subwords whose buckets are not in ascending order."""
+    subwords = Subwords(WORDS, NGrams(2, 4, 500), range(len(WORDS)))
+    W_in = np.random.default_rng(0).normal(size=(subwords.n_rows, 3)).astype(np.float32)
+    return WordVectors(WORDS, None, range(9, 2, -1), input_vectors=W_in, subwords=subwords)
+
+
+@pytest.mark.parametrize("name", ["x.safetensors", "x.npz"])
+def test_subwords_come_back(tmp_path: Path, name: str) -> None:
+    vectors = with_subwords()
+    vectors.save(tmp_path / name)
+    back = WordVectors.load(tmp_path / name)
+    assert_same(back, WORDS, vectors.vectors)
+    assert back.input_vectors.tobytes() == vectors.input_vectors.tobytes()
+    assert back.subwords is not None
+    assert vectors.subwords is not None
+    assert back.subwords.ngrams == vectors.subwords.ngrams
+    for attribute in ("buckets", "starts", "rows"):
+        ours, theirs = getattr(back.subwords, attribute), getattr(vectors.subwords, attribute)
+        assert ours.dtype == theirs.dtype
+        assert ours.tolist() == theirs.tolist()
+    assert back[["unseen", "日本語"]].tobytes() == vectors[["unseen", "日本語"]].tobytes()
+    again = pickle.loads(pickle.dumps(WordVectors.load(tmp_path / name)))
+    assert again[["unseen", "the"]].tobytes() == vectors[["unseen", "the"]].tobytes()
+    back.save(tmp_path / f"again-{name}")
+    assert (tmp_path / f"again-{name}").read_bytes() == (tmp_path / name).read_bytes()
+    if name == "x.safetensors":
+        assert isinstance(_base(back.input_vectors), mmap.mmap)
+        assert isinstance(_base(back.subwords.buckets), mmap.mmap)
+
+
+def _base(array: Any) -> Any:
+    """Return what owns the memory of an array."""
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return array.obj if isinstance(array, memoryview) else array
+
+
+def test_words_of_subwords_are_read_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_subwords().save(tmp_path / "x.safetensors")
+    from fastw2v.formats import safetensors
+
+    calls = []
+    read = safetensors.words_from_arrays
+    monkeypatch.setattr(safetensors, "words_from_arrays", lambda *given: calls.append(1) or read(*given))
+    back = WordVectors.load(tmp_path / "x.safetensors")
+    assert not calls
+    assert back["unseen"].shape == (3,)
+    assert back.subwords is not None
+    assert len(back.subwords.rows)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"min_n": "0"},
+        {"min_n": "5"},
+        {"max_n": "x"},
+        {"max_n": None},
+        {"bucket": "0"},
+        {"bucket": str(2**31)},
+        {"hash_count": "5"},
+        {"hash_count": "2"},
+        {"buckets": None},
+        {"input_vectors": None},
+        {"input_vectors": MATRIX},
+    ],
+)
+def test_wrong_subwords_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    with_subwords().save(tmp_path / "x.safetensors")
+    found: dict[str, Any] = load_file(tmp_path / "x.safetensors")
+    metadata: dict[str, Any] = {"format": "fastw2v", "version": "1", "min_n": "2", "max_n": "4", "bucket": "500"}
+    for name, value in changes.items():
+        (found if name in ("buckets", "input_vectors") else metadata)[name] = value
+    save_file(
+        {name: array for name, array in found.items() if array is not None},
+        tmp_path / "x.safetensors",
+        {name: value for name, value in metadata.items() if value is not None},
+    )
+    with pytest.raises(FormatError, match=r"the settings of n-grams, .*, are invalid, or do not match"):
+        WordVectors.load(tmp_path / "x.safetensors")
+
+
+def test_the_order_of_tensors_is_that_of_the_package(tmp_path: Path) -> None:
+    from safetensors.numpy import save
+
+    arrays = {
+        "a": np.ones(3, np.float32),
+        "b": np.ones(3, np.int32),
+        "c": np.ones(3, np.float16),
+        "d": np.ones(3, np.int64),
+        "e": np.ones(3, np.uint8),
+        "f": np.ones(3, np.float64),
+    }
+    file = io.BytesIO()
+    write_tensors(file, arrays, {})
+    assert file.getvalue() == save(arrays)
