@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import typer
 
+from fastw2v import formats
 from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors, read_words, to_keys
-from fastw2v.cli.output import format_number, print_facts, print_json, say
+from fastw2v.cli.output import format_number, note, print_facts, print_json, say
 from fastw2v.cli.paths import check_not_input, check_vector_output
 from fastw2v.utils.quote import counted
 from fastw2v.vectors import WordVectors
@@ -33,6 +34,7 @@ def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
                 "total_count": None if vectors.counts is None else int(vectors.counts.sum()),
                 "context_vectors": vectors.context_vectors is not None,
                 "node_vectors": vectors.node_vectors is not None,
+                "subwords": None if vectors.subwords is None else vectors.subwords.ngrams._asdict(),
                 "settings": vectors.settings,
             }
         )
@@ -46,7 +48,16 @@ def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
         "context vectors": "no" if vectors.context_vectors is None else "yes",
         "node vectors": "no" if vectors.node_vectors is None else "yes",
     }
-    for name, value in (vectors.settings or {}).items():
+    if vectors.subwords is not None:
+        ngrams = vectors.subwords.ngrams
+        hashed = "fastText's" if ngrams.hash_count is None else f"floret's {ngrams.hash_count}"
+        facts["subwords"] = (
+            f"{ngrams.min_n} to {ngrams.max_n} characters, {counted(vectors.subwords.n_rows, 'row')}, "
+            f"{counted(ngrams.bucket, 'bucket')} of {hashed} {'hash' if ngrams.hash_count in (None, 1) else 'hashes'}"
+        )
+    settings = vectors.settings or {}
+    arguments = settings.get("fasttext")
+    for name, value in (settings | (arguments if isinstance(arguments, dict) else {})).items():
         if not isinstance(value, (dict, list)):  # such as the loss history; --json shows everything
             facts[name] = str(value)
     print_facts(facts)
@@ -82,7 +93,7 @@ def convert(
     check_not_input([target], [source])
     vectors = WordVectors.load(source, source_format, errors=errors, encoding=encoding, duplicates=duplicates)
     vectors.save(target, target_format)
-    _print_written(target, vectors, as_json)
+    _print_written(target, vectors, as_json, target_format)
 
 
 def align(
@@ -112,7 +123,8 @@ def align(
     common = [word for word in aligned if word in other.key_to_index]
     here, there = (wv.unit_vectors[[wv.key_to_index[word] for word in common]] for wv in (aligned, other))
     cosines = np.sum(here * there, axis=1)
-    _print_written(output, aligned, as_json, {"common_words": len(common), "mean_cosine": float(np.mean(cosines))})
+    more = {"common_words": len(common), "mean_cosine": float(np.mean(cosines))}
+    _print_written(output, aligned, as_json, more=more)
 
 
 def _summary(path: Path, vectors: WordVectors) -> dict[str, Any]:
@@ -130,7 +142,12 @@ def _total_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def _print_written(path: Path, vectors: WordVectors, as_json: bool, more: dict[str, Any] | None = None) -> None:
+def _print_written(
+    path: Path, vectors: WordVectors, as_json: bool, format: str | None = None, more: dict[str, Any] | None = None
+) -> None:
+    kind = formats.format_of(path, format)
+    if formats.written_format(vectors.subwords, kind, format) != kind:
+        note(f"{path} is a fastText model, because the vectors have subwords; --to bin writes word2vec's format")
     summary = _summary(path, vectors) | (more or {})
     if as_json:
         print_json(summary)

@@ -17,8 +17,10 @@ from fastw2v.engines import selection
 # Files of word vectors
 
 VECTOR_FILES = ".safetensors, .npz, .tsv, .bin, .txt, .vec or .glove (the last four also with .gz, .bz2, .xz or .zst)"
-VECTOR_INPUTS = f"{VECTOR_FILES}, a StaticEmbedding folder, or gensim's .kv."
-FormatName = Literal["safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "gensim"]
+VECTOR_INPUTS = f"{VECTOR_FILES}, a fastText model, a StaticEmbedding folder, or gensim's .kv."
+FormatName = Literal[
+    "safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "fasttext", "floret", "gensim"
+]
 VectorFile = Annotated[
     Path,
     typer.Argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors, to_keys
 from fastw2v.cli.output import note, one_line, print_json, print_table, say
 from fastw2v.cli.paths import check_output
-from fastw2v.utils.quote import counted
+from fastw2v.utils.quote import counted, quote
 from fastw2v.vectors import WordVectors
 
 __all__ = ["analogy", "most_similar", "plot"]
@@ -39,11 +40,15 @@ def most_similar(
 ) -> None:
     """List the nearest neighbours of words."""
     vectors = load_vectors(file)
-    columns = [vectors.most_similar(word, topn=topn) for word in to_keys(vectors, words)]
+    keys = to_keys(vectors, words)
+    columns = [vectors.most_similar(word, topn=topn) for word in keys]
+    _note_unseen(vectors, keys)
     if as_json:
         print_json({word: _scored(column) for word, column in zip(words, columns, strict=True)})
         return
-    rows = ([f"{word} {cosine:.3f}" for word, cosine in row] for row in zip(*columns, strict=True))
+    # Words of the vocabulary, which are not among their own neighbours, can have one neighbour less than others.
+    texts = [[f"{word} {cosine:.3f}" for word, cosine in column] for column in columns]
+    rows = map(list, itertools.zip_longest(*texts, fillvalue=""))
     print_table(words, rows, text_columns=len(words))
 
 
@@ -139,11 +144,19 @@ def _answer(vectors: WordVectors, words: list[str], topn: int, as_json: bool) ->
         raise ValueError(f"an analogy needs three words, not {len(words)}; for example: man king woman")
     a, b, c = to_keys(vectors, words)
     answers = vectors.analogy(a, b, c, topn=topn)
+    _note_unseen(vectors, [a, b, c])
     if as_json:
         say(json.dumps({"a": a, "b": b, "c": c, "answers": _scored(answers)}))
         return
     say(f"{a} is to {b} as {c} is to")
     print_table(["word", "cosine"], ([word, f"{cosine:.3f}"] for word, cosine in answers))
+
+
+def _note_unseen(vectors: WordVectors, words: list[Any]) -> None:
+    """Say which words have vectors only because of their n-grams, because they may be misspelt."""
+    unseen = [word for word in dict.fromkeys(words) if word not in vectors.key_to_index]
+    if unseen:
+        note(f"not in the vocabulary, so compared by their n-grams: {', '.join(map(quote, unseen))}")
 
 
 def _scored(answers: list[tuple[Any, float]]) -> list[dict[str, Any]]:

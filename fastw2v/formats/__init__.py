@@ -6,7 +6,16 @@ they allocate memory, and they check that every row ends at the expected positio
 
 from fastw2v.formats.fileio import FormatError
 from fastw2v.formats.record import VectorRecord
-from fastw2v.formats.registry import FORMATS, SUFFIXES, Duplicates, check_writable, format_of, read, write
+from fastw2v.formats.registry import (
+    FORMATS,
+    SUFFIXES,
+    Duplicates,
+    check_writable,
+    format_of,
+    read,
+    write,
+    written_format,
+)
 
 __all__ = [
     "FORMATS",
@@ -18,4 +27,5 @@ __all__ = [
     "format_of",
     "read",
     "write",
+    "written_format",
 ]

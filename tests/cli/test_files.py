@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.vectors import WordVectors
 from tests.cli.helpers import failed
 
@@ -85,6 +86,48 @@ def test_messages_name_the_options_of_the_shell(run: Any, file: Path, tmp_path: 
     converted = run("convert", tmp_path / "x.bin", tmp_path / "x.txt", "--from", "txt")
     assert converted.err.rstrip().endswith("is read as such; use --from bin")
     failed(run("train", tmp_path / "x.txt", "-o", tmp_path / "y.bin"), "not text", "set --init to them")
+
+
+def with_subwords(path: Path) -> WordVectors:
+    words = ["cat", "cats", "dog"]
+    subwords = Subwords(words, NGrams(3, 6, 1000))
+    W_in = np.random.default_rng(0).normal(size=(subwords.n_rows, 6)).astype(np.float32)
+    vectors = WordVectors(words, None, [3, 2, 1], input_vectors=W_in, subwords=subwords)
+    vectors.save(path)
+    return vectors
+
+
+def test_subwords_are_kept_and_shown(run: Any, tmp_path: Path):
+    vectors = with_subwords(tmp_path / "x.safetensors")
+    result = run("convert", tmp_path / "x.safetensors", tmp_path / "x.bin")
+    assert (
+        "x.bin is a fastText model, because the vectors have subwords; --to bin writes word2vec's format" in result.err
+    )
+    assert (tmp_path / "x.bin").read_bytes()[:4] == (793712314).to_bytes(4, "little")
+    result = run("convert", tmp_path / "x.bin", tmp_path / "y.bin", "--to", "bin")
+    assert "fastText" not in result.err
+    assert (tmp_path / "y.bin").read_bytes().startswith(b"3 6\n")
+    assert run("convert", tmp_path / "x.bin", tmp_path / "y.model", "--to", "fasttext").status == 0
+    assert (tmp_path / "y.model").read_bytes() == (tmp_path / "x.bin").read_bytes()
+    back = WordVectors.load(tmp_path / "y.model", format="fasttext")
+    np.testing.assert_allclose(back["catss"], vectors["catss"], atol=1e-6)
+    for name, rows in (("x.safetensors", vectors.subwords.n_rows), ("x.bin", 1003)):  # type: ignore[union-attr]
+        shown = run("info", tmp_path / name).out
+        assert f"3 to 6 characters, {rows:,} rows, 1,000 buckets of fastText's hash" in shown
+    assert "minCount         5" in shown
+    found = json.loads(run("info", tmp_path / "x.bin", "--json").out)["subwords"]
+    assert found == {"min_n": 3, "max_n": 6, "bucket": 1000, "hash_count": None}
+
+
+def test_words_outside_the_vocabulary_are_noted(run: Any, tmp_path: Path):
+    with_subwords(tmp_path / "x.bin")
+    result = run("most-similar", tmp_path / "x.bin", "cat", "catty")
+    assert result.status == 0
+    assert "not in the vocabulary, so compared by their n-grams: 'catty'" in result.err
+    assert "n-grams" not in run("most-similar", tmp_path / "x.bin", "cat").err
+    result = run("analogy", tmp_path / "x.bin", "cat", "catty", "dogs")
+    assert result.err.count("'catty', 'dogs'") == 1
+    failed(run("most-similar", tmp_path / "x.bin", ""), "'' is not in the vocabulary")
 
 
 def test_inputs_that_are_no_vectors_are_named(run: Any, tmp_path: Path):
