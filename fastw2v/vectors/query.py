@@ -136,15 +136,15 @@ def word_vectors(table: VectorTable, words: Sequence[Any], rows: Sequence[int], 
     >>> word_vectors(wv, words, [find_word(wv, word) for word in words], unit=False).tolist()
     [[3.0], [0.5]]
     """
-    known = table.unit_vectors if unit else table.vectors
     if min(rows, default=0) >= 0:
-        return take_rows(known, rows)
+        return take_rows(table.unit_vectors if unit else table.vectors, rows)
     unseen = [i for i, row in enumerate(rows) if row < 0]
     assert table.subwords is not None
     found = unseen_vectors(table.input_vectors, table.subwords, [words[i] for i in unseen])
     found = unit_rows(found) if unit else found
     if len(unseen) == len(rows):
         return found
+    known = table.unit_vectors if unit else table.vectors
     xp = get_namespace(known)
     vectors = take_rows(known, [max(row, 0) for row in rows])
     places = np.full(len(rows), -1, np.int64)
