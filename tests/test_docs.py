@@ -262,7 +262,7 @@ def known_options() -> set[str]:
         ROOT / "tests/prose_sample.py",
     ]:
         found |= set(re.findall(r'"(--[\w-]+)"', path.read_text(encoding="utf-8")))
-    return found | {"--help", "--hook-type", "--tool", "--device-as-default-execution-space"}
+    return found | {"--help", "--hook-type", "--tool", "--mode", "--device-as-default-execution-space"}
 
 
 @each_page

@@ -13,6 +13,7 @@ from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors, read_words, to_keys
 from fastw2v.cli.output import format_number, note, print_facts, print_json, say
 from fastw2v.cli.paths import check_not_input, check_vector_output
+from fastw2v.formats.registry import written_format
 from fastw2v.utils.quote import counted
 from fastw2v.vectors import WordVectors
 
@@ -146,7 +147,7 @@ def _print_written(
     path: Path, vectors: WordVectors, as_json: bool, format: str | None = None, more: dict[str, Any] | None = None
 ) -> None:
     kind = formats.format_of(path, format)
-    if formats.written_format(vectors.subwords, kind, format) != kind:
+    if written_format(vectors.subwords, kind, format) != kind:
         note(f"{path} is a fastText model, because the vectors have subwords; --to bin writes word2vec's format")
     summary = _summary(path, vectors) | (more or {})
     if as_json:

@@ -6,16 +6,7 @@ they allocate memory, and they check that every row ends at the expected positio
 
 from fastw2v.formats.fileio import FormatError
 from fastw2v.formats.record import VectorRecord
-from fastw2v.formats.registry import (
-    FORMATS,
-    SUFFIXES,
-    Duplicates,
-    check_writable,
-    format_of,
-    read,
-    write,
-    written_format,
-)
+from fastw2v.formats.registry import FORMATS, SUFFIXES, Duplicates, check_writable, format_of, read, write
 
 __all__ = [
     "FORMATS",
@@ -27,5 +18,4 @@ __all__ = [
     "format_of",
     "read",
     "write",
-    "written_format",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.formats.fileio import FormatError
-from fastw2v.formats.record import VectorRecord
+from fastw2v.formats.record import VectorRecord, take_words
 from fastw2v.utils.quote import quote
 
 __all__ = ["check_distinct", "keep_first"]
@@ -93,7 +93,7 @@ def keep_first(record: VectorRecord, path: Path) -> VectorRecord:
         f"{len(words):,}",
         quote(_first_repeated(words)[0]),
     )
-    return record.take(np.array(list(rows.values())))
+    return take_words(record, np.array(list(rows.values())))
 
 
 def _first_rows(words: list[Any]) -> dict[Any, int]:

@@ -16,7 +16,7 @@ from fastw2v.nn.subwords import word_means
 from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_keys
 from fastw2v.utils.quote import counted
 
-__all__ = ["MATRICES", "VectorRecord", "check_record", "with_vectors"]
+__all__ = ["MATRICES", "VectorRecord", "check_record", "take_words", "with_vectors"]
 
 MATRICES = ("vectors", "context_vectors", "input_vectors", "node_vectors")
 """Names of the matrices of a record. All but the first are optional."""
@@ -126,28 +126,31 @@ class VectorRecord:
         words = partial(_first_words, self, n) if callable(self.words) else self.words[:n]
         return _selected(self, words, lambda array: array[:n])
 
-    def take(self, rows: np.ndarray) -> VectorRecord:
-        """Return a record of some of the words, in the given order. All arrays are copies.
 
-        Parameters
-        ----------
-        rows : int array, shape (n,)
+def take_words(record: VectorRecord, rows: np.ndarray) -> VectorRecord:
+    """Return a record of some of the words, in the given order. All arrays are copies.
 
-        Returns
-        -------
-        VectorRecord
-            It has no node vectors, because the tree contains all words. It keeps the rows of all n-grams.
+    Parameters
+    ----------
+    record : VectorRecord
+    rows : int array, shape (n,)
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from fastw2v.formats import VectorRecord
-        >>> record = VectorRecord(["sun", "moon", "star"], np.ones((3, 2)), counts=np.array([9, 4, 2]))
-        >>> record.take(np.array([2, 0])).counts.tolist()
-        [2, 9]
-        """
-        words = self.index_to_key
-        return _selected(self, [words[row] for row in rows.tolist()], lambda array: array[rows])
+    Returns
+    -------
+    VectorRecord
+        It has no node vectors, because the tree contains all words. It keeps the rows of all n-grams.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.record import take_words
+    >>> record = VectorRecord(["sun", "moon", "star"], np.ones((3, 2)), counts=np.array([9, 4, 2]))
+    >>> take_words(record, np.array([2, 0])).counts.tolist()
+    [2, 9]
+    """
+    words = record.index_to_key
+    return _selected(record, [words[row] for row in rows.tolist()], lambda array: array[rows])
 
 
 def with_vectors(record: VectorRecord) -> VectorRecord:
