@@ -15,12 +15,18 @@ import sys
 from pathlib import Path
 import numpy as np
 from fastw2v import Corpus, WordVectors
+from fastw2v.corpus.subwords import NGrams, Subwords
 
 kind, copied = sys.argv[1:]
-if kind == "vectors":
+if kind != "corpus":
     words = [str(i) for i in range(20_000)]
-    WordVectors(words, np.ones((20_000, 64), np.float32)).save("file.safetensors")
-    vectors = WordVectors.load("file.safetensors")
+    if kind == "vectors":
+        WordVectors(words, np.ones((20_000, 64), np.float32)).save("file.safetensors")
+    else:
+        subwords = Subwords(words, NGrams(3, 3, 2000))
+        W_in = np.ones((subwords.n_rows, 64), np.float32)
+        WordVectors(words, None, input_vectors=W_in, subwords=subwords).save("file.bin")
+    vectors = WordVectors.load("file.safetensors" if kind == "vectors" else "file.bin")
     if copied == "True":
         vectors = WordVectors(vectors.index_to_key, np.array(vectors.vectors))
     total = lambda: float(vectors.vectors.sum())
@@ -34,7 +40,7 @@ print("loaded", flush=True)
 input()
 print(total())
 """
-TOTALS = {"vectors": "1280000.0", "corpus": "499500000"}
+TOTALS = {"vectors": "1280000.0", "subwords": "1280000.0", "corpus": "499500000"}
 
 
 def change(path: Path, how: str) -> None:
@@ -52,7 +58,7 @@ def change(path: Path, how: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems send other signals, or refuse the change")
-@pytest.mark.parametrize("kind", ["vectors", "corpus"])
+@pytest.mark.parametrize("kind", ["vectors", "subwords", "corpus"])
 @pytest.mark.parametrize(
     ("how", "copied"),
     [("rename", False), ("delete", False), ("overwrite", False), ("truncate", False), ("truncate", True)],

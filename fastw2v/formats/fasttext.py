@@ -210,7 +210,8 @@ def write_fasttext(record: VectorRecord, path: Path) -> None:
     Raises
     ------
     FormatError
-        If a word contains the character NUL, a value is too large for float32, or the n-grams are those of floret.
+        If a word is empty or contains the character NUL or a line feed, a value is too large for float32, or the
+        n-grams are those of floret.
     OSError
         If the file cannot be written.
 
@@ -230,7 +231,7 @@ def write_fasttext(record: VectorRecord, path: Path) -> None:
             f"{path}: the n-grams of these vectors are hashed as in floret, which models of fastText cannot store; "
             "write .floret or .safetensors"
         )
-    words = encode_words(record.index_to_key, path, re.compile(rb"\0"))
+    words = encode_words(record.index_to_key, path, re.compile(rb"[\0\n]"))
     V = len(words)
     counts = np.arange(V, 0, -1) if record.counts is None else np.asarray(record.counts, np.int64)
     W_in = to_host(record.vectors if subwords is None else record.input_vectors)

@@ -335,7 +335,7 @@ ANY_WORD = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(exclude_cat
 
 
 WORDS_TO_KEEP = st.lists(ANY_WORD, min_size=1, max_size=5, unique=True)
-KEEPERS = ["a.bin", "a.txt", "a.glove", "a.vec.gz", "a.safetensors", "a.npz", "a.tsv", "static"]
+KEEPERS = ["a.bin", "a.txt", "a.glove", "a.vec.gz", "a.safetensors", "a.npz", "a.tsv", "static", "fasttext"]
 
 
 @pytest.mark.parametrize("name", KEEPERS)
@@ -355,7 +355,7 @@ def test_hostile_words_at_length(name: str, words: list[str]) -> None:
 
 def keep(name: str, words: list[str]) -> None:
     vectors = WordVectors(words, np.arange(3 * len(words), dtype=np.float32).reshape(-1, 3) + 0.5)
-    kind = "static-embedding" if name == "static" else None
+    kind = {"static": "static-embedding", "fasttext": "fasttext"}.get(name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         refusal = None
