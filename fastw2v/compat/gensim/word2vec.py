@@ -773,7 +773,8 @@ class Word2Vec(Estimator):
         wv = self.wv
         if wv.node_vectors is None or wv.counts is None:
             raise RuntimeError("score needs a model that was trained with hierarchical softmax; use hs=1")
-        W_in, nodes, tree = to_host(wv.input_vectors), to_host(wv.node_vectors), HuffmanTree.from_counts(wv.counts)
+        W_in = to_host(wv.vectors if wv.has_subwords else wv.input_vectors)
+        nodes, tree = to_host(wv.node_vectors), HuffmanTree.from_counts(wv.counts)
         network = (SkipGram if self.sg else CBOW).from_weights(W_in, nodes, counts=tree)
         scores: list[float] = []
         pending: list[np.ndarray] = []
