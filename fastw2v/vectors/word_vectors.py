@@ -1603,7 +1603,8 @@ class WordVectors:
         -------
         WordVectors
             Word vectors in a NumPy array. For a ``.safetensors`` file, the array is memory-mapped and read-only, and
-            the words are decoded when they are first needed.
+            the words are decoded when they are first needed. The matrices of a fastText model with n-grams are mapped
+            as well, and its vectors are computed when they are first needed.
 
         Raises
         ------

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from fastw2v.compat.gensim import KeyedVectors
+from fastw2v.corpus.subwords import NGrams, Subwords
+from fastw2v.formats.duplicates import keep_first
 from fastw2v.formats.fileio import FormatError, decode_words
+from fastw2v.formats.record import VectorRecord, with_vectors
 from fastw2v.formats.registry import read
 from fastw2v.vectors.word_vectors import WordVectors
 from tests.formats.common import assert_same
@@ -136,3 +139,16 @@ def test_words_that_become_equal_by_decoding(tmp_path: Path, errors: str) -> Non
 def test_a_damaged_word_does_not_swallow_the_next_one(encoding: str, errors: str) -> None:
     words = [bytes([byte]) for byte in range(128, 256)]
     assert len(decode_words(b"\n".join(words), Path("x.txt"), errors, encoding)) == len(words)
+
+
+def test_the_ngrams_of_words_that_are_kept() -> None:
+    words = ["sun", "moon", "sun", "moons"]
+    subwords = Subwords(words, NGrams(3, 4, 100))
+    W_in = np.random.default_rng(0).normal(size=(subwords.n_rows, 6))
+    record = VectorRecord(words, None, np.arange(4), input_vectors=W_in, subwords=subwords)
+    first = keep_first(record, Path("x.bin"))
+    assert first.index_to_key == ["sun", "moon", "moons"]
+    assert first.counts.tolist() == [0, 1, 3]
+    assert first.subwords is not None
+    assert first.input_vectors.shape == (first.subwords.n_rows, 6)
+    np.testing.assert_array_equal(with_vectors(first).vectors, with_vectors(record).vectors[[0, 1, 3]])
