@@ -312,6 +312,8 @@ def estimate_memory(
     check_device(device)
     check_choice("engine", engine, ("fused", "layers"))
     check_integer("workers", workers, minimum=1)
+    if subwords is not None:
+        check_type("subwords", subwords, Subwords, "Subwords, or None")
     check_flags(checkpoints=checkpoints, validation=validation, allocated=allocated)
     path, longest_path = _path_lengths(corpus.vocabulary.counts)
     run = _Run(

@@ -27,7 +27,9 @@ EXAMPLES = [module for module, path in MODULES.items() if ">>> " in path.read_te
 WITHOUT_EXAMPLES = {
     "fastw2v.cli": "a command; its help shows shell lines, which tests/cli/test_help.py runs",
     "fastw2v.kernels.hierarchical_numba": "called from compiled code only",
+    "fastw2v.kernels.rows_numba": "called from compiled code only",
     "fastw2v.kernels.simd": "called from compiled code only",
+    "fastw2v.kernels.subwords_numba": "called from compiled code only",
     "fastw2v.kernels.word2vec_numba": "called from compiled code only",
     "fastw2v.kernels.knn_prefilter.candidates": "needs a processor with AVX2",
     **dict.fromkeys(

@@ -165,8 +165,8 @@ Subwords = Annotated[
     str | None,
     typer.Option(
         metavar="MIN-MAX",
-        help="Learn character n-grams of these lengths, such as 3-6, as fastText does. Words outside the vocabulary have "
-        "vectors then.",
+        help="Learn character n-grams of these lengths, such as 3-6, as fastText does. Words outside the vocabulary "
+        "have vectors then.",
     ),
 ]
 Bucket = Annotated[int, typer.Option(help="Number of buckets to which the n-grams are hashed.")]

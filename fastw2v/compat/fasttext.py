@@ -106,8 +106,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.command not in COMMANDS:
         raise ValueError(
-            f"the command {quote(options.command)} of fastText is not supported; use cbow or skipgram. To query vectors, "
-            "use the commands of fastw2v, such as most-similar"
+            f"the command {quote(options.command)} of fastText is not supported; use cbow or skipgram. To query "
+            "vectors, use the commands of fastw2v, such as most-similar"
         )
     for option, given in (("-input FILE", options.input), ("-output PREFIX", options.output)):
         if not given:

@@ -545,6 +545,17 @@ class HeldWords:
         Returns
         -------
         float array, shape (n, D)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> from fastw2v.engines.reference import HeldWords
+        >>> subwords = Subwords(["ab", "cb"], NGrams(min_n=2, max_n=2, bucket=1000))
+        >>> W = np.arange(6.0)[:, None]
+        >>> inputs = HeldWords(W, np.full(6, np.inf), np.array([0, 1]), subwords)
+        >>> inputs.read(np.array([1])).tolist(), float(W[subwords.rows_of_word(1)].mean())
+        ([[2.5]], 2.5)
         """
         for w in map(int, word):
             if w not in self.vectors:
@@ -563,6 +574,21 @@ class HeldWords:
         steps : float array, shape (n, D)
         rate : float
             Learning rate.
+
+        Examples
+        --------
+        At rate 0.5, row 0 has a max_rate of 0.25, so half of its step remains:
+
+        >>> import numpy as np
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> from fastw2v.engines.reference import HeldWords
+        >>> subwords = Subwords(["ab"], NGrams(min_n=2, max_n=2, bucket=1000))
+        >>> W = np.zeros((4, 1))
+        >>> inputs = HeldWords(W, np.array([0.25, 1, 1, 1]), np.array([0]), subwords)
+        >>> _ = inputs.read(np.array([0]))
+        >>> inputs.add(np.array([0]), np.array([[1.0]]), rate=0.5)
+        >>> W.tolist()
+        [[0.5], [1.0], [1.0], [1.0]]
         """
         for w, step in zip(map(int, word), steps, strict=True):
             self.vectors[w] = self.vectors[w] + step  # a new array, because `read` may have returned the old one

@@ -36,6 +36,7 @@ ARGUMENTS = {
 }
 """Valid arguments of each command."""
 WRONG = {
+    "--subwords": ["3", "3-x", "6-3", "0-3"],
     "--output": ["no-such-folder/new.bin"],
     "--min-count": ["-1", "x"],
     "--freeze": ["init", "no-such-file", "."],

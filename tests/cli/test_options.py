@@ -14,7 +14,7 @@ from fastw2v.cli.corpus import encode, phrases
 from fastw2v.cli.evaluate import RESTRICT_VOCAB
 from fastw2v.cli.options import FormatName
 from fastw2v.cli.query import analogy, most_similar, plot
-from fastw2v.cli.train import plan, train, word2vec
+from fastw2v.cli.train import fasttext, plan, train, word2vec
 from fastw2v.config import AUTO, TrainingConfig
 from fastw2v.corpus import Corpus, find_phrases
 from fastw2v.evaluate import analogies
@@ -83,6 +83,6 @@ def test_choices_are_those_of_the_library():
 def test_every_option_has_help():
     for command in app.registered_commands:
         assert command.callback is not None
-        if command.callback is not word2vec:
+        if command.callback not in (word2vec, fasttext):
             for name in parameters(command.callback):
                 assert annotations(command.callback)[name].__metadata__[0].help, name

@@ -56,6 +56,9 @@ def saved(*words: Any) -> str:
 
 
 PRODUCERS: dict[str, list[Producer]] = {
+    "… is …; give the numbers of characters of the shortest and the longest n-grams, such as 3-6": [
+        lambda: train("--subwords", "3"),
+    ],
     "an encoded corpus cannot be combined with other files; encode all texts together": [
         lambda: encoded(write("a.txt", "the cat\n")),
     ],

@@ -1,4 +1,4 @@
-"""Producers of errors in the section "Interfaces of gensim, word2vec.c and the textbook"."""
+"""Producers of errors in the section "Interfaces of gensim, word2vec.c, fastText and the textbook"."""
 
 from __future__ import annotations
 
@@ -170,6 +170,21 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "-hs is 0 and -negative is 0, so nothing would be trained; use -negative 5, or -hs 1 for hierarchical softmax": [
         lambda: fastw2v("word2vec", "-train", "a.txt", "-output", "a.bin", "-negative", "0"),
+    ],
+    "…; see fastw2v fasttext --help": [
+        lambda: fastw2v("fasttext", "cbow", "-input", "a.txt"),
+    ],
+    "the command … of fastText is not supported; use cbow or skipgram. To query vectors, use the commands of fastw2v, such as most-similar": [
+        lambda: fastw2v("fasttext", "supervised", "-input", "a.txt", "-output", "a"),
+    ],
+    "-loss is …, which is not supported; use ns or hs": [
+        lambda: fastw2v("fasttext", "cbow", "-input", "a.txt", "-output", "a", "-loss", "softmax"),
+    ],
+    "-wordNgrams is …, which is only for classifiers; omit it": [
+        lambda: fastw2v("fasttext", "cbow", "-input", "a.txt", "-output", "a", "-wordNgrams", "2"),
+    ],
+    "-minn is … and -maxn is …; -minn must be at most -maxn. -maxn 0 trains without n-grams": [
+        lambda: fastw2v("fasttext", "cbow", "-input", "a.txt", "-output", "a", "-minn", "7"),
     ],
     "-classes … selects word classes, which are not supported; omit -classes and cluster the vectors afterwards, for example with sklearn.cluster.KMeans": [
         lambda: fastw2v("word2vec", "-train", "a.txt", "-output", "a.bin", "-classes", "500"),

@@ -11,6 +11,7 @@ import pytest
 
 from fastw2v import Corpus
 from fastw2v.config import TrainingConfig
+from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.engines import cpu, gpu
 from fastw2v.engines.base import Tables
 from fastw2v.engines.checks import check_arrays, check_frozen
@@ -70,7 +71,15 @@ def call(name: str) -> None:
     getattr(simd, name)(1.0)
 
 
+def check_subwords() -> None:
+    """Check tables that have no rows for n-grams."""
+    words = corpus().vocabulary.words
+    tables = Tables(table(), table())
+    check_arrays(tables, corpus(), CONFIG, share_memory=False, subwords=Subwords(words, NGrams(3, 6, 1000)))
+
+
 PRODUCERS: dict[str, list[Producer]] = {
+    "W_in has … rows, but the words and their n-grams have …": [check_subwords],
     "the fused … engine cannot be used: …": [
         without_numba,
         without_gpu,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v import WordVectors
+from fastw2v.corpus.subwords import NGrams, Subwords
 from tests.errors.common import SENTENCES, Producer, model, trained, vectors
 
 
@@ -19,7 +20,29 @@ def of(*words: Any, value: float = 1.0) -> WordVectors:
     return WordVectors(list(words), np.full((len(words), 4), value, np.float32))
 
 
+def with_ngrams(value: float = 1.0) -> WordVectors:
+    """Return vectors of "the" and "cat" with n-grams of 3 to 6 characters."""
+    words = ["the", "cat"]
+    subwords = Subwords(words, NGrams(3, 6, 2_000_000))
+    rows = np.ones((subwords.n_rows, 4), np.float32)
+    rows[2:] = value
+    return WordVectors(words, None, input_vectors=rows, subwords=subwords)
+
+
+def fit_with_ngrams(**parameters: Any) -> None:
+    model(subwords=(3, 6), **parameters.pop("settings", {})).fit(SENTENCES, **parameters)
+
+
 PRODUCERS: dict[str, list[Producer]] = {
+    "init has vectors of words alone, but subwords is set. Omit subwords, or use an init with subwords, such as a model of fastText": [
+        lambda: fit_with_ngrams(init=of("the")),
+    ],
+    "init has n-grams of … to … characters in … buckets, which differ from those that are set. Set subwords=(…, …), bucket=… and hash_count=…": [
+        lambda: fit_with_ngrams(init=with_ngrams(), settings={"bucket": 1000}),
+    ],
+    "init has n-grams whose rows contain infinite or NaN values; use other vectors": [
+        lambda: fit_with_ngrams(init=with_ngrams(float("nan"))),
+    ],
     "init is …; pass WordVectors, for example from WordVectors.load(path)": [
         lambda: fit(init="a.bin"),
     ],

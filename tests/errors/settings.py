@@ -16,6 +16,16 @@ def any_parameter(**parameters: Any) -> None:
 
 
 PRODUCERS: dict[str, list[Producer]] = {
+    "output_weight is …, but with subwords the vectors are means of rows of W_in; omit output_weight or subwords": [
+        lambda: Word2Vec(subwords=(3, 6), output_weight=0.4),
+    ],
+    "subwords is …; it must be None, or the numbers of characters of the shortest and the longest n-grams, such as (3, 6)": [
+        lambda: any_parameter(subwords=3),
+        lambda: any_parameter(subwords="3-6"),
+    ],
+    "subwords is (…, …), so the shortest n-grams are longer than the longest; the first number must be at most the second": [
+        lambda: Word2Vec(subwords=(6, 3)),
+    ],
     "… is …; it must be at least …": [
         lambda: Word2Vec(window=0),
         lambda: Word2Vec(epochs=-1),

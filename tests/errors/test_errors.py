@@ -51,7 +51,7 @@ SECTIONS = {
     "Pictures": "pictures",
     "Data sets": "data_sets",
     "Layers of fastw2v.nn": "layers",
-    "Interfaces of gensim, word2vec.c and the textbook": "interfaces",
+    "Interfaces of gensim, word2vec.c, fastText and the textbook": "interfaces",
     "The command line": "command_line",
     "Internal errors": "internal",
 }
