@@ -6,7 +6,8 @@ and ``backward``. There are two ways to supply the negatives:
 * ``forward(contexts, target)`` draws separate negatives for each target, as in textbooks.
 * ``forward(contexts, target, pool)`` shares the given negatives within each group of targets.
 
-With ``loss="hs"``, the models are trained with hierarchical softmax, which needs no negatives.
+With ``loss="hs"``, the models are trained with hierarchical softmax, which needs no negatives. With `subwords`, the
+input vector of a word is the mean of several rows of W_in (`SubwordEmbedding`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from fastw2v.backend import context_weights, get_device, get_namespace, is_numpy
 from fastw2v.config import CbowGrad, check_choice, check_integer
 from fastw2v.nn.initializers import normal_weights
 from fastw2v.nn.layers import ContextMean, Embedding, HierarchicalSoftmaxLoss, NegativeSamplingLoss
+from fastw2v.nn.subwords import SubwordEmbedding
 from fastw2v.utils.checks import check_array, check_ids
 
 
@@ -35,6 +37,7 @@ class _Model:
         power: float = 0.75,
         seed: int = 1,
         loss: Literal["ns", "hs"] = "ns",
+        subwords: tuple[Any, Any] | None = None,
     ) -> None:
         check_choice("loss", loss, ("ns", "hs"))
         for name, value in (("vocab_size", vocab_size), ("hidden_size", hidden_size), ("window_size", window_size)):
@@ -49,12 +52,18 @@ class _Model:
                 f"0..{vocab_size - 1}"
             )
         self.window_size = window_size
+        input_rows = vocab_size
+        if subwords is not None:
+            starts, rows = map(to_host, subwords)
+            if len(starts) != vocab_size + 1:
+                raise ValueError(f"subwords has the rows of {len(starts) - 1} words, but vocab_size is {vocab_size}")
+            input_rows = 1 + int(rows.max(initial=0))
         W_in, W_out = (
-            xp.asarray(normal_weights(xp, (vocab_size, hidden_size), seed, i), device=get_device(corpus))
-            for i in range(2)
+            xp.asarray(normal_weights(xp, (n, hidden_size), seed, i), device=get_device(corpus))
+            for i, n in enumerate((input_rows, vocab_size))
         )
         self._compose(
-            W_in,
+            W_in if subwords is None else SubwordEmbedding(W_in, *subwords),
             NegativeSamplingLoss(W_out, corpus, power, sample_size, seed)
             if loss == "ns"
             else HierarchicalSoftmaxLoss(W_out, np.bincount(to_host(corpus), minlength=vocab_size)),
@@ -66,8 +75,10 @@ class _Model:
 
         Parameters
         ----------
-        W_in, W_out : float array, shape (V, D)
-            The weights. The model keeps references to these arrays, not copies.
+        W_in : float array, shape (V, D), or SubwordEmbedding
+            The input weights, or a layer of subwords.
+        W_out : float array, shape (V, D)
+            The output weights. The model keeps references to the weights, not copies.
         negative : int
             Negatives per positive. For each positive, the weights of a pool's negatives add up to this number.
         counts : integer array, shape (V,), optional
@@ -88,8 +99,16 @@ class _Model:
         >>> model = CBOW.from_weights(W_in, W_out, negative=5, cbow_grad="balanced")
         >>> model.word_vecs is W_in
         True
+
+        With subwords. Both words have row 2:
+
+        >>> from fastw2v.nn import SubwordEmbedding
+        >>> layer = SubwordEmbedding(np.array([[1.0], [3.0], [5.0]]), np.array([0, 2, 4]), np.array([0, 2, 1, 2]))
+        >>> CBOW.from_weights(layer, np.zeros((2, 1))).word_vecs.tolist()
+        [[3.0], [4.0]]
         """
-        check_array("W_in", W_in)
+        if not isinstance(W_in, SubwordEmbedding):
+            check_array("W_in", W_in)
         check_array("W_out", W_out)
         check_integer("negative", negative, minimum=1)
         model = cls.__new__(cls)
@@ -102,14 +121,14 @@ class _Model:
         return model
 
     def _compose(self, W_in: Any, loss: NegativeSamplingLoss | HierarchicalSoftmaxLoss) -> None:
-        self.in_layer = Embedding(W_in)
+        self.in_layer = W_in if isinstance(W_in, SubwordEmbedding) else Embedding(W_in)
         self.loss_layer = loss
         self.params = self.in_layer.params + loss.params
         self.grads = self.in_layer.grads + loss.grads
 
     @property
     def word_vecs(self) -> Any:
-        """The word vectors: the input table W_in, float array of shape (V, D).
+        """The word vectors: the input table W_in, or with subwords the means of its rows, float array of shape (V, D).
 
         Examples
         --------
@@ -119,7 +138,7 @@ class _Model:
         >>> model.word_vecs.shape
         (3, 8)
         """
-        return self.params[0]
+        return self.in_layer.means if isinstance(self.in_layer, SubwordEmbedding) else self.params[0]
 
 
 class CBOW(_Model):
@@ -148,13 +167,19 @@ class CBOW(_Model):
         Exponent of the counts in the noise distribution.
     seed : int
         Seed of the initial weights and of the negatives.
+    loss : {"ns", "hs"}
+        Negative sampling or hierarchical softmax.
+    subwords : (int array, int array), optional
+        The arrays `starts` and `rows` of a `SubwordEmbedding`, so that the vector of each word is the mean of several
+        rows of W_in.
 
     Raises
     ------
     TypeError
         If `corpus` is not an integer array.
     ValueError
-        If a size is below 1, an id does not lie in 0..V − 1, or `corpus` has fewer than two distinct words.
+        If a size is below 1, an id does not lie in 0..V − 1, `corpus` has fewer than two distinct words, or `subwords`
+        does not have rows for each word.
 
     References
     ----------
@@ -272,7 +297,7 @@ class SkipGram(_Model):
 
     Parameters
     ----------
-    vocab_size, hidden_size, window_size, corpus, power, seed
+    vocab_size, hidden_size, window_size, corpus, power, seed, loss, subwords
         As in `CBOW`.
     sample_size : int
         Negatives per context.

@@ -12,7 +12,9 @@ from fastw2v.backend import (
     get_device,
     get_namespace,
     is_numpy,
+    on_device_of,
     take_rows,
+    to_host,
     unique_inverse,
     weighted_sums,
 )
@@ -22,8 +24,8 @@ from fastw2v.utils.checks import check_ids
 
 __all__ = ["SubwordEmbedding", "mean_rows", "word_means"]
 
-BLOCK_WORDS = 1 << 12
-"""Number of words whose rows `mean_rows` reads at a time."""
+BLOCK_ROWS = 1 << 22
+"""Number of rows, including padding, that `mean_rows` reads at a time, except in NumPy."""
 BLOCK_VALUES = 1 << 18
 """Number of values that `mean_rows` reads at a time in NumPy: 1 MB in single precision."""
 
@@ -44,6 +46,9 @@ class SubwordEmbedding:
         Rows of W.
     exponent : float
         The gradient of a row is divided by this power of |S|. 1 gives the exact gradient, and 0 that of fastText.
+    in_order : bool
+        Whether the gradients of the ids of a word are summed in a fixed order on a GPU; see
+        `RowSparseGradient.coalesce`. NumPy always sums in a fixed order.
 
     Attributes
     ----------
@@ -51,6 +56,19 @@ class SubwordEmbedding:
         The table.
     grads : list of RowSparseGradient
         The gradient of the table.
+
+    Raises
+    ------
+    TypeError
+        If W is not an array of floats.
+    ValueError
+        If W does not have two dimensions, or `starts` and `rows` are not the rows of words in W.
+
+    Notes
+    -----
+    The rows of a word are read once for all of its ids in a batch, and its gradients are summed before they are added
+    to its rows. On a GPU, the number of distinct words is not known to the host, so arrays have room for as many words
+    as there are ids, or for the vocabulary if it is smaller.
 
     References
     ----------
@@ -75,13 +93,35 @@ class SubwordEmbedding:
            [2. ]])
     """
 
-    def __init__(self, W: Any, starts: Any, rows: Any, exponent: float = 1.0) -> None:
+    def __init__(self, W: Any, starts: Any, rows: Any, exponent: float = 1.0, in_order: bool = False) -> None:
         table = Embedding(W)  # checks W
         self.params = table.params
         self.grads: list[RowSparseGradient] = table.grads
-        self._starts, self._rows = starts, rows
         self._exponent = exponent
-        self._ids: Any = None
+        self._in_order = in_order
+        self._longest = _check_rows(to_host(starts), to_host(rows), W.shape[0])
+        xp, device = get_namespace(W), get_device(W)
+        with on_device_of(W):
+            self._starts, self._rows = xp.asarray(starts, device=device), xp.asarray(rows, device=device)
+        self._words: Any = None
+        self._index: Any = None
+        self._means: Any = None
+
+    @property
+    def means(self) -> Any:
+        """The vectors of all words: float array, shape (V, D).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import SubwordEmbedding
+        >>> W = np.array([[1.0], [2.0], [3.0], [4.0]])
+        >>> SubwordEmbedding(W, starts=np.array([0, 2, 5]), rows=np.array([0, 2, 1, 2, 3])).means.tolist()
+        [[2.0], [3.0]]
+        """
+        xp = get_namespace(self._starts)
+        words = xp.arange(self._starts.shape[0] - 1, device=get_device(self._starts))
+        return mean_rows(self.params[0], self._starts, self._rows, words)
 
     def forward(self, ids: Any) -> Any:
         """Return the means for words.
@@ -94,14 +134,20 @@ class SubwordEmbedding:
         Returns
         -------
         float array, shape (*ids.shape, D)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.nn import SubwordEmbedding
+        >>> W = np.array([[1.0], [2.0], [3.0], [4.0]])
+        >>> layer = SubwordEmbedding(W, starts=np.array([0, 2, 5]), rows=np.array([0, 2, 1, 2, 3]))
+        >>> layer.forward(np.array([[1, -1], [0, 1]])).tolist()
+        [[[3.0], [0.0]], [[2.0], [3.0]]]
         """
         W = self.params[0]
-        xp = get_namespace(W)
         if not hasattr(ids, "shape"):
-            ids = xp.asarray(ids, device=get_device(W))
-        self._ids = check_ids("ids", ids)
-        words, index = unique_inverse(xp.reshape(self._ids, (-1,)))  # each word's rows are read once
-        return xp.reshape(take_rows(mean_rows(W, self._starts, self._rows, words), index), (*ids.shape, W.shape[-1]))
+            ids = get_namespace(W).asarray(ids, device=get_device(W))
+        return self._read_means(ids).forward(self._index)
 
     def backward(self, dout: Any) -> None:
         """Set the gradient of W.
@@ -109,22 +155,109 @@ class SubwordEmbedding:
         Parameters
         ----------
         dout : float array, shape (*ids.shape, D)
-            Gradient of the output, which is ignored at padding.
+            Gradient of the output, which is ignored at padding. The layer copies it, so it can be changed afterwards.
+
+        Examples
+        --------
+        With fastText's gradient, which is not divided by the number of rows:
+
+        >>> import numpy as np
+        >>> from fastw2v.nn import SubwordEmbedding
+        >>> W = np.array([[1.0], [2.0], [3.0], [4.0]])
+        >>> layer = SubwordEmbedding(W, np.array([0, 2, 5]), np.array([0, 2, 1, 2, 3]), exponent=0)
+        >>> _ = layer.forward(np.array([0, 1]))
+        >>> layer.backward(np.array([[1.0], [6.0]]))
+        >>> layer.grads[0].dense().tolist()
+        [[1.0], [6.0], [7.0], [6.0]]
         """
-        xp = get_namespace(dout)
-        ids = _padded_rows(self._starts, self._rows, xp.reshape(self._ids, (-1,)))
-        size = xp.sum(xp.astype(ids >= 0, dout.dtype), axis=1, keepdims=True)
-        weights = xp.where(ids >= 0, xp.where(size > 0, size, 1.0) ** -self._exponent, 0.0)
-        dout = xp.asarray(xp.reshape(dout, (-1, dout.shape[-1])), copy=True)
-        parts = WeightedRows(xp.reshape(ids, (-1,)), dout, xp.reshape(weights, (-1,)))
-        if is_numpy(ids):  # where gradients contain no padding
-            present = parts.ids >= 0
-            self.grads[0].assign(parts.ids[present], parts.products()[present])
-        else:
-            self.grads[0].assign_parts([parts])
+        self._means.backward(dout)
+        self._assign()
+
+    # The same functions as in `Embedding`, for models
+
+    def _forward(self, ids: Any) -> Any:
+        return self._read_means(ids)._forward(self._index)
+
+    def _weighted_sums(self, ids: Any, weights: Any) -> Any:
+        return self._read_means(ids)._weighted_sums(self._index, weights)
+
+    def _backward(self, dout: Any) -> None:
+        self._means._backward(dout)
+        self._assign()
+
+    def _backward_weighted(self, weights: Any, rows: Any) -> None:
+        self._means._backward_weighted(weights, rows)
+        self._assign()
+
+    def _read_means(self, ids: Any) -> Embedding:
+        """Return a table of the means for the distinct words of `ids`, and set the index of each id in this table."""
+        ids = check_ids("ids", ids)
+        xp = get_namespace(ids)
+        if xp.isdtype(ids.dtype, "unsigned integer"):
+            ids = xp.astype(ids, xp.int64)
+        words, index = self._distinct(xp.reshape(ids, (-1,)))
+        self._words, self._index = words, xp.reshape(index, ids.shape)
+        self._means = Embedding(mean_rows(self.params[0], self._starts, self._rows, words, self._longest))
+        return self._means
+
+    def _distinct(self, ids: Any) -> tuple[Any, Any]:
+        """Return the distinct words of `ids`, and the index of each id among them. Padding has a negative index.
+
+        Where there would be no words, and on a GPU, the words include −1.
+        """
+        if is_numpy(ids):
+            words, index = unique_inverse(ids)
+            padding = int(np.searchsorted(words, 0))
+            return words[padding:] if padding < len(words) else np.array([-1]), index - padding
+        xp = get_namespace(ids)
+        N, V, device = ids.shape[0], self._starts.shape[0] - 1, get_device(ids)
+        if not N:
+            return xp.full((1,), -1, dtype=ids.dtype, device=device), ids
+        ascending = xp.sort(ids)
+        if V <= N:  # each word has the index of its id
+            words = xp.arange(V, dtype=ids.dtype, device=device)
+            at = xp.searchsorted(ascending, words)
+            found = xp.take(ascending, xp.where(at < N, at, N - 1))
+            return xp.where(found == words, words, -1), ids
+        first = xp.searchsorted(ascending, ascending)
+        words = xp.where(first == xp.arange(N, device=device), ascending, -1)
+        return words, xp.where(ids < 0, -1, xp.searchsorted(ascending, ids))
+
+    def _assign(self) -> None:
+        """Set the gradient of W, given that of the means."""
+        grad, words = self._means.grads[0], self._words
+        xp = get_namespace(words)
+        sums = (grad.coalesce(in_order=True) if self._in_order and not is_numpy(words) else grad).dense()
+        if is_numpy(words):
+            some = words[words >= 0]
+            sizes = self._starts[some + 1] - self._starts[some]
+            ends = np.cumsum(sizes)
+            entry = np.repeat(self._starts[some] - ends + sizes, sizes) + np.arange(sizes.sum())
+            shares = sizes.astype(sums.dtype)[:, None] ** -self._exponent
+            self.grads[0].assign(self._rows[entry], np.repeat(sums[: len(some)] * shares, sizes, axis=0))
+            return
+        ids = _padded_rows(self._starts, self._rows, words, self._longest)
+        sizes = xp.sum(xp.astype(ids >= 0, sums.dtype), axis=1, keepdims=True)
+        weights = xp.where(ids >= 0, xp.where(sizes > 0, sizes, 1.0) ** -self._exponent, 0.0)
+        self.grads[0].assign_parts([WeightedRows(xp.reshape(ids, (-1,)), sums, xp.reshape(weights, (-1,)))])
 
 
-def mean_rows(W: Any, starts: Any, rows: Any, words: Any) -> Any:
+def _check_rows(starts: np.ndarray, rows: np.ndarray, n_rows: int) -> int:
+    """Raise an error unless `starts` and `rows` are rows of words. Return the largest number of rows of a word."""
+    sizes = np.diff(starts)
+    if not len(sizes) or starts[0] != 0 or starts[-1] != len(rows) or (sizes < 1).any():
+        raise ValueError(
+            f"starts has shape {starts.shape}; its numbers must rise from 0 to the number of rows, {len(rows)}, "
+            "because each word has a row"
+        )
+    if rows.min() < 0 or rows.max() >= n_rows:
+        raise ValueError(
+            f"rows has numbers from {rows.min()} to {rows.max()}; with this W they must lie in 0..{n_rows - 1}"
+        )
+    return int(sizes.max())
+
+
+def mean_rows(W: Any, starts: Any, rows: Any, words: Any, longest: int | None = None) -> Any:
     """Return the mean of the rows of each word.
 
     Parameters
@@ -136,6 +269,8 @@ def mean_rows(W: Any, starts: Any, rows: Any, words: Any) -> Any:
         Rows of W. −1 stands for a row of zeros.
     words : int array, shape (N,)
         Words. For a negative word, and for a word without rows, the result is zeros.
+    longest : int, optional
+        The largest number of rows of a word, which is not used in NumPy. By default, it is read from the device.
 
     Returns
     -------
@@ -153,10 +288,13 @@ def mean_rows(W: Any, starts: Any, rows: Any, words: Any) -> Any:
     xp = get_namespace(W)
     if is_numpy(W):
         return _mean_rows_numpy(W, starts, rows, words)
+    if longest is None:
+        longest = int(xp.max(starts[1:] - starts[:-1])) if words.shape[0] else 1
     blocks = []
-    for first in range(0, words.shape[0], BLOCK_WORDS):
-        block = words[first : min(first + BLOCK_WORDS, words.shape[0])]
-        ids = _padded_rows(starts, rows, block)
+    step = max(1, BLOCK_ROWS // max(longest, 1))
+    for first in range(0, words.shape[0], step):
+        block = words[first : min(first + step, words.shape[0])]
+        ids = _padded_rows(starts, rows, block, longest)
         present = xp.where(block < 0, 0, block)
         size = xp.astype(xp.take(starts, present + 1) - xp.take(starts, present), W.dtype)[:, None]
         blocks.append(weighted_sums(W, ids, xp.where(ids >= 0, 1 / xp.where(size > 0, size, 1.0), 0.0)))
@@ -218,13 +356,12 @@ def _mean_rows_numpy(W: Any, starts: Any, rows: Any, words: Any) -> Any:
     return means.astype(W.dtype, copy=False)
 
 
-def _padded_rows(starts: Any, rows: Any, words: Any) -> Any:
-    """Return the rows of each word as an array of shape (N, S). −1 is padding."""
+def _padded_rows(starts: Any, rows: Any, words: Any, longest: int) -> Any:
+    """Return the rows of each word as an array of shape (N, S) for words of at most S rows. −1 is padding."""
     xp = get_namespace(words)
     present = xp.where(words < 0, 0, words)
     first, end = xp.take(starts, present), xp.take(starts, present + 1)
     end = xp.where(words < 0, first, end)
-    longest = int(xp.max(end - first)) if words.shape[0] else 0
     entry = first[:, None] + xp.arange(max(longest, 1), dtype=first.dtype, device=get_device(words))
     inside = entry < end[:, None]
     found = xp.take(rows, xp.reshape(xp.where(inside, entry, 0), (-1,)))

@@ -73,6 +73,15 @@ PRODUCERS: dict[str, list[Producer]] = {
     "corpus has word ids from … to …; with vocab_size=… they must lie in 0..…": [
         lambda: nn.CBOW(3, 8, 1, IDS),
     ],
+    "starts has shape …; its numbers must rise from 0 to the number of rows, …, because each word has a row": [
+        lambda: nn.SubwordEmbedding(np.ones((3, 2)), np.array([0, 2]), np.array([0, 1, 2])),
+    ],
+    "rows has numbers from … to …; with this W they must lie in 0..…": [
+        lambda: nn.SubwordEmbedding(np.ones((3, 2)), np.array([0, 2]), np.array([0, 3])),
+    ],
+    "subwords has the rows of … words, but vocab_size is …": [
+        lambda: nn.CBOW(3, 8, 1, np.array([0, 1, 2]), subwords=(np.array([0, 1]), np.array([0]))),
+    ],
     "negative sampling needs a corpus with at least two different words": [
         lambda: nn.CBOW(3, 8, 1, np.zeros(5, int)),
     ],
