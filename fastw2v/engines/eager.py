@@ -19,10 +19,12 @@ from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.subwords import Subwords
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
 from fastw2v.engines.checks import check_corpus, check_frozen
+from fastw2v.engines.staleness import rows_of
 from fastw2v.nn.layers import HierarchicalSoftmaxLoss
 from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, linear_rate
 from fastw2v.nn.sparse import RowSparseGradient, coalesce_in_order
+from fastw2v.nn.subwords import SubwordEmbedding
 from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
 from fastw2v.sampling.batches import BUILT_CONTEXTS, PREPARED_TOKENS, Batch, batches
 from fastw2v.sampling.chunks import window_reach
@@ -199,7 +201,7 @@ def train(
     ----------
     tables : Tables
         Arrays of any array library.
-    corpus, config, on_progress, state, pauses, frozen
+    corpus, config, on_progress, state, pauses, frozen, subwords
         See `Engine.train`. ``config.pool_size``, ``config.pool_tokens`` and ``config.tile`` are not used, because this
         engine has a different schedule.
     workers : int, optional
@@ -238,11 +240,12 @@ def train(
     ((3,), True)
     """
     W_in, W_out = tables
-    check_corpus(corpus, W_in.shape[0])
-    check_frozen(frozen, W_in.shape[0])
+    V = W_in.shape[0] if subwords is None else subwords.n_words
+    check_corpus(corpus, V)
+    check_frozen(frozen, V)
     xp = get_namespace(W_in, W_out)
     device = get_device(W_in)
-    networks = _networks(W_in, W_out, corpus.vocabulary.counts, config)
+    networks = _networks(W_in, W_out, corpus.vocabulary.counts, config, subwords)
     optimizer = SGD(config.alpha, max_row_norm=MAX_ROW_STEP / config.alpha)
     N, counts = len(corpus), corpus.vocabulary.counts
     pool_tokens, groups = _batch_shape(config, N, window_reach(config.window, corpus.offsets), not is_numpy(W_in))
@@ -272,7 +275,10 @@ def train(
         weights = noise_weights(counts, config.ns_exponent)
         noise = AliasTable(*(xp.asarray(part, device=device) for part in alias_table(weights)))
         ids, offsets = xp.asarray(corpus.ids, device=device), xp.asarray(corpus.offsets, device=device)
-        learns = None if frozen is None else xp.asarray(~frozen, device=device)
+        learning = None
+        if frozen is not None:
+            frozen_rows = rows_of(frozen, subwords)
+            learning = xp.asarray(~frozen_rows, device=device), xp.asarray(~frozen, device=device)
         for epoch in range(state.words // N, config.epochs):
             total = xp.asarray(state.losses[epoch], dtype=xp.float64, device=device)
             predictions: Any = int(state.predictions[epoch])
@@ -298,8 +304,8 @@ def train(
                     # word2vec.c.
                     network.backward(batch.targets)
                     grads = coalesce_in_order(network.grads) if config.deterministic else network.grads
-                    if learns is not None:
-                        grads = _of_words(learns, network, grads)
+                    if learning is not None:
+                        grads = _of_words(*learning, network, grads)
                     optimizer.update(network.params, grads)
                     total = total + xp.astype(loss, xp.float64) * batch.targets
                 words = batch.done
@@ -333,16 +339,25 @@ def _pool_size(config: TrainingConfig) -> int:
     return max(MIN_BATCH_POOL_SIZE, 3 * config.negative)
 
 
-def _networks(W_in: Any, W_out: Any, counts: np.ndarray, config: TrainingConfig) -> list[CBOW | SkipGram]:
+def _networks(
+    W_in: Any, W_out: Any, counts: np.ndarray, config: TrainingConfig, subwords: Subwords | None
+) -> list[CBOW | SkipGram]:
     """Return a model for each loss of the settings. The models share W_in."""
     model = CBOW if config.model == "cbow" else SkipGram
     settings: dict[str, Any] = {"cbow_grad": config.cbow_grad} if config.model == "cbow" else {}
     words, nodes = output_parts(W_out, config.loss)
     networks = []
+
+    def inputs() -> Any:
+        if subwords is None:
+            return W_in
+        # The gradient of a row is not divided by the number of rows, as in the other engines and in fastText.
+        return SubwordEmbedding(W_in, subwords.starts, subwords.rows, exponent=0, in_order=config.deterministic)
+
     if words is not None:
-        networks.append(model.from_weights(W_in, words, config.negative, **settings))
+        networks.append(model.from_weights(inputs(), words, config.negative, **settings))
     if nodes is not None:
-        networks.append(model.from_weights(W_in, nodes, counts=counts, **settings))
+        networks.append(model.from_weights(inputs(), nodes, counts=counts, **settings))
     return networks
 
 
@@ -355,16 +370,17 @@ def _forward(network: CBOW | SkipGram, batch: Batch) -> Any:
     return network.forward(contexts, xp.reshape(batch.target, (-1,)))
 
 
-def _of_words(learns: Any, network: CBOW | SkipGram, grads: list[RowSparseGradient]) -> list[RowSparseGradient]:
-    """Return the gradients of the rows of the words for which `learns` is True. An optimizer writes no other rows.
+def _of_words(
+    rows: Any, words: Any, network: CBOW | SkipGram, grads: list[RowSparseGradient]
+) -> list[RowSparseGradient]:
+    """Return the gradients of those rows of W_in and of those words that learn. An optimizer writes no other rows.
 
     Inner nodes of the Huffman tree are not words, so all of them learn, unless no word does.
     """
-    xp = get_namespace(learns)
-    of_output = learns
+    xp = get_namespace(words)
     if isinstance(network.loss_layer, HierarchicalSoftmaxLoss):
-        of_output = xp.broadcast_to(xp.any(learns), learns.shape)
-    return [_of_rows(chosen, grad) for chosen, grad in zip((learns, of_output), grads, strict=True)]
+        words = xp.broadcast_to(xp.any(words), words.shape)
+    return [_of_rows(chosen, grad) for chosen, grad in zip((rows, words), grads, strict=True)]
 
 
 def _of_rows(chosen: Any, grad: RowSparseGradient) -> RowSparseGradient:

@@ -16,7 +16,7 @@ from fastw2v.config import CHUNK_TOKENS, HELD_TOKENS, TrainingConfig, cbow_grad_
 from fastw2v.corpus.subwords import Subwords
 from fastw2v.sampling.huffman import HuffmanTree
 
-__all__ = ["MAX_STALENESS", "held_nodes", "max_rates", "tree_max_rates"]
+__all__ = ["MAX_STALENESS", "held_nodes", "max_rates", "rows_of", "tree_max_rates"]
 
 MAX_STALENESS = 2.0
 """Product of the learning rate and a row's concurrent updates above which the steps of the row are scaled down."""
@@ -116,7 +116,7 @@ def max_rates(
     elif subwords is not None:
         W_in = np.full(subwords.n_rows, np.inf)
     if frozen is not None:
-        W_in[_rows_of(frozen, subwords)] = W_out[frozen] = 0
+        W_in[rows_of(frozen, subwords)] = W_out[frozen] = 0
     return W_in, W_out
 
 
@@ -220,7 +220,7 @@ def tree_max_rates(
     elif subwords is not None:
         W_in = np.full(subwords.n_rows, np.inf)
     if frozen is not None:
-        W_in[_rows_of(frozen, subwords)] = 0
+        W_in[rows_of(frozen, subwords)] = 0
         if frozen.all():
             W_nodes[:] = 0
     return W_in, W_nodes
@@ -238,9 +238,35 @@ def _held_rows(
     return np.minimum(targets * of_rows, MAX_STALENESS / max(config.alpha, 1e-30))
 
 
-def _rows_of(frozen: np.ndarray, subwords: Subwords | None) -> np.ndarray:
-    """Return the rows of W_in of the words that are frozen."""
-    return frozen if subwords is None else subwords.rows[np.repeat(frozen, np.diff(subwords.starts))]
+def rows_of(frozen: np.ndarray, subwords: Subwords | None) -> np.ndarray:
+    """Return which rows of W_in belong to words that are frozen.
+
+    Parameters
+    ----------
+    frozen : bool array, shape (V,)
+    subwords : Subwords, optional
+        The rows of W_in of each word, if there are several.
+
+    Returns
+    -------
+    bool array, shape (R,)
+
+    Examples
+    --------
+    The words "ab" and "cb" share the n-gram "b>", which is in row 2:
+
+    >>> import numpy as np
+    >>> from fastw2v.corpus.subwords import NGrams, Subwords
+    >>> from fastw2v.engines.staleness import rows_of
+    >>> subwords = Subwords(["ab", "cb"], NGrams(min_n=2, max_n=2, bucket=1000))
+    >>> rows_of(np.array([True, False]), subwords).nonzero()[0].tolist()
+    [0, 2, 5, 6]
+    """
+    if subwords is None:
+        return frozen
+    rows = np.zeros(subwords.n_rows, bool)
+    rows[subwords.rows[np.repeat(frozen, np.diff(subwords.starts))]] = True
+    return rows
 
 
 def _context_numbers(config: TrainingConfig, reach: int) -> tuple[np.ndarray, np.ndarray]:

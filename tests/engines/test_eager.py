@@ -15,18 +15,20 @@ import fastw2v
 from fastw2v import backend
 from fastw2v.compat.textbook import create_contexts_target
 from fastw2v.config import TrainingConfig, output_rows
-from fastw2v.engines import eager
+from fastw2v.engines import eager, reference
 from fastw2v.engines.base import Tables
 from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.nn.optim import SGD, AdaGrad, Adam
+from fastw2v.nn.subwords import mean_rows
 from fastw2v.nn.trainer import Trainer
 from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.word2vec import Word2Vec
 from tests.cuda_emulator import rows
 from tests.cuda_emulator.fake_cupy import Array as EmulatedArray
-from tests.engines.cases import corpus_of, train
+from tests.engines.cases import copies, corpus_of, train
 from tests.engines.test_gpu import folder as folder  # a fixture
-from tests.engines.test_gpu import needs_compiler
+from tests.engines.test_gpu import needs_compiler, share_of_topic_neighbors, topics
+from tests.engines.test_subwords import corpus_of_words, subwords_of, tables_for
 
 READS = ("__bool__", "__complex__", "__float__", "__index__", "__int__", "__array__", "__dlpack__")
 
@@ -314,3 +316,129 @@ def test_batches_grow_with_the_corpus_on_a_gpu():
     assert eager._batch_shape(config, 10**9, 5, False) == (64, eager.GROUPS)
     usual, ordered = (eager.batch_bytes(each, 10**5, 5, on_gpu=True, words=10**5) for each in (config, in_order))
     assert ordered > 2 * usual
+
+
+def with_subwords(V=60, D=8, loss="ns"):
+    """Return a corpus, its subwords, and tables of small weights."""
+    words = corpus_of_words(V, 4000, 20)
+    subwords = subwords_of(words)
+    tables = tables_for(subwords, D, np.float32, loss)
+    tables.W_in[...] /= D
+    tables.W_out[...] = 0
+    return words, subwords, tables
+
+
+@pytest.mark.parametrize("loss", ["ns", "hs", "hs+ns"])
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_with_subwords_steps_are_those_of_the_reference(model, loss):
+    """With a vanishing rate, all steps are taken at the initial weights, whatever the schedule."""
+    words = corpus_of_words(40, 700, 20)
+    subwords = subwords_of(words)
+    start = tables_for(subwords, 8, np.float64, loss)
+    settings = {
+        "model": model,
+        "loss": loss,
+        "epochs": 1,
+        "sample": 0.01,
+        "alpha": 1e-7,
+        "min_alpha": 1e-7,
+        "window": 3,
+    }
+    settings |= {"pool_tokens": eager.BATCH_POOL_TOKENS, "pool_size": eager.MIN_BATCH_POOL_SIZE, "output_weight": 0.0}
+    results = []
+    for engine in (eager, reference):
+        tables = copies(start)
+        train(engine, tables, words, subwords=subwords, **settings)
+        results.append([(W - S) / 1e-7 for W, S in zip(tables, start, strict=True)])
+    for ours, theirs in zip(*results, strict=True):
+        assert np.abs(theirs).max() > 1
+        np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("loss", ["ns", "hs+ns"])
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_rows_of_frozen_words_keep_their_bytes(model, loss):
+    words, subwords, tables = with_subwords(loss=loss)
+    frozen = np.arange(60) % 7 == 0
+    rows_of_words = [subwords.rows_of_word(word) for word in np.flatnonzero(frozen)]
+    for of_word in rows_of_words:
+        tables.W_in[of_word, ::3] = -0.0
+    tables.W_out[:60][frozen] = -0.0
+    before = copies(tables)
+    train(eager, tables, words, model=model, loss=loss, epochs=1, frozen=frozen, subwords=subwords, output_weight=0.0)
+    of_frozen = np.isin(np.arange(len(tables.W_in)), np.concatenate(rows_of_words))
+    assert tables.W_in[of_frozen].tobytes() == before.W_in[of_frozen].tobytes()
+    assert tables.W_out[:60][frozen].tobytes() == before.W_out[:60][frozen].tobytes()
+    trained = ~of_frozen & np.isin(np.arange(len(of_frozen)), subwords.rows[np.isin(subwords.rows, words.ids)])
+    assert (tables.W_in != before.W_in)[trained].any(axis=1).all()
+
+
+@pytest.mark.parametrize("frozen", [None, np.arange(60) % 7 == 0], ids=["all learn", "frozen"])
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_with_subwords_batches_do_not_wait_for_the_device(model, frozen, monkeypatch):
+    for name in ("GROUPS", "GPU_GROUPS"):
+        monkeypatch.setattr(eager, name, 2)
+    monkeypatch.setattr("fastw2v.engines.base.REPORT_INTERVAL", 3600)
+    words, subwords, host = with_subwords()
+    given = copies(host)
+    settings = {"model": model, "epochs": 1, "frozen": frozen, "subwords": subwords, "output_weight": 0.0}
+    expected = train(eager, host, words, **settings)
+    far = Device(monkeypatch)
+    with far.flags:
+        there = Tables(*map(far.array, given))
+        losses = train(eager, there, words, **settings)
+    assert (far.to_host, far.masked) == (3 + 1, 1)
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    for ours, theirs in zip(there, host, strict=True):
+        np.testing.assert_allclose(ours._array, theirs, atol=1e-4)
+
+
+def test_deterministic_repeats_the_bytes_with_subwords(monkeypatch):
+    words, subwords, given = with_subwords()
+    far = Device(monkeypatch)
+
+    def run(deterministic):
+        with far.flags:
+            W_in, W_out = there = Tables(*map(far.array, given))
+            settings = {"epochs": 1, "deterministic": deterministic, "subwords": subwords, "output_weight": 0.0}
+            train(eager, there, words, **settings)
+        return W_in._array.tobytes() + W_out._array.tobytes()
+
+    assert run(False) != run(False)
+    assert run(True) == run(True)
+
+
+@needs_compiler
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("loss", ["ns", "hs", "hs+ns"])
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_kernels_of_a_gpu_train_subwords_as_numpy_does(model, loss, frozen, folder, monkeypatch):
+    for name in ("GROUPS", "GPU_GROUPS"):
+        monkeypatch.setattr(eager, name, 8)  # so that both train in the same batches
+    words, subwords, host = with_subwords(loss=loss)
+    there = Tables(*(W.copy().view(EmulatedArray) for W in host))
+    settings = {"model": model, "loss": loss, "epochs": 1, "alpha": 0.1, "negative": 5, "output_weight": 0.0}
+    settings |= {"subwords": subwords, "frozen": np.arange(60) % 7 == 0 if frozen else None}
+    losses = train(eager, host, words, **settings)
+    with rows.installed(rows.builder(folder, vector=True), order=2):
+        found = train(eager, there, words, **settings)
+    np.testing.assert_allclose(found, losses, rtol=1e-4)
+    for ours, theirs in zip(there, host, strict=True):
+        np.testing.assert_allclose(np.asarray(ours), theirs, atol=1e-4)
+        assert np.abs(theirs).max() > 0.05
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_subwords_learn_neighbors(model):
+    corpus = topics(600)
+    rng = np.random.default_rng(0)
+    names = ["".join(rng.choice(list("abcdefghij"), 5)) for _ in range(40)]
+    subwords = subwords_of(
+        type(corpus)(corpus.ids, corpus.offsets, type(corpus.vocabulary)(names, corpus.vocabulary.counts))
+    )
+    W_in = ((rng.random((subwords.n_rows, 8)) - 0.5) / 8).astype(np.float32)
+    tables = Tables(W_in, np.zeros((40, 8), np.float32))
+    settings = {"model": model, "epochs": 5, "sample": 0, "window": 2, "output_weight": 0.0}
+    losses = train(eager, tables, corpus, subwords=subwords, alpha=0.1, **settings)
+    assert losses[-1] < losses[0]
+    assert share_of_topic_neighbors(mean_rows(W_in, subwords.starts, subwords.rows, np.arange(40))) > 0.95
