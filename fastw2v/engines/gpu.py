@@ -80,6 +80,8 @@ MAX_SHUFFLE_BLOCK = SHUFFLE_BLOCK_TOKENS + CHUNK_TOKENS
 If the corpus does not fit on the device, the device stores two shuffle blocks. Training uses one while the next is
 copied.
 """
+USUAL_SUBWORDS = 20
+"""Rows of a word with n-grams of 3 to 6 characters, averaged over a vocabulary and rounded up."""
 RESERVED_BYTES = 64 << 20
 """Number of bytes of device memory that are left free."""
 
@@ -143,7 +145,7 @@ def allocate(
     V, D = shape
     index = device.partition(":")[2]
     with cupy.cuda.Device(int(index) if index else None):
-        require_memory(free_device_memory(), V, D, np.dtype(dtype) == np.float64, loss)
+        require_memory(free_device_memory(), V, D, np.dtype(dtype) == np.float64, loss, input_rows)
         return Tables(
             *(cupy.zeros((n, _padded_width(D)), dtype)[:, :D] for n in (input_rows or V, output_rows(loss, V)))
         )
@@ -183,7 +185,7 @@ def train(
         By default, the actual number of blocks.
     on_progress : ProgressFunction, optional
         Function that is called between launches, which take about `LAUNCH_SECONDS` each.
-    state, pauses, frozen
+    state, pauses, frozen, subwords
         See `Engine.train`. Pauses are made between launches. A launch ends where a pause is certainly due.
 
     Returns
@@ -209,13 +211,13 @@ def train(
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
     _check_devices(tables)
-    check_arrays(tables, corpus, config, W_in.data.ptr == W_out.data.ptr)
+    check_arrays(tables, corpus, config, W_in.data.ptr == W_out.data.ptr, subwords)
     check_frozen(frozen, len(corpus.vocabulary))
     import cupy
 
     with cupy.cuda.Device(W_in.device.id):
         ids, offsets, counts = corpus.ids, corpus.offsets, corpus.vocabulary.counts
-        (V, D), N = W_in.shape, len(ids)
+        V, D, N = len(counts), W_in.shape[1], len(ids)
         dtype, double = W_in.dtype, W_in.dtype == np.float64
         chunks = iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs)
         table = np.fromiter(map(tuple, chunks), [(name, np.int64) for name in Chunk._fields])
@@ -224,7 +226,7 @@ def train(
         chunks_per_epoch = n_items // config.epochs
         reach = window_reach(config.window, offsets)
         alone = workers == 1 or chunks_per_epoch == 1
-        if not alone:
+        if not alone and subwords is None:
             config = with_larger_tiles(config, double, reach)
         interval = pool_sync_interval(config, alone)
         kernel, function = word2vec_cuda.compile_kernel(
@@ -237,11 +239,14 @@ def train(
             interval > 1,
             freeze=frozen is not None,
             loss=config.loss,
+            subwords=subwords is not None,
         )
         tree = None if config.loss == "ns" else HuffmanTree.from_counts(counts)
         blocks = workers or min(word2vec_cuda.resident_blocks(kernel, function), chunks_per_epoch)
         copied = sum(table_bytes(len(W), D, double) for W in tables if not _is_padded(W))
         needed = copied + _other_bytes(V, config.loss, 0 if tree is None else len(tree.points), n_items, blocks)
+        if subwords is not None:
+            needed += _subword_bytes(V, subwords.n_rows, len(subwords.rows), config.loss)
         tokens_held = device_tokens(free_device_memory() - needed, N)
         if not tokens_held:
             raise MemoryError(
@@ -253,7 +258,8 @@ def train(
         padded = [_padded(W) for W in tables]
         report = TrainingReport(config, N, on_progress, state)
         words, nodes = output_parts(padded[1], config.loss)
-        staleness: Any = {"concurrency": concurrency or blocks, "frozen": frozen}
+        staleness: Any = {"concurrency": concurrency or blocks, "frozen": frozen, "subwords": subwords}
+        staleness["hold_words"] = False
         fields: dict[str, Any] = dict.fromkeys(Arguments._fields)
         fields |= {
             "W_in": padded[0],
@@ -299,6 +305,11 @@ def train(
                 "max_rate_nodes": cupy.asarray(rates[1].astype(dtype)),
                 "path_start": cupy.asarray(tree.starts),
                 "path": cupy.asarray(2 * tree.points + tree.codes),
+            }
+        if subwords is not None:
+            fields |= {
+                "subword_starts": cupy.asarray(subwords.starts),
+                "subword_rows": cupy.asarray(subwords.rows),
             }
         arguments = Arguments(**fields)
         logger.info(
@@ -400,7 +411,9 @@ def mark_sentence_ends(ids: Any, offsets: np.ndarray, start: int, stop: int) -> 
     return marked
 
 
-def require_memory(free: int, V: int, D: int, double: bool, loss: Loss = TrainingConfig.loss) -> None:
+def require_memory(
+    free: int, V: int, D: int, double: bool, loss: Loss = TrainingConfig.loss, input_rows: int | None = None
+) -> None:
     """Raise an error if training needs more memory than is free on the device.
 
     Parameters
@@ -412,6 +425,8 @@ def require_memory(free: int, V: int, D: int, double: bool, loss: Loss = Trainin
     double : bool
         Whether the tables are float64 instead of float32.
     loss : {"ns", "hs", "hs+ns"}
+    input_rows : int, optional
+        Number of rows of W_in with subwords.
 
     Raises
     ------
@@ -428,16 +443,22 @@ def require_memory(free: int, V: int, D: int, double: bool, loss: Loss = Trainin
     """
     per_word = _bytes_per_word(loss) + 4 * _usual_path(V) * (loss != "ns")
     fixed = _other_bytes(0, loss, 0, 0, 0) + 8 * MAX_SHUFFLE_BLOCK
-    rows, itemsize = 1 + output_rows(loss, 1), 8 if double else 4
-    needed = rows * table_bytes(V, D, double) + per_word * V + fixed
+    itemsize = 8 if double else 4
+    rows = (input_rows or V) + output_rows(loss, V)
+    others = per_word * V
+    if input_rows is not None:
+        others += _subword_bytes(V, input_rows, USUAL_SUBWORDS * V, loss)
+    needed = table_bytes(rows, D, double) + others + fixed
     if needed > free:
-        fitting = max(0, (free - fixed - per_word * V) // (rows * V * itemsize) // ROW * ROW)
-        words = max(0, (free - fixed) // (rows * _padded_width(D) * itemsize + per_word))
+        fitting = max(0, (free - fixed - others) // (rows * itemsize) // ROW * ROW)
+        words = max(0, V * (free - fixed) // (table_bytes(rows, D, double) + others))
         size = f"vector_size={fitting} would fit" if fitting else "no vector_size would fit"
         fewer = f", or a vocabulary of {words:,} words (raise min_count)" if words > 1 else ""
+        of_rows = "" if input_rows is None else f"{input_rows:,} rows of subwords and "
         raise MemoryError(
-            f"{'two' if rows == 2 else 'three'} tables of {V:,} words by {D} numbers and the other arrays of training "
-            f"need {needed / 2**30:.1f} GiB of the device's memory, but only {max(free, 0) / 2**30:.1f} GiB are free: "
+            f"{'three' if loss == 'hs+ns' else 'two'} tables of {of_rows}{V:,} words by {D} numbers and the other "
+            f"arrays of training need {needed / 2**30:.1f} GiB of the device's memory, but only "
+            f"{max(free, 0) / 2**30:.1f} GiB are free: "
             f"{size}{fewer}. Or train with device='cpu'"
         )
 
@@ -530,6 +551,11 @@ def _other_bytes(V: int, loss: Loss, nodes: int, n_items: int, blocks: int) -> i
 def _bytes_per_word(loss: Loss) -> int:
     """Return the bytes per word of the sampling tables, the maximum rates and the beginnings of the paths."""
     return {"ns": 36, "hs": 32, "hs+ns": 60}[loss]
+
+
+def _subword_bytes(V: int, n_rows: int, entries: int, loss: Loss) -> int:
+    """Return the bytes of the rows of all words, and of the maximum rates of rows that do not belong to words."""
+    return 8 * (V + 1) + 4 * entries + (2 if loss == "hs+ns" else 1) * 8 * max(0, n_rows - V)
 
 
 def _usual_path(V: int) -> int:

@@ -25,7 +25,8 @@ text around this tile yet. Writing a pool back and reading it again does not mak
 With subwords, the input vector of a word is the mean of several rows of ``W_in``, which the words of a chunk share. The
 vector is computed when the first token of the word enters a chunk, or when the word is first a target of skip-gram. The
 steps of its tokens are added to the vector. Their sum is added to each of the rows after the last token of the word in
-the chunk, scaled down for each row. It is not divided by the number of rows, as in fastText.
+the chunk, scaled down for each row. It is not divided by the number of rows, as in fastText. On a GPU, a vector is
+computed for each token, and the step of a token is added to the rows at once (``hold_words=False``).
 
 Hierarchical softmax trains the rows of the inner nodes on a target's path instead of the target's own row and a pool.
 Each target is trained by itself (T = 1), and its loss is always measured. The contexts are streamed as above; they are
@@ -154,6 +155,7 @@ def train(
     on_progress: ProgressFunction | None = None,
     frozen: np.ndarray | None = None,
     subwords: Subwords | None = None,
+    hold_words: bool = True,
 ) -> np.ndarray:
     """Train both tables in place, with the same results as a fused engine with one worker.
 
@@ -173,6 +175,8 @@ def train(
     held : (int, int), optional
         Number of inner nodes in private copies, and tokens between write-backs of the copies. By default, the numbers
         are those of a CPU (`fastw2v.engines.staleness.held_nodes`).
+    hold_words : bool
+        With subwords, whether the vectors of words are held for a chunk, as on a CPU, or for single tokens.
 
     Returns
     -------
@@ -211,6 +215,7 @@ def train(
             pool_sync_interval=pool_sync_interval,
             frozen=frozen,
             subwords=subwords,
+            hold_words=hold_words,
         )
     if nodes is not None:
         tree = HuffmanTree.from_counts(counts)
@@ -224,6 +229,7 @@ def train(
             held=held,
             frozen=frozen,
             subwords=subwords,
+            hold_words=hold_words,
         )
     report = TrainingReport(config, N, on_progress)
     for epoch, start, stop, done in iter_chunks(
@@ -235,11 +241,11 @@ def train(
         chunk = Chunk(ids[kept], kept, sentence, width, reach, rate, epoch)
         results = []
         if words is not None:
-            inputs = None if subwords is None else HeldWords(W_in, word_rates[0], chunk.word, subwords)
+            inputs = None if subwords is None else HeldWords(W_in, word_rates[0], chunk.word, subwords, hold_words)
             results.append(_train_ns(W_in, words, chunk, word_rates, noise, config, pool_sync_interval, inputs))
         if nodes is not None:
             held_copies = held or held_nodes(len(counts), concurrency)
-            inputs = None if subwords is None else HeldWords(W_in, node_rates[0], chunk.word, subwords)
+            inputs = None if subwords is None else HeldWords(W_in, node_rates[0], chunk.word, subwords, hold_words)
             results.append(_train_hs(W_in, nodes, chunk, node_rates, tree, config, held_copies, inputs))
         loss, predictions = combined_loss(*results)
         report.state.losses[epoch] += loss
@@ -507,6 +513,9 @@ class HeldWords:
     word : integer array, shape (n,)
         Words of the chunk. Each token is passed to `add` once.
     subwords : Subwords
+    hold : bool
+        Whether vectors are held from the first to the last token of a word. Otherwise, `read` computes them, and `add`
+        adds each step to the rows at once.
 
     Examples
     --------
@@ -528,8 +537,10 @@ class HeldWords:
     ([[0.75], [0.75], [0.75], [0.75]], [[0.0], [0.0], [0.0], [0.75]])
     """
 
-    def __init__(self, W: np.ndarray, max_rate: np.ndarray, word: np.ndarray, subwords: Subwords) -> None:
-        self.W, self.max_rate, self.subwords = W, max_rate, subwords
+    def __init__(
+        self, W: np.ndarray, max_rate: np.ndarray, word: np.ndarray, subwords: Subwords, hold: bool = True
+    ) -> None:
+        self.W, self.max_rate, self.subwords, self.hold = W, max_rate, subwords, hold
         self.layer = SubwordEmbedding(W, subwords.starts, subwords.rows)
         self.remaining = dict(zip(*map(np.ndarray.tolist, np.unique(word, return_counts=True)), strict=True))
         self.vectors: dict[int, np.ndarray] = {}
@@ -551,12 +562,13 @@ class HeldWords:
         >>> import numpy as np
         >>> from fastw2v.corpus.subwords import NGrams, Subwords
         >>> from fastw2v.engines.reference import HeldWords
-        >>> subwords = Subwords(["ab", "cb"], NGrams(min_n=2, max_n=2, bucket=1000))
-        >>> W = np.arange(6.0)[:, None]
-        >>> inputs = HeldWords(W, np.full(6, np.inf), np.array([0, 1]), subwords)
-        >>> inputs.read(np.array([1])).tolist(), float(W[subwords.rows_of_word(1)].mean())
-        ([[2.5]], 2.5)
+        >>> subwords = Subwords(["a"], NGrams(min_n=2, max_n=2, bucket=1000))  # with the n-grams "<a" and "a>"
+        >>> inputs = HeldWords(np.array([[1.0], [2.0], [6.0]]), np.full(3, np.inf), np.array([0]), subwords)
+        >>> inputs.read(np.array([0]))
+        array([[3.]])
         """
+        if not self.hold:
+            return self.layer.forward(word)
         for w in map(int, word):
             if w not in self.vectors:
                 self.vectors[w] = self.layer.forward(np.array([w]))[0]
@@ -566,7 +578,8 @@ class HeldWords:
     def add(self, word: np.ndarray, steps: np.ndarray, rate: float) -> None:
         """Add a step to the input vector of each token's word.
 
-        After the last token of a word, the sum of the word's steps is added to its rows.
+        After the last token of a word, the sum of the word's steps is added to its rows. If words are not held, each
+        step is added at once.
 
         Parameters
         ----------
@@ -577,28 +590,33 @@ class HeldWords:
 
         Examples
         --------
-        At rate 0.5, row 0 has a max_rate of 0.25, so half of its step remains:
+        Row 2 has a maximum rate of 0.05, so it takes half of the step at rate 0.1:
 
         >>> import numpy as np
         >>> from fastw2v.corpus.subwords import NGrams, Subwords
         >>> from fastw2v.engines.reference import HeldWords
-        >>> subwords = Subwords(["ab"], NGrams(min_n=2, max_n=2, bucket=1000))
-        >>> W = np.zeros((4, 1))
-        >>> inputs = HeldWords(W, np.array([0.25, 1, 1, 1]), np.array([0]), subwords)
+        >>> subwords = Subwords(["a"], NGrams(min_n=2, max_n=2, bucket=1000))
+        >>> W = np.zeros((3, 1))
+        >>> inputs = HeldWords(W, np.array([np.inf, np.inf, 0.05]), np.array([0]), subwords)
         >>> _ = inputs.read(np.array([0]))
-        >>> inputs.add(np.array([0]), np.array([[1.0]]), rate=0.5)
+        >>> inputs.add(np.array([0]), np.array([[1.0]]), rate=0.1)
         >>> W.tolist()
-        [[0.5], [1.0], [1.0], [1.0]]
+        [[1.0], [1.0], [0.5]]
         """
         for w, step in zip(map(int, word), steps, strict=True):
+            if not self.hold:
+                self._add_to_rows(w, step, rate)
+                continue
             self.vectors[w] = self.vectors[w] + step  # a new array, because `read` may have returned the old one
             self.steps[w] += step
             self.remaining[w] -= 1
             if not self.remaining[w]:
-                rows = self.subwords.rows_of_word(w)
-                total = np.repeat(self.steps[w][None], len(rows), axis=0)
-                _add_scaled(self.W, rows, total, _damping(self.max_rate[rows], rate))
+                self._add_to_rows(w, self.steps[w], rate)
                 del self.vectors[w], self.steps[w]
+
+    def _add_to_rows(self, word: int, step: np.ndarray, rate: float) -> None:
+        rows = self.subwords.rows_of_word(word)
+        _add_scaled(self.W, rows, np.repeat(step[None], len(rows), axis=0), _damping(self.max_rate[rows], rate))
 
 
 class Stream:

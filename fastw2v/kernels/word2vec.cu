@@ -4,6 +4,7 @@
 // Formula. For a target t with contexts c and negatives n, the loss is
 //   CBOW:       -log sigmoid(h . W_out[t]) - sum_n weight_n log sigmoid(-h . W_out[n]),        h = mean of W_in[c]
 //   skip-gram:  -sum_c log sigmoid(h . W_out[c]) - sum_n weight_n log sigmoid(-h . W_out[n]),  h = W_in[t]
+// With SUBWORDS, W_in[w] stands for the mean of the rows of word w, and each of these rows takes the whole step of w.
 // fastw2v/engines/reference.py specifies the order of reads and updates.
 //
 // Parallel axis. Blocks train different chunks of the corpus. A block trains a chunk tile by tile, from left to right,
@@ -25,9 +26,10 @@
 // Macros. The host defines DIM (width of a row, a multiple of 4), REACH (largest distance between a target
 // and a context), TILE, RING_ROWS (rows of a ring buffer, at least 2 * REACH + TILE), POOL_SIZE, POOL_HELD, WARPS,
 // MIN_BLOCKS (blocks of a multiprocessor for which the compiler must leave registers), CHUNK_TOKENS, MAX_STEP_NORM and
-// FREEZE (whether rows with a max_rate of 0 keep their bytes), and DOUBLE for float64. For hierarchical softmax, it
-// also defines PATH_GROUP (inner nodes that are in shared memory at a time) and NEGATIVE_SAMPLING (whether each chunk
-// is trained with negative sampling, too). There is no #include, because NVRTC needs no headers.
+// FREEZE (whether rows with a max_rate of 0 keep their bytes), SUBWORDS (whether the input vector of a word is the mean
+// of several rows), and DOUBLE for float64. For hierarchical softmax, it also defines PATH_GROUP (inner nodes that are in
+// shared memory at a time) and NEGATIVE_SAMPLING (whether each chunk is trained with negative sampling, too).
+// There is no #include, because NVRTC needs no headers.
 
 #ifdef DOUBLE
 typedef double Real;
@@ -74,12 +76,12 @@ constexpr int TOKEN_ROWS = power_of_two(TOKENS_AHEAD + 2 * TILE + 2 * REACH);
 // The only parameter of the kernels, passed by value. `Arguments` in word2vec_cuda.py has the same fields in the same
 // order. Addresses that a kernel does not need are null.
 //
-// Shapes use V for the words in the vocabulary, D for DIM, C for the chunks in an epoch, N = C * epochs for the items,
-// and B for the blocks. An item is a chunk in an epoch, and items are numbered in the order of training.
+// Shapes use V for the words in the vocabulary, R for the rows of W_in, which are V without SUBWORDS, D for DIM, C for the
+// chunks in an epoch, N = C * epochs for the items, and B for the blocks. An item is a chunk in an epoch, and items are numbered in the order of training.
 struct Arguments {
   // tables
-  Real *W_in, *W_out;            // (V, D)
-  const Real *max_rate_in;       // (V,): learning rate above which the steps of a row of W_in are scaled down
+  Real *W_in, *W_out;            // (R, D) and (V, D)
+  const Real *max_rate_in;       // (R,): learning rate above which the steps of a row of W_in are scaled down
   const Real *max_rate_out;      // (V,): the corresponding learning rate for W_out (engines/staleness.py)
   long long words;               // V
 
@@ -116,10 +118,15 @@ struct Arguments {
 
   // hierarchical softmax
   Real *W_nodes;                 // (V, D): rows of the inner nodes of the Huffman tree
-  const Real *tree_max_rate_in;  // (V,): max_rate_in for hierarchical softmax
+  const Real *tree_max_rate_in;  // (R,): max_rate_in for hierarchical softmax
   const Real *max_rate_nodes;    // (V,): the corresponding learning rate for W_nodes
   const long long *path_start;   // (V + 1,): the path of word w is path[path_start[w]] to path[path_start[w + 1] - 1]
   const int *path;               // inner nodes of all paths, each from the root to the word: node << 1 | code
+
+  // subwords
+  const long long *subword_starts;  // (V + 1,): the rows of word w are subword_rows[subword_starts[w]] to
+                                    // subword_rows[subword_starts[w + 1] - 1]
+  const int *subword_rows;          // rows of W_in of all words
 };
 
 // ---- random numbers, the same integers as in sampling/rng.py ----
@@ -220,6 +227,10 @@ struct Schedule {
   // Tables (V, D) and their max_rates (V,): of the contexts (the stream), of the targets, and of the pool.
   Real *stream_table, *target_table, *pool_table;
   const Real *stream_max_rate, *target_max_rate, *pool_max_rate;
+
+  // The rows of each word, as in `Arguments`.
+  const long long *subword_starts;
+  const int *subword_rows;
 
   // The n tokens of the chunk that subsampling keeps, in global memory.
   int *word;          // (n,): word id
@@ -479,6 +490,8 @@ struct Schedule {
     window_end = word + 3 * CHUNK_TOKENS;
     sentence = word + 4 * CHUNK_TOKENS;
     noise_weight = (Real)(arguments.negative / POOL_SIZE);
+    subword_starts = arguments.subword_starts;
+    subword_rows = arguments.subword_rows;
   }
 
   // Train one item after another until none remains. The first item of epoch e is e * chunks_per_epoch.

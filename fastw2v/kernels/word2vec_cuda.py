@@ -100,6 +100,8 @@ class Kernel(NamedTuple):
     """Whether tiles are processed by tensor cores (`word2vec_mma.cu`)."""
     freeze: bool = False
     """Whether rows with a maximum rate of 0 keep their bytes. Without it, the kernel contains no test for such rows."""
+    subwords: bool = False
+    """Whether the input vector of a word is the mean of several rows of W_in."""
     loss: Loss = TrainingConfig.loss
     path_group: int = TREE_NODES[0][0]
     """Inner nodes of a path that are processed together. Only used for hierarchical softmax."""
@@ -170,6 +172,7 @@ class Kernel(NamedTuple):
             "CHUNK_TOKENS": CHUNK_TOKENS,
             "MAX_STEP_NORM": MAX_STEP_NORM,
             "FREEZE": int(self.freeze),
+            "SUBWORDS": int(self.subwords),
         }
         if self.loss != "ns":
             sizes |= {"PATH_GROUP": self.path_group, "HELD_NODES": self.held_nodes, "HELD_TOKENS": HELD_TOKENS}
@@ -235,18 +238,18 @@ class Kernel(NamedTuple):
 class Arguments(NamedTuple):
     """The parameter of the kernels. The struct `Arguments` in `word2vec.cu` has the same fields in the same order.
 
-    Shapes use V for the number of words, N for the number of items and B for the number of blocks. An item is a chunk
-    in an epoch, and items are numbered in the order of training. Arrays are CuPy arrays. The caller must keep them
-    alive until the kernel has finished, because `as_struct` stores only their addresses. What a kernel does not need is
-    None.
+    Shapes use V for the number of words, R for the number of rows of W_in (V without subwords), N for the number of
+    items and B for the number of blocks. An item is a chunk in an epoch, and items are numbered in the order of
+    training. Arrays are CuPy arrays. The caller must keep them alive until the kernel has finished, because `as_struct`
+    stores only their addresses. What a kernel does not need is None.
     """
 
     W_in: Any
     W_out: Any
-    """Float arrays, shape (V, width)."""
+    """Float arrays, shapes (R, width) and (V, width)."""
     max_rate_in: Any
     max_rate_out: Any
-    """Float arrays, shape (V,): for each row, the learning rate above which its steps are scaled down."""
+    """Float arrays, shapes (R,) and (V,): for each row, the learning rate above which its steps are scaled down."""
     words: int
     """V."""
 
@@ -296,11 +299,16 @@ class Arguments(NamedTuple):
     """Float array, shape (V, width), for hierarchical softmax: rows of the inner nodes of the Huffman tree."""
     tree_max_rate_in: Any
     max_rate_nodes: Any
-    """Float arrays, shape (V,): `max_rate_in` for hierarchical softmax, and the corresponding rates for `W_nodes`."""
+    """Float arrays, shapes (R,) and (V,): `max_rate_in` for hierarchical softmax, and the same for `W_nodes`."""
     path_start: Any
     """int64 array, shape (V + 1,): the path of word w is in ``path[path_start[w]:path_start[w + 1]]``."""
     path: Any
     """int32 array: inner nodes of all paths, each from the root to the word. A node is stored as 2 · node + code."""
+
+    subword_starts: Any
+    subword_rows: Any
+    """int64 array of shape (V + 1,) and int32 array, for subwords: the rows of W_in of word w are in
+    ``subword_rows[subword_starts[w]:subword_starts[w + 1]]``."""
 
     def as_struct(self) -> np.ndarray:
         """Return the struct as an array of shape () and dtype `ARGUMENTS`, which CuPy passes to a kernel by value.
@@ -348,12 +356,13 @@ def compile_kernel(
     *,
     freeze: bool = False,
     loss: Loss = TrainingConfig.loss,
+    subwords: bool = False,
 ) -> tuple[Kernel, Any]:
     """Compile the kernel that `choose_kernel` returns for the current device, or load it from CuPy's cache.
 
     Parameters
     ----------
-    model, double, width, reach, tile, pool_size, hold, loss
+    model, double, width, reach, tile, pool_size, hold, loss, subwords
         See `choose_kernel`.
     freeze : bool
         Whether rows can be frozen.
@@ -365,7 +374,8 @@ def compile_kernel(
     """
     import cupy
 
-    kernel = device_kernel(model, double, width, reach, tile, pool_size, hold, loss=loss)._replace(freeze=freeze)
+    kernel = device_kernel(model, double, width, reach, tile, pool_size, hold, loss=loss, subwords=subwords)
+    kernel = kernel._replace(freeze=freeze)
     module = cupy.RawModule(code=kernel.source(), options=("-std=c++17", *kernel.macros()))
     with waiting("compiling the kernel for the GPU, or loading it from CuPy's cache"):
         function = module.get_function(kernel.name)
@@ -384,12 +394,13 @@ def device_kernel(
     hold: bool,
     *,
     loss: Loss = TrainingConfig.loss,
+    subwords: bool = False,
 ) -> Kernel:
     """Return the kernel that `choose_kernel` returns for the current device.
 
     Parameters
     ----------
-    model, double, width, reach, tile, pool_size, hold, loss
+    model, double, width, reach, tile, pool_size, hold, loss, subwords
         See `choose_kernel`.
     """
     import cupy
@@ -398,8 +409,9 @@ def device_kernel(
     limit = device.attributes["MaxSharedMemoryPerBlockOptin"]
     tensor_cores = _compute_capability(device) >= TENSOR_CORE_CAPABILITY
     return choose_kernel(
-        model, double, width, reach, tile, pool_size, hold, limit, tensor_cores=tensor_cores, loss=loss
-    )
+        model, double, width, reach, tile, pool_size, hold, limit, tensor_cores=tensor_cores, loss=loss,
+        subwords=subwords,
+    )  # fmt: skip
 
 
 def choose_kernel(
@@ -414,13 +426,14 @@ def choose_kernel(
     *,
     tensor_cores: bool = False,
     loss: Loss = TrainingConfig.loss,
+    subwords: bool = False,
 ) -> Kernel:
     """Return a kernel that fits in the shared memory of a device.
 
     If the requested kernel does not fit, a kernel that does not hold its pool is tried, and then kernels with fewer
     warps. `optimize_occupancy` chooses the other settings. Tiles of `TENSOR_CORE_TILE` targets in float32 are processed
-    by tensor cores if the device has them and the kernel fits. Kernels for hierarchical softmax do not use tensor
-    cores. If they do not fit, fewer inner nodes (`TREE_NODES`) are tried first.
+    by tensor cores if the device has them and the kernel fits. Kernels for hierarchical softmax and for subwords do not
+    use them. If a kernel for hierarchical softmax does not fit, fewer inner nodes (`TREE_NODES`) are tried first.
 
     Parameters
     ----------
@@ -438,6 +451,8 @@ def choose_kernel(
         Whether the device has tensor cores for float32.
     loss : {"ns", "hs", "hs+ns"}
         With "hs", a kernel has no pool and trains one target at a time.
+    subwords : bool
+        Whether the input vector of a word is the mean of several rows of W_in.
 
     Returns
     -------
@@ -463,13 +478,13 @@ def choose_kernel(
     if loss == "hs":
         tile = pool_size = 1
         choices = [(False, TREE_WARPS, False)]  # the memory does not depend on the number of warps
-    if tensor_cores and tile == TENSOR_CORE_TILE and not double and loss == "ns":
+    if tensor_cores and tile == TENSOR_CORE_TILE and not (double or subwords) and loss == "ns":
         choices = [(hold, WARPS, True), (False, WARPS, True), *choices]
     for held, warps, on_tensor_cores in choices:
         for path_group, nodes in TREE_NODES[:1] if loss == "ns" else TREE_NODES:
             kernel = Kernel(
-                model, double, width, reach, tile, pool_size, held, warps, tensor_cores=on_tensor_cores, loss=loss,
-                path_group=path_group, held_nodes=nodes,
+                model, double, width, reach, tile, pool_size, held, warps, tensor_cores=on_tensor_cores,
+                subwords=subwords, loss=loss, path_group=path_group, held_nodes=nodes,
             )  # fmt: skip
             if kernel.shared_bytes() <= limit:
                 return optimize_occupancy(kernel, limit)

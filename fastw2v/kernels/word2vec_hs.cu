@@ -105,6 +105,11 @@ template <bool CBOW> struct TreeBlock : Schedule {
 
   // Read the row of token i into the ring. One warp calls this function.
   __device__ void enter(int i, int n, const Real *W_in) {
+    if (SUBWORDS) {
+      const int ahead = i + PREFETCH_DISTANCE < n ? word[i + PREFETCH_DISTANCE] : -1;
+      read_word(*this, ring + slot(i) * DIM, W_in, word[i], ahead);
+      return;
+    }
     if (i + PREFETCH_DISTANCE < n) prefetch_row(W_in + (long long)word[i + PREFETCH_DISTANCE] * DIM, lane);
     fetch_row(ring + slot(i) * DIM, W_in + (long long)word[i] * DIM, lane);
   }
@@ -305,7 +310,7 @@ template <bool CBOW> struct TreeBlock : Schedule {
 
   // Add the steps of token i to its row, and set them to zero. One warp calls this function.
   __device__ void leave(int i, Real *W_in, const Real *stream_max_rate) {
-    const Real max_rate = stream_max_rate[word[i]];
+    const Real max_rate = SUBWORDS ? Real(1) : stream_max_rate[word[i]];
     Four sum[ROW_STEPS];
     Real square = 0;
 #pragma unroll
@@ -313,6 +318,11 @@ template <bool CBOW> struct TreeBlock : Schedule {
       sum[q] = load(steps + slot(i) * DIM, q, lane);
       store(steps + slot(i) * DIM, q, lane, zero());
       square += dot(sum[q], sum[q]);
+    }
+    if (SUBWORDS) {
+      add_to_word(*this, W_in, stream_max_rate, word[i], clip_factor(square), sum);
+      __syncwarp();
+      return;
     }
     const Real factor = clip_factor(square) * damping(max_rate);
 #pragma unroll
@@ -350,11 +360,11 @@ template <bool CBOW> struct TreeBlock : Schedule {
       }
       if (lane == 0) predictions += CBOW ? 1 : window_end[t] - window_begin[t] - 1;
       // The row that left the windows after the target before is written while other rows are being read, unless the row
-      // that enters is that of the same word.
+      // that enters is that of the same word, or with SUBWORDS, of a word that may share rows with it.
       const bool moves = warp == WARPS - 1;
       const int entering = t + REACH, leaving = entering - BAND;
       bool leaves = moves && leaving >= 0;
-      if (leaves && entering < n && word[entering] == word[leaving]) {
+      if (leaves && entering < n && (SUBWORDS || word[entering] == word[leaving])) {
         leave(leaving, arguments.W_in, arguments.tree_max_rate_in);
         leaves = false;
       }

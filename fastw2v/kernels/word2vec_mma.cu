@@ -30,6 +30,7 @@
 // rows and eight columns or eight rows and four columns.
 
 static_assert(TILE == 16 && sizeof(Real) == 4, "the fragments have 16 rows of float32");
+static_assert(!SUBWORDS, "each warp would look up the rows of all words");
 
 constexpr int WARP_GROUPS = (DIM + 8 * WARPS - 1) / (8 * WARPS);  // groups of eight columns of each warp
 constexpr int STRIDE = 8 * (WARPS * WARP_GROUPS | 1);             // numbers from one row in shared memory to the next

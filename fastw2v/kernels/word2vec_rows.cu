@@ -13,6 +13,9 @@
 // memory too. With POOL_HELD, it stays there for `pool_sync_interval` tiles, together with a copy that accumulates its
 // updates. Without POOL_HELD, it is read and written in each tile.
 //
+// Subwords. When a token's input vector is read, a warp computes the mean of the rows of its word. When its step is
+// written, the warp adds the step to each of these rows. In between, nothing differs from other rows.
+//
 // Latency. A tile is a chain of dependent steps, and a block works on one tile at a time, so most of its time is
 // latency. The kernel therefore issues independent reads together. Reads of the tables go directly to shared memory
 // (`fetch_row`), and a warp issues all of them before it waits. They bypass the first-level cache, which does not see
@@ -88,6 +91,22 @@ __device__ inline void add_to_table(Real *row, int step, int lane, const Four &v
 #endif
 }
 
+// Read a lane's columns of a row of a table, bypassing the first-level cache.
+__device__ inline Four load_from_table(const Real *row, int step, int lane) {
+  Four v = zero();
+#if VECTOR_ATOMICS
+  if (column(step, 0, lane) < DIM) {
+    float4 x = __ldcg((const float4 *)(row + column(step, 0, lane)));
+    v = Four{{x.x, x.y, x.z, x.w}};
+  }
+#else
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+    if (column(step, i, lane) < DIM) v.x[i] = __ldcg(row + column(step, i, lane));
+#endif
+  return v;
+}
+
 // Prefetch a row into the second-level cache.
 __device__ inline void prefetch_row(const Real *row, int lane) {
   if (lane * 128 < ROW_BYTES) prefetch((const char *)row + 128 * lane);
@@ -124,10 +143,79 @@ __device__ inline Real clip_factor(Real square) {
   return square > Real(MAX_STEP_NORM * MAX_STEP_NORM) ? Real(MAX_STEP_NORM) / square_root(square) : Real(1);
 }
 
+// ---- input vectors with subwords ----
+
+constexpr int SUBWORDS_TOGETHER = 8;  // rows of a word that are read together
+
+// Store the mean of the rows of a word in shared memory. Prefetch the first 32 rows of `ahead`, a word that will be read
+// later, or -1. One warp calls this function.
+__device__ inline void read_word(const Schedule &block, Real *to, const Real *table, int word, int ahead) {
+  const int lane = block.lane;
+  const long long begin = block.subword_starts[word], end = block.subword_starts[word + 1];
+  if (ahead >= 0) {
+    const long long k = block.subword_starts[ahead] + lane;
+    if (k < block.subword_starts[ahead + 1]) {
+      const char *row = (const char *)(table + (long long)block.subword_rows[k] * DIM);
+      for (int byte = 0; byte < ROW_BYTES; byte += 128) prefetch(row + byte);
+    }
+  }
+  const Real share = divide(Real(1), Real(end - begin));
+#pragma unroll 1
+  for (int q = 0; q < ROW_STEPS; ++q) {
+    Four sum = zero();
+#pragma unroll 1
+    for (long long base = begin; base < end; base += 32) {  // each lane looks up one row
+      const int rows = end - base < 32 ? (int)(end - base) : 32;
+      const int own = lane < rows ? block.subword_rows[base + lane] : 0;
+#pragma unroll 1
+      for (int k = 0; k < rows; k += SUBWORDS_TOGETHER) {
+        Four v[SUBWORDS_TOGETHER];
+#pragma unroll
+        for (int j = 0; j < SUBWORDS_TOGETHER; ++j) {
+          const int row = __shfl_sync(FULL_MASK, own, k + j);
+          v[j] = zero();
+          if (k + j < rows) v[j] = load_from_table(table + (long long)row * DIM, q, lane);
+        }
+#pragma unroll
+        for (int j = 0; j < SUBWORDS_TOGETHER; ++j) add(sum, 1, v[j]);
+      }
+    }
+    for (int i = 0; i < 4; ++i) sum.x[i] *= share;
+    store(to, q, lane, sum);
+  }
+}
+
+// Add `factor` times a step to each row of a word, scaled by `damping`. One warp calls this function.
+__device__ inline void add_to_word(const Schedule &block, Real *table, const Real *max_rates, int word, Real factor,
+                                   const Four (&step)[ROW_STEPS]) {
+  const int lane = block.lane;
+  const long long begin = block.subword_starts[word], end = block.subword_starts[word + 1];
+#pragma unroll 1
+  for (long long base = begin; base < end; base += 32) {  // each lane looks up one row
+    const int rows = end - base < 32 ? (int)(end - base) : 32;
+    const int own = lane < rows ? block.subword_rows[base + lane] : 0;
+    const Real max_rate = lane < rows ? max_rates[own] : 0;
+    const Real own_factor = Schedule::is_written(max_rate) ? factor * block.damping(max_rate) : Real(0);
+#pragma unroll 2
+    for (int k = 0; k < rows; ++k) {
+      Real *row = table + (long long)__shfl_sync(FULL_MASK, own, k) * DIM;
+      const Real row_factor = __shfl_sync(FULL_MASK, own_factor, k);
+#pragma unroll
+      for (int q = 0; (!FREEZE || row_factor != 0) && q < ROW_STEPS; ++q) {
+        Four scaled = zero();
+        add(scaled, row_factor, step[q]);
+        add_to_table(row, q, lane, scaled);
+      }
+    }
+  }
+}
+
 // ---- one block ----
 
 template <bool CBOW> struct Block : Schedule {
   static constexpr bool IS_CBOW = CBOW;
+  static constexpr bool STREAM_OF_WORDS = SUBWORDS && CBOW;    // whether the rows of the stream are means of rows
+  static constexpr bool TARGETS_OF_WORDS = SUBWORDS && !CBOW;  // whether the targets' own rows are
   static constexpr int TARGET_GROUP = TILE >= 3 ? 4 : TILE;  // targets that are scored together
   static constexpr int PADDED_TILE = (TILE + TARGET_GROUP - 1) / TARGET_GROUP * TARGET_GROUP;
   static constexpr int WARP_POOL_ROWS = (POOL_SIZE + WARPS - 1) / WARPS;  // rows of the pool for each warp
@@ -209,6 +297,11 @@ template <bool CBOW> struct Block : Schedule {
   __device__ void enter(int begin, int end, int n) {
 #pragma unroll 1
     for (int i = begin + (warp + WARPS - begin % WARPS) % WARPS; i < end; i += WARPS) {
+      if (STREAM_OF_WORDS) {
+        const int ahead = i + PREFETCH_DISTANCE < n ? word_of(i + PREFETCH_DISTANCE) : -1;
+        read_word(*this, ring + slot(i) * DIM, stream_table, word_of(i), ahead);
+        continue;
+      }
       if (i + PREFETCH_DISTANCE < n)
         prefetch_row(stream_table + (long long)word_of(i + PREFETCH_DISTANCE) * DIM, lane);
       Real *row = ring + slot(i) * DIM;
@@ -226,6 +319,11 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       int t = first + k, own = word_of(t);
+      if (TARGETS_OF_WORDS) {
+        const int ahead = t + PREFETCH_DISTANCE < n ? word_of(t + PREFETCH_DISTANCE) : -1;
+        read_word(*this, target_ring + slot(t) * DIM, target_table, own, ahead);
+        continue;
+      }
       if (t + PREFETCH_DISTANCE < n)
         prefetch_row(target_table + (long long)word_of(t + PREFETCH_DISTANCE) * DIM, lane);
       bool in_pool = CBOW && find_in_pool(own) >= 0;
@@ -423,11 +521,16 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll 1
     for (int k = warp; k < count; k += WARPS) {
       Four d[ROW_STEPS];
-      Real square = 0, max_rate = target_max_rate[word_of(first + k)], damped = damping(max_rate);
+      Real square = 0, max_rate = TARGETS_OF_WORDS ? Real(1) : target_max_rate[word_of(first + k)];
+      Real damped = damping(max_rate);
 #pragma unroll
       for (int q = 0; q < ROW_STEPS; ++q) {
         d[q] = gradient(k, q);
         square += dot(d[q], d[q]);
+      }
+      if (TARGETS_OF_WORDS) {
+        add_to_word(*this, target_table, target_max_rate, word_of(first + k), clip_factor(square), d);
+        continue;
       }
       Real factor = clip_factor(square) * damped;
 #pragma unroll
@@ -447,7 +550,8 @@ template <bool CBOW> struct Block : Schedule {
       Four steps[ROW_STEPS];
 #pragma unroll
       for (int q = 0; q < ROW_STEPS; ++q) steps[q] = zero();
-      Real max_rate = stream_max_rate[word_of(i)], damped = damping(max_rate);  // read early, because of the latency
+      // read early, because of the latency
+      Real max_rate = STREAM_OF_WORDS ? Real(1) : stream_max_rate[word_of(i)], damped = damping(max_rate);
 #pragma unroll 1
       for (int base = i - REACH; base <= i + REACH; base += 32) {  // each lane examines one target
         int t = base + lane;
@@ -468,6 +572,10 @@ template <bool CBOW> struct Block : Schedule {
 #pragma unroll
       for (int q = 0; q < ROW_STEPS; ++q) square += dot(steps[q], steps[q]);
       Real factor = clip_factor(square);
+      if (STREAM_OF_WORDS) {
+        add_to_word(*this, stream_table, stream_max_rate, word_of(i), factor, steps);
+        continue;
+      }
       int hit = POOL_HELD && !CBOW ? find_in_pool(word_of(i)) : -1;
       if (hit < 0) factor *= damped;  // `write_pool` scales the rows of the pool
 #pragma unroll

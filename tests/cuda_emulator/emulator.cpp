@@ -109,19 +109,23 @@ struct float4 {
 
 static Warp &own_warp() { return current->home->warps[current->thread.x / 32]; }
 
-template <typename T> static T exchange(T value, int from_xor) {
+template <typename T> static T exchange(T value, int from) {
   Warp &warp = own_warp();
   unsigned long long raw = 0;
   memcpy(&raw, &value, sizeof value);
   auto &slots = warp.slots[current->exchanges % 2];
   slots[current->thread.x % 32].store(raw, std::memory_order_relaxed);
   arrive_and_wait(warp.rendezvous, current->exchanges, false);
-  raw = slots[current->thread.x % 32 ^ from_xor].load(std::memory_order_relaxed);
+  raw = slots[from].load(std::memory_order_relaxed);
   memcpy(&value, &raw, sizeof value);
   return value;
 }
 
-template <typename T> static T __shfl_xor_sync(unsigned, T value, int lanes) { return exchange(value, lanes); }
+template <typename T> static T __shfl_sync(unsigned, T value, int lane) { return exchange(value, lane % 32); }
+
+template <typename T> static T __shfl_xor_sync(unsigned, T value, int lanes) {
+  return exchange(value, current->thread.x % 32 ^ lanes);
+}
 
 static unsigned __ballot_sync(unsigned, bool vote) {
   Warp &warp = own_warp();

@@ -149,10 +149,11 @@ def _action(name: list[str], operands: list[str]) -> str:
         case "vote", [to, voted, mask] if options == ["sync", "ballot"]:
             ballot = f"__ballot_sync(FULL_MASK, {_value(voted, 'pred')})"
             return f"all_lanes({_value(mask, 'u32')}); {_set(to, kind, ballot)}"
-        case "shfl", [to, value, lanes, last, mask] if options == ["sync", "bfly"]:
+        case "shfl", [to, value, lanes, last, mask] if options in (["sync", "bfly"], ["sync", "idx"]):
             to, _, valid = to.partition("|")
             was = f"{valid[1:]} = true; " if valid else ""
-            shuffled = f"__shfl_xor_sync(FULL_MASK, {_value(value, kind)}, {_value(lanes, 's32')})"
+            name = "__shfl_sync" if "idx" in options else "__shfl_xor_sync"
+            shuffled = f"{name}(FULL_MASK, {_value(value, kind)}, {_value(lanes, 's32')})"
             return f"all_lanes({_value(mask, 'u32')}, {_value(last, 'u32')}); {was}{_set(to, kind, shuffled)}"
         case "mma", [to, a, b, c] if ".".join(name[1:]) == "sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32":
             results, given = _list(to), [_value(one, "b32") for one in _list(a) + _list(b)]
