@@ -358,7 +358,7 @@ def test_fasttext_starts_from_our_vectors(tmp_path: Path) -> None:
         "maxn": 0,
         "bucket": 0,
         "epoch": 1,
-        "thread": 1,
+        **THREADS,
         "t": 1,
         "verbose": 0,
     }
