@@ -1220,7 +1220,7 @@ class WordVectors:
 
         where the sum runs over the known words of the text, p(w) is the share of a word in all counts, a is 0.001, and
         u is the first right singular vector of the matrix of all v_s. Because u depends on all texts, pass texts that
-        you want to compare in one call.
+        you want to compare in one call. For a word outside the vocabulary, p(w) is 0.
 
         References
         ----------
