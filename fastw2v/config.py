@@ -330,14 +330,15 @@ def _ngram_sizes(subwords: Any) -> tuple[int, int] | None:
     """Return the sizes of the shortest and the longest n-grams, or None without subwords."""
     if subwords is None:
         return None
-    if not isinstance(subwords, (tuple, list)) or len(subwords) != 2:
+    pair = isinstance(subwords, (tuple, list)) and len(subwords) == 2
+    if not pair or not all(isinstance(size, Integral) and not isinstance(size, bool) for size in subwords):
         raise TypeError(
             f"subwords is {quote(subwords)}; it must be None, or the numbers of characters of the shortest and the "
             "longest n-grams, such as (3, 6)"
         )
-    for size in subwords:
-        check_integer("the size of n-grams in subwords", size, minimum=1)
     shortest, longest = (int(size) for size in subwords)
+    if shortest < 1:
+        raise ValueError(f"subwords is ({shortest}, {longest}); n-grams must have at least one character")
     if shortest > longest:
         raise ValueError(
             f"subwords is ({shortest}, {longest}), so the shortest n-grams are longer than the longest; the first "
@@ -358,12 +359,11 @@ def default_alpha(
     """Return the default initial learning rate.
 
     The gradient of a skip-gram target is a sum over its contexts, so more contexts need a lower rate. CBOW needs a
-    lower rate only above 50 contexts, and with hierarchical softmax, where its rate is halved. With subwords, a row is trained
-    with all words that share it, so both models need a lower rate. If most words are
-    trained many times, because there are many epochs or few different words, a high rate fits the vectors to random
-    patterns. Above 40 / √m epochs (skip-gram: 80 / √m), where m is the median count, the rate is therefore inversely
-    proportional to the number of epochs, but at least 0.001. The values were found by experiment
-    (`docs/notebook/defaults.md`).
+    lower rate only above 50 contexts, and with hierarchical softmax, where its rate is halved. With subwords, a row is
+    trained with all words that share it, so both models need a lower rate. If most words are trained many times,
+    because there are many epochs or few different words, a high rate fits the vectors to random patterns. Above 40 / √m
+    epochs (skip-gram: 80 / √m), where m is the median count, the rate is therefore inversely proportional to the number
+    of epochs, but at least 0.001. The values were found by experiment (`docs/notebook/defaults.md`).
 
     Parameters
     ----------

@@ -23,6 +23,9 @@ PRODUCERS: dict[str, list[Producer]] = {
         lambda: any_parameter(subwords=3),
         lambda: any_parameter(subwords="3-6"),
     ],
+    "subwords is (…, …); n-grams must have at least one character": [
+        lambda: Word2Vec(subwords=(0, 6)),
+    ],
     "subwords is (…, …), so the shortest n-grams are longer than the longest; the first number must be at most the second": [
         lambda: Word2Vec(subwords=(6, 3)),
     ],
