@@ -258,8 +258,8 @@ class Subwords:
     """The rows of W_in whose mean is the vector of a word.
 
     With V words, rows 0 to V - 1 are the rows of the words themselves. The rows of buckets follow. Only buckets that
-    are needed have a row: those of the n-grams of the vocabulary, and others if they have been trained before. A
-    missing row stands for zeros.
+    are needed have a row: those of the n-grams of the vocabulary, in the order of the words, and others if they have
+    been trained before. A missing row stands for zeros.
 
     In floret, there are no rows of words, and each bucket has a row.
 
@@ -268,9 +268,6 @@ class Subwords:
     words : sequence of str
         The vocabulary.
     ngrams : NGrams
-    counts : integer array, shape (V,), optional
-        Counts of the words. If they are given, the buckets are sorted by the number of their occurrences, so that
-        the rows of frequent n-grams are adjacent in memory.
     buckets : int array, optional
         Buckets that have a row in any case, in this order. Those of the vocabulary are appended. Ignored in floret.
 
@@ -288,19 +285,17 @@ class Subwords:
 
     Examples
     --------
-    The words share the n-gram "ing>", which is in row 2:
+    The words share the n-gram "ing>", which is in row 4:
 
     >>> from fastw2v.corpus.subwords import NGrams, Subwords
     >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
     >>> [subwords.rows_of_word(word).tolist() for word in range(2)]
-    [[0, 4, 3, 2], [1, 5, 6, 2]]
+    [[0, 2, 3, 4], [1, 5, 6, 4]]
     >>> subwords.n_rows
     7
     """
 
-    def __init__(
-        self, words: Sequence[str | bytes], ngrams: NGrams, counts: Any = None, buckets: np.ndarray | None = None
-    ) -> None:
+    def __init__(self, words: Sequence[str | bytes], ngrams: NGrams, buckets: np.ndarray | None = None) -> None:
         self.ngrams = ngrams
         self.n_words = len(words)
         self._words: Sequence[str | bytes] | Callable[[], Sequence[str | bytes]] = ()
@@ -312,8 +307,10 @@ class Subwords:
         given = np.zeros(0, np.int32) if buckets is None else np.asarray(buckets, np.int32)
         distinct = _distinct(found)
         index = np.searchsorted(distinct, found)
-        of_word = np.repeat(np.ones(len(words)) if counts is None else np.asarray(counts, np.float64), np.diff(starts))
-        order = np.argsort(-np.bincount(index, of_word, len(distinct)), kind="stable")
+        # N-grams that only one word has are then adjacent, and those of frequent words are near each other.
+        first = np.empty(len(distinct), np.int64)
+        first[index[::-1]] = np.arange(len(index))[::-1]  # of several assignments to an element, the last remains
+        order = np.argsort(first)
         if len(given):
             order = order[~np.isin(distinct[order], given)]
         self.buckets = np.concatenate([given, distinct[order]])
@@ -384,7 +381,7 @@ class Subwords:
         >>> from fastw2v.corpus.subwords import NGrams, Subwords
         >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
         >>> subwords.rows.tolist()
-        [0, 4, 3, 2, 1, 5, 6, 2]
+        [0, 2, 3, 4, 1, 5, 6, 4]
         """
         return self._table[1]
 
@@ -480,7 +477,7 @@ class Subwords:
         >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
         >>> for starts, rows in subwords.blocks():
         ...     print(starts.tolist(), rows.tolist())
-        [0, 4, 8] [0, 4, 3, 2, 1, 5, 6, 2]
+        [0, 4, 8] [0, 2, 3, 4, 1, 5, 6, 4]
         """
         words = [] if "_table" in self.__dict__ else self._listed()
         for first in range(0, self.n_words, BLOCK_WORDS):

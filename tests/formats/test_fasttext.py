@@ -36,7 +36,7 @@ def ours(ngrams: NGrams | None = LARGE, n_dims: int = 6, **rest: Any) -> WordVec
     counts = np.arange(len(SEEN), 0, -1) + 3
     if ngrams is None:
         return WordVectors(SEEN, rng.normal(size=(len(SEEN), n_dims)).astype(np.float32), counts, **rest)
-    subwords = Subwords(SEEN, ngrams, counts)
+    subwords = Subwords(SEEN, ngrams)
     W_in = rng.normal(size=(subwords.n_rows, n_dims)).astype(np.float32)
     return WordVectors(SEEN, None, counts, input_vectors=W_in, subwords=subwords, **rest)
 
