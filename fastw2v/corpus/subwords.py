@@ -419,7 +419,7 @@ class Subwords:
         >>> from fastw2v.corpus.subwords import NGrams, Subwords
         >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
         >>> subwords.rows_of_word(1).tolist()
-        [1, 5, 6, 2]
+        [1, 5, 6, 4]
         """
         return self.rows[self.starts[word] : self.starts[word + 1]]
 
@@ -443,7 +443,7 @@ class Subwords:
         >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
         >>> starts, rows = subwords.rows_of_unseen(["ing"])  # <ing has no row
         >>> rows.tolist()
-        [-1, 2]
+        [-1, 4]
         """
         starts, buckets = ngram_buckets(words, self.ngrams)
         return starts, self._rows_of_buckets(buckets)

@@ -266,14 +266,14 @@ def rows_of(frozen: np.ndarray, subwords: Subwords | None) -> np.ndarray:
 
     Examples
     --------
-    The words "ab" and "cb" share the n-gram "b>", which is in row 2:
+    The words "ab" and "cb" share the n-gram "b>", which is in row 4:
 
     >>> import numpy as np
     >>> from fastw2v.corpus.subwords import NGrams, Subwords
     >>> from fastw2v.engines.staleness import rows_of
     >>> subwords = Subwords(["ab", "cb"], NGrams(min_n=2, max_n=2, bucket=1000))
     >>> rows_of(np.array([True, False]), subwords).nonzero()[0].tolist()
-    [0, 2, 5, 6]
+    [0, 2, 3, 4]
     """
     if subwords is None:
         return frozen
