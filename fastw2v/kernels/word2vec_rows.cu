@@ -91,20 +91,18 @@ __device__ inline void add_to_table(Real *row, int step, int lane, const Four &v
 #endif
 }
 
-// Read a lane's columns of a row of a table, bypassing the first-level cache.
+// Read a lane's columns of a row of a table, bypassing the first-level cache. Instead of columns beyond the row, it reads
+// others, because a branch would prevent the overlap of several rows.
 __device__ inline Four load_from_table(const Real *row, int step, int lane) {
-  Four v = zero();
 #if VECTOR_ATOMICS
-  if (column(step, 0, lane) < DIM) {
-    float4 x = __ldcg((const float4 *)(row + column(step, 0, lane)));
-    v = Four{{x.x, x.y, x.z, x.w}};
-  }
+  float4 x = __ldcg((const float4 *)(row + (column(step, 0, lane) < DIM ? column(step, 0, lane) : 0)));
+  return Four{{x.x, x.y, x.z, x.w}};
 #else
+  Four v;
 #pragma unroll
-  for (int i = 0; i < 4; ++i)
-    if (column(step, i, lane) < DIM) v.x[i] = __ldcg(row + column(step, i, lane));
-#endif
+  for (int i = 0; i < 4; ++i) v.x[i] = __ldcg(row + (column(step, i, lane) < DIM ? column(step, i, lane) : 0));
   return v;
+#endif
 }
 
 // Prefetch a row into the second-level cache.
@@ -166,18 +164,15 @@ __device__ inline void read_word(const Schedule &block, Real *to, const Real *ta
 #pragma unroll 1
     for (long long base = begin; base < end; base += 32) {  // each lane looks up one row
       const int rows = end - base < 32 ? (int)(end - base) : 32;
-      const int own = lane < rows ? block.subword_rows[base + lane] : 0;
+      const int own = block.subword_rows[base + (lane < rows ? lane : 0)];
 #pragma unroll 1
       for (int k = 0; k < rows; k += SUBWORDS_TOGETHER) {
         Four v[SUBWORDS_TOGETHER];
 #pragma unroll
-        for (int j = 0; j < SUBWORDS_TOGETHER; ++j) {
-          const int row = __shfl_sync(FULL_MASK, own, k + j);
-          v[j] = zero();
-          if (k + j < rows) v[j] = load_from_table(table + (long long)row * DIM, q, lane);
-        }
+        for (int j = 0; j < SUBWORDS_TOGETHER; ++j)
+          v[j] = load_from_table(table + (long long)__shfl_sync(FULL_MASK, own, k + j) * DIM, q, lane);
 #pragma unroll
-        for (int j = 0; j < SUBWORDS_TOGETHER; ++j) add(sum, 1, v[j]);
+        for (int j = 0; j < SUBWORDS_TOGETHER; ++j) add(sum, k + j < rows ? 1 : 0, v[j]);
       }
     }
     for (int i = 0; i < 4; ++i) sum.x[i] *= share;
