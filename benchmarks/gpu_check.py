@@ -14,6 +14,7 @@ speed     words per second by setting, on generated words
 ncu       what limits the first setting (needs ncu)
 quality   speed and quality on wiki8 by setting, and by bound on staleness
 tree      hierarchical softmax: one block against the reference implementation, speed and quality
+subwords  subwords: one block against the reference implementation, speed and quality by bound on staleness
 long      the default and the first setting twice, on four times as many words
 layers    the layers by batch size
 threads   the CPU by number of threads, and gensim if it is installed
@@ -25,6 +26,7 @@ A call is a list of steps that fits in one run on a machine for which minutes co
 1   is it right, and what limits it: prepare smoke touch tests speed ncu (240 s)
 2   which setting, and what it learns: prepare quality tree long layers threads whole (260 s)
 3   another version of the kernel: prepare smoke compare tests quality ncu (200 s)
+4   subwords: prepare smoke subwords (180 s)
 """
 
 from __future__ import annotations
@@ -71,6 +73,7 @@ CALLS: dict[int, tuple[float, tuple[str, ...]]] = {
     1: (240, ("prepare", "smoke", "touch", "tests", "speed", "ncu")),
     2: (260, ("prepare", "quality", "tree", "long", "layers", "threads", "whole")),
     3: (200, ("prepare", "smoke", "compare", "tests", "quality", "ncu")),
+    4: (180, ("prepare", "smoke", "subwords")),
 }
 """Time limit and steps of each call."""
 AFTER_A_FAILURE = {"variants": 40.0, "sanitize": 90.0}

@@ -34,11 +34,13 @@ from benchmarks.systems import peers, quality, texts
 from fastw2v.backend import to_host
 from fastw2v.config import TILE, Loss, Model, TrainingConfig, output_rows
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.engines import cpu, eager, gpu, reference, staleness
 from fastw2v.engines.base import Engine, Tables
 from fastw2v.kernels import word2vec_cuda
 from fastw2v.nn.initializers import uniform_weights
+from fastw2v.nn.subwords import word_means
 from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.system import available_processors
@@ -59,6 +61,8 @@ GROUPS = (eager.GPU_GROUPS, 1024, 512, 64)
 """Numbers of pools in a batch to try, whatever the size of the corpus."""
 THREADS = (1, 2, 4, 8, 16)
 """Numbers of threads of the CPU engine to try."""
+SUBWORDS = (3, 6)
+"""Numbers of characters of the shortest and the longest n-grams."""
 TREE_WARPS = (word2vec_cuda.TREE_WARPS, 1, 4)
 """Warps of a block to try for hierarchical softmax."""
 REPEATS = 10
@@ -239,10 +243,13 @@ def initial_weights(V: int, D: int) -> np.ndarray:
     return W
 
 
-def start(engine: Engine, corpus: Corpus, D: int, device: str, loss: Loss = "ns") -> Tables:
+def start(
+    engine: Engine, corpus: Corpus, D: int, device: str, loss: Loss = "ns", input_rows: int | None = None
+) -> Tables:
     """Return tables with the usual initial weights, computed on the host, so that no kernel is compiled for them."""
-    W = initial_weights(len(corpus.vocabulary), D)
-    tables = engine.allocate(W.shape, device, loss)
+    V = len(corpus.vocabulary)
+    W = initial_weights(input_rows or V, D)
+    tables = engine.allocate((V, D), device, loss, *([] if input_rows is None else [input_rows]))
     if device == "cpu":
         tables.W_in[...] = W
     else:
@@ -280,20 +287,27 @@ def rows(options: Options, deadline: float, given: Iterable[Row], **facts: Any) 
 
 
 def timed(
-    engine: Engine, corpus: Corpus, config: TrainingConfig, device: str, workers: int | None = None
+    engine: Engine,
+    corpus: Corpus,
+    config: TrainingConfig,
+    device: str,
+    workers: int | None = None,
+    subwords: Subwords | None = None,
 ) -> tuple[Result, Tables]:
     """Train, and return the tables and the speed between the first and the last progress report.
 
     The first report comes after the first launch, so the speed excludes compiling and copying.
     """
-    tables = start(engine, corpus, config.vector_size, device, config.loss)
+    more: dict[str, Any] = {} if subwords is None else {"subwords": subwords}  # older versions do not have it
+    input_rows = None if subwords is None else subwords.n_rows
+    tables = start(engine, corpus, config.vector_size, device, config.loss, input_rows)
     seen: list[tuple[int, float, float]] = []
 
     def note(done: int, loss: float, rate: float) -> None:
         seen.append((done, loss, time.perf_counter()))
 
     began = time.perf_counter()
-    engine.train(tables, corpus, config, workers=workers, on_progress=note)
+    engine.train(tables, corpus, config, workers=workers, on_progress=note, **more)
     found: Result = {"seconds": round(time.perf_counter() - began, 2), "words/s": between(seen)}
     return found | {"loss": round(seen[-1][1], 4)}, tables
 
@@ -357,10 +371,13 @@ def learned(options: Options, engine: Engine, device: str, model: Model, workers
         return {"left out": "FASTW2V_DATA does not name a folder that contains wiki8.txt"}
     folder = Path(os.environ["FASTW2V_DATA"])
     runs: list[Result] = []
+    subwords = subwords_of(corpus) if "subwords" in more else None
     for seed in SEEDS:
         config = TrainingConfig(model=model, epochs=WIKI8_EPOCHS, seed=seed, **more)
-        found, tables = timed(engine, corpus, config, device, workers)
+        found, tables = timed(engine, corpus, config, device, workers, subwords)
         vectors = to_host(tables.W_in)
+        if subwords is not None:
+            vectors = word_means(vectors, subwords.n_words, subwords.blocks())
         if config.output_weight:
             vectors = vectors + np.float32(config.output_weight) * to_host(tables.W_out)
         scores = quality.of_vectors(
@@ -372,6 +389,12 @@ def learned(options: Options, engine: Engine, device: str, model: Model, workers
     if "words/s" in means:
         means["words/s"] = round(means["words/s"])
     return {"seeds": len(runs)} | means
+
+
+def subwords_of(corpus: Corpus) -> Subwords:
+    """Return the rows of the words of a corpus, with n-grams of the usual sizes."""
+    words, counts = corpus.vocabulary.words, corpus.vocabulary.counts
+    return Subwords(words, NGrams(*SUBWORDS, TrainingConfig().bucket), counts)
 
 
 # ---- the steps ----
@@ -462,15 +485,19 @@ def one_block(
     interval: int | None,
     off: tuple[str, ...] = (),
     loss: Loss = "ns",
+    with_subwords: bool = False,
 ) -> Result:
     """Train with one block and with the reference implementation; return the largest difference of the weights."""
     corpus = texts.zipf_corpus(2000, 120)
+    given: dict[str, Any] = {"subwords": SUBWORDS} if with_subwords else {}  # older versions do not have it
     config = TrainingConfig(
         model=model, vector_size=100, epochs=2, alpha=0.05, cbow_grad="balanced", sample=0.01, seed=7, tile=tile,
-        loss=loss,
+        loss=loss, **given,
     )  # fmt: skip
+    subwords = subwords_of(corpus) if with_subwords else None
+    more: dict[str, Any] = {} if subwords is None else {"subwords": subwords}
     random = np.random.default_rng(0)
-    shapes = [(120, 100), (output_rows(loss, 120), 100)]
+    shapes = [(120 if subwords is None else subwords.n_rows, 100), (output_rows(loss, 120), 100)]
     expected = Tables(*((0.5 * random.standard_normal(shape)).astype(dtype) for shape in shapes))
     ours = Tables(*(W.copy() for W in expected))
     if options.device != "cpu":
@@ -485,9 +512,11 @@ def one_block(
             word2vec_cuda.Kernel, "macros", lambda kernel: (*macros(kernel), *(f"-D{name}=0" for name in off))
         ),
     ):
-        found = options.engine.train(ours, corpus, config, workers=1)
+        found = options.engine.train(ours, corpus, config, workers=1, **more)
     held = word2vec_cuda.TREE_NODES[0][1], word2vec_cuda.HELD_TOKENS
-    expected_loss = reference.train(expected, corpus, config, pool_sync_interval=interval, held=held)
+    if with_subwords:
+        more["hold_words"] = options.device == "cpu"
+    expected_loss = reference.train(expected, corpus, config, pool_sync_interval=interval, held=held, **more)
     tolerance = 1e-10 if dtype == "float64" else 32 * float(np.finfo(np.float32).eps) * len(corpus) ** 0.5
     if dtype == "float32" and tile == word2vec_cuda.TENSOR_CORE_TILE:
         tolerance = 2e-3  # tensor cores round to tf32
@@ -715,6 +744,29 @@ def tree(options: Options, deadline: float) -> Iterator[Result]:
     return rows(options, deadline, given)
 
 
+def subwords(options: Options, deadline: float) -> Iterator[Result]:
+    """Check subwords: one block against the reference implementation, and speed and quality by bound on staleness."""
+    given: list[Row] = []
+    losses: tuple[Loss, ...] = ("ns", "hs")
+    for loss, dtype in itertools.product(losses, ("float64", "float32")):
+        for model in MODELS:
+            label: Result = {"what": "one block", "trained with": loss, "model": model, "dtype": dtype}
+            measured = partial(one_block, options, model, dtype, TILE, 1, loss=loss, with_subwords=True)
+            given.append((label, measured))
+
+    def learned_with(bound: float, model: Model, loss: Loss) -> Result:
+        with patch.object(staleness, "MAX_STALENESS", bound):
+            return learned(options, options.engine, options.device, model, None, loss=loss, subwords=SUBWORDS)
+
+    default = staleness.MAX_STALENESS
+    bounded: list[tuple[Loss, float]] = [("ns", default), *(("ns", bound) for bound in STALENESS), ("hs", default)]
+    for loss, bound in bounded:
+        for model in MODELS:
+            label = {"what": "quality", "trained with": loss, "model": model, "staleness": bound}
+            given.append((label, partial(learned_with, bound, model, loss)))
+    return rows(options, deadline, given)
+
+
 def layers(options: Options, deadline: float) -> Iterator[Result]:
     """Time the layers by batch size, after a run that compiles their kernels, and with a fixed order of additions."""
     whole = generated(options)
@@ -908,6 +960,7 @@ STEPS: dict[str, tuple[Step, float]] = {
     "ncu": (ncu, 60),
     "quality": (quality_on_wiki8, 60),
     "tree": (tree, 60),
+    "subwords": (subwords, 90),
     "long": (long, 20),
     "layers": (layers, 30),
     "threads": (threads, 60),

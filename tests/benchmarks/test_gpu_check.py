@@ -259,6 +259,28 @@ def test_hierarchical_softmax_on_the_emulator(options, emulator, monkeypatch):
     assert [row["analogy %"] for row in found[-2:]] == [1.0, 1.0]
 
 
+@pytest.mark.slow
+@needs_compiler
+def test_subwords_on_the_emulator(options, emulator, monkeypatch):
+    monkeypatch.setattr(texts, "zipf_corpus", lambda words, types: zipf(200, types))
+    monkeypatch.setattr(gpu_steps, "STALENESS", (1.0,))
+    monkeypatch.setattr(gpu_steps, "to_host", np.array)  # the fake's arrays are a class of NumPy's
+    (options.output.parent / "data" / "wiki8.txt").write_text(demo_text()[:4000], encoding="utf-8")
+    given = Options(**vars(options) | {"device": "cuda", "words": 400})
+    with device(emulator):
+        found = last(gpu_steps.subwords, given)["results"]
+    assert not [row for row in found if "failed" in row]
+    assert [row["ok"] for row in found[:8]] == [True] * 8
+    assert [row["pairs"] for row in found[8:]] == [0.5] * 6
+
+
+@needs_numba
+def test_subwords_on_a_cpu(options):
+    found = last(gpu_steps.subwords, options)["results"]
+    assert not [row for row in found if "failed" in row]
+    assert [row["ok"] for row in found if row["what"] == "one block" and row["trained with"] == "ns"] == [True] * 4
+
+
 def test_the_length_of_paths_is_that_of_the_words_that_are_kept():
     counts = np.array([4, 2, 1, 1])  # paths of 1, 2, 3 and 3 nodes
     assert gpu_steps.path_length(counts, 0) == pytest.approx((4 * 1 + 2 * 2 + 1 * 3 + 1 * 3) / 8)
