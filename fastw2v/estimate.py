@@ -457,7 +457,8 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
         buffers = max(cpu.buffer_bytes(one, chunk, reach, run.longest_path, threads) for one in (config, *measuring))
         yield MemoryItem("buffers of the workers", threads * buffers, "host", False, "training")
     elif not fused:
-        batch = eager.batch_bytes(config, T, reach, run.longest_path, on_gpu=not host, words=V)
+        of_words = (run.own_rows + run.ngrams_per_word, input_rows) if config.subwords is not None else (0.0, 0)
+        batch = eager.batch_bytes(config, T, reach, run.longest_path, not host, V, *of_words)
         yield MemoryItem("batches", batch, place, False, "training")
     yield MemoryItem("losses of the epochs", BYTES_PER_EPOCH * epochs, "host", False)
     if run.checkpoints:

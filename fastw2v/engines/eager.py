@@ -71,6 +71,17 @@ There, the rows of contexts and, for CBOW, of inner nodes are not stored.
 """
 ORDERED_ARRAYS = 5.1
 """The same for sums in a fixed order on a GPU: for a row for each entry of the largest gradient."""
+SUBWORD_ARRAYS = 3.7
+"""The same with subwords on a CPU: for the rows of all distinct words."""
+GPU_SUBWORD_BYTES = 20
+"""Bytes on a GPU for each row of each distinct word, if all words had as many rows as the longest."""
+LONGEST_WORD = 9
+"""Rows of the longest word in estimates, divided by the mean."""
+MAX_SUBWORDS = 1 << 26
+"""Maximum number of rows of the distinct words of a batch on a GPU, if all words had as many as the longest.
+
+Batches are smaller if a vocabulary is large and has very long words.
+"""
 MAX_ROW_STEP = 1.6
 """Maximum norm of a row's update in one batch at the initial rate. Half or twice this value gives worse vectors."""
 
@@ -126,6 +137,8 @@ def batch_bytes(
     longest_path: int = 0,
     on_gpu: bool = False,
     words: int | None = None,
+    rows_per_word: float = 0.0,
+    input_rows: int = 0,
 ) -> int:
     """Return the approximate size in bytes of the arrays of a batch, and of those that batches are taken from.
 
@@ -142,6 +155,10 @@ def batch_bytes(
         Whether batches have the size that suits a GPU.
     words : int, optional
         Number of words in the vocabulary. On a GPU, it limits the memory for the sums of gradients.
+    rows_per_word : float
+        Mean number of rows of W_in of a word, with subwords.
+    input_rows : int
+        Number of rows of W_in, with subwords.
 
     Examples
     --------
@@ -152,7 +169,8 @@ def batch_bytes(
     [12, 252, 232]
     """
     D, P = config.vector_size, _pool_size(config)
-    L, groups = _batch_shape(config, tokens, reach, on_gpu)
+    longest = round(LONGEST_WORD * rows_per_word)
+    L, groups = _batch_shape(config, tokens, reach, on_gpu, words or 0, longest)
     prepared = min(tokens, PREPARED_TOKENS)
     groups = min(groups, -(-tokens // L))
     targets = groups * min(L, tokens)
@@ -172,10 +190,17 @@ def batch_bytes(
     if on_gpu and config.deterministic:
         in_order = [4 * D * ORDERED_ARRAYS * n for n in (contexts + groups * P, targets * longest_path)]
         negatives, paths = negatives + in_order[0], paths + in_order[1]
+    # On a GPU, there is room for as many words as ids are looked up.
+    of_targets = not on_gpu or (config.model == "skipgram" and config.loss == "ns")
+    distinct = min(targets if of_targets else contexts, words or contexts)
+    means = 4 * D * SUBWORD_ARRAYS * distinct * rows_per_word
+    if on_gpu:
+        means = GPU_SUBWORD_BYTES * distinct * longest + 4 * D * min(distinct * longest, input_rows)
     # With both losses, half of the first arrays are still in memory when the second are computed.
     arrays = {"ns": negatives, "hs": paths, "hs+ns": paths + negatives / 2}
     return int(
         arrays[config.loss]
+        + means
         + 80 * built
         + PREPARED_BYTES_PER_TOKEN * prepared
         + 8 * 8 * P * -(-prepared // L)  # the integers from which the pools are drawn
@@ -248,7 +273,10 @@ def train(
     networks = _networks(W_in, W_out, corpus.vocabulary.counts, config, subwords)
     optimizer = SGD(config.alpha, max_row_norm=MAX_ROW_STEP / config.alpha)
     N, counts = len(corpus), corpus.vocabulary.counts
-    pool_tokens, groups = _batch_shape(config, N, window_reach(config.window, corpus.offsets), not is_numpy(W_in))
+    reach, longest = window_reach(config.window, corpus.offsets), 0
+    if subwords is not None:
+        longest = int(np.diff(subwords.starts).max())
+    pool_tokens, groups = _batch_shape(config, N, reach, not is_numpy(W_in), V, longest)
     report = TrainingReport(config, N, on_progress, state)
     state = report.state
 
@@ -320,14 +348,19 @@ def train(
     return state.mean_losses()
 
 
-def _batch_shape(config: TrainingConfig, tokens: int, reach: int, on_gpu: bool) -> tuple[int, int]:
+def _batch_shape(
+    config: TrainingConfig, tokens: int, reach: int, on_gpu: bool, words: int = 0, longest: int = 0
+) -> tuple[int, int]:
     """Return the number of tokens that share a pool, and the maximum number of pools in a batch.
 
     On a GPU, batches grow with the number of tokens in all epochs. They do not with additions in a fixed order, which
-    take much more memory.
+    take much more memory. `longest` is the largest number of rows of a word, with subwords.
     """
     fewest = GPU_GROUPS if on_gpu else GROUPS
-    targets = max(1, fewest * MAX_GROUP_NUMBERS // (2 * reach * config.vector_size))  # that fit in a batch
+    targets = fewest * MAX_GROUP_NUMBERS // (2 * reach * config.vector_size)  # that fit in a batch
+    if on_gpu and words * longest > MAX_SUBWORDS:
+        targets = min(targets, MAX_SUBWORDS // (2 * reach * longest))
+    targets = max(1, targets)
     pool_tokens = min(BATCH_POOL_TOKENS, targets)
     groups = fewest
     if on_gpu and not config.deterministic:

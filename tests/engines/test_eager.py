@@ -15,6 +15,8 @@ import fastw2v
 from fastw2v import backend
 from fastw2v.compat.textbook import create_contexts_target
 from fastw2v.config import TrainingConfig, output_rows
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.engines import eager, reference
 from fastw2v.engines.base import Tables
 from fastw2v.nn.models import CBOW, SkipGram
@@ -433,12 +435,55 @@ def test_subwords_learn_neighbors(model):
     corpus = topics(600)
     rng = np.random.default_rng(0)
     names = ["".join(rng.choice(list("abcdefghij"), 5)) for _ in range(40)]
-    subwords = subwords_of(
-        type(corpus)(corpus.ids, corpus.offsets, type(corpus.vocabulary)(names, corpus.vocabulary.counts))
-    )
+    subwords = subwords_of(Corpus(corpus.ids, corpus.offsets, Vocabulary(names, corpus.vocabulary.counts)))
     W_in = ((rng.random((subwords.n_rows, 8)) - 0.5) / 8).astype(np.float32)
     tables = Tables(W_in, np.zeros((40, 8), np.float32))
     settings = {"model": model, "epochs": 5, "sample": 0, "window": 2, "output_weight": 0.0}
     losses = train(eager, tables, corpus, subwords=subwords, alpha=0.1, **settings)
     assert losses[-1] < losses[0]
     assert share_of_topic_neighbors(mean_rows(W_in, subwords.starts, subwords.rows, np.arange(40))) > 0.95
+
+
+@needs_compiler
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_memory_of_a_batch_with_subwords(model, on_gpu, folder, monkeypatch):
+    V, D, tokens = 800, 64, 512 if on_gpu else 4096
+    monkeypatch.setattr(eager, "GPU_GROUPS", 4)
+    for module in ("engines.eager", "sampling.batches"):
+        monkeypatch.setattr(f"fastw2v.{module}.BUILT_CONTEXTS", 1)
+    monkeypatch.setattr(rows.Kernel, "__call__", lambda *_: None)  # the kernels allocate nothing
+    monkeypatch.setattr("fastw2v.engines.eager.require_finite_loss", lambda *_: None)
+    monkeypatch.setattr("fastw2v.engines.eager.require_finite_weights", lambda *_: None)
+    random = np.random.default_rng(0)
+    ids = random.integers(0, V, tokens)
+    names = ["".join(random.choice(list("abcdefghijklmnop"), 12)) for _ in range(V)]
+    vocabulary = Vocabulary(names, np.bincount(ids, minlength=V))
+    words = Corpus(ids, np.append(np.arange(0, tokens, 20), tokens), vocabulary)
+    subwords = subwords_of(words)
+    sizes = np.diff(subwords.starts)
+    monkeypatch.setattr(eager, "LONGEST_WORD", sizes.max() / sizes.mean())
+    settings = {"model": model, "epochs": 1, "sample": 0, "output_weight": 0.0}
+    tables = Tables(*(np.zeros((n, D), np.float32) for n in (subwords.n_rows, V)))
+    with rows.installed(rows.builder(folder, vector=True)):
+        there = Tables(*(W.view(EmulatedArray) for W in tables)) if on_gpu else tables
+        train(eager, there, words, subwords=subwords, **settings)  # compile first
+        tracemalloc.start()
+        train(eager, there, words, subwords=subwords, **settings)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    config = TrainingConfig(vector_size=D, **settings)
+    sizes_of_words = float(sizes.mean()), subwords.n_rows
+    estimated = eager.batch_bytes(config, tokens, 5, 0, on_gpu, V, *sizes_of_words)
+    other = 3 * tokens * 8 + 60 * V + 4 * len(subwords.rows) * on_gpu
+    assert 0.8 * peak < estimated + other < 1.6 * peak, (estimated, other, peak)
+    assert estimated > 1.5 * eager.batch_bytes(config, tokens, 5, 0, on_gpu, V)
+
+
+def test_batches_are_smaller_with_long_words_on_a_gpu():
+    config = TrainingConfig()
+    usual = eager._batch_shape(config, 10**7, 5, True, 10**6, 60)
+    assert usual == eager._batch_shape(config, 10**7, 5, True)
+    pool_tokens, groups = eager._batch_shape(config, 10**7, 5, True, 10**6, 4000)
+    assert pool_tokens * groups * 2 * 5 * 4000 <= eager.MAX_SUBWORDS
+    assert eager._batch_shape(config, 10**7, 5, False, 10**6, 4000) == eager._batch_shape(config, 10**7, 5, False)
