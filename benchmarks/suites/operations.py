@@ -389,6 +389,7 @@ def _touch() -> Any:
     from numba import njit
 
     from fastw2v.kernels import simd, word2vec_numba
+    from fastw2v.kernels.rows_numba import PREFETCH_DISTANCE
 
     @njit(nogil=True)
     def touch(ids: Any, offsets: Any, bounds: Any, sampling: Any, W_in: Any, W_out: Any) -> Any:
@@ -397,7 +398,7 @@ def _touch() -> Any:
             word = word2vec_numba.subsample_chunk(ids, offsets, bounds[k, 0], bounds[k, 1], sampling)[0]
             for t in range(len(word)):
                 at = np.int64(word[t]) * width
-                soon = np.int64(word[min(t + word2vec_numba.PREFETCH_DISTANCE, len(word) - 1)]) * width
+                soon = np.int64(word[min(t + PREFETCH_DISTANCE, len(word) - 1)]) * width
                 for j in range(0, width, simd.LANES):
                     simd.prefetch(W_in, soon + j)
                     simd.prefetch(W_out, soon + j)

@@ -25,6 +25,7 @@ import numpy as np
 
 from fastw2v.kernels.compilation import compiled, inlined
 from fastw2v.kernels.rows_numba import (
+    PREFETCH_DISTANCE,
     aligned_zeros,
     copy_row,
     damping,
@@ -56,11 +57,11 @@ from fastw2v.kernels.simd import (
 from fastw2v.kernels.subwords_numba import (
     add_input_step,
     optional_view,
-    prefetch_input,
+    read_context,
     read_input,
-    repeated_words,
+    uses_of_words,
 )
-from fastw2v.kernels.word2vec_numba import BLOCK, PREFETCH_DISTANCE, add_window_gradient, softplus, subsample_chunk
+from fastw2v.kernels.word2vec_numba import BLOCK, add_window_gradient, softplus, subsample_chunk
 
 __all__ = ["Tree", "cbow_hs", "skipgram_hs"]
 
@@ -200,7 +201,7 @@ def cbow_hs(
     reach, slope = sampling.reach, schedule.slope
     starts, steps, grad_scale = tree.starts, tree.steps, schedule.cbow_grad_scale
     max_rate_in, max_rate_nodes, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
-    subword_starts, subword_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
+    word_starts, word_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
     if n == 0:
@@ -224,8 +225,8 @@ def cbow_hs(
     gradient_diff = aligned_zeros(ring * width, W_in)
     gradient_sum = aligned_zeros(width, W_in)
     h = aligned_zeros(width, W_in)
-    slot, first_token, last_token = repeated_words(word, subword_starts)
-    inputs = aligned_zeros(2 * len(first_token) * width, W_in)  # their vectors and pending steps
+    uses, slots = uses_of_words(word, word_starts)
+    held_inputs = aligned_zeros(2 * slots * width, W_in)
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -246,11 +247,7 @@ def cbow_hs(
         for i in range(entered, min(n, t + 1 + reach)):
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            soon = min(i + PREFETCH_DISTANCE, n - 1)
-            prefetch_input(W_in, word, soon, subword_starts, subword_rows, slot, first_token, width)
-            read_input(W_in, word, i, subword_starts, subword_rows, slot, first_token, inputs, context_rows, a, width)
-            for j in range(0, width, LANES):
-                store(row_sums, b + j, load(row_sums, a + j) + load(context_rows, a + j))
+            read_context(W_in, word, i, word_starts, word_rows, uses, held_inputs, context_rows, a, row_sums, b, width)
         entered = min(n, t + 1 + reach)
 
         a = (window_start[t] & mask) * width
@@ -306,11 +303,10 @@ def cbow_hs(
                 W_in,
                 word,
                 i,
-                subword_starts,
-                subword_rows,
-                slot,
-                last_token,
-                inputs,
+                word_starts,
+                word_rows,
+                uses,
+                held_inputs,
                 context_rows,
                 a,
                 width,
@@ -444,7 +440,7 @@ def skipgram_hs(
     reach, slope = sampling.reach, schedule.slope
     starts, steps = tree.starts, tree.steps
     max_rate_in, max_rate_nodes, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
-    subword_starts, subword_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
+    word_starts, word_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
     if n == 0:
@@ -465,8 +461,8 @@ def skipgram_hs(
     scores = aligned_zeros(len(at) * longest, W_in)
     context_rows = aligned_zeros((ring + 1) * width, W_in)  # the last row is padding
     updates = aligned_zeros((ring + 1) * width, W_in)
-    slot, first_token, last_token = repeated_words(word, subword_starts)
-    inputs = aligned_zeros(2 * len(first_token) * width, W_in)  # their vectors and pending steps
+    uses, slots = uses_of_words(word, word_starts)
+    held_inputs = aligned_zeros(2 * slots * width, W_in)
     zero = splat(0.0, load(context_rows, 0))
 
     loss = 0.0
@@ -487,9 +483,7 @@ def skipgram_hs(
         alpha = alpha_intercept - slope * position[t]
         for i in range(entered, min(n, t + 1 + reach)):
             a = (i & mask) * width
-            soon = min(i + PREFETCH_DISTANCE, n - 1)
-            prefetch_input(W_in, word, soon, subword_starts, subword_rows, slot, first_token, width)
-            read_input(W_in, word, i, subword_starts, subword_rows, slot, first_token, inputs, context_rows, a, width)
+            read_input(W_in, word, i, word_starts, word_rows, uses, held_inputs, context_rows, a, width)
         entered = min(n, t + 1 + reach)
 
         contexts = 0
@@ -537,11 +531,10 @@ def skipgram_hs(
                 W_in,
                 word,
                 i,
-                subword_starts,
-                subword_rows,
-                slot,
-                last_token,
-                inputs,
+                word_starts,
+                word_rows,
+                uses,
+                held_inputs,
                 updates,
                 a,
                 width,

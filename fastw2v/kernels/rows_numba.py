@@ -15,6 +15,7 @@ from fastw2v.kernels.compilation import inlined
 from fastw2v.kernels.simd import LANES, fma, load, prefetch, reduce_add, splat, store
 
 __all__ = [
+    "PREFETCH_DISTANCE",
     "add_clipped",
     "aligned_zeros",
     "copy_row",
@@ -23,6 +24,9 @@ __all__ = [
     "prefetch_row",
     "ring_size",
 ]
+
+PREFETCH_DISTANCE = 12
+"""Number of tokens, after subsampling, between the prefetch of a row and its use."""
 
 
 @inlined

@@ -27,6 +27,7 @@ import numpy as np
 
 from fastw2v.kernels.compilation import compiled, inlined
 from fastw2v.kernels.rows_numba import (
+    PREFETCH_DISTANCE,
     add_clipped,
     aligned_zeros,
     copy_row,
@@ -59,15 +60,13 @@ from fastw2v.kernels.simd import (
     store,
     where_positive,
 )
-from fastw2v.kernels.subwords_numba import add_input_step, optional_view, prefetch_input, read_input, repeated_words
+from fastw2v.kernels.subwords_numba import add_input_step, optional_view, read_context, read_input, uses_of_words
 from fastw2v.sampling import rng
 
 __all__ = ["Sampling", "Schedule", "cbow_ns", "skipgram_ns"]
 
 BLOCK = 4
 """Rows and targets in a block. The sixteen scores of a block fill one vector."""
-PREFETCH_DISTANCE = 12
-"""Number of tokens, after subsampling, between the prefetch of a row and its use."""
 MASKED = -1e30
 """Score of a pair that must be ignored. Its sigmoid and its softplus are exactly 0."""
 
@@ -507,7 +506,7 @@ def cbow_ns(
     negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
     max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
-    subword_starts, subword_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
+    word_starts, word_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
     max_rate_in, max_rate_out = borrowed(max_rate_in), borrowed(max_rate_out)
     W_in, W_out = borrowed(W_in), borrowed(W_out)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
@@ -541,8 +540,8 @@ def cbow_ns(
     h = aligned_zeros(BLOCK * width, W_in)
     positive_rows = aligned_zeros(BLOCK * width, W_in)  # the targets' own rows
     pool_slot = np.empty(BLOCK, np.int64)  # the slots of the targets' words in the pool, or -1
-    slot, first_token, last_token = repeated_words(word, subword_starts)
-    inputs = aligned_zeros(2 * len(first_token) * width, W_in)  # their vectors and pending steps
+    uses, slots = uses_of_words(word, word_starts)
+    held_inputs = aligned_zeros(2 * slots * width, W_in)
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -577,11 +576,7 @@ def cbow_ns(
         for i in range(entered, min(n, end + reach)):
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            soon = min(i + PREFETCH_DISTANCE, n - 1)
-            prefetch_input(W_in, word, soon, subword_starts, subword_rows, slot, first_token, width)
-            read_input(W_in, word, i, subword_starts, subword_rows, slot, first_token, inputs, context_rows, a, width)
-            for j in range(0, width, LANES):
-                store(row_sums, b + j, load(row_sums, a + j) + load(context_rows, a + j))
+            read_context(W_in, word, i, word_starts, word_rows, uses, held_inputs, context_rows, a, row_sums, b, width)
         entered = min(n, end + reach)
 
         for k in range(BLOCK):
@@ -671,11 +666,10 @@ def cbow_ns(
                 W_in,
                 word,
                 i,
-                subword_starts,
-                subword_rows,
-                slot,
-                last_token,
-                inputs,
+                word_starts,
+                word_rows,
+                uses,
+                held_inputs,
                 context_rows,
                 a,
                 width,
@@ -731,7 +725,7 @@ def skipgram_ns(
     negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
     max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
-    subword_starts, subword_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
+    word_starts, word_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
     max_rate_in, max_rate_out = borrowed(max_rate_in), borrowed(max_rate_out)
     W_in, W_out = borrowed(W_in), borrowed(W_out)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
@@ -761,8 +755,8 @@ def skipgram_ns(
     pool_slot = np.empty(n, np.int32)  # the slot of each token's word in the current pool, or -1
     h = aligned_zeros(BLOCK * width, W_in)
     dh = aligned_zeros(BLOCK * width, W_in)
-    slot, first_token, last_token = repeated_words(word, subword_starts)
-    inputs = aligned_zeros(2 * len(first_token) * width, W_in)  # their vectors and pending steps
+    uses, slots = uses_of_words(word, word_starts)
+    held_inputs = aligned_zeros(2 * slots * width, W_in)
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -807,9 +801,7 @@ def skipgram_ns(
             if i < end:
                 first = min(first, window_start[i])
                 last = max(last, window_end[i])
-                soon = min(i + PREFETCH_DISTANCE, n - 1)
-                prefetch_input(W_in, word, soon, subword_starts, subword_rows, slot, first_token, width)
-                read_input(W_in, word, i, subword_starts, subword_rows, slot, first_token, inputs, h, k * width, width)
+                read_input(W_in, word, i, word_starts, word_rows, uses, held_inputs, h, k * width, width)
             else:
                 for j in range(0, width, LANES):
                     store(h, k * width + j, zero)
@@ -855,11 +847,10 @@ def skipgram_ns(
                 W_in,
                 word,
                 t + k,
-                subword_starts,
-                subword_rows,
-                slot,
-                last_token,
-                inputs,
+                word_starts,
+                word_rows,
+                uses,
+                held_inputs,
                 dh,
                 k * width,
                 width,
