@@ -547,7 +547,8 @@ def resident_warps(kernel: Kernel) -> int:
     A thread keeps eight numbers for each target of a tile in registers. Of 65,536 registers, each thread of 20 warps
     gets 96, and each thread of 16, 12 or 8 warps gets 128, 168 or 255. With more warps, some kernels would spill.
     With tensor cores, a thread keeps fragments of matrices, and 16 warps do not spill. Skip-gram with hierarchical
-    softmax keeps 32 scores and eight nodes, and 16 warps do not spill.
+    softmax keeps 32 scores and eight nodes, and 16 warps do not spill. With both losses and subwords, a thread also
+    keeps parts of eight rows, and 20 warps would spill.
 
     Examples
     --------
@@ -559,8 +560,8 @@ def resident_warps(kernel: Kernel) -> int:
     if kernel.tensor_cores:
         return 16
     if kernel.tile <= 4:
-        most = 16 if kernel.loss == "hs" and kernel.model == "skipgram" else 20
-        return 12 if kernel.double else most
+        few = (kernel.loss == "hs" and kernel.model == "skipgram") or (kernel.loss == "hs+ns" and kernel.subwords)
+        return 12 if kernel.double else 16 if few else 20
     return 16 if kernel.tile <= 8 and not kernel.double else 8
 
 
