@@ -133,7 +133,11 @@ def read_fasttext(file: BinaryIO, path: Path, size: int, limit: int | None) -> F
     """
     data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     try:
-        _, version, *values = _HEAD.unpack_from(data)
+        magic, version, *values = _HEAD.unpack_from(data)
+        if magic != MAGIC:
+            raise ValueError(
+                "it does not begin like one. Models of before 2017 are not supported; use their .vec files"
+            )
         arguments: dict[str, Any] = dict(zip(ARGUMENTS, values, strict=False))
         n_dims, bucket = arguments["dim"], arguments["bucket"]
         n_entries, n_words, n_labels, _, n_pruned = values[-5:]

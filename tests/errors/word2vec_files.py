@@ -106,6 +106,9 @@ PRODUCERS: dict[str, list[Producer]] = {
             and load(b"3 2\ncat " + ROW + b"\ndog " + ROW + b"sun " + ROW + b"\n", "a.bin")
         ),
     ],
+    "…: cannot read this fastText model: it does not begin like one. Models of before 2017 are not supported; use their .vec files": [
+        lambda: WordVectors.load(write("a.bin", bytes(200)), format="fasttext"),
+    ],
     "…: cannot read this fastText model: it ends after … bytes, before the end of its dictionary or of its matrices. The file is truncated or damaged; fetch or write it again": [
         lambda: fasttext(cut=140),
     ],
