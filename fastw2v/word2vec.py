@@ -1115,6 +1115,12 @@ class Word2Vec:
                 f"vector_size is {self.vector_size}, but the model has vectors of {counted(n, 'dimension')}. Set "
                 f"vector_size={n} to continue training, or call fit()"
             )
+        ngrams = None if self.wv.subwords is None else self.wv.subwords.ngrams
+        if ngrams != self._ngrams():
+            raise ValueError(
+                f"the model has {_described(ngrams)}, but {_described(self._ngrams())} are set. Set those of the model "
+                "to continue training, or call fit()"
+            )
         return Vocabulary(self.wv.index_to_key, np.asarray(self.wv.counts))
 
     def _loss_parameters(self, loss: Loss) -> str:
@@ -1207,11 +1213,15 @@ class Word2Vec:
         self.wv = self._vectors_class(words, vectors, counts, settings=settings, input_vectors=W_in, subwords=subwords)
         self.wv._set_tables(W_in, W_out, config.output_weight, config.loss)
 
+    def _ngrams(self) -> NGrams | None:
+        """Return the n-grams that are set, or None without subwords."""
+        return None if self.subwords is None else NGrams(*self.subwords, self.bucket, self.hash_count)
+
     def _subwords_of(self, words: Sequence[Any], init: WordVectors | None) -> Subwords | None:
         """Return the rows of W_in for a vocabulary, or None without subwords. All rows of `init` are kept."""
-        if self.subwords is None:
+        ngrams = self._ngrams()
+        if ngrams is None:
             return None
-        ngrams = NGrams(*self.subwords, self.bucket, self.hash_count)
         if init is None:
             return Subwords(words, ngrams)
         if init.subwords is None:
@@ -1627,11 +1637,19 @@ class Word2Vec:
         known = self._parameter_names()
         for name in parameters:
             if name not in known:
-                raise ValueError(unknown_parameter(name, known, "Word2Vec", self._instead))
+                raise ValueError(unknown_parameter(name, known, type(self).__name__, self._instead))
         type(self)(**self.get_params() | parameters)  # raises an error before anything is changed
         for name, value in parameters.items():
             setattr(self, name, value)
         return self
+
+
+def _described(ngrams: NGrams | None) -> str:
+    """Return a description of n-grams for messages."""
+    if ngrams is None:
+        return "no n-grams"
+    floret = "" if ngrams.hash_count is None else f" with hash_count={ngrams.hash_count}"
+    return f"n-grams of {ngrams.min_n} to {ngrams.max_n} characters in {ngrams.bucket:,} buckets{floret}"
 
 
 def _same_tree(vectors: WordVectors, words: Sequence[Any], counts: np.ndarray) -> bool:

@@ -102,6 +102,10 @@ PRODUCERS: dict[str, list[Producer]] = {
         lambda: model().fit(SENTENCES).set_params(loss="hs").train(SENTENCES),
         lambda: model(loss="hs+ns").fit(SENTENCES).set_params(loss="ns").build_vocab(SENTENCES, update=True),
     ],
+    "the model has …, but … are set. Set those of the model to continue training, or call fit()": [
+        lambda: model(subwords=(3, 6), bucket=100).fit(SENTENCES).set_params(bucket=99).train(SENTENCES),
+        lambda: model().fit(SENTENCES).set_params(subwords=(3, 6)).build_vocab(SENTENCES, update=True),
+    ],
     "vector_size is …, but the model has vectors of …. Set vector_size=… to continue training, or call fit()": [
         lambda: model().fit(SENTENCES).set_params(vector_size=8).train(SENTENCES),
     ],
