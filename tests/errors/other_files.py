@@ -57,11 +57,11 @@ def save(vectors: WordVectors, name: str, settings: Any = None) -> None:
     vectors.save(name)
 
 
-def gensim(monkeypatch: pytest.MonkeyPatch, **state: Any) -> None:
+def gensim(monkeypatch: pytest.MonkeyPatch, kind_name: str = "KeyedVectors", **state: Any) -> None:
     """Load a pickle like those of gensim's KeyedVectors, with other attributes; None removes one."""
     module = types.ModuleType("gensim.models.keyedvectors")
-    kind = type("KeyedVectors", (), {"__module__": module.__name__})
-    monkeypatch.setattr(module, "KeyedVectors", kind, raising=False)
+    kind = type(kind_name, (), {"__module__": module.__name__})
+    monkeypatch.setattr(module, kind_name, kind, raising=False)
     for name in ("gensim", "gensim.models"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -69,6 +69,13 @@ def gensim(monkeypatch: pytest.MonkeyPatch, **state: Any) -> None:
     words = {"index_to_key": ["cat", "dog"], "key_to_index": {"cat": 0, "dog": 1}, "vectors": MATRIX}
     vars(keyed_vectors).update({name: value for name, value in (words | state).items() if value is not None})
     WordVectors.load(write("a.kv", pickle.dumps(keyed_vectors)))
+
+
+def gensim_fasttext(monkeypatch: pytest.MonkeyPatch, **state: Any) -> None:
+    """Load a pickle like those of gensim's FastTextKeyedVectors."""
+    ngrams = {"min_n": 3, "max_n": 6, "bucket": 4, "vectors_ngrams": np.ones((4, 3), np.float32)}
+    given = {"vectors": None, "vectors_vocab": MATRIX, "compatible_hash": True} | ngrams | state
+    gensim(monkeypatch, "FastTextKeyedVectors", **given)
 
 
 def beside(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
@@ -168,12 +175,20 @@ PRODUCERS: dict[str, list[Producer]] = {
     "…: not a pickle of gensim's word vectors: it has no …. Write another file in gensim, with save_word2vec_format": [
         lambda monkeypatch: gensim(monkeypatch, index_to_key=None),
         lambda monkeypatch: gensim(monkeypatch, vectors=None),
+        lambda monkeypatch: gensim_fasttext(monkeypatch, vectors_vocab=None),
     ],
     "…: not a pickle of gensim's word vectors: its key_to_index does not match its list of words. Write another file in gensim, with save_word2vec_format": [
         lambda monkeypatch: gensim(monkeypatch, key_to_index={"cat": 1, "dog": 0}),
     ],
     "…: not a pickle of gensim's word vectors: its attributes have wrong types. Write another file in gensim, with save_word2vec_format": [
         lambda monkeypatch: gensim(monkeypatch, __numpys=3, vectors=None),
+        lambda monkeypatch: gensim_fasttext(monkeypatch, min_n="3"),
+    ],
+    "…: not a pickle of gensim's word vectors: its n-grams are hashed in a way of their own, as in gensim before 3.8. Write another file in gensim, with save_word2vec_format": [
+        lambda monkeypatch: gensim_fasttext(monkeypatch, compatible_hash=False),
+    ],
+    "…: not a pickle of gensim's word vectors: its matrices do not have one row for each word and each bucket. Write another file in gensim, with save_word2vec_format": [
+        lambda monkeypatch: gensim_fasttext(monkeypatch, bucket=5),
     ],
     "…: not a pickle of gensim's word vectors: …. Write another file in gensim, with save_word2vec_format": [
         lambda: kv(b"\x80\x04"),
