@@ -886,6 +886,7 @@ class Word2Vec:
         with checkpoints.lock():
             pass  # raises an error before anything is read
         vectors = cls._vectors_class.load(checkpoints.latest(), format="safetensors")
+        cls._check_supported(vectors, folder)
         settings = vectors.settings or {}
         run = Run.from_json(settings["checkpoint"])
         if run.validation is None and validation is not None:
@@ -1498,6 +1499,7 @@ class Word2Vec:
             ) from error
         if vectors._loss is None or vectors.counts is None or "model" not in (vectors.settings or {}):
             raise ValueError(no_model)
+        cls._check_supported(vectors, path)
         try:
             model = cls._restore(vectors)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -1505,6 +1507,10 @@ class Word2Vec:
         model._copy_to_host()
         model._interruptions += "checkpoint" in (vectors.settings or {})  # the run may have continued since
         return model
+
+    @classmethod
+    def _check_supported(cls, vectors: WordVectors, path: str | os.PathLike[str]) -> None:
+        """Raise an error if this class cannot train the model in a file. This class can train all models."""
 
     @classmethod
     def _restore(cls, vectors: WordVectors, engine: EngineName = "auto", device: str = "auto") -> Self:
@@ -1550,6 +1556,8 @@ class Word2Vec:
             parameters = parameters | {"subwords": tuple(parameters["subwords"])}
         if parameters["model"] == "skipgram":  # the completed settings contain cbow_grad for every model
             names.discard("cbow_grad")
+        if parameters.get("subwords") is None:  # without n-grams, `FastText` can have no buckets
+            names.discard("bucket")
         return cls(**{name: value for name, value in parameters.items() if name in names})
 
     @classmethod
@@ -1588,7 +1596,7 @@ class Word2Vec:
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self)).parameters
         chosen = {name: value for name, value in self.get_params().items() if value != defaults[name].default}
-        return f"Word2Vec({', '.join(f'{name}={value!r}' for name, value in chosen.items())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in chosen.items())})"
 
     def __sklearn_tags__(self) -> Any:
         """Return the estimator tags that scikit-learn needs. Only scikit-learn calls this method."""

@@ -17,7 +17,7 @@ from fastw2v.corpus.subwords import Subwords
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.keys import UnknownWordError, find_row, is_key
 from fastw2v.vectors.normalize import take_rows, unit_rows
-from fastw2v.vectors.unseen import has_unseen_vector, unseen_vectors
+from fastw2v.vectors.unseen import unseen_vectors
 
 __all__ = [
     "VectorTable",
@@ -36,6 +36,8 @@ class VectorTable(Protocol):
     """The attributes of `WordVectors` that queries need."""
 
     def __len__(self) -> int: ...
+
+    def __contains__(self, word: object) -> bool: ...
 
     @property
     def index_to_key(self) -> list[Any]:
@@ -101,7 +103,7 @@ def find_word(table: VectorTable, word: Any, name: str = "word") -> int:
     try:
         return find_row(word, table.key_to_index, name)
     except UnknownWordError:
-        if not table.strict and has_unseen_vector(word, table.subwords):
+        if word in table:
             return -1
         raise
 

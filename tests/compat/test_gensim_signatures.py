@@ -9,10 +9,14 @@ import pytest
 
 from fastw2v.compat import gensim as ours
 
-NAMES = ("KeyedVectors", "Word2Vec", "CallbackAny2Vec")
+NAMES = ("KeyedVectors", "Word2Vec", "CallbackAny2Vec", "FastText", "FastTextKeyedVectors")
+FUNCTIONS = ("load_facebook_model", "load_facebook_vectors", "save_facebook_model")
 OTHER_PARAMETERS = {
     ("KeyedVectors", "__init__"): "gensim's makes an empty object, to which vectors are added",
     ("KeyedVectors", "save"): "the second parameter is the format; gensim's pickle options are keywords",
+    ("FastTextKeyedVectors", "__init__"): "gensim's makes an empty object, to which vectors are added",
+    ("FastTextKeyedVectors", "load"): "those of KeyedVectors, to which gensim's method passes its arguments",
+    ("FastTextKeyedVectors", "save"): "the second parameter is the format; gensim's pickle options are keywords",
 }
 """Methods with other parameters, and why."""
 OTHER_DEFAULTS = {
@@ -24,17 +28,21 @@ OTHER_DEFAULTS = {
     ("Word2Vec", "save", "ignore"): "an equal value of another type: nothing is ignored",
     ("Word2Vec", "save", "pickle_protocol"): "it has no effect, because the file is not a pickle",
 }
+OTHER_DEFAULTS |= {("FastText", *place): reason for (_, *place), reason in OTHER_DEFAULTS.items()}
 """Parameters with other defaults, and why."""
 
 
 def their_classes() -> dict[str, Any]:
     models = pytest.importorskip("gensim.models")
     from gensim.models.callbacks import CallbackAny2Vec
+    from gensim.models.fasttext import FastTextKeyedVectors
 
     return {
         "KeyedVectors": models.KeyedVectors,
         "Word2Vec": models.Word2Vec,
         "CallbackAny2Vec": CallbackAny2Vec,
+        "FastText": models.FastText,
+        "FastTextKeyedVectors": FastTextKeyedVectors,
     }
 
 
@@ -68,7 +76,7 @@ def methods_of_both() -> list[tuple[str, str]]:
 
 def test_the_parameters_are_gensims() -> None:
     methods = methods_of_both()
-    assert len(methods) > 45
+    assert len(methods) > 90
     for kind, name in methods:
         if (kind, name) in OTHER_PARAMETERS:
             continue
@@ -78,6 +86,12 @@ def test_the_parameters_are_gensims() -> None:
             if (kind, name, parameter) not in OTHER_DEFAULTS:
                 same = our[parameter] is default or our[parameter] == default
                 assert same, (kind, name, parameter, our[parameter], default)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_parameters_of_functions_are_gensims(name: str) -> None:
+    theirs = pytest.importorskip("gensim.models.fasttext")
+    assert positional(getattr(ours, name)) == positional(getattr(theirs, name))
 
 
 def test_every_exception_is_one() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,17 @@ def keyed(**settings: Any) -> gensim.KeyedVectors:
 
 def model(**settings: Any) -> gensim.Word2Vec:
     return gensim.Word2Vec(SENTENCES, **SETTINGS | settings)
+
+
+def fasttext(**settings: Any) -> gensim.FastText:
+    return gensim.FastText(SENTENCES, bucket=100, **SETTINGS | settings)
+
+
+def changed_fasttext(at: int, value: int) -> str:
+    """Write a model of fastText with another number in its header."""
+    gensim.save_facebook_model(fasttext(), "a.bin")
+    data = Path("a.bin").read_bytes()
+    return write("a.bin", data[:at] + value.to_bytes(4, "little") + data[at + 4 :])
 
 
 def without_output_matrix() -> None:
@@ -77,8 +89,28 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… object has no attribute …; …": [
         lambda: keyed().vocab,
         lambda: model().syn0,
+        lambda: fasttext().wv.adjust_vectors,
         lambda: model().fit(SENTENCES).syn1,
         lambda: model(hs=1, negative=0).fit(SENTENCES).syn1neg,
+    ],
+    "the model in … has subwords that … does not have; use the same method of …": [
+        lambda: fasttext().save("a.model") or gensim.Word2Vec.load("a.model"),
+    ],
+    "word_ngrams is …, but n-grams of words are not supported; use word_ngrams=1": [
+        lambda: fasttext(word_ngrams=2),
+    ],
+    "…: the model was trained …, which is not supported, so training cannot be continued; use load_facebook_vectors": [
+        lambda: gensim.load_facebook_model(changed_fasttext(32, 3)),
+        lambda: gensim.load_facebook_model(changed_fasttext(36, 3)),
+    ],
+    "…: cannot read this fastText model: … is …; it must be at least …": [
+        lambda: gensim.load_facebook_model(changed_fasttext(12, 0)),
+    ],
+    "…: this is not a model of fastText; use KeyedVectors.load, or another file": [
+        lambda: gensim.load_facebook_vectors(saved()),
+    ],
+    "encoding is …, but fastText computes n-grams from words in UTF-8; omit encoding": [
+        lambda: gensim.save_facebook_model(fasttext(), "a.bin", encoding="latin-1"),
     ],
     "'KeyedVectors' object has no attribute …": [
         lambda: keyed().no_such_name,

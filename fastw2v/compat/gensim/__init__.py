@@ -1,4 +1,4 @@
-"""`Word2Vec` and `KeyedVectors` with the interface of gensim 4.4.
+"""`Word2Vec`, `FastText` and `KeyedVectors` with the interface of gensim 4.4.
 
 To run a program written for gensim, replace its imports:
 
@@ -9,7 +9,23 @@ To run a program written for gensim, replace its imports:
 ['the', 'sat', 'cat', 'dog']
 """
 
+from fastw2v.compat.gensim.fasttext import (
+    FastText,
+    FastTextKeyedVectors,
+    load_facebook_model,
+    load_facebook_vectors,
+    save_facebook_model,
+)
 from fastw2v.compat.gensim.keyed_vectors import KeyedVectors
 from fastw2v.compat.gensim.word2vec import CallbackAny2Vec, Word2Vec
 
-__all__ = ["CallbackAny2Vec", "KeyedVectors", "Word2Vec"]
+__all__ = [
+    "CallbackAny2Vec",
+    "FastText",
+    "FastTextKeyedVectors",
+    "KeyedVectors",
+    "Word2Vec",
+    "load_facebook_model",
+    "load_facebook_vectors",
+    "save_facebook_model",
+]

@@ -39,6 +39,7 @@ from fastw2v.nn.models import CBOW, SkipGram
 from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.utils.checks import check_items, check_path, check_type, explain_arguments
 from fastw2v.utils.quote import quote
+from fastw2v.vectors.word_vectors import WordVectors
 from fastw2v.word2vec import DEFAULT_EVENTS
 from fastw2v.word2vec import Word2Vec as Estimator
 
@@ -60,6 +61,7 @@ _INSTEAD = {
     "model": "use sg=1 for model='skipgram', or sg=0 for model='cbow'",
     "loss": "use hs=0 for loss='ns', hs=1 and negative=0 for loss='hs', or hs=1 for loss='hs+ns'",
     "max_vocab": "use max_final_vocab",
+    **dict.fromkeys(("subwords", "bucket", "min_n", "max_n"), "use FastText, which has min_n, max_n and bucket"),
 }
 """What to use instead of the parameter names of gensim 3 and of `fastw2v.Word2Vec`."""
 _MOVED = (
@@ -238,6 +240,8 @@ class Word2Vec(Estimator):
     """
 
     wv: KeyedVectors
+    subwords: tuple[int, int] | None = TrainingConfig.subwords
+    bucket: int = TrainingConfig.bucket
 
     _vectors_class = KeyedVectors
     _instead = _INSTEAD
@@ -307,6 +311,8 @@ class Word2Vec(Estimator):
             shrink_windows=shrink_windows,
             cbow_grad=cbow_grad,
             output_weight=0.0,
+            subwords=self.subwords,  # `FastText` has set its n-grams
+            bucket=self.bucket,
             seed=seed,
             workers=workers,
             device=device,
@@ -469,6 +475,14 @@ class Word2Vec(Estimator):
     @functools.cache
     def _parameter_names(cls) -> tuple[str, ...]:
         return tuple(name for name in super()._parameter_names() if name not in ("sentences", "corpus_file"))
+
+    @classmethod
+    def _check_supported(cls, vectors: WordVectors, path: str | os.PathLike[str]) -> None:
+        if vectors.subwords is not None:
+            reader = "FastText" if vectors.subwords.ngrams.hash_count is None else "fastw2v.Word2Vec"
+            raise ValueError(
+                f"the model in {path} has subwords that {cls.__name__} does not have; use the same method of {reader}"
+            )
 
     @classmethod
     def _from_settings(cls, parameters: dict[str, Any], settings: dict[str, Any]) -> Self:
@@ -869,7 +883,7 @@ class Word2Vec(Estimator):
         Raises
         ------
         ValueError
-            If the file contains vectors but not a complete model.
+            If the file contains vectors but not a complete model, or the model has subwords.
         FormatError
             If the file is damaged, or was not written by `save`.
 
