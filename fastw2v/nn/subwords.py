@@ -288,8 +288,10 @@ def mean_rows(W: Any, starts: Any, rows: Any, words: Any, longest: int | None = 
     xp = get_namespace(W)
     if is_numpy(W):
         return _mean_rows_numpy(W, starts, rows, words)
+    if not words.shape[0] or not rows.shape[0]:
+        return xp.zeros((words.shape[0], W.shape[1]), dtype=W.dtype, device=get_device(W))
     if longest is None:
-        longest = int(xp.max(starts[1:] - starts[:-1])) if words.shape[0] else 1
+        longest = int(xp.max(starts[1:] - starts[:-1]))
     blocks = []
     step = max(1, BLOCK_ROWS // max(longest, 1))
     for first in range(0, words.shape[0], step):
@@ -298,7 +300,7 @@ def mean_rows(W: Any, starts: Any, rows: Any, words: Any, longest: int | None = 
         present = xp.where(block < 0, 0, block)
         size = xp.astype(xp.take(starts, present + 1) - xp.take(starts, present), W.dtype)[:, None]
         blocks.append(weighted_sums(W, ids, xp.where(ids >= 0, 1 / xp.where(size > 0, size, 1.0), 0.0)))
-    return xp.concat(blocks) if blocks else xp.zeros((0, W.shape[1]), dtype=W.dtype, device=get_device(W))
+    return xp.concat(blocks)
 
 
 def word_means(W: np.ndarray, n_words: int, blocks: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

@@ -37,6 +37,14 @@ def test_mean_rows(monkeypatch: pytest.MonkeyPatch, block_values: int, dtype: An
     assert np.isnan(mean_rows(W * np.nan, starts, rows, words)[0]).all()
 
 
+@pytest.mark.parametrize("numpy", [True, False])
+def test_words_without_any_rows(numpy: bool):
+    xp: Any = np if numpy else pytest.importorskip("array_api_strict")
+    starts, rows, words = (xp.asarray(np.array(array, np.int64)) for array in ([0, 0, 0], [], [1, -1, 0]))
+    means = mean_rows(xp.ones((3, 6)), starts, rows, words)
+    assert np.array_equal(np.asarray(means), np.zeros((3, 6)))
+
+
 @pytest.mark.parametrize("hash_count", [None, 2])
 def test_blocks_are_parts_of_the_rows(monkeypatch: pytest.MonkeyPatch, hash_count: int | None):
     monkeypatch.setattr(subwords_module, "BLOCK_WORDS", 3)
