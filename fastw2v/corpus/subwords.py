@@ -31,6 +31,8 @@ SENTENCE_END = "</s>"
 """fastText's word for the end of a line. It has no n-grams."""
 BLOCK_WORDS = 1 << 15
 """Number of words whose n-grams are computed at a time."""
+SHORT_WORD = 64
+"""Maximum number of bytes of a word whose n-grams are computed without array operations."""
 FNV_OFFSET, FNV_PRIME = 2166136261, 16777619
 """Constants of the FNV-1a hash function for 32 bits."""
 HASH_SEED = 2166136261
@@ -115,6 +117,9 @@ def ngram_buckets(words: Sequence[str | bytes], ngrams: NGrams) -> tuple[np.ndar
     >>> starts.tolist(), buckets.tolist()
     ([0, 3, 4], [1210937, 182021, 678423, 1087600])
     """
+    if len(words) == 1 and ngrams.hash_count is None and len(word := _marked(words[0])) <= SHORT_WORD:
+        of_word = _word_buckets(word, ngrams)
+        return np.array([0, len(of_word)], np.int64), np.array(of_word, np.int32)
     counts, buckets = [], []
     for first in range(0, len(words), BLOCK_WORDS):
         of_words, found = _block_buckets(words[first : first + BLOCK_WORDS], ngrams)
@@ -123,6 +128,26 @@ def ngram_buckets(words: Sequence[str | bytes], ngrams: NGrams) -> tuple[np.ndar
     starts = np.zeros(len(words) + 1, np.int64)
     np.cumsum(np.concatenate([np.zeros(0, np.int64), *counts]), out=starts[1:])
     return starts, np.concatenate([np.zeros(0, np.int32), *buckets])
+
+
+def _word_buckets(word: bytes, ngrams: NGrams) -> list[int]:
+    """Return the buckets of one word, which is enclosed in the marks. For short words, array operations are slower."""
+    if word == _marked(SENTENCE_END):
+        return []
+    signed = [byte if byte < 0x80 else byte | 0xFFFFFF00 for byte in word]
+    begins = [at for at, byte in enumerate(word) if byte & 0xC0 != 0x80]
+    ends = [*begins[1:], len(word)]
+    buckets = []
+    for first, begin in enumerate(begins):
+        h = FNV_OFFSET
+        at = begin
+        for n, end in enumerate(ends[first : first + ngrams.max_n], 1):
+            for value in signed[at:end]:
+                h = (h ^ value) * FNV_PRIME & 0xFFFFFFFF
+            at = end
+            if n >= ngrams.min_n and (n > 1 or 0 < first < len(begins) - 1):
+                buckets.append(h % ngrams.bucket)
+    return buckets
 
 
 def _block_buckets(words: Sequence[str | bytes], ngrams: NGrams) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of
+from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, take_rows
 from fastw2v.corpus.subwords import Subwords, has_ngrams
 from fastw2v.nn.subwords import mean_rows, word_means
 
@@ -51,7 +51,14 @@ def unseen_vectors(W_in: Any, subwords: Subwords, words: Sequence[str]) -> Any:
     >>> unseen_vectors(W_in, subwords, ["ing"]).tolist()  # <ing, which has no row, and ing>
     [[1.0]]
     """
-    return _means(W_in, *subwords.rows_of_unseen(words))
+    starts, rows = subwords.rows_of_unseen(words)
+    if len(words) == 1 and is_numpy(W_in):  # faster than `mean_rows`, with the same result
+        if not len(rows):
+            return np.zeros((1, W_in.shape[1]), W_in.dtype)
+        taken = take_rows(W_in, rows).astype(np.result_type(W_in, np.float32), copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return (np.add.reduceat(taken, [0], axis=0) / taken.dtype.type(len(rows))).astype(W_in.dtype, copy=False)
+    return _means(W_in, starts, rows)
 
 
 def vectors_of_vocabulary(W_in: Any, subwords: Subwords) -> Any:

@@ -91,6 +91,33 @@ def test_has_ngrams(word: str, min_n: int, more: int, hash_count: int | None):
     assert has_ngrams(word, ngrams) == bool(starts[1])
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.text(max_size=30) | st.sampled_from(["</s>", "a\udcff", "", "a", "日本語の", "x" * 62, "x" * 63])),
+    st.integers(1, 4),
+    st.integers(0, 4),
+    st.sampled_from([7, 2_000_000]),
+)
+def test_a_single_word_has_the_same_ngrams_as_among_others(words: list[str], min_n: int, more: int, bucket: int):
+    """Single words are computed without array operations."""
+    ngrams = NGrams(min_n, min_n + more, bucket)
+    starts, buckets = ngram_buckets(["others", *words], ngrams)
+    for i, word in enumerate(words, 1):
+        own_starts, own = ngram_buckets([word], ngrams)
+        assert own.tolist() == buckets[starts[i] : starts[i + 1]].tolist()
+        assert own_starts.tolist() == [0, len(own)]
+        assert (own.dtype, own_starts.dtype) == (buckets.dtype, starts.dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_single_word_has_the_same_vector_as_among_others(dtype: Any):
+    W_in, subwords = some_table()
+    wv = WordVectors(WORDS, None, input_vectors=W_in.astype(dtype), subwords=subwords)
+    for word in UNSEEN:
+        assert wv[word].dtype == dtype
+        assert wv[word].tobytes() == wv[[word, *UNSEEN]][0].tobytes()
+
+
 def test_queries(wv: WordVectors, plain: WordVectors):
     def same(ours: list[tuple[Any, float]], theirs: list[tuple[Any, float]]) -> None:
         assert [word for word, _ in ours] == [word for word, _ in theirs]
