@@ -514,8 +514,6 @@ def one_block(
     ):
         found = options.engine.train(ours, corpus, config, workers=1, **more)
     held = word2vec_cuda.TREE_NODES[0][1], word2vec_cuda.HELD_TOKENS
-    if with_subwords:
-        more["hold_words"] = options.device == "cpu"
     expected_loss = reference.train(expected, corpus, config, pool_sync_interval=interval, held=held, **more)
     tolerance = 1e-10 if dtype == "float64" else 32 * float(np.finfo(np.float32).eps) * len(corpus) ** 0.5
     if dtype == "float32" and tile == word2vec_cuda.TENSOR_CORE_TILE:

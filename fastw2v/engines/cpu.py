@@ -177,7 +177,7 @@ def buffer_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: 
     kernels = [_negative_sampling_bytes(config, tokens, reach)] if config.loss != "hs" else []
     if config.loss != "ns":
         kernels.append(_tree_bytes(config, tokens, reach, longest_path, workers))
-    return 20 * (tokens + 1) + max(kernels) + _held_bytes(config, tokens)
+    return 20 * (tokens + 1) + max(kernels)
 
 
 def _negative_sampling_bytes(config: TrainingConfig, tokens: int, reach: int) -> int:
@@ -191,14 +191,6 @@ def _negative_sampling_bytes(config: TrainingConfig, tokens: int, reach: int) ->
     rows = (3 if config.model == "cbow" else 2) * 4 * ring * width
     positives = (8 * BLOCK + 2 * 4 * ROW) * (-(-window // BLOCK)) + 4 * tokens
     return negatives + pool + rows + positives + 4 * 4 * BLOCK * width
-
-
-def _held_bytes(config: TrainingConfig, tokens: int) -> int:
-    """Return the size in bytes of the input vectors of repeated words that are held, with subwords."""
-    if config.subwords is None:
-        return 0
-    width, most = -(-config.vector_size // ROW) * ROW, tokens // 2
-    return 4 * 2 * most * width + 4 * (4 * tokens + (1 << (2 * tokens).bit_length()))
 
 
 def _tree_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: int, workers: int) -> int:

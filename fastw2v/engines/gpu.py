@@ -259,7 +259,6 @@ def train(
         report = TrainingReport(config, N, on_progress, state)
         words, nodes = output_parts(padded[1], config.loss)
         staleness: Any = {"concurrency": concurrency or blocks, "frozen": frozen, "subwords": subwords}
-        staleness["hold_words"] = False
         fields: dict[str, Any] = dict.fromkeys(Arguments._fields)
         fields |= {
             "W_in": padded[0],

@@ -22,11 +22,9 @@ A tile ends at the end of its pool's tokens, but not at the end of a sentence, s
 The loss is measured on the first tile after a pool has been drawn, because the pool's rows have not been trained on the
 text around this tile yet. Writing a pool back and reading it again does not make another tile the first.
 
-With subwords, the input vector of a word is the mean of several rows of ``W_in``, which the words of a chunk share. The
-vector is computed when the first token of the word enters a chunk, or when the word is first a target of skip-gram. The
-steps of its tokens are added to the vector. Their sum is added to each of the rows after the last token of the word in
-the chunk, scaled down for each row. It is not divided by the number of rows, as in fastText. On a GPU, a vector is
-computed for each token, and the step of a token is added to the rows at once (``hold_words=False``).
+With subwords, the input vector of a word is the mean of several rows of ``W_in``, which words share. It is computed
+where the row of the word would be read, and a step is added to each of the rows where the row of the word would be
+written. The step is not divided by the number of rows, as in fastText, and it is scaled down for each row.
 
 Hierarchical softmax trains the rows of the inner nodes on a target's path instead of the target's own row and a pool.
 Each target is trained by itself (T = 1), and its loss is always measured. The contexts are streamed as above; they are
@@ -79,9 +77,9 @@ from fastw2v.sampling.subsampling import keep_threshold, keep_tokens
 
 __all__ = [
     "Chunk",
-    "HeldWords",
     "Pool",
     "Stream",
+    "SubwordInputs",
     "allocate",
     "cbow_hs",
     "cbow_ns",
@@ -155,7 +153,6 @@ def train(
     on_progress: ProgressFunction | None = None,
     frozen: np.ndarray | None = None,
     subwords: Subwords | None = None,
-    hold_words: bool = True,
 ) -> np.ndarray:
     """Train both tables in place, with the same results as a fused engine with one worker.
 
@@ -175,8 +172,6 @@ def train(
     held : (int, int), optional
         Number of inner nodes in private copies, and tokens between write-backs of the copies. By default, the numbers
         are those of a CPU (`fastw2v.engines.staleness.held_nodes`).
-    hold_words : bool
-        With subwords, whether the vectors of words are held for a chunk, as on a CPU, or for single tokens.
 
     Returns
     -------
@@ -215,7 +210,6 @@ def train(
             pool_sync_interval=pool_sync_interval,
             frozen=frozen,
             subwords=subwords,
-            hold_words=hold_words,
         )
     if nodes is not None:
         tree = HuffmanTree.from_counts(counts)
@@ -229,7 +223,6 @@ def train(
             held=held,
             frozen=frozen,
             subwords=subwords,
-            hold_words=hold_words,
         )
     report = TrainingReport(config, N, on_progress)
     for epoch, start, stop, done in iter_chunks(
@@ -241,11 +234,11 @@ def train(
         chunk = Chunk(ids[kept], kept, sentence, width, reach, rate, epoch)
         results = []
         if words is not None:
-            inputs = None if subwords is None else HeldWords(W_in, word_rates[0], chunk.word, subwords, hold_words)
+            inputs = None if subwords is None else SubwordInputs(W_in, word_rates[0], subwords)
             results.append(_train_ns(W_in, words, chunk, word_rates, noise, config, pool_sync_interval, inputs))
         if nodes is not None:
             held_copies = held or held_nodes(len(counts), concurrency)
-            inputs = None if subwords is None else HeldWords(W_in, node_rates[0], chunk.word, subwords, hold_words)
+            inputs = None if subwords is None else SubwordInputs(W_in, node_rates[0], subwords)
             results.append(_train_hs(W_in, nodes, chunk, node_rates, tree, config, held_copies, inputs))
         loss, predictions = combined_loss(*results)
         report.state.losses[epoch] += loss
@@ -302,7 +295,7 @@ def _train_ns(
     noise: AliasTable,
     config: TrainingConfig,
     pool_sync_interval: int | None,
-    inputs: HeldWords | None,
+    inputs: SubwordInputs | None,
 ) -> tuple[float, int]:
     """Train a chunk with negative sampling. Return the summed loss and the number of the measured predictions."""
     max_rate_in, max_rate_out = max_rates
@@ -343,7 +336,7 @@ def _train_hs(
     tree: HuffmanTree,
     config: TrainingConfig,
     held: tuple[int, int],
-    inputs: HeldWords | None,
+    inputs: SubwordInputs | None,
 ) -> tuple[float, int]:
     """Train a chunk with hierarchical softmax. Return the summed loss and the number of predictions."""
     word = chunk.word
@@ -501,8 +494,8 @@ class Pool:
             SGD(self.rate).update([self.W], [RowSparseGradient(gradient.ids[written], rows)])
 
 
-class HeldWords:
-    """The input vectors of the words of a chunk, with subwords.
+class SubwordInputs:
+    """The input vectors of words with subwords, each of which is the mean of rows of W_in.
 
     Parameters
     ----------
@@ -510,41 +503,26 @@ class HeldWords:
         The table W_in, whose rows belong to words and n-grams.
     max_rate : float array, shape (R,)
         For each row, the learning rate above which its steps are scaled down.
-    word : integer array, shape (n,)
-        Words of the chunk. Each token is passed to `add` once.
     subwords : Subwords
-    hold : bool
-        Whether vectors are held from the first to the last token of a word. Otherwise, `read` computes them, and `add`
-        adds each step to the rows at once.
 
     Examples
     --------
-    The words "ab" and "cb" share the n-gram "b>". The steps of "ab" reach its rows after both tokens were added:
+    The words "ab" and "cb" share the n-gram "b>". A step of "ab" is added to each of its four rows:
 
     >>> import numpy as np
     >>> from fastw2v.corpus.subwords import NGrams, Subwords
-    >>> from fastw2v.engines.reference import HeldWords
+    >>> from fastw2v.engines.reference import SubwordInputs
     >>> subwords = Subwords(["ab", "cb"], NGrams(min_n=2, max_n=2, bucket=1000))
     >>> W = np.zeros((subwords.n_rows, 1))
-    >>> inputs = HeldWords(W, np.full(len(W), np.inf), np.array([0, 1, 0]), subwords)
-    >>> inputs.read(np.array([0, 1])).tolist()
-    [[0.0], [0.0]]
+    >>> inputs = SubwordInputs(W, np.full(len(W), np.inf), subwords)
     >>> inputs.add(np.array([0]), np.array([[0.5]]), rate=0.1)
-    >>> inputs.read(np.array([0])).tolist(), W[subwords.rows_of_word(0)].tolist()
-    ([[0.5]], [[0.0], [0.0], [0.0], [0.0]])
-    >>> inputs.add(np.array([0]), np.array([[0.25]]), rate=0.1)
-    >>> W[subwords.rows_of_word(0)].tolist(), W[subwords.rows_of_word(1)].tolist()
-    ([[0.75], [0.75], [0.75], [0.75]], [[0.0], [0.0], [0.0], [0.75]])
+    >>> inputs.read(np.array([0, 1])).tolist()
+    [[0.5], [0.125]]
     """
 
-    def __init__(
-        self, W: np.ndarray, max_rate: np.ndarray, word: np.ndarray, subwords: Subwords, hold: bool = True
-    ) -> None:
-        self.W, self.max_rate, self.subwords, self.hold = W, max_rate, subwords, hold
+    def __init__(self, W: np.ndarray, max_rate: np.ndarray, subwords: Subwords) -> None:
+        self.W, self.max_rate, self.subwords = W, max_rate, subwords
         self.layer = SubwordEmbedding(W, subwords.starts, subwords.rows)
-        self.remaining = dict(zip(*map(np.ndarray.tolist, np.unique(word, return_counts=True)), strict=True))
-        self.vectors: dict[int, np.ndarray] = {}
-        self.steps: dict[int, np.ndarray] = {}
 
     def read(self, word: np.ndarray) -> np.ndarray:
         """Return the current input vectors of words.
@@ -561,25 +539,18 @@ class HeldWords:
         --------
         >>> import numpy as np
         >>> from fastw2v.corpus.subwords import NGrams, Subwords
-        >>> from fastw2v.engines.reference import HeldWords
+        >>> from fastw2v.engines.reference import SubwordInputs
         >>> subwords = Subwords(["a"], NGrams(min_n=2, max_n=2, bucket=1000))  # with the n-grams "<a" and "a>"
-        >>> inputs = HeldWords(np.array([[1.0], [2.0], [6.0]]), np.full(3, np.inf), np.array([0]), subwords)
+        >>> inputs = SubwordInputs(np.array([[1.0], [2.0], [6.0]]), np.full(3, np.inf), subwords)
         >>> inputs.read(np.array([0]))
         array([[3.]])
         """
-        if not self.hold:
-            return self.layer.forward(word)
-        for w in map(int, word):
-            if w not in self.vectors:
-                self.vectors[w] = self.layer.forward(np.array([w]))[0]
-                self.steps[w] = np.zeros_like(self.vectors[w])
-        return np.stack([self.vectors[w] for w in map(int, word)])
+        return self.layer.forward(word)
 
     def add(self, word: np.ndarray, steps: np.ndarray, rate: float) -> None:
-        """Add a step to the input vector of each token's word.
+        """Add a step to each row of each word, scaled down for each row.
 
-        After the last token of a word, the sum of the word's steps is added to its rows. If words are not held, each
-        step is added at once.
+        The step is not divided by the number of rows, as in fastText.
 
         Parameters
         ----------
@@ -594,29 +565,17 @@ class HeldWords:
 
         >>> import numpy as np
         >>> from fastw2v.corpus.subwords import NGrams, Subwords
-        >>> from fastw2v.engines.reference import HeldWords
+        >>> from fastw2v.engines.reference import SubwordInputs
         >>> subwords = Subwords(["a"], NGrams(min_n=2, max_n=2, bucket=1000))
         >>> W = np.zeros((3, 1))
-        >>> inputs = HeldWords(W, np.array([np.inf, np.inf, 0.05]), np.array([0]), subwords)
-        >>> _ = inputs.read(np.array([0]))
+        >>> inputs = SubwordInputs(W, np.array([np.inf, np.inf, 0.05]), subwords)
         >>> inputs.add(np.array([0]), np.array([[1.0]]), rate=0.1)
         >>> W.tolist()
         [[1.0], [1.0], [0.5]]
         """
         for w, step in zip(map(int, word), steps, strict=True):
-            if not self.hold:
-                self._add_to_rows(w, step, rate)
-                continue
-            self.vectors[w] = self.vectors[w] + step  # a new array, because `read` may have returned the old one
-            self.steps[w] += step
-            self.remaining[w] -= 1
-            if not self.remaining[w]:
-                self._add_to_rows(w, self.steps[w], rate)
-                del self.vectors[w], self.steps[w]
-
-    def _add_to_rows(self, word: int, step: np.ndarray, rate: float) -> None:
-        rows = self.subwords.rows_of_word(word)
-        _add_scaled(self.W, rows, np.repeat(step[None], len(rows), axis=0), _damping(self.max_rate[rows], rate))
+            rows = self.subwords.rows_of_word(w)
+            _add_scaled(self.W, rows, np.repeat(step[None], len(rows), axis=0), _damping(self.max_rate[rows], rate))
 
 
 class Stream:
@@ -631,7 +590,7 @@ class Stream:
         `fastw2v.engines.staleness.max_rates`.
     word : integer array, shape (n,)
         Words of the chunk, in order.
-    inputs : HeldWords, optional
+    inputs : SubwordInputs, optional
         The vectors to read and write instead of the rows of W.
 
     Attributes
@@ -659,7 +618,9 @@ class Stream:
     [[-1.5], [0.0]]
     """
 
-    def __init__(self, W: np.ndarray, max_rate: np.ndarray, word: np.ndarray, inputs: HeldWords | None = None) -> None:
+    def __init__(
+        self, W: np.ndarray, max_rate: np.ndarray, word: np.ndarray, inputs: SubwordInputs | None = None
+    ) -> None:
         self.W, self.max_rate = W, max_rate
         self.word = word
         self.inputs = inputs
@@ -819,7 +780,7 @@ def skipgram_ns(
     target: np.ndarray,
     context_index: np.ndarray,
     negative: int,
-    inputs: HeldWords | None = None,
+    inputs: SubwordInputs | None = None,
 ) -> float:
     """Train one tile of skip-gram.
 
@@ -835,7 +796,7 @@ def skipgram_ns(
         Stream of rows of W_out.
     target, context_index, negative
         See `cbow_ns`.
-    inputs : HeldWords, optional
+    inputs : SubwordInputs, optional
         The input vectors to read and write instead of the rows of W_in.
 
     Returns

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastw2v.config import CHUNK_TOKENS, HELD_TOKENS, TrainingConfig, cbow_grad_exponent
+from fastw2v.config import HELD_TOKENS, TrainingConfig, cbow_grad_exponent
 from fastw2v.corpus.subwords import Subwords
 from fastw2v.sampling.huffman import HuffmanTree
 
@@ -33,7 +33,6 @@ def max_rates(
     pool_sync_interval: int | None = None,
     frozen: np.ndarray | None = None,
     subwords: Subwords | None = None,
-    hold_words: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return, for each row, the learning rate above which its steps are scaled down.
 
@@ -58,9 +57,6 @@ def max_rates(
         Words whose rows are never written.
     subwords : Subwords, optional
         The rows of W_in of each word, if there are several.
-    hold_words : bool
-        With subwords, whether a worker holds the vector of a word from its first to its last token in a chunk, as on a
-        CPU. Otherwise, it holds vectors for single tokens, as on a GPU.
 
     Returns
     -------
@@ -76,8 +72,7 @@ def max_rates(
     within this time. Its step is therefore scaled by at least 1 / n, where n is the expected number of workers that
     have the row in their pool. A factor of 1 / n averages the results of these workers.
 
-    With subwords, the steps of all words that share a row count. If a worker holds words, it writes the steps of a word
-    after the last token of the word in the chunk, and the factor is at least 1 / concurrency.
+    With subwords, the steps of all words that share a row count.
 
     Examples
     --------
@@ -113,8 +108,7 @@ def max_rates(
         holding = 1 - (1 - drawn) ** config.pool_size
         W_out = W_out + np.minimum(pooled, MAX_STALENESS * holding / max(config.alpha, 1e-30))
         if subwords is not None:
-            steps = float(probability @ contexts ** (1 - exponent)) if config.model == "cbow" else positives
-            W_in = _row_updates(steps * share if hold_words else W_in, kept, counts, config, subwords, hold_words)
+            W_in = np.bincount(subwords.rows, np.repeat(W_in, np.diff(subwords.starts)), subwords.n_rows)
         with np.errstate(divide="ignore"):
             W_in, W_out = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_out)
     elif subwords is not None:
@@ -162,13 +156,12 @@ def tree_max_rates(
     held: tuple[int, int] | None = None,
     frozen: np.ndarray | None = None,
     subwords: Subwords | None = None,
-    hold_words: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the same as `max_rates` for hierarchical softmax.
 
     Parameters
     ----------
-    counts, keep, config, reach, concurrency, frozen, subwords, hold_words
+    counts, keep, config, reach, concurrency, frozen, subwords
         See `max_rates`.
     tree : HuffmanTree
     held : (int, int), optional
@@ -218,8 +211,7 @@ def tree_max_rates(
         if held is None:
             W_nodes[: V - 1 - nodes] = 0
         if subwords is not None:
-            steps = float(probability @ contexts ** (1 - exponent))
-            W_in = _row_updates(steps * share if hold_words else W_in, kept, counts, config, subwords, hold_words)
+            W_in = np.bincount(subwords.rows, np.repeat(W_in, np.diff(subwords.starts)), subwords.n_rows)
         with np.errstate(divide="ignore"):
             W_in, W_nodes = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_nodes)
     elif subwords is not None:
@@ -229,26 +221,6 @@ def tree_max_rates(
         if frozen.all():
             W_nodes[:] = 0
     return W_in, W_nodes
-
-
-def _row_updates(
-    steps: np.ndarray,
-    kept: np.ndarray,
-    counts: np.ndarray,
-    config: TrainingConfig,
-    subwords: Subwords,
-    hold_words: bool,
-) -> np.ndarray:
-    """Return the concurrent steps of each row of W_in.
-
-    If words are held for the tokens of a chunk, `steps` are the steps of each word per token that is kept. Otherwise,
-    they are the concurrent steps of each word.
-    """
-    of_rows = np.bincount(subwords.rows, np.repeat(steps, np.diff(subwords.starts)), subwords.n_rows)
-    if not hold_words:
-        return of_rows
-    targets = CHUNK_TOKENS * float(kept.sum() / max(counts.sum(), 1))
-    return np.minimum(targets * of_rows, MAX_STALENESS / max(config.alpha, 1e-30))
 
 
 def rows_of(frozen: np.ndarray, subwords: Subwords | None) -> np.ndarray:

@@ -59,7 +59,6 @@ from fastw2v.kernels.subwords_numba import (
     optional_view,
     read_context,
     read_input,
-    uses_of_words,
 )
 from fastw2v.kernels.word2vec_numba import BLOCK, add_window_gradient, softplus, subsample_chunk
 
@@ -225,8 +224,6 @@ def cbow_hs(
     gradient_diff = aligned_zeros(ring * width, W_in)
     gradient_sum = aligned_zeros(width, W_in)
     h = aligned_zeros(width, W_in)
-    uses, slots = uses_of_words(word, word_starts)
-    held_inputs = aligned_zeros(2 * slots * width, W_in)
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -247,7 +244,7 @@ def cbow_hs(
         for i in range(entered, min(n, t + 1 + reach)):
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            read_context(W_in, word, i, word_starts, word_rows, uses, held_inputs, context_rows, a, row_sums, b, width)
+            read_context(W_in, word, i, word_starts, word_rows, context_rows, a, row_sums, b, width)
         entered = min(n, t + 1 + reach)
 
         a = (window_start[t] & mask) * width
@@ -301,12 +298,9 @@ def cbow_hs(
                 square = fma(step, step, square)
             add_input_step(
                 W_in,
-                word,
-                i,
+                word[i],
                 word_starts,
                 word_rows,
-                uses,
-                held_inputs,
                 context_rows,
                 a,
                 width,
@@ -461,8 +455,6 @@ def skipgram_hs(
     scores = aligned_zeros(len(at) * longest, W_in)
     context_rows = aligned_zeros((ring + 1) * width, W_in)  # the last row is padding
     updates = aligned_zeros((ring + 1) * width, W_in)
-    uses, slots = uses_of_words(word, word_starts)
-    held_inputs = aligned_zeros(2 * slots * width, W_in)
     zero = splat(0.0, load(context_rows, 0))
 
     loss = 0.0
@@ -483,7 +475,7 @@ def skipgram_hs(
         alpha = alpha_intercept - slope * position[t]
         for i in range(entered, min(n, t + 1 + reach)):
             a = (i & mask) * width
-            read_input(W_in, word, i, word_starts, word_rows, uses, held_inputs, context_rows, a, width)
+            read_input(W_in, word, i, word_starts, word_rows, context_rows, a, width)
         entered = min(n, t + 1 + reach)
 
         contexts = 0
@@ -529,12 +521,9 @@ def skipgram_hs(
                 square = fma(load(updates, j), load(updates, j), square)
             add_input_step(
                 W_in,
-                word,
-                i,
+                word[i],
                 word_starts,
                 word_rows,
-                uses,
-                held_inputs,
                 updates,
                 a,
                 width,

@@ -60,7 +60,7 @@ from fastw2v.kernels.simd import (
     store,
     where_positive,
 )
-from fastw2v.kernels.subwords_numba import add_input_step, optional_view, read_context, read_input, uses_of_words
+from fastw2v.kernels.subwords_numba import add_input_step, optional_view, read_context, read_input
 from fastw2v.sampling import rng
 
 __all__ = ["Sampling", "Schedule", "cbow_ns", "skipgram_ns"]
@@ -540,8 +540,6 @@ def cbow_ns(
     h = aligned_zeros(BLOCK * width, W_in)
     positive_rows = aligned_zeros(BLOCK * width, W_in)  # the targets' own rows
     pool_slot = np.empty(BLOCK, np.int64)  # the slots of the targets' words in the pool, or -1
-    uses, slots = uses_of_words(word, word_starts)
-    held_inputs = aligned_zeros(2 * slots * width, W_in)
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -576,7 +574,7 @@ def cbow_ns(
         for i in range(entered, min(n, end + reach)):
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            read_context(W_in, word, i, word_starts, word_rows, uses, held_inputs, context_rows, a, row_sums, b, width)
+            read_context(W_in, word, i, word_starts, word_rows, context_rows, a, row_sums, b, width)
         entered = min(n, end + reach)
 
         for k in range(BLOCK):
@@ -664,12 +662,9 @@ def cbow_ns(
                 square = fma(d, d, square)
             add_input_step(
                 W_in,
-                word,
-                i,
+                word[i],
                 word_starts,
                 word_rows,
-                uses,
-                held_inputs,
                 context_rows,
                 a,
                 width,
@@ -755,8 +750,6 @@ def skipgram_ns(
     pool_slot = np.empty(n, np.int32)  # the slot of each token's word in the current pool, or -1
     h = aligned_zeros(BLOCK * width, W_in)
     dh = aligned_zeros(BLOCK * width, W_in)
-    uses, slots = uses_of_words(word, word_starts)
-    held_inputs = aligned_zeros(2 * slots * width, W_in)
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
@@ -801,7 +794,7 @@ def skipgram_ns(
             if i < end:
                 first = min(first, window_start[i])
                 last = max(last, window_end[i])
-                read_input(W_in, word, i, word_starts, word_rows, uses, held_inputs, h, k * width, width)
+                read_input(W_in, word, i, word_starts, word_rows, h, k * width, width)
             else:
                 for j in range(0, width, LANES):
                     store(h, k * width + j, zero)
@@ -845,12 +838,9 @@ def skipgram_ns(
                 square = fma(load(dh, j), load(dh, j), square)
             add_input_step(
                 W_in,
-                word,
-                t + k,
+                word[t + k],
                 word_starts,
                 word_rows,
-                uses,
-                held_inputs,
                 dh,
                 k * width,
                 width,

@@ -76,7 +76,6 @@ def train(engine: Any, tables: Tables, corpus: Corpus, **settings: Any) -> np.nd
         "pauses",
         "frozen",
         "subwords",
-        "hold_words",
     )
     arguments = {name: settings.pop(name) for name in names if name in settings}
     return engine.train(tables, corpus, config_for(tables, **settings), **arguments)

@@ -97,7 +97,7 @@ def check_against_reference(
     found = emulate(folder, ours, corpus, architecture=architecture, **settings | how)
     held = min(word2vec_cuda.TREE_NODES[0][1], V - 1), word2vec_cuda.HELD_TOKENS
     settings["pool_sync_interval"] = how.get("pool_sync_interval")
-    expected = train(reference, theirs, corpus, held=held, hold_words=False, **settings)
+    expected = train(reference, theirs, corpus, held=held, **settings)
     tolerance = 1e-10 if dtype == np.float64 else 32 * np.finfo(dtype).eps * n**0.5
     np.testing.assert_allclose(found, expected, rtol=tolerance)
     for W, E in zip(ours, theirs, strict=True):
