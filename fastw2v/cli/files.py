@@ -17,7 +17,7 @@ from fastw2v.formats.registry import written_format
 from fastw2v.utils.quote import counted
 from fastw2v.vectors import WordVectors
 
-__all__ = ["align", "convert", "info"]
+__all__ = ["align", "convert", "info", "note_fasttext_model"]
 
 
 DecodingErrors = Literal["strict", "surrogateescape", "replace", "ignore"]
@@ -137,6 +137,15 @@ def _summary(path: Path, vectors: WordVectors) -> dict[str, Any]:
     }
 
 
+def note_fasttext_model(path: Path, vectors: WordVectors, format: str | None = None) -> None:
+    """Say that a file with the suffix .bin is a model of fastText, which it is only for vectors with subwords."""
+    kind = formats.format_of(path, format)
+    if written_format(vectors.subwords, kind, format) != kind:
+        note(
+            f"{path} is a fastText model, because the vectors have subwords; convert --to bin writes word2vec's format"
+        )
+
+
 def _total_bytes(path: Path) -> int:
     """Return the size of a file, or the total size of the files in a folder."""
     files = path.iterdir() if path.is_dir() else [path]
@@ -146,9 +155,7 @@ def _total_bytes(path: Path) -> int:
 def _print_written(
     path: Path, vectors: WordVectors, as_json: bool, format: str | None = None, more: dict[str, Any] | None = None
 ) -> None:
-    kind = formats.format_of(path, format)
-    if written_format(vectors.subwords, kind, format) != kind:
-        note(f"{path} is a fastText model, because the vectors have subwords; --to bin writes word2vec's format")
+    note_fasttext_model(path, vectors, format)
     summary = _summary(path, vectors) | (more or {})
     if as_json:
         print_json(summary)

@@ -18,6 +18,7 @@ import typer
 
 from fastw2v.checkpoint import CheckpointError, Checkpoints, corpus_paths
 from fastw2v.cli import options
+from fastw2v.cli.files import note_fasttext_model
 from fastw2v.cli.inputs import as_keys, is_encoded, load_vectors, read_corpus, read_words
 from fastw2v.cli.output import format_duration, note, one_line, print_facts, print_table, say
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
@@ -527,6 +528,7 @@ def _finish(
     from fastw2v.plot import write_loss
 
     _write_completely(word2vec.wv, output)
+    note_fasttext_model(output, word2vec.wv)
     if plot is not None:
         try:
             write_loss(word2vec.loss_history, plot, validation=word2vec.validation_history)
