@@ -323,6 +323,13 @@ int main(int argc, char **argv) {
     for (int depth = 0; depth <= word && depth < V - 1; ++depth) path.push_back(2 * (V - 2 - depth) + (depth == word));
     path_start.push_back((long long)path.size());
   }
+  // With subwords, word w has the row of the word after it, too.
+  std::vector<long long> subword_starts;
+  std::vector<int> subword_rows;
+  for (int word = 0; word <= V; ++word) {
+    subword_starts.push_back(2 * word);
+    for (int row : {word % V, (word + 1) % V}) subword_rows.push_back(row);
+  }
   Bits next_item = 0;
   Arguments arguments = {};
   arguments.W_in = (Real *)W_in.data();
@@ -353,6 +360,8 @@ int main(int argc, char **argv) {
   arguments.tree_max_rate_in = arguments.max_rate_nodes = (Real *)max_rates.data();
   arguments.path_start = path_start.data();
   arguments.path = path.data();
+  arguments.subword_starts = subword_starts.data();
+  arguments.subword_rows = subword_rows.data();
   return launch(atoi(argv[1]), 1, 1 << 20, 0, atoi(argv[2]), &arguments);
 }
 #endif

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import subprocess
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from tests.engines.cases import copies, train
 from tests.engines.test_gpu import (
     ARCHITECTURES,
     PTX_ARCHITECTURES,
+    build,
     device,
     emulate,
     needs_compiler,
@@ -177,6 +179,20 @@ def test_a_kernel_that_leaves_out_rows_is_noticed(mistake, model, folder, monkey
     monkeypatch.setattr(word2vec_cuda.Kernel, "source", changed)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check_against_reference("short n-grams", "held", np.float64, "ns", model, folder, monkeypatch)
+
+
+@needs_compiler
+@pytest.mark.parametrize("model", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("loss", ["ns", pytest.param("hs", marks=pytest.mark.slow)])
+def test_no_races(model, loss, folder):
+    """ThreadSanitizer reports no race in a block of system threads."""
+    sizes = (12, 3, 4, 8, True, 2) if loss == "ns" else (12, 3, 1, 1, False, 2)
+    kernel = word2vec_cuda.Kernel("cbow", False, *sizes, subwords=True, loss=loss)
+    options = ["-O1", "-g", "-fsanitize=thread", "-DOS_THREADS", "-DVECTOR_ATOMICS=1"]
+    program = build(folder, write_source(folder, kernel.source()), kernel.macros(), *options)
+    done = subprocess.run([program, str(model), "0"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[:1000]
+    assert "WARNING: ThreadSanitizer: data race" not in done.stderr
 
 
 def test_the_cases_are_what_their_names_say():
