@@ -136,11 +136,21 @@ POOLS: dict[str, dict[Quality, PoolSizes]] = {
         "balanced": PoolSizes(64, 24, 3, 10),
         "best": PoolSizes(64, 48, 3, 16),
     },
+    "cbow, subwords": {
+        "fast": PoolSizes(64, 16, 2, 8),
+        "balanced": PoolSizes(64, 24, 3, 10),
+        "best": PoolSizes(64, 48, 3, 16),
+    },
+    "skipgram, subwords": {
+        "fast": PoolSizes(64, 24, 3, 10),
+        "balanced": PoolSizes(32, 32, 4, 13),
+        "best": PoolSizes(32, 48, 4, 16),
+    },
 }
 """Default sizes of pools.
 
 Vectors from both matrices need fewer negatives than W_in alone. Skip-gram needs more than CBOW, because a pool supplies
-the negatives of all contexts of a target.
+the negatives of all contexts of a target. With subwords, both models need more of them, because words share rows.
 """
 
 _EXPONENTS: dict[str, float] = {"mean": 1.0, "balanced": 0.75, "sum": 0.0}
@@ -359,8 +369,8 @@ def default_alpha(
     """Return the default initial learning rate.
 
     The gradient of a skip-gram target is a sum over its contexts, so more contexts need a lower rate. CBOW needs a
-    lower rate only above 50 contexts, and with hierarchical softmax, where its rate is halved. With subwords, a row is
-    trained with all words that share it, so both models need a lower rate. If most words are trained many times,
+    lower rate only above 50 contexts, with hierarchical softmax, where its rate is halved, and with subwords, where a
+    row is trained with all words that share it. If most words are trained many times,
     because there are many epochs or few different words, a high rate fits the vectors to random patterns. Above 40 / √m
     epochs (skip-gram: 80 / √m), where m is the median count, the rate is therefore inversely proportional to the number
     of epochs, but at least 0.001. The values were found by experiment (`docs/notebook/defaults.md`).
@@ -391,7 +401,7 @@ def default_alpha(
     [0.2, 0.2, 0.1]
     """
     if model == "skipgram":
-        alpha = min(0.06, 0.2 / min(contexts, WIDE_CONTEXTS)) * (0.5 if subwords else 1)
+        alpha = min(0.06, 0.2 / min(contexts, WIDE_CONTEXTS))
     else:
         alpha = 0.05 if cbow_grad == "sum" else 0.1 if loss != "ns" else SUBWORD_ALPHA if subwords else 0.2
         alpha *= min(1, WIDE_CONTEXTS / contexts) ** 0.5
@@ -502,7 +512,7 @@ def default_pool(
     """Return the default sizes of a pool: L, the number of tokens that share it, and P, its number of negatives.
 
     More negatives or dimensions need a larger pool. Vectors that are combined from both matrices need a smaller one.
-    With subwords, CBOW needs pools like those of skip-gram (`docs/notebook/defaults.md`).
+    Subwords need larger ones (`docs/notebook/defaults.md`).
 
     Parameters
     ----------
@@ -525,7 +535,9 @@ def default_pool(
     """
     check_choice("model", model, get_args(Model))
     check_choice("quality", quality, get_args(Quality))
-    kind = "skipgram" if subwords else "cbow, W_in alone" if model == "cbow" and not output_weight else model
+    kind = f"{model}, subwords" if subwords else model
+    if kind == "cbow" and not output_weight:
+        kind = "cbow, W_in alone"
     sizes = POOLS[kind][quality]  # type: ignore[index]
     by_dimensions = 4 * -(-vector_size * sizes.per_100_dimensions // 400)  # a multiple of the kernels' blocks
     return sizes.tokens, max(sizes.smallest, sizes.per_negative * negative, by_dimensions)

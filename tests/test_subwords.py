@@ -82,11 +82,11 @@ def test_the_defaults_of_subwords():
     assert (config.subwords, config.bucket, config.hash_count) == ((3, 6), 2_000_000, None)
     assert (config.output_weight, config.sample, config.alpha) == (0.0, 1e-4, 0.15)
     assert Word2Vec(subwords=[3, 6]).config(corpus) == config
-    assert Word2Vec(subwords=(3, 6), model="skipgram").config(window=5).alpha == 0.02
+    assert Word2Vec(subwords=(3, 6), model="skipgram").config(window=5).alpha == 0.04
     given = Word2Vec(subwords=(3, 6), sample=1e-3, alpha=0.05).config(corpus)
     assert (given.sample, given.alpha, given.cbow_grad) == (1e-3, 0.05, "sum")
-    plain = TrainingConfig(subwords=(3, 6))
-    assert (plain.pool_tokens, plain.pool_size) == (64, 24)
+    plain = TrainingConfig(subwords=(3, 6)), TrainingConfig(subwords=(3, 6), model="skipgram")
+    assert [(config.pool_tokens, config.pool_size) for config in plain] == [(64, 24), (32, 32)]
 
 
 def test_saving_and_training_further(model, tmp_path):

@@ -239,7 +239,7 @@ def train(
             interval > 1,
             freeze=frozen is not None,
             loss=config.loss,
-            subwords=subwords is not None,
+            has_subwords=subwords is not None,
         )
         tree = None if config.loss == "ns" else HuffmanTree.from_counts(counts)
         blocks = workers or min(word2vec_cuda.resident_blocks(kernel, function), chunks_per_epoch)

@@ -100,7 +100,7 @@ class Kernel(NamedTuple):
     """Whether tiles are processed by tensor cores (`word2vec_mma.cu`)."""
     freeze: bool = False
     """Whether rows with a maximum rate of 0 keep their bytes. Without it, the kernel contains no test for such rows."""
-    subwords: bool = False
+    has_subwords: bool = False
     """Whether the input vector of a word is the mean of several rows of W_in."""
     loss: Loss = TrainingConfig.loss
     path_group: int = TREE_NODES[0][0]
@@ -172,7 +172,7 @@ class Kernel(NamedTuple):
             "CHUNK_TOKENS": CHUNK_TOKENS,
             "MAX_STEP_NORM": MAX_STEP_NORM,
             "FREEZE": int(self.freeze),
-            "SUBWORDS": int(self.subwords),
+            "SUBWORDS": int(self.has_subwords),
         }
         if self.loss != "ns":
             sizes |= {"PATH_GROUP": self.path_group, "HELD_NODES": self.held_nodes, "HELD_TOKENS": HELD_TOKENS}
@@ -356,13 +356,13 @@ def compile_kernel(
     *,
     freeze: bool = False,
     loss: Loss = TrainingConfig.loss,
-    subwords: bool = False,
+    has_subwords: bool = False,
 ) -> tuple[Kernel, Any]:
     """Compile the kernel that `choose_kernel` returns for the current device, or load it from CuPy's cache.
 
     Parameters
     ----------
-    model, double, width, reach, tile, pool_size, hold, loss, subwords
+    model, double, width, reach, tile, pool_size, hold, loss, has_subwords
         See `choose_kernel`.
     freeze : bool
         Whether rows can be frozen.
@@ -374,7 +374,7 @@ def compile_kernel(
     """
     import cupy
 
-    kernel = device_kernel(model, double, width, reach, tile, pool_size, hold, loss=loss, subwords=subwords)
+    kernel = device_kernel(model, double, width, reach, tile, pool_size, hold, loss=loss, has_subwords=has_subwords)
     kernel = kernel._replace(freeze=freeze)
     module = cupy.RawModule(code=kernel.source(), options=("-std=c++17", *kernel.macros()))
     with waiting("compiling the kernel for the GPU, or loading it from CuPy's cache"):
@@ -394,13 +394,13 @@ def device_kernel(
     hold: bool,
     *,
     loss: Loss = TrainingConfig.loss,
-    subwords: bool = False,
+    has_subwords: bool = False,
 ) -> Kernel:
     """Return the kernel that `choose_kernel` returns for the current device.
 
     Parameters
     ----------
-    model, double, width, reach, tile, pool_size, hold, loss, subwords
+    model, double, width, reach, tile, pool_size, hold, loss, has_subwords
         See `choose_kernel`.
     """
     import cupy
@@ -410,7 +410,7 @@ def device_kernel(
     tensor_cores = _compute_capability(device) >= TENSOR_CORE_CAPABILITY
     return choose_kernel(
         model, double, width, reach, tile, pool_size, hold, limit, tensor_cores=tensor_cores, loss=loss,
-        subwords=subwords,
+        has_subwords=has_subwords,
     )  # fmt: skip
 
 
@@ -426,7 +426,7 @@ def choose_kernel(
     *,
     tensor_cores: bool = False,
     loss: Loss = TrainingConfig.loss,
-    subwords: bool = False,
+    has_subwords: bool = False,
 ) -> Kernel:
     """Return a kernel that fits in the shared memory of a device.
 
@@ -451,7 +451,7 @@ def choose_kernel(
         Whether the device has tensor cores for float32.
     loss : {"ns", "hs", "hs+ns"}
         With "hs", a kernel has no pool and trains one target at a time.
-    subwords : bool
+    has_subwords : bool
         Whether the input vector of a word is the mean of several rows of W_in.
 
     Returns
@@ -478,13 +478,13 @@ def choose_kernel(
     if loss == "hs":
         tile = pool_size = 1
         choices = [(False, TREE_WARPS, False)]  # the memory does not depend on the number of warps
-    if tensor_cores and tile == TENSOR_CORE_TILE and not (double or subwords) and loss == "ns":
+    if tensor_cores and tile == TENSOR_CORE_TILE and not (double or has_subwords) and loss == "ns":
         choices = [(hold, WARPS, True), (False, WARPS, True), *choices]
     for held, warps, on_tensor_cores in choices:
         for path_group, nodes in TREE_NODES[:1] if loss == "ns" else TREE_NODES:
             kernel = Kernel(
                 model, double, width, reach, tile, pool_size, held, warps, tensor_cores=on_tensor_cores,
-                subwords=subwords, loss=loss, path_group=path_group, held_nodes=nodes,
+                has_subwords=has_subwords, loss=loss, path_group=path_group, held_nodes=nodes,
             )  # fmt: skip
             if kernel.shared_bytes() <= limit:
                 return optimize_occupancy(kernel, limit)
@@ -560,7 +560,7 @@ def resident_warps(kernel: Kernel) -> int:
     if kernel.tensor_cores:
         return 16
     if kernel.tile <= 4:
-        few = (kernel.loss == "hs" and kernel.model == "skipgram") or (kernel.loss == "hs+ns" and kernel.subwords)
+        few = (kernel.loss == "hs" and kernel.model == "skipgram") or (kernel.loss == "hs+ns" and kernel.has_subwords)
         return 12 if kernel.double else 16 if few else 20
     return 16 if kernel.tile <= 8 and not kernel.double else 8
 

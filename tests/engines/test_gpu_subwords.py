@@ -187,7 +187,7 @@ def test_a_kernel_that_leaves_out_rows_is_noticed(mistake, model, folder, monkey
 def test_no_races(model, loss, folder):
     """ThreadSanitizer reports no race in a block of system threads."""
     sizes = (12, 3, 4, 8, True, 2) if loss == "ns" else (12, 3, 1, 1, False, 2)
-    kernel = word2vec_cuda.Kernel("cbow", False, *sizes, subwords=True, loss=loss)
+    kernel = word2vec_cuda.Kernel("cbow", False, *sizes, has_subwords=True, loss=loss)
     options = ["-O1", "-g", "-fsanitize=thread", "-DOS_THREADS", "-DVECTOR_ATOMICS=1"]
     program = build(folder, write_source(folder, kernel.source()), kernel.macros(), *options)
     done = subprocess.run([program, str(model), "0"], capture_output=True, text=True, timeout=60)
@@ -249,14 +249,14 @@ def test_many_blocks_do_not_overshoot_as_steps_of_rows_are_scaled_down(model, fo
 
 
 KERNELS = {
-    "defaults": word2vec_cuda.Kernel("cbow", False, 100, 5, TILE, TrainingConfig().pool_size, False, subwords=True),
-    "pool held": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, 24, True, subwords=True),
-    "300 numbers": word2vec_cuda.Kernel("cbow", False, 300, 5, TILE, 24, False, subwords=True),
-    "float64": word2vec_cuda.Kernel("cbow", True, 100, 5, TILE, 24, False, subwords=True),
-    "frozen rows": word2vec_cuda.Kernel("cbow", False, 100, 5, TILE, 24, False, subwords=True, freeze=True),
-    "tiles of 16": word2vec_cuda.Kernel("cbow", False, 128, 5, 16, 24, False, subwords=True),
-    "hs": word2vec_cuda.Kernel("cbow", False, 100, 5, 1, 1, False, 2, subwords=True, loss="hs"),
-    "hs+ns": word2vec_cuda.Kernel("cbow", False, 100, 5, TILE, 24, False, subwords=True, loss="hs+ns"),
+    "defaults": word2vec_cuda.Kernel("cbow", False, 100, 5, TILE, TrainingConfig().pool_size, False, has_subwords=True),
+    "pool held": word2vec_cuda.Kernel("cbow", False, 128, 5, TILE, 24, True, has_subwords=True),
+    "300 numbers": word2vec_cuda.Kernel("cbow", False, 300, 5, TILE, 24, False, has_subwords=True),
+    "float64": word2vec_cuda.Kernel("cbow", True, 100, 5, TILE, 24, False, has_subwords=True),
+    "frozen rows": word2vec_cuda.Kernel("cbow", False, 100, 5, TILE, 24, False, has_subwords=True, freeze=True),
+    "tiles of 16": word2vec_cuda.Kernel("cbow", False, 128, 5, 16, 24, False, has_subwords=True),
+    "hs": word2vec_cuda.Kernel("cbow", False, 100, 5, 1, 1, False, 2, has_subwords=True, loss="hs"),
+    "hs+ns": word2vec_cuda.Kernel("cbow", False, 100, 5, TILE, 24, False, has_subwords=True, loss="hs+ns"),
 }
 
 
@@ -278,7 +278,7 @@ def test_the_source_compiles_for_every_architecture(case, folder):
 def test_tensor_cores_are_not_used():
     sizes = ("cbow", False, 100, 5, word2vec_cuda.TENSOR_CORE_TILE, 24, False, 232_448)
     assert word2vec_cuda.choose_kernel(*sizes, tensor_cores=True).tensor_cores
-    assert not word2vec_cuda.choose_kernel(*sizes, tensor_cores=True, subwords=True).tensor_cores
+    assert not word2vec_cuda.choose_kernel(*sizes, tensor_cores=True, has_subwords=True).tensor_cores
 
 
 @needs_compiler
