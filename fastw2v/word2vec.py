@@ -168,12 +168,13 @@ class Word2Vec:
         occurrences are dropped at random. 0 keeps every occurrence. "auto" is 0.001, or 0.0001 with `subwords`, but at
         least 1 / V for a vocabulary of V words.
     alpha : float, optional
-        Initial learning rate. By default, 0.2 for CBOW (0.05 with ``cbow_grad="sum"``), and 0.2 / window for skip-gram,
-        but at least 0.004 and at most 0.06. With `subwords`, it is 0.15 for CBOW. For a window of more than 50, CBOW's rate is multiplied by √(50 / window). If a word has fewer contexts on average
-        than `window`, because the sentences are short, this average replaces the window. Above 40 / √m epochs
-        (skip-gram: 80 / √m), where m is the median count of the words, the rate is inversely proportional to the number
-        of epochs, but at least 0.001. ``wv.settings`` contains the rate that was used. With CBOW, setting `alpha`
-        changes the default of `cbow_grad` to "sum", so that the rate has the same effect as in gensim.
+        Initial learning rate. By default, 0.2 for CBOW (0.05 with ``cbow_grad="sum"``, 0.15 with `subwords`), and
+        0.2 / window for skip-gram, but at least 0.004 and at most 0.06. For a window of more than 50, CBOW's rate is
+        multiplied by √(50 / window). If a word has fewer contexts on average than `window`, because the sentences are
+        short, this average replaces the window. Above 40 / √m epochs (skip-gram: 80 / √m), where m is the median count
+        of the words, the rate is inversely proportional to the number of epochs, but at least 0.001. ``wv.settings``
+        contains the rate that was used. With CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that
+        the rate has the same effect as in gensim.
     min_alpha : float
         Final learning rate. The rate decreases linearly over all words of all epochs. If it is left at its default and
         `alpha` is lower, the rate is constant.

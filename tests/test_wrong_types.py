@@ -112,6 +112,8 @@ UNCHECKED = {
     "Word2Vec.negative": "None means the default",
     "TrainingConfig.negative": "None means the default",
     "Word2Vec.epochs": "None means the default",
+    "FastText.negative": "None means the default",
+    "FastText.epochs": "None means the default",
     "TrainingConfig.epochs": "None means the default",
     "TrainingConfig.pool_tokens": "None means the default",
     "TrainingConfig.pool_size": "None means the default",
@@ -181,6 +183,10 @@ def corpus() -> fastw2v.Corpus:
     return fastw2v.Corpus.from_sentences(SENTENCES, min_count=1)
 
 
+def fasttext_model() -> gensim.FastText:
+    return gensim.FastText(SENTENCES, vector_size=4, negative=2, epochs=1, engine="layers", sample=0, bucket=100)
+
+
 OBJECTS: dict[str, Callable[[], Any]] = {
     "fastw2v.Corpus": corpus,
     "fastw2v.Vocabulary": lambda: corpus().vocabulary,
@@ -188,6 +194,8 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "fastw2v.WordVectors": vectors,
     "fastw2v.compat.gensim.Word2Vec": gensim_model,
     "fastw2v.compat.gensim.KeyedVectors": lambda: gensim_model().wv,
+    "fastw2v.compat.gensim.FastText": fasttext_model,
+    "fastw2v.compat.gensim.FastTextKeyedVectors": lambda: fasttext_model().wv,
     "fastw2v.estimate.Estimate": lambda: model().estimate(SENTENCES, measure=False),
     "fastw2v.formats.VectorRecord": lambda: importlib.import_module("fastw2v.formats").VectorRecord(["a"], MATRIX[:1]),
     "fastw2v.vectors.HNSWIndex": lambda: vectors().index(),
@@ -225,6 +233,12 @@ ARGUMENTS: dict[str, Any] = {
     "Vocabulary.load.path": "counts.txt",
     "Word2Vec.load.path": "model.safetensors",
     "Word2Vec.load.fname": "model.safetensors",
+    "FastText.load.fname": "fasttext.safetensors",
+    "model_file": "model.bin",
+    "load_facebook_model.path": "model.bin",
+    "load_facebook_vectors.path": "model.bin",
+    "save_facebook_model.path": "new.bin",
+    "save_facebook_model.model": fasttext_model,
     "resume.folder": "run",
     "checkpoint": None,
     "checkpoint_every": "10m",
@@ -282,6 +296,11 @@ ARGUMENTS: dict[str, Any] = {
     "vectors": vectors,
     "WordVectors.words": ["cat", "dog"],
     "KeyedVectors.words": ["cat", "dog"],
+    "FastTextKeyedVectors.words": ["cat", "dog"],
+    "FastTextKeyedVectors.vectors": MATRIX[:2],
+    "sentence": ["the", "cat"],
+    "SubwordEmbedding.starts": np.array([0, 1, 2]),
+    "SubwordEmbedding.rows": np.array([0, 1]),
     "WordVectors.vectors": MATRIX[:2],
     "KeyedVectors.vectors": MATRIX[:2],
     "VectorRecord.words": ["cat", "dog"],
@@ -457,6 +476,8 @@ def write_files() -> None:
     vectors().save("vectors.txt")
     model().save("model.safetensors")
     fastw2v.Word2Vec(vector_size=4, epochs=1, engine="layers").fit(SENTENCES, checkpoint="run")
+    fasttext_model().save("fasttext.safetensors")
+    gensim.save_facebook_model(fasttext_model(), "model.bin")
     textbook.save_params("params.npz", MATRIX[:2], {"cat": 0, "dog": 1}, {0: "cat", 1: "dog"})
     Path("params.pkl").write_bytes(b"")
 

@@ -21,7 +21,7 @@ from fastw2v.config import CbowGrad, check_choice, check_integer
 from fastw2v.nn.initializers import normal_weights
 from fastw2v.nn.layers import ContextMean, Embedding, HierarchicalSoftmaxLoss, NegativeSamplingLoss
 from fastw2v.nn.subwords import SubwordEmbedding
-from fastw2v.utils.checks import check_array, check_ids
+from fastw2v.utils.checks import check_array, check_ids, check_type
 
 
 class _Model:
@@ -54,6 +54,7 @@ class _Model:
         self.window_size = window_size
         input_rows = vocab_size
         if subwords is not None:
+            check_type("subwords", subwords, tuple, "a tuple of two arrays, starts and rows")
             starts, rows = map(to_host, subwords)
             if len(starts) != vocab_size + 1:
                 raise ValueError(f"subwords has the rows of {len(starts) - 1} words, but vocab_size is {vocab_size}")

@@ -99,6 +99,7 @@ class SubwordEmbedding:
         self.grads: list[RowSparseGradient] = table.grads
         self._exponent = exponent
         self._in_order = in_order
+        starts, rows = check_ids("starts", starts), check_ids("rows", rows)
         self._longest = _check_rows(to_host(starts), to_host(rows), W.shape[0])
         xp, device = get_namespace(W), get_device(W)
         with on_device_of(W):
