@@ -456,9 +456,9 @@ def take_rows(table: Any, ids: Any) -> Any:
         return out
     xp = get_namespace(table)
     padding = ids < 0
+    # np.take would copy a whole table that is not contiguous and aligned, such as one with padded rows.
     flat = xp.reshape(xp.where(padding, 0, ids), (-1,))
-    # np.take copies the whole table if it is not aligned, like the matrix of a mapped fastText model.
-    rows = table[flat] if is_numpy(table) and not table.flags.aligned else xp.take(table, flat, axis=0)
+    rows = table[flat] if is_numpy(table) and not table.flags.carray else xp.take(table, flat, axis=0)
     return xp.where(padding[..., None], 0.0, xp.reshape(rows, (*ids.shape, table.shape[1])))
 
 

@@ -66,9 +66,9 @@ HOST_BYTES_PER_ITEM = 80
 DEVICE_BYTES_PER_ITEM = 36
 """Bytes on the GPU for each chunk of each epoch."""
 BYTES_PER_NGRAM = 4
-"""Bytes on the host for each n-gram of each word of the vocabulary."""
-BYTES_PER_BUCKET = 16
-"""Bytes on the host for each row of W_in that belongs to an n-gram."""
+"""Bytes for each row of each word of the vocabulary, with subwords."""
+BYTES_PER_ROW = 16
+"""Bytes on the host for each row of W_in, with subwords."""
 MEASURE_SECONDS = 2.0
 """Approximate maximum duration of the trial run that measures the speed, in seconds."""
 WARMUP_TOKENS = 10_000
@@ -233,14 +233,17 @@ class _Run(NamedTuple):
     """Whether each word has a row of W_in."""
     buckets_per_word: float
     """Number of rows of W_in that belong to n-grams, divided by the number of words."""
-    ngrams_per_word: float
-    """Mean number of n-grams of a word."""
+    rows_per_word: float
+    """Mean number of rows of W_in of a word, with subwords."""
+    longest_word: int
+    """Largest number of rows of W_in of a word, with subwords."""
 
     @property
     def input_rows(self) -> int:
         """The number of rows of W_in."""
-        buckets = min(self.config.bucket, round(self.buckets_per_word * self.vocabulary))
-        return self.vocabulary * self.own_rows + buckets
+        if not self.own_rows:  # floret's table does not depend on the vocabulary
+            return self.config.bucket
+        return self.vocabulary + min(self.config.bucket, round(self.buckets_per_word * self.vocabulary))
 
     def changed(self, **settings: int) -> _Run:
         """Return the run with other settings, and the pool sizes that follow from them."""
@@ -333,7 +336,8 @@ def estimate_memory(
         allocated=allocated,
         own_rows=subwords is None or subwords.n_own_rows > 0,
         buckets_per_word=0.0 if subwords is None else len(subwords.buckets) / subwords.n_words,
-        ngrams_per_word=0.0 if subwords is None else len(subwords.rows) / subwords.n_words,
+        rows_per_word=0.0 if subwords is None else len(subwords.rows) / subwords.n_words,
+        longest_word=0 if subwords is None else int(np.diff(subwords.starts).max()),
     )
     free = {"host": free_memory(_threads(run))}
     if device != "cpu":
@@ -439,8 +443,12 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     yield MemoryItem("W_in", 4 * input_rows * width, place, run.allocated)
     yield MemoryItem("W_out", 4 * rows * width, place, run.allocated)
     if config.subwords is not None:
-        ngrams = int(BYTES_PER_NGRAM * V * run.ngrams_per_word) + BYTES_PER_BUCKET * input_rows + 8 * V
-        yield MemoryItem("n-grams of the words", ngrams, "host", True)
+        entries = int(BYTES_PER_NGRAM * V * run.rows_per_word)
+        yield MemoryItem("n-grams of the words", entries + BYTES_PER_ROW * input_rows + 8 * V, "host", True)
+        if not host:
+            losses = 2 if config.loss == "hs+ns" else 1  # each has learning rates, or a layer of its own
+            needed = losses * (8 * input_rows if fused else entries) + entries + 8 * V
+            yield MemoryItem("n-grams of the words", needed, place, False, "training")
     yield MemoryItem("index of the words", INDEX_BYTES_PER_WORD * V, "host", run.allocated)
     yield MemoryItem("sampling tables", SAMPLING_BYTES_PER_WORD * V, "host", False, "training")
     paths = int(TREE_BYTES_PER_STEP * V * run.path)
@@ -457,7 +465,7 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
         buffers = max(cpu.buffer_bytes(one, chunk, reach, run.longest_path, threads) for one in (config, *measuring))
         yield MemoryItem("buffers of the workers", threads * buffers, "host", False, "training")
     elif not fused:
-        of_words = (run.own_rows + run.ngrams_per_word, input_rows) if config.subwords is not None else (0.0, 0)
+        of_words = (run.rows_per_word, run.longest_word, input_rows)
         batch = eager.batch_bytes(config, T, reach, run.longest_path, not host, V, *of_words)
         yield MemoryItem("batches", batch, place, False, "training")
     yield MemoryItem("losses of the epochs", BYTES_PER_EPOCH * epochs, "host", False)

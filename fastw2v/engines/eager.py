@@ -75,8 +75,6 @@ SUBWORD_ARRAYS = 3.7
 """The same with subwords on a CPU: for the rows of all distinct words."""
 GPU_SUBWORD_BYTES = 20
 """Bytes on a GPU for each row of each distinct word, if all words had as many rows as the longest."""
-LONGEST_WORD = 9
-"""Rows of the longest word in estimates, divided by the mean."""
 MAX_SUBWORDS = 1 << 26
 """Maximum number of rows of the distinct words of a batch on a GPU, if all words had as many as the longest.
 
@@ -138,6 +136,7 @@ def batch_bytes(
     on_gpu: bool = False,
     words: int | None = None,
     rows_per_word: float = 0.0,
+    longest_word: int = 0,
     input_rows: int = 0,
 ) -> int:
     """Return the approximate size in bytes of the arrays of a batch, and of those that batches are taken from.
@@ -157,6 +156,8 @@ def batch_bytes(
         Number of words in the vocabulary. On a GPU, it limits the memory for the sums of gradients.
     rows_per_word : float
         Mean number of rows of W_in of a word, with subwords.
+    longest_word : int
+        Largest number of rows of W_in of a word, with subwords.
     input_rows : int
         Number of rows of W_in, with subwords.
 
@@ -169,8 +170,7 @@ def batch_bytes(
     [12, 252, 232]
     """
     D, P = config.vector_size, _pool_size(config)
-    longest = round(LONGEST_WORD * rows_per_word)
-    L, groups = _batch_shape(config, tokens, reach, on_gpu, words or 0, longest)
+    L, groups = _batch_shape(config, tokens, reach, on_gpu, words or 0, longest_word)
     prepared = min(tokens, PREPARED_TOKENS)
     groups = min(groups, -(-tokens // L))
     targets = groups * min(L, tokens)
@@ -195,7 +195,7 @@ def batch_bytes(
     distinct = min(targets if of_targets else contexts, words or contexts)
     means = 4 * D * SUBWORD_ARRAYS * distinct * rows_per_word
     if on_gpu:
-        means = GPU_SUBWORD_BYTES * distinct * longest + 4 * D * min(distinct * longest, input_rows)
+        means = GPU_SUBWORD_BYTES * distinct * longest_word + 4 * D * min(distinct * longest_word, input_rows)
     # With both losses, half of the first arrays are still in memory when the second are computed.
     arrays = {"ns": negatives, "hs": paths, "hs+ns": paths + negatives / 2}
     return int(

@@ -38,6 +38,7 @@ from fastw2v.kernels.simd import (
     LANES,
     REGISTERS,
     absolute,
+    borrowed,
     broadcast_load_columns,
     exp_minus,
     first_lanes,
@@ -201,6 +202,8 @@ def cbow_hs(
     starts, steps, grad_scale = tree.starts, tree.steps, schedule.cbow_grad_scale
     max_rate_in, max_rate_nodes, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
     word_starts, word_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
+    max_rate_in, max_rate_nodes = borrowed(max_rate_in), borrowed(max_rate_nodes)
+    W_in, W_nodes = borrowed(W_in), borrowed(W_nodes)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
     if n == 0:
@@ -435,6 +438,8 @@ def skipgram_hs(
     starts, steps = tree.starts, tree.steps
     max_rate_in, max_rate_nodes, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
     word_starts, word_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
+    max_rate_in, max_rate_nodes = borrowed(max_rate_in), borrowed(max_rate_nodes)
+    W_in, W_nodes = borrowed(W_in), borrowed(W_nodes)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
     if n == 0:

@@ -92,7 +92,7 @@ def take_rows(matrix: Any, rows: Sequence[int]) -> Any:
            [1., 2.]])
     """
     xp = get_namespace(matrix)
-    if is_numpy(matrix) and not matrix.flags.aligned:  # np.take would copy the whole matrix
+    if is_numpy(matrix) and not matrix.flags.carray:  # np.take would copy the whole matrix, as in backend.take_rows
         return matrix[np.asarray(rows, dtype=np.int64)]
     return xp.take(matrix, xp.asarray(rows, dtype=xp.int64, device=get_device(matrix)), axis=0)
 

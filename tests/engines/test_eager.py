@@ -462,7 +462,6 @@ def test_memory_of_a_batch_with_subwords(model, on_gpu, folder, monkeypatch):
     words = Corpus(ids, np.append(np.arange(0, tokens, 20), tokens), vocabulary)
     subwords = subwords_of(words)
     sizes = np.diff(subwords.starts)
-    monkeypatch.setattr(eager, "LONGEST_WORD", sizes.max() / sizes.mean())
     settings = {"model": model, "epochs": 1, "sample": 0, "output_weight": 0.0}
     tables = Tables(*(np.zeros((n, D), np.float32) for n in (subwords.n_rows, V)))
     with rows.installed(rows.builder(folder, vector=True)):
@@ -473,7 +472,7 @@ def test_memory_of_a_batch_with_subwords(model, on_gpu, folder, monkeypatch):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     config = TrainingConfig(vector_size=D, **settings)
-    sizes_of_words = float(sizes.mean()), subwords.n_rows
+    sizes_of_words = float(sizes.mean()), int(sizes.max()), subwords.n_rows
     estimated = eager.batch_bytes(config, tokens, 5, 0, on_gpu, V, *sizes_of_words)
     other = 3 * tokens * 8 + 60 * V + 4 * len(subwords.rows) * on_gpu
     assert 0.8 * peak < estimated + other < 1.6 * peak, (estimated, other, peak)
