@@ -158,7 +158,7 @@ def test_rows_of_frozen_words_keep_their_bytes(model, loss, folder, monkeypatch)
 
 
 @needs_compiler
-@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("model", ["cbow", pytest.param("skipgram", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "mistake",
     [
