@@ -21,6 +21,7 @@ __all__ = [
     "CHECKPOINT_EVERY",
     "CHUNK_TOKENS",
     "EPOCHS",
+    "FLORET_BUCKET",
     "HELD_TOKENS",
     "MAX_STEP_NORM",
     "MIN_COUNT",
@@ -93,6 +94,10 @@ FULL_RATE_EPOCHS: dict[Model, int] = {"cbow": 40, "skipgram": 80}
 """The default rate is lowered above this number of epochs, divided by the square root of the median count."""
 BUCKET = 2_000_000
 """Default number of buckets for the n-grams of words, as in fastText."""
+FLORET_BUCKET = 50_000
+"""Default number of rows of a table of floret."""
+MAX_NGRAM = 1000
+"""Highest number of characters of an n-gram."""
 MAX_HASH_COUNT = 4
 """Highest number of hashes of an n-gram in floret's tables."""
 SUBWORD_SAMPLE = 1e-4
@@ -206,8 +211,9 @@ class TrainingConfig:
     subwords : (int, int), optional
         Numbers of characters of the shortest and the longest n-grams of a word. If they are set, the vector of a word
         is the mean of its own row of W_in and the rows of its n-grams.
-    bucket : int
-        Number of buckets to which the n-grams are hashed. It has no effect without `subwords`.
+    bucket : int, optional
+        Number of buckets to which the n-grams are hashed. By default, `BUCKET`, or `FLORET_BUCKET` with `hash_count`.
+        It has no effect without `subwords`.
     hash_count : int, optional
         Number of hashes of an n-gram in floret's tables, from 1 to 4. By default, n-grams are those of fastText.
     deterministic : bool
@@ -253,7 +259,7 @@ class TrainingConfig:
     cbow_grad: CbowGrad = None  # type: ignore[assignment]
     output_weight: float = None  # type: ignore[assignment]
     subwords: tuple[int, int] | None = None
-    bucket: int = BUCKET
+    bucket: int = None  # type: ignore[assignment]
     hash_count: int | None = None
     deterministic: bool = False
     pool_tokens: int = None  # type: ignore[assignment]
@@ -282,11 +288,17 @@ class TrainingConfig:
             self.model, self.cbow_grad, self.window, loss=self.loss, subwords=self.subwords is not None
         )
         self._set_default("alpha", alpha)
-        check_integer("bucket", self.bucket, minimum=1)
-        check_range("bucket", self.bucket, 1, MAX_SIZE)
         if self.hash_count is not None:
             check_integer("hash_count", self.hash_count)
             check_range("hash_count", self.hash_count, 1, MAX_HASH_COUNT)
+            if self.subwords is None:
+                raise ValueError(
+                    f"hash_count is {self.hash_count}, but there are no n-grams to hash; set subwords as well, such as "
+                    "(4, 5)"
+                )
+        self._set_default("bucket", BUCKET if self.hash_count is None else FLORET_BUCKET)
+        check_integer("bucket", self.bucket, minimum=1)
+        check_range("bucket", self.bucket, 1, MAX_SIZE)
         default_weight = 0.0 if self.subwords else default_output_weight(self.model, self.loss)
         self._set_default("output_weight", default_weight)
         check_range("output_weight", self.output_weight, 0.0, 1.0)
@@ -349,6 +361,8 @@ def _ngram_sizes(subwords: Any) -> tuple[int, int] | None:
     shortest, longest = (int(size) for size in subwords)
     if shortest < 1:
         raise ValueError(f"subwords is ({shortest}, {longest}); n-grams must have at least one character")
+    if longest > MAX_NGRAM:
+        raise ValueError(f"subwords is ({shortest}, {longest}); n-grams may have at most {MAX_NGRAM:,} characters")
     if shortest > longest:
         raise ValueError(
             f"subwords is ({shortest}, {longest}), so the shortest n-grams are longer than the longest; the first "
@@ -369,8 +383,8 @@ def default_alpha(
     """Return the default initial learning rate.
 
     The gradient of a skip-gram target is a sum over its contexts, so more contexts need a lower rate. CBOW needs a
-    lower rate only above 50 contexts, with hierarchical softmax, where its rate is halved, and with subwords, where a
-    row is trained with all words that share it. If most words are trained many times,
+    lower rate only above 50 contexts, with hierarchical softmax, where its rate is halved, and for negative sampling
+    with subwords, where a row is trained with all words that share it. If most words are trained many times,
     because there are many epochs or few different words, a high rate fits the vectors to random patterns. Above 40 / √m
     epochs (skip-gram: 80 / √m), where m is the median count, the rate is therefore inversely proportional to the number
     of epochs, but at least 0.001. The values were found by experiment (`docs/notebook/defaults.md`).
@@ -512,7 +526,7 @@ def default_pool(
     """Return the default sizes of a pool: L, the number of tokens that share it, and P, its number of negatives.
 
     More negatives or dimensions need a larger pool. Vectors that are combined from both matrices need a smaller one.
-    Subwords need larger ones (`docs/notebook/defaults.md`).
+    With subwords, more negatives are drawn for each target (`docs/notebook/defaults.md`).
 
     Parameters
     ----------

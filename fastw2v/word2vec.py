@@ -168,13 +168,13 @@ class Word2Vec:
         occurrences are dropped at random. 0 keeps every occurrence. "auto" is 0.001, or 0.0001 with `subwords`, but at
         least 1 / V for a vocabulary of V words.
     alpha : float, optional
-        Initial learning rate. By default, 0.2 for CBOW (0.05 with ``cbow_grad="sum"``, 0.15 with `subwords`), and
-        0.2 / window for skip-gram, but at least 0.004 and at most 0.06. For a window of more than 50, CBOW's rate is
-        multiplied by √(50 / window). If a word has fewer contexts on average than `window`, because the sentences are
-        short, this average replaces the window. Above 40 / √m epochs (skip-gram: 80 / √m), where m is the median count
-        of the words, the rate is inversely proportional to the number of epochs, but at least 0.001. ``wv.settings``
-        contains the rate that was used. With CBOW, setting `alpha` changes the default of `cbow_grad` to "sum", so that
-        the rate has the same effect as in gensim.
+        Initial learning rate. By default, 0.2 for CBOW (0.05 with ``cbow_grad="sum"``, 0.15 with `subwords`, 0.1 with
+        hierarchical softmax), and 0.2 / window for skip-gram, but at least 0.004 and at most 0.06. For a window of more
+        than 50, CBOW's rate is multiplied by √(50 / window). If a word has fewer contexts on average than `window`,
+        because the sentences are short, this average replaces the window. Above 40 / √m epochs (skip-gram: 80 / √m),
+        where m is the median count of the words, the rate is inversely proportional to the number of epochs, but at
+        least 0.001. ``wv.settings`` contains the rate that was used. With CBOW, setting `alpha` changes the default of
+        `cbow_grad` to "sum", so that the rate has the same effect as in gensim.
     min_alpha : float
         Final learning rate. The rate decreases linearly over all words of all epochs. If it is left at its default and
         `alpha` is lower, the rate is constant.
@@ -195,11 +195,12 @@ class Word2Vec:
         Numbers of characters of the shortest and the longest n-grams of a word, such as (3, 6). The vector of a word is
         then the mean of its own row of W_in and the rows of its n-grams, as in fastText. Words outside the vocabulary
         have vectors as well, and rare words have better ones. By default, there are no n-grams.
-    bucket : int
-        Number of buckets to which the n-grams are hashed. Only buckets with an n-gram of the vocabulary need memory.
+    bucket : int, optional
+        Number of buckets to which the n-grams are hashed, by default 2,000,000. Only buckets with an n-gram of the
+        vocabulary need memory.
     hash_count : int, optional
         Number of rows of each n-gram in floret's tables, from 1 to 4. Words have no rows of their own then, and
-        `bucket` is the size of the table. By default, the n-grams are those of fastText.
+        `bucket` is the size of the table, by default 50,000. By default, the n-grams are those of fastText.
     seed : int or None
         Seed of the random numbers. With one worker, runs with the same seed on the same device give identical bytes. On
         a GPU, this also requires `deterministic`. If None, a random seed is chosen and recorded in ``wv.settings``.
@@ -313,7 +314,7 @@ class Word2Vec:
         cbow_grad: CbowGrad | None = TrainingConfig.cbow_grad,
         output_weight: float | None = TrainingConfig.output_weight,
         subwords: tuple[int, int] | None = TrainingConfig.subwords,
-        bucket: int = TrainingConfig.bucket,
+        bucket: int | None = TrainingConfig.bucket,
         hash_count: int | None = TrainingConfig.hash_count,
         seed: int | None = TrainingConfig.seed,
         workers: int | None = None,
@@ -1216,7 +1217,7 @@ class Word2Vec:
 
     def _ngrams(self) -> NGrams | None:
         """Return the n-grams that are set, or None without subwords."""
-        return None if self.subwords is None else NGrams(*self.subwords, self.bucket, self.hash_count)
+        return None if self.subwords is None else NGrams(*self.subwords, self.config().bucket, self.hash_count)
 
     def _subwords_of(self, words: Sequence[Any], init: WordVectors | None) -> Subwords | None:
         """Return the rows of W_in for a vocabulary, or None without subwords. All rows of `init` are kept."""
@@ -1231,11 +1232,8 @@ class Word2Vec:
                 "such as a model of fastText"
             )
         if init.subwords.ngrams != ngrams:
-            theirs = init.subwords.ngrams
             raise ValueError(
-                f"init has n-grams of {theirs.min_n} to {theirs.max_n} characters in {theirs.bucket:,} buckets, which "
-                f"differ from those that are set. Set subwords=({theirs.min_n}, {theirs.max_n}), "
-                f"bucket={theirs.bucket} and hash_count={theirs.hash_count}"
+                f"init has {_described(init.subwords.ngrams)}, but {_described(ngrams)} are set. Set those of init"
             )
         return Subwords(words, ngrams, buckets=init.subwords.buckets)
 

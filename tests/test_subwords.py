@@ -164,7 +164,7 @@ def test_words_alone_start_from_the_vectors_of_a_model_with_subwords(model):
 
 
 def test_initial_vectors_must_have_the_same_ngrams(model):
-    with pytest.raises(ValueError, match=r"Set subwords=\(3, 5\), bucket=2000000 and hash_count=None"):
+    with pytest.raises(ValueError, match=r"in 2,000,000 buckets, but .* in 1,000 buckets are set. Set those of init"):
         Word2Vec(**SETTINGS | {"bucket": 1000}).fit(sentences(), init=model.wv)
     plain = Word2Vec(**SETTINGS | {"subwords": None}).fit(sentences()).wv
     with pytest.raises(ValueError, match="init has vectors of words alone"):
@@ -198,6 +198,11 @@ def test_a_table_of_floret(hash_count, tmp_path):
     started = Word2Vec(**settings)
     started._prepare(sentences(), init=model.wv)
     np.testing.assert_array_equal(started.W_in, model.W_in)
+
+
+def test_the_default_size_of_a_table_of_floret():
+    assert Word2Vec(subwords=(4, 5), hash_count=2).config().bucket == 50_000
+    assert Word2Vec(subwords=(4, 5), hash_count=2, bucket=7).config().bucket == 7
 
 
 def test_the_memory_of_rows_is_planned(caplog):
@@ -239,6 +244,8 @@ def test_a_bucket_that_would_fit_is_named():
         ({"bucket": 2**31}, "bucket is 2147483648"),
         ({"subwords": (3, 6), "hash_count": 5}, "hash_count is 5"),
         ({"subwords": (3, 6), "hash_count": 0}, "hash_count is 0"),
+        ({"subwords": (3, 1001)}, "at most 1,000 characters"),
+        ({"hash_count": 2}, "there are no n-grams to hash"),
         ({"subwords": (3, 6), "output_weight": 0.4}, "omit output_weight or subwords"),
     ],
 )

@@ -169,7 +169,13 @@ Subwords = Annotated[
         "have vectors then.",
     ),
 ]
-Bucket = Annotated[int, typer.Option(help="Number of buckets to which the n-grams are hashed.")]
+Bucket = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of buckets to which the n-grams are hashed.",
+        show_default=f"{config.BUCKET:,}, or {config.FLORET_BUCKET:,} with --hash-count",
+    ),
+]
 HashCount = Annotated[
     int | None,
     typer.Option(

@@ -91,6 +91,8 @@ def train(
 ) -> None:
     """Train word vectors on a text or an encoded corpus."""
     _check_outputs(output, plot, log)
+    if without_compression(output).suffix == ".floret" and hash_count is None:
+        raise ValueError(f"{output} would be a table of floret, which needs --hash-count; add --hash-count 2")
     sources = expand_source(corpus)
     share = _as_share(validation)
     check_validation(validation if share is None else share, patience)
@@ -292,7 +294,7 @@ def fasttext(context: typer.Context) -> None:
         alpha=given.lr,
         min_alpha=TrainingConfig.min_alpha
         if given.lr is None
-        else max(1e-4 * given.lr, 0.0),  # nearly 0, as in fastText
+        else 1e-4 * max(given.lr, 0.0),  # nearly 0, as in fastText
         epochs=given.epoch,
         output_weight=0.0,
         subwords=(max(given.minn, 1), given.maxn) if given.maxn else None,
@@ -301,6 +303,11 @@ def fasttext(context: typer.Context) -> None:
         workers=given.thread,
     )
     init = None if initial is None else load_vectors(initial)
+    if init is not None and given.maxn and not init.has_subwords:
+        raise ValueError(
+            f"-pretrainedVectors {initial} has vectors of words alone; add -maxn 0 to train without n-grams, or give a "
+            "model with n-grams"
+        )
     # fastText adds </s> at the end of each line.
     text = Corpus.from_text(sources, given.minCount, exclude=["</s>"], workers=given.thread)
     if given.verbose:
@@ -309,7 +316,7 @@ def fasttext(context: typer.Context) -> None:
         _, seconds, compiling = _timed(estimator.fit, text, init=init, progress=None if given.verbose else _no_progress)
     _write_completely(estimator.wv, model, "fasttext")
     _write_completely(estimator.wv, vec, "txt")
-    if given.saveOutput and estimator.W_out is not None:
+    if given.saveOutput:
         words, counts = estimator.wv.index_to_key, estimator.wv.counts
         _write_completely(WordVectors(words, estimator.W_out, counts), output_vectors, "txt")
     if given.verbose:

@@ -50,7 +50,7 @@ _OPTIONS: list[tuple[str, type, object, str]] = [
     ("-seed", int, 0, "random seed"),
     ("-pretrainedVectors", str, None, "vectors to start from"),
     ("-verbose", int, 2, "0 prints nothing"),
-    ("-saveOutput", int, 0, "1 also writes the output vectors of the words, to PREFIX.output"),
+    ("-saveOutput", bool, False, "also write the output vectors of the words, to PREFIX.output"),
     ("-lrUpdateRate", int, 100, "no effect: the learning rate falls with every word"),
     ("-wordNgrams", int, 1, "only 1 is supported, because n-grams of words belong to classifiers"),
 ]
@@ -99,6 +99,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("command", metavar="cbow|skipgram", help="model to train")
     for option, kind, default, text in _OPTIONS:
+        if kind is bool:
+            parser.add_argument(option, action="store_true", help=text)
+            continue
         metavar = "FILE" if option in ("-input", "-pretrainedVectors") else "PREFIX" if option == "-output" else "N"
         metavar = "ns|hs" if option == "-loss" else metavar
         shown = "" if default is None else f" (default: {default})"
@@ -114,6 +117,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error(f"{option} is missing")
     if options.loss not in ("ns", "hs"):
         raise ValueError(f"-loss is {quote(options.loss)}, which is not supported; use ns or hs")
+    if options.saveOutput and options.loss == "hs":
+        raise ValueError("-saveOutput needs -loss ns, because with hs the words have no output vectors; omit it")
     if options.wordNgrams != 1:
         raise ValueError(f"-wordNgrams is {options.wordNgrams}, which is only for classifiers; omit it")
     if options.maxn and options.minn > options.maxn:

@@ -37,7 +37,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "init has vectors of words alone, but subwords is set. Omit subwords, or use an init with subwords, such as a model of fastText": [
         lambda: fit_with_ngrams(init=of("the")),
     ],
-    "init has n-grams of … to … characters in … buckets, which differ from those that are set. Set subwords=(…, …), bucket=… and hash_count=…": [
+    "init has …, but … are set. Set those of init": [
         lambda: fit_with_ngrams(init=with_ngrams(), settings={"bucket": 1000}),
     ],
     "init has n-grams whose rows contain infinite or NaN values; use other vectors": [

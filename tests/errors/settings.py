@@ -26,6 +26,12 @@ PRODUCERS: dict[str, list[Producer]] = {
     "subwords is (…, …); n-grams must have at least one character": [
         lambda: Word2Vec(subwords=(0, 6)),
     ],
+    "subwords is (…, …); n-grams may have at most 1,000 characters": [
+        lambda: Word2Vec(subwords=(3, 3_000_000_000)),
+    ],
+    "hash_count is …, but there are no n-grams to hash; set subwords as well, such as (4, 5)": [
+        lambda: Word2Vec(hash_count=2),
+    ],
     "subwords is (…, …), so the shortest n-grams are longer than the longest; the first number must be at most the second": [
         lambda: Word2Vec(subwords=(6, 3)),
     ],

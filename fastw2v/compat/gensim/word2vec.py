@@ -241,7 +241,7 @@ class Word2Vec(Estimator):
 
     wv: KeyedVectors
     subwords: tuple[int, int] | None = TrainingConfig.subwords
-    bucket: int = TrainingConfig.bucket
+    bucket: int | None = TrainingConfig.bucket
 
     _vectors_class = KeyedVectors
     _instead = _INSTEAD
