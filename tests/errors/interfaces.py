@@ -90,7 +90,7 @@ def pretrained_words() -> None:
     """Train n-grams from a file of words."""
     WordVectors(["the", "cat"], np.ones((2, 100), np.float32)).save("a.vec")
     fastw2v(
-        "fasttext", "cbow", "-input", write("a.txt", "the cat\n" * 20), "-output", "a", "-pretrainedVectors", "a.vec"
+        "fasttext", "cbow", "-input", write("a.txt", "the cat\n" * 20), "-output", "b", "-pretrainedVectors", "a.vec"
     )
 
 
