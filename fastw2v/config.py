@@ -305,7 +305,7 @@ class TrainingConfig:
         if self.output_weight and self.subwords:
             raise ValueError(
                 f"output_weight is {self.output_weight}, but with subwords the vectors are means of rows of W_in; omit "
-                "output_weight or subwords"
+                "output_weight"
             )
         if self.output_weight and self.loss == "hs":
             raise ValueError(

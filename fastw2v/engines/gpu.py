@@ -80,7 +80,7 @@ MAX_SHUFFLE_BLOCK = SHUFFLE_BLOCK_TOKENS + CHUNK_TOKENS
 If the corpus does not fit on the device, the device stores two shuffle blocks. Training uses one while the next is
 copied.
 """
-USUAL_SUBWORDS = 20
+USUAL_SUBWORDS = 26
 """Rows of a word with n-grams of 3 to 6 characters, averaged over a vocabulary and rounded up."""
 RESERVED_BYTES = 64 << 20
 """Number of bytes of device memory that are left free."""

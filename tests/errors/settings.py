@@ -16,7 +16,7 @@ def any_parameter(**parameters: Any) -> None:
 
 
 PRODUCERS: dict[str, list[Producer]] = {
-    "output_weight is …, but with subwords the vectors are means of rows of W_in; omit output_weight or subwords": [
+    "output_weight is …, but with subwords the vectors are means of rows of W_in; omit output_weight": [
         lambda: Word2Vec(subwords=(3, 6), output_weight=0.4),
     ],
     "subwords is …; it must be None, or the numbers of characters of the shortest and the longest n-grams, such as (3, 6)": [
