@@ -1,8 +1,8 @@
 """Input vectors of words in the fused CPU kernels, which are rows of W_in, or with subwords, means of rows.
 
 With subwords, a word has its own row and the rows of its n-grams: 18 rows for a token of an English text. They are
-read once for each token, where the row of the word would be read, and written once, where it would be written. `SubwordInputs` of
-`fastw2v.engines.reference` specifies this.
+read once for each token, where the row of the word would be read, and written once, where it would be written.
+`SubwordInputs` of `fastw2v.engines.reference` specifies this.
 
 `starts` and `rows` contain the rows of the words: those of word w are ``rows[starts[w]]`` to ``rows[starts[w + 1] -
 1]``. Without subwords, both are None, and the functions read and write the row of the word itself. Numba compiles them
