@@ -30,7 +30,9 @@ BEGIN, END = b"<", b">"
 SENTENCE_END = "</s>"
 """fastText's word for the end of a line. It has no n-grams."""
 BLOCK_WORDS = 1 << 15
-"""Number of words whose n-grams are computed at a time."""
+"""Maximum number of words whose n-grams are computed at a time."""
+BLOCK_NGRAMS = 1 << 22
+"""Maximum number of n-grams, including absent ones, that are computed at a time, unless a word has more by itself."""
 SHORT_WORD = 64
 """Maximum number of bytes of a word whose n-grams are computed without array operations."""
 FNV_OFFSET, FNV_PRIME = 2166136261, 16777619
@@ -72,7 +74,7 @@ def has_ngrams(word: str, ngrams: NGrams) -> bool:
     else:
         try:
             length = sum(byte & 0xC0 != 0x80 for byte in _marked(word))
-        except UnicodeEncodeError:  # half of a surrogate pair, which no text contains
+        except ValueError:  # half of a surrogate pair, which no text contains
             return False
     if ngrams.hash_count is not None:
         return True
@@ -107,6 +109,8 @@ def ngram_buckets(words: Sequence[str | bytes], ngrams: NGrams) -> tuple[np.ndar
     ------
     TypeError
         If a word is neither a string nor bytes.
+    ValueError
+        If a word is not valid Unicode, because it contains half of a surrogate pair.
 
     Examples
     --------
@@ -122,12 +126,33 @@ def ngram_buckets(words: Sequence[str | bytes], ngrams: NGrams) -> tuple[np.ndar
         return np.array([0, len(of_word)], np.int64), np.array(of_word, np.int32)
     counts, buckets = [], []
     for first in range(0, len(words), BLOCK_WORDS):
-        of_words, found = _block_buckets(words[first : first + BLOCK_WORDS], ngrams)
-        counts.append(of_words)
-        buckets.append(found)
+        for block in _bounded([_marked(word) for word in words[first : first + BLOCK_WORDS]], ngrams):
+            of_words, found = _block_buckets(block, ngrams)
+            counts.append(of_words)
+            buckets.append(found)
     starts = np.zeros(len(words) + 1, np.int64)
     np.cumsum(np.concatenate([np.zeros(0, np.int64), *counts]), out=starts[1:])
     return starts, np.concatenate([np.zeros(0, np.int32), *buckets])
+
+
+def _bounded(words: list[bytes], ngrams: NGrams) -> Iterator[list[bytes]]:
+    """Split a list into blocks of at most BLOCK_NGRAMS n-grams, each of at least one word.
+
+    The arrays of a block have one element for each byte at most and each length up to that of its longest word.
+    """
+    lengths = np.array([len(word) for word in words])
+    sizes = max(min(ngrams.max_n, int(lengths.max())) - ngrams.min_n + 1, 1)
+    if sizes * int(lengths.sum()) <= BLOCK_NGRAMS:
+        yield words
+        return
+    first = n_bytes = longest = 0
+    for at, length in enumerate(lengths.tolist()):
+        longest, n_bytes = max(longest, length), n_bytes + length
+        sizes = max(min(ngrams.max_n, longest) - ngrams.min_n + 1, 1)
+        if at > first and sizes * n_bytes > BLOCK_NGRAMS:
+            yield words[first:at]
+            first, n_bytes, longest = at, length, length
+    yield words[first:]
 
 
 def _word_buckets(word: bytes, ngrams: NGrams) -> list[int]:
@@ -150,9 +175,8 @@ def _word_buckets(word: bytes, ngrams: NGrams) -> list[int]:
     return buckets
 
 
-def _block_buckets(words: Sequence[str | bytes], ngrams: NGrams) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of n-grams of each word, and the buckets of all n-grams."""
-    encoded = [_marked(word) for word in words]
+def _block_buckets(encoded: Sequence[bytes], ngrams: NGrams) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of n-grams of each word, and the buckets of all n-grams. The words are enclosed in marks."""
     data = np.frombuffer(b"".join(encoded), np.uint8)
     word_ends = np.cumsum([len(word) for word in encoded])
     char = np.flatnonzero((data & 0xC0) != 0x80)  # the first byte of each character
@@ -276,7 +300,13 @@ def _marked(word: Any) -> bytes:
         return BEGIN + word + END
     if not isinstance(word, str):
         raise TypeError(f"the word {quote(word)} is not a string, so it has no n-grams; omit subwords, or use strings")
-    return BEGIN + word.encode("utf-8", "surrogateescape") + END
+    try:
+        return BEGIN + word.encode("utf-8", "surrogateescape") + END
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the word {quote(word)} is not valid Unicode, so it has no n-grams: {error.reason}. Omit subwords, or "
+            "replace the character first, for example with word.encode(errors='replace').decode()"
+        ) from None
 
 
 class Subwords:

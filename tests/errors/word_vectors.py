@@ -10,7 +10,7 @@ import pytest
 from fastw2v import WordVectors, formats
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.vectors import HNSWIndex, hnsw
-from tests.errors.common import Producer, vectors, write
+from tests.errors.common import Producer, model, vectors, write
 
 MATRIX = np.ones((2, 3), np.float32)
 
@@ -205,6 +205,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "…: the subwords are those of …, or there are no input_vectors; pass the subwords and the matrix of the same model": [
         lambda: write_with_subwords(8, ["cat"]),
+    ],
+    "the word … is not valid Unicode, so it has no n-grams: …. Omit subwords, or replace the character first, for example with word.encode(errors='replace').decode()": [
+        lambda: model(subwords=(3, 6)).fit([["\ud800", "a", "b"]] * 5),
     ],
     "the word … is not a string, so it has no n-grams; omit subwords, or use strings": [
         lambda: Subwords([3, 5], NGrams(3, 6, 1000)),  # type: ignore[list-item]

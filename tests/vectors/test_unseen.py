@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,39 @@ def test_a_single_word_has_the_same_ngrams_as_among_others(words: list[str], min
         assert own.tolist() == buckets[starts[i] : starts[i + 1]].tolist()
         assert own_starts.tolist() == [0, len(own)]
         assert (own.dtype, own_starts.dtype) == (buckets.dtype, starts.dtype)
+
+
+@pytest.mark.parametrize("size", [1, 40, 200])
+@pytest.mark.parametrize("hash_count", [None, 2])
+def test_blocks_of_ngrams(monkeypatch: pytest.MonkeyPatch, size: int, hash_count: int | None):
+    words = ["a", "naïve", *WORDS, "x" * 90, "the", "</s>", *UNSEEN]
+    ngrams = NGrams(2, 50, 2_000_000, hash_count)
+    expected = [array.tolist() for array in ngram_buckets(words, ngrams)]
+    monkeypatch.setattr("fastw2v.corpus.subwords.BLOCK_NGRAMS", size)
+    assert [array.tolist() for array in ngram_buckets(words, ngrams)] == expected
+
+
+def test_one_long_word_does_not_enlarge_the_arrays_of_the_others():
+    words = ["x" * 1000, *(f"word{i}" for i in range(20_000))]
+    tracemalloc.start()
+    starts, _ = ngram_buckets(words, NGrams(3, 300, 2_000_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert starts[1] == sum(1003 - n for n in range(3, 301))
+    assert peak < 100e6  # in one block, it is 335 MB
+
+
+def test_words_that_are_not_unicode(wv: WordVectors):
+    """An escaped byte is a character. Other halves of surrogate pairs have no UTF-8."""
+    with pytest.raises(ValueError, match="not valid Unicode"):
+        ngram_buckets(["a", "\ud800"], NGRAMS)
+    with pytest.raises(ValueError, match="not valid Unicode"):
+        Subwords(["\ud800"], NGRAMS)
+    assert "\ud800" not in wv
+    with pytest.raises(UnknownWordError):
+        wv["\ud800"]
+    assert "caf\udce9" in wv
+    assert ngram_buckets(["caf\udce9"], NGRAMS)[1].tolist() == ngram_buckets([b"caf\xe9"], NGRAMS)[1].tolist()
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
