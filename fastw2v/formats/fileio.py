@@ -145,7 +145,12 @@ def decode_words(words: bytes, path: Path, errors: str, encoding: str = "utf-8")
     return decoded
 
 
-def encode_words(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | None = _SPACES) -> list[bytes]:
+def encode_words(
+    words: Sequence[Any],
+    path: Path,
+    unfit: re.Pattern[bytes] | None = _SPACES,
+    characters: str = "a space or control character",
+) -> list[bytes]:
     """Encode words as UTF-8 and integers as digits, and check that the format can store each word.
 
     Parameters
@@ -156,6 +161,8 @@ def encode_words(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | No
     unfit : pattern or None
         Pattern of the bytes that a word must not contain; by default, spaces and control characters. If None, any word
         is accepted, including the empty word.
+    characters : str
+        The characters that `unfit` finds, for the error message.
 
     Returns
     -------
@@ -186,9 +193,7 @@ def encode_words(words: Sequence[Any], path: Path, unfit: re.Pattern[bytes] | No
                 f"{path}: the word {quote(word)} is not valid Unicode: {error.reason}. Rename the word"
             ) from None
         if unfit is not None and (word == "" or unfit.search(spelled[-1])):
-            what = (
-                "the empty word" if word == "" else f"the word {quote(word)} contains a space or control character and"
-            )
+            what = "the empty word" if word == "" else f"the word {quote(word)} contains {characters} and"
             target = f"a {path.suffix} file" if path.suffix else "this format"
             raise FormatError(
                 f"{path}: {what} cannot be written to {target}, because no reader could tell where the word ends. "

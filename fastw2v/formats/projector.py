@@ -134,7 +134,7 @@ def write_projector(record: VectorRecord, path: Path) -> None:
     >>> Path("cities.tsv").read_text().split(), Path("cities.metadata.tsv").read_text().splitlines()
     (['0.5', '-1.0'], ['word\tcount', 'new york\t7'])
     """
-    words = encode_words(record.index_to_key, path, unfit=_CONTROL)
+    words = encode_words(record.index_to_key, path, _CONTROL, "a control character")
     if record.counts is None:
         check_first_word(words[0] + b"\n", path)
     matrix = cast(to_host(record.vectors), np.dtype("<f4"), path)

@@ -90,6 +90,12 @@ PRODUCERS: dict[str, list[Producer]] = {
     "…: the word … contains a space or control character and cannot be written to …, because no reader could tell where the word ends. Save as .safetensors, which stores any word, or rename the word": [
         lambda: of("new york").save("a.bin"),
     ],
+    "…: the word … contains a control character and cannot be written to …, because no reader could tell where the word ends. Save as .safetensors, which stores any word, or rename the word": [
+        lambda: of("new\tyork").save("a.tsv"),
+    ],
+    "…: the word … contains the character NUL or a line feed and cannot be written to …, because no reader could tell where the word ends. Save as .safetensors, which stores any word, or rename the word": [
+        lambda: of("new\nyork").save("a.bin", format="fasttext"),
+    ],
     "…: the empty word cannot be written to …, because no reader could tell where the word ends. Save as .safetensors, which stores any word, or rename the word": [
         lambda: of("").save("a.txt"),
     ],
