@@ -369,7 +369,7 @@ class Subwords:
         if len(given):
             order = order[~np.isin(distinct[order], given)]
         self.buckets = np.concatenate([given, distinct[order]])
-        self._table = self._with_own_rows(starts, self._rows_of_buckets(distinct)[index])
+        self._table = self._with_own_rows(starts, self.rows_of_buckets(distinct)[index])
 
     @classmethod
     def with_buckets(
@@ -501,7 +501,35 @@ class Subwords:
         [-1, 4]
         """
         starts, buckets = ngram_buckets(words, self.ngrams)
-        return starts, self._rows_of_buckets(buckets)
+        return starts, self.rows_of_buckets(buckets)
+
+    def rows_of_buckets(self, buckets: np.ndarray) -> np.ndarray:
+        """Return the row of each bucket, or −1 if it has none.
+
+        Parameters
+        ----------
+        buckets : int array, shape (N,)
+            Numbers from 0 to ``ngrams.bucket - 1``.
+
+        Returns
+        -------
+        int64 array, shape (N,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.corpus.subwords import NGrams, Subwords
+        >>> subwords = Subwords.with_buckets(["sing"], 1, NGrams(3, 6, bucket=100), buckets=np.array([70, 20]))
+        >>> subwords.rows_of_buckets(np.array([20, 21, 70])).tolist()
+        [2, -1, 1]
+        """
+        known, order = self._sorted
+        if len(known) == self.ngrams.bucket:  # every bucket has a row
+            return self.n_own_rows + order[buckets].astype(np.int64)
+        if not len(known):
+            return np.full(len(buckets), -1, np.int64)
+        at = np.minimum(np.searchsorted(known, buckets), len(known) - 1)
+        return np.where(known[at] == buckets, self.n_own_rows + order[at], -1)
 
     def __getstate__(self) -> dict[str, Any]:
         _ = self._table  # a callable that returns the words may refer to an open file
@@ -551,7 +579,7 @@ class Subwords:
     def _rows_of_words(self, words: Sequence[str | bytes], first: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Return `starts` and `rows` of the words from number `first` on."""
         starts, found = ngram_buckets(words, self.ngrams)
-        rows = self._rows_of_buckets(found)
+        rows = self.rows_of_buckets(found)
         if len(rows) and rows.min() < 0:
             entry = int(np.argmin(rows))
             word = words[int(np.searchsorted(starts, entry, side="right")) - 1]
@@ -572,16 +600,6 @@ class Subwords:
         table[own] = first + np.arange(len(starts) - 1)
         table[~own] = rows
         return starts, table
-
-    def _rows_of_buckets(self, buckets: np.ndarray) -> np.ndarray:
-        """Return the row of each bucket, or −1."""
-        known, order = self._sorted
-        if len(known) == self.ngrams.bucket:  # every bucket has a row
-            return self.n_own_rows + order[buckets].astype(np.int64)
-        if not len(known):
-            return np.full(len(buckets), -1, np.int64)
-        at = np.minimum(np.searchsorted(known, buckets), len(known) - 1)
-        return np.where(known[at] == buckets, self.n_own_rows + order[at], -1)
 
     @cached_property
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:

@@ -207,7 +207,8 @@ def write_fasttext(record: VectorRecord, path: Path) -> None:
     record : VectorRecord
         Without subwords, the model has no n-grams, and its rows are the vectors. `context_vectors`, or else
         `node_vectors`, become the output matrix, which is zeros if there are neither. Arguments of training that
-        `settings` do not contain have fastText's defaults.
+        `settings` do not contain have fastText's defaults. The vectors of a classifier, whose
+        labels are unknown, are written as a skip-gram model with negative sampling.
     path : Path
         The file is compressed if the name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``.
 
@@ -235,7 +236,7 @@ def write_fasttext(record: VectorRecord, path: Path) -> None:
             f"{path}: the n-grams of these vectors are hashed as in floret, which models of fastText cannot store; "
             "write .floret or .safetensors"
         )
-    words = encode_words(record.index_to_key, path, re.compile(rb"[\0\n]"))
+    words = encode_words(record.index_to_key, path, re.compile(rb"[\0\n]"), "the character NUL or a line feed")
     V = len(words)
     counts = np.arange(V, 0, -1) if record.counts is None else np.asarray(record.counts, np.int64)
     W_in = to_host(record.vectors if subwords is None else record.input_vectors)
@@ -247,8 +248,8 @@ def write_fasttext(record: VectorRecord, path: Path) -> None:
     ngrams = NGrams(0, 0, 0) if subwords is None else subwords.ngrams
     values = _arguments(record.settings) | ({} if loss is None else {"loss": loss})
     values |= {"dim": D, "bucket": ngrams.bucket, "minn": ngrams.min_n, "maxn": ngrams.max_n}
-    values["loss"] = next((number for number, name in LOSSES.items() if name == values["loss"]), 2)
-    values["model"] = next((number for number, name in MODELS.items() if name == values["model"]), 2)
+    values["loss"] = 1 if values["loss"] == "hs" else 2
+    values["model"] = 1 if values["model"] == "cbow" else 2  # the labels of a classifier are not in the record
     head = _HEAD.pack(MAGIC, VERSION, *(values[name] for name in ARGUMENTS), V, V, 0, int(counts.sum()), -1)
     with open_for_writing(path) as file:
         file.write(head)
@@ -258,12 +259,11 @@ def write_fasttext(record: VectorRecord, path: Path) -> None:
         for block in _blocks(W_in[:V], path):
             file.write(block)
         if subwords is not None:
-            rows = np.full(ngrams.bucket, -1, np.int64)
-            rows[subwords.buckets] = V + np.arange(len(subwords.buckets))
             for start, stop in _ranges(ngrams.bucket, D):
+                rows = subwords.rows_of_buckets(np.arange(start, stop))
                 of_buckets = np.zeros((stop - start, D), "<f4")
-                present = rows[start:stop] >= 0
-                of_buckets[present] = cast(W_in[rows[start:stop][present]], np.dtype("<f4"), path)
+                present = rows >= 0
+                of_buckets[present] = cast(W_in[rows[present]], np.dtype("<f4"), path)
                 file.write(of_buckets.data)
         file.write(struct.pack("<?qq", False, V, D))
         for block in _blocks(np.zeros((V, D), np.float32) if W_out is None else to_host(W_out), path, sign):

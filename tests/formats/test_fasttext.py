@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,34 @@ def test_quantised_models_are_refused(tmp_path: Path) -> None:
     theirs.save_model(str(tmp_path / "model.ftz"))
     with pytest.raises(FormatError, match="quantised and pruned models are not supported"):
         WordVectors.load(tmp_path / "model.ftz")
+
+
+@pytest.mark.parametrize("ngrams", [LARGE, None])
+def test_vectors_of_a_classifier_are_written_as_a_skip_gram_model(tmp_path: Path, ngrams: NGrams | None) -> None:
+    """Their labels are not in the file, so fastText could not open it as a classifier."""
+    vectors = ours(ngrams, settings={"fasttext": {"model": "supervised", "loss": "softmax", "ws": 7, "wordNgrams": 2}})
+    vectors.save(tmp_path / "ours.bin", format="fasttext")
+    found = WordVectors.load(tmp_path / "ours.bin")
+    assert found.settings["fasttext"]["model"] == "skipgram"
+    assert found.settings["fasttext"]["loss"] == "ns"
+    assert found.settings["fasttext"]["ws"] == 7
+    close(found.vectors, vectors.vectors)
+    peer = pytest.importorskip("fasttext")
+    theirs = peer.load_model(str(tmp_path / "ours.bin"))
+    assert str(theirs.f.getArgs().model).endswith("skipgram")
+    close(theirs.get_word_vector(SEEN[0]), vectors[SEEN[0]])
+
+
+def test_memory_does_not_grow_with_the_number_of_buckets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastw2v.formats.fasttext.BLOCK_BYTES", 1 << 16)
+    vectors = ours(NGrams(3, 6, 4_000_000), n_dims=1)
+    vectors.save(tmp_path / "warm.bin", format="fasttext")
+    tracemalloc.start()
+    vectors.save(tmp_path / "ours.bin", format="fasttext")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4e6  # one number for each bucket is at least 16 MB
+    close(WordVectors.load(tmp_path / "ours.bin").vectors, vectors.vectors)
 
 
 NGRAM_SETTINGS = [LARGE, NGrams(1, 3, 11), NGrams(2, 12, 50_000), None]
