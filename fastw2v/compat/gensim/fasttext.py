@@ -28,7 +28,7 @@ from fastw2v.config import (
 )
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.engines.selection import EngineName
-from fastw2v.utils.checks import check_path, check_type, explain_arguments
+from fastw2v.utils.checks import check_items, check_path, check_type, explain_arguments
 from fastw2v.utils.encodings import check_encoding
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.keys import Key
@@ -146,6 +146,8 @@ class FastTextKeyedVectors(KeyedVectors):
 
         Raises
         ------
+        TypeError
+            If `sentence` is not a list of words.
         ValueError
             If there are no words.
 
@@ -156,6 +158,7 @@ class FastTextKeyedVectors(KeyedVectors):
         >>> bool((kv.get_sentence_vector(["sing", "along"]) == kv.get_mean_vector(["sing", "along"])).all())
         True
         """
+        check_items("sentence", sentence, "a list of words")
         return self.get_mean_vector(sentence)
 
     @property
