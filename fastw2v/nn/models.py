@@ -20,8 +20,9 @@ from fastw2v.backend import context_weights, get_device, get_namespace, is_numpy
 from fastw2v.config import CbowGrad, check_choice, check_integer
 from fastw2v.nn.initializers import normal_weights
 from fastw2v.nn.layers import ContextMean, Embedding, HierarchicalSoftmaxLoss, NegativeSamplingLoss
-from fastw2v.nn.subwords import SubwordEmbedding
+from fastw2v.nn.subwords import SubwordEmbedding, check_integers
 from fastw2v.utils.checks import check_array, check_ids, check_type
+from fastw2v.utils.quote import counted
 
 
 class _Model:
@@ -54,7 +55,13 @@ class _Model:
         self.window_size = window_size
         input_rows = vocab_size
         if subwords is not None:
-            check_type("subwords", subwords, tuple, "a tuple of two arrays, starts and rows")
+            check_type("subwords", subwords, tuple, "two arrays, such as (subwords.starts, subwords.rows)")
+            if len(subwords) != 2:
+                raise ValueError(
+                    f"subwords has {counted(len(subwords), 'item')}; pass two arrays, such as "
+                    "(subwords.starts, subwords.rows)"
+                )
+            subwords = check_integers("starts", subwords[0]), check_integers("rows", subwords[1])
             starts, rows = map(to_host, subwords)
             if len(starts) != vocab_size + 1:
                 raise ValueError(f"subwords has the rows of {len(starts) - 1} words, but vocab_size is {vocab_size}")
@@ -172,12 +179,12 @@ class CBOW(_Model):
         Negative sampling or hierarchical softmax.
     subwords : (int array, int array), optional
         The arrays `starts` and `rows` of a `SubwordEmbedding`, so that the vector of each word is the mean of several
-        rows of W_in.
+        rows of W_in. For a `Subwords` object, pass ``(subwords.starts, subwords.rows)``.
 
     Raises
     ------
     TypeError
-        If `corpus` is not an integer array.
+        If `corpus` is not an integer array, or `subwords` is not a tuple of integer arrays.
     ValueError
         If a size is below 1, an id does not lie in 0..V − 1, `corpus` has fewer than two distinct words, or `subwords`
         does not have rows for each word.

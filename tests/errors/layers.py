@@ -73,6 +73,17 @@ PRODUCERS: dict[str, list[Producer]] = {
     "corpus has word ids from … to …; with vocab_size=… they must lie in 0..…": [
         lambda: nn.CBOW(3, 8, 1, IDS),
     ],
+    "… is an array of …; pass an array of integers": [
+        lambda: nn.SubwordEmbedding(np.ones((3, 2)), np.array([0.0, 2.0]), np.array([0, 1])),
+        lambda: nn.CBOW(2, 8, 1, np.array([0, 1]), subwords=(np.array([0, 1, 2]), np.array([0.0, 1.0]))),
+    ],
+    "… has shape …; pass a one-dimensional array": [
+        lambda: nn.SubwordEmbedding(np.ones((3, 2)), np.array([[0, 2]]), np.array([0, 1])),
+        lambda: nn.SubwordEmbedding(np.ones((3, 2)), np.array([0, 2]), np.int64(1)),
+    ],
+    "subwords has …; pass two arrays, such as (subwords.starts, subwords.rows)": [
+        lambda: nn.CBOW(2, 8, 1, np.array([0, 1]), subwords=(np.array([0, 1, 2]),)),
+    ],
     "starts has shape …; its numbers must rise from 0 to the number of rows, …, because each word has a row": [
         lambda: nn.SubwordEmbedding(np.ones((3, 2)), np.array([0, 2]), np.array([0, 1, 2])),
     ],

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fastw2v.backend import get_namespace, to_host
+from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.nn import subwords as module
 from fastw2v.nn.layers import Embedding
 from fastw2v.nn.models import CBOW, SkipGram
@@ -208,6 +209,32 @@ def test_a_trained_model_has_vectors_of_its_words():
 def test_subwords_that_do_not_fit(starts, rows, message):
     with pytest.raises(ValueError, match=message):
         CBOW(3, D, 2, np.array([0, 1, 2, 1]), subwords=(np.array(starts), np.array(rows)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint32, np.uint64, np.int32])
+def test_integer_types_of_rows(dtype):
+    W = np.random.default_rng(0).normal(size=(4, D))
+    starts, rows, ids = np.array([0, 2, 5]), np.array([0, 2, 1, 2, 3]), np.array([1, 0, 1])
+    expected, layer = (
+        SubwordEmbedding(W, *arrays) for arrays in ((starts, rows), (starts.astype(dtype), rows.astype(dtype)))
+    )
+    assert layer.forward(ids).tolist() == expected.forward(ids).tolist()
+    for one in (layer, expected):
+        one.backward(np.ones((3, D)))
+    assert layer.grads[0].dense().tolist() == expected.grads[0].dense().tolist()
+    with pytest.raises(ValueError, match="rise from 0 to"):
+        SubwordEmbedding(W, np.array([0, 3, 2, 5], dtype), rows)
+
+
+def test_models_take_the_arrays_of_subwords():
+    subwords = Subwords(["sing", "ring"], NGrams(3, 6, 1000))
+    corpus = np.array([0, 1, 0, 1])
+    with pytest.raises(
+        TypeError, match=r"subwords is .*; pass two arrays, such as \(subwords\.starts, subwords\.rows\)"
+    ):
+        CBOW(2, D, 2, corpus, subwords=subwords)
+    model = CBOW(2, D, 2, corpus, subwords=(subwords.starts, subwords.rows))
+    assert model.params[0].shape == (subwords.n_rows, D)
 
 
 @needs_compiler
