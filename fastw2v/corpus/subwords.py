@@ -21,6 +21,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from fastw2v.config import MAX_HASH_COUNT, MAX_SIZE, check_integer, check_range
+from fastw2v.utils.checks import check_integers, check_items, check_type
 from fastw2v.utils.quote import quote
 
 __all__ = ["BEGIN", "END", "HASH_SEED", "SENTENCE_END", "NGrams", "Subwords", "has_ngrams", "ngram_buckets"]
@@ -326,6 +328,13 @@ class Subwords:
     buckets : int array, optional
         Buckets that have a row in any case, in this order. Those of the vocabulary are appended. Ignored in floret.
 
+    Raises
+    ------
+    TypeError
+        If a word is not a string, or an argument has a wrong type.
+    ValueError
+        If a word is not valid Unicode, a number of `ngrams` is out of range, or the buckets are not distinct.
+
     Attributes
     ----------
     ngrams : NGrams
@@ -351,6 +360,9 @@ class Subwords:
     """
 
     def __init__(self, words: Sequence[str | bytes], ngrams: NGrams, buckets: np.ndarray | None = None) -> None:
+        check_items("words", words, "a list of words")
+        _check_ngrams(ngrams)
+        words = words if isinstance(words, Sequence) else list(words)
         self.ngrams = ngrams
         self.n_words = len(words)
         self._words: Sequence[str | bytes] | Callable[[], Sequence[str | bytes]] = ()
@@ -359,7 +371,7 @@ class Subwords:
             self.buckets = np.arange(ngrams.bucket, dtype=np.int32)
             self._table = starts, found
             return
-        given = np.zeros(0, np.int32) if buckets is None else np.asarray(buckets, np.int32)
+        given = np.zeros(0, np.int32) if buckets is None else check_integers("buckets", buckets)
         distinct = _distinct(found)
         index = np.searchsorted(distinct, found)
         # N-grams that only one word has are then adjacent, and those of frequent words are near each other.
@@ -369,7 +381,8 @@ class Subwords:
         if len(given):
             order = order[~np.isin(distinct[order], given)]
         self.buckets = np.concatenate([given, distinct[order]])
-        self._table = self._with_own_rows(starts, self.rows_of_buckets(distinct)[index])
+        self._table = self._with_own_rows(starts, self.rows_of_buckets(distinct)[index])  # checks the buckets
+        self.buckets = self.buckets.astype(np.int32, copy=False)
 
     @classmethod
     def with_buckets(
@@ -614,6 +627,17 @@ class Subwords:
                 "the same model, or write the file again"
             )
         return ascending, order
+
+
+def _check_ngrams(ngrams: NGrams) -> None:
+    check_type("ngrams", ngrams, NGrams, "NGrams(min_n, max_n, bucket)")
+    check_integer("min_n", ngrams.min_n, minimum=1)
+    check_integer("max_n", ngrams.max_n, minimum=ngrams.min_n)
+    check_integer("bucket", ngrams.bucket)
+    check_range("bucket", ngrams.bucket, 1, MAX_SIZE)
+    if ngrams.hash_count is not None:
+        check_integer("hash_count", ngrams.hash_count)
+        check_range("hash_count", ngrams.hash_count, 1, MAX_HASH_COUNT)
 
 
 def _distinct(numbers: np.ndarray) -> np.ndarray:

@@ -20,8 +20,8 @@ from fastw2v.backend import context_weights, get_device, get_namespace, is_numpy
 from fastw2v.config import CbowGrad, check_choice, check_integer
 from fastw2v.nn.initializers import normal_weights
 from fastw2v.nn.layers import ContextMean, Embedding, HierarchicalSoftmaxLoss, NegativeSamplingLoss
-from fastw2v.nn.subwords import SubwordEmbedding, check_integers
-from fastw2v.utils.checks import check_array, check_ids, check_type
+from fastw2v.nn.subwords import SubwordEmbedding
+from fastw2v.utils.checks import check_array, check_ids, check_integers, check_type
 from fastw2v.utils.quote import counted
 
 

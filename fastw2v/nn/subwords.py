@@ -21,9 +21,9 @@ from fastw2v.backend import (
 from fastw2v.config import check_flags, check_range
 from fastw2v.nn.layers import Embedding
 from fastw2v.nn.sparse import RowSparseGradient
-from fastw2v.utils.checks import check_array, check_ids
+from fastw2v.utils.checks import check_ids, check_integers
 
-__all__ = ["SubwordEmbedding", "check_integers", "mean_rows", "word_means"]
+__all__ = ["SubwordEmbedding", "mean_rows", "word_means"]
 
 BLOCK_ROWS = 1 << 22
 """Number of rows, including padding, that `mean_rows` reads at a time, except in NumPy."""
@@ -244,41 +244,6 @@ class SubwordEmbedding:
         sizes = xp.sum(xp.astype(ids >= 0, sums.dtype), axis=1, keepdims=True)
         weights = xp.where(ids >= 0, xp.where(sizes > 0, sizes, 1.0) ** -self._exponent, 0.0)
         self.grads[0].assign_parts([WeightedRows(xp.reshape(ids, (-1,)), sums, xp.reshape(weights, (-1,)))])
-
-
-def check_integers(name: str, array: Any) -> Any:
-    """Return a one-dimensional array of integers, or raise an error.
-
-    Lists become NumPy arrays. Types other than int32 and int64 are converted to int64, because differences of unsigned
-    numbers are not negative, and sums of small types overflow.
-
-    Raises
-    ------
-    TypeError
-        If `array` is not an array of integers.
-    ValueError
-        If it does not have one dimension.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastw2v.nn.subwords import check_integers
-    >>> check_integers("starts", np.array([0, 2], np.uint8)).dtype
-    dtype('int64')
-    >>> check_integers("starts", np.array([0.0, 2.0]))
-    Traceback (most recent call last):
-        ...
-    TypeError: starts is an array of float64; pass an array of integers
-    """
-    if isinstance(array, (list, tuple)):
-        array = np.array(array)
-    check_array(name, array)
-    xp = get_namespace(array)
-    if not xp.isdtype(array.dtype, "integral"):
-        raise TypeError(f"{name} is an array of {array.dtype}; pass an array of integers")
-    if array.ndim != 1:
-        raise ValueError(f"{name} has shape {tuple(array.shape)}; pass a one-dimensional array")
-    return array if array.dtype in (xp.int32, xp.int64) else xp.astype(array, xp.int64)
 
 
 def _check_rows(starts: np.ndarray, rows: np.ndarray, n_rows: int) -> int:

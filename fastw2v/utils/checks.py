@@ -21,6 +21,7 @@ __all__ = [
     "check_array",
     "check_callable",
     "check_counts",
+    "check_integers",
     "check_items",
     "check_keys",
     "check_matrix",
@@ -305,6 +306,41 @@ def check_ids(name: str, ids: Any) -> Any:
     if not xp.isdtype(ids.dtype, "integral"):
         raise TypeError(f"{name} is an array of {ids.dtype}; it must contain integer word ids")
     return xp.astype(ids, xp.int64) if ids.dtype == xp.uint64 else ids
+
+
+def check_integers(name: str, array: Any) -> Any:
+    """Return a one-dimensional array of integers, or raise an error.
+
+    Lists become NumPy arrays. Types other than int32 and int64 are converted to int64, because differences of unsigned
+    numbers are not negative, and sums of small types overflow.
+
+    Raises
+    ------
+    TypeError
+        If `array` is not an array of integers.
+    ValueError
+        If it does not have one dimension.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.utils.checks import check_integers
+    >>> check_integers("starts", np.array([0, 2], np.uint8)).dtype
+    dtype('int64')
+    >>> check_integers("starts", np.array([0.0, 2.0]))
+    Traceback (most recent call last):
+        ...
+    TypeError: starts is an array of float64; pass an array of integers
+    """
+    if isinstance(array, (list, tuple)):
+        array = np.array(array)
+    check_array(name, array)
+    xp = get_namespace(array)
+    if not xp.isdtype(array.dtype, "integral"):
+        raise TypeError(f"{name} is an array of {array.dtype}; pass an array of integers")
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {tuple(array.shape)}; pass a one-dimensional array")
+    return array if array.dtype in (xp.int32, xp.int64) else xp.astype(array, xp.int64)
 
 
 def check_matrix(name: str, matrix: Any) -> Any:
