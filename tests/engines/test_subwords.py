@@ -28,6 +28,7 @@ CASES = {
     "several chunks": ((200, 12, 9000, 40), {"sample": 1e-3, "window": 2, "epochs": 1}),
     "long n-grams": ((60, 33, 400, 40), {"subwords": (5, 9), "window": 8, "shrink_windows": False}),
     "damped": ((120, 40, 600, 30), {"concurrency": 50, "alpha": 0.2}),
+    "floret": ((60, 20, 600, 30), {"bucket": 50, "hash_count": 2, "alpha": 0.01}),
     "long steps": ((9, 30, 200, 500), {"alpha": 0.5, "pool_tokens": 256, "pool_size": 32, "epochs": 1}),
 }
 
@@ -41,8 +42,10 @@ def corpus_of_words(V: int, n: int, longest: int) -> Corpus:
     return Corpus(corpus.ids, corpus.offsets, Vocabulary(list(words)[:V], corpus.vocabulary.counts))
 
 
-def subwords_of(corpus: Corpus, subwords: tuple[int, int] = (3, 6), bucket: int = 2_000_000) -> Subwords:
-    return Subwords(corpus.vocabulary.words, NGrams(*subwords, bucket))
+def subwords_of(
+    corpus: Corpus, subwords: tuple[int, int] = (3, 6), bucket: int = 2_000_000, hash_count: int | None = None
+) -> Subwords:
+    return Subwords(corpus.vocabulary.words, NGrams(*subwords, bucket, hash_count))
 
 
 def tables_for(subwords: Subwords, D: int, dtype, loss: str = "ns") -> Tables:
@@ -65,7 +68,7 @@ def test_one_worker_equals_the_reference(case, dtype, model, loss):
     (V, D, n, longest), settings = CASES[case]
     settings = {"epochs": 2, "alpha": 0.05, "min_alpha": 1e-4, "sample": 0, "seed": 7, "model": model} | settings
     corpus = corpus_of_words(V, n, longest)
-    ngrams = {name: settings.pop(name) for name in ("subwords", "bucket") if name in settings}
+    ngrams = {name: settings.pop(name) for name in ("subwords", "bucket", "hash_count") if name in settings}
     subwords = subwords_of(corpus, **ngrams)
     start = tables_for(subwords, D, dtype, loss)
     ours, theirs = copies(start), copies(start)
@@ -76,3 +79,52 @@ def test_one_worker_equals_the_reference(case, dtype, model, loss):
     for W, E, S in zip(ours, theirs, start, strict=True):
         assert np.abs(E - S).max() > 1e-3 or (V == 1 and loss == "hs")  # one word has no inner nodes
         np.testing.assert_allclose(W, E, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("loss", "settings"), [("ns", {}), ("ns", {"concurrency": 50, "alpha": 0.2}), ("hs", {})])
+@pytest.mark.parametrize("ngrams", [{}, {"bucket": 700, "hash_count": 2}], ids=["fastText", "floret"])
+def test_frozen_rows_keep_their_bytes(ngrams, loss, settings, dtype, model):
+    """Words are frozen with the rows of their n-grams, so words that share an n-gram are trained without it."""
+    V, n = 100, 1200
+    corpus = corpus_of_words(V, n, 30)
+    subwords = subwords_of(corpus, **ngrams)
+    start = tables_for(subwords, 20, dtype, loss)
+    for W in start:
+        W[::3, :10] = -0.0
+    frozen = np.arange(V) % 7 == 0
+    frozen_rows = sorted({row for word in np.flatnonzero(frozen) for row in subwords.rows_of_word(word).tolist()})
+    occurring = np.flatnonzero(~frozen & (corpus.vocabulary.counts > 0))
+    learning = np.setdiff1d(np.concatenate([subwords.rows_of_word(word) for word in occurring]), frozen_rows)
+    assert len(learning) > 100
+    shared = sum(len(np.intersect1d(subwords.rows_of_word(word), frozen_rows)) > 0 for word in np.flatnonzero(~frozen))
+    assert shared > 20
+    ours, theirs = copies(start), copies(start)
+    settings = {"model": model, "epochs": 2, "alpha": 0.05, "min_alpha": 0, "sample": 0, "loss": loss} | settings
+    rest = {"output_weight": 0.0, "subwords": subwords, "frozen": frozen}
+    expected = train(reference, theirs, corpus, **settings, **rest)
+    actual = train(cpu, ours, corpus, **settings, **rest)
+    tolerance = 1e-10 if dtype == np.float64 else 32 * np.finfo(dtype).eps * n**0.5
+    np.testing.assert_allclose(actual, expected, rtol=tolerance)
+    for W, E in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(W, E, rtol=0, atol=tolerance)
+    for tables in (ours, theirs):
+        assert tables.W_in[frozen_rows].tobytes() == start.W_in[frozen_rows].tobytes()
+        assert (tables.W_in != start.W_in)[learning].any(axis=1).all()
+        if loss == "ns":
+            assert tables.W_out[frozen].tobytes() == start.W_out[frozen].tobytes()
+
+
+@pytest.mark.parametrize("loss", ["ns", "hs", "hs+ns"])
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("ngrams", [{}, {"bucket": 50}, {"bucket": 50, "hash_count": 2}], ids=str)
+def test_two_workers(ngrams, model, loss):
+    corpus = corpus_of_words(200, 20_000, 30)
+    subwords = subwords_of(corpus, **ngrams)
+    tables = tables_for(subwords, 16, np.float32, loss)
+    settings = {"model": model, "epochs": 5, "alpha": 0.02, "sample": 0, "loss": loss}
+    losses = train(cpu, tables, corpus, workers=2, output_weight=0.0, subwords=subwords, **settings)
+    assert all(np.isfinite(W).all() for W in tables)
+    assert losses.shape == (5,)
+    assert losses[-1] < losses[0]
