@@ -311,8 +311,8 @@ def check_ids(name: str, ids: Any) -> Any:
 def check_integers(name: str, array: Any) -> Any:
     """Return a one-dimensional array of integers, or raise an error.
 
-    Lists become NumPy arrays. Types other than int32 and int64 are converted to int64, because differences of unsigned
-    numbers are not negative, and sums of small types overflow.
+    Sequences become NumPy arrays. Types other than int32 and int64 are converted to int64, because differences of
+    unsigned numbers are not negative, and sums of small types overflow.
 
     Raises
     ------
@@ -332,8 +332,8 @@ def check_integers(name: str, array: Any) -> Any:
         ...
     TypeError: starts is an array of float64; pass an array of integers
     """
-    if isinstance(array, (list, tuple)):
-        array = np.array(array)
+    if isinstance(array, Sequence) and not isinstance(array, (str, bytes)):
+        array = np.array(array) if len(array) else np.zeros(0, np.int64)
     check_array(name, array)
     xp = get_namespace(array)
     if not xp.isdtype(array.dtype, "integral"):
