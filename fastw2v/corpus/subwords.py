@@ -21,11 +21,22 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from fastw2v.backend import get_namespace, on_device_of
 from fastw2v.config import MAX_HASH_COUNT, MAX_SIZE, check_integer, check_range
 from fastw2v.utils.checks import check_integers, check_items, check_type
 from fastw2v.utils.quote import quote
 
-__all__ = ["BEGIN", "END", "HASH_SEED", "SENTENCE_END", "NGrams", "Subwords", "has_ngrams", "ngram_buckets"]
+__all__ = [
+    "BEGIN",
+    "END",
+    "HASH_SEED",
+    "SENTENCE_END",
+    "NGrams",
+    "Subwords",
+    "has_ngrams",
+    "ngram_buckets",
+    "select_words",
+]
 
 BEGIN, END = b"<", b">"
 """Characters that mark the beginning and the end of a word."""
@@ -627,6 +638,50 @@ class Subwords:
                 "the same model, or write the file again"
             )
         return ascending, order
+
+
+def select_words(
+    subwords: Subwords,
+    W_in: Any,
+    words: Sequence[str | bytes] | Callable[[], Sequence[str | bytes]],
+    n_words: int,
+    select: Callable[[Any], Any],
+) -> tuple[Subwords, Any]:
+    """Return the rows of some of the words, and W_in for them. The rows of all n-grams are kept.
+
+    Parameters
+    ----------
+    subwords : Subwords
+    W_in : float array, shape (R, D)
+    words : sequence of str or bytes, or callable that returns a sequence
+        The words that are kept.
+    n_words : int
+        Their number.
+    select : callable
+        Function that returns the rows of these words, given the rows of all words, shape (V, D).
+
+    Returns
+    -------
+    subwords : Subwords
+    W_in : float array
+        In floret, where words have no rows of their own, it is the given array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.subwords import NGrams, Subwords, select_words
+    >>> subwords = Subwords(["sing", "ring"], NGrams(min_n=4, max_n=4, bucket=2_000_000))
+    >>> W_in = np.arange(7.0)[:, None]
+    >>> subwords, W_in = select_words(subwords, W_in, ["ring"], 1, lambda rows: rows[1:])
+    >>> subwords.rows.tolist(), W_in.ravel().tolist()
+    ([0, 4, 5, 3], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    """
+    some = Subwords.with_buckets(words, n_words, subwords.ngrams, subwords.buckets)
+    V = subwords.n_own_rows
+    if not V:
+        return some, W_in
+    with on_device_of(W_in):
+        return some, get_namespace(W_in).concat([select(W_in[:V, :]), W_in[V:, :]], axis=0)
 
 
 def _check_ngrams(ngrams: NGrams) -> None:

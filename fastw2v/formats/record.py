@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fastw2v.backend import get_namespace, to_host
+from fastw2v.backend import to_host
 from fastw2v.config import check_integer
-from fastw2v.corpus.subwords import Subwords
+from fastw2v.corpus.subwords import Subwords, select_words
 from fastw2v.nn.subwords import word_means
 from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_keys
 from fastw2v.utils.quote import counted
@@ -180,15 +180,12 @@ def _selected(record: VectorRecord, words: Any, select: Callable[[Any], Any]) ->
     def selected(array: Any) -> Any:
         return None if array is None else select(array)
 
-    old, inputs, subwords = record.subwords, record.input_vectors, None
-    kept = select(np.arange(record.vectors.shape[0] if old is None else old.n_words))
-    if old is None:
+    inputs, subwords = record.input_vectors, record.subwords
+    if subwords is None:
         inputs = selected(inputs)
     else:
-        subwords = Subwords.with_buckets(words, len(kept), old.ngrams, old.buckets)
-        V = old.n_own_rows
-        if V:
-            inputs = get_namespace(inputs).concat([select(inputs[:V, :]), inputs[V:, :]], axis=0)
+        kept = select(np.arange(subwords.n_words))
+        subwords, inputs = select_words(subwords, inputs, words, len(kept), select)
     return VectorRecord(
         words,
         selected(record.vectors),

@@ -17,7 +17,7 @@ import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, to_host
 from fastw2v.config import Loss, check_flags, check_integer, check_range, output_parts
-from fastw2v.corpus.subwords import Subwords
+from fastw2v.corpus.subwords import Subwords, select_words
 from fastw2v.utils.checks import check_counts, check_items, check_keys, check_matrix, check_path, check_type, index_keys
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
@@ -1691,15 +1691,10 @@ class WordVectors:
         old = self._subwords
         if old is None:
             return self._changed(words, counts, select, select)
-        subwords = Subwords.with_buckets(words, len(words), old.ngrams, old.buckets)
-
-        def select_input(W_in: Any) -> Any:
-            if not old.n_own_rows:
-                return _independent(W_in)
-            with on_device_of(W_in):
-                return get_namespace(W_in).concat([select(W_in[: len(self), :]), W_in[len(self) :, :]], axis=0)
-
-        return self._changed(words, counts, select, select_input, subwords)
+        subwords, W_in = select_words(old, self._input_vectors, words, len(words), select)
+        if W_in is self._input_vectors:
+            W_in = _independent(W_in)
+        return self._changed(words, counts, select, lambda _: W_in, subwords)
 
     def _changed(
         self,
