@@ -112,6 +112,7 @@ UNCHECKED = {
     "evaluate_word_pairs.delimiter": "None means the delimiter of the file",
     "get_index.default": "any value can be the default",
     "TrainingConfig.alpha": "None means the default",
+    "TrainingConfig.bucket": "None means the default",
     "TrainingConfig.cbow_grad": "None means the default",
     "TrainingConfig.output_weight": "None means the default",
     "Word2Vec.negative": "None means the default",
