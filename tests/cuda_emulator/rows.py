@@ -10,7 +10,7 @@ import importlib.machinery
 import pkgutil
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -162,7 +162,8 @@ def installed(build: Any, order: int = 0) -> Iterator[Namespace]:
     names = [name for name in names if not name.startswith(("fastw2v.kernels.", "fastw2v.__main__"))]
     caches = (backend._row_kernel, backend._row_module)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(patch.dict(sys.modules, {"cupy": cupy}))
+        # `patch.dict` would also remove all modules that are imported meanwhile. NumPy's cannot be imported again.
+        stack.callback(_replaced_module("cupy", cupy))
         for module in map(importlib.import_module, names):
             for name, value in replaced.items():
                 if getattr(module, name, None) is original[name]:
@@ -172,6 +173,20 @@ def installed(build: Any, order: int = 0) -> Iterator[Namespace]:
         yield xp
     for cached in caches:
         cached.cache_clear()
+
+
+def _replaced_module(name: str, module: types.ModuleType) -> Callable[[], None]:
+    """Replace a module. Return a function that restores the previous state."""
+    previous = sys.modules.get(name)
+    sys.modules[name] = module
+
+    def restore() -> None:
+        if previous is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = previous
+
+    return restore
 
 
 def _or_original(function: Any, result: Any) -> Any:
