@@ -133,7 +133,7 @@ def test_models_of_fasttext(tmp_path: Path, model: str, loss: str) -> None:
 
 def test_the_tree_of_fasttext(tmp_path: Path) -> None:
     """The paths and codes are those of fastText's algorithm, and its vectors of inner nodes predict the words."""
-    theirs = trained(tmp_path, model="skipgram", loss="hs", groups=10, epoch=20, lr=0.2, maxn=0)
+    theirs = trained(tmp_path, model="skipgram", loss="hs", groups=10, epoch=60, lr=0.2, maxn=0)
     theirs.save_model(str(tmp_path / "model.bin"))
     wv = WordVectors.load(tmp_path / "model.bin")
     counts, V = wv.counts, len(wv)
