@@ -90,7 +90,7 @@ def test_one_worker_equals_the_reference(case, dtype, model, loss):
 
 
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("loss", "settings"), [("ns", {}), ("ns", {"concurrency": 50, "alpha": 0.2}), ("hs", {})])
 @pytest.mark.parametrize("ngrams", [{}, {"bucket": 700, "hash_count": 2}], ids=["fastText", "floret"])
 def test_frozen_rows_keep_their_bytes(ngrams, loss, settings, dtype, model):
