@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import itertools
 import logging
@@ -222,11 +223,7 @@ def word2vec(context: typer.Context) -> None:
     """Train with the options of word2vec.c, the original C tool."""
     from fastw2v.compat import word2vec_c
 
-    try:
-        given = word2vec_c.parse(context.args or ["--help"])
-    except SystemExit:  # raised after the help is printed
-        say(context.command.epilog or "")
-        raise
+    given = _parsed(word2vec_c.parse, context)
     if not given.debug:
         logging.getLogger("fastw2v").setLevel(logging.WARNING)
     for path in (given.output, given.save_vocab):
@@ -243,7 +240,7 @@ def word2vec(context: typer.Context) -> None:
         negative=given.negative,
         sample=given.sample,
         alpha=given.alpha,
-        min_alpha=TrainingConfig.min_alpha if given.alpha is None else 1e-4 * given.alpha,  # like the C tool
+        min_alpha=_final_rate(given.alpha),
         epochs=given.iter,
         output_weight=0.0,  # the C tool writes W_in
         workers=given.threads,
@@ -269,11 +266,7 @@ def fasttext(context: typer.Context) -> None:
     """Train with the commands and options of fastText."""
     from fastw2v.compat import fasttext as options_of_fasttext
 
-    try:
-        given = options_of_fasttext.parse(context.args or ["--help"])
-    except SystemExit:  # raised after the help is printed
-        say(context.command.epilog or "")
-        raise
+    given = _parsed(options_of_fasttext.parse, context)
     if not given.verbose:
         logging.getLogger("fastw2v").setLevel(logging.WARNING)
     model, vec, output_vectors = (Path(given.output + suffix) for suffix in (".bin", ".vec", ".output"))
@@ -292,9 +285,7 @@ def fasttext(context: typer.Context) -> None:
         negative=None if given.loss == "hs" else given.neg,
         sample=given.t,
         alpha=given.lr,
-        min_alpha=TrainingConfig.min_alpha
-        if given.lr is None
-        else 1e-4 * max(given.lr, 0.0),  # nearly 0, as in fastText
+        min_alpha=_final_rate(given.lr),
         epochs=given.epoch,
         output_weight=0.0,
         subwords=(max(given.minn, 1), given.maxn) if given.maxn else None,
@@ -427,6 +418,20 @@ def demo() -> None:
         "  from fastw2v import Word2Vec\n"
         '  Word2Vec().fit("corpus.txt").wv.most_similar("WORD")'
     )
+
+
+def _parsed(parse: Callable[[list[str]], argparse.Namespace], context: typer.Context) -> argparse.Namespace:
+    """Return the options of another tool, as its parser reads them. Without options, print the help."""
+    try:
+        return parse(context.args or ["--help"])
+    except SystemExit:  # raised after the help is printed
+        say(context.command.epilog or "")
+        raise
+
+
+def _final_rate(alpha: float | None) -> float:
+    """Return the final learning rate of word2vec.c and fastText, which is nearly 0, or the default without a rate."""
+    return TrainingConfig.min_alpha if alpha is None else 1e-4 * max(alpha, 0.0)
 
 
 def _as_share(validation: str | None) -> float | None:
