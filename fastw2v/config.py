@@ -299,7 +299,7 @@ class TrainingConfig:
         self._set_default("bucket", BUCKET if self.hash_count is None else FLORET_BUCKET)
         check_integer("bucket", self.bucket, minimum=1)
         check_range("bucket", self.bucket, 1, MAX_SIZE)
-        default_weight = 0.0 if self.subwords else default_output_weight(self.model, self.loss)
+        default_weight = default_output_weight(self.model, self.loss, subwords=self.subwords is not None)
         self._set_default("output_weight", default_weight)
         check_range("output_weight", self.output_weight, 0.0, 1.0)
         if self.output_weight and self.subwords:
@@ -455,11 +455,11 @@ def default_cbow_grad(alpha: float | None) -> CbowGrad:
     return "balanced" if alpha is None else "sum"
 
 
-def default_output_weight(model: str, loss: str = "ns") -> float:
+def default_output_weight(model: str, loss: str = "ns", subwords: bool = False) -> float:
     """Return the default weight of W_out in the vectors.
 
     CBOW's vectors are better if they are combined from both matrices (`docs/notebook/defaults.md`). With hierarchical
-    softmax, the vectors are W_in.
+    softmax, the vectors are W_in, and with subwords, they are means of its rows.
 
     Examples
     --------
@@ -467,7 +467,7 @@ def default_output_weight(model: str, loss: str = "ns") -> float:
     >>> default_output_weight("cbow"), default_output_weight("skipgram"), default_output_weight("cbow", "hs")
     (0.4, 0.0, 0.0)
     """
-    return OUTPUT_WEIGHT if model == "cbow" and loss == "ns" else 0.0
+    return OUTPUT_WEIGHT if model == "cbow" and loss == "ns" and not subwords else 0.0
 
 
 def output_rows(loss: str, V: int) -> int:

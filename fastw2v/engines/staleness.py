@@ -86,7 +86,8 @@ def max_rates(
     >>> (W_in[:2] < 0.2).tolist()
     [True, False]
     """
-    W_in, W_out = np.full(len(counts), np.inf), np.full(len(counts), np.inf)
+    V = len(counts)
+    W_in, W_out = np.full(V if subwords is None else subwords.n_rows, np.inf), np.full(V, np.inf)
     if concurrency > 1:
         negative, tile = config.negative, config.tile
         kept = counts * (keep / 2.0**32)
@@ -111,8 +112,6 @@ def max_rates(
             W_in = np.bincount(subwords.rows, np.repeat(W_in, np.diff(subwords.starts)), subwords.n_rows)
         with np.errstate(divide="ignore"):
             W_in, W_out = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_out)
-    elif subwords is not None:
-        W_in = np.full(subwords.n_rows, np.inf)
     if frozen is not None:
         W_in[rows_of(frozen, subwords)] = W_out[frozen] = 0
     return W_in, W_out
@@ -195,7 +194,7 @@ def tree_max_rates(
     (False, True)
     """
     V = len(counts)
-    W_in, W_nodes = np.full(V, np.inf), np.full(V, np.inf)
+    W_in, W_nodes = np.full(V if subwords is None else subwords.n_rows, np.inf), np.full(V, np.inf)
     if concurrency > 1:
         kept = counts * (keep / 2.0**32)
         share = kept / max(kept.sum(), 1)
@@ -214,8 +213,6 @@ def tree_max_rates(
             W_in = np.bincount(subwords.rows, np.repeat(W_in, np.diff(subwords.starts)), subwords.n_rows)
         with np.errstate(divide="ignore"):
             W_in, W_nodes = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_nodes)
-    elif subwords is not None:
-        W_in = np.full(subwords.n_rows, np.inf)
     if frozen is not None:
         W_in[rows_of(frozen, subwords)] = 0
         if frozen.all():
