@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, get_args
 
-from fastw2v.config import BUCKET
+from fastw2v.config import BUCKET, Model
 from fastw2v.utils.quote import quote, shorten
 
-__all__ = ["COMMANDS", "OPTIONS", "parse"]
+__all__ = ["MAX_N", "MIN_N", "OPTIONS", "parse"]
 
-COMMANDS = {"cbow": "cbow", "skipgram": "skipgram"}
-"""The model that each command of fastText trains."""
+MIN_N, MAX_N = 3, 6
+"""gensim's and fastText's default sizes of n-grams."""
 OPTIONS = {
     "vector_size": "-dim",
     "window": "-ws",
@@ -43,8 +43,8 @@ _OPTIONS: list[tuple[str, type, object, str]] = [
     ("-neg", int, 5, "negative samples for each positive example"),
     ("-loss", str, "ns", "ns (negative sampling) or hs (hierarchical softmax)"),
     ("-bucket", int, BUCKET, "number of buckets for the character n-grams"),
-    ("-minn", int, 3, "length of the shortest character n-grams"),
-    ("-maxn", int, 6, "length of the longest character n-grams; 0 trains without n-grams"),
+    ("-minn", int, MIN_N, "length of the shortest character n-grams"),
+    ("-maxn", int, MAX_N, "length of the longest character n-grams; 0 trains without n-grams"),
     ("-thread", int, None, "threads (default: all cores)"),
     ("-t", float, 1e-4, "randomly drop words whose share of the text is above this threshold"),
     ("-seed", int, 0, "random seed"),
@@ -107,7 +107,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         shown = "" if default is None else f" (default: {default})"
         parser.add_argument(option, type=kind, default=default, metavar=metavar, help=text + shown)
     options = parser.parse_args(arguments)
-    if options.command not in COMMANDS:
+    if options.command not in get_args(Model):
         raise ValueError(
             f"the command {quote(options.command)} of fastText is not supported; use cbow or skipgram. To query "
             "vectors, use the commands of fastw2v, such as most-similar"

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastw2v import formats
 from fastw2v.backend import get_device, get_namespace
+from fastw2v.compat.fasttext import MAX_N, MIN_N
 from fastw2v.compat.gensim.keyed_vectors import KeyedVectors
 from fastw2v.compat.gensim.word2vec import Word2Vec
 from fastw2v.config import (
@@ -39,8 +40,6 @@ __all__ = ["FastText", "FastTextKeyedVectors", "load_facebook_model", "load_face
 
 log = logging.getLogger("fastw2v")
 
-MIN_N, MAX_N = 3, 6
-"""gensim's and fastText's default sizes of n-grams."""
 _COMPUTED = "omit the call, because the vectors are always those of the current rows"
 _LOCKED = "use the parameter freeze of fastw2v.Word2Vec.train, which keeps the vectors of words"
 _INSTEAD = {
