@@ -15,7 +15,18 @@ PACKAGE = Path(__file__).parents[1] / "fastw2v"
 
 ROOMS = (
     *("backend", "utils", "config", "sampling", "kernels", "nn", "corpus", "formats", "vectors", "datasets"),
-    *("evaluate", "plot", "engines", "estimate", "checkpoint", "validation", "training_log", "run", "word2vec"),
+    *(
+        "evaluate",
+        "plot",
+        "engines",
+        "distributed",
+        "estimate",
+        "checkpoint",
+        "validation",
+        "training_log",
+        "run",
+        "word2vec",
+    ),
     *("compat", "cli"),
 )
 """From bottom to top: a room imports only those before it."""
@@ -33,6 +44,8 @@ IMPORTERS = {
     "llvmlite": ("kernels",),
     "cupy": ("backend", "engines.gpu", "kernels.word2vec_cuda"),
     "cupyx": ("backend", "engines.gpu", "kernels.word2vec_cuda"),
+    "ray": ("distributed.ray_cluster",),
+    "fsspec": ("distributed.files",),
 }
 """The only modules that may import each library."""
 
