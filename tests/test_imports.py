@@ -15,19 +15,8 @@ PACKAGE = Path(__file__).parents[1] / "fastw2v"
 
 ROOMS = (
     *("backend", "utils", "config", "sampling", "kernels", "nn", "corpus", "formats", "vectors", "datasets"),
-    *(
-        "evaluate",
-        "plot",
-        "engines",
-        "distributed",
-        "estimate",
-        "checkpoint",
-        "validation",
-        "training_log",
-        "run",
-        "word2vec",
-    ),
-    *("compat", "cli"),
+    *("evaluate", "plot", "engines", "distributed", "estimate", "checkpoint", "validation", "training_log"),
+    *("run", "word2vec", "compat", "cli"),
 )
 """From bottom to top: a room imports only those before it."""
 RESTRICTED = {"compat": {"cli"}, "cli": set()}

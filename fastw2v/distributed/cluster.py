@@ -103,11 +103,11 @@ class _Reference(NamedTuple):
     """A value of a task: its result, or one of several results."""
 
     result: Future[Any]
-    index: int | None = None
+    part: int | None = None
 
     def value(self) -> Any:
         result = self.result.result()
-        return result if self.index is None else result[self.index]
+        return result if self.part is None else result[self.part]
 
 
 def _done(value: Any) -> Future[Any]:

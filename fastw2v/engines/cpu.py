@@ -46,7 +46,7 @@ from fastw2v.sampling.subsampling import keep_threshold
 from fastw2v.utils.interrupts import call_in_thread
 from fastw2v.utils.loss import require_finite_loss, require_finite_weights
 
-__all__ = ["aligned_zeros", "allocate", "buffer_bytes", "max_chunks", "train", "unavailable_reason"]
+__all__ = ["ChunkTraining", "aligned_zeros", "allocate", "buffer_bytes", "max_chunks", "train", "unavailable_reason"]
 
 ROW = 16
 """Rows are padded to a multiple of this many numbers."""
@@ -276,46 +276,122 @@ def train(
     >>> losses.shape, bool(losses[-1] < losses[0])
     ((3,), True)
     """
-    if reason := unavailable_reason():
-        raise RuntimeError(f"the fused CPU engine cannot be used: {reason}")
-    workers = 1 if workers is None else workers
-    if workers < 1:
-        raise ValueError(f"workers is {workers}; it must be at least 1")
-    if config.tile > MAX_TILE:
-        raise ValueError(f"tile is {config.tile}; it must be from 1 to {MAX_TILE}")
-    check_arrays(tables, corpus, config, np.may_share_memory(*tables), subwords)
-    check_frozen(frozen, len(corpus.vocabulary))
-    ids = np.ascontiguousarray(corpus.ids, dtype=np.int32)
-    offsets = np.ascontiguousarray(corpus.offsets, dtype=np.int64)
-    reach = window_reach(config.window, offsets)
-    padded = Tables(*map(_padded, tables))
-    report = TrainingReport(config, len(ids), on_progress, state)
-    train_chunk = _chunk_trainer(padded, corpus, config, reach, concurrency or workers, frozen, report.slope, subwords)
+    training = ChunkTraining(
+        tables, corpus, config, workers=workers, concurrency=concurrency, frozen=frozen, subwords=subwords
+    )
+    report = TrainingReport(config, len(corpus), on_progress, state)
+    first = report.state.words
+    chunks = iter_chunks(corpus.offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs)
+    training.run((chunk for chunk in chunks if chunk.done >= first), report, pauses)
+    require_finite_weights(tables, "a lower alpha")
+    return report.state.mean_losses()
 
-    def run(epoch: int, start: int, stop: int, done: int) -> tuple[float, int]:
-        totals = train_chunk(ids, offsets, start, stop, epoch, report.rate(done - start))
-        release_pages(ids[start:stop])
-        return totals
 
-    pairs = zip(tables, padded, strict=True)
-    copied = [(W, trained[:, : W.shape[1]]) for W, trained in pairs if not np.may_share_memory(W, trained)]
+class ChunkTraining:
+    """The kernels and the tables that they need, which are prepared once and train any chunks of a corpus.
 
-    try:
-        call_in_thread(run, 0, 0, 0, 0)  # compiles the kernel, or loads it from the cache
-        first = report.state.words
-        chunks = iter_chunks(offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs)
-        rest = (chunk for chunk in chunks if chunk.done >= first)
-        _run_in_threads(rest, run, min(workers, max_chunks(len(ids)) * config.epochs), report, pauses, copied)
-        require_finite_weights(padded, "a lower alpha")
-        return report.state.mean_losses()
-    except MemoryError as error:  # the message of compiled code names nothing
-        raise MemoryError(
-            f"the buffers of {workers} threads do not fit in memory. Lower negative (now {config.negative}), "
-            f"vector_size (now {config.vector_size}) or lower workers"
-        ) from error
-    finally:
-        for W, trained in copied:
-            W[...] = trained
+    Parameters
+    ----------
+    tables, corpus, config, workers, concurrency, frozen, subwords
+        See `train`.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        See `train`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines import cpu
+    >>> from fastw2v.engines.base import TrainingReport
+    >>> from fastw2v.sampling.chunks import Chunk
+    >>> corpus = Corpus.from_sentences([["the", "cat", "sat"], ["the", "dog", "sat"]] * 50, min_count=1)
+    >>> config = TrainingConfig(vector_size=8, sample=0)
+    >>> tables = cpu.allocate((len(corpus.vocabulary), 8))
+    >>> tables.W_in[:] = 0.1
+    >>> training, report = cpu.ChunkTraining(tables, corpus, config), TrainingReport(config, len(corpus), None)
+    >>> training.run(iter([Chunk(epoch=0, start=150, stop=300, done=0)]), report)
+    >>> report.state.words, bool(tables.W_out.any())
+    (150, True)
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        corpus: Corpus,
+        config: TrainingConfig,
+        *,
+        workers: int | None = None,
+        concurrency: int | None = None,
+        frozen: np.ndarray | None = None,
+        subwords: Subwords | None = None,
+    ) -> None:
+        if reason := unavailable_reason():
+            raise RuntimeError(f"the fused CPU engine cannot be used: {reason}")
+        workers = 1 if workers is None else workers
+        if workers < 1:
+            raise ValueError(f"workers is {workers}; it must be at least 1")
+        if config.tile > MAX_TILE:
+            raise ValueError(f"tile is {config.tile}; it must be from 1 to {MAX_TILE}")
+        check_arrays(tables, corpus, config, np.may_share_memory(*tables), subwords)
+        check_frozen(frozen, len(corpus.vocabulary))
+        self._config = config
+        self._ids = np.ascontiguousarray(corpus.ids, dtype=np.int32)
+        self._offsets = np.ascontiguousarray(corpus.offsets, dtype=np.int64)
+        reach = window_reach(config.window, self._offsets)
+        padded = Tables(*map(_padded, tables))
+        pairs = zip(tables, padded, strict=True)
+        self._copied = [(W, trained[:, : W.shape[1]]) for W, trained in pairs if not np.may_share_memory(W, trained)]
+        slope = TrainingReport(config, len(corpus), None).slope
+        self._workers = workers
+        self._train_chunk = _chunk_trainer(
+            padded, corpus, config, reach, concurrency or workers, frozen, slope, subwords
+        )
+        # This compiles the kernel, or loads it from the cache.
+        call_in_thread(self._train_chunk, self._ids, self._offsets, 0, 0, 0, 0.0)
+
+    def run(self, chunks: Iterator[Chunk], report: TrainingReport, pauses: Pauses | None = None) -> None:
+        """Train chunks in the given order.
+
+        Parameters
+        ----------
+        chunks : iterator of Chunk
+        report : TrainingReport
+            Its state is that before the first of the chunks, and is kept up to date.
+        pauses : Pauses, optional
+            See `Engine.train`.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss of a chunk is infinite or NaN.
+        MemoryError, RuntimeError
+            See `train`.
+
+        Examples
+        --------
+        See `ChunkTraining`.
+        """
+
+        def run(epoch: int, start: int, stop: int, done: int) -> tuple[float, int]:
+            totals = self._train_chunk(self._ids, self._offsets, start, stop, epoch, report.rate(done - start))
+            release_pages(self._ids[start:stop])
+            return totals
+
+        workers = min(self._workers, max_chunks(len(self._ids)) * self._config.epochs)
+        try:
+            _run_in_threads(chunks, run, workers, report, pauses, self._copied)
+        except MemoryError as error:  # the message of compiled code names nothing
+            raise MemoryError(
+                f"the buffers of {self._workers} threads do not fit in memory. Lower negative (now "
+                f"{self._config.negative}), vector_size (now {self._config.vector_size}) or lower workers"
+            ) from error
+        finally:
+            for W, trained in self._copied:
+                W[...] = trained
 
 
 def _chunk_trainer(
