@@ -43,8 +43,14 @@ __all__ = ["SOURCES", "cache_folder", "cache_folders", "compiled", "inlined"]
 log = logging.getLogger("fastw2v")
 
 SOURCES = (
-    *("kernels/compilation.py", "kernels/hierarchical_numba.py", "kernels/knn_prefilter.py"),
-    *("kernels/rows_numba.py", "kernels/simd.py", "kernels/subwords_numba.py", "kernels/tokenizer.py"),
+    *("kernels/changes_numba.py", "kernels/compilation.py", "kernels/hierarchical_numba.py"),
+    *(
+        "kernels/knn_prefilter.py",
+        "kernels/rows_numba.py",
+        "kernels/simd.py",
+        "kernels/subwords_numba.py",
+        "kernels/tokenizer.py",
+    ),
     *("kernels/word2vec_numba.py", "sampling/rng.py", "config.py"),
 )
 """Files of the package on which the machine code depends."""

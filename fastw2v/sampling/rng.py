@@ -27,6 +27,7 @@ __all__ = [
     "KEEP",
     "NEGATIVES",
     "ORDER",
+    "REPLICA",
     "SHUFFLE",
     "VALIDATION",
     "WEIGHTS",
@@ -57,6 +58,8 @@ HELD_OUT = 7
 """Sentences that are held out. The position is the index of the sentence's first token."""
 VALIDATION = 8
 """Seed for the measurements of the loss on held-out text."""
+REPLICA = 9
+"""Seed of a replica. The epoch is the index of its part of the corpus."""
 
 # The constants of SplitMix64.
 GOLDEN = 0x9E3779B97F4A7C15

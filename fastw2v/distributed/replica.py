@@ -1,0 +1,406 @@
+"""The tasks of a round: a replica trains its part of the corpus, and the changes of all replicas are combined.
+
+Both tasks are pure functions, so a task that is run again returns the same bytes if a replica has one thread. A process
+keeps the tables of its last round, because most of its tasks need the tables of the next one. This only saves time:
+without them, a task makes the tables from earlier ones and the changes since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastw2v.backend import array_module, on_device_of, to_device, to_host
+from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, output_parts
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.subwords import Subwords
+from fastw2v.corpus.vocabulary import Vocabulary
+from fastw2v.distributed.combine import Changes, add_changes, combine, take_changes, take_rows
+from fastw2v.engines import cpu
+from fastw2v.engines.base import Tables, TrainingReport, TrainingState
+from fastw2v.engines.selection import find_engine
+from fastw2v.sampling import rng
+from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
+from fastw2v.sampling.chunks import Chunk, chunk_bounds, shuffle_order
+from fastw2v.sampling.huffman import HuffmanTree
+from fastw2v.sampling.negatives import negative_pools
+
+__all__ = ["Part", "Round", "Setup", "Trained", "Update", "combine_changes", "round_end", "train_round"]
+
+Get = Callable[[Sequence[Any]], list[Any]]
+
+
+class Setup(NamedTuple):
+    """What all tasks of a run have in common."""
+
+    run: str
+    """A name that no other run has."""
+    config: TrainingConfig
+    counts: np.ndarray
+    """Counts of the words: int64 array, shape (V,)."""
+    subwords: Subwords | None
+    frozen: np.ndarray | None
+    engine: str
+    device: str
+    workers: int
+    """Threads of a replica."""
+    rounds: int
+    """Rounds in all epochs."""
+    shards: int
+    """Parts into which the rows of the tables are divided when changes are combined."""
+
+
+class Part(NamedTuple):
+    """The part of the corpus that a replica trains."""
+
+    ids: np.ndarray
+    """int32 array, shape (T,)."""
+    offsets: np.ndarray
+    """int64 array: start of each sentence, followed by T."""
+
+
+class Update(NamedTuple):
+    """The changes of both tables."""
+
+    W_in: Changes
+    W_out: Changes
+
+
+class Trained(NamedTuple):
+    """What a replica has trained in a round, apart from the changes of the tables."""
+
+    words: int
+    """Words of its part trained so far, counted over all epochs."""
+    losses: np.ndarray
+    """Summed loss of the predictions that were measured in this round, in each epoch."""
+    predictions: np.ndarray
+    """Their number in each epoch."""
+
+
+class Round(NamedTuple):
+    """A round, and the tables with which it starts."""
+
+    number: int
+    """Number of rounds before this one."""
+    base: int
+    """Number of rounds after which the tables of `history` were stored."""
+    generation: int
+    """Number of times that the stored tables may have been changed by other means than rounds."""
+    history: list[Any]
+    """References to these tables and to the updates of all rounds since, except for the last round."""
+
+
+def round_end(tokens: int, epochs: int, round: int, rounds: int) -> int:
+    """Return the number of words, counted over all epochs, at which a round ends.
+
+    The chunk or batch that exceeds it still belongs to the round. If `rounds` is a multiple of `epochs`, the ends of
+    the epochs are ends of rounds.
+
+    Parameters
+    ----------
+    tokens : int
+        Tokens of the part, or of the corpus.
+    epochs, round, rounds : int
+
+    Examples
+    --------
+    >>> from fastw2v.distributed.replica import round_end
+    >>> [round_end(tokens=25, epochs=2, round=i, rounds=4) for i in range(4)]
+    [13, 25, 38, 50]
+    """
+    return -(-tokens * epochs * (round + 1) // rounds)
+
+
+def train_round(
+    get: Get, setup: Setup, index: int, part: Part, before: Trained, round: Round, *last: Update
+) -> tuple[Any, ...]:
+    """Train a part of the corpus for a round.
+
+    Parameters
+    ----------
+    get : callable
+        Returns the values of references.
+    setup : Setup
+    index : int
+        Index of the part.
+    part : Part
+    before : Trained
+        The result of the previous round.
+    round : Round
+    *last : Update
+        The updates of all shards in the previous round.
+
+    Returns
+    -------
+    Trained
+    *changes : Update
+        The changes of the rows of each shard.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is infinite or NaN.
+    """
+    state = _state(setup)
+    state.advance(get, round, last)
+    number, state.round = state.round, None  # an exception leaves tables that are not those of a round
+    end = round_end(len(part.ids), setup.config.epochs, round.number, setup.rounds)
+    if before.words >= end:
+        empty = (np.zeros(0, np.int64), np.zeros((0, setup.config.vector_size), state.tables.W_in.dtype))
+        nothing = Update(Changes(*empty), Changes(*empty))
+        state.round = number
+        zeros = TrainingState.at_start(setup.config.epochs)
+        return (Trained(before.words, zeros.losses, zeros.predictions), *[nothing] * setup.shards)
+    trainer = state.trainer(index, part)
+    trained, tables = trainer.train(before.words, end)
+    state.round = number
+    result = Trained(trained.words, trained.losses, trained.predictions)
+    shards = [tuple(_shards(changes, setup.shards)) for changes in tables]
+    return (result, *(Update(*of_tables) for of_tables in zip(*shards, strict=True)))
+
+
+def combine_changes(get: Get, *replicas: Update) -> tuple[Update, int]:
+    """Combine the changes of a shard by all replicas, and return them with their size in bytes.
+
+    Parameters
+    ----------
+    get : callable
+        Not used.
+    *replicas : Update
+        The changes by each replica.
+
+    Raises
+    ------
+    FloatingPointError
+        If a change is infinite or NaN.
+    """
+    update = Update(*(combine([*of_replicas]) for of_replicas in zip(*replicas, strict=True)))
+    return update, sum(array.nbytes for changes in update for array in changes)
+
+
+class _State:
+    """The tables of a process, or of a thread of `InProcess`, and what trains them."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.round: int | None = None
+        """Number of rounds after which the tables are complete."""
+        self.generation = 0
+        self.tables: Tables
+        self._trainers: dict[int, _ChunkTrainer | _EngineTrainer] = {}
+
+    def advance(self, get: Get, round: Round, last: Sequence[Update]) -> None:
+        """Make the tables those with which a round starts."""
+        if self.round is None or self.generation != round.generation or not round.base <= self.round <= round.number:
+            self._start(*get(round.history[:1]))
+            self.round, self.generation = round.base, round.generation
+        done, self.round = self.round, None  # an exception leaves tables that are not those of a round
+        shards = self.setup.shards
+        for r in range(done, round.number):
+            first = 1 + (r - round.base) * shards
+            for update in last if r == round.number - 1 else get(round.history[first : first + shards]):
+                for W, changes in zip(self.tables, update, strict=True):
+                    _add(W, changes)
+        self.round = round.number
+
+    def trainer(self, index: int, part: Part) -> _ChunkTrainer | _EngineTrainer:
+        """Return what trains a part of the corpus in these tables."""
+        if index not in self._trainers:
+            on_cpu = find_engine(self.setup.engine, self.setup.device) is cpu
+            kind = _ChunkTrainer if on_cpu else _EngineTrainer
+            self._trainers[index] = kind(self.setup, self.tables, index, part)
+        return self._trainers[index]
+
+    def _start(self, base: Tables) -> None:
+        """Copy tables."""
+        if not hasattr(self, "tables"):
+            shape, setup = (len(self.setup.counts), base.W_in.shape[1]), self.setup
+            engine = find_engine(setup.engine, setup.device)
+            self.tables = engine.allocate(shape, setup.device, setup.config.loss, base.W_in.shape[0])
+        for W, given in zip(self.tables, base, strict=True):
+            with on_device_of(W):
+                W[...] = to_device(given, self.setup.device)
+
+
+_states = threading.local()
+
+
+def _state(setup: Setup) -> _State:
+    """Return the state of this thread for a run. That of another run is dropped."""
+    state: _State | None = getattr(_states, "state", None)
+    if state is None or state.setup.run != setup.run:
+        _states.state = None  # its memory is needed
+        _states.state = state = _State(setup)
+    return state
+
+
+class _ChunkTrainer:
+    """Trains a part with the fused engine on a CPU. Which rows can change is known before they are trained."""
+
+    def __init__(self, setup: Setup, tables: Tables, index: int, part: Part) -> None:
+        self._setup = setup
+        self._tables = tables
+        self._config = _config_of(setup, index)
+        self._part = part  # the arrays of the corpus are views of it
+        self._corpus = corpus = _corpus_of(setup, part)
+        self._training = cpu.ChunkTraining(
+            tables, corpus, self._config, workers=setup.workers, frozen=setup.frozen, subwords=setup.subwords
+        )
+        self._bounds = np.array(list(chunk_bounds(part.offsets, CHUNK_TOKENS)), np.int64)
+        self._noise: AliasTable | None = None
+        self._tree: HuffmanTree | None = None
+        if self._config.loss != "hs":
+            self._noise = alias_table(noise_weights(setup.counts, self._config.ns_exponent))
+        if self._config.loss != "ns":
+            self._tree = HuffmanTree.from_counts(setup.counts)
+
+    def train(self, start: int, end: int) -> tuple[TrainingState, list[Changes]]:
+        """Train the chunks from a number of words to another one, and return the changes of the tables."""
+        chunks = list(self._chunks(start, end))
+        rows = [_in_shards(np.flatnonzero(changed), self._setup.shards) for changed in self._rows(chunks)]
+        old = [take_rows(W, of_table) for W, of_table in zip(self._tables, rows, strict=True)]
+        state = TrainingState.at_start(self._config.epochs)
+        state.words = start
+        self._training.run(iter(chunks), TrainingReport(self._config, len(self._corpus), None, state))
+        for W, of_table, values in zip(self._tables, rows, old, strict=True):
+            take_changes(W, of_table, values)
+        return state, [Changes(*pair) for pair in zip(rows, old, strict=True)]
+
+    def _chunks(self, start: int, end: int) -> Iterator[Chunk]:
+        """Yield the chunks of `iter_chunks` that are trained after `start` and before `end` words."""
+        tokens = len(self._corpus)
+        for epoch in range(start // tokens, -(-end // tokens)):
+            seed = self._config.seed
+            bounds = self._bounds[shuffle_order(self._bounds[:, 0], SHUFFLE_BLOCK_TOKENS, seed, epoch)]
+            done = epoch * tokens + np.cumsum(bounds[:, 1] - bounds[:, 0]) - (bounds[:, 1] - bounds[:, 0])
+            for i in np.flatnonzero((done >= start) & (done < end)):
+                yield Chunk(epoch, int(bounds[i, 0]), int(bounds[i, 1]), int(done[i]))
+
+    def _rows(self, chunks: Sequence[Chunk]) -> tuple[np.ndarray, np.ndarray]:
+        """Return which rows of both tables training on chunks can change."""
+        W_in, W_out = self._tables
+        config, ids, subwords = self._config, self._corpus.ids, self._setup.subwords
+        words = np.zeros(len(self._setup.counts), bool)
+        for chunk in chunks:
+            words[ids[chunk.start : chunk.stop]] = True
+        rows_in = words
+        if subwords is not None:
+            rows_in = np.zeros(len(W_in), bool)
+            rows_in[subwords.rows[np.repeat(words, np.diff(subwords.starts))]] = True
+        rows_out = np.zeros(len(W_out), bool)
+        of_words, of_nodes = output_parts(rows_out[:, None], config.loss)
+        if self._noise is not None:
+            of_words[words] = True
+            for chunk in chunks:
+                pools = np.arange(chunk.start // config.pool_tokens, -(-chunk.stop // config.pool_tokens))
+                drawn = negative_pools(pools, config.pool_size, self._noise, config.seed, chunk.epoch)
+                of_words[drawn.reshape(-1)] = True
+        if self._tree is not None:
+            of_nodes[self._tree.points[np.repeat(words, np.diff(self._tree.starts))]] = True
+        return rows_in, rows_out
+
+
+class _EngineTrainer:
+    """Trains a part with any engine. A copy of the tables shows which rows have changed."""
+
+    def __init__(self, setup: Setup, tables: Tables, index: int, part: Part) -> None:
+        self._setup = setup
+        self._tables = tables
+        self._config = _config_of(setup, index)
+        self._part = part  # the arrays of the corpus are views of it
+        self._corpus = _corpus_of(setup, part)
+
+    def train(self, start: int, end: int) -> tuple[TrainingState, list[Changes]]:
+        """Train from a number of words to another one, and return the changes of the tables."""
+        setup = self._setup
+        engine, xp = find_engine(setup.engine, setup.device), array_module(setup.device)
+        state = TrainingState.at_start(self._config.epochs)
+        state.words = start
+        old = [xp.array(W) for W in self._tables]
+        with contextlib.suppress(_RoundEnd):
+            engine.train(
+                self._tables,
+                self._corpus,
+                self._config,
+                workers=setup.workers,
+                state=state,
+                pauses=_Until(end),
+                frozen=setup.frozen,
+                subwords=setup.subwords,
+            )
+        changes = []
+        for W, before in zip(self._tables, old, strict=True):
+            with on_device_of(W):
+                rows = _in_shards(np.flatnonzero(to_host(xp.any(before != W, axis=1))), setup.shards)
+                chosen = to_device(rows, setup.device)
+                changes.append(Changes(rows, to_host(W[chosen] - before[chosen])))
+                W[...] = before
+        return state, changes
+
+
+class _Until:
+    """Pauses that end a round."""
+
+    def __init__(self, end: int) -> None:
+        self._end = end
+
+    def due(self, words: int) -> bool:
+        return words >= self._end
+
+    def next_words(self, words: int) -> int:
+        return max(self._end, words + 1)
+
+    def run(self, state: TrainingState) -> None:
+        raise _RoundEnd
+
+
+class _RoundEnd(Exception):  # noqa: N818  # it is not an error
+    """A round has ended before the training."""
+
+
+def _config_of(setup: Setup, index: int) -> TrainingConfig:
+    """Return the settings of a part, which has random numbers of its own, because its first token has index 0."""
+    return replace(setup.config, seed=rng.stream_key(setup.config.seed, rng.REPLICA, index))
+
+
+def _corpus_of(setup: Setup, part: Part) -> Corpus:
+    """Return a part as a corpus, whose words are their ids."""
+    vocabulary = Vocabulary._of_distinct(list(range(len(setup.counts))), setup.counts)
+    return Corpus(_as_writable(part.ids), _as_writable(part.offsets), vocabulary)
+
+
+def _as_writable(array: np.ndarray) -> np.ndarray:
+    """Return a view of an array that the kernels do not change, but for which Numba need not compile them again."""
+    if array.flags.writeable:
+        return array
+    pointer = ctypes.cast(array.ctypes.data, ctypes.POINTER(np.ctypeslib.as_ctypes_type(array.dtype)))
+    return np.ctypeslib.as_array(pointer, array.shape)
+
+
+def _in_shards(rows: np.ndarray, shards: int) -> np.ndarray:
+    """Sort ascending rows by their shard. Row i belongs to shard ``i % shards``, so that shards have equal work."""
+    return rows[np.argsort(rows % shards, kind="stable")]
+
+
+def _shards(changes: Changes, shards: int) -> list[Changes]:
+    """Divide changes whose rows are sorted by shard."""
+    ends = np.cumsum(np.bincount(changes.rows % shards, minlength=shards))
+    return [
+        Changes(changes.rows[end - n : end], changes.values[end - n : end])
+        for end, n in zip(ends, np.diff(ends, prepend=0), strict=True)
+    ]
+
+
+def _add(W: Any, changes: Changes) -> None:
+    """Add changes to a table on any device."""
+    if isinstance(W, np.ndarray):
+        add_changes(W, changes)
+        return
+    with on_device_of(W):
+        W[to_device(changes.rows)] += to_device(changes.values)
