@@ -19,6 +19,7 @@ import numpy as np
 from fastw2v.backend import on_device_of, to_device, to_host
 from fastw2v.config import CHUNK_TOKENS, Loss, TrainingConfig, output_parts
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.distributed.training import Replicas, ReplicaState
 from fastw2v.engines.base import Engine, ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import find_engine
 from fastw2v.training_log import TrainingLog
@@ -59,6 +60,7 @@ class Run(NamedTuple):
     frozen: Sequence[int] = ()
     """Ids of the words that are not trained."""
     validation: ValidationRecord | None = None
+    replicas: ReplicaState | None = None
 
     @property
     def complete(self) -> bool:
@@ -75,6 +77,8 @@ class Run(NamedTuple):
         if self.validation is not None:
             saved["validation"] = asdict(self.validation)
             saved["best"] = self.validation.best_words  # the weights are in a file of their own
+        if self.replicas is not None:
+            saved["replicas"] = asdict(self.replicas)
         return saved
 
     @classmethod
@@ -90,6 +94,8 @@ class Run(NamedTuple):
         if validation := given.get("validation"):
             losses = [(words, loss) for words, loss in validation["losses"]]
             given["validation"] = ValidationRecord(**validation | {"losses": losses})
+        if replicas := given.get("replicas"):
+            given["replicas"] = ReplicaState(**replicas)
         return cls(**given)
 
 
@@ -114,6 +120,8 @@ class Training:
     best : WordVectors, optional
         The weights with the lowest held-out loss so far.
     log : TrainingLog, optional
+    replicas : Replicas, optional
+        The replicas that train instead of the model's engine.
     """
 
     def __init__(
@@ -127,6 +135,7 @@ class Training:
         held_out: Corpus | None = None,
         best: WordVectors | None = None,
         log: TrainingLog | None = None,
+        replicas: Replicas | None = None,
     ) -> None:
         self._model = model
         self._corpus = corpus
@@ -136,6 +145,7 @@ class Training:
         self._checkpoints = checkpoints
         self._log = log
         self._engine: Engine = find_engine(model.engine_, model.device_)
+        self._replicas = replicas
         self._tables = Tables(*model.wv._writable_tables())
         self._validation = None
         if run.validation is not None and held_out is not None:
@@ -176,7 +186,7 @@ class Training:
                 self._adopt()
                 if validation is not None and (validation.due(state.words) or validation.out_of_patience()):
                     self.run(state)  # the run was interrupted before this
-                self._engine.train(
+                (self._replicas or self._engine).train(
                     self._tables,
                     self._corpus,
                     run.config,

@@ -5,6 +5,7 @@ To follow the main path through the code, read `Word2Vec.fit`, `Corpus`, an engi
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import logging
@@ -40,6 +41,7 @@ from fastw2v.corpus.corpus import Corpus, as_corpus
 from fastw2v.corpus.sources import Sources, expand_source
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.corpus.vocabulary import NoKnownWordsError, Vocabulary
+from fastw2v.distributed.connection import LOCAL, Connection, Replication, check_replication, connected
 from fastw2v.engines.base import ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, words_per_second
@@ -480,6 +482,9 @@ class Word2Vec:
         log: str | os.PathLike[str] | None = None,
         checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
         checkpoint_every: str | float = CHECKPOINT_EVERY,
+        replicas: int | None = None,
+        rounds: int | None = None,
+        ray: str | None = None,
     ) -> Self:
         """Train on a corpus, from random weights or pretrained vectors.
 
@@ -523,6 +528,19 @@ class Word2Vec:
             vectors.
         checkpoint_every : str or float
             Time between two checkpoints: a number of seconds, or a duration such as "30s", "10m" or "2h".
+        replicas : int, optional
+            Number of replicas of the model, for training on several machines or GPUs. Each replica trains its part of
+            the corpus, and their changes are combined after each round. `workers` is the number of threads of a
+            replica; by default, the processors are divided among the replicas. With ``device="cuda"``, each replica has
+            a GPU. With one thread for each replica, the result depends only on the corpus, the settings, `replicas` and
+            `rounds`. docs/guide/cluster.md has more.
+        rounds : int, optional
+            Number of rounds over the whole training. More rounds give better vectors. By default, 64 for each replica
+            but the first, and at most 256, rounded up to a multiple of the number of epochs.
+        ray : str, optional
+            Where the replicas run: "in-process" (in threads of this process), "local" (in processes that Ray starts on
+            this machine; the default), or the address of a Ray cluster, such as "10.0.0.5:6379", or "auto" on one of
+            its machines.
 
         Returns
         -------
@@ -578,12 +596,19 @@ class Word2Vec:
         freeze = check_freeze(freeze, init)
         lines = None if log is None else TrainingLog(log, words=0)
         checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus, validation)
-        corpus, frozen = self._prepare(corpus, init, freeze, checkpoints is not None, validation is not None)
-        if problem := _nothing_to_train(corpus):
-            raise ValueError(problem)
-        corpus, held_out = self._hold_out(corpus, validation)
-        record = None if held_out is None else ValidationRecord({}, _share(validation), patience)
-        self._train(corpus, self.config(corpus), progress, checkpoints, frozen, held_out, record, lines)
+        replication = check_replication(replicas, rounds, ray)
+        self._check_idle()
+        self._check()
+        with self._connected(replication) as connection:
+            corpus, frozen = self._prepare(
+                corpus, init, freeze, checkpoints is not None, validation is not None, connection
+            )
+            if problem := _nothing_to_train(corpus):
+                raise ValueError(problem)
+            corpus, held_out = self._hold_out(corpus, validation)
+            record = None if held_out is None else ValidationRecord({}, _share(validation), patience)
+            config = self.config(corpus)
+            self._train(corpus, config, progress, checkpoints, frozen, held_out, record, lines, connection)
         return self
 
     def transform(self, texts: Any) -> np.ndarray:
@@ -725,6 +750,9 @@ class Word2Vec:
         log: str | os.PathLike[str] | None = None,
         checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
         checkpoint_every: str | float = CHECKPOINT_EVERY,
+        replicas: int | None = None,
+        rounds: int | None = None,
+        ray: str | None = None,
     ) -> Self:
         """Continue training from the current weights.
 
@@ -749,7 +777,7 @@ class Word2Vec:
             As for `fit`. A share holds out the sentences that `fit` holds out of the same corpus.
         log : path, optional
             As for `fit`. New lines are added to an earlier log of this model.
-        progress, checkpoint, checkpoint_every
+        progress, checkpoint, checkpoint_every, replicas, rounds, ray
             As for `fit`.
 
         Returns
@@ -794,29 +822,33 @@ class Word2Vec:
         frozen = _frozen_ids(check_freeze(freeze), self.wv.index_to_key)
         lines = self._continued_log(log, self.trained_words)
         checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus, validation)
+        replication = check_replication(replicas, rounds, ray)
         corpus = self._encode(corpus)
         if problem := _nothing_to_train(corpus):
             logger.warning("%s. The weights have not changed", problem)
             return self
         corpus, held_out = self._hold_out(corpus, validation)
-        device = self.device_
-        self._select_engine()  # `engine` and `device` may have been set since the last run
-        config = self.config(corpus, **given)
-        wv = self.wv
-        dtypes = {part.dtype for part in (wv.input_vectors, wv.context_vectors, wv.node_vectors) if part is not None}
-        elsewhere = is_numpy(wv.input_vectors) is not (self.device_ == "cpu")
-        if self.device_ != device or elsewhere or len(dtypes) > 1:  # the matrices can be assigned to
-            wv._set_tables(*self._placed(wv), config.output_weight, config.loss)
-        self._check_memory(
-            corpus,
-            config,
-            wv.subwords,
-            checkpoints=checkpoints is not None,
-            validation=held_out is not None,
-            allocated=True,
-        )
-        record = None if held_out is None else ValidationRecord({}, _share(validation), patience)
-        self._train(corpus, config, progress, checkpoints, frozen, held_out, record, lines)
+        with self._connected(replication) as connection:
+            device = self.device_
+            self._select_engine(connection)  # `engine` and `device` may have been set since the last run
+            config = self.config(corpus, **given)
+            wv = self.wv
+            dtypes = {
+                part.dtype for part in (wv.input_vectors, wv.context_vectors, wv.node_vectors) if part is not None
+            }
+            elsewhere = is_numpy(wv.input_vectors) is not (self.device_ == "cpu")
+            if self.device_ != device or elsewhere or len(dtypes) > 1:  # the matrices can be assigned to
+                wv._set_tables(*self._placed(wv), config.output_weight, config.loss)
+            self._check_memory(
+                corpus,
+                config,
+                wv.subwords,
+                checkpoints=checkpoints is not None,
+                validation=held_out is not None,
+                allocated=True,
+            )
+            record = None if held_out is None else ValidationRecord({}, _share(validation), patience)
+            self._train(corpus, config, progress, checkpoints, frozen, held_out, record, lines, connection)
         return self
 
     @classmethod
@@ -829,6 +861,7 @@ class Word2Vec:
         callbacks: Sequence[Callback] | None = (),
         progress: ProgressFunction | None = None,
         log: str | os.PathLike[str] | None = None,
+        ray: str | None = None,
     ) -> Self:
         """Continue a run that was interrupted, from its last checkpoint, and return the trained model.
 
@@ -848,6 +881,8 @@ class Word2Vec:
         callbacks, progress, log
             As for the constructor and for `fit`. They are not stored in checkpoints. A log that was written after the
             last checkpoint is overwritten from there.
+        ray : str, optional
+            As for `fit`, for a run with replicas. Their number and the number of rounds are those of the run.
 
         Returns
         -------
@@ -898,6 +933,8 @@ class Word2Vec:
                 + ("a held-out corpus" if run.validation.share is None else f"validation={run.validation.share:g}")
                 + "; pass the same value, or omit it"
             )
+        if run.replicas is None and ray is not None:
+            raise ValueError(f"ray is {quote(ray)}, but the run has no replicas; omit it")
         device, engine, _ = select_engine(
             settings["engine"], settings["device"], run.config.deterministic, settings.get("workers")
         )
@@ -947,16 +984,23 @@ class Word2Vec:
             validating = held_out is not None
             subwords = model.wv.subwords
             model._check_memory(corpus, run.config, subwords, checkpoints=True, validation=validating, allocated=True)
-            Training(
-                model,
-                corpus,
-                run,
-                progress=progress,
-                checkpoints=checkpoints,
-                held_out=held_out,
-                best=best_vectors,
-                log=lines,
-            ).train()
+            with contextlib.ExitStack() as stack:
+                placed = None
+                if (state := run.replicas) is not None:
+                    replication = Replication(state.replicas, state.rounds, LOCAL if ray is None else ray)
+                    connection = stack.enter_context(connected(replication, state.workers, state.engine, state.device))
+                    placed = connection.place(corpus, state)
+                Training(
+                    model,
+                    corpus,
+                    run,
+                    progress=progress,
+                    checkpoints=checkpoints,
+                    held_out=held_out,
+                    best=best_vectors,
+                    log=lines,
+                    replicas=placed,
+                ).train()
         model._copy_to_host()
         return model
 
@@ -986,13 +1030,14 @@ class Word2Vec:
         freeze: list[Any] | Literal["init"] | None = None,
         checkpoints: bool = False,
         validation: bool = False,
+        connection: Connection | None = None,
     ) -> tuple[Corpus, list[int]]:
         """Choose the engine, read the corpus and initialise the weights. Return the corpus and the frozen words."""
         self._check_idle()
         self._check()
         if init is not None:
             check_init(init, self.vector_size)
-        self._select_engine()
+        self._select_engine(connection)
         logger.info("training on %s with the %s engine: %s", self.device_, self.engine_, self.report_)
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
         self._warn_of_no_effect(corpus)
@@ -1157,9 +1202,25 @@ class Word2Vec:
             )
         return corpus
 
-    def _select_engine(self) -> None:
-        chosen = select_engine(self.engine, self.device, self.deterministic, self.workers)
+    def _select_engine(self, connection: Connection | None = None) -> None:
+        # The tables of a run with replicas are NumPy arrays here, whatever the device of the replicas is.
+        device = self.device if connection is None else "cpu"
+        chosen = select_engine(self.engine, device, self.deterministic, self.workers)
         self.device_, self.engine_, self.report_ = chosen
+        if connection is not None:
+            self.report_ = connection.description
+
+    def _replica_engine(self) -> tuple[str, str]:
+        """Return the engine and the device of a replica. A GPU must be asked for, because nodes may differ."""
+        if not self.device.startswith("cuda"):
+            return select_engine(self.engine, "cpu", self.deterministic, self.workers).name, "cpu"
+        return "layers" if self.engine == "layers" or self.deterministic else "fused", "cuda"
+
+    def _connected(self, replication: Replication | None) -> contextlib.AbstractContextManager[Connection | None]:
+        """Return a context manager that connects to the cluster of a run, if it has replicas."""
+        if replication is None:
+            return contextlib.nullcontext()
+        return connected(replication, 1 if self.deterministic else self.workers, *self._replica_engine())
 
     def _copy_to_host(self) -> None:
         """Copy the matrices to the host, unless the user has chosen a device.
@@ -1247,6 +1308,7 @@ class Word2Vec:
         held_out: Corpus | None = None,
         validation: ValidationRecord | None = None,
         log: TrainingLog | None = None,
+        connection: Connection | None = None,
     ) -> None:
         """Train the weights in place, except for the rows of the frozen words."""
         kept = kept_share(corpus.vocabulary.counts, config.sample)
@@ -1277,6 +1339,7 @@ class Word2Vec:
             parameters=self._state()["parameters"],
             frozen=frozen,
             validation=validation,
+            replicas=None if connection is None else connection.state(config.epochs, *self._replica_engine()),
         )
         if checkpoints is not None:
             from fastw2v.checkpoint import fingerprint
@@ -1287,7 +1350,16 @@ class Word2Vec:
             tables = Tables(*map(to_host, self.wv._tables()))
             checkpoints.create(checkpoint_record(self, run, tables)())
         try:
-            Training(self, corpus, run, progress=progress, checkpoints=checkpoints, held_out=held_out, log=log).train()
+            Training(
+                self,
+                corpus,
+                run,
+                progress=progress,
+                checkpoints=checkpoints,
+                held_out=held_out,
+                log=log,
+                replicas=None if connection is None or run.replicas is None else connection.place(corpus, run.replicas),
+            ).train()
         finally:
             self._copy_to_host()
         if not run.state.predictions.any():

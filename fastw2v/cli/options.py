@@ -12,6 +12,7 @@ import typer
 
 from fastw2v import config
 from fastw2v.corpus import sources
+from fastw2v.distributed import training
 from fastw2v.engines import selection
 
 # Files of word vectors
@@ -235,6 +236,29 @@ MaxTime = Annotated[
     typer.Option(
         metavar="TIME",
         help="Stop after this time, such as 30s, 10m or 2h, and keep what was trained. The exit status is then 124.",
+    ),
+]
+Replicas = Annotated[
+    int | None,
+    typer.Option(
+        help="Train this number of replicas, each on its part of the corpus, and combine them after each round. "
+        "--workers is then the number of threads of a replica, and each replica has a GPU with --device cuda."
+    ),
+]
+Rounds = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of times that the replicas are combined during training.",
+        show_default=f"{training.ROUNDS_PER_REPLICA} for each replica but the first, at most {training.MAX_ROUNDS}",
+    ),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="in-process|local|ADDRESS",
+        help="Where the replicas run: in this process, in processes that Ray starts on this machine, or on the Ray "
+        "cluster with this address, such as 10.0.0.5:6379.",
+        show_default="local",
     ),
 ]
 RunFolder = Annotated[

@@ -26,6 +26,7 @@ from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
 from fastw2v.corpus.sources import Sources, expand_source
+from fastw2v.distributed.connection import check_replication
 from fastw2v.engines.selection import select_engine
 from fastw2v.run import Run
 from fastw2v.training_log import TrainingLog
@@ -88,6 +89,9 @@ def train(
     log: options.Log = None,
     checkpoint: options.Checkpoint = None,
     checkpoint_every: options.CheckpointEvery = CHECKPOINT_EVERY,
+    replicas: options.Replicas = None,
+    rounds: options.Rounds = None,
+    ray: options.Ray = None,
     max_time: options.MaxTime = None,  # `_Command` reads it
 ) -> None:
     """Train word vectors on a text or an encoded corpus."""
@@ -114,7 +118,8 @@ def train(
     check_not_input([output, plot, log, checkpoint], inputs)
     if log is not None:
         TrainingLog(log, words=0)  # check that the file is a log, if it exists
-    select_engine(engine, device, deterministic, workers)  # report a missing GPU before reading the text
+    if check_replication(replicas, rounds, ray) is None:
+        select_engine(engine, device, deterministic, workers)  # report a missing GPU before reading the text
     initial = None if init is None else load_vectors(init)
     if vector_size is None:
         vector_size = TrainingConfig.vector_size if initial is None else initial.vector_size
@@ -171,6 +176,9 @@ def train(
             patience=patience,
             log=log,
             checkpoint=checkpoints,
+            replicas=replicas,
+            rounds=rounds,
+            ray=ray,
         )
     del text, unseen  # the memory is needed for the combined vectors
     facts = {} if init is None else {"init": f"{counted(word2vec.known_words_, 'word')} from {init}"}
@@ -180,7 +188,7 @@ def train(
     _finish(word2vec, output, plot, facts, time_taken)
 
 
-def resume(folder: options.RunFolder, max_time: options.MaxTime = None) -> None:
+def resume(folder: options.RunFolder, ray: options.Ray = None, max_time: options.MaxTime = None) -> None:
     """Continue a training with checkpoints that was interrupted, and write its vectors."""
     checkpoints = Checkpoints.open(folder)
     task = checkpoints.task
@@ -212,7 +220,7 @@ def resume(folder: options.RunFolder, max_time: options.MaxTime = None) -> None:
         return last if (last.settings or {})["checkpoint"]["words"] else None
 
     with _keeping_what_was_trained(output, folder, trained):
-        word2vec, seconds, compiling = _timed(Word2Vec.resume, folder, text, validation=held_out, log=log)
+        word2vec, seconds, compiling = _timed(Word2Vec.resume, folder, text, validation=held_out, log=log, ray=ray)
     del text, held_out
     trained_now = word2vec.trained_words - run.earlier_words - done
     time_taken = "none, it was complete" if run.complete else _time_and_speed(trained_now, seconds, compiling)

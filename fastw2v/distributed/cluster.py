@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple, Protocol
 
+from fastw2v.utils.system import available_processors
+
 __all__ = ["Cluster", "InProcess", "Task"]
 
 Task = Callable[..., Any]
@@ -18,6 +20,9 @@ Task = Callable[..., Any]
 
 class Cluster(Protocol):
     """The interface of a cluster. A reference stands for a value that is on a machine of the cluster, or will be."""
+
+    def processors(self) -> int:
+        """Return the number of processors of all machines."""
 
     def put(self, value: Any) -> Any:
         """Store a value, which must not change any more, and return a reference to it."""
@@ -75,6 +80,10 @@ class InProcess:
 
     def __init__(self, threads: int) -> None:
         self._threads = ThreadPoolExecutor(threads, "fastw2v-task")
+
+    def processors(self) -> int:
+        """See `Cluster.processors`."""
+        return available_processors()
 
     def put(self, value: Any) -> Any:
         """See `Cluster.put`."""

@@ -148,21 +148,28 @@ def train_round(
         If the loss is infinite or NaN.
     """
     state = _state(setup)
-    state.advance(get, round, last)
-    number, state.round = state.round, None  # an exception leaves tables that are not those of a round
-    end = round_end(len(part.ids), setup.config.epochs, round.number, setup.rounds)
-    if before.words >= end:
-        empty = (np.zeros(0, np.int64), np.zeros((0, setup.config.vector_size), state.tables.W_in.dtype))
-        nothing = Update(Changes(*empty), Changes(*empty))
-        state.round = number
-        zeros = TrainingState.at_start(setup.config.epochs)
-        return (Trained(before.words, zeros.losses, zeros.predictions), *[nothing] * setup.shards)
-    trainer = state.trainer(index, part)
-    trained, tables = trainer.train(before.words, end)
-    state.round = number
-    result = Trained(trained.words, trained.losses, trained.predictions)
-    shards = [tuple(_shards(changes, setup.shards)) for changes in tables]
-    return (result, *(Update(*of_tables) for of_tables in zip(*shards, strict=True)))
+    try:
+        state.advance(get, round, last)
+        trained, tables = _train_until_end(state, index, part, before, round)
+    except BaseException:
+        _states.state = None  # the tables may be those of no round
+        raise
+    shards = [_shards(changes, setup.shards) for changes in tables]
+    return (trained, *(Update(*of_tables) for of_tables in zip(*shards, strict=True)))
+
+
+def _train_until_end(
+    state: _State, index: int, part: Part, before: Trained, round: Round
+) -> tuple[Trained, Sequence[Changes]]:
+    """Train a part until the end of a round, and return the changes of both tables. The tables are left unchanged."""
+    config = state.setup.config
+    end = round_end(len(part.ids), config.epochs, round.number, state.setup.rounds)
+    if before.words >= end:  # the previous round ended with a chunk that exceeds this one, too
+        nothing = Changes(np.zeros(0, np.int64), np.zeros((0, config.vector_size), state.tables.W_in.dtype))
+        zeros = TrainingState.at_start(config.epochs)
+        return Trained(before.words, zeros.losses, zeros.predictions), [nothing, nothing]
+    reached, changes = state.trainer(index, part).train(before.words, end)
+    return Trained(reached.words, reached.losses, reached.predictions), changes
 
 
 def combine_changes(get: Get, *replicas: Update) -> tuple[Update, int]:
@@ -200,9 +207,8 @@ class _State:
         if self.round is None or self.generation != round.generation or not round.base <= self.round <= round.number:
             self._start(*get(round.history[:1]))
             self.round, self.generation = round.base, round.generation
-        done, self.round = self.round, None  # an exception leaves tables that are not those of a round
         shards = self.setup.shards
-        for r in range(done, round.number):
+        for r in range(self.round, round.number):
             first = 1 + (r - round.base) * shards
             for update in last if r == round.number - 1 else get(round.history[first : first + shards]):
                 for W, changes in zip(self.tables, update, strict=True):
@@ -365,8 +371,13 @@ class _RoundEnd(Exception):  # noqa: N818  # it is not an error
 
 
 def _config_of(setup: Setup, index: int) -> TrainingConfig:
-    """Return the settings of a part, which has random numbers of its own, because its first token has index 0."""
-    return replace(setup.config, seed=rng.stream_key(setup.config.seed, rng.REPLICA, index))
+    """Return the settings of a part.
+
+    The first token of every part has index 0, so each part needs a seed of its own. Part 0 keeps that of the run, so
+    that a single replica draws the same numbers as training without replicas.
+    """
+    seed = setup.config.seed
+    return replace(setup.config, seed=rng.stream_key(seed, rng.REPLICA, index) if index else seed)
 
 
 def _corpus_of(setup: Setup, part: Part) -> Corpus:

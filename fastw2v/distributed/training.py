@@ -121,6 +121,11 @@ class ReplicaState:
     ----------
     replicas, rounds : int
         The numbers that determine the result.
+    engine, device : str
+        The engine and the device of each replica.
+    workers : int
+        Number of threads of each replica. With one thread, the result depends only on the corpus, the settings, and the
+        numbers of replicas and of rounds, on processors of one kind.
     finished : int
         Number of complete rounds.
     words : list of int
@@ -129,6 +134,9 @@ class ReplicaState:
 
     replicas: int
     rounds: int
+    engine: str
+    device: str
+    workers: int
     finished: int = 0
     words: list[int] = field(default_factory=list)
 
@@ -143,11 +151,6 @@ class Replicas:
         See `put_parts`.
     state : ReplicaState
         It is kept up to date.
-    engine, device : str
-        The engine and the device of the replicas.
-    workers : int
-        Number of threads of a replica. With one thread, the result depends only on the corpus, the settings, and the
-        numbers of replicas and of rounds, on processors of one kind.
     """
 
     def __init__(
@@ -155,19 +158,11 @@ class Replicas:
         cluster: Cluster,
         parts: Sequence[tuple[Any, int]],
         state: ReplicaState,
-        *,
-        engine: str,
-        device: str,
-        workers: int,
     ) -> None:
         self._cluster = cluster
         self._parts = [reference for reference, _ in parts]
         self._tokens = [tokens for _, tokens in parts]
         self._state = state
-        self._engine = engine
-        self._device = device
-        self._workers = workers
-        self._shards = min(len(parts), MAX_SHARDS)
         state.words = state.words or [0] * len(parts)
 
     def train(
@@ -203,11 +198,11 @@ class Replicas:
             counts=np.asarray(corpus.vocabulary.counts),
             subwords=subwords,
             frozen=frozen,
-            engine=self._engine,
-            device=self._device,
-            workers=self._workers,
+            engine=self._state.engine,
+            device=self._state.device,
+            workers=self._state.workers,
             rounds=self._state.rounds,
-            shards=self._shards,
+            shards=min(len(self._parts), MAX_SHARDS),
         )
         _Run(self._cluster, tables, report, self._state, pauses).train(setup, self._parts, sum(self._tokens))
         require_finite_weights(tables, "a lower alpha")
