@@ -1,0 +1,606 @@
+"""Tasks on a Ray cluster: on several machines, or in several processes of this one.
+
+Ray runs a task again if its worker or its node has died, or if a result was on a node that has died. The results are
+the same, because tasks are pure functions.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fastw2v.distributed.cluster import Task
+from fastw2v.utils.quote import counted, quote, shorten
+from fastw2v.utils.system import format_bytes
+
+__all__ = ["Node", "RayCluster", "connect", "unavailable_reason"]
+
+RETRIES = 20
+"""How often a task is run again after its worker or its node has died. A task that always crashes ends so."""
+CONNECT_SECONDS = 5.0
+"""Time limit for the first answer of an address."""
+JOIN_SECONDS = 10.0
+"""Time limit for joining a cluster whose address has answered."""
+IMPORT_SECONDS = 60.0
+"""Time limit for importing Ray, which may be on a network disk."""
+CHECK_SECONDS = 60.0
+"""Time limit for the check of the versions on a node, which starts a worker there."""
+STUCK_SECONDS = 60.0
+"""How long tasks may wait without a node that could run them."""
+LOST_SECONDS = 30.0
+"""How long the cluster may be out of reach. After 60 s, Ray ends the process."""
+LOOK_SECONDS = 2.0
+"""Interval of looking at the cluster during a wait."""
+SHARED_MEMORY = Path("/dev/shm")
+"""Where Ray keeps values on Linux."""
+JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Environment variable of the programs that `ray job submit` starts."""
+
+_logger = logging.getLogger("fastw2v")
+
+
+class Node(NamedTuple):
+    """A machine of a cluster.
+
+    Attributes
+    ----------
+    name : str
+        Its address, with the name of the host if it has one.
+    identity : str
+        Its number in Ray.
+    processors, gpus : int
+        What tasks can occupy.
+    memory, object_store_memory : int
+        Bytes for tasks, and bytes for values in shared memory.
+    """
+
+    name: str
+    identity: str
+    processors: int
+    gpus: int
+    memory: int
+    object_store_memory: int
+
+
+class RayCluster:
+    """A Ray cluster to which this process is connected. See `fastw2v.distributed.cluster.Cluster` for the methods.
+
+    Parameters
+    ----------
+    owned : bool
+        Whether `close` disconnects from Ray, and stops it if it was started on this machine.
+
+    Examples
+    --------
+    >>> from fastw2v.distributed.ray_cluster import connect
+    >>> def add(get, x, y):
+    ...     return x + y
+    >>> cluster = connect("local", processors=1, local_processors=2)  # doctest: +SKIP
+    >>> [three] = cluster.submit(add, 1, 2)  # doctest: +SKIP
+    >>> cluster.get([three])  # doctest: +SKIP
+    [3]
+    >>> cluster.close()  # doctest: +SKIP
+    """
+
+    def __init__(self, owned: bool) -> None:
+        import ray
+
+        self._owned = owned
+        self._run = ray.remote(max_retries=RETRIES)(_checked(_versions()))
+        self._head = ray.get_runtime_context().gcs_address
+        self._needs: set[tuple[int, int]] = set()
+        self._running: list[Any] = []
+        self._looked = self._reached = self._able = time.monotonic()
+
+    def put(self, value: Any) -> Any:
+        """See `Cluster.put`."""
+        import ray
+
+        with _described():
+            return ray.put(value)
+
+    def submit(self, task: Task, *arguments: Any, returns: int = 1, processors: int = 1, gpus: int = 0) -> list[Any]:
+        """See `Cluster.submit`."""
+        from ray import cloudpickle
+
+        self._needs.add((processors, gpus))
+        run = self._run.options(
+            name=getattr(task, "__name__", "task"), num_returns=returns, num_cpus=processors, num_gpus=gpus
+        )
+        with _described():
+            results = run.remote(cloudpickle.dumps(task), *arguments)
+        references = [results] if returns == 1 else list(results)
+        self._running.append(references[0])
+        return references
+
+    def wait(self, references: Sequence[Any], timeout: float) -> bool:
+        """See `Cluster.wait`."""
+        import ray
+
+        end = time.monotonic() + timeout
+        waiting = list(dict.fromkeys(references))
+        self._able = time.monotonic()
+        while waiting:
+            seconds = min(max(end - time.monotonic(), 0), LOOK_SECONDS)
+            with _described():
+                done, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=seconds)
+            if done:
+                self._able = time.monotonic()
+            if not waiting:
+                break
+            self._look()
+            if time.monotonic() >= end:
+                return False
+        self._forget_finished()
+        return True
+
+    def get(self, references: Sequence[Any]) -> list[Any]:
+        """See `Cluster.get`."""
+        import ray
+
+        self.wait(references, float("inf"))
+        with _described():
+            return ray.get(list(references))
+
+    def close(self) -> None:
+        """See `Cluster.close`."""
+        import ray
+
+        if self._owned:
+            _disconnect()
+        elif ray.is_initialized():
+            for reference in self._running:
+                ray.cancel(reference, force=True)
+        self._running.clear()
+
+    def nodes(self) -> list[Node]:
+        """Return the nodes that are alive."""
+        return _nodes()
+
+    def processors(self) -> int:
+        """Return the number of processors of all nodes that are alive."""
+        return sum(node.processors for node in self.nodes())
+
+    def check_versions(self) -> None:
+        """Raise RuntimeError if a node does not have the versions of this process."""
+        from ray import cloudpickle
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        nodes = self.nodes()
+        task = cloudpickle.dumps(_nothing)
+        checks = {
+            self._run.options(
+                name="check", num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node.identity, soft=False)
+            ).remote(task): node
+            for node in nodes
+        }
+        self._collect(checks)
+
+    def _collect(self, checks: Mapping[Any, Node]) -> None:
+        import ray
+
+        end = time.monotonic() + CHECK_SECONDS
+        for reference, node in checks.items():
+            try:
+                ray.get(reference, timeout=max(end - time.monotonic(), 0))
+            except ray.exceptions.GetTimeoutError:
+                raise RuntimeError(
+                    f"the node {node.name} did not start a worker within {CHECK_SECONDS:.0f} s. "
+                    "Check its memory and its logs in /tmp/ray/session_latest/logs, or remove it with ray stop"
+                ) from None
+            except ray.exceptions.RayError as error:
+                if node.identity in {alive.identity for alive in self.nodes()}:
+                    raise _description(error) from error
+
+    def _forget_finished(self) -> None:
+        import ray
+
+        if self._running:
+            _, self._running = ray.wait(self._running, num_returns=len(self._running), timeout=0, fetch_local=False)
+
+    def _look(self) -> None:
+        """Raise RuntimeError if the cluster is out of reach, or if tasks wait for a node that no longer exists."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        if not _answers(self._head):
+            if now - self._reached > LOST_SECONDS:
+                raise RuntimeError(
+                    f"the Ray cluster at {self._head} has not answered for {LOST_SECONDS:.0f} s. Check that its head "
+                    "node runs, and start again from the last checkpoint"
+                )
+            return
+        self._reached = time.monotonic()
+        problem = next(filter(None, (_too_small(self.nodes(), *need) for need in sorted(self._needs))), None)
+        if not problem:
+            self._able = now
+        elif now - self._able > STUCK_SECONDS:
+            raise RuntimeError(f"tasks have waited for {STUCK_SECONDS:.0f} s: {problem}")
+
+
+def connect(address: str, *, processors: int, gpus: int = 0, local_processors: int) -> RayCluster:
+    """Connect to a Ray cluster, or start Ray on this machine.
+
+    If Ray is initialised in this process already, it is used, and `RayCluster.close` leaves it running.
+
+    Parameters
+    ----------
+    address : str
+        "local" to start Ray on this machine, "auto" for the cluster that runs on this machine, or the address of a
+        cluster, such as "10.0.0.5:6379".
+    processors, gpus : int
+        What each task needs. The cluster must have a node that is large enough.
+    local_processors : int
+        Number of processors that Ray may use on this machine if it is started here.
+
+    Returns
+    -------
+    RayCluster
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the address is not one, or no node is large enough.
+    ImportError
+        If Ray is not installed.
+    ConnectionError
+        If the address does not answer, or is not the address of a Ray cluster.
+    RuntimeError
+        If Ray cannot be started, or a node has other versions of fastw2v, NumPy, Numba or Python.
+    """
+    _require_address(address)
+    if reason := unavailable_reason():
+        raise ImportError(f"{reason}, or pass ray='in-process' to use this process alone")
+    import ray
+
+    owned = not ray.is_initialized()
+    if owned:
+        if JOB_VARIABLE in os.environ and address == "local":
+            address = "auto"  # `ray job submit` runs this program on the cluster that it is meant for
+        _start(local_processors) if address == "local" else _join(address)
+    else:
+        _require_same(address)
+    try:
+        nodes = _nodes()
+        if problem := _too_small(nodes, processors, gpus):
+            raise ValueError(problem)
+        cluster = RayCluster(owned)
+        cluster.check_versions()
+    except BaseException:
+        if owned:
+            _disconnect()
+        raise
+    return cluster
+
+
+def unavailable_reason() -> str | None:
+    """Return why Ray cannot be imported and how to install it, or None if it can."""
+    try:
+        import ray  # noqa: F401
+    except ImportError as error:
+        return f"the package ray cannot be imported ({error}). Install it with pip install 'fastw2v[ray]'"
+    return None
+
+
+def _require_address(address: Any) -> None:
+    if not isinstance(address, str):
+        raise TypeError(f"ray is {quote(address)}; it must be 'local', 'auto' or an address such as '10.0.0.5:6379'")
+    if address.startswith("ray://"):
+        raise ValueError(
+            f"ray is {quote(address)}, an address of Ray Client, which cannot pass arrays without copies. "
+            "Run this program on a node of the cluster with ray='auto', or with ray job submit"
+        )
+    if address not in ("local", "auto") and _host_and_port(address) is None:
+        raise ValueError(f"ray is {quote(address)}; it must be 'local', 'auto' or an address such as '10.0.0.5:6379'")
+
+
+def _host_and_port(address: str) -> tuple[str, int] | None:
+    host, colon, port = address.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]  # an IPv6 address
+    elif ":" in host or "/" in host:
+        return None
+    valid = colon and host and not set(host) & set(" \t\n@?#") and port.isascii() and port.isdigit()
+    return (host, int(port)) if valid and 0 < int(port) < 65536 else None
+
+
+def _require_same(address: str) -> None:
+    """Raise ValueError if Ray is initialised in this process with another cluster, or through Ray Client."""
+    import ray
+
+    current = ray.get_runtime_context().gcs_address
+    if address in ("local", "auto") or address == current:
+        return
+    given, there = _host_and_port(address), _host_and_port(current)
+    if given and there and given[1] == there[1]:  # the host has several names
+        return
+    raise ValueError(
+        f"ray is {quote(address)}, but this process is connected to the Ray cluster at {current}. "
+        "Pass ray='auto' to use it, or call ray.shutdown() first"
+    )
+
+
+def _start(processors: int) -> None:
+    """Start Ray on this machine."""
+    shared = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else None
+    _initialise("Ray could not be started on this machine", address="local", num_cpus=processors)
+    for node in _nodes():
+        if shared is not None and node.object_store_memory > shared:
+            _logger.warning(
+                "%s has only %s, so Ray keeps the tables in files of /tmp, which is slower. Make it larger; in "
+                "Docker, start the container with --shm-size=%s",
+                SHARED_MEMORY,
+                format_bytes(shared),
+                f"{max(node.object_store_memory >> 30, 1)}g",
+            )
+
+
+def _join(address: str) -> None:
+    """Connect to a cluster that runs."""
+    name = os.environ.get("RAY_ADDRESS") or address if address == "auto" else address
+    if name != address:
+        _require_address(name)
+    if name != "auto":
+        if not _answers(name):
+            raise ConnectionError(
+                f"{name} does not answer. Check the address, and that the cluster runs: ray start --head prints it"
+            )
+        if not _speaks_grpc(name):
+            raise ConnectionError(
+                f"{name} answers, but is not the address of a Ray cluster, which ray start --head prints. Its port is "
+                "usually 6379"
+            )
+    if problem := _trial(name):
+        raise ConnectionError(problem)
+    _initialise(f"the Ray cluster at {name} did not accept this program", address=name)
+
+
+def _initialise(problem: str, **options: Any) -> None:
+    """Call ``ray.init`` silently, and leave the handlers of signals as they are."""
+    import ray
+
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM) if main else None
+    _silence()
+    if options["address"] == "local":
+        options["include_dashboard"] = False
+    try:
+        ray.init(**options, log_to_driver=False, configure_logging=False)
+    except (OSError, RuntimeError, ValueError, AssertionError, ray.exceptions.RayError) as error:
+        _disconnect()
+        raise RuntimeError(f"{problem}: {_one_line(error)}") from error
+    finally:
+        if main and handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+
+
+def _disconnect() -> None:
+    import ray
+
+    ray.shutdown()
+    _silence(False)
+
+
+def _silence(silent: bool = True) -> None:
+    """Turn the messages of Ray off, or on again.
+
+    Ray prints the death of workers and nodes on the standard output, even without ``log_to_driver``.
+    """
+    from ray._private import worker
+
+    logging.getLogger("ray").setLevel(logging.CRITICAL if silent else logging.NOTSET)
+    if hasattr(worker, "_worker_logs_enabled"):
+        worker._worker_logs_enabled = not silent
+
+
+def _answers(address: str) -> bool:
+    try:
+        with socket.create_connection(_host_and_port(address), CONNECT_SECONDS):  # type: ignore[arg-type]
+            return True
+    except OSError:
+        return False
+
+
+def _speaks_grpc(address: str) -> bool:
+    """Return whether the first frame of a server is that of HTTP/2, on which gRPC is built."""
+    if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
+        return True
+    try:
+        with socket.create_connection(_host_and_port(address), CONNECT_SECONDS) as connection:  # type: ignore[arg-type]
+            connection.settimeout(CONNECT_SECONDS)
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            frame = b""
+            while len(frame) < 4 and (received := connection.recv(4 - len(frame))):
+                frame += received
+            return frame[3:] == b"\x04"  # the type of the frame: settings
+    except OSError:
+        return False
+
+
+TRIAL = """
+import os, sys, threading
+import ray
+def stop():
+    print("\\nfastw2v: no answer", flush=True)
+    os._exit(1)
+timer = threading.Timer(float(sys.argv[2]), stop)
+timer.daemon = True
+timer.start()
+try:
+    ray.init(address=sys.argv[1], log_to_driver=False, configure_logging=False)
+except BaseException as error:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    print("\\nfastw2v:", type(error).__name__, " ".join(str(error).split()), flush=True)
+    os._exit(1)
+print("\\nfastw2v: joined", flush=True)
+ray.shutdown()
+"""
+"""A program that joins a cluster. In this process, Ray would try for minutes, and print messages."""
+
+
+def _trial(address: str) -> str | None:
+    """Join a cluster in another process. Return why it failed, or None."""
+    try:
+        output = subprocess.run(
+            [sys.executable, "-c", TRIAL, address, str(JOIN_SECONDS)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=IMPORT_SECONDS + 2 * JOIN_SECONDS,
+        ).stdout
+    except subprocess.TimeoutExpired:
+        output = ""
+    answer = output.rpartition("\nfastw2v: ")[2].strip()
+    if answer == "joined":
+        return None
+    if address == "auto" and (answer in ("", "no answer") or answer.startswith("ConnectionError")):
+        return "ray is 'auto', but no Ray cluster runs on this machine. Start one with ray start --head"
+    if answer in ("", "no answer"):
+        return (
+            f"the Ray cluster at {address} did not let this program join within {JOIN_SECONDS:.0f} s. Run it on a node "
+            f"of the cluster; ray start --address={address} makes this machine one"
+        )
+    return f"the Ray cluster at {address} did not accept this program: {shorten(answer, 300)}"
+
+
+def _nodes() -> list[Node]:
+    import ray
+
+    found = []
+    for node in ray.nodes():
+        if node["Alive"]:
+            address, host, resources = node["NodeManagerAddress"], node["NodeManagerHostname"], node["Resources"]
+            found.append(
+                Node(
+                    address if host in ("", address) else f"{address} ({host})",
+                    node["NodeID"],
+                    int(resources.get("CPU", 0)),
+                    int(resources.get("GPU", 0)),
+                    int(resources.get("memory", 0)),
+                    int(resources.get("object_store_memory", 0)),
+                )
+            )
+    return found
+
+
+def _too_small(nodes: Sequence[Node], processors: int, gpus: int) -> str | None:
+    """Return why no node can run a task, or None if one can."""
+    if any(node.processors >= processors and node.gpus >= gpus for node in nodes):
+        return None
+    need = counted(processors, "processor") + (f" and {counted(gpus, 'GPU')}" if gpus else "")
+    there = ", ".join(
+        f"{node.name} has {node.processors:,}" + (f" and {counted(node.gpus, 'GPU')}" if gpus else "")
+        for node in sorted(nodes, key=lambda node: (-node.processors, -node.gpus))[:3]
+    )
+    return (
+        f"each task needs {need}, but of the {counted(len(nodes), 'node')} of the Ray cluster none has them "
+        f"({there or 'none is alive'}). Lower workers, or add a larger node"
+    )
+
+
+def _nothing(get: Callable[..., Any]) -> None:
+    """Do nothing: the task of the check of the versions."""
+
+
+def _versions() -> dict[str, str]:
+    return _worker_functions()[0]()
+
+
+def _checked(expected: dict[str, str]) -> Callable[..., Any]:
+    return _worker_functions()[1](expected)
+
+
+def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[[dict[str, str]], Callable[..., Any]]]:
+    """Return functions that run in workers, even where fastw2v is missing: the versions, and the runner of tasks.
+
+    Functions within functions are pickled with their code, and so must not use names of this module.
+    """
+    known: dict[str, str] = {}
+
+    def versions() -> dict[str, str]:
+        if not known:
+            import platform
+            from importlib import import_module, metadata
+
+            for name, module in {"fastw2v": "fastw2v", "NumPy": "numpy"}.items():
+                try:
+                    known[name] = import_module(module).__version__
+                except ImportError:
+                    known[name] = ""
+            try:
+                known["Numba"] = metadata.version("numba")
+            except metadata.PackageNotFoundError:
+                known["Numba"] = ""
+            known["Python"] = platform.python_version()
+        return known
+
+    def checked(expected: dict[str, str]) -> Callable[..., Any]:
+        def run(pickled: bytes, *arguments: Any) -> Any:
+            import builtins
+            import socket
+
+            import ray
+            from ray import cloudpickle
+
+            found = versions()
+            if found != expected:
+                names = [name for name in expected if found[name] != expected[name]]
+                here = ", ".join(f"{name} {found[name]}" if found[name] else f"no {name}" for name in names)
+                there = ", ".join(f"{name} {expected[name]}" if expected[name] else f"no {name}" for name in names)
+                raise RuntimeError(
+                    f"the node {ray.util.get_node_ip_address()} ({socket.gethostname()}) has {here}, but this program "
+                    f"has {there}. Install the same versions on every node"
+                )
+            try:
+                return cloudpickle.loads(pickled)(ray.get, *arguments)
+            except Exception as error:
+                try:
+                    cloudpickle.loads(cloudpickle.dumps(error))
+                except Exception:  # its class has a constructor that pickle cannot call
+                    kind = next(one for one in type(error).__mro__ if getattr(builtins, one.__name__, None) is one)
+                    raise kind(str(error)) from error
+                raise
+
+        return run
+
+    return versions, checked
+
+
+@contextmanager
+def _described() -> Iterator[None]:
+    """Context manager that replaces the errors of Ray."""
+    import ray
+
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        raise _description(error) from error
+
+
+def _description(error: Exception) -> Exception:
+    """Return the error of a task, or for an error of Ray, one that says what to do."""
+    from ray import exceptions
+
+    while isinstance(error, exceptions.RayTaskError):
+        error = error.cause
+    if not isinstance(error, exceptions.RayError):
+        return error
+    return RuntimeError(_one_line(error))
+
+
+def _one_line(error: BaseException) -> str:
+    return shorten(" ".join(str(error).split()) or type(error).__name__, 300)
