@@ -63,21 +63,29 @@ def combine(replicas: Sequence[Changes]) -> Changes:
     >>> rows.tolist(), values.tolist()
     ([0, 1, 4], [[2.0, 2.0], [1.0, 0.0], [0.0, 3.0]])
     """
-    rows = replicas[0].rows if len(replicas) == 1 else np.unique(np.concatenate([changes.rows for changes in replicas]))
-    width, dtype = replicas[0].values.shape[1], replicas[0].values.dtype
-    total, squares, counts = np.zeros((len(rows), width), dtype), np.zeros(len(rows)), np.zeros(len(rows), np.int64)
-    accumulate, finish = _accumulate, _finish
-    if numba_unavailable_reason() is None:
-        from fastw2v.kernels import changes_numba
-
-        accumulate, finish = changes_numba.accumulate, changes_numba.finish
+    rows = _union([changes.rows for changes in replicas])
+    D, dtype = replicas[0].values.shape[1], replicas[0].values.dtype
+    total, squares, counts = np.zeros((len(rows), D), dtype), np.zeros(len(rows)), np.zeros(len(rows), np.int64)
+    compiled = numba_unavailable_reason() is None
     for changes in replicas:
-        accumulate(np.searchsorted(rows, changes.rows), changes.values, total, squares, counts)
+        at = np.searchsorted(rows, changes.rows)
+        if compiled:
+            _compiled().accumulate(at, changes.values.reshape(-1), total.reshape(-1), D, squares, counts)
+            continue
+        square = np.einsum("kd,kd->k", changes.values, changes.values, dtype=np.float64)
+        total[at] += changes.values
+        squares[at] += square
+        counts[at] += square > 0
     if not np.isfinite(squares).all():
         raise FloatingPointError(
             "the changes of the weights contain infinity or NaN; training has diverged. Train again with a lower alpha"
         )
-    finish(total, squares, counts)
+    if compiled:
+        _compiled().finish(total.reshape(-1), D, squares, counts)
+    else:
+        square = np.einsum("kd,kd->k", total, total, dtype=np.float64)
+        scale = np.divide(squares, square, out=np.ones_like(square), where=square > squares)
+        total *= np.maximum(scale, 1 / np.maximum(counts, 1))[:, None].astype(dtype)
     return Changes(rows, total)
 
 
@@ -91,12 +99,10 @@ def take_rows(W: Any, rows: np.ndarray) -> np.ndarray:
     >>> take_rows(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1])).tolist()
     [[3.0, 4.0]]
     """
-    if numba_unavailable_reason() is not None:
+    if (stride := _stride(W)) is None:
         return W[rows]
-    from fastw2v.kernels import changes_numba
-
     taken = np.empty((len(rows), W.shape[1]), W.dtype)
-    changes_numba.take_rows(W, rows, taken)
+    _compiled().take_rows(_flat(W), stride, rows, taken.reshape(-1), W.shape[1])
     return taken
 
 
@@ -121,10 +127,8 @@ def take_changes(W: np.ndarray, rows: np.ndarray, old: np.ndarray) -> None:
     >>> W.tolist(), old.tolist()
     ([[1.0, 2.0], [3.0, 4.0]], [[2.0, 3.0]])
     """
-    if numba_unavailable_reason() is None:
-        from fastw2v.kernels import changes_numba
-
-        changes_numba.take_changes(W, rows, old)
+    if (stride := _stride(W)) is not None:
+        _compiled().take_changes(_flat(W), stride, rows, old.reshape(-1), W.shape[1])
         return
     trained = W[rows]
     W[rows] = old
@@ -143,26 +147,37 @@ def add_changes(W: np.ndarray, changes: Changes) -> None:
     >>> W.tolist()
     [[1.0, 2.0], [13.0, 24.0]]
     """
-    if numba_unavailable_reason() is None:
-        from fastw2v.kernels import changes_numba
-
-        changes_numba.add_rows(W, *changes)
+    if (stride := _stride(W)) is not None:
+        _compiled().add_rows(_flat(W), stride, changes.rows, changes.values.reshape(-1), W.shape[1])
     else:
         W[changes.rows] += changes.values
 
 
-def _accumulate(
-    at: np.ndarray, changes: np.ndarray, total: np.ndarray, squares: np.ndarray, counts: np.ndarray
-) -> None:
-    """Do the same as `fastw2v.kernels.changes_numba.accumulate` without compiled code."""
-    square = np.einsum("kd,kd->k", changes, changes, dtype=np.float64)
-    total[at] += changes
-    squares[at] += square
-    counts[at] += square > 0
+def _union(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the distinct indices of several arrays in ascending order. Sorting them would take longer."""
+    if len(rows) == 1:
+        return rows[0]
+    found = np.zeros(1 + max((int(some[-1]) for some in rows if len(some)), default=-1), bool)
+    for some in rows:
+        found[some] = True
+    return np.flatnonzero(found)
 
 
-def _finish(total: np.ndarray, squares: np.ndarray, counts: np.ndarray) -> None:
-    """Do the same as `fastw2v.kernels.changes_numba.finish` without compiled code."""
-    square = np.einsum("kd,kd->k", total, total, dtype=np.float64)
-    scale = np.divide(squares, square, out=np.ones_like(square), where=square > squares)
-    total *= np.maximum(scale, 1 / np.maximum(counts, 1))[:, None].astype(total.dtype)
+def _stride(W: np.ndarray) -> int | None:
+    """Return the number of elements from one row to the next, or None if the compiled functions cannot be used."""
+    if numba_unavailable_reason() is not None or W.shape[1] == 0 or W.strides[1] != W.itemsize:
+        return None
+    return W.strides[0] // W.itemsize
+
+
+def _flat(W: np.ndarray) -> np.ndarray:
+    """Return a flat view of a table, with the padding between its rows."""
+    size = (W.shape[0] - 1) * (W.strides[0] // W.itemsize) + W.shape[1]
+    return np.lib.stride_tricks.as_strided(W, (size,), (W.itemsize,))
+
+
+def _compiled() -> Any:
+    """Return the module of the compiled functions, whose import loads Numba."""
+    from fastw2v.kernels import changes_numba
+
+    return changes_numba

@@ -155,7 +155,12 @@ def connected(replication: Replication, workers: int | None, engine: str, device
     else:
         from fastw2v.distributed.ray_cluster import connect
 
-        cluster = connect(replication.ray, processors=workers or 1, gpus=int(device != "cpu"))
+        cluster = connect(
+            replication.ray,
+            processors=workers or 1,
+            gpus=int(device != "cpu"),
+            local_processors=max(here, workers or 1),
+        )
         workers = workers or max(1, cluster.processors() // replicas)
     try:
         if device != "cpu":

@@ -303,9 +303,15 @@ class _ChunkTrainer:
         of_words, of_nodes = output_parts(rows_out[:, None], config.loss)
         if self._noise is not None:
             of_words[words] = True
-            for chunk in chunks:
-                pools = np.arange(chunk.start // config.pool_tokens, -(-chunk.stop // config.pool_tokens))
-                drawn = negative_pools(pools, config.pool_size, self._noise, config.seed, chunk.epoch)
+            for epoch in {chunk.epoch for chunk in chunks}:
+                pools = np.concatenate(
+                    [
+                        np.arange(chunk.start // config.pool_tokens, -(-chunk.stop // config.pool_tokens))
+                        for chunk in chunks
+                        if chunk.epoch == epoch
+                    ]
+                )
+                drawn = negative_pools(pools, config.pool_size, self._noise, config.seed, epoch)
                 of_words[drawn.reshape(-1)] = True
         if self._tree is not None:
             of_nodes[self._tree.points[np.repeat(words, np.diff(self._tree.starts))]] = True

@@ -44,12 +44,13 @@ def random_changes(random: np.random.Generator, rows: int, D: int, dtype: type, 
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("D", [7, 16, 39])
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), replicas=st.integers(1, 6), aligned=st.sampled_from([0.0, 1.0, 30.0]))
-def test_it_is_the_formula(dtype: type, seed: int, replicas: int, aligned: float):
+def test_it_is_the_formula(dtype: type, D: int, seed: int, replicas: int, aligned: float):
     random = np.random.default_rng(seed)
-    common = aligned * random.normal(size=(40, 7))
-    given = [random_changes(random, 40, 7, dtype, common) for _ in range(replicas)]
+    common = aligned * random.normal(size=(40, D))
+    given = [random_changes(random, 40, D, dtype, common) for _ in range(replicas)]
     rows, values = combine(given)
     expected = brute_force(given)
     assert rows.tolist() == list(expected)
@@ -97,12 +98,12 @@ def test_no_changes():
 
 def test_changes_are_what_was_added():
     random = np.random.default_rng(0)
-    W = cpu.aligned_zeros((20, 9))
-    W[:] = random.normal(size=(20, 9))
+    W = cpu.aligned_zeros((20, 23))
+    W[:] = random.normal(size=(20, 23))
     before, rows = W.copy(), np.array([0, 3, 19])
     old = take_rows(W, rows)
     assert old.tolist() == before[rows].tolist()
-    step = random.normal(size=(3, 9)).astype(np.float32)
+    step = random.normal(size=(3, 23)).astype(np.float32)
     W[rows] += step
     trained = W.copy()
     take_changes(W, rows, old)
