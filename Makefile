@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test integrations test-slow test-lowest compile-cuda gpu-check lint types docs-check format bench wheel clean
+.PHONY: demo test integrations test-slow test-cluster test-lowest compile-cuda gpu-check lint types docs-check format bench wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/fastw2v demo
@@ -19,6 +19,11 @@ integrations: $(VENV)/installed-dev
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow -n auto
+
+# Nodes of a Ray cluster on this machine are killed during a training, which takes three minutes.
+test-cluster: integrations
+	$(BIN)/python -c 'import ray'
+	$(BIN)/python -m pytest -m slow tests/distributed/test_lost_nodes.py
 
 # With the lowest versions that pyproject.toml allows. Deprecation warnings of those old versions are ignored.
 test-lowest:

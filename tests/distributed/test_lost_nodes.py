@@ -1,0 +1,106 @@
+"""A cluster of three nodes trains for more than a minute, and nodes are killed. The result has the same bytes.
+
+`make test-cluster` runs this test, which takes three minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fastw2v import Corpus, Word2Vec
+from tests.engines.cases import zipf_corpus
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]  # Ray leaves files open
+ray = pytest.importorskip("ray", reason="ray is not installed")
+
+REPLICAS, ROUNDS = 4, 130
+KILLED_AFTER = (12, 65)
+"""Rounds after which a node is killed."""
+JOINS_AFTER = 35
+"""Rounds after which a node joins the cluster."""
+SECONDS = 60.0
+"""Minimum duration of the training."""
+
+
+class Nodes:
+    """Nodes on this machine, each with one processor. The first is the driver's, which runs no tasks."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        self.workers = [self.add() for _ in range(3)]
+        ray.init(address=self._cluster.address, log_to_driver=False, configure_logging=False)
+
+    def add(self) -> Any:
+        return self._cluster.add_node(num_cpus=1)
+
+    def kill(self, node: Any) -> None:
+        """Kill a node, as if its machine had lost its power. Its workers end without it."""
+        os.kill(node.all_processes["raylet"][0].process.pid, signal.SIGKILL)
+
+    def shutdown(self) -> None:
+        ray.shutdown()
+        self._cluster.shutdown()
+
+
+@pytest.fixture
+def nodes() -> Iterator[Nodes]:
+    made = Nodes()
+    yield made
+    made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return zipf_corpus(20_000, 1_000_000, longest=30)
+
+
+def task_events() -> list[Any]:
+    """Return what Ray's state says about the attempts of tasks."""
+    from ray._private.state import state
+
+    time.sleep(3)  # workers report every second
+    return [event for event in state._get_all_task_events() if event.task_info.name]
+
+
+def epochs_for(corpus: Corpus, settings: dict[str, Any]) -> int:
+    """Return a number of epochs that takes this machine long enough."""
+    Word2Vec(**settings, epochs=1).fit(corpus, replicas=REPLICAS, rounds=2, ray="in-process")  # compiles the kernels
+    start = time.monotonic()
+    Word2Vec(**settings, epochs=1).fit(corpus, replicas=REPLICAS, rounds=13, ray="in-process")
+    return max(5, round(0.75 * SECONDS / (time.monotonic() - start)))
+
+
+def test_a_run_whose_nodes_are_killed_ends_with_the_same_bytes(corpus: Corpus, nodes: Nodes):
+    settings = {"model": "skipgram", "vector_size": 64, "workers": 1}
+    settings["epochs"] = epochs_for(corpus, settings)
+    expected = Word2Vec(**settings).fit(corpus, replicas=REPLICAS, rounds=ROUNDS, ray="in-process")
+    finished = 0
+    added: list[Any] = []
+
+    def progress(words: int, loss: float, alpha: float) -> None:
+        nonlocal finished
+        finished += 1
+        if finished in KILLED_AFTER:
+            nodes.kill(nodes.workers[KILLED_AFTER.index(finished)])
+        if finished == JOINS_AFTER:
+            added.append(nodes.add())
+
+    start = time.monotonic()
+    model = Word2Vec(**settings).fit(corpus, replicas=REPLICAS, rounds=ROUNDS, ray="auto", progress=progress)
+    seconds = time.monotonic() - start
+    assert finished == ROUNDS
+    assert seconds > SECONDS
+    assert model.W_in.tobytes() == expected.W_in.tobytes()
+    assert model.W_out.tobytes() == expected.W_out.tobytes()
+    assert model.epoch_losses == expected.epoch_losses
+    events = task_events()
+    assert any(event.attempt_number > 0 and event.task_info.name == "train_round" for event in events)
+    assert bytes.fromhex(added[0].node_id) in {event.state_updates.node_id for event in events}
