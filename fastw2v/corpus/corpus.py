@@ -34,7 +34,9 @@ from fastw2v.corpus.sources import (
     Sources,
     TextBlock,
     blocks_of_lines,
+    check_errors,
     expand_source,
+    name_of_files,
     read_blocks,
     text_size,
 )
@@ -48,7 +50,7 @@ from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import quote
 from fastw2v.utils.system import available_processors
 
-__all__ = ["Corpus", "as_corpus"]
+__all__ = ["Corpus", "as_corpus", "warn_of_empty_files", "warn_of_oddities"]
 
 log = logging.getLogger("fastw2v")
 BLOCK_TOKENS = 1 << 19
@@ -163,15 +165,11 @@ class Corpus:
         """
         _check_reading(lower, workers)
         selection = WordSelection(min_count, max_vocab, include, exclude, counts)
-        if errors not in ("strict", "replace", "ignore"):
-            raise ValueError(f"errors is {quote(errors)}; it must be 'strict', 'replace' or 'ignore'")
+        check_errors(errors)
         check_encoding(encoding)
         sources = expand_source(source)
         empty = [path for path in sources if path.is_file() and path.stat().st_size == 0]
-        if len(empty) == len(sources):
-            raise ValueError(f"{sources.name} is empty")
-        if empty:
-            log.warning("empty files (%d of %d): %s", len(empty), len(sources), Sources(tuple(empty)).name)
+        warn_of_empty_files(empty, sources.paths)
         blocks = read_blocks(sources, encoding, errors)
         return cls._from_blocks(blocks, sources.name, selection, lower, errors, workers, text_size(sources))
 
@@ -635,14 +633,9 @@ class Corpus:
 
     @classmethod
     def _from_indexed(cls, text: IndexedText, name: str, selection: WordSelection) -> Corpus:
-        if not text.counts.size:
-            raise ValueError(
-                f"{name}: there are no words, only white space. An iterator or a pipe can be read only once, so check "
-                "that nothing has read it before"
-            )
         vocabulary, final = selection.select(text, name)
         corpus = cls(*text.encode(final), vocabulary)
-        _warn_of_oddities(corpus, text.counts, name)
+        warn_of_oddities(vocabulary, len(corpus), corpus.n_sentences, text.counts, name)
         return corpus
 
 
@@ -746,9 +739,44 @@ def _check_reading(lower: Any, workers: Any) -> None:
         check_integer("workers", workers, minimum=1)
 
 
-def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
-    """Log a warning if a corpus does not look like a text split into sentences and words."""
-    words = corpus.vocabulary.words
+def warn_of_empty_files(empty: Sequence[Path | str], files: Sequence[Path | str]) -> None:
+    """Log a warning if some files are empty, and raise ValueError if all files are.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.corpus import warn_of_empty_files
+    >>> warn_of_empty_files([], ["corpus.txt"])
+    >>> warn_of_empty_files(["corpus.txt"], ["corpus.txt"])
+    Traceback (most recent call last):
+    ValueError: corpus.txt is empty
+    """
+    if len(empty) == len(files):
+        raise ValueError(f"{name_of_files(files)} is empty")
+    if empty:
+        log.warning("empty files (%d of %d): %s", len(empty), len(files), name_of_files(empty))
+
+
+def warn_of_oddities(vocabulary: Vocabulary, n_tokens: int, n_sentences: int, counts: np.ndarray, name: str) -> None:
+    """Log a warning if a corpus does not look like a text split into sentences and words.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    n_tokens, n_sentences : int
+        The size of the corpus.
+    counts : int64 array
+        Count of each distinct word of the text.
+    name : str
+        Name of the text in messages.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import Vocabulary
+    >>> from fastw2v.corpus.corpus import warn_of_oddities
+    >>> warn_of_oddities(Vocabulary(["the", "cat"], [2, 1]), 3, 1, np.array([2, 1]), "corpus.txt")
+    """
+    words = vocabulary.words
     if not isinstance(words[0], str):
         return
     if any_mark := sum(map(str.startswith, words, itertools.repeat("\ufeff"))):
@@ -758,7 +786,7 @@ def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
             name,
             any_mark,
         )
-    if len(corpus) < SUSPICIOUS_TOKENS:
+    if n_tokens < SUSPICIOUS_TOKENS:
         return
     if all(len(word) == 1 for word in words):
         log.warning(
@@ -766,19 +794,19 @@ def _warn_of_oddities(corpus: Corpus, counts: np.ndarray, name: str) -> None:
             "lists; split them first, for example with line.split()",
             name,
         )
-    if corpus.n_sentences == 1:
+    if n_sentences == 1:
         log.warning(
             "%s: all %d tokens are in one sentence, so context windows ignore any other boundaries. If the text "
             "consists of sentences or documents, put each on its own line",
             name,
-            len(corpus),
+            n_tokens,
         )
-    elif 2 * corpus.n_sentences > len(corpus):
+    elif 2 * n_sentences > n_tokens:
         log.warning(
             "%s: the %d sentences have fewer than two words on average, so most words have no neighbour to learn from. "
             "Put the words of a sentence in one list, or on one line of a text",
             name,
-            corpus.n_sentences,
+            n_sentences,
         )
     if len(counts) > 0.8 * counts.sum():
         log.warning(

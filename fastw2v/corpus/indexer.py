@@ -27,7 +27,7 @@ from fastw2v.corpus.spill_buffer import ReversedBuffer, SpillStack
 from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.utils.interrupts import call_in_thread
 
-__all__ = ["IndexedText", "TextIndexer", "WordTable", "index_text"]
+__all__ = ["IndexedText", "TextIndexer", "WordTable", "final_ids", "index_text"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -119,21 +119,16 @@ class IndexedText:
         """
         stacks = self._stacks
         finals = [final if tokens.ranks is None else final[tokens.ranks] for tokens in stacks]
-        start = last = int(self.counts[final >= 0].sum())
-        ids = ReversedBuffer(np.int32, start)
+        last = int(self.counts[final >= 0].sum())
+        ids = ReversedBuffer(np.int32, last)
         offsets = ReversedBuffer(np.int64, 2 + sum(tokens.n_breaks for tokens in stacks))
         offsets.prepend(np.array([last]))
 
-        def replaced(block: int) -> tuple[np.ndarray, np.ndarray]:
-            stack = block % len(stacks)
+        def replaced(stack: int) -> tuple[np.ndarray, np.ndarray]:
             return self._replace(*stacks[stack].pop(), finals[stack])
 
-        # From the last block to the first, because the provisional ids are on stacks.
-        blocks = range(sum(map(len, stacks)) - 1, -1, -1)
-        for block_ids, breaks in _in_order(replaced, blocks, len(stacks)):
+        for block_ids, breaks in self._from_the_end(replaced, last):
             ids.prepend(block_ids)
-            start -= len(block_ids)
-            breaks = breaks + start
             if len(breaks) and breaks[-1] == last:
                 breaks = breaks[:-1]
             if len(breaks):
@@ -141,11 +136,64 @@ class IndexedText:
                 last = int(breaks[0])
         if last:
             offsets.prepend(np.array([0]))
-        del self._words
-        stacks.clear()
         finals.clear()
-        _return_freed_memory()
+        self._free()
         return ids.array(), offsets.array()
+
+    def provisional_ids(self) -> tuple[np.ndarray, np.ndarray]:
+        r"""Return the provisional ids of the text, and where its lines begin.
+
+        This method frees the words and the provisional ids, so it must be called last.
+
+        Returns
+        -------
+        ids : int32 array, shape (T,)
+            Words are numbered in order of first appearance.
+        breaks : int64 array
+            For each line feed, the index of the token after it, or T.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus.indexer import TextIndexer
+        >>> indexer = TextIndexer()
+        >>> indexer.add_text("the cat\nthe dog\n")
+        >>> ids, breaks = indexer.indexed().provisional_ids()
+        >>> ids.tolist(), breaks.tolist()
+        ([0, 1, 0, 2], [2, 4])
+        """
+        stacks = self._stacks
+        total = int(self.counts.sum())
+        ids = ReversedBuffer(np.int32, total)
+        breaks = ReversedBuffer(np.int64, sum(tokens.n_breaks for tokens in stacks))
+
+        def numbered(stack: int) -> tuple[np.ndarray, np.ndarray]:
+            ids, breaks = stacks[stack].pop()
+            ranks = stacks[stack].ranks
+            return ids if ranks is None else ranks[ids], breaks
+
+        for block_ids, block_breaks in self._from_the_end(numbered, total):
+            ids.prepend(block_ids)
+            breaks.prepend(block_breaks)
+        self._free()
+        return ids.array(), breaks.array()
+
+    def _from_the_end(
+        self, pop: Callable[[int], tuple[np.ndarray, np.ndarray]], n: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the ids and breaks of the blocks, of n ids in total, from the last block to the first.
+
+        `pop` returns those of the last block of the stack with the given index.
+        """
+        stacks = self._stacks
+        blocks = range(sum(map(len, stacks)) - 1, -1, -1)
+        for ids, breaks in _in_order(lambda block: pop(block % len(stacks)), blocks, len(stacks)):
+            n -= len(ids)
+            yield ids, breaks + n
+
+    def _free(self) -> None:
+        del self._words
+        self._stacks.clear()
+        _return_freed_memory()
 
 
 class TextIndexer:
@@ -230,7 +278,7 @@ class TextIndexer:
         """
         words = np.array(list(self._word_to_id), dtype=object)
         self._word_to_id.clear()
-        return IndexedText(self._counts, lambda indices: words[indices].tolist(), [self._tokens], _final_ids)
+        return IndexedText(self._counts, lambda indices: words[indices].tolist(), [self._tokens], final_ids)
 
 
 class WordTable:
@@ -479,8 +527,32 @@ class _Tokens:
         return self._ids.pop(), self._breaks.pop()
 
 
-def _final_ids(ids: np.ndarray, breaks: np.ndarray, final: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Do the same as `fastw2v.kernels.tokenizer.replace_ids` without compiled code."""
+def final_ids(ids: np.ndarray, breaks: np.ndarray, final: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Replace provisional ids with final ones, and drop words, as `fastw2v.kernels.tokenizer.replace_ids` does.
+
+    Parameters
+    ----------
+    ids : int32 array, shape (T,)
+        Provisional ids.
+    breaks : int64 array
+        Indices of the tokens that begin a line.
+    final : int32 array
+        For each provisional id, the final one, or −1 to drop the word.
+
+    Returns
+    -------
+    ids : int32 array
+    breaks : int64 array
+        The breaks without repetitions, which empty lines cause.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.corpus.indexer import final_ids
+    >>> ids, breaks = final_ids(np.array([0, 1, 0, 2]), np.array([2, 3, 3, 4]), np.array([-1, 1, 0]))
+    >>> ids.tolist(), breaks.tolist()
+    ([1, 0], [1, 2])
+    """
     ids = final[ids]
     kept = ids >= 0
     dropped = np.flatnonzero(~kept)

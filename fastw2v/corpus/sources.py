@@ -16,11 +16,11 @@ import stat
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -34,12 +34,20 @@ from fastw2v.utils.quote import quote, shorten
 __all__ = [
     "Errors",
     "FileBlock",
+    "RandomAccessFile",
+    "SharedFile",
     "Source",
     "Sources",
     "TextBlock",
     "blocks_of_lines",
+    "blocks_of_range",
+    "blocks_of_stream",
+    "can_be_divided",
+    "check_errors",
     "decode_block",
     "expand_source",
+    "name_of",
+    "name_of_files",
     "read_blocks",
     "text_size",
     "valid_utf8",
@@ -90,8 +98,7 @@ class Sources:
         >>> Sources((Path("a.txt"), Path("b.txt"), Path("c.txt"))).name
         'a.txt and 2 more'
         """
-        first, *others = ("standard input" if path == STDIN else path for path in self.paths)
-        return f"{first} and {len(others)} more" if others else str(first)
+        return name_of_files(self.paths)
 
     def __iter__(self) -> Iterator[Path]:
         return iter(self.paths)
@@ -158,7 +165,7 @@ class FileBlock:
 
     Attributes
     ----------
-    file : _SharedFile
+    file : RandomAccessFile
     name : str
         Name of the file in messages.
     position : int
@@ -167,7 +174,7 @@ class FileBlock:
         Number of bytes.
     """
 
-    file: _SharedFile
+    file: RandomAccessFile
     name: str
     position: int
     size: int
@@ -221,8 +228,35 @@ class FileBlock:
         return array
 
 
-class _SharedFile:
-    """An open file that several threads read; it is closed when the last of its blocks is gone."""
+class RandomAccessFile(Protocol):
+    """A file of which several threads read any part."""
+
+    def size(self) -> int:
+        """Return the number of bytes of the file."""
+
+    def read(self, position: int, view: memoryview) -> int:
+        """Read bytes from a position on, and return their number, which is smaller at the end of the file."""
+
+
+class SharedFile:
+    """An open file that several threads read; it is closed when the last of its blocks is gone.
+
+    Parameters
+    ----------
+    file : binary file
+        A file of this machine. It may be closed afterwards.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.corpus.sources import SharedFile
+    >>> _ = Path("corpus.txt").write_text("the cat sat", encoding="utf-8")
+    >>> with open("corpus.txt", "rb") as file:
+    ...     shared = SharedFile(file)
+    >>> word = bytearray(3)
+    >>> shared.read(4, memoryview(word)), bytes(word), shared.size()
+    (3, b'cat', 11)
+    """
 
     def __init__(self, file: Any) -> None:
         self._file: Any = open(os.dup(file.fileno()), "rb", buffering=0)  # noqa: PTH123, SIM115
@@ -230,10 +264,11 @@ class _SharedFile:
         weakref.finalize(self, self._file.close)
 
     def size(self) -> int:
+        """See `RandomAccessFile.size`."""
         return os.fstat(self._file.fileno()).st_size
 
     def read(self, position: int, view: memoryview) -> int:
-        """Read bytes from a position on, and return their number, which is smaller at the end of the file."""
+        """See `RandomAccessFile.read`."""
         done = 0
         while done < len(view) and (n := self._read_some(position + done, view[done:])):
             done += n
@@ -343,19 +378,184 @@ def read_blocks(
     ['café']
     """
     for path in paths:
-        name = "standard input" if path == STDIN else shorten(str(path), _LONGEST_NAME)
+        name = name_of(path)
         with _opened(path) as file:
             size = 0 if path == STDIN else os.fstat(file.fileno()).st_size  # 0 for a pipe, too
             if size > BLOCK_BYTES:  # a smaller file is one block, and thousands of them would need as many open files
                 head = file.read(SIGNATURE_BYTES)
                 file.seek(0)
-                if not compression_of(head) and _encoding_of(head, encoding, name) == "utf-8":
-                    yield from _blocks_of_file(_SharedFile(file), size, name)
+                if can_be_divided(head, encoding, name):
+                    yield from blocks_of_range(SharedFile(file), size, name)
                     continue
-            pieces = read_decompressed(file, name, BLOCK_BYTES)
-            yield from _blocks_of_text(_as_utf8(pieces, encoding, errors, name), name)
-            if size and file.tell() < size:
-                raise _cut_short(name, size, file.tell())
+            yield from blocks_of_stream(file, size, name, encoding, errors)
+
+
+def name_of(path: str | os.PathLike[str]) -> str:
+    """Return the name of a file in messages.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.sources import STDIN, name_of
+    >>> name_of("corpus.txt"), name_of(STDIN)
+    ('corpus.txt', 'standard input')
+    """
+    return "standard input" if path == STDIN else shorten(str(path), _LONGEST_NAME)
+
+
+def name_of_files(files: Sequence[str | os.PathLike[str]]) -> str:
+    """Return the name of a text in messages: its first file, and the number of other files.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.sources import name_of_files
+    >>> name_of_files(["a.txt", "b.txt", "c.txt"])
+    'a.txt and 2 more'
+    """
+    first = "standard input" if files[0] == STDIN else files[0]
+    return f"{first} and {len(files) - 1} more" if len(files) > 1 else str(first)
+
+
+def check_errors(errors: Any) -> None:
+    """Raise ValueError unless `errors` is "strict", "replace" or "ignore".
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.sources import check_errors
+    >>> check_errors("strict")
+    """
+    if errors not in ("strict", "replace", "ignore"):
+        raise ValueError(f"errors is {quote(errors)}; it must be 'strict', 'replace' or 'ignore'")
+
+
+def can_be_divided(head: bytes, encoding: str, name: str) -> bool:
+    """Return whether parts of a file can be read on their own: it is not compressed, and its text is UTF-8.
+
+    Parameters
+    ----------
+    head : bytes
+        The first `SIGNATURE_BYTES` bytes of the file.
+    encoding : str
+        Encoding of the text if there is no byte order mark.
+    name : str
+        Name of the file in messages.
+
+    Raises
+    ------
+    ValueError
+        If the file is not text.
+
+    Examples
+    --------
+    >>> from fastw2v.corpus.sources import can_be_divided
+    >>> can_be_divided(b"the cat sat", "utf-8", "corpus.txt"), can_be_divided(b"the cat", "latin-1", "corpus.txt")
+    (True, False)
+    """
+    return not compression_of(head) and _encoding_of(head, encoding, name) == "utf-8"
+
+
+def blocks_of_stream(file: Any, size: int, name: str, encoding: str, errors: Errors) -> Iterator[TextBlock]:
+    """Yield the text of an open file as `read_blocks` does, reading it from the start to the end.
+
+    Parameters
+    ----------
+    file : binary file
+    size : int
+        Number of bytes of the file, or 0 if it is not known.
+    name : str
+        Name of the file in messages.
+    encoding, errors
+        See `read_blocks`.
+
+    Yields
+    ------
+    TextBlock
+
+    Raises
+    ------
+    OSError, RuntimeError, ValueError
+        See `read_blocks`.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastw2v.corpus.sources import blocks_of_stream
+    >>> file = io.BytesIO("un café".encode("latin-1"))
+    >>> [block.data.rstrip().decode() for block in blocks_of_stream(file, 7, "menu.txt", "latin-1", "strict")]
+    ['un', 'café']
+    """
+    pieces = read_decompressed(file, name, BLOCK_BYTES)
+    yield from _blocks_of_text(_as_utf8(pieces, encoding, errors, name), name)
+    if size and file.tell() < size:
+        raise _cut_short(name, size, file.tell())
+
+
+def blocks_of_range(
+    file: RandomAccessFile, size: int, name: str, begin: int = 0, end: int | None = None
+) -> Iterator[TextBlock | FileBlock]:
+    r"""Yield blocks of the text between two positions of a plain file in UTF-8.
+
+    The range is moved so that it does not cut words: both of its ends move back to the end of the last ASCII white
+    space before them. The blocks of consecutive ranges are therefore those of the whole file, if the ranges begin at
+    multiples of `BLOCK_BYTES`.
+
+    Parameters
+    ----------
+    file : RandomAccessFile
+        A file for which `can_be_divided` returns True.
+    size : int
+        Number of bytes that the file must have.
+    name : str
+        Name of the file in messages.
+    begin : int
+        Start of the range.
+    end : int, optional
+        End of the range. By default, the end of the file, even if it has become longer.
+
+    Yields
+    ------
+    TextBlock or FileBlock
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read, or becomes shorter while it is read.
+    ValueError
+        If there are more than `LONGEST_WORD` bytes without white space.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.corpus.sources import SharedFile, blocks_of_range
+    >>> _ = Path("corpus.txt").write_text("the cat sat", encoding="utf-8")
+    >>> with open("corpus.txt", "rb") as file:
+    ...     shared = SharedFile(file)
+    >>> [block.data.rstrip() for block in blocks_of_range(shared, 11, "corpus.txt", 0, 6)]
+    [b'the']
+    >>> [block.data.rstrip() for block in blocks_of_range(shared, 11, "corpus.txt", 6, None)]
+    [b'cat', b'sat']
+    """
+    start = len(codecs.BOM_UTF8) * (_bytes_of(file, 0, len(codecs.BOM_UTF8)) == codecs.BOM_UTF8)
+    searched = max(start, begin)
+    if begin:
+        # Text with more bytes without white space than this is refused by the range in which they begin.
+        first = max(0, begin - LONGEST_WORD - BLOCK_BYTES)
+        cut = _last_white_space(file, first, begin)
+        if first and not cut:
+            raise _no_white_space(name, begin - first, first)
+        start = max(start, cut)
+    last = sys.maxsize if end is None else end
+    while min(now := file.size(), last) > searched and now >= size:  # the file may become longer
+        stop = min((searched // BLOCK_BYTES + 1) * BLOCK_BYTES, now, last)
+        if cut := _last_white_space(file, searched, stop):
+            yield FileBlock(file, name, start, cut - start)
+            start = cut
+        elif stop - start > LONGEST_WORD:
+            raise _no_white_space(name, stop - start, start)
+        searched = stop
+    if now < size:
+        raise _cut_short(name, size, now)
+    if end is None:
+        yield TextBlock(_bytes_of(file, start, now) + b"\n" + PADDING, name, start)
 
 
 def text_size(paths: Iterable[Path]) -> int | None:
@@ -686,22 +886,7 @@ def _proposal(data: bytes, encoding: str) -> str:
     )
 
 
-def _blocks_of_file(file: _SharedFile, size: int, name: str) -> Iterator[TextBlock | FileBlock]:
-    start = searched = len(codecs.BOM_UTF8) * (_bytes_of(file, 0, len(codecs.BOM_UTF8)) == codecs.BOM_UTF8)
-    while (end := file.size()) > searched and end >= size:  # the file may become longer
-        stop = min((searched // BLOCK_BYTES + 1) * BLOCK_BYTES, end)
-        if cut := _last_white_space(file, searched, stop):
-            yield FileBlock(file, name, start, cut - start)
-            start = cut
-        elif stop - start > LONGEST_WORD:
-            raise _no_white_space(name, stop - start, start)
-        searched = stop
-    if end < size:
-        raise _cut_short(name, size, end)
-    yield TextBlock(_bytes_of(file, start, end) + b"\n" + PADDING, name, start)
-
-
-def _last_white_space(file: _SharedFile, start: int, stop: int) -> int:
+def _last_white_space(file: RandomAccessFile, start: int, stop: int) -> int:
     """Return the position after the last white space in a part of a file, or 0 if there is none."""
     while stop > start:
         begin = max(start, stop - _SEARCH_BYTES)
@@ -711,7 +896,7 @@ def _last_white_space(file: _SharedFile, start: int, stop: int) -> int:
     return 0
 
 
-def _bytes_of(file: _SharedFile, start: int, stop: int) -> bytes:
+def _bytes_of(file: RandomAccessFile, start: int, stop: int) -> bytes:
     data = bytearray(stop - start)
     del data[file.read(start, memoryview(data)) :]
     return bytes(data)

@@ -345,7 +345,7 @@ class WordSelection:
         Raises
         ------
         ValueError
-            If no word is selected.
+            If the text has no words, or no word is selected.
 
         Examples
         --------
@@ -358,6 +358,11 @@ class WordSelection:
         >>> vocabulary.words, ids.tolist()  # ids of: the, cat, sat, ran
         (['cat', 'ran'], [-1, 0, -1, 1])
         """
+        if not text.counts.size:
+            raise ValueError(
+                f"{name}: there are no words, only white space. An iterator or a pipe can be read only once, so check "
+                "that nothing has read it before"
+            )
         everything = np.arange(len(text.counts))
         final = np.full(len(everything), -1, dtype=np.int32)
         if self.counts is not None:

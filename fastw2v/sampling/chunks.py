@@ -11,7 +11,17 @@ from fastw2v.backend import to_host
 from fastw2v.config import CHUNK_TOKENS
 from fastw2v.sampling import rng
 
-__all__ = ["Chunk", "chunk_bounds", "iter_chunks", "mean_contexts", "shuffle_order", "window_reach"]
+__all__ = [
+    "Chunk",
+    "chunk_bounds",
+    "contexts_of_lengths",
+    "iter_chunks",
+    "length_counts",
+    "mean_contexts",
+    "reach_of_lengths",
+    "shuffle_order",
+    "window_reach",
+]
 
 
 class Chunk(NamedTuple):
@@ -157,7 +167,32 @@ def window_reach(window: int, offsets: Any) -> int:
     >>> [window_reach(window, np.array([0, 3, 7])) for window in (2, 5, 1_000_000_000)]
     [2, 3, 3]
     """
-    longest = int(np.flatnonzero(_length_counts(offsets)).max(initial=1))
+    return reach_of_lengths(window, length_counts(offsets))
+
+
+def reach_of_lengths(window: int, lengths: np.ndarray) -> int:
+    """Return the largest distance between a target and a context, as `window_reach` does, without the offsets.
+
+    Parameters
+    ----------
+    window : int
+        Maximum distance between a target and a context, on either side.
+    lengths : int64 array, shape (CHUNK_TOKENS + 1,)
+        Number of sentences of each length; see `length_counts`.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.chunks import length_counts, reach_of_lengths
+    >>> reach_of_lengths(5, length_counts(np.array([0, 3, 7])))
+    3
+    """
+    longest = int(np.flatnonzero(lengths).max(initial=1))
     return max(1, min(window, longest - 1))
 
 
@@ -194,19 +229,62 @@ def mean_contexts(window: int, offsets: Any, shrink_windows: bool = True) -> flo
     >>> mean_contexts(1_000_000_000, np.array([0, 3]), shrink_windows=False)  # each word has two contexts
     2.0
     """
-    sentences = _length_counts(offsets)
-    n = np.arange(len(sentences), dtype=np.float64)
+    return contexts_of_lengths(window, length_counts(offsets), shrink_windows)
+
+
+def contexts_of_lengths(window: int, lengths: np.ndarray, shrink_windows: bool = True) -> float:
+    """Return the expected number of contexts of a token, as `mean_contexts` does, without the offsets.
+
+    Parameters
+    ----------
+    window : int
+        Maximum distance between a target and a context, on either side.
+    lengths : int64 array, shape (CHUNK_TOKENS + 1,)
+        Number of sentences of each length; see `length_counts`.
+    shrink_windows : bool
+        See `mean_contexts`.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.chunks import contexts_of_lengths, length_counts
+    >>> round(contexts_of_lengths(1, length_counts(np.array([0, 3]))), 3)
+    1.333
+    """
+    n = np.arange(len(lengths), dtype=np.float64)
     m = np.minimum(window, np.maximum(n - 1, 0))  # widths above m have the same contexts as m
     if shrink_windows:
         total = (2 * n - 1) * m * (m + 1) / 2 - m * (m + 1) * (2 * m + 1) / 6  # sum over the widths 1 to m
         total = (total + (window - m) * n * (n - 1)) / window
     else:
         total = m * (2 * n - 1 - m)
-    return float(sentences @ total / max(sentences @ n, 1))
+    return float(lengths @ total / max(lengths @ n, 1))
 
 
-def _length_counts(offsets: Any) -> np.ndarray:
-    """Return the number of sentences of each length, shape (CHUNK_TOKENS + 1,). Longer sentences count as the last."""
+def length_counts(offsets: Any) -> np.ndarray:
+    """Return the number of sentences of each length.
+
+    Parameters
+    ----------
+    offsets : int array, shape (n_sentences + 1,)
+        Start of each sentence, followed by the number of tokens.
+
+    Returns
+    -------
+    int64 array, shape (CHUNK_TOKENS + 1,)
+        Sentences of more than `CHUNK_TOKENS` tokens count as the last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.chunks import length_counts
+    >>> length_counts(np.array([0, 3, 7, 10]))[:6].tolist()
+    [0, 0, 0, 2, 1, 0]
+    """
     offsets = to_host(offsets)
     counts = np.zeros(CHUNK_TOKENS + 1, np.int64)
     for first in range(0, len(offsets) - 1, 1 << 20):  # in blocks, because there may be hundreds of millions
