@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from fastw2v.distributed.replica import Part, Round, Setup, Trained, combine_cha
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
 from fastw2v.utils.loss import require_finite_weights
 
-__all__ = ["ReplicaState", "Replicas", "default_rounds", "divide", "put_parts"]
+__all__ = ["ReplicaState", "Replicas", "default_rounds", "divide", "piece_bounds", "put_parts"]
 
 PIECES = 16
 """Number of pieces of the corpus in a part. A part is a sample of the corpus, even if its topics are sorted."""
@@ -78,16 +78,37 @@ def divide(offsets: np.ndarray, parts: int) -> list[list[tuple[int, int]]]:
     >>> divide(np.array([0, 3, 6, 9, 12]), parts=2)
     [[(0, 3), (6, 9)], [(3, 6), (9, 12)]]
     """
-    tokens = int(offsets[-1])
-    pieces = min(PIECES * parts, max(len(offsets) - 1, -(-tokens // CHUNK_TOKENS)))
-    cuts = {0, tokens}
-    for i in range(1, pieces):
-        cut = tokens * i // pieces
-        start = int(offsets[np.searchsorted(offsets, cut, side="right") - 1])
-        cuts.add(start if cut - start <= CHUNK_TOKENS else cut)
-    ordered = sorted(cuts)
-    bounds = list(itertools.pairwise(ordered))
+
+    def starts_before(cuts: np.ndarray) -> np.ndarray:
+        return offsets[np.searchsorted(offsets, cuts, side="right") - 1]
+
+    bounds = list(itertools.pairwise(piece_bounds(int(offsets[-1]), len(offsets) - 1, parts, starts_before)))
     return [bounds[i::parts] for i in range(parts)]
+
+
+def piece_bounds(
+    tokens: int, sentences: int, parts: int, starts_before: Callable[[np.ndarray], np.ndarray]
+) -> list[int]:
+    """Return where the pieces of a corpus start, followed by the number of tokens; see `divide`.
+
+    Parameters
+    ----------
+    tokens, sentences : int
+        The size of the corpus.
+    parts : int
+    starts_before : callable
+        Function that returns, for each of several tokens, the last token up to it that starts a sentence.
+
+    Examples
+    --------
+    >>> from fastw2v.distributed.training import piece_bounds
+    >>> piece_bounds(12, 4, parts=2, starts_before=lambda cuts: cuts // 3 * 3)
+    [0, 3, 6, 9, 12]
+    """
+    pieces = min(PIECES * parts, max(sentences, -(-tokens // CHUNK_TOKENS)))
+    cuts = np.array([tokens * i // pieces for i in range(1, pieces)], np.int64)
+    starts = starts_before(cuts)
+    return sorted({0, tokens, *np.where(cuts - starts <= CHUNK_TOKENS, starts, cuts).tolist()})
 
 
 def put_parts(cluster: Cluster, corpus: Corpus, parts: int) -> list[tuple[Any, int]]:
