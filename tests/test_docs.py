@@ -48,6 +48,7 @@ WITHOUT_EXAMPLES = {
         ),
         "needs a GPU",
     ),
+    "fastw2v.corpus.sources.RandomAccessFile": "a protocol",
     "fastw2v.engines.base.Engine": "a protocol",
     "fastw2v.engines.base.Pauses": "a protocol",
     "fastw2v.nn.initializers.PretrainedVectors": "a protocol",

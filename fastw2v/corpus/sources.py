@@ -264,11 +264,32 @@ class SharedFile:
         weakref.finalize(self, self._file.close)
 
     def size(self) -> int:
-        """See `RandomAccessFile.size`."""
+        """Return the number of bytes of the file, which may change.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from fastw2v.corpus.sources import SharedFile
+        >>> _ = Path("corpus.txt").write_text("the cat sat", encoding="utf-8")
+        >>> with open("corpus.txt", "rb") as file:
+        ...     SharedFile(file).size()
+        11
+        """
         return os.fstat(self._file.fileno()).st_size
 
     def read(self, position: int, view: memoryview) -> int:
-        """See `RandomAccessFile.read`."""
+        """Read bytes from a position on, and return their number, which is smaller at the end of the file.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from fastw2v.corpus.sources import SharedFile
+        >>> _ = Path("corpus.txt").write_text("the cat sat", encoding="utf-8")
+        >>> word = bytearray(3)
+        >>> with open("corpus.txt", "rb") as file:
+        ...     SharedFile(file).read(4, memoryview(word)), bytes(word)
+        (3, b'cat')
+        """
         done = 0
         while done < len(view) and (n := self._read_some(position + done, view[done:])):
             done += n

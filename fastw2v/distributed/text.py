@@ -76,16 +76,16 @@ class DistributedCorpus:
     >>> from pathlib import Path
     >>> from fastw2v.distributed.cluster import InProcess
     >>> from fastw2v.distributed.text import read_text
-    >>> _ = Path("corpus.txt").write_text("the cat\\nthe dog\n" * 100, encoding="utf-8")
+    >>> _ = Path("corpus.txt").write_text("the cat\nthe dog\n" * 80, encoding="utf-8")
     >>> cluster = InProcess(threads=2)
     >>> corpus = read_text(cluster, "corpus.txt", parts=2)
     >>> [(part.n_tokens, part.n_sentences) for part in corpus.parts]
-    [(200, 100), (200, 100)]
+    [(160, 80), (160, 80)]
     >>> [part] = cluster.get([corpus.parts[0].reference])
     >>> part.ids[:4].tolist(), part.offsets[:3].tolist()
     ([0, 1, 0, 2], [0, 2, 4])
     >>> corpus.gather(cluster)
-    <Corpus of 400 tokens in 200 sentences, 3 words>
+    <Corpus of 320 tokens in 160 sentences, 3 words>
     """
 
     vocabulary: Vocabulary
@@ -104,9 +104,9 @@ class DistributedCorpus:
         >>> from pathlib import Path
         >>> from fastw2v.distributed.cluster import InProcess
         >>> from fastw2v.distributed.text import read_text
-        >>> _ = Path("corpus.txt").write_text("the cat\\nthe dog\n" * 100, encoding="utf-8")
+        >>> _ = Path("corpus.txt").write_text("the cat\nthe dog\n" * 80, encoding="utf-8")
         >>> read_text(InProcess(threads=2), "corpus.txt", parts=2).lengths[:4].tolist()
-        [0, 0, 200, 0]
+        [0, 0, 160, 0]
         """
         return np.sum([part.lengths for part in self.parts], axis=0)
 
@@ -118,9 +118,9 @@ class DistributedCorpus:
         >>> from pathlib import Path
         >>> from fastw2v.distributed.cluster import InProcess
         >>> from fastw2v.distributed.text import read_text
-        >>> _ = Path("corpus.txt").write_text("the cat\\nthe dog\n" * 100, encoding="utf-8")
+        >>> _ = Path("corpus.txt").write_text("the cat\nthe dog\n" * 80, encoding="utf-8")
         >>> read_text(InProcess(threads=2), "corpus.txt", parts=2).word_counts().tolist()
-        [200, 100, 100]
+        [160, 80, 80]
         """
         return self._word_counts.copy()
 
@@ -137,10 +137,10 @@ class DistributedCorpus:
         >>> from pathlib import Path
         >>> from fastw2v.distributed.cluster import InProcess
         >>> from fastw2v.distributed.text import read_text
-        >>> _ = Path("corpus.txt").write_text("the cat\\nthe dog\n" * 100, encoding="utf-8")
+        >>> _ = Path("corpus.txt").write_text("the cat\nthe dog\n" * 80, encoding="utf-8")
         >>> cluster = InProcess(threads=2)
         >>> read_text(cluster, "corpus.txt", parts=2).gather(cluster)
-        <Corpus of 400 tokens in 200 sentences, 3 words>
+        <Corpus of 320 tokens in 160 sentences, 3 words>
         """
         ids = np.empty(len(self), np.int32)
         starts = [np.array([start for start in self.bounds if start not in self.cut], np.int64)]
@@ -225,12 +225,12 @@ def read_text(
     name = name_of_files(names)
 
     ranges = list(_ranges(files, encoding))
-    indexed = [cluster.submit(index_range, spans, lower, encoding, errors, returns=3) for spans in ranges]
+    indexed = [cluster.submit(_index_range, spans, lower, encoding, errors, returns=3) for spans in ranges]
     words = [one for one, _, _ in indexed]
     merged = words
     while len(merged) > 1:
         groups = [merged[i : i + MERGED] for i in range(0, len(merged), MERGED)]
-        merged = [cluster.submit(merge_words, *group)[0] if len(group) > 1 else group[0] for group in groups]
+        merged = [cluster.submit(_merge_words, *group)[0] if len(group) > 1 else group[0] for group in groups]
     _show_progress(cluster, [size for _, _, size in indexed], sum(file.size for file in files))
     text = _as_indexed_text(_values(cluster, merged)[0])
     vocabulary, final = selection.select(text, name)
@@ -240,7 +240,7 @@ def read_text(
 
     known = cluster.put(_Known(_lines(text, kept), final[kept]))
     encoded = [
-        cluster.submit(encode_range, known, own, tokens, returns=2)
+        cluster.submit(_encode_range, known, own, tokens, returns=2)
         for own, (_, tokens, _) in zip(words, indexed, strict=True)
     ]
     del indexed, words, merged
@@ -286,14 +286,14 @@ Tokens = tuple[np.ndarray, np.ndarray]
 """Ids of tokens (int32 array), and breaks: indices of the tokens that begin a line (int64 array)."""
 
 
-def index_range(get: Get, spans: list[Span], lower: bool, encoding: str, errors: Errors) -> tuple[_Words, Tokens, int]:
+def _index_range(get: Get, spans: list[Span], lower: bool, encoding: str, errors: Errors) -> tuple[_Words, Tokens, int]:
     """Read a range, and return its words, its provisional ids and breaks, and its number of bytes."""
     text = index_text(_blocks(spans, encoding, errors), lower=lower, errors=errors, workers=1)
     words = _Words(_lines(text), text.counts)
     return words, text.provisional_ids(), sum(span.end - span.begin for span in spans)
 
 
-def merge_words(get: Get, *words: _Words) -> _Words:
+def _merge_words(get: Get, *words: _Words) -> _Words:
     """Return the words of consecutive ranges without repetitions."""
     text = index_text(iter([_block(one.text) for one in words]), lower=False, errors="strict", workers=1)
     counts = np.zeros(len(text.counts), np.int64)
@@ -302,7 +302,7 @@ def merge_words(get: Get, *words: _Words) -> _Words:
     return _Words(lines, counts)
 
 
-def encode_range(get: Get, known: _Known, words: _Words, tokens: Tokens) -> tuple[Tokens, _Range]:
+def _encode_range(get: Get, known: _Known, words: _Words, tokens: Tokens) -> tuple[Tokens, _Range]:
     """Replace the provisional ids of a range with the final ones, and drop words."""
     text = index_text(iter([_block(known.text), _block(words.text)]), lower=False, errors="strict", workers=1)
     n_known = len(known.ids)
@@ -315,13 +315,13 @@ def encode_range(get: Get, known: _Known, words: _Words, tokens: Tokens) -> tupl
     return (ids, breaks), _Range(n, inside, begins, ends, int(breaks[-1]) if len(breaks) else -1)
 
 
-def last_breaks(get: Get, tokens: Tokens, positions: np.ndarray) -> np.ndarray:
+def _last_breaks(get: Get, tokens: Tokens, positions: np.ndarray) -> np.ndarray:
     """Return the last break up to each position in a range, or -1."""
     breaks = np.concatenate(([-1], tokens[1]))
     return breaks[np.searchsorted(breaks, positions, side="right") - 1]
 
 
-def cut_range(get: Get, tokens: Tokens, cuts: list[int]) -> tuple[Tokens, ...]:
+def _cut_range(get: Get, tokens: Tokens, cuts: list[int]) -> tuple[Tokens, ...]:
     """Cut a range at positions between its first and its last token."""
     ids, breaks = tokens
     segments = []
@@ -331,7 +331,7 @@ def cut_range(get: Get, tokens: Tokens, cuts: list[int]) -> tuple[Tokens, ...]:
     return tuple(segments)
 
 
-def join_segments(get: Get, segments: list[Any], begins: list[bool]) -> tuple[Part, StoredPart]:
+def _join_segments(get: Get, segments: list[Any], begins: list[bool]) -> tuple[Part, StoredPart]:
     """Join segments to a part. `begins` says which of them begin a piece, and thus a sentence."""
     ids, starts = [], [np.zeros(1, np.int64)]
     at = 0
@@ -376,7 +376,8 @@ class _Sentences:
         where = np.searchsorted(self.starts, positions, side="right") - 1
         ranges = np.unique(where).tolist()
         found = [
-            self._cluster.submit(last_breaks, self.tokens[i], positions[where == i] - self.starts[i])[0] for i in ranges
+            self._cluster.submit(_last_breaks, self.tokens[i], positions[where == i] - self.starts[i])[0]
+            for i in ranges
         ]
         starts = [
             np.where(inside < 0, self._last_starts[i], inside + self.starts[i])
@@ -440,12 +441,12 @@ def _join_parts(cluster: Cluster, sentences: _Sentences, bounds: list[int], part
     for tokens, (start, stop) in zip(sentences.tokens, itertools.pairwise(sentences.starts.tolist()), strict=True):
         first = min(int(np.searchsorted(edges, start, side="right")), n_pieces) - 1
         cuts = (edges[first + 1 : np.searchsorted(edges, stop)] - start).tolist()
-        cut = cluster.submit(cut_range, tokens, cuts, returns=len(cuts) + 1) if cuts else [tokens]
+        cut = cluster.submit(_cut_range, tokens, cuts, returns=len(cuts) + 1) if cuts else [tokens]
         for piece, segment in enumerate(cut, first):
             segments[piece % parts].append(segment)
             begins[piece % parts].append(piece not in filled)
             filled.add(piece)
-    joined = [cluster.submit(join_segments, *of_part, returns=2) for of_part in zip(segments, begins, strict=True)]
+    joined = [cluster.submit(_join_segments, *of_part, returns=2) for of_part in zip(segments, begins, strict=True)]
     known: list[StoredPart] = _values(cluster, [one for _, one in joined])
     return tuple(one._replace(reference=part) for one, (part, _) in zip(known, joined, strict=True))
 
