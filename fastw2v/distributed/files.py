@@ -266,8 +266,9 @@ def _files_at(url: str) -> list[TextFile]:
     except Exception as error:  # each package has its own errors
         raise _unreadable(name_of(url), error) from error
     if not found:
-        what = "no file matches" if is_pattern else "there are no files in the folder"
-        raise FileNotFoundError(f"{what} {name_of(url)}")
+        if is_pattern:
+            raise FileNotFoundError(f"no file matches {name_of(url)}")
+        raise FileNotFoundError(f"there are no files in the folder {name_of(url)} or its sub-folders")
     return [_remote_file(files.unstrip_protocol(name), found[name]["size"]) for name in sorted(found)]
 
 
@@ -289,14 +290,15 @@ def _file_system(url: str) -> tuple[Any, str]:
         import fsspec
     except ImportError:
         raise ImportError(
-            f"{name_of(url)} is a URL, and the package fsspec is not installed on {platform.node()}. Run pip install "
-            "fsspec on every machine, or pass the path of a file that all machines share"
+            f"{name_of(url)} is a URL, and the package fsspec is not installed on the node {platform.node()}. Run pip "
+            "install fsspec on every node, or pass the path of a file that all nodes share"
         ) from None
     try:
         return fsspec.core.url_to_fs(url)
     except ImportError as error:
         raise ImportError(
-            f"{name_of(url)} cannot be read on {platform.node()}: {error}. Install the package on every machine"
+            f"{name_of(url)} cannot be read on the node {platform.node()}, because a package is missing: {error}. "
+            "Install it on every node"
         ) from error
     except ValueError as error:
         raise ValueError(
@@ -309,6 +311,6 @@ def _file_system(url: str) -> tuple[Any, str]:
 
 def _unreadable(name: str, error: Exception) -> OSError:
     return OSError(
-        f"{platform.node()} cannot read {name}: {type(error).__name__}: {error}. Check the URL, the network and the "
-        "credentials of every machine"
+        f"the node {platform.node()} cannot read {name}: {type(error).__name__}: {error}. Check the URL, the network "
+        "and the credentials of every node"
     )

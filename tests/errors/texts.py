@@ -8,7 +8,10 @@ import io
 import os
 import sys
 import tempfile
+import types
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +19,13 @@ import pytest
 from fastw2v import Corpus
 from fastw2v.corpus import sources, spill_buffer
 from fastw2v.corpus.spill_buffer import SpillStack
+from fastw2v.distributed import text as distributed_text
+from fastw2v.distributed.cluster import InProcess
 from fastw2v.utils.encodings import read_text
 from tests.errors.common import Producer, write
 
 LATIN = "le café crème est très près du théâtre\n".encode("latin-1")
+INFO = {"type": "file", "size": 9}
 KOREAN = "나는 학교에 간다\n".encode("cp949")
 
 
@@ -74,6 +80,73 @@ def pipe_in_a_folder() -> None:
     Corpus.from_text("texts")
 
 
+class ServerFiles:
+    """A file system of fsspec with a file that cannot be read; `info` returns or raises one thing after another."""
+
+    def __init__(self, *infos: object) -> None:
+        self._infos = list(infos)
+
+    def info(self, _: str) -> object:
+        info = self._infos.pop(0)
+        if isinstance(info, Exception):
+            raise info
+        return info
+
+    def invalidate_cache(self) -> None:
+        pass
+
+    def cat_file(self, *_: object) -> bytes:
+        raise PermissionError("Access Denied")
+
+    def glob(self, _: str, detail: bool) -> dict[str, object]:
+        return {}
+
+    find = glob
+
+    def unstrip_protocol(self, path: str) -> str:
+        return f"s3://{path}"
+
+
+def read_url(monkeypatch: pytest.MonkeyPatch, url: str, found: Any) -> None:
+    """Read a URL with a module fsspec that finds a file system for it, or raises an error."""
+
+    def url_to_fs(url: str) -> tuple[Any, str]:
+        if isinstance(found, Exception):
+            raise found
+        return found, url.removeprefix("s3://")
+
+    fsspec = types.SimpleNamespace(core=types.SimpleNamespace(url_to_fs=url_to_fs)) if found else None
+    monkeypatch.setitem(sys.modules, "fsspec", fsspec)
+    read_on_cluster(url)
+
+
+class FilesChange(InProcess):
+    """A cluster on which something happens before each task is submitted."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        super().__init__(threads=1)
+        self._happens = happens
+
+    def submit(self, *arguments: Any, **options: Any) -> list[Any]:
+        self._happens()
+        return super().submit(*arguments, **options)
+
+
+def read_on_cluster(source: Any, happens: Callable[[], object] = lambda: None) -> None:
+    cluster = FilesChange(happens)
+    try:
+        distributed_text.read_text(cluster, source, parts=2)
+    finally:
+        cluster.close()
+
+
+def no_white_space_before_a_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 1 << 8)
+    monkeypatch.setattr(sources, "LONGEST_WORD", 1 << 10)
+    with Path(write("a.txt", "x" * 5000)).open("rb") as file:
+        list(sources.blocks_of_range(sources.SharedFile(file), 5000, "a.txt", begin=4096))
+
+
 class Full:
     """A temporary file on a full disk."""
 
@@ -106,15 +179,45 @@ def no_zstd(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PRODUCERS: dict[str, list[Producer]] = {
+    "… can be read only once, so it cannot be divided among replicas. Write the text to a file first, and pass the path of the file": [
+        lambda: read_on_cluster("-"),
+    ],
+    "… has changed since the reading began, from … to … bytes; read the text again when no program writes to it": [
+        lambda: read_on_cluster(write("a.txt", "the cat"), lambda: write("a.txt", "the dog sat")),
+    ],
+    "the node … cannot find … (…). A path must lead to the same file on every node: put the text into a folder that all nodes share, or pass a URL, such as s3://bucket/corpus.txt": [
+        lambda: read_on_cluster(write("a.txt", "the cat"), lambda: Path("a.txt").unlink(missing_ok=True)),
+    ],
+    "… is a URL, and the package fsspec is not installed on the node …. Run pip install fsspec on every node, or pass the path of a file that all nodes share": [
+        lambda monkeypatch: read_url(monkeypatch, "s3://bucket/a.txt", None),
+    ],
+    "… cannot be read on the node …, because a package is missing: …. Install it on every node": [
+        lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ImportError("Install s3fs to access S3")),
+    ],
+    "… cannot be read: …. Pass a path, or a URL that fsspec supports, such as s3://bucket/corpus.txt": [
+        lambda monkeypatch: read_url(monkeypatch, "s4://a.txt", ValueError("Protocol not known: s4")),
+    ],
+    "the node … cannot read …: …: …. Check the URL, the network and the credentials of every node": [
+        lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ServerFiles(PermissionError("Access Denied"))),
+        lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ServerFiles(INFO, PermissionError("Access Denied"))),
+        lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ServerFiles(INFO, INFO)),
+        lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ConnectionError("no answer")),
+    ],
+    "the server does not tell the size of …; copy the file to a folder or a bucket first": [
+        lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ServerFiles({"type": "file", "size": None})),
+    ],
     "there is no corpus file …": [
         lambda: Corpus.from_text("missing.txt"),
         lambda: Corpus.from_text("the cat sat on the mat"),
+        lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ServerFiles(FileNotFoundError("s3://a.txt"))),
     ],
     "no file matches …": [
         lambda: Corpus.from_text("*.txt"),
+        lambda monkeypatch: read_url(monkeypatch, "s3://*.txt", ServerFiles()),
     ],
     "there are no files in the folder … or its sub-folders": [
         lambda: Corpus.from_text("."),
+        lambda monkeypatch: read_url(monkeypatch, "s3://texts", ServerFiles({"type": "directory"})),
     ],
     "source is an empty string; pass the path of a file or, for the current folder, '.'": [
         lambda: Corpus.from_text(""),
@@ -156,6 +259,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "…: there is no white space in the … bytes that start at byte …; check that the file is text": [
         lambda monkeypatch: no_white_space(monkeypatch, 1 << 12),
         lambda monkeypatch: no_white_space(monkeypatch, 1 << 13),
+        no_white_space_before_a_range,
     ],
     "… is …, not text. …": [
         lambda: Corpus.from_text(write("a.pdf", b"%PDF-1.7 and so on")),
