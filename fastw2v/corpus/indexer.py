@@ -451,7 +451,14 @@ class WordTable:
         self.first = _enlarged(self.first, capacity)
 
 
-def index_text(blocks: Iterator[TextBlock | FileBlock], *, lower: bool, errors: Errors, workers: int) -> IndexedText:
+def index_text(
+    blocks: Iterator[TextBlock | FileBlock],
+    *,
+    lower: bool,
+    errors: Errors,
+    workers: int,
+    short_bytes: int | None = None,
+) -> IndexedText:
     """Assign provisional ids to the words of a text.
 
     Parameters
@@ -464,6 +471,8 @@ def index_text(blocks: Iterator[TextBlock | FileBlock], *, lower: bool, errors: 
         How to handle bytes that are not valid UTF-8.
     workers : int
         Number of threads. The result does not depend on the number of threads.
+    short_bytes : int, optional
+        Maximum size in bytes of a text that is indexed without compiled code. By default, `SHORT_TEXT_BYTES`.
 
     Returns
     -------
@@ -484,13 +493,14 @@ def index_text(blocks: Iterator[TextBlock | FileBlock], *, lower: bool, errors: 
     >>> text.words(np.arange(3)), text.counts.tolist()
     (['the', 'cat', 'dog'], [2, 1, 1])
     """
+    short_bytes = SHORT_TEXT_BYTES if short_bytes is None else short_bytes
     first: list[TextBlock | FileBlock] = []
     size = 0
-    while size <= SHORT_TEXT_BYTES and (block := next(blocks, None)):
+    while size <= short_bytes and (block := next(blocks, None)):
         first.append(block)
         size += block.size
     all_blocks = itertools.chain(first, blocks)
-    if size <= SHORT_TEXT_BYTES or numba_unavailable_reason():
+    if size <= short_bytes or numba_unavailable_reason():
         indexer = TextIndexer()
         for block in all_blocks:
             text = decode_block(block, errors)

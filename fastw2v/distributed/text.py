@@ -38,6 +38,8 @@ RANGE_BYTES = 1 << 25
 """Number of bytes that a task reads, a multiple of `fastw2v.corpus.sources.BLOCK_BYTES`."""
 MERGED = 8
 """Number of word lists that a task merges."""
+SHORT_LIST_BYTES = 1 << 20
+"""Maximum size of word lists that are indexed without compiled code, which is loaded already if the text is long."""
 WAIT_SECONDS = 0.2
 """Maximum time between two checks for interrupts."""
 
@@ -295,7 +297,7 @@ def _index_range(get: Get, spans: list[Span], lower: bool, encoding: str, errors
 
 def _merge_words(get: Get, *words: _Words) -> _Words:
     """Return the words of consecutive ranges without repetitions."""
-    text = index_text(iter([_block(one.text) for one in words]), lower=False, errors="strict", workers=1)
+    text = _index_words([one.text for one in words])
     counts = np.zeros(len(text.counts), np.int64)
     lines = _lines(text)
     np.add.at(counts, text.provisional_ids()[0], np.concatenate([one.counts for one in words]))
@@ -304,7 +306,7 @@ def _merge_words(get: Get, *words: _Words) -> _Words:
 
 def _encode_range(get: Get, known: _Known, words: _Words, tokens: Tokens) -> tuple[Tokens, _Range]:
     """Replace the provisional ids of a range with the final ones, and drop words."""
-    text = index_text(iter([_block(known.text), _block(words.text)]), lower=False, errors="strict", workers=1)
+    text = _index_words([known.text, words.text])
     n_known = len(known.ids)
     numbers = text.provisional_ids()[0][n_known:]
     final = np.where(numbers < n_known, known.ids[np.minimum(numbers, n_known - 1)], np.int32(-1))
@@ -407,8 +409,10 @@ def _blocks(spans: list[Span], encoding: str, errors: Errors) -> Iterator[TextBl
         yield from blocks_of_span(span, encoding, errors)
 
 
-def _block(words: np.ndarray) -> TextBlock:
-    return TextBlock(words.tobytes() + PADDING, "words", 0)
+def _index_words(lists: list[np.ndarray]) -> IndexedText:
+    """Index lists of words in UTF-8 with line feeds."""
+    blocks = (TextBlock(words.tobytes() + PADDING, "words", 0) for words in lists)
+    return index_text(blocks, lower=False, errors="strict", workers=1, short_bytes=SHORT_LIST_BYTES)
 
 
 def _lines(text: IndexedText, indices: np.ndarray | None = None) -> np.ndarray:

@@ -130,7 +130,7 @@ def check_any(cluster, texts, parts, min_count, lower, range_bytes, chunk_tokens
     """Check that a text on a cluster is that of one machine, or has the same error."""
     constants = {"text__RANGE_BYTES": range_bytes, "training__CHUNK_TOKENS": chunk_tokens, "text__MERGED": 2}
     if is_compiled:
-        constants["indexer__SHORT_TEXT_BYTES"] = 0
+        constants["indexer__SHORT_TEXT_BYTES"] = constants["text__SHORT_LIST_BYTES"] = 0
     with tempfile.TemporaryDirectory() as folder, patched(**constants):
         for i, (content, mark) in enumerate(texts):
             (Path(folder) / f"{i}.txt").write_bytes(mark + content.encode())
@@ -184,6 +184,7 @@ def test_the_vocabulary_is_selected_as_on_one_machine(cluster, tmp_path, monkeyp
     monkeypatch.setattr(text, "RANGE_BYTES", 40)
     if is_compiled:
         monkeypatch.setattr(indexer, "SHORT_TEXT_BYTES", 0)
+        monkeypatch.setattr(text, "SHORT_LIST_BYTES", 0)
     path = tmp_path / "a.txt"
     path.write_text(SOME_TEXT, encoding="utf-8")
     read_both(cluster, path, **selection)
