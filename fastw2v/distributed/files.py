@@ -223,6 +223,8 @@ class _RemoteFile:
             return 0
         try:
             data = self._files.cat_file(self._path, position, end)
+            if len(data) != end - position:  # for example of a web server that sends the whole file
+                raise ValueError(f"the answer has {len(data):,} bytes instead of {end - position:,}")
         except Exception as error:
             raise _unreadable(self._name, error) from error
         view[: len(data)] = data

@@ -80,23 +80,27 @@ def pipe_in_a_folder() -> None:
     Corpus.from_text("texts")
 
 
-class ServerFiles:
-    """A file system of fsspec with a file that cannot be read; `info` returns or raises one thing after another."""
+def raised(value: object) -> object:
+    """Raise an exception, or return another value."""
+    if isinstance(value, Exception):
+        raise value
+    return value
 
-    def __init__(self, *infos: object) -> None:
-        self._infos = list(infos)
+
+class ServerFiles:
+    """A file system of fsspec whose methods return or raise something; `info` does one thing after another."""
+
+    def __init__(self, *infos: object, data: object = None) -> None:
+        self._infos, self._data = list(infos), data
 
     def info(self, _: str) -> object:
-        info = self._infos.pop(0)
-        if isinstance(info, Exception):
-            raise info
-        return info
+        return raised(self._infos.pop(0))
 
     def invalidate_cache(self) -> None:
         pass
 
-    def cat_file(self, *_: object) -> bytes:
-        raise PermissionError("Access Denied")
+    def cat_file(self, *_: object) -> object:
+        return raised(self._data)
 
     def glob(self, _: str, detail: bool) -> dict[str, object]:
         return {}
@@ -200,7 +204,8 @@ PRODUCERS: dict[str, list[Producer]] = {
     "the node … cannot read …: …: …. Check the URL, the network and the credentials of every node": [
         lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ServerFiles(PermissionError("Access Denied"))),
         lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ServerFiles(INFO, PermissionError("Access Denied"))),
-        lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ServerFiles(INFO, INFO)),
+        lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ServerFiles(INFO, INFO, data=OSError("no answer"))),
+        lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ServerFiles(INFO, INFO, data=b"more than 9 bytes")),
         lambda monkeypatch: read_url(monkeypatch, "s3://a.txt", ConnectionError("no answer")),
     ],
     "the server does not tell the size of …; copy the file to a folder or a bucket first": [
