@@ -80,6 +80,13 @@ def check(
             patch.setattr(indexer, "SHORT_TEXT_BYTES", short)
             indexed = index_text(cut(text.encode(), block), lower=lower, errors="strict", workers=workers)
             assert found(indexed, min_count) == expected(text, lower, min_count)
+            indexed = index_text(cut(text.encode(), block), lower=lower, errors="strict", workers=workers)
+            words = indexed.words(np.arange(len(indexed.counts)))
+            ids, breaks = indexed.provisional_ids()
+            lines = [line.split() for line in (text.lower() if lower else text).split("\n")]
+            assert (ids.dtype, breaks.dtype) == (np.int32, np.int64)
+            assert [words[i] for i in ids] == list(itertools.chain(*lines))
+            assert breaks.tolist() == list(itertools.accumulate(map(len, lines[:-1])))
 
 
 @settings(max_examples=150, deadline=None)
