@@ -233,7 +233,8 @@ def read_text(
     while len(merged) > 1:
         groups = [merged[i : i + MERGED] for i in range(0, len(merged), MERGED)]
         merged = [cluster.submit(_merge_words, *group)[0] if len(group) > 1 else group[0] for group in groups]
-    _show_progress(cluster, [size for _, _, size in indexed], sum(file.size for file in files))
+    sizes = [sum(span.end - span.begin for span in spans) for spans in ranges]
+    _values_with_progress(cluster, "reading", [done for _, _, done in indexed], sizes)
     text = _as_indexed_text(_values(cluster, merged)[0])
     vocabulary, final = selection.select(text, name)
     kept = np.flatnonzero(final >= 0)
@@ -246,7 +247,8 @@ def read_text(
         for own, (_, tokens, _) in zip(words, indexed, strict=True)
     ]
     del indexed, words, merged
-    sentences = _Sentences(cluster, [one for one, _ in encoded], _values(cluster, [one for _, one in encoded]))
+    known_ranges = _values_with_progress(cluster, "encoding", [one for _, one in encoded], sizes)
+    sentences = _Sentences(cluster, [one for one, _ in encoded], known_ranges)
     bounds = piece_bounds(sentences.n_tokens, sentences.n_sentences, parts, sentences.starts_before)
     cut = frozenset(bounds[1:-1]).difference(sentences.known_starts)
     warn_of_oddities(vocabulary, sentences.n_tokens, sentences.n_sentences, text.counts, name)
@@ -288,11 +290,13 @@ Tokens = tuple[np.ndarray, np.ndarray]
 """Ids of tokens (int32 array), and breaks: indices of the tokens that begin a line (int64 array)."""
 
 
-def _index_range(get: Get, spans: list[Span], lower: bool, encoding: str, errors: Errors) -> tuple[_Words, Tokens, int]:
-    """Read a range, and return its words, its provisional ids and breaks, and its number of bytes."""
+def _index_range(
+    get: Get, spans: list[Span], lower: bool, encoding: str, errors: Errors
+) -> tuple[_Words, Tokens, None]:
+    """Read a range, and return its words, its provisional ids and breaks, and a value that says that it is read."""
     text = index_text(_blocks(spans, encoding, errors), lower=lower, errors=errors, workers=1)
     words = _Words(_lines(text), text.counts)
-    return words, text.provisional_ids(), sum(span.end - span.begin for span in spans)
+    return words, text.provisional_ids(), None
 
 
 def _merge_words(get: Get, *words: _Words) -> _Words:
@@ -462,12 +466,17 @@ def _values(cluster: Cluster, references: Sequence[Any]) -> list[Any]:
     return cluster.get(references)
 
 
-def _show_progress(cluster: Cluster, sizes: Sequence[Any], n_bytes: int) -> None:
-    """Wait until all ranges are read. `sizes` are references to their numbers of bytes."""
+def _values_with_progress(
+    cluster: Cluster, description: str, references: Sequence[Any], sizes: Sequence[int]
+) -> list[Any]:
+    """Wait for the values of ranges, whose sizes in bytes are given, and return them."""
+    values: list[Any] = []
     done = 0
-    with Progress("reading", n_bytes, unit="bytes", delay=1) as progress:
-        for size in sizes:
-            while not cluster.wait([size], WAIT_SECONDS):
+    with Progress(description, sum(sizes), unit="bytes", delay=1) as progress:
+        for reference, size in zip(references, sizes, strict=True):
+            while not cluster.wait([reference], WAIT_SECONDS):
                 progress.update(done)
-            done += sum(cluster.get([size]))
+            values += cluster.get([reference])
+            done += size
             progress.update(done)
+    return values

@@ -322,11 +322,12 @@ def test_progress_counts_the_bytes_of_all_files(cluster, tmp_path, monkeypatch, 
     (tmp_path / "a.txt").write_text(SOME_TEXT, encoding="utf-8", newline="")
     (tmp_path / "b.txt.gz").write_bytes(data)
     read_text(cluster, tmp_path, parts=2)
-    *under_way, end = [message for message in caplog.messages if message.startswith("reading")]
-    percentages = [int(re.match(r"reading: (\d+)%, .* left$", line)[1]) for line in under_way]
-    assert len(percentages) >= 3
-    assert percentages == sorted(percentages)
-    assert re.match(rf"reading: 100%, {len(SOME_TEXT.encode()) + len(data):,} bytes in ", end)
+    for verb in ("reading", "encoding"):
+        *under_way, end = [message for message in caplog.messages if message.startswith(verb)]
+        percentages = [int(re.match(rf"{verb}: (\d+)%, .* left$", line)[1]) for line in under_way]
+        assert len(percentages) >= 3
+        assert percentages == sorted(percentages)
+        assert re.match(rf"{verb}: 100%, {len(SOME_TEXT.encode()) + len(data):,} bytes in ", end)
 
 
 class FilesChange(InProcess):
