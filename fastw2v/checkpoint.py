@@ -16,7 +16,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -33,6 +33,8 @@ from fastw2v.config import CHECKPOINT_EVERY
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.sources import STDIN, Sources
 from fastw2v.corpus.spill_buffer import release_pages
+from fastw2v.distributed.parts import StoredPart
+from fastw2v.distributed.text import DistributedCorpus
 from fastw2v.formats.record import MATRICES, VectorRecord
 from fastw2v.utils.atomic_write import atomic_folder
 from fastw2v.utils.checks import check_path
@@ -406,8 +408,13 @@ class Checkpoints:
         return sorted(found, key=lambda path: int(path.stem.rpartition("-")[2]), reverse=True)
 
 
-def corpus_paths(sources: Sources) -> list[str]:
-    """Return the absolute paths of the files of a corpus.
+def corpus_paths(sources: Sources | tuple[str, ...]) -> list[str]:
+    """Return the absolute paths of the files of a corpus, and URLs as they are.
+
+    Parameters
+    ----------
+    sources : Sources or tuple of str
+        See `fastw2v.distributed.files.expand_files`.
 
     Raises
     ------
@@ -423,6 +430,8 @@ def corpus_paths(sources: Sources) -> list[str]:
     >>> corpus_paths(expand_source("corpus.txt")) == [str(Path("corpus.txt").absolute())]
     True
     """
+    if not isinstance(sources, Sources):
+        return list(sources)
     for path in sources:
         if path == STDIN or not path.is_file():
             name = "standard input" if path == STDIN else str(path)
@@ -433,8 +442,15 @@ def corpus_paths(sources: Sources) -> list[str]:
     return [str(path.absolute()) for path in sources]
 
 
-def fingerprint(corpus: Corpus) -> dict[str, Any]:
+def fingerprint(corpus: Corpus | DistributedCorpus, parts: Sequence[StoredPart] | None = None) -> dict[str, Any]:
     """Return what identifies a corpus: its size, and hashes of its word ids and sentences, and of its counts.
+
+    Parameters
+    ----------
+    corpus : Corpus or DistributedCorpus
+    parts : sequence of StoredPart, optional
+        The parts of the corpus in a run with replicas. Their hashes are then used, because the corpus may be on a
+        cluster.
 
     Examples
     --------
@@ -444,14 +460,22 @@ def fingerprint(corpus: Corpus) -> dict[str, Any]:
     6
     """
     digest = hashlib.blake2b(digest_size=16)
-    _hash_array(digest, corpus.ids, np.int32)
-    _hash_array(digest, corpus.offsets, np.int64)
+    if parts is not None:
+        digest.update(" ".join(part.hash for part in parts).encode())
+    elif isinstance(corpus, Corpus):
+        _hash_array(digest, corpus.ids, np.int32)
+        _hash_array(digest, corpus.offsets, np.int64)
     counts = hashlib.blake2b(np.ascontiguousarray(corpus.vocabulary.counts, np.int64).data, digest_size=16)
     sizes = {"words": len(corpus), "sentences": corpus.n_sentences}
     return {**sizes, "hash": digest.hexdigest(), "counts": counts.hexdigest()}
 
 
-def check_fingerprint(corpus: Corpus, expected: Mapping[str, Any], name: str = "the corpus") -> None:
+def check_fingerprint(
+    corpus: Corpus | DistributedCorpus,
+    expected: Mapping[str, Any],
+    name: str = "the corpus",
+    parts: Sequence[StoredPart] | None = None,
+) -> None:
     """Raise an error unless a corpus is the one that a run was started with.
 
     Parameters
@@ -462,6 +486,8 @@ def check_fingerprint(corpus: Corpus, expected: Mapping[str, Any], name: str = "
         The result of `fingerprint` for the corpus of the run.
     name : str
         Name of the corpus in messages.
+    parts : sequence of StoredPart, optional
+        See `fingerprint`.
 
     Raises
     ------
@@ -479,7 +505,7 @@ def check_fingerprint(corpus: Corpus, expected: Mapping[str, Any], name: str = "
     fastw2v.checkpoint.CheckpointError: the corpus has 8 words in 4 sentences, but the run was started with 6 words
     in 3 sentences. Pass the corpus of the run, or start a new run
     """
-    found = fingerprint(corpus)
+    found = fingerprint(corpus, parts)
     if found == expected:
         return
     sizes = [f"{one['words']:,} words in {one['sentences']:,} sentences" for one in (found, expected)]

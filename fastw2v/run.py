@@ -19,6 +19,7 @@ import numpy as np
 from fastw2v.backend import on_device_of, to_device, to_host
 from fastw2v.config import CHUNK_TOKENS, Loss, TrainingConfig, output_parts
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.distributed.text import DistributedCorpus
 from fastw2v.distributed.training import Replicas, ReplicaState
 from fastw2v.engines.base import Engine, ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import find_engine
@@ -110,7 +111,7 @@ class Training:
     model : Word2Vec
         The estimator. Its matrices are trained in place. After each epoch and each run, complete or interrupted, its
         counters, its losses, and the settings and the caches of its vectors are up to date.
-    corpus : Corpus
+    corpus : Corpus or DistributedCorpus
         The corpus to train on, with the vocabulary of the model.
     run : Run
     progress : ProgressFunction, optional
@@ -127,7 +128,7 @@ class Training:
     def __init__(
         self,
         model: Any,
-        corpus: Corpus,
+        corpus: Corpus | DistributedCorpus,
         run: Run,
         *,
         progress: ProgressFunction | None = None,
@@ -145,7 +146,7 @@ class Training:
         self._checkpoints = checkpoints
         self._log = log
         self._engine: Engine = find_engine(model.engine_, model.device_)
-        self._replicas = replicas
+        self._train_tables: Callable[..., Any] = (replicas or self._engine).train
         self._tables = Tables(*model.wv._writable_tables())
         self._validation = None
         if run.validation is not None and held_out is not None:
@@ -186,7 +187,7 @@ class Training:
                 self._adopt()
                 if validation is not None and (validation.due(state.words) or validation.out_of_patience()):
                     self.run(state)  # the run was interrupted before this
-                (self._replicas or self._engine).train(
+                self._train_tables(
                     self._tables,
                     self._corpus,
                     run.config,

@@ -38,17 +38,19 @@ from fastw2v.config import (
     output_parts,
 )
 from fastw2v.corpus.corpus import Corpus, as_corpus
-from fastw2v.corpus.sources import Sources, expand_source
+from fastw2v.corpus.sources import Sources
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.corpus.vocabulary import NoKnownWordsError, Vocabulary
-from fastw2v.distributed.connection import LOCAL, Connection, Replication, check_replication, connected
+from fastw2v.distributed.connection import IN_PROCESS, Connection, Replication, check_replication, connected
+from fastw2v.distributed.files import expand_files, has_url
+from fastw2v.distributed.text import DistributedCorpus
 from fastw2v.engines.base import ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, words_per_second
 from fastw2v.nn.initializers import copy_known_rows, copy_rows, uniform_weights
 from fastw2v.run import Run, Training, checkpoint_record, is_training, plain_value
 from fastw2v.sampling import rng
-from fastw2v.sampling.chunks import mean_contexts
+from fastw2v.sampling.chunks import contexts_of_lengths
 from fastw2v.sampling.subsampling import kept_share
 from fastw2v.training_log import TrainingLog
 from fastw2v.utils.checks import (
@@ -400,7 +402,7 @@ class Word2Vec:
                     f"{', '.join(map(repr, EVENTS[:-1]))} or {EVENTS[-1]!r}"
                 )
 
-    def config(self, corpus: Corpus | None = None, **changes: Any) -> TrainingConfig:
+    def config(self, corpus: Corpus | DistributedCorpus | None = None, **changes: Any) -> TrainingConfig:
         """Return the checked training settings, with defaults filled in.
 
         Parameters
@@ -438,7 +440,7 @@ class Word2Vec:
         [0.06, 0.012]
         """
         if corpus is not None:
-            check_type("corpus", corpus, Corpus, "a Corpus, or None")
+            check_type("corpus", corpus, (Corpus, DistributedCorpus), "a Corpus, or None")
         settings = {
             field.name: getattr(self, field.name) for field in fields(TrainingConfig) if hasattr(self, field.name)
         }
@@ -455,7 +457,7 @@ class Word2Vec:
         if corpus is not None and sample_is_default:
             config = replace(config, sample=default_sample(len(corpus.vocabulary), config.subwords is not None))
         if corpus is not None and alpha_is_default:
-            contexts = max(1.0, mean_contexts(config.window, corpus.offsets, config.shrink_windows))
+            contexts = max(1.0, contexts_of_lengths(config.window, corpus.lengths, config.shrink_windows))
             median = float(np.median(corpus.vocabulary.counts))
             alpha = default_alpha(
                 config.model,
@@ -484,7 +486,7 @@ class Word2Vec:
         checkpoint_every: str | float = CHECKPOINT_EVERY,
         replicas: int | None = None,
         rounds: int | None = None,
-        ray: str | None = None,
+        ray: str | Connection | None = None,
     ) -> Self:
         """Train on a corpus, from random weights or pretrained vectors.
 
@@ -540,7 +542,8 @@ class Word2Vec:
         ray : str, optional
             Where the replicas run: "in-process" (in threads of this process), "local" (in processes that Ray starts on
             this machine; the default), or the address of a Ray cluster, such as "10.0.0.5:6379", or "auto" on one of
-            its machines.
+            its machines. On Ray, text that is given by its path is read by the tasks of the cluster. A `connect`
+            connection is used and stays open.
 
         Returns
         -------
@@ -693,6 +696,38 @@ class Word2Vec:
         name = type(self).__name__.lower()
         return np.array([f"{name}{i}" for i in range(self.wv.vector_size)], dtype=object)
 
+    def connect(
+        self, replicas: int, *, rounds: int | None = None, ray: str | None = None
+    ) -> contextlib.AbstractContextManager[Connection]:
+        r"""Return a context manager that connects to a cluster, for several calls or for options of the reading.
+
+        Parameters
+        ----------
+        replicas, rounds, ray
+            As for `fit`.
+
+        Returns
+        -------
+        context manager of `fastw2v.distributed.connection.Connection`
+            Pass the connection to `fit` or `train` as `ray`. Its method `read_text` reads text on the cluster, with the
+            parameters of `Corpus.from_text`.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from fastw2v import Word2Vec
+        >>> _ = Path("corpus.txt").write_text("The cat\nThe dog\n" * 80, encoding="utf-8")
+        >>> model = Word2Vec(vector_size=8)
+        >>> with model.connect(replicas=2, ray="in-process") as connection:
+        ...     text = connection.read_text("corpus.txt", lower=True)
+        ...     model.fit(text, ray=connection).train(text, epochs=1, ray=connection).trained_epochs
+        6
+        """
+        self._check()
+        replication = check_replication(replicas, rounds, ray)
+        assert isinstance(replication, Replication)
+        return connected(replication, 1 if self.deterministic else self.workers, *self._replica_engine())
+
     def build_vocab(self, corpus: Any, *, update: bool = False) -> Self:
         """Build the vocabulary of a corpus and initialise the weights, without training.
 
@@ -752,7 +787,7 @@ class Word2Vec:
         checkpoint_every: str | float = CHECKPOINT_EVERY,
         replicas: int | None = None,
         rounds: int | None = None,
-        ray: str | None = None,
+        ray: str | Connection | None = None,
     ) -> Self:
         """Continue training from the current weights.
 
@@ -823,12 +858,12 @@ class Word2Vec:
         lines = self._continued_log(log, self.trained_words)
         checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus, validation)
         replication = check_replication(replicas, rounds, ray)
-        corpus = self._encode(corpus)
-        if problem := _nothing_to_train(corpus):
-            logger.warning("%s. The weights have not changed", problem)
-            return self
-        corpus, held_out = self._hold_out(corpus, validation)
         with self._connected(replication) as connection:
+            corpus = self._encode(corpus, connection)
+            if problem := _nothing_to_train(corpus):
+                logger.warning("%s. The weights have not changed", problem)
+                return self
+            corpus, held_out = self._hold_out(corpus, validation)
             device = self.device_
             self._select_engine(connection)  # `engine` and `device` may have been set since the last run
             config = self.config(corpus, **given)
@@ -861,7 +896,7 @@ class Word2Vec:
         callbacks: Sequence[Callback] | None = (),
         progress: ProgressFunction | None = None,
         log: str | os.PathLike[str] | None = None,
-        ray: str | None = None,
+        ray: str | Connection | None = None,
     ) -> Self:
         """Continue a run that was interrupted, from its last checkpoint, and return the trained model.
 
@@ -962,34 +997,40 @@ class Word2Vec:
             raise CheckpointError(
                 f"the run in {folder} was not started with the path of a corpus; pass its corpus to resume"
             )
-        corpus = model._encode(corpus)
-        held_out = None
-        if run.validation is not None:
-            if run.validation.share is not None:
-                validation = run.validation.share
-            elif validation is None and checkpoints.validation is not None:
-                validation = _source_of(checkpoints.validation)
-            elif validation is None:
-                raise CheckpointError(
-                    f"the run in {folder} was not started with the path of a held-out corpus; pass its held-out corpus "
-                    "to resume as validation"
+        with contextlib.ExitStack() as stack:
+            connection = placed = None
+            if (state := run.replicas) is not None:
+                given = check_replication(state.replicas, state.rounds, IN_PROCESS if run.complete else ray)
+                if isinstance(given, Replication):
+                    connection = stack.enter_context(connected(given, state.workers, state.engine, state.device))
+                else:
+                    connection = given
+            corpus = model._encode(corpus, connection)
+            held_out = None
+            if run.validation is not None:
+                if run.validation.share is not None:
+                    validation = run.validation.share
+                elif validation is None and checkpoints.validation is not None:
+                    validation = _source_of(checkpoints.validation)
+                elif validation is None:
+                    raise CheckpointError(
+                        f"the run in {folder} was not started with the path of a held-out corpus; pass its held-out "
+                        "corpus to resume as validation"
+                    )
+                corpus, held_out = model._hold_out(corpus, validation)
+            if connection is not None and state is not None:
+                placed = connection.place(corpus, state)
+            check_fingerprint(corpus, run.corpus, parts=None if placed is None else placed.parts)
+            if held_out is not None and run.validation is not None:
+                check_fingerprint(held_out, run.validation.corpus, "the held-out corpus")
+            if run.complete:
+                model.wv.settings = model._settings(run.config, run)
+            else:
+                validating = held_out is not None
+                subwords = model.wv.subwords
+                model._check_memory(
+                    corpus, run.config, subwords, checkpoints=True, validation=validating, allocated=True
                 )
-            corpus, held_out = model._hold_out(corpus, validation)
-        check_fingerprint(corpus, run.corpus)
-        if held_out is not None and run.validation is not None:
-            check_fingerprint(held_out, run.validation.corpus, "the held-out corpus")
-        if run.complete:
-            model.wv.settings = model._settings(run.config, run)
-        else:
-            validating = held_out is not None
-            subwords = model.wv.subwords
-            model._check_memory(corpus, run.config, subwords, checkpoints=True, validation=validating, allocated=True)
-            with contextlib.ExitStack() as stack:
-                placed = None
-                if (state := run.replicas) is not None:
-                    replication = Replication(state.replicas, state.rounds, LOCAL if ray is None else ray)
-                    connection = stack.enter_context(connected(replication, state.workers, state.engine, state.device))
-                    placed = connection.place(corpus, state)
                 Training(
                     model,
                     corpus,
@@ -1031,7 +1072,7 @@ class Word2Vec:
         checkpoints: bool = False,
         validation: bool = False,
         connection: Connection | None = None,
-    ) -> tuple[Corpus, list[int]]:
+    ) -> tuple[Corpus | DistributedCorpus, list[int]]:
         """Choose the engine, read the corpus and initialise the weights. Return the corpus and the frozen words."""
         self._check_idle()
         self._check()
@@ -1039,7 +1080,7 @@ class Word2Vec:
             check_init(init, self.vector_size)
         self._select_engine(connection)
         logger.info("training on %s with the %s engine: %s", self.device_, self.engine_, self.report_)
-        corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
+        corpus = self._read(corpus, connection)
         self._warn_of_no_effect(corpus)
         size = len(corpus.vocabulary)
         if size < 2:
@@ -1063,12 +1104,31 @@ class Word2Vec:
         self._initialize(corpus, init, checkpoints, validation)
         return corpus, frozen
 
-    def _hold_out(self, corpus: Corpus, validation: Any) -> tuple[Corpus, Corpus | None]:
+    def _read(self, corpus: Any, connection: Connection | None) -> Corpus | DistributedCorpus:
+        """Return the corpus for the parameter `corpus` of `fit`."""
+        if isinstance(corpus, DistributedCorpus):
+            if connection is None:
+                raise TypeError(
+                    "the corpus is on a cluster, so only replicas can train on it; pass the connection that has read "
+                    "it as ray"
+                )
+            return corpus
+        if connection is not None and connection.reads(corpus):
+            return connection.read_text(corpus, self.min_count, max_vocab=self.max_vocab)
+        return as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
+
+    def _hold_out(
+        self, corpus: Corpus | DistributedCorpus, validation: Any
+    ) -> tuple[Corpus | DistributedCorpus, Corpus | None]:
         """Return the corpus to train on, and the held-out corpus for the parameter `validation` of `fit`."""
         if validation is None:
             return corpus, None
         with naming_validation():
             if (share := _share(validation)) is not None:
+                if isinstance(corpus, DistributedCorpus):
+                    raise ValueError(
+                        "no sentences can be held out of a text that a cluster reads; pass the path of another text"
+                    )
                 counts = corpus.word_counts()
                 corpus, held_out = corpus.split(share, self.seed_)
                 lost = int(np.count_nonzero((counts > 0) & (corpus.word_counts() == 0)))
@@ -1087,7 +1147,7 @@ class Word2Vec:
                     raise ValueError(problem)
         return corpus, held_out
 
-    def _warn_of_no_effect(self, corpus: Corpus) -> None:
+    def _warn_of_no_effect(self, corpus: Corpus | DistributedCorpus) -> None:
         """Log a warning for each parameter that was set but does not change the result."""
         if self.loss == "hs":
             only = "it has no effect on hierarchical softmax, only on negative sampling"
@@ -1174,12 +1234,18 @@ class Word2Vec:
         """Return the parameters of the constructor that select a loss, for messages."""
         return f"loss={loss!r}"
 
-    def _encode(self, source: Any) -> Corpus:
-        """Return a corpus encoded with the vocabulary of the weights.
+    def _encode(self, source: Any, connection: Connection | None = None) -> Any:
+        """Return a corpus, or a corpus on a cluster, encoded with the vocabulary of the weights.
 
         If the loss has a Huffman tree, the corpus has the counts of the weights as well, because they define the tree.
         """
         vocabulary = self._vocabulary()
+        if connection is not None and connection.reads(source):
+            source = connection.read_text(source, 0, counts=vocabulary)
+        if isinstance(source, DistributedCorpus):
+            source = self._read(source, connection)
+            self._check_words(source, vocabulary)
+            return replace(source, vocabulary=vocabulary) if self.loss != "ns" else source
         corpus = self._encode_words(source, vocabulary)
         if self.loss != "ns" and not np.array_equal(corpus.vocabulary.counts, vocabulary.counts):
             return Corpus(corpus.ids, corpus.offsets, vocabulary)
@@ -1195,12 +1261,16 @@ class Word2Vec:
             corpus = source if isinstance(source, Corpus) else as_corpus(source, 0, counts=vocabulary)
         except NoKnownWordsError:
             return Corpus(np.zeros(0, np.int32), np.zeros(1, np.int64), vocabulary)
+        self._check_words(corpus, vocabulary)
+        return corpus
+
+    def _check_words(self, corpus: Corpus | DistributedCorpus, vocabulary: Vocabulary) -> None:
+        """Raise an error unless a corpus has the words of the model."""
         if corpus.vocabulary.words != vocabulary.words:
             raise ValueError(
                 "the vocabulary of the corpus differs from that of the model. Pass the sentences themselves, or encode "
                 "them with counts=Vocabulary(model.wv.index_to_key, model.wv.counts)"
             )
-        return corpus
 
     def _select_engine(self, connection: Connection | None = None) -> None:
         # The tables of a run with replicas are NumPy arrays here, whatever the device of the replicas is.
@@ -1216,10 +1286,12 @@ class Word2Vec:
             return select_engine(self.engine, "cpu", self.deterministic, self.workers).name, "cpu"
         return "layers" if self.engine == "layers" or self.deterministic else "fused", "cuda"
 
-    def _connected(self, replication: Replication | None) -> contextlib.AbstractContextManager[Connection | None]:
+    def _connected(
+        self, replication: Replication | Connection | None
+    ) -> contextlib.AbstractContextManager[Connection | None]:
         """Return a context manager that connects to the cluster of a run, if it has replicas."""
-        if replication is None:
-            return contextlib.nullcontext()
+        if replication is None or isinstance(replication, Connection):
+            return contextlib.nullcontext(replication)
         return connected(replication, 1 if self.deterministic else self.workers, *self._replica_engine())
 
     def _copy_to_host(self) -> None:
@@ -1300,7 +1372,7 @@ class Word2Vec:
 
     def _train(
         self,
-        corpus: Corpus,
+        corpus: Corpus | DistributedCorpus,
         config: TrainingConfig,
         progress: ProgressFunction | None,
         checkpoints: Checkpoints | None = None,
@@ -1341,10 +1413,13 @@ class Word2Vec:
             validation=validation,
             replicas=None if connection is None else connection.state(config.epochs, *self._replica_engine()),
         )
+        placed = None
+        if connection is not None and run.replicas is not None:
+            placed = connection.place(corpus, run.replicas)
         if checkpoints is not None:
             from fastw2v.checkpoint import fingerprint
 
-            run = run._replace(corpus=fingerprint(corpus))
+            run = run._replace(corpus=fingerprint(corpus, None if placed is None else placed.parts))
             if held_out is not None and validation is not None:
                 validation.corpus = fingerprint(held_out)
             tables = Tables(*map(to_host, self.wv._tables()))
@@ -1358,7 +1433,7 @@ class Word2Vec:
                 checkpoints=checkpoints,
                 held_out=held_out,
                 log=log,
-                replicas=None if connection is None or run.replicas is None else connection.place(corpus, run.replicas),
+                replicas=placed,
             ).train()
         finally:
             self._copy_to_host()
@@ -1437,12 +1512,18 @@ class Word2Vec:
 
         return replace(estimate, words_per_second=words_per_second(train, len(corpus)))
 
-    def _estimate(self, corpus: Corpus, config: TrainingConfig, subwords: Subwords | None, **what: bool) -> Estimate:
+    def _estimate(
+        self, corpus: Corpus | DistributedCorpus, config: TrainingConfig, subwords: Subwords | None, **what: bool
+    ) -> Estimate:
         workers = self._n_workers() or 1
+        if isinstance(corpus, DistributedCorpus):  # its text is not in the memory of this process
+            corpus = Corpus(np.zeros(0, np.int32), np.zeros(1, np.int64), corpus.vocabulary)
         device, engine = self.device_, self.engine_
         return estimate_memory(corpus, config, device=device, engine=engine, workers=workers, subwords=subwords, **what)
 
-    def _check_memory(self, corpus: Corpus, config: TrainingConfig, subwords: Subwords | None, **what: bool) -> None:
+    def _check_memory(
+        self, corpus: Corpus | DistributedCorpus, config: TrainingConfig, subwords: Subwords | None, **what: bool
+    ) -> None:
         """Raise MemoryError if a run does not fit. `what` are the flags of `estimate_memory`."""
         self._estimate(corpus, config, subwords, **what).check()
 
@@ -1758,28 +1839,32 @@ def _as_checkpoints(checkpoint: Any, every: Any, corpus: Any, validation: Any) -
 
 
 def _paths_of(corpus: Any) -> list[str] | None:
-    """Return the paths of a corpus, or None if it is not given by paths."""
+    """Return the paths and URLs of a corpus, or None if it is not given by them."""
     from fastw2v.checkpoint import corpus_paths
 
     one = isinstance(corpus, (str, os.PathLike, Sources))
-    several = isinstance(corpus, (list, tuple)) and corpus and all(isinstance(path, os.PathLike) for path in corpus)
-    return corpus_paths(expand_source(corpus)) if one or several else None
+    several = (
+        isinstance(corpus, (list, tuple)) and bool(corpus) and all(isinstance(path, os.PathLike) for path in corpus)
+    )
+    return corpus_paths(expand_files(corpus)) if one or several or has_url(corpus) else None
 
 
 def _source_of(paths: Sequence[str]) -> Any:
-    """Return the source of a corpus: the path of an encoded corpus, or the paths of texts."""
+    """Return the source of a corpus: the path of an encoded corpus, or the paths and URLs of texts."""
+    if has_url(paths):
+        return list(paths)
     found = [Path(path) for path in paths]
     return found[0] if len(found) == 1 else found
 
 
-def _nothing_to_train(corpus: Corpus) -> str | None:
+def _nothing_to_train(corpus: Corpus | DistributedCorpus) -> str | None:
     """Return why no word of a corpus can be trained, or None if there are two words in a sentence."""
     if not len(corpus):
         return (
             f"no word of the corpus is in the vocabulary of {len(corpus.vocabulary)} words, whose first word is "
             f"{quote(corpus.vocabulary.words[0])}, so nothing can be trained"
         )
-    if len(corpus) > corpus.n_sentences or np.diff(corpus.offsets).max() > 1:
+    if len(corpus) > corpus.n_sentences or corpus.lengths[2:].any():
         return None
     return (
         f"nothing can be trained, because no word has a neighbour: each of the {len(corpus)} sentences has one word. "

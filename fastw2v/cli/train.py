@@ -25,8 +25,10 @@ from fastw2v.cli.output import format_duration, note, one_line, print_facts, pri
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
-from fastw2v.corpus.sources import Sources, expand_source
-from fastw2v.distributed.connection import check_replication
+from fastw2v.corpus.sources import Sources, expand_source, name_of_files
+from fastw2v.distributed.connection import Connection, Replication, check_replication, connected
+from fastw2v.distributed.files import expand_files
+from fastw2v.distributed.text import DistributedCorpus
 from fastw2v.engines.selection import select_engine
 from fastw2v.run import Run
 from fastw2v.training_log import TrainingLog
@@ -98,7 +100,8 @@ def train(
     _check_outputs(output, plot, log)
     if without_compression(output).suffix == ".floret" and hash_count is None:
         raise ValueError(f"{output} would be a table of floret, which needs --hash-count; add --hash-count 2")
-    sources = expand_source(corpus)
+    replication = check_replication(replicas, rounds, ray)
+    sources = expand_source(corpus) if replication is None else expand_files(corpus)
     share = _as_share(validation)
     check_validation(validation if share is None else share, patience)
     with naming_validation():
@@ -106,19 +109,20 @@ def train(
     reading: dict[str, Any] = {"lower": lower, "encoding": encoding, "errors": errors}
     checkpoints = None
     if checkpoint is not None:
-        files = {"output": output, "plot": plot, "log": log}
-        task = {name: None if path is None else str(path.absolute()) for name, path in files.items()} | reading
+        outputs = {"output": output, "plot": plot, "log": log}
+        task = {name: None if path is None else str(path.absolute()) for name, path in outputs.items()} | reading
         held_out_paths = None if held_out is None else corpus_paths(held_out)
         checkpoints = Checkpoints(checkpoint, checkpoint_every, corpus_paths(sources), task, held_out_paths)
         checkpoints.check_new()
     elif checkpoint_every != CHECKPOINT_EVERY:
         raise ValueError("checkpoint_every has no effect without --checkpoint; add --checkpoint DIR")
     frozen_file = None if freeze is None or freeze == FREEZE_INIT else Path(freeze)
-    inputs = [*sources, *(held_out or ()), include, exclude, counts, init, frozen_file]
+    files = sources if isinstance(sources, Sources) else ()
+    inputs = [*files, *(held_out or ()), include, exclude, counts, init, frozen_file]
     check_not_input([output, plot, log, checkpoint], inputs)
     if log is not None:
         TrainingLog(log, words=0)  # check that the file is a log, if it exists
-    if check_replication(replicas, rounds, ray) is None:
+    if replication is None:
         select_engine(engine, device, deterministic, workers)  # report a missing GPU before reading the text
     initial = None if init is None else load_vectors(init)
     if vector_size is None:
@@ -151,36 +155,36 @@ def train(
         engine=engine,
         deterministic=deterministic,
     )
-    text = read_corpus(
-        sources,
-        min_count=min_count,
-        max_vocab=max_vocab,
-        include=include,
-        exclude=exclude,
-        counts=counts,
-        workers=workers,
-        **reading,
-    )
-    with naming_validation():
-        unseen = share if held_out is None else _read_with(held_out, text.vocabulary, **reading)
-    note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
-    if isinstance(frozen, list):
-        frozen = as_keys(text.vocabulary.words, frozen, "the corpus")
-    with _keeping_what_was_trained(output, checkpoint, lambda: word2vec.wv if word2vec.loss_history else None):
-        _, seconds, compiling = _timed(
-            word2vec.fit,
-            text,
-            init=initial,
-            freeze=frozen,
-            validation=unseen,
-            patience=patience,
-            log=log,
-            checkpoint=checkpoints,
-            replicas=replicas,
-            rounds=rounds,
-            ray=ray,
-        )
-    del text, unseen  # the memory is needed for the combined vectors
+    with contextlib.ExitStack() as stack:
+        connection = None
+        if replicas is not None:
+            connection = stack.enter_context(word2vec.connect(replicas, rounds=rounds, ray=ray))
+        selection: dict[str, Any] = {"min_count": min_count, "max_vocab": max_vocab, "counts": counts}
+        text: Corpus | DistributedCorpus
+        if connection is not None and connection.reads(sources):
+            words = {"include": read_words(include), "exclude": read_words(exclude)}
+            text = _read_on_cluster(connection, sources, **selection, **words, **reading)
+        else:
+            assert isinstance(sources, Sources)  # only the tasks of a cluster read URLs
+            text = read_corpus(sources, include=include, exclude=exclude, workers=workers, **selection, **reading)
+        with naming_validation():
+            unseen = share if held_out is None else _read_with(held_out, text.vocabulary, **reading)
+        note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
+        if isinstance(frozen, list):
+            frozen = as_keys(text.vocabulary.words, frozen, "the corpus")
+        with _keeping_what_was_trained(output, checkpoint, lambda: word2vec.wv if word2vec.loss_history else None):
+            _, seconds, compiling = _timed(
+                word2vec.fit,
+                text,
+                init=initial,
+                freeze=frozen,
+                validation=unseen,
+                patience=patience,
+                log=log,
+                checkpoint=checkpoints,
+                ray=connection,
+            )
+        del text, unseen  # the memory is needed for the combined vectors
     facts = {} if init is None else {"init": f"{counted(word2vec.known_words_, 'word')} from {init}"}
     if freeze is not None:
         facts["frozen"] = counted((word2vec.wv.settings or {})["frozen"], "word")
@@ -204,24 +208,33 @@ def resume(folder: options.RunFolder, ray: options.Ray = None, max_time: options
     vectors = WordVectors.load(checkpoints.latest())
     run, counts = Run.from_json((vectors.settings or {})["checkpoint"]), np.asarray(vectors.counts)
     done, total = run.state.words, run.config.epochs * run.corpus["words"]
-    text = held_out = None
-    if not run.complete:
-        vocabulary = Vocabulary(vectors.index_to_key, counts)
-        reading = {name: task[name] for name in ("lower", "encoding", "errors")}
-        text = _read_with(expand_source(checkpoints.corpus), vocabulary, **reading)
-        if checkpoints.validation is not None:
-            with naming_validation():
-                held_out = _read_with(expand_source(checkpoints.validation), vocabulary, **reading)
-    note("the training is complete" if run.complete else f"continuing after {done:,} of {total:,} words")
-    del vectors, counts
+    text = held_out = connection = None
+    with contextlib.ExitStack() as stack:
+        if run.replicas is not None and not run.complete:
+            state = run.replicas
+            given = check_replication(state.replicas, state.rounds, ray)
+            assert isinstance(given, Replication)
+            connection = stack.enter_context(connected(given, state.workers, state.engine, state.device))
+        if not run.complete:
+            vocabulary = Vocabulary(vectors.index_to_key, counts)
+            reading = {name: task[name] for name in ("lower", "encoding", "errors")}
+            sources = expand_files([*map(str, checkpoints.corpus)])
+            text = _read_with(sources, vocabulary, connection, **reading)
+            if checkpoints.validation is not None:
+                with naming_validation():
+                    held_out = _read_with(expand_source(checkpoints.validation), vocabulary, **reading)
+        note("the training is complete" if run.complete else f"continuing after {done:,} of {total:,} words")
+        del vectors, counts
 
-    def trained() -> WordVectors | None:
-        last = WordVectors.load(checkpoints.latest())
-        return last if (last.settings or {})["checkpoint"]["words"] else None
+        def trained() -> WordVectors | None:
+            last = WordVectors.load(checkpoints.latest())
+            return last if (last.settings or {})["checkpoint"]["words"] else None
 
-    with _keeping_what_was_trained(output, folder, trained):
-        word2vec, seconds, compiling = _timed(Word2Vec.resume, folder, text, validation=held_out, log=log, ray=ray)
-    del text, held_out
+        with _keeping_what_was_trained(output, folder, trained):
+            word2vec, seconds, compiling = _timed(
+                Word2Vec.resume, folder, text, validation=held_out, log=log, ray=connection or ray
+            )
+        del text, held_out
     trained_now = word2vec.trained_words - run.earlier_words - done
     time_taken = "none, it was complete" if run.complete else _time_and_speed(trained_now, seconds, compiling)
     _finish(word2vec, output, plot, {}, time_taken)
@@ -464,12 +477,23 @@ def _as_sizes(subwords: str | None) -> tuple[int, int] | None:
         ) from None
 
 
-def _read_with(sources: Sources, vocabulary: Vocabulary, **reading: Any) -> Corpus:
+def _read_with(
+    sources: Sources | tuple[str, ...], vocabulary: Vocabulary, connection: Connection | None = None, **reading: Any
+) -> Corpus | DistributedCorpus:
     """Read a corpus with a vocabulary. An encoded corpus must have been encoded with it."""
+    if connection is not None and connection.reads(sources):
+        return _read_on_cluster(connection, sources, min_count=0, counts=vocabulary, **reading)
+    assert isinstance(sources, Sources)  # only the tasks of a cluster read URLs
     if is_encoded(sources):
         return read_corpus(sources)
     note(f"reading {sources.name}")
     return Corpus.from_text(sources, 0, counts=vocabulary, **reading)
+
+
+def _read_on_cluster(connection: Connection, sources: Sources | tuple[str, ...], **options: Any) -> DistributedCorpus:
+    """Read a text with the tasks of a cluster."""
+    note(f"reading {name_of_files(list(map(str, sources)))}")
+    return connection.read_text(sources, **options)
 
 
 def _check_outputs(output: Path, plot: Path | None, log: Path | None) -> None:

@@ -43,6 +43,7 @@ from fastw2v.corpus.sources import (
 from fastw2v.corpus.spill_buffer import release_pages
 from fastw2v.corpus.split import split_sentences
 from fastw2v.corpus.vocabulary import Counts, Vocabulary, WordSelection, kind_of_words
+from fastw2v.sampling.chunks import length_counts
 from fastw2v.utils.checks import check_path, check_type
 from fastw2v.utils.encodings import check_encoding
 from fastw2v.utils.output_file import open_text_for_writing
@@ -587,6 +588,18 @@ class Corpus:
         2
         """
         return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """The number of sentences of each length; see `fastw2v.sampling.chunks.length_counts`.
+
+        Examples
+        --------
+        >>> from fastw2v import Corpus
+        >>> Corpus.from_sentences([["a", "b"], ["a"], ["b"]], min_count=1).lengths[:4].tolist()
+        [0, 2, 1, 0]
+        """
+        return length_counts(self.offsets)
 
     def word_counts(self) -> np.ndarray:
         """Count the words in the sentences of this corpus: int64 array, shape (V,).

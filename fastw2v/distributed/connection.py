@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastw2v.config import check_integer
-from fastw2v.corpus.corpus import Corpus
+from fastw2v.config import MIN_COUNT, check_integer
+from fastw2v.corpus.corpus import ENCODED_SUFFIX, Corpus
+from fastw2v.corpus.sources import Sources
 from fastw2v.distributed.cluster import Cluster, InProcess
-from fastw2v.distributed.training import Replicas, ReplicaState, default_rounds, put_parts
+from fastw2v.distributed.files import has_url
+from fastw2v.distributed.parts import put_parts
+from fastw2v.distributed.text import DistributedCorpus, read_text
+from fastw2v.distributed.training import Replicas, ReplicaState, default_rounds
 from fastw2v.engines.selection import select_engine
 from fastw2v.utils.checks import check_type
 from fastw2v.utils.quote import counted, quote
@@ -44,43 +50,6 @@ class Replication(NamedTuple):
         return default_rounds(self.replicas, epochs) if self.rounds is None else self.rounds
 
 
-def check_replication(replicas: Any, rounds: Any, ray: Any) -> Replication | None:
-    """Return the parameters `replicas`, `rounds` and `ray` of `Word2Vec.fit`, or None without replicas.
-
-    Raises
-    ------
-    TypeError
-        If a parameter has the wrong type.
-    ValueError
-        If a number is below 1, if `rounds` or `ray` is set without `replicas`, or if `ray` is empty.
-
-    Examples
-    --------
-    >>> from fastw2v.distributed.connection import check_replication
-    >>> check_replication(4, None, None)
-    Replication(replicas=4, rounds=None, ray='local')
-    >>> check_replication(None, 100, None)
-    Traceback (most recent call last):
-        ...
-    ValueError: rounds is 100, but it has no effect without replicas; set replicas as well
-    """
-    if replicas is None:
-        for name, value in (("rounds", rounds), ("ray", ray)):
-            if value is not None:
-                raise ValueError(
-                    f"{name} is {quote(value)}, but it has no effect without replicas; set replicas as well"
-                )
-        return None
-    check_integer("replicas", replicas, minimum=1)
-    if rounds is not None:
-        check_integer("rounds", rounds, minimum=1)
-    ray = LOCAL if ray is None else ray
-    check_type("ray", ray, str, f"{IN_PROCESS!r}, {LOCAL!r} or the address of a Ray cluster")
-    if not ray.strip():
-        raise ValueError(f"ray is {quote(ray)}; it must be {IN_PROCESS!r}, {LOCAL!r} or the address of a Ray cluster")
-    return Replication(int(replicas), None if rounds is None else int(rounds), ray)
-
-
 class Connection(NamedTuple):
     """The cluster of a run."""
 
@@ -112,9 +81,104 @@ class Connection(NamedTuple):
         rounds = self.replication.rounds_of(epochs)
         return ReplicaState(self.replication.replicas, rounds, engine, device, self.workers)
 
-    def place(self, corpus: Corpus, state: ReplicaState) -> Replicas:
-        """Store the parts of a corpus on the cluster, and return the replicas that train them."""
+    def reads(self, source: Any) -> bool:
+        """Return whether a corpus is a text that the tasks of the cluster read, instead of this process.
+
+        In this process, they read only URLs.
+
+        Examples
+        --------
+        >>> from fastw2v.distributed.cluster import InProcess
+        >>> from fastw2v.distributed.connection import Connection, Replication
+        >>> connection = Connection(InProcess(threads=1), Replication(2, None, "10.0.0.5:6379"), workers=1)
+        >>> connection.reads("corpus.txt"), connection.reads("corpus.w2v"), connection.reads([["the", "cat"]])
+        (True, False, False)
+        """
+        if has_url(source):
+            return True
+        files = list(source) if isinstance(source, (list, tuple, Sources)) else [source]
+        single = isinstance(source, str)
+        paths = bool(files) and all(isinstance(file, os.PathLike) or single for file in files)
+        encoded = paths and any(Path(file).suffix.lower() == ENCODED_SUFFIX for file in files)
+        return paths and not encoded and self.replication.ray != IN_PROCESS
+
+    def read_text(self, source: Any, min_count: int = MIN_COUNT, **options: Any) -> DistributedCorpus:
+        r"""Read text with the tasks of the cluster, and divide it into the parts of the replicas.
+
+        Parameters
+        ----------
+        source, min_count, **options
+            See `fastw2v.distributed.text.read_text`.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from fastw2v import Word2Vec
+        >>> _ = Path("corpus.txt").write_text("The cat\nThe dog\n" * 80, encoding="utf-8")
+        >>> model = Word2Vec(vector_size=8)
+        >>> with model.connect(replicas=2, ray="in-process") as connection:
+        ...     text = connection.read_text("corpus.txt", lower=True)
+        ...     model.fit(text, ray=connection).wv.index_to_key
+        ['the', 'cat', 'dog']
+        """
+        return read_text(self.cluster, source, self.replication.replicas, min_count, **options)
+
+    def place(self, corpus: Corpus | DistributedCorpus, state: ReplicaState) -> Replicas:
+        """Store the parts of a corpus on the cluster unless they are there, and return the replicas that train them."""
+        if isinstance(corpus, DistributedCorpus):
+            return Replicas(self.cluster, corpus.parts, state)
         return Replicas(self.cluster, put_parts(self.cluster, corpus, state.replicas), state)
+
+
+def check_replication(replicas: Any, rounds: Any, ray: Any) -> Replication | Connection | None:
+    """Return the parameters `replicas`, `rounds` and `ray` of `Word2Vec.fit`, or None without replicas.
+
+    If `ray` is a `Connection`, it is returned with the number of rounds.
+
+    Raises
+    ------
+    TypeError
+        If a parameter has the wrong type.
+    ValueError
+        If a number is below 1, if `rounds` or `ray` is set without `replicas`, if `ray` is empty, or if it is a
+        connection for another number of replicas.
+
+    Examples
+    --------
+    >>> from fastw2v.distributed.connection import check_replication
+    >>> check_replication(4, None, None)
+    Replication(replicas=4, rounds=None, ray='local')
+    >>> check_replication(None, 100, None)
+    Traceback (most recent call last):
+        ...
+    ValueError: rounds is 100, but it has no effect without replicas; set replicas as well
+    """
+    if isinstance(ray, Connection):
+        own = ray.replication
+        if replicas not in (None, own.replicas):
+            raise ValueError(
+                f"replicas is {quote(replicas)}, but ray is a connection for {counted(own.replicas, 'replica')}; omit "
+                "replicas"
+            )
+        if rounds is None:
+            return ray
+        check_integer("rounds", rounds, minimum=1)
+        return ray._replace(replication=own._replace(rounds=int(rounds)))
+    if replicas is None:
+        for name, value in (("rounds", rounds), ("ray", ray)):
+            if value is not None:
+                raise ValueError(
+                    f"{name} is {quote(value)}, but it has no effect without replicas; set replicas as well"
+                )
+        return None
+    check_integer("replicas", replicas, minimum=1)
+    if rounds is not None:
+        check_integer("rounds", rounds, minimum=1)
+    ray = LOCAL if ray is None else ray
+    check_type("ray", ray, str, f"{IN_PROCESS!r}, {LOCAL!r} or the address of a Ray cluster")
+    if not ray.strip():
+        raise ValueError(f"ray is {quote(ray)}; it must be {IN_PROCESS!r}, {LOCAL!r} or the address of a Ray cluster")
+    return Replication(int(replicas), None if rounds is None else int(rounds), ray)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ from fastw2v.corpus.sources import (
 )
 from fastw2v.utils.file_types import SIGNATURE_BYTES
 
-__all__ = ["Span", "TextFile", "blocks_of_span", "find_files", "spans_of"]
+__all__ = ["Span", "TextFile", "blocks_of_span", "expand_files", "find_files", "has_url", "spans_of"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -95,6 +95,42 @@ def find_files(source: Source) -> list[TextFile]:
         if any(isinstance(one, str) and _URL.match(one) for one in given):
             return [file for one in given for file in find_files(one if isinstance(one, str) else [one])]
     return [_local_file(path) for path in expand_source(given)]
+
+
+def has_url(source: Any) -> bool:
+    """Return whether a source is a URL, or several files of which one is at a URL.
+
+    Examples
+    --------
+    >>> from fastw2v.distributed.files import has_url
+    >>> has_url("s3://bucket/corpus.txt"), has_url(["corpus.txt", "gs://bucket/corpus.txt"]), has_url("corpus.txt")
+    (True, True, False)
+    """
+    files = source if isinstance(source, (list, tuple)) else [source]
+    return any(isinstance(file, str) and _URL.match(file) for file in files)
+
+
+def expand_files(source: Any) -> Sources | tuple[str, ...]:
+    """Return the files of a source as `expand_source` does, or their absolute paths and URLs if there is a URL.
+
+    Parameters
+    ----------
+    source : path, URL, iterable of these, or Sources
+
+    Raises
+    ------
+    ImportError, OSError, TypeError, ValueError
+        See `find_files`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.distributed.files import expand_files
+    >>> _ = Path("corpus.txt").write_text("the cat sat", encoding="utf-8")
+    >>> expand_files("*.txt").name
+    'corpus.txt'
+    """
+    return tuple(file.path for file in find_files(source)) if has_url(source) else expand_source(source)
 
 
 def spans_of(file: TextFile, encoding: str, n_bytes: int) -> list[Span]:

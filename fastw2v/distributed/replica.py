@@ -22,6 +22,7 @@ from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.subwords import Subwords
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.distributed.combine import Changes, add_changes, combine, take_changes, take_rows
+from fastw2v.distributed.parts import Part
 from fastw2v.engines import cpu
 from fastw2v.engines.base import Tables, TrainingReport, TrainingState
 from fastw2v.engines.selection import find_engine
@@ -31,7 +32,7 @@ from fastw2v.sampling.chunks import Chunk, chunk_bounds, shuffle_order
 from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.sampling.negatives import negative_pools
 
-__all__ = ["Part", "Round", "Setup", "Trained", "Update", "combine_changes", "round_end", "train_round"]
+__all__ = ["Round", "Setup", "Trained", "Update", "combine_changes", "round_end", "train_round"]
 
 Get = Callable[[Sequence[Any]], list[Any]]
 
@@ -54,15 +55,6 @@ class Setup(NamedTuple):
     """Rounds in all epochs."""
     shards: int
     """Parts into which the rows of the tables are divided when changes are combined."""
-
-
-class Part(NamedTuple):
-    """The part of the corpus that a replica trains."""
-
-    ids: np.ndarray
-    """int32 array, shape (T,)."""
-    offsets: np.ndarray
-    """int64 array: start of each sentence, followed by T."""
 
 
 class Update(NamedTuple):

@@ -6,12 +6,11 @@ the text are in order of first appearance, too. The vocabulary is selected from 
 provisional ids. At last, a task per part joins its pieces of the text.
 
 The result does not depend on the ranges: the vocabulary, the ids and the sentences are those of `Corpus.from_text`, and
-the parts are those of `fastw2v.distributed.training.put_parts`.
+the parts are those of `fastw2v.distributed.parts.put_parts`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,13 +25,12 @@ from fastw2v.corpus.sources import PADDING, Errors, FileBlock, Source, TextBlock
 from fastw2v.corpus.vocabulary import Counts, Vocabulary, WordSelection
 from fastw2v.distributed.cluster import Cluster
 from fastw2v.distributed.files import Span, TextFile, blocks_of_span, find_files, spans_of
-from fastw2v.distributed.replica import Get, Part
-from fastw2v.distributed.training import piece_bounds
-from fastw2v.sampling.chunks import length_counts
+from fastw2v.distributed.parts import Part, StoredPart, describe, piece_bounds
+from fastw2v.distributed.replica import Get
 from fastw2v.utils.encodings import check_encoding
 from fastw2v.utils.progress import Progress
 
-__all__ = ["DistributedCorpus", "StoredPart", "read_text"]
+__all__ = ["DistributedCorpus", "read_text"]
 
 RANGE_BYTES = 1 << 25
 """Number of bytes that a task reads, a multiple of `fastw2v.corpus.sources.BLOCK_BYTES`."""
@@ -42,19 +40,6 @@ SHORT_LIST_BYTES = 1 << 20
 """Maximum size of word lists that are indexed without compiled code, which is loaded already if the text is long."""
 WAIT_SECONDS = 0.2
 """Maximum time between two checks for interrupts."""
-
-
-class StoredPart(NamedTuple):
-    """A part of a corpus on a cluster, and what is known of it without its text."""
-
-    reference: Any
-    """Reference to a `Part`."""
-    n_tokens: int
-    n_sentences: int
-    lengths: np.ndarray
-    """Number of sentences of each length; see `fastw2v.sampling.chunks.length_counts`."""
-    hash: str
-    """Hash of the ids and the offsets, like that of `fastw2v.checkpoint.fingerprint`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -351,9 +336,7 @@ def _join_segments(get: Get, segments: list[Any], begins: list[bool]) -> tuple[P
     offsets = np.concatenate(starts)
     offsets = offsets[np.diff(offsets, prepend=-1) > 0]
     part = Part(np.concatenate(ids), offsets)
-    digest = hashlib.blake2b(part.ids.data, digest_size=16)
-    digest.update(part.offsets.data)
-    return part, StoredPart(None, at, len(offsets) - 1, length_counts(offsets), digest.hexdigest())
+    return part, describe(part)
 
 
 class _Sentences:

@@ -1,4 +1,4 @@
-"""Training with replicas: parts of the corpus, and the rounds.
+"""Training with replicas: the rounds.
 
 In a round, each replica trains its part of the corpus from the same tables. Then the changes of each row are combined
 (`fastw2v.distributed.combine`), and the next round starts. `fastw2v.distributed.replica` has the tasks of a round.
@@ -7,28 +7,25 @@ In a round, each replica trains its part of the corpus from the same tables. The
 from __future__ import annotations
 
 import contextlib
-import itertools
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastw2v.config import CHUNK_TOKENS, TrainingConfig
-from fastw2v.corpus.corpus import Corpus
+from fastw2v.config import TrainingConfig
 from fastw2v.corpus.subwords import Subwords
 from fastw2v.distributed.cluster import Cluster
 from fastw2v.distributed.combine import add_changes
-from fastw2v.distributed.replica import Part, Round, Setup, Trained, combine_changes, round_end, train_round
+from fastw2v.distributed.parts import StoredPart
+from fastw2v.distributed.replica import Round, Setup, Trained, combine_changes, round_end, train_round
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
 from fastw2v.utils.loss import require_finite_weights
 
-__all__ = ["ReplicaState", "Replicas", "default_rounds", "divide", "piece_bounds", "put_parts"]
+__all__ = ["ReplicaState", "Replicas", "default_rounds"]
 
-PIECES = 16
-"""Number of pieces of the corpus in a part. A part is a sample of the corpus, even if its topics are sorted."""
 MAX_SHARDS = 8
 """Maximum number of tasks that combine the changes of a round."""
 ROUNDS_AHEAD = 2
@@ -54,84 +51,6 @@ def default_rounds(replicas: int, epochs: int) -> int:
     """
     rounds = min(ROUNDS_PER_REPLICA * (replicas - 1), MAX_ROUNDS)
     return epochs * max(1, -(-rounds // epochs))
-
-
-def divide(offsets: np.ndarray, parts: int) -> list[list[tuple[int, int]]]:
-    """Divide a corpus into parts, each of which consists of pieces from the whole corpus.
-
-    Parameters
-    ----------
-    offsets : int array, shape (n_sentences + 1,)
-        Start of each sentence, followed by the number of tokens.
-    parts : int
-
-    Returns
-    -------
-    list of list of (int, int)
-        For each part, the bounds of its pieces. A piece is a range of tokens that starts at the start of a sentence,
-        unless the sentence is longer than `CHUNK_TOKENS`. A part is empty if there are fewer sentences than parts.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastw2v.distributed.training import divide
-    >>> divide(np.array([0, 3, 6, 9, 12]), parts=2)
-    [[(0, 3), (6, 9)], [(3, 6), (9, 12)]]
-    """
-
-    def starts_before(cuts: np.ndarray) -> np.ndarray:
-        return offsets[np.searchsorted(offsets, cuts, side="right") - 1]
-
-    bounds = list(itertools.pairwise(piece_bounds(int(offsets[-1]), len(offsets) - 1, parts, starts_before)))
-    return [bounds[i::parts] for i in range(parts)]
-
-
-def piece_bounds(
-    tokens: int, sentences: int, parts: int, starts_before: Callable[[np.ndarray], np.ndarray]
-) -> list[int]:
-    """Return where the pieces of a corpus start, followed by the number of tokens; see `divide`.
-
-    Parameters
-    ----------
-    tokens, sentences : int
-        The size of the corpus.
-    parts : int
-    starts_before : callable
-        Function that returns, for each of several tokens, the last token up to it that starts a sentence.
-
-    Examples
-    --------
-    >>> from fastw2v.distributed.training import piece_bounds
-    >>> piece_bounds(12, 4, parts=2, starts_before=lambda cuts: cuts // 3 * 3)
-    [0, 3, 6, 9, 12]
-    """
-    pieces = min(PIECES * parts, max(sentences, -(-tokens // CHUNK_TOKENS)))
-    cuts = np.array([tokens * i // pieces for i in range(1, pieces)], np.int64)
-    starts = starts_before(cuts)
-    return sorted({0, tokens, *np.where(cuts - starts <= CHUNK_TOKENS, starts, cuts).tolist()})
-
-
-def put_parts(cluster: Cluster, corpus: Corpus, parts: int) -> list[tuple[Any, int]]:
-    """Store the parts of a corpus on a cluster.
-
-    Returns
-    -------
-    list of (reference, int)
-        A reference to each `Part` that is not empty, and its number of tokens.
-    """
-    stored = []
-    for pieces in divide(corpus.offsets, parts):
-        if not pieces:
-            continue
-        lengths = [np.zeros(1, np.int64)]
-        for start, stop in pieces:
-            first, last = np.searchsorted(corpus.offsets, [start, stop])
-            lengths.append(np.diff(np.clip(corpus.offsets[max(first - 1, 0) : last + 1], start, stop)))
-        ids = np.concatenate([corpus.ids[start:stop] for start, stop in pieces]).astype(np.int32, copy=False)
-        sentences = np.concatenate(lengths)
-        offsets = np.cumsum(sentences[np.r_[True, sentences[1:] > 0]])
-        stored.append((cluster.put(Part(ids, offsets)), len(ids)))
-    return stored
 
 
 @dataclass
@@ -168,8 +87,8 @@ class Replicas:
     Parameters
     ----------
     cluster : Cluster
-    parts : list of (reference, int)
-        See `put_parts`.
+    parts : sequence of StoredPart
+        The parts of the corpus that are not empty.
     state : ReplicaState
         It is kept up to date.
     """
@@ -177,12 +96,11 @@ class Replicas:
     def __init__(
         self,
         cluster: Cluster,
-        parts: Sequence[tuple[Any, int]],
+        parts: Sequence[StoredPart],
         state: ReplicaState,
     ) -> None:
         self._cluster = cluster
-        self._parts = [reference for reference, _ in parts]
-        self._tokens = [tokens for _, tokens in parts]
+        self.parts = parts
         self._state = state
         state.words = state.words or [0] * len(parts)
 
@@ -205,14 +123,15 @@ class Replicas:
         ----------
         tables : Tables
             NumPy arrays.
-        corpus : Corpus
-            The whole corpus. Only its vocabulary is used.
+        corpus : Corpus or DistributedCorpus
+            Only its vocabulary is used.
         workers : int, optional
             Not used.
         config, on_progress, state, pauses, frozen, subwords
             See `Engine.train`. Pauses are made between rounds.
         """
-        report = TrainingReport(config, sum(self._tokens), on_progress, state)
+        tokens = sum(part.n_tokens for part in self.parts)
+        report = TrainingReport(config, tokens, on_progress, state)
         setup = Setup(
             run=secrets.token_hex(8),
             config=config,
@@ -223,9 +142,11 @@ class Replicas:
             device=self._state.device,
             workers=self._state.workers,
             rounds=self._state.rounds,
-            shards=min(len(self._parts), MAX_SHARDS),
+            shards=min(len(self.parts), MAX_SHARDS),
         )
-        _Run(self._cluster, tables, report, self._state, pauses).train(setup, self._parts, sum(self._tokens))
+        _Run(self._cluster, tables, report, self._state, pauses).train(
+            setup, [part.reference for part in self.parts], tokens
+        )
         require_finite_weights(tables, "a lower alpha")
         return report.state.mean_losses()
 

@@ -12,7 +12,8 @@ from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.distributed import replica
 from fastw2v.distributed.combine import add_changes
-from fastw2v.distributed.replica import Part, Round, Setup, Trained, Update, round_end, train_round
+from fastw2v.distributed.parts import Part
+from fastw2v.distributed.replica import Round, Setup, Trained, Update, round_end, train_round
 from fastw2v.engines import cpu
 from fastw2v.engines.base import Pauses, Tables, TrainingState
 from fastw2v.engines.selection import find_engine

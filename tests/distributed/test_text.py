@@ -24,8 +24,10 @@ from hypothesis import strategies as st
 from fastw2v import Corpus, Vocabulary
 from fastw2v.checkpoint import fingerprint
 from fastw2v.corpus import indexer, sources
-from fastw2v.distributed import files, text, training
+from fastw2v.distributed import files, text
+from fastw2v.distributed import parts as parts_module
 from fastw2v.distributed.cluster import InProcess
+from fastw2v.distributed.parts import put_parts
 from fastw2v.distributed.text import DistributedCorpus, read_text
 from fastw2v.sampling.chunks import contexts_of_lengths, mean_contexts, reach_of_lengths, window_reach
 from fastw2v.utils import progress
@@ -86,11 +88,11 @@ def assert_same(cluster: Any, found: DistributedCorpus, corpus: Corpus, parts: i
         assert own.dtype == other.dtype
     assert (len(found), found.n_sentences) == (len(corpus), corpus.n_sentences)
     np.testing.assert_array_equal(found.word_counts(), corpus.word_counts())
-    expected = training.put_parts(cluster, corpus, parts)
+    expected = put_parts(cluster, corpus, parts)
     lengths = 0
-    for (reference, n_tokens), stored in zip(expected, found.parts, strict=True):
-        [one, other] = cluster.get([reference, stored.reference])
-        assert n_tokens == stored.n_tokens
+    for described, stored in zip(expected, found.parts, strict=True):
+        [one, other] = cluster.get([described.reference, stored.reference])
+        assert described.n_tokens == stored.n_tokens
         for array, own in zip(one, other, strict=True):
             np.testing.assert_array_equal(array, own)
             assert array.dtype == own.dtype
@@ -128,7 +130,7 @@ any_text = given(
 
 def check_any(cluster, texts, parts, min_count, lower, range_bytes, chunk_tokens, is_compiled):
     """Check that a text on a cluster is that of one machine, or has the same error."""
-    constants = {"text__RANGE_BYTES": range_bytes, "training__CHUNK_TOKENS": chunk_tokens, "text__MERGED": 2}
+    constants = {"text__RANGE_BYTES": range_bytes, "parts_module__CHUNK_TOKENS": chunk_tokens, "text__MERGED": 2}
     if is_compiled:
         constants["indexer__SHORT_TEXT_BYTES"] = constants["text__SHORT_LIST_BYTES"] = 0
     with tempfile.TemporaryDirectory() as folder, patched(**constants):
@@ -204,7 +206,7 @@ def test_parts_do_not_depend_on_the_ranges_or_the_cluster(tmp_path, monkeypatch)
 
 
 def test_a_sentence_that_is_longer_than_a_piece(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHUNK_TOKENS", 50)
+    monkeypatch.setattr(parts_module, "CHUNK_TOKENS", 50)
     monkeypatch.setattr(text, "RANGE_BYTES", 100)
     path = tmp_path / "a.txt"
     path.write_text("the cat\n" * 30 + "a b c d e f g " * 400 + "\nthe dog\n" * 30, encoding="utf-8")

@@ -19,7 +19,8 @@ from fastw2v.config import CHUNK_TOKENS, TrainingConfig, output_rows
 from fastw2v.distributed import training
 from fastw2v.distributed.cluster import InProcess
 from fastw2v.distributed.connection import Replication, check_replication
-from fastw2v.distributed.training import Replicas, ReplicaState, default_rounds, divide, put_parts
+from fastw2v.distributed.parts import divide, put_parts
+from fastw2v.distributed.training import Replicas, ReplicaState, default_rounds
 from fastw2v.engines import cpu
 from fastw2v.engines.base import Pauses, Tables, TrainingState
 from fastw2v.engines.selection import find_engine
@@ -87,9 +88,10 @@ def test_parts_have_the_sentences_of_the_corpus(lengths: list[int], parts: int):
     cluster = InProcess(1)
     stored = put_parts(cluster, Corpus(ids, offsets, Corpus.from_ids([0, 1]).vocabulary), parts)
     found = []
-    for reference, tokens in stored:
-        [part] = cluster.get([reference])
-        assert len(part.ids) == part.offsets[-1] == tokens > 0
+    for one in stored:
+        [part] = cluster.get([one.reference])
+        assert len(part.ids) == part.offsets[-1] == one.n_tokens > 0
+        assert one.n_sentences == len(part.offsets) - 1
         found += [part.ids[a:b].tolist() for a, b in itertools.pairwise(part.offsets)]
     cluster.close()
     expected = [ids[a:b].tolist() for a, b in itertools.pairwise(offsets) if b > a]
@@ -105,7 +107,7 @@ def test_default_rounds():
 def by_hand(corpus: Corpus, tables: Tables, config: TrainingConfig, engine: str, parts: int, rounds: int) -> None:
     """Train the replicas one after another with an engine, and combine their changes by the formula."""
     cluster = InProcess(1)
-    stored = [cluster.get([reference])[0] for reference, _ in put_parts(cluster, corpus, parts)]
+    stored = [cluster.get([part.reference])[0] for part in put_parts(cluster, corpus, parts)]
     cluster.close()
     states = [TrainingState.at_start(config.epochs) for _ in stored]
     for number in range(rounds):

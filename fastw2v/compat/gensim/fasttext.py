@@ -28,6 +28,7 @@ from fastw2v.config import (
     check_integer,
 )
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.distributed.text import DistributedCorpus
 from fastw2v.engines.selection import EngineName
 from fastw2v.utils.checks import check_items, check_path, check_type, explain_arguments
 from fastw2v.utils.encodings import check_encoding
@@ -419,7 +420,7 @@ class FastText(Word2Vec):
         if subwords != self.subwords:
             self.min_n, self.max_n = (self.min_n, 0) if subwords is None else subwords
 
-    def config(self, corpus: Corpus | None = None, **changes: Any) -> TrainingConfig:
+    def config(self, corpus: Corpus | DistributedCorpus | None = None, **changes: Any) -> TrainingConfig:
         """Return the checked training settings, as `fastw2v.Word2Vec.config` does.
 
         Examples

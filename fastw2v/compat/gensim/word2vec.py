@@ -32,6 +32,7 @@ from fastw2v.config import (
     check_range,
 )
 from fastw2v.corpus.corpus import Corpus
+from fastw2v.distributed.text import DistributedCorpus
 from fastw2v.engines.base import ProgressFunction
 from fastw2v.engines.selection import EngineName
 from fastw2v.nn.layers import HierarchicalSoftmaxLoss
@@ -348,7 +349,7 @@ class Word2Vec(Estimator):
     def alpha(self, alpha: float | None) -> None:
         self._alpha = alpha
 
-    def config(self, corpus: Corpus | None = None, **changes: Any) -> TrainingConfig:
+    def config(self, corpus: Corpus | DistributedCorpus | None = None, **changes: Any) -> TrainingConfig:
         """Return the checked training settings, as `fastw2v.Word2Vec.config` does.
 
         Examples
