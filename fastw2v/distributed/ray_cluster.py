@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,8 +16,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +45,8 @@ LOOK_SECONDS = 2.0
 """Interval of looking at the cluster during a wait."""
 SHARED_MEMORY = Path("/dev/shm")
 """Where Ray keeps values on Linux."""
+LOG_LEVEL_VARIABLE = "RAY_BACKEND_LOG_LEVEL"
+"""Environment variable for the lowest level of messages."""
 JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Environment variable of the programs that `ray job submit` starts."""
 
@@ -99,33 +102,36 @@ class RayCluster:
         self._owned = owned
         self._run = ray.remote(max_retries=RETRIES)(_checked(_versions()))
         self._head = ray.get_runtime_context().gcs_address
+        self._home = ray.get_runtime_context().get_node_id()
         self._needs: set[tuple[int, int]] = set()
         self._running: list[Any] = []
+        self._known: dict[str, Node] = {}
+        self._checks: dict[Any, tuple[Node, float]] = {}
         self._looked = self._reached = self._able = time.monotonic()
 
     def put(self, value: Any) -> Any:
         """See `Cluster.put`."""
         import ray
 
-        with _described():
+        with self._described():
             return ray.put(value)
 
     def submit(self, task: Task, *arguments: Any, returns: int = 1, processors: int = 1, gpus: int = 0) -> list[Any]:
         """See `Cluster.submit`."""
-        from ray import cloudpickle
-
         self._needs.add((processors, gpus))
-        run = self._run.options(
-            name=getattr(task, "__name__", "task"), num_returns=returns, num_cpus=processors, num_gpus=gpus
+        references = self._submit(
+            task,
+            *arguments,
+            name=getattr(task, "__name__", "task"),
+            num_returns=returns,
+            num_cpus=processors,
+            num_gpus=gpus,
         )
-        with _described():
-            results = run.remote(cloudpickle.dumps(task), *arguments)
-        references = [results] if returns == 1 else list(results)
         self._running.append(references[0])
         return references
 
     def wait(self, references: Sequence[Any], timeout: float) -> bool:
-        """See `Cluster.wait`."""
+        """See `Cluster.wait`. The values are copied to this machine, so that the loss of another one spares them."""
         import ray
 
         end = time.monotonic() + timeout
@@ -133,16 +139,15 @@ class RayCluster:
         self._able = time.monotonic()
         while waiting:
             seconds = min(max(end - time.monotonic(), 0), LOOK_SECONDS)
-            with _described():
+            with self._described():
                 done, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=seconds)
             if done:
                 self._able = time.monotonic()
-            if not waiting:
-                break
-            self._look()
-            if time.monotonic() >= end:
+            if waiting and time.monotonic() >= end:
                 return False
-        self._forget_finished()
+            self._look()
+        if self._running:
+            _, self._running = ray.wait(self._running, num_returns=len(self._running), timeout=0, fetch_local=False)
         return True
 
     def get(self, references: Sequence[Any]) -> list[Any]:
@@ -150,7 +155,7 @@ class RayCluster:
         import ray
 
         self.wait(references, float("inf"))
-        with _described():
+        with self._described():
             return ray.get(list(references))
 
     def close(self) -> None:
@@ -172,42 +177,58 @@ class RayCluster:
         """Return the number of processors of all nodes that are alive."""
         return sum(node.processors for node in self.nodes())
 
-    def check_versions(self) -> None:
-        """Raise RuntimeError if a node does not have the versions of this process."""
-        from ray import cloudpickle
+    def check_nodes(self, seconds: float = CHECK_SECONDS) -> None:
+        """Raise RuntimeError if a node does not have the versions of this process, or cannot run tasks.
+
+        Parameters
+        ----------
+        seconds : float
+            How long to wait for the answers of nodes that have joined since the last call. An answer that comes later
+            counts in the next call.
+        """
+        import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         nodes = self.nodes()
-        task = cloudpickle.dumps(_nothing)
-        checks = {
-            self._run.options(
-                name="check", num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node.identity, soft=False)
-            ).remote(task): node
-            for node in nodes
-        }
-        self._collect(checks)
-
-    def _collect(self, checks: Mapping[Any, Node]) -> None:
-        import ray
-
-        end = time.monotonic() + CHECK_SECONDS
-        for reference, node in checks.items():
+        for node in nodes:
+            if node.identity not in self._known:
+                self._known[node.identity] = node
+                affinity = NodeAffinitySchedulingStrategy(node.identity, soft=False)
+                [check] = self._submit(_nothing, name="check", num_cpus=0, scheduling_strategy=affinity)
+                self._checks[check] = node, time.monotonic()
+        if not self._checks:
+            return
+        alive = {node.identity for node in nodes}
+        done, _ = ray.wait(list(self._checks), num_returns=len(self._checks), timeout=seconds)
+        for check in done:
+            node, _ = self._checks.pop(check)
             try:
-                ray.get(reference, timeout=max(end - time.monotonic(), 0))
-            except ray.exceptions.GetTimeoutError:
-                raise RuntimeError(
-                    f"the node {node.name} did not start a worker within {CHECK_SECONDS:.0f} s. "
-                    "Check its memory and its logs in /tmp/ray/session_latest/logs, or remove it with ray stop"
-                ) from None
+                ray.get(check)
+            except ray.exceptions.RayTaskError as error:
+                description = _description(error)
+                raise description from error
             except ray.exceptions.RayError as error:
-                if node.identity in {alive.identity for alive in self.nodes()}:
-                    raise _description(error) from error
+                if node.identity in alive:
+                    raise RuntimeError(f"the node {node.name} cannot run tasks: {_one_line(error)}") from error
+        for node, since in self._checks.values():
+            if node.identity in alive and time.monotonic() - since >= CHECK_SECONDS:
+                raise RuntimeError(
+                    f"the node {node.name} has not started a worker for {CHECK_SECONDS:.0f} s. Look at its memory and "
+                    "at its logs in /tmp/ray/session_latest/logs, or remove it with ray stop"
+                )
 
-    def _forget_finished(self) -> None:
-        import ray
+    def _submit(self, task: Task, *arguments: Any, **options: Any) -> list[Any]:
+        """Submit a task to Ray, with the values of nested references as further arguments.
 
-        if self._running:
-            _, self._running = ray.wait(self._running, num_returns=len(self._running), timeout=0, fetch_local=False)
+        Ray starts it when all of them are on its node. A task that waited for a lost value itself would keep its
+        processors, which the task that computes the value again may need.
+        """
+        from ray import cloudpickle
+
+        nested = list(dict.fromkeys(one for argument in arguments for one in _nested(argument)))
+        with self._described():
+            results = self._run.options(**options).remote(cloudpickle.dumps(task), nested, *nested, *arguments)
+        return results if isinstance(results, list) else [results]
 
     def _look(self) -> None:
         """Raise RuntimeError if the cluster is out of reach, or if tasks wait for a node that no longer exists."""
@@ -218,16 +239,38 @@ class RayCluster:
         if not _answers(self._head):
             if now - self._reached > LOST_SECONDS:
                 raise RuntimeError(
-                    f"the Ray cluster at {self._head} has not answered for {LOST_SECONDS:.0f} s. Check that its head "
-                    "node runs, and start again from the last checkpoint"
+                    f"the Ray cluster at {self._head} has not answered for {LOST_SECONDS:.0f} s. Check its head node, "
+                    "and continue from the last checkpoint"
                 )
             return
-        self._reached = time.monotonic()
-        problem = next(filter(None, (_too_small(self.nodes(), *need) for need in sorted(self._needs))), None)
+        self._reached = now
+        nodes = self.nodes()
+        if self._home not in {node.identity for node in nodes}:
+            raise RuntimeError(
+                "Ray has stopped on the node of this program, perhaps for lack of memory. Start it again with "
+                "ray start, and continue from the last checkpoint"
+            )
+        for identity in self._known.keys() - {node.identity for node in nodes}:
+            _logger.warning("the node %s was lost; its tasks run again", self._known.pop(identity).name)
+        self.check_nodes(seconds=0)
+        problem = next(filter(None, (_too_small(nodes, *need) for need in sorted(self._needs))), None)
         if not problem:
             self._able = now
         elif now - self._able > STUCK_SECONDS:
-            raise RuntimeError(f"tasks have waited for {STUCK_SECONDS:.0f} s: {problem}")
+            raise RuntimeError(f"tasks have waited for {STUCK_SECONDS:.0f} s, and {problem}")
+
+    @contextmanager
+    def _described(self) -> Iterator[None]:
+        """Context manager that replaces the errors of Ray."""
+        from ray import exceptions
+
+        try:
+            yield
+        except exceptions.RayError as error:
+            description = _description(error)
+            if isinstance(error, exceptions.RaySystemError):  # perhaps a new node without a package
+                self.check_nodes()
+            raise description from error
 
 
 def connect(address: str, *, processors: int, gpus: int = 0, local_processors: int) -> RayCluster:
@@ -277,7 +320,7 @@ def connect(address: str, *, processors: int, gpus: int = 0, local_processors: i
         if problem := _too_small(nodes, processors, gpus):
             raise ValueError(problem)
         cluster = RayCluster(owned)
-        cluster.check_versions()
+        cluster.check_nodes()
     except BaseException:
         if owned:
             _disconnect()
@@ -319,7 +362,13 @@ def _host_and_port(address: str) -> tuple[str, int] | None:
 def _require_same(address: str) -> None:
     """Raise ValueError if Ray is initialised in this process with another cluster, or through Ray Client."""
     import ray
+    from ray.util.client import ray as client
 
+    if client.is_connected():
+        raise ValueError(
+            "this process is connected to Ray through Ray Client, which cannot pass arrays without copies. Run this "
+            "program on a node of the cluster with ray='auto', or with ray job submit"
+        )
     current = ray.get_runtime_context().gcs_address
     if address in ("local", "auto") or address == current:
         return
@@ -335,7 +384,9 @@ def _require_same(address: str) -> None:
 def _start(processors: int) -> None:
     """Start Ray on this machine."""
     shared = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else None
-    _initialise("Ray could not be started on this machine", address="local", num_cpus=processors)
+    _initialise(
+        "Ray could not be started on this machine", address="local", num_cpus=processors, include_dashboard=False
+    )
     for node in _nodes():
         if shared is not None and node.object_store_memory > shared:
             _logger.warning(
@@ -374,16 +425,37 @@ def _initialise(problem: str, **options: Any) -> None:
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM) if main else None
     _silence()
-    if options["address"] == "local":
-        options["include_dashboard"] = False
     try:
-        ray.init(**options, log_to_driver=False, configure_logging=False)
+        with _quiet_library() if options["address"] != "local" else nullcontext():
+            ray.init(**options, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError, AssertionError, ray.exceptions.RayError) as error:
         _disconnect()
         raise RuntimeError(f"{problem}: {_one_line(error)}") from error
     finally:
         if main and handler is not None:
             signal.signal(signal.SIGTERM, handler)
+
+
+@contextmanager
+def _quiet_library() -> Iterator[None]:
+    """Context manager in which Ray sets the level of its messages, so that it does not print later what it recovers.
+
+    Ray reads the level from a variable of the environment, and prints that it did.
+    """
+    if LOG_LEVEL_VARIABLE in os.environ:
+        yield
+        return
+    os.environ[LOG_LEVEL_VARIABLE] = "fatal"
+    sys.stderr.flush()
+    standard_error = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
+        os.environ.pop(LOG_LEVEL_VARIABLE, None)
 
 
 def _disconnect() -> None:
@@ -512,6 +584,16 @@ def _too_small(nodes: Sequence[Node], processors: int, gpus: int) -> str | None:
     )
 
 
+def _nested(argument: Any) -> Iterator[Any]:
+    """Yield the references within lists and tuples."""
+    from ray import ObjectRef
+
+    for item in argument if isinstance(argument, list | tuple) else ():
+        if isinstance(item, ObjectRef):
+            yield item
+        yield from _nested(item)
+
+
 def _nothing(get: Callable[..., Any]) -> None:
     """Do nothing: the task of the check of the versions."""
 
@@ -549,7 +631,7 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[[dict[st
         return known
 
     def checked(expected: dict[str, str]) -> Callable[..., Any]:
-        def run(pickled: bytes, *arguments: Any) -> Any:
+        def run(pickled: bytes, nested: list[Any], *arguments: Any) -> Any:
             import builtins
             import socket
 
@@ -565,8 +647,13 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[[dict[st
                     f"the node {ray.util.get_node_ip_address()} ({socket.gethostname()}) has {here}, but this program "
                     f"has {there}. Install the same versions on every node"
                 )
+            values = dict(zip(nested, arguments, strict=False))
+
+            def get(references: Sequence[Any]) -> list[Any]:
+                return [values[one] if one in values else ray.get(one) for one in references]
+
             try:
-                return cloudpickle.loads(pickled)(ray.get, *arguments)
+                return cloudpickle.loads(pickled)(get, *arguments[len(nested) :])
             except Exception as error:
                 try:
                     cloudpickle.loads(cloudpickle.dumps(error))
@@ -580,27 +667,44 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[[dict[st
     return versions, checked
 
 
-@contextmanager
-def _described() -> Iterator[None]:
-    """Context manager that replaces the errors of Ray."""
-    import ray
-
-    try:
-        yield
-    except ray.exceptions.RayError as error:
-        raise _description(error) from error
-
-
 def _description(error: Exception) -> Exception:
-    """Return the error of a task, or for an error of Ray, one that says what to do."""
+    """Return the error of a task or, if Ray has failed, an error that says what to do."""
     from ray import exceptions
 
     while isinstance(error, exceptions.RayTaskError):
         error = error.cause
     if not isinstance(error, exceptions.RayError):
         return error
-    return RuntimeError(_one_line(error))
+    if isinstance(error, exceptions.OutOfMemoryError):
+        node = re.search(r"IP: ([^,)]+)", str(error))
+        return MemoryError(
+            f"the node {node[1] if node else 'of a task'} ran out of memory, so Ray stopped the task. Lower the number "
+            "of replicas, or use nodes with more memory"
+        )
+    if isinstance(error, exceptions.ObjectStoreFullError):
+        return MemoryError(
+            "the shared memory of a node is full. Start Ray with more, ray start --object-store-memory=BYTES, or use "
+            "more nodes"
+        )
+    if isinstance(error, exceptions.OutOfDiskError):
+        return OSError(
+            "the shared memory of a node is full, and so is the disk that Ray uses instead. Free space in /tmp/ray on "
+            "each node, or use more nodes"
+        )
+    if isinstance(error, exceptions.WorkerCrashedError | exceptions.LocalRayletDiedError | exceptions.NodeDiedError):
+        return RuntimeError(
+            f"a task ended {RETRIES + 1} times with the death of its process. The logs in "
+            "/tmp/ray/session_latest/logs of its node say why"
+        )
+    if isinstance(error, exceptions.ObjectLostError):
+        return RuntimeError(
+            f"a result was lost with its node and could not be computed again ({type(error).__name__}). Continue from "
+            "the last checkpoint"
+        )
+    if isinstance(error, exceptions.TaskCancelledError):
+        return RuntimeError("a task was cancelled by another program, or its process was interrupted")
+    return RuntimeError(f"Ray has failed: {type(error).__name__}: {_one_line(error)}")
 
 
 def _one_line(error: BaseException) -> str:
-    return shorten(" ".join(str(error).split()) or type(error).__name__, 300)
+    return shorten(" ".join(str(error).split()), 240)
