@@ -37,6 +37,8 @@ IMPORT_SECONDS = 60.0
 """Time limit for importing Ray, which may be on a network disk."""
 CHECK_SECONDS = 60.0
 """Time limit for the check of the versions on a node, which starts a worker there."""
+PATIENCE_SECONDS = 30.0
+"""How long a task waits for values of a cluster that has lost a node before it gives its processors to others."""
 STUCK_SECONDS = 60.0
 """How long tasks may wait without a node that could run them."""
 LOST_SECONDS = 30.0
@@ -100,7 +102,8 @@ class RayCluster:
         import ray
 
         self._owned = owned
-        self._run = ray.remote(max_retries=RETRIES)(_checked(_versions()))
+        lost = ray.exceptions.ObjectFetchTimedOutError
+        self._run = ray.remote(max_retries=RETRIES, retry_exceptions=[lost])(_checked(_versions()))
         self._head = ray.get_runtime_context().gcs_address
         self._home = ray.get_runtime_context().get_node_id()
         self._needs: set[tuple[int, int]] = set()
@@ -218,16 +221,10 @@ class RayCluster:
                 )
 
     def _submit(self, task: Task, *arguments: Any, **options: Any) -> list[Any]:
-        """Submit a task to Ray, with the values of nested references as further arguments.
-
-        Ray starts it when all of them are on its node. A task that waited for a lost value itself would keep its
-        processors, which the task that computes the value again may need.
-        """
         from ray import cloudpickle
 
-        nested = list(dict.fromkeys(one for argument in arguments for one in _nested(argument)))
         with self._described():
-            results = self._run.options(**options).remote(cloudpickle.dumps(task), nested, *nested, *arguments)
+            results = self._run.options(**options).remote(cloudpickle.dumps(task), *arguments)
         return results if isinstance(results, list) else [results]
 
     def _look(self) -> None:
@@ -584,16 +581,6 @@ def _too_small(nodes: Sequence[Node], processors: int, gpus: int) -> str | None:
     )
 
 
-def _nested(argument: Any) -> Iterator[Any]:
-    """Yield the references within lists and tuples."""
-    from ray import ObjectRef
-
-    for item in argument if isinstance(argument, list | tuple) else ():
-        if isinstance(item, ObjectRef):
-            yield item
-        yield from _nested(item)
-
-
 def _nothing(get: Callable[..., Any]) -> None:
     """Do nothing: the task of the check of the versions."""
 
@@ -603,10 +590,10 @@ def _versions() -> dict[str, str]:
 
 
 def _checked(expected: dict[str, str]) -> Callable[..., Any]:
-    return _worker_functions()[1](expected)
+    return _worker_functions()[1](expected, PATIENCE_SECONDS)
 
 
-def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[[dict[str, str]], Callable[..., Any]]]:
+def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[..., Callable[..., Any]]]:
     """Return functions that run in workers, even where fastw2v is missing: the versions, and the runner of tasks.
 
     Functions within functions are pickled with their code, and so must not use names of this module.
@@ -630,8 +617,8 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[[dict[st
             known["Python"] = platform.python_version()
         return known
 
-    def checked(expected: dict[str, str]) -> Callable[..., Any]:
-        def run(pickled: bytes, nested: list[Any], *arguments: Any) -> Any:
+    def checked(expected: dict[str, str], patience: float) -> Callable[..., Any]:
+        def run(pickled: bytes, *arguments: Any) -> Any:
             import builtins
             import socket
 
@@ -647,13 +634,23 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[[dict[st
                     f"the node {ray.util.get_node_ip_address()} ({socket.gethostname()}) has {here}, but this program "
                     f"has {there}. Install the same versions on every node"
                 )
-            values = dict(zip(nested, arguments, strict=False))
 
             def get(references: Sequence[Any]) -> list[Any]:
-                return [values[one] if one in values else ray.get(one) for one in references]
+                different = list(dict.fromkeys(references))
+                if different:
+                    ray.wait(different, num_returns=len(different), fetch_local=False)  # gives the processors away
+                while True:
+                    try:
+                        return ray.get(list(references), timeout=patience)
+                    except ray.exceptions.GetTimeoutError:
+                        if all(node["Alive"] for node in ray.nodes()):
+                            continue  # the transfer is slow
+                        # A value may be lost. While this task waits, it keeps its processors, which the task that
+                        # computes the value again may need. Ray runs this one again later.
+                        raise ray.exceptions.ObjectFetchTimedOutError(references[0].hex(), None, "") from None
 
             try:
-                return cloudpickle.loads(pickled)(get, *arguments[len(nested) :])
+                return cloudpickle.loads(pickled)(get, *arguments)
             except Exception as error:
                 try:
                     cloudpickle.loads(cloudpickle.dumps(error))
