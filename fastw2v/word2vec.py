@@ -723,9 +723,11 @@ class Word2Vec:
         ...     model.fit(text, ray=connection).train(text, epochs=1, ray=connection).trained_epochs
         6
         """
+        check_integer("replicas", replicas, minimum=1)
         self._check()
         replication = check_replication(replicas, rounds, ray)
-        assert isinstance(replication, Replication)
+        if not isinstance(replication, Replication):
+            raise TypeError(f"ray is {quote(ray)}, which is connected already; use it")
         return connected(replication, 1 if self.deterministic else self.workers, *self._replica_engine())
 
     def build_vocab(self, corpus: Any, *, update: bool = False) -> Self:
@@ -1005,6 +1007,7 @@ class Word2Vec:
                     connection = stack.enter_context(connected(given, state.workers, state.engine, state.device))
                 else:
                     connection = given
+                model._select_engine(connection)
             corpus = model._encode(corpus, connection)
             held_out = None
             if run.validation is not None:

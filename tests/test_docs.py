@@ -49,6 +49,18 @@ WITHOUT_EXAMPLES = {
         "needs a GPU",
     ),
     "fastw2v.corpus.sources.RandomAccessFile": "a protocol",
+    "fastw2v.distributed.cluster.Cluster": "a protocol",
+    "fastw2v.distributed.cluster.InProcess": "methods of the protocol Cluster; the class has an example",
+    "fastw2v.distributed.ray_cluster": "needs Ray, which takes seconds to start",
+    **dict.fromkeys(
+        (
+            "fastw2v.distributed.connection.Connection.place",
+            "fastw2v.distributed.connection.Connection.state",
+            "fastw2v.distributed.replica",
+            "fastw2v.distributed.training.Replicas",
+        ),
+        "parts of Word2Vec.fit, whose examples use them",
+    ),
     "fastw2v.engines.base.Engine": "a protocol",
     "fastw2v.engines.base.Pauses": "a protocol",
     "fastw2v.nn.initializers.PretrainedVectors": "a protocol",
@@ -265,7 +277,9 @@ def known_options() -> set[str]:
         ROOT / "tests/prose_sample.py",
     ]:
         found |= set(re.findall(r'"(--[\w-]+)"', path.read_text(encoding="utf-8")))
-    return found | {"--help", "--hook-type", "--tool", "--mode", "--device-as-default-execution-space"}
+    others = {"--hook-type", "--tool", "--mode", "--device-as-default-execution-space"}
+    others |= {"--address", "--head", "--num-cpus", "--num-gpus", "--shm-size", "--working-dir"}  # of ray and docker
+    return found | others | {"--help"}
 
 
 @each_page
@@ -310,7 +324,7 @@ def test_the_reference_lists_the_public_names(page):
 def test_every_public_package_is_in_the_reference():
     described = {name for page in REFERENCE for name in re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.M)}
     internal = {"cli", "engines", "kernels", "sampling", "utils", "checkpoint", "compat", "word2vec"}
-    internal |= {"validation", "training_log", "run"}
+    internal |= {"distributed", "validation", "training_log", "run"}
     rooms = {".".join(name.split(".")[:2]) for name in MODULES} - {"fastw2v", "fastw2v.__main__"}
     assert rooms - {f"fastw2v.{name}" for name in internal} <= described
     assert {"fastw2v", "fastw2v.compat.gensim", "fastw2v.compat.textbook"} <= described

@@ -326,6 +326,7 @@ ARGUMENTS: dict[str, Any] = {
     "tokens": 5,
     "vector_size": 4,
     "epochs": 1,
+    "replicas": 2,
     "n": 1,
     "k": 1,
     "top_k.values": MATRIX,

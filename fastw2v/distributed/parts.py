@@ -77,7 +77,7 @@ def divide(offsets: np.ndarray, parts: int) -> list[list[tuple[int, int]]]:
     Examples
     --------
     >>> import numpy as np
-    >>> from fastw2v.distributed.training import divide
+    >>> from fastw2v.distributed.parts import divide
     >>> divide(np.array([0, 3, 6, 9, 12]), parts=2)
     [[(0, 3), (6, 9)], [(3, 6), (9, 12)]]
     """
@@ -104,7 +104,7 @@ def piece_bounds(
 
     Examples
     --------
-    >>> from fastw2v.distributed.training import piece_bounds
+    >>> from fastw2v.distributed.parts import piece_bounds
     >>> piece_bounds(12, 4, parts=2, starts_before=lambda cuts: cuts // 3 * 3)
     [0, 3, 6, 9, 12]
     """
@@ -122,10 +122,10 @@ def put_parts(cluster: Cluster, corpus: Corpus, parts: int) -> list[StoredPart]:
     >>> from fastw2v import Corpus
     >>> from fastw2v.distributed.cluster import InProcess
     >>> from fastw2v.distributed.parts import put_parts
-    >>> corpus = Corpus.from_sentences([["the", "cat", "sat"], ["the", "dog"]], min_count=1)
+    >>> corpus = Corpus.from_sentences([["the", "cat"], ["the", "dog"]] * 50, min_count=1)
     >>> cluster = InProcess(threads=1)
     >>> [part.n_tokens for part in put_parts(cluster, corpus, parts=2)]
-    [3, 2]
+    [96, 104]
     >>> cluster.close()
     """
     stored = []

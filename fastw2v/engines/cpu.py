@@ -373,7 +373,17 @@ class ChunkTraining:
 
         Examples
         --------
-        See `ChunkTraining`.
+        >>> from fastw2v import Corpus
+        >>> from fastw2v.config import TrainingConfig
+        >>> from fastw2v.engines import cpu
+        >>> from fastw2v.engines.base import TrainingReport
+        >>> from fastw2v.sampling.chunks import Chunk
+        >>> corpus = Corpus.from_sentences([["the", "cat", "sat"]] * 50, min_count=1)
+        >>> config, tables = TrainingConfig(vector_size=8, sample=0), cpu.allocate((3, 8))
+        >>> training, report = cpu.ChunkTraining(tables, corpus, config), TrainingReport(config, len(corpus), None)
+        >>> training.run(iter([Chunk(epoch=0, start=0, stop=150, done=0)]), report)
+        >>> report.state.words
+        150
         """
 
         def run(epoch: int, start: int, stop: int, done: int) -> tuple[float, int]:

@@ -56,6 +56,9 @@ WRONG = {
     "--checkpoint": [".", "no-such-folder/run"],
     "--checkpoint-every": ["0s", "5d", "x", ""],
     "--max-time": ["0s", "5d", "x", ""],
+    "--replicas": ["0", "x", "1.5"],
+    "--rounds": ["0", "x", "10"],
+    "--ray": ["", "local", "10.0.0.5:6379"],
 }
 """Wrong values of options. The type of an option determines those of all others."""
 KIND = "int|float|Path|Literal"
@@ -89,6 +92,8 @@ def cases() -> list[tuple[str, str, str]]:
         for parameter, option in option_names(command).items():
             kind = str(get_args(kinds.get(parameter))[:1])
             if parameter in ("help", "format") or "bool" in kind:
+                continue
+            if (name, option) == ("resume", "--ray"):  # whether it is wrong depends on the run
                 continue
             by_type = {
                 "int": ["0", "-5", "x", "1.5"],

@@ -37,7 +37,7 @@ def annotations(command: Callable[..., Any]) -> dict[str, Any]:
 def test_training_options_have_the_defaults_of_the_estimator(command: Callable[..., Any]):
     ours, theirs = parameters(command), parameters(Word2Vec)
     own = {"corpus", "output", "plot", "init", "freeze", "checkpoint", "checkpoint_every", "max_time"}
-    own |= {"vector_size", "sample", "validation", "patience", "log"}
+    own |= {"vector_size", "sample", "validation", "patience", "log", "replicas", "rounds", "ray"}
     own = own if command is train else {"corpus"}
     for name in set(ours) - own - (CORPUS_OPTIONS - {"min_count", "workers", "max_vocab"}):
         assert ours[name].default == theirs[name].default, name

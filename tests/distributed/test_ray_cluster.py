@@ -98,7 +98,7 @@ def test_wait_says_whether_values_are_there(cluster: RayCluster):
     assert cluster.wait([], 0)
 
 
-class TwoArguments(ValueError):
+class TwoArgumentsError(ValueError):
     """An error that cannot be unpickled: its constructor takes other arguments than its args."""
 
     def __init__(self, name: str, reason: str) -> None:
@@ -112,7 +112,7 @@ ERRORS: list[tuple[Callable[[], BaseException], type[BaseException]]] = [
     (lambda: FileNotFoundError(2, "No such file or directory", "a.txt"), FileNotFoundError),
     (lambda: KeyError("word"), KeyError),
     (lambda: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), UnicodeDecodeError),
-    (lambda: TwoArguments("a.txt", "is damaged"), ValueError),
+    (lambda: TwoArgumentsError("a.txt", "is damaged"), ValueError),
 ]
 
 
@@ -172,7 +172,7 @@ def test_ray_that_runs_already_is_used_and_left_running(cluster: RayCluster):
     running = second.submit(sleep, 100.0)
     assert not second.wait(running, 0.5)
     second.close()
-    with pytest.raises(RuntimeError, match="cancelled|death"):
+    with pytest.raises(RuntimeError, match=r"cancelled|death"):
         cluster.get(running)
     assert cluster.get(cluster.submit(add, 1, 2)) == [3]
 

@@ -145,9 +145,7 @@ def doubled(get: Any, references: list[Any], folder: str) -> Any:
     return 2 * array
 
 
-def test_values_are_computed_again_from_references_that_were_dropped(
-    nodes: Nodes, cluster: RayCluster, tmp_path: Path
-):
+def test_values_are_computed_again_from_references_that_were_dropped(nodes: Nodes, cluster: RayCluster, tmp_path: Path):
     lost = nodes.add(large=1)
     nodes.others.append(lost)
     there = cluster._run.options(resources={"large": 0.5}, num_cpus=0)

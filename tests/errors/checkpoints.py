@@ -69,6 +69,9 @@ def trained_by_command() -> str:
 
 
 PRODUCERS: dict[str, list[Producer]] = {
+    "ray is …, but the run has no replicas; omit it": [
+        lambda: Word2Vec.resume(interrupted(), SENTENCES, ray="in-process"),
+    ],
     "… already exists; choose the name of a new folder for the checkpoints": [
         lambda: model().fit(SENTENCES, checkpoint="."),
     ],

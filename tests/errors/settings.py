@@ -15,7 +15,22 @@ def any_parameter(**parameters: Any) -> None:
     Word2Vec(**parameters)
 
 
+def other_number_of_replicas() -> None:
+    with model().connect(2, ray="in-process") as connection:
+        model().fit(SENTENCES, replicas=3, ray=connection)
+
+
 PRODUCERS: dict[str, list[Producer]] = {
+    "… is …, but it has no effect without replicas; set replicas as well": [
+        lambda: model().fit(SENTENCES, rounds=10),
+        lambda: model().fit(SENTENCES, ray="local"),
+    ],
+    "ray is …; it must be 'in-process', 'local' or the address of a Ray cluster": [
+        lambda: model().fit(SENTENCES, replicas=2, ray=""),
+    ],
+    "replicas is …, but ray is a connection for …; omit replicas": [
+        other_number_of_replicas,
+    ],
     "output_weight is …, but with subwords the vectors are means of rows of W_in; omit output_weight": [
         lambda: Word2Vec(subwords=(3, 6), output_weight=0.4),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v import Corpus, Word2Vec, WordVectors
+from fastw2v.distributed.combine import Changes, combine
 from fastw2v.utils.loss import require_finite_weights
 from tests.errors.common import SENTENCES, Producer, corpus, model, trained, vectors, write
 
@@ -60,7 +61,25 @@ def without_seed(path: str) -> None:
     Path(path).write_bytes(content.replace(b"seed", b"SEED"))
 
 
+def replicas_diverged() -> None:
+    changes = Changes(np.array([0]), np.array([[1.0, np.inf]]))
+    combine([changes, changes])
+
+
+def without_connection() -> None:
+    write("corpus.txt", "the cat sat down\n" * 20)
+    with model().connect(2, ray="in-process") as connection:
+        text = connection.read_text("corpus.txt")
+    model().fit(text)
+
+
 PRODUCERS: dict[str, list[Producer]] = {
+    "the changes of the weights contain infinity or NaN; training has diverged. Train again with a lower alpha": [
+        replicas_diverged,
+    ],
+    "the corpus is on a cluster, so only replicas can train on it; pass the connection that has read it as ray": [
+        without_connection,
+    ],
     "the model has no vocabulary yet, so it has no attribute …. Call fit() or build_vocab() first": [
         lambda: model().wv,
     ],

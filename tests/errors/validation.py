@@ -36,7 +36,16 @@ def diverged() -> None:
     held_out_loss(eager, tables, corpus(), config, seed=1, workers=1)
 
 
+def share_of_a_text_on_a_cluster() -> None:
+    write("corpus.txt", "the cat sat down\n" * 20)
+    with model().connect(2, ray="in-process") as connection:
+        model().fit(connection.read_text("corpus.txt"), ray=connection, validation=0.5)
+
+
 PRODUCERS: dict[str, list[Producer]] = {
+    "validation cannot be used: no sentences can be held out of a text that a cluster reads; pass the path of another text": [
+        share_of_a_text_on_a_cluster,
+    ],
     "validation is …; it must be a share of the sentences such as 0.01, or held-out text: a path, a Corpus or token lists": [
         lambda: fit(validation=1),
     ],
