@@ -291,7 +291,7 @@ def connect(address: str, *, processors: int, gpus: int = 0, local_processors: i
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If the address is not one, or no node is large enough.
     ImportError
         If Ray is not installed.
@@ -334,16 +334,16 @@ def unavailable_reason() -> str | None:
     return None
 
 
-def _require_address(address: Any) -> None:
-    if not isinstance(address, str):
-        raise TypeError(f"ray is {quote(address)}; it must be 'local', 'auto' or an address such as '10.0.0.5:6379'")
+def _require_address(address: str) -> None:
     if address.startswith("ray://"):
         raise ValueError(
             f"ray is {quote(address)}, an address of Ray Client, which cannot pass arrays without copies. "
             "Run this program on a node of the cluster with ray='auto', or with ray job submit"
         )
     if address not in ("local", "auto") and _host_and_port(address) is None:
-        raise ValueError(f"ray is {quote(address)}; it must be 'local', 'auto' or an address such as '10.0.0.5:6379'")
+        raise ValueError(
+            f"ray is {quote(address)}; it must be 'in-process', 'local', 'auto' or an address such as '10.0.0.5:6379'"
+        )
 
 
 def _host_and_port(address: str) -> tuple[str, int] | None:
@@ -427,7 +427,8 @@ def _initialise(problem: str, **options: Any) -> None:
             ray.init(**options, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError, AssertionError, ray.exceptions.RayError) as error:
         _disconnect()
-        raise RuntimeError(f"{problem}: {_one_line(error)}") from error
+        kind = RuntimeError if options["address"] == "local" else ConnectionError
+        raise kind(f"{problem}: {_one_line(error)}") from error
     finally:
         if main and handler is not None:
             signal.signal(signal.SIGTERM, handler)
@@ -647,7 +648,8 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[..., Cal
                             continue  # the transfer is slow
                         # A value may be lost. While this task waits, it keeps its processors, which the task that
                         # computes the value again may need. Ray runs this one again later.
-                        raise ray.exceptions.ObjectFetchTimedOutError(references[0].hex(), None, "") from None
+                        lost = ray.exceptions.ObjectFetchTimedOutError(references[0].hex(), None, "")
+                        raise lost from None
 
             try:
                 return cloudpickle.loads(pickled)(get, *arguments)
@@ -656,7 +658,8 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[..., Cal
                     cloudpickle.loads(cloudpickle.dumps(error))
                 except Exception:  # its class has a constructor that pickle cannot call
                     kind = next(one for one in type(error).__mro__ if getattr(builtins, one.__name__, None) is one)
-                    raise kind(str(error)) from error
+                    plain = kind(str(error))
+                    raise plain from error
                 raise
 
         return run

@@ -38,6 +38,7 @@ SECTIONS = {
     "Settings of training": "settings",
     "Memory": "memory",
     "Devices and engines": "devices",
+    "Ray clusters": "ray_clusters",
     "Training": "training",
     "Validation and logs": "validation",
     "Checkpoints and resume": "checkpoints",
