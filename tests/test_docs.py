@@ -51,7 +51,7 @@ WITHOUT_EXAMPLES = {
     "fastw2v.corpus.sources.RandomAccessFile": "a protocol",
     "fastw2v.distributed.cluster.Cluster": "a protocol",
     "fastw2v.distributed.cluster.InProcess": "methods of the protocol Cluster; the class has an example",
-    "fastw2v.distributed.ray_cluster": "needs Ray, which takes seconds to start",
+    "fastw2v.distributed.ray_cluster.RayCluster": "the example of connect uses its methods",
     **dict.fromkeys(
         (
             "fastw2v.distributed.connection.Connection.place",
@@ -70,6 +70,7 @@ WITHOUT_EXAMPLES = {
 """Modules, functions and methods that need no example in their docstrings, and why; a package covers its modules."""
 OPTIONAL = {
     "fastw2v.corpus.indexer": "numba",
+    "fastw2v.distributed.ray_cluster": "ray",
     "fastw2v.engines.cpu": "numba",
     "fastw2v.kernels": "numba",
     "fastw2v.vectors.hnsw": "usearch",
@@ -278,7 +279,15 @@ def known_options() -> set[str]:
     ]:
         found |= set(re.findall(r'"(--[\w-]+)"', path.read_text(encoding="utf-8")))
     others = {"--hook-type", "--tool", "--mode", "--device-as-default-execution-space"}
-    others |= {"--address", "--head", "--num-cpus", "--num-gpus", "--shm-size", "--working-dir"}  # of ray and docker
+    others |= {
+        "--address",
+        "--head",
+        "--num-cpus",
+        "--num-gpus",
+        "--shm-size",
+        "--working-dir",
+        "--object-store-memory",
+    }  # of ray and docker
     return found | others | {"--help"}
 
 

@@ -21,6 +21,7 @@ OPTIONAL_PACKAGES = {
     "numba": "pip install numba",
     "cupy": "pip install 'fastw2v[cuda12]' (or [cuda13])",
     "matplotlib": "pip install 'fastw2v[plot]'",
+    "ray": "pip install 'fastw2v[ray]'",
 }
 """Command that installs each optional package."""
 ENGINES: list[tuple[str, EngineName]] = [("cpu", "layers"), ("cpu", "fused"), ("cuda", "layers"), ("cuda", "fused")]

@@ -85,17 +85,6 @@ class RayCluster:
     ----------
     owned : bool
         Whether `close` disconnects from Ray, and stops it if it was started on this machine.
-
-    Examples
-    --------
-    >>> from fastw2v.distributed.ray_cluster import connect
-    >>> def add(get, x, y):
-    ...     return x + y
-    >>> cluster = connect("local", processors=1, local_processors=2)  # doctest: +SKIP
-    >>> [three] = cluster.submit(add, 1, 2)  # doctest: +SKIP
-    >>> cluster.get([three])  # doctest: +SKIP
-    [3]
-    >>> cluster.close()  # doctest: +SKIP
     """
 
     def __init__(self, owned: bool) -> None:
@@ -299,6 +288,20 @@ def connect(address: str, *, processors: int, gpus: int = 0, local_processors: i
         If the address does not answer, or is not the address of a Ray cluster.
     RuntimeError
         If Ray cannot be started, or a node has other versions of fastw2v, NumPy, Numba or Python.
+
+    Examples
+    --------
+    >>> from fastw2v.distributed.ray_cluster import connect
+    >>> def add(get, x, y):
+    ...     return x + y
+    >>> cluster = connect("local", processors=1, local_processors=2)
+    >>> cluster.processors()
+    2
+    >>> [three] = cluster.submit(add, 1, 2)
+    >>> [six] = cluster.submit(add, three, three)
+    >>> cluster.wait([six], timeout=60), cluster.get([three, six])
+    (True, [3, 6])
+    >>> cluster.close()
     """
     _require_address(address)
     if reason := unavailable_reason():
@@ -326,7 +329,14 @@ def connect(address: str, *, processors: int, gpus: int = 0, local_processors: i
 
 
 def unavailable_reason() -> str | None:
-    """Return why Ray cannot be imported and how to install it, or None if it can."""
+    """Return why Ray cannot be imported and how to install it, or None if it can.
+
+    Examples
+    --------
+    >>> from fastw2v.distributed.ray_cluster import unavailable_reason
+    >>> unavailable_reason() is None
+    True
+    """
     try:
         import ray  # noqa: F401
     except ImportError as error:
