@@ -726,8 +726,9 @@ class Word2Vec:
         check_integer("replicas", replicas, minimum=1)
         self._check()
         replication = check_replication(replicas, rounds, ray)
-        if not isinstance(replication, Replication):
-            raise TypeError(f"ray is {quote(ray)}, which is connected already; use it")
+        if isinstance(replication, Connection):
+            return contextlib.nullcontext(replication)
+        assert replication is not None
         return connected(replication, 1 if self.deterministic else self.workers, *self._replica_engine())
 
     def build_vocab(self, corpus: Any, *, update: bool = False) -> Self:
