@@ -32,7 +32,7 @@ from fastw2v.sampling.chunks import Chunk, chunk_bounds, shuffle_order
 from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.sampling.negatives import negative_pools
 
-__all__ = ["Round", "Setup", "Trained", "Update", "combine_changes", "round_end", "train_round"]
+__all__ = ["Round", "Setup", "Sizes", "Trained", "Update", "combine_changes", "round_end", "train_round"]
 
 Get = Callable[[Sequence[Any]], list[Any]]
 
@@ -62,6 +62,15 @@ class Update(NamedTuple):
 
     W_in: Changes
     W_out: Changes
+
+
+class Sizes(NamedTuple):
+    """Sizes in bytes of the row indices and the values that are combined in a round."""
+
+    changes: int
+    """Size of the changes by all replicas."""
+    update: int
+    """Size of the combined changes, which each replica receives."""
 
 
 class Trained(NamedTuple):
@@ -164,8 +173,8 @@ def _train_until_end(
     return Trained(reached.words, reached.losses, reached.predictions), changes
 
 
-def combine_changes(get: Get, *replicas: Update) -> tuple[Update, int]:
-    """Combine the changes of a shard by all replicas, and return them with their size in bytes.
+def combine_changes(get: Get, *replicas: Update) -> tuple[Update, Sizes]:
+    """Combine the changes of a shard by all replicas, and return them with the sizes.
 
     Parameters
     ----------
@@ -180,7 +189,11 @@ def combine_changes(get: Get, *replicas: Update) -> tuple[Update, int]:
         If a change is infinite or NaN.
     """
     update = Update(*(combine([*of_replicas]) for of_replicas in zip(*replicas, strict=True)))
-    return update, sum(array.nbytes for changes in update for array in changes)
+    return update, Sizes(sum(map(_size, replicas)), _size(update))
+
+
+def _size(update: Update) -> int:
+    return sum(array.nbytes for changes in update for array in changes)
 
 
 class _State:

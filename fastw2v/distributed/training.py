@@ -70,6 +70,9 @@ class ReplicaState:
         Number of complete rounds.
     words : list of int
         Number of words that each part has trained, counted over all epochs.
+    change_bytes, update_bytes : int
+        Size of the changes by all replicas in the complete rounds, and of the combined changes, which each replica
+        receives.
     """
 
     replicas: int
@@ -79,6 +82,8 @@ class ReplicaState:
     workers: int
     finished: int = 0
     words: list[int] = field(default_factory=list)
+    change_bytes: int = 0
+    update_bytes: int = 0
 
 
 class Replicas:
@@ -157,6 +162,8 @@ class _Progress(NamedTuple):
     words: list[int]
     losses: np.ndarray
     predictions: np.ndarray
+    change_bytes: int
+    update_bytes: int
 
 
 class _Run:
@@ -256,7 +263,10 @@ class _Run:
         for of_replica in trained:
             state.losses += of_replica.losses
             state.predictions += of_replica.predictions
-        self._update_bytes += sum(self._cluster.get(sizes))
+        for of_shard in self._cluster.get(sizes):
+            self._update_bytes += of_shard.update
+            self._state.update_bytes += of_shard.update
+            self._state.change_bytes += of_shard.changes
         self._state.words = [of_replica.words for of_replica in trained]
         self._state.finished += 1
         self._pending.popleft()
@@ -266,7 +276,8 @@ class _Run:
 
     def _progress(self) -> _Progress:
         state = self._report.state
-        return _Progress(list(self._state.words), state.losses.copy(), state.predictions.copy())
+        words, losses, predictions = list(self._state.words), state.losses.copy(), state.predictions.copy()
+        return _Progress(words, losses, predictions, self._state.change_bytes, self._state.update_bytes)
 
     def _finish_all(self) -> None:
         """Finish the rounds that are submitted, and bring the tables up to date."""
@@ -285,9 +296,10 @@ class _Run:
 
     def _return_to_base(self) -> None:
         """Make the state that of the tables, which may lack the updates of the last rounds."""
-        state = self._report.state
-        self._state.finished, self._state.words = self._base, list(self._history[0].words)
-        state.words, state.losses[:], state.predictions[:] = sum(self._state.words), *self._history[0][1:]
+        state, base = self._report.state, self._history[0]
+        self._state.finished, self._state.words = self._base, list(base.words)
+        self._state.change_bytes, self._state.update_bytes = base.change_bytes, base.update_bytes
+        state.words, state.losses[:], state.predictions[:] = sum(base.words), base.losses, base.predictions
 
     def _store(self) -> None:
         """Store the tables on the cluster as the base of the following rounds."""

@@ -11,9 +11,9 @@ from fastw2v.config import CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, TrainingConfig, o
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.distributed import replica
-from fastw2v.distributed.combine import add_changes
+from fastw2v.distributed.combine import Changes, add_changes
 from fastw2v.distributed.parts import Part
-from fastw2v.distributed.replica import Round, Setup, Trained, Update, round_end, train_round
+from fastw2v.distributed.replica import Round, Setup, Trained, Update, combine_changes, round_end, train_round
 from fastw2v.engines import cpu
 from fastw2v.engines.base import Pauses, Tables, TrainingState
 from fastw2v.engines.selection import find_engine
@@ -226,6 +226,16 @@ def test_the_ends_of_rounds(tokens: int, epochs: int, rounds: int):
     assert round_end(tokens, epochs, -1, rounds) == 0
     if rounds % epochs == 0:
         assert {tokens * (epoch + 1) for epoch in range(epochs)} <= set(ends)
+
+
+def test_sizes_are_those_of_indices_and_values():
+    def changes(*rows: int) -> Changes:
+        return Changes(np.array(rows), np.ones((len(rows), D), np.float32))
+
+    first, second = Update(changes(0, 2), changes(4)), Update(changes(2), changes(4, 6, 8))
+    update, sizes = combine_changes(values, first, second)
+    assert [of_table.rows.tolist() for of_table in update] == [[0, 2], [4, 6, 8]]
+    assert sizes == (7 * (8 + 4 * D), 5 * (8 + 4 * D))
 
 
 def test_updates_are_tuples_of_both_tables():
