@@ -20,7 +20,7 @@ from benchmarks.harness.results import Results
 from fastw2v.backend import cuda_problem
 from fastw2v.utils.system import available_processors
 
-SECTIONS = ("operations", "layers", "queries", "training", "pipeline", "costs")
+SECTIONS = ("operations", "layers", "queries", "training", "pipeline", "costs", "replicas")
 """Sections in the order in which they run. Each section is a module of `benchmarks.suites`."""
 
 

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 """Root of the repository."""
 PACKAGES = (
     "fastw2v", "numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "scipy", "gensim", "fasttext", "torch", "safetensors",
+    "ray",
 )  # fmt: skip
 BUSY = 0.1
 """Share of the machine used by other programs above which results are unreliable."""

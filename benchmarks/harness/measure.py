@@ -17,7 +17,7 @@ from fastw2v.backend import to_host
 
 T = TypeVar("T")
 
-WITH_QUALITY = ("training", "pipeline")
+WITH_QUALITY = ("training", "pipeline", "replicas")
 """Sections whose rows must state the quality of the trained vectors."""
 
 
