@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--report", action="store_true",
-        help="do not measure; update benchmarks/results/REPORT.md, its plots and the README from the JSON files",
+        help="do not measure; update the report in benchmarks/results, the README and the guide from the JSON files",
     )  # fmt: skip
     return parser
 

@@ -53,9 +53,9 @@ def left_out(result: Skipped | Wrong) -> str:
 def format_result(row: Row) -> str:
     """Return the median with its unit, and the range if there are several repetitions."""
     scale, unit = _scale(row.median, row.unit)
-    low, high = (_digits(bound / scale) for bound in (min(row.values), max(row.values)))
+    low, high = (digits(bound / scale) for bound in (min(row.values), max(row.values)))
     spread = f" ({low}..{high})" if len(row.values) > 1 else ""
-    return f"{_digits(row.median / scale)}{spread} {unit}"
+    return f"{digits(row.median / scale)}{spread} {unit}"
 
 
 def _scale(number: float, unit: str) -> tuple[float, str]:
@@ -71,7 +71,8 @@ def short(number: float) -> str:
     return f"{number / scale:g} {unit.removesuffix('/s')}".strip()
 
 
-def _digits(number: float) -> str:
+def digits(number: float) -> str:
+    """Return a number as text with three significant digits, or as a whole number above 100."""
     return f"{number:,.0f}" if number >= 99.95 else f"{number:.3g}"
 
 
@@ -103,8 +104,8 @@ def times(row: Row, rows: Sequence[Row]) -> str:
     found = ratios(row, other)
     subject, _, short = other.what.partition(", ")  # shorten "read .bin, gensim" to "gensim" for "read .bin, fastw2v"
     name = short if short and row.what.startswith(subject) else other.what
-    median = f"{_digits(statistics.median(found))} times {name}"
-    return median if len(found) == 1 else f"{median} ({', '.join(map(_digits, found))})"
+    median = f"{digits(statistics.median(found))} times {name}"
+    return median if len(found) == 1 else f"{median} ({', '.join(map(digits, found))})"
 
 
 def changes(old: Results, new: Results) -> str:

@@ -1,9 +1,10 @@
-"""The report, its plots and the table in the README, generated from the JSON files in benchmarks/results."""
+"""The report, its plots, and the tables in the README and the guide, generated from the files in benchmarks/results."""
 
 from __future__ import annotations
 
 import json
 import re
+import statistics
 import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,15 +14,20 @@ from typing import Any
 
 from benchmarks.harness import gpu_report, printing, results
 from benchmarks.harness.machine import ROOT
-from benchmarks.harness.measure import Row
+from benchmarks.harness.measure import Row, ratios
 from benchmarks.harness.results import Results
 from fastw2v.utils.atomic_write import atomic_write
 
 FOLDER = ROOT / "benchmarks" / "results"
+GUIDE = ROOT / "docs" / "guide" / "benchmarks.md"
+"""The document with the tables of the latest run with replicas."""
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+BEGIN_REPLICAS, END_REPLICAS = "<!-- replicas -->", "<!-- /replicas -->"
 OUR_NAME = "fastw2v"
 BY_SETTING = ", by setting"
 """Suffix of the rows of a sweep over settings."""
+REPLICAS, EXCHANGED = "replicas", "bytes/word"
+"""The section of training with replicas, and the unit of the rows with the bytes that replicas exchange."""
 ROWS_MOVED, COPYING = "rows of the words", "copying memory"
 """Beginnings of the names of two rows of the cost model."""
 WHAT_IS_TIMED = {
@@ -38,15 +44,27 @@ QUALITY_NAMES = {
 OUR_COLOUR, BASELINE_COLOUR = "tab:blue", "0.45"
 
 
-def write_all(folder: Path = FOLDER, readme: Path = ROOT / "README.md") -> list[Path]:
-    """Write REPORT.md and its plots next to the results, and the table in the README; return the paths of all files.
+def write_all(folder: Path = FOLDER, readme: Path = ROOT / "README.md", guide: Path = GUIDE) -> list[Path]:
+    """Write REPORT.md and its plots next to the results, and the tables in the README and the guide.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder with results.
+    readme, guide : Path
+        Documents with markers for tables.
+
+    Returns
+    -------
+    list of Path
+        All files that were written.
 
     Raises
     ------
     FileNotFoundError
         If the folder contains no results.
     ValueError
-        If a file does not contain results, or the README has no markers for the table.
+        If a file does not contain results, or a document has no markers for its table.
     ImportError
         If matplotlib is not installed.
     """
@@ -57,7 +75,8 @@ def write_all(folder: Path = FOLDER, readme: Path = ROOT / "README.md") -> list[
     pages += [gpu_page(path) for path in sorted(folder.glob("*.json")) if gpu_report.is_report(path)]
     _write(folder / "REPORT.md", "\n".join([intro, *pages]))
     _write(readme, with_table(readme.read_text(encoding="utf-8"), every))
-    return [*(image for images in drawn.values() for image in images), folder / "REPORT.md", readme]
+    _write(guide, with_replicas(guide.read_text(encoding="utf-8"), every))
+    return [*(image for images in drawn.values() for image in images), folder / "REPORT.md", readme, guide]
 
 
 def read_all(folder: Path = FOLDER) -> dict[str, Results]:
@@ -84,10 +103,29 @@ def with_table(readme: str, every: dict[str, Results]) -> str:
 
     The summary is that of the latest run (by name) that has baselines.
     """
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
-        raise ValueError(f"README.md must contain {BEGIN} followed by {END}, once each")
     found = next((text for name in sorted(every, reverse=True) if (text := summary(name, every[name]))), "")
-    return re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{found}\n{END}", readme, flags=re.DOTALL)
+    return _between(readme, "README.md", BEGIN, END, found)
+
+
+def with_replicas(guide: str, every: dict[str, Results]) -> str:
+    """Return the text of the guide with the tables of the latest run (by name) with replicas between its markers."""
+    latest = next((every[name] for name in sorted(every, reverse=True) if replica_tables(every[name])), None)
+    if latest is None:
+        found = "There are no results yet."
+    else:
+        found = f"{replica_tables(latest)}\n{_fill(f'The tables show medians. Machine: {machine_line(latest)}')}"
+    return _between(guide, GUIDE.name, BEGIN_REPLICAS, END_REPLICAS, f"\n{found}\n")
+
+
+def _between(document: str, name: str, begin: str, end: str, text: str) -> str:
+    """Return a document with another text between its markers."""
+    if document.count(begin) != 1 or document.count(end) != 1 or document.index(begin) > document.index(end):
+        raise ValueError(f"{name} must contain {begin} followed by {end}, once each")
+    return re.sub(f"{begin}.*{end}", lambda _: f"{begin}\n{text}\n{end}", document, flags=re.DOTALL)
+
+
+def _fill(text: str) -> str:
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def summary(name: str, found: Results) -> str:
@@ -122,7 +160,7 @@ def summary(name: str, found: Results) -> str:
         lines += ["", f"Wrong results, omitted: {'; '.join(dict.fromkeys(wrong.what for wrong in found.wrong))}."]
     text = f"Text: {usual['corpus']}, {usual['words']:,} words. The table shows medians. "
     text += f"Brackets after a speed-up give the value of each repetition. Machine: {machine_line(found)}"
-    return "\n".join([*lines, "", textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)])
+    return "\n".join([*lines, "", _fill(text)])
 
 
 def comparison_tables(found: Results) -> str:
@@ -216,6 +254,38 @@ def _every_system(rows: list[Row], measures: list[str]) -> list[str]:
     return lines
 
 
+def replica_tables(found: Results) -> str:
+    """Return the tables of training with replicas: one for each model and each baseline."""
+    rows = [row for row in found.rows if row.section == REPLICAS]
+    exchanged = {(row.what, *row.settings.items()): row for row in rows if row.unit == EXCHANGED}
+    groups: dict[tuple[str, Any], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.unit != EXCHANGED:
+            groups[row.baseline or row.what, row.settings["model"]].append(row)
+    lines = []
+    for (baseline, model), group in groups.items():
+        measures = [name for name in QUALITY_NAMES if name in group[0].quality]
+        columns = [str(model), *measures, "speed", f"time ({baseline} = 1)", EXCHANGED]
+        settings = printing.settings(dict(_without(group[0].settings, "model")))
+        lines += [_fill(f"{model}, {settings}:"), ""]
+        lines += ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
+        for row in group:
+            cells = [row.what, *(_score(row.quality[name]) for name in measures), printing.format_result(row)]
+            other = printing.baseline_of(row, group)
+            cells.append("1" if other is None else _ratio([1 / speed for speed in ratios(row, other)]))
+            sizes = exchanged.get((row.what, *row.settings.items()))
+            cells.append("" if sizes is None else f"{printing.digits(sizes.median)} ({sizes.note})")
+            lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _ratio(values: list[float]) -> str:
+    """Return the median, and the range if there are several values."""
+    spread = f" ({min(values):.2f}..{max(values):.2f})" if len(values) > 1 else ""
+    return f"{statistics.median(values):.2f}{spread}"
+
+
 def machine_line(found: Results) -> str:
     """Return a sentence that states the machine, the date, the commit and the load from other programs."""
     machine = found.machine
@@ -243,6 +313,9 @@ def page(name: str, found: Results, images: Sequence[Path]) -> str:
         lines += ["### Comparison", "", tables]
     for section in found.run["sections"]:
         rows = [row for row in found.rows if row.section == section]
+        if rows and section == REPLICAS:
+            lines += [f"### {section.capitalize()}", "", replica_tables(found)]
+            continue
         if rows:
             lines += [f"### {section.capitalize()}", "", "| | settings | median (range) | ratio | quality | note |"]
             lines.append("| --- " * 6 + "|")

@@ -14,6 +14,8 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from benchmarks.harness.measure import Options, Result, Row, Skipped, Wrong, interleave
+from benchmarks.harness.printing import digits
+from benchmarks.harness.report import EXCHANGED
 from benchmarks.suites.pipeline import MODELS
 from benchmarks.systems import quality
 from benchmarks.systems.texts import corpus_of, text_of
@@ -40,8 +42,6 @@ ALONE = "without replicas"
 """The baseline of the numbers of replicas and rounds."""
 THREADS = 2
 """Number of threads, and of replicas with one thread each, in the comparison that shows the overhead of Ray."""
-EXCHANGED = "bytes/word"
-"""Unit of the bytes that all replicas send and receive for each word of the corpus and epoch."""
 
 
 class Trained(NamedTuple):
@@ -89,15 +89,14 @@ def by_replicas(options: Options, model: Model) -> Iterator[Result]:
     """Yield the results of replicas in this process, beside those of training without replicas."""
     runs: dict[str, Run] = {ALONE: partial(train_alone, options.workers)}
     for replication in replications(options):
-        name = f"{replication.replicas} replicas, {replication.rounds_of(epochs_of(options))} rounds"
-        runs[name] = partial(train_in_process, options.workers, replication)
+        runs[_name(replication, options)] = partial(train_in_process, options.workers, replication)
     yield from _rows(options, model, runs, options.workers, baseline=ALONE)
 
 
 def overhead(options: Options, model: Model) -> Iterator[Result]:
     """Yield the results of replicas in processes of Ray and in this process, beside those of as many threads."""
     replication = Replication(THREADS, None, LOCAL)
-    threads, replicas = f"{THREADS} threads", f"{THREADS} replicas with 1 thread each"
+    threads, replicas = f"{THREADS} threads", _name(replication, options)
     runs: dict[str, Run] = {
         threads: partial(train_alone, THREADS),
         f"{replicas}, in this process": partial(train_in_process, THREADS, replication._replace(ray=IN_PROCESS)),
@@ -113,6 +112,10 @@ def replications(options: Options) -> list[Replication]:
     if options.quick:
         return [Replication(replicas, None, IN_PROCESS) for replicas in (2, 8)]
     return [Replication(replicas, rounds, IN_PROCESS) for replicas in REPLICAS for rounds in (None, FEW_ROUNDS)]
+
+
+def _name(replication: Replication, options: Options) -> str:
+    return f"{replication.replicas} replicas, {replication.rounds_of(epochs_of(options))} rounds"
 
 
 def epochs_of(options: Options) -> int:
@@ -193,7 +196,7 @@ def _rows(options: Options, model: Model, runs: Mapping[str, Run], workers: int,
         if all(one.changes for one in done):
             exchanged = [one.changes + one.updates for one in done]
             changes, updates = (statistics.fmean(getattr(one, part) for one in done) for part in ("changes", "updates"))
-            note = f"{changes:.3g} sent, {updates:.3g} received"
+            note = f"{digits(changes)} sent, {digits(updates)} received"
             yield Row(SECTION, name, settings, EXCHANGED, exchanged, scores, note=note)
 
 
