@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -27,13 +27,25 @@ from fastw2v.config import (
 )
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.subwords import Subwords
+from fastw2v.distributed.connection import IN_PROCESS, Replication
+from fastw2v.distributed.costs import Exchange, Place, copy_bandwidth, exchange
+from fastw2v.distributed.text import DistributedCorpus
+from fastw2v.distributed.training import MAX_SHARDS
 from fastw2v.engines import cpu, eager
 from fastw2v.sampling.chunks import window_reach
 from fastw2v.utils.checks import check_callable, check_type
 from fastw2v.utils.quote import counted
-from fastw2v.utils.system import format_bytes, free_memory
+from fastw2v.utils.system import available_processors, format_bytes, free_memory
 
-__all__ = ["Estimate", "MemoryItem", "corpus_head", "estimate_memory", "words_per_second"]
+__all__ = [
+    "Estimate",
+    "MemoryItem",
+    "NodeEstimate",
+    "ReplicaEstimate",
+    "corpus_head",
+    "estimate_memory",
+    "words_per_second",
+]
 
 BYTES_PER_WORD = 180
 """Bytes used by a Python string of typical length and by its entries in a list and a dictionary."""
@@ -69,6 +81,26 @@ BYTES_PER_NGRAM = 4
 """Bytes for each row of each word of the vocabulary, with subwords."""
 BYTES_PER_ROW = 16
 """Bytes on the host for each row of W_in, with subwords."""
+PROCESS_BYTES = 120_000_000
+"""Bytes of a process of Ray that has imported the engines."""
+TRAINER_BYTES_PER_WORD = 76
+"""Bytes for each word that a process keeps for each part of the corpus that it has trained: sampling tables and ids."""
+TRAINER_BYTES_PER_STEP = 13
+"""Bytes for each step of the paths of the Huffman tree that a process keeps for each part."""
+COPIES_OF_CHANGES = 6
+"""Number of times that the changes of a replica are copied in a round: taken, stored, and combined."""
+COPIES_OF_UPDATES = 3
+"""Number of times that the combined changes are copied in each process."""
+PARALLEL_COPIES = 2
+"""How many times as fast as one thread all threads of a machine copy, because they share its memory."""
+ROUND_SECONDS = {True: 0.02, False: 0.0002}
+"""Seconds that each round takes, whatever its size: with Ray, and in this process."""
+TASK_SECONDS = {True: 0.001, False: 0.00015}
+"""Seconds that this program takes for each task of a round: with Ray, and in this process."""
+ASSUMED_BANDWIDTH = 10e9 / 8
+"""Bytes per second between two nodes if it was not measured."""
+WORTHWHILE = 1.1
+"""How many times as fast as one machine replicas must be to be worthwhile."""
 MEASURE_SECONDS = 2.0
 """Approximate maximum duration of the trial run that measures the speed, in seconds."""
 WARMUP_TOKENS = 10_000
@@ -114,6 +146,8 @@ class Estimate:
         Bytes that are currently free on the "host" and, if training uses a GPU, on the "device".
     words_per_second : float or None
         Measured training speed, or None if it was not measured.
+    replicas : ReplicaEstimate or None
+        The estimate for training with replicas, if it was asked for. All other attributes are those of one machine.
     run : object
         What the items were computed from. `problem` uses it to find settings that fit.
     """
@@ -129,6 +163,7 @@ class Estimate:
     free: dict[str, int]
     run: _Run = field(repr=False)
     words_per_second: float | None = None
+    replicas: ReplicaEstimate | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -206,6 +241,168 @@ class Estimate:
         """
         if problem := self.problem(fixed):
             raise MemoryError(problem)
+
+
+@dataclass(frozen=True)
+class NodeEstimate:
+    """The estimated memory of a machine on which replicas run.
+
+    Attributes
+    ----------
+    name : str
+    replicas : int
+        Number of replicas that run there at the same time.
+    processes : int
+        Number of processes that may have tables of their own. With ``ray="in-process"``, they are threads.
+    program, process, values : int
+        Bytes of this program, which are 0 on other machines, of each of the processes, and of values that the cluster
+        keeps, such as the corpus and changes of tables.
+    free : int
+        Bytes that are free.
+    store : int or None
+        Bytes of the object store of Ray for values, or None if they are a part of `free`. Ray writes values to the disk
+        if they do not fit.
+    """
+
+    name: str
+    replicas: int
+    processes: int
+    program: int
+    process: int
+    values: int
+    free: int
+    store: int | None
+
+    @property
+    def needed(self) -> int:
+        """Number of bytes that are needed at the same time, apart from those in `store`.
+
+        Examples
+        --------
+        >>> from fastw2v.estimate import NodeEstimate
+        >>> NodeEstimate("10.0.0.5", 2, 2, program=10, process=100, values=50, free=1000, store=1000).needed
+        210
+        """
+        return self.program + self.processes * self.process + (self.values if self.store is None else 0)
+
+    @property
+    def purposes(self) -> str:
+        """What the bytes are needed for.
+
+        Examples
+        --------
+        >>> from fastw2v.estimate import NodeEstimate
+        >>> NodeEstimate("10.0.0.5", 2, 2, program=10, process=100, values=50, free=1000, store=None).purposes
+        '10 bytes for this program, 2 × 100 bytes for replicas, 50 bytes for the corpus and changes'
+        """
+        parts = [f"{format_bytes(self.program)} for this program"] if self.program else []
+        if self.processes:
+            parts.append(f"{self.processes} × {format_bytes(self.process)} for replicas")
+        if self.store is None:
+            parts.append(f"{format_bytes(self.values)} for the corpus and changes")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class ReplicaEstimate:
+    """The estimated memory and time of a training run with replicas.
+
+    Attributes
+    ----------
+    replicas, rounds, workers : int
+        Numbers of replicas, of rounds, and of threads of each replica.
+    nodes : list of NodeEstimate
+    rows : (int, int)
+        Number of rows of W_in and of W_out that a replica changes in a round.
+    bytes_per_word : float
+        Bytes that are exchanged for each word of the corpus in each epoch.
+    problem : str or None
+        Why the run does not fit in memory, and settings that would fit.
+    bandwidth : float or None
+        Bytes per second between two machines. On one machine, bytes per second of a copy. This and the following
+        attributes are None if no speed was measured.
+    bandwidth_source : {"given", "measured", "assumed", "memory"} or None
+    words_per_second : float or None
+        Estimated speed of all replicas together, without the exchange of changes.
+    training_seconds, combining_seconds : float or None
+        Estimated time of training at this speed, and of the exchange of changes in all rounds.
+    one_machine_seconds : float or None
+        Estimated time of training on this machine without replicas, or None if it does not fit.
+    """
+
+    replicas: int
+    rounds: int
+    workers: int
+    nodes: list[NodeEstimate]
+    rows: tuple[int, int]
+    bytes_per_word: float
+    problem: str | None = None
+    bandwidth: float | None = None
+    bandwidth_source: str | None = None
+    words_per_second: float | None = None
+    training_seconds: float | None = None
+    combining_seconds: float | None = None
+    one_machine_seconds: float | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated time in seconds, excluding reading the corpus and starting Ray, or None without a speed.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> model = Word2Vec(vector_size=16, workers=1)
+        >>> estimate = model.estimate([["a", "b"]] * 20, replicas=2, ray="in-process", measure=False).replicas
+        >>> print(estimate.seconds)
+        None
+        """
+        if self.training_seconds is None or self.combining_seconds is None:
+            return None
+        return self.training_seconds + self.combining_seconds
+
+    @property
+    def advice(self) -> str | None:
+        """Whether replicas are quicker than one machine, or None without a speed.
+
+        Examples
+        --------
+        >>> from dataclasses import replace
+        >>> from fastw2v import Word2Vec
+        >>> model = Word2Vec(vector_size=16, workers=1)
+        >>> estimate = model.estimate([["a", "b"]] * 20, replicas=2, ray="in-process", measure=False).replicas
+        >>> replace(estimate, combining_seconds=10, training_seconds=50, one_machine_seconds=90).advice
+        '2 replicas are 1.5 times as fast as one machine'
+        >>> replace(estimate, combining_seconds=30, training_seconds=70, one_machine_seconds=90).advice
+        'one machine is quicker; train without replicas'
+        """
+        if self.seconds is None:
+            return None
+        replicas = counted(self.replicas, "replica")
+        if self.one_machine_seconds is None:
+            return f"this machine alone has too little memory; train with {replicas}"
+        gain = self.one_machine_seconds / max(self.seconds, 1e-9)
+        if gain < 1:
+            return "one machine is quicker; train without replicas"
+        if gain < WORTHWHILE:
+            return "one machine takes about as long; train without replicas"
+        return f"{replicas} {'is' if self.replicas == 1 else 'are'} {gain:.1f} times as fast as one machine"
+
+    def check(self) -> None:
+        """Raise an error if the run does not fit.
+
+        Raises
+        ------
+        MemoryError
+            With the message in `problem`.
+
+        Examples
+        --------
+        >>> from fastw2v import Word2Vec
+        >>> model = Word2Vec(vector_size=16, workers=1)
+        >>> model.estimate([["a", "b"]] * 20, replicas=2, ray="in-process", measure=False).replicas.check()
+        """
+        if self.problem is not None:
+            raise MemoryError(self.problem)
 
 
 class _Run(NamedTuple):
@@ -344,6 +541,237 @@ def estimate_memory(
         free["device"] = free_device_memory(device)
     T, S, V = run.tokens, run.sentences, run.vocabulary
     return Estimate(T, S, V, config.epochs, config.vector_size, device, engine, list(_items(run)), free, run)
+
+
+def estimate_replicas(
+    corpus: Corpus | DistributedCorpus,
+    single: Estimate,
+    replication: Replication,
+    places: Sequence[Place],
+    *,
+    workers: int,
+    device: str = "cpu",
+    engine: str = "fused",
+    subwords: Subwords | None = None,
+    bandwidth: tuple[float, str] | None = None,
+    fixed: bool = False,
+    speeds: tuple[float, float] | None = None,
+) -> ReplicaEstimate:
+    """Estimate the memory and time of training with replicas.
+
+    Parameters
+    ----------
+    corpus : Corpus or DistributedCorpus
+    single : Estimate
+        The estimate of the same run on one machine.
+    replication : Replication
+        Number of replicas and of rounds, and where they run.
+    places : sequence of Place
+        The machines.
+    workers : int
+        Number of threads of a replica.
+    device : {"cpu", "cuda"}
+        The device of a replica.
+    engine : {"fused", "layers"}
+        The engine of a replica.
+    subwords : Subwords, optional
+        As for `estimate_memory`.
+    bandwidth : (float, str), optional
+        Bytes per second between two machines, and where this number is from. By default, 10 Gbit/s are assumed, or the
+        speed of a copy is measured if there is one machine.
+    fixed : bool
+        Whether the size of the matrices cannot be changed, because the run continues an earlier one.
+    speeds : (float, float), optional
+        Words per second of one replica that has a machine for itself, and of a machine without replicas.
+
+    Returns
+    -------
+    ReplicaEstimate
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import Corpus
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.distributed.connection import Replication
+    >>> from fastw2v.distributed.costs import Place
+    >>> from fastw2v.estimate import estimate_memory, estimate_replicas
+    >>> corpus = Corpus.from_ids(np.arange(1000), np.arange(0, 1001, 10))
+    >>> single = estimate_memory(corpus, TrainingConfig(epochs=2, vector_size=16), device="cpu", engine="fused")
+    >>> places = [Place(f"node {i}", 4, 1, 2, 10**9, 10**9, i == 0) for i in range(2)]
+    >>> network = (1.25e9, "given")
+    >>> found = estimate_replicas(corpus, single, Replication(2, 4, "10.0.0.5:6379"), places, workers=4,
+    ...                           bandwidth=network, speeds=(1000.0, 1000.0))
+    >>> found.rows, found.training_seconds
+    ((250, 280), 1.0)
+    """
+    run = single.run._replace(
+        tokens=len(corpus), sentences=corpus.n_sentences, workers=workers, device=device, engine=engine
+    )
+    if isinstance(corpus, DistributedCorpus):
+        run = run._replace(longest=run.config.window)
+    traffic = exchange(corpus, run.config, replication, subwords)
+    with_ray = replication.ray != IN_PROCESS
+    cluster = _ClusterRun(run, single.run._replace(device="cpu"), traffic, with_ray, len(places))
+    nodes = [cluster.node(place) for place in places]
+    D, N, rounds = run.config.vector_size, traffic.replicas, traffic.rounds
+    used = [place for place in places if place.replicas]
+    machines, running = max(1, len(used)), max(1, sum(place.replicas for place in used))
+    words, changes, update = max(run.tokens * run.config.epochs, 1), traffic.changes(D), traffic.update(D)
+    found = ReplicaEstimate(
+        replicas=N,
+        rounds=rounds,
+        workers=workers,
+        nodes=nodes,
+        rows=traffic.changed,
+        bytes_per_word=rounds * (N * changes + machines * update) / words,
+        problem=cluster.problem(places, fixed or run.allocated),
+    )
+    if speeds is None:
+        return found
+    alone, machine = speeds
+    together = max((place.replicas for place in used), default=1)
+    turns = -(-N // running)
+    shared = machine * workers / available_processors()  # the threads of a machine that all run are slower
+    speed = (min(alone, shared) if together > 1 and device == "cpu" else alone) * N / turns
+    copying = copy_bandwidth()
+    together_copying = copying * min(together, PARALLEL_COPIES)
+    if bandwidth is None:
+        bandwidth = (copying, "memory") if machines == 1 else (ASSUMED_BANDWIDTH, "assumed")
+    copied = COPIES_OF_CHANGES * N * changes / machines + COPIES_OF_UPDATES * update * together
+    sent = (turns * together * changes + update) * (machines - 1) / machines
+    once = 0.0  # the tables and the corpus
+    if machines > 1:
+        once = (cluster.table_bytes(run) + 4 * run.tokens + 8 * run.sentences) / bandwidth[0]
+    fixed_seconds = ROUND_SECONDS[with_ray] + TASK_SECONDS[with_ray] * (N + min(N, MAX_SHARDS))
+    return replace(
+        found,
+        bandwidth=bandwidth[0],
+        bandwidth_source=bandwidth[1],
+        words_per_second=speed,
+        training_seconds=words / speed,
+        combining_seconds=once + rounds * (copied / together_copying + sent / bandwidth[0] + fixed_seconds),
+        one_machine_seconds=single.seconds,
+    )
+
+
+class _ClusterRun(NamedTuple):
+    """What the memory of a run with replicas depends on."""
+
+    run: _Run
+    """That of a machine that trains the whole corpus as the replicas do."""
+    program: _Run
+    """That of this program."""
+    traffic: Exchange
+    with_ray: bool
+    machines: int
+
+    def table_bytes(self, run: _Run) -> int:
+        """Return the size in bytes of both tables without padding."""
+        return 4 * (run.input_rows + output_rows(run.config.loss, run.vocabulary)) * run.config.vector_size
+
+    def changed(self, **settings: int) -> _ClusterRun:
+        """Return the run with other settings."""
+        return self._replace(run=self.run.changed(**settings), program=self.program.changed(**settings))
+
+    def limited(self) -> Exchange:
+        """Return what is exchanged, with at most all rows of the tables."""
+        return self.traffic.limited(self.run.input_rows, output_rows(self.run.config.loss, self.run.vocabulary))
+
+    def process_bytes(self) -> int:
+        """Return what a process allocates on the host to run replicas."""
+        N = self.traffic.replicas
+        part = self.run._replace(
+            tokens=-(-self.run.tokens // N),
+            sentences=-(-self.run.sentences // N),
+            checkpoints=False,
+            validation=False,
+            allocated=False,
+        )
+        V, on_host, total = part.vocabulary, part.device == "cpu", 0
+        for item in _items(part):
+            if item.place != "host" or item.held:
+                continue
+            if item.name in ("W_in", "W_out"):
+                total += item.bytes if part.engine == "fused" and on_host else 2 * item.bytes  # with copies
+            elif item.phase == "training":
+                total += item.bytes
+        if part.engine == "fused" and on_host:  # a process trains one replica after another, and keeps their tables
+            steps = 0 if part.config.loss == "ns" else int(V * part.path)
+            total += (N - 1) * (TRAINER_BYTES_PER_WORD * V + TRAINER_BYTES_PER_STEP * steps)
+        if self.with_ray:
+            total += PROCESS_BYTES + self.limited().changes(part.config.vector_size)
+        return total
+
+    def program_bytes(self) -> int:
+        """Return what this program allocates, apart from values of the cluster."""
+        kept = [item for item in _items(self.program) if item.phase != "training"]
+        copies = self.table_bytes(self.program)  # until they are stored on the cluster
+        return _needed(kept, "host") + copies
+
+    def values_bytes(self, place: Place) -> int:
+        """Return the size of the values that a machine keeps for the cluster."""
+        corpus = 4 * self.run.tokens + 8 * self.run.sentences
+        tables = self.table_bytes(self.run)
+        kept = self.limited().kept(self.run.config.vector_size, tables)
+        if place.here:  # it stores the corpus and the tables; new ones are stored before the old ones are dropped
+            return corpus + 2 * tables + kept // self.machines
+        return corpus // self.machines + tables + kept // self.machines
+
+    def node(self, place: Place) -> NodeEstimate:
+        """Return the estimate for a machine."""
+        return NodeEstimate(
+            place.name,
+            place.replicas,
+            place.processes,
+            self.program_bytes() if place.here else 0,
+            self.process_bytes() if place.processes else 0,
+            self.values_bytes(place) if place.here or place.processes else 0,
+            place.free,
+            place.store,
+        )
+
+    def problem(self, places: Sequence[Place], fixed: bool) -> str | None:
+        """Return why the run does not fit, and settings that would fit, or None."""
+        nodes = [self.node(place) for place in places]
+        short = [i for i, node in enumerate(nodes) if node.needed > node.free]
+        if not short:
+            return None
+        worst = max(short, key=lambda i: nodes[i].needed - nodes[i].free)
+        place, node = places[worst], nodes[worst]
+        remedies = list(self._remedies(place, fixed))[:MAX_REMEDIES] or ["more memory"]
+        return (
+            f"training with {counted(self.traffic.replicas, 'replica')} needs {format_bytes(node.needed)} of memory on "
+            f"{place.name} ({node.purposes}), but only {format_bytes(node.free)} are free. It would fit with "
+            f"{', or with '.join(remedies)}"
+        )
+
+    def _remedies(self, place: Place, fixed: bool) -> Iterator[str]:
+        """Yield settings with which the run fits on a machine."""
+
+        def fits(cluster: _ClusterRun, place: Place = place) -> bool:
+            return cluster.node(place).needed <= place.free
+
+        if not fixed:
+            if size := _largest(lambda n: fits(self.changed(vector_size=n)), self.run.config.vector_size, 16):
+                yield f"vector_size={size}"
+            if words := _largest(lambda n: fits(self.changed(vocabulary=n)), self.run.vocabulary):
+                yield f"a vocabulary of {counted(words, 'word')} (max_vocab={words}, or a larger min_count)"
+        extra = place.processes - place.replicas  # processes that combine changes
+        for running in range(place.replicas - 1, 0, -1):
+            fewer = place._replace(replicas=running, processes=running + extra)
+            threads = place.processors // running
+            if fits(self._replace(run=self.run._replace(workers=threads)), fewer):
+                yield f"workers={threads}, so that {counted(running, 'replica')} {_run_verb(running)} at a time"
+                break
+        if self.program.checkpoints and fits(self._replace(program=self.program._replace(checkpoints=False))):
+            yield "no checkpoints"
+        if self.program.validation and fits(self._replace(program=self.program._replace(validation=False))):
+            yield "no validation"
+
+
+def _run_verb(replicas: int) -> str:
+    return "runs" if replicas == 1 else "run"
 
 
 def corpus_head(corpus: Corpus, tokens: int) -> Corpus:
@@ -506,6 +934,18 @@ def _threads(run: _Run) -> int:
     return min(run.workers, cpu.max_chunks(run.tokens) * run.config.epochs)
 
 
+def _largest(fits: Callable[[int], bool], now: int, step: int = 1) -> int | None:
+    """Return the largest multiple of `step` below `now` that fits, or None."""
+    low, high = 0, -(-now // step)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(middle * step):
+            low = middle
+        else:
+            high = middle
+    return low * step or None
+
+
 def _remedies(run: _Run, place: str, free: int, fixed: bool) -> Iterator[str]:
     """Yield settings with which a run fits in memory, each with the largest value that fits."""
 
@@ -513,15 +953,7 @@ def _remedies(run: _Run, place: str, free: int, fixed: bool) -> Iterator[str]:
         return _needed(_items(run), place)
 
     def largest(name: str, now: int, step: int = 1) -> int | None:
-        """Return the largest multiple of `step` with which the run fits, or None."""
-        low, high = 0, -(-now // step)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if needed(run.changed(**{name: middle * step})) <= free:
-                low = middle
-            else:
-                high = middle
-        return low * step or None
+        return _largest(lambda value: needed(run.changed(**{name: value})) <= free, now, step)
 
     config, quality = run.config, run.config.quality
     found = False

@@ -41,12 +41,26 @@ from fastw2v.corpus.corpus import Corpus, as_corpus
 from fastw2v.corpus.sources import Sources
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.corpus.vocabulary import NoKnownWordsError, Vocabulary
-from fastw2v.distributed.connection import IN_PROCESS, Connection, Replication, check_replication, connected
+from fastw2v.distributed.connection import (
+    IN_PROCESS,
+    LOCAL,
+    Connection,
+    Replication,
+    check_replication,
+    connected,
+)
+from fastw2v.distributed.costs import (
+    check_bandwidth,
+    machines_like_this,
+    measured_bandwidth,
+    places,
+    threads_of_a_replica,
+)
 from fastw2v.distributed.files import expand_files, has_url
 from fastw2v.distributed.text import DistributedCorpus
 from fastw2v.engines.base import ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import EngineName, find_engine, select_engine
-from fastw2v.estimate import Estimate, corpus_head, estimate_memory, words_per_second
+from fastw2v.estimate import Estimate, corpus_head, estimate_memory, estimate_replicas, words_per_second
 from fastw2v.nn.initializers import copy_known_rows, copy_rows, uniform_weights
 from fastw2v.run import Run, Training, checkpoint_record, is_training, plain_value
 from fastw2v.sampling import rng
@@ -881,6 +895,7 @@ class Word2Vec:
                 corpus,
                 config,
                 wv.subwords,
+                connection,
                 checkpoints=checkpoints is not None,
                 validation=held_out is not None,
                 allocated=True,
@@ -956,6 +971,8 @@ class Word2Vec:
         from fastw2v.checkpoint import CheckpointError, Checkpoints, check_fingerprint
 
         _check_progress(progress)
+        if not isinstance(ray, Connection):
+            check_replication(1, None, ray)
         checkpoints = Checkpoints.open(folder)
         with checkpoints.lock():
             pass  # raises an error before anything is read
@@ -1032,9 +1049,8 @@ class Word2Vec:
             else:
                 validating = held_out is not None
                 subwords = model.wv.subwords
-                model._check_memory(
-                    corpus, run.config, subwords, checkpoints=True, validation=validating, allocated=True
-                )
+                flags = {"checkpoints": True, "validation": validating, "allocated": True}
+                model._check_memory(corpus, run.config, subwords, connection, **flags)
                 Training(
                     model,
                     corpus,
@@ -1105,7 +1121,7 @@ class Word2Vec:
         self.loss_history = []
         self.epoch_losses = []
         self.validation_history = []
-        self._initialize(corpus, init, checkpoints, validation)
+        self._initialize(corpus, init, checkpoints, validation, connection)
         return corpus, frozen
 
     def _read(self, corpus: Any, connection: Connection | None) -> Corpus | DistributedCorpus:
@@ -1320,7 +1336,12 @@ class Word2Vec:
         return W_in, W_out
 
     def _initialize(
-        self, corpus: Corpus, init: WordVectors | None, checkpoints: bool = False, validation: bool = False
+        self,
+        corpus: Corpus,
+        init: WordVectors | None,
+        checkpoints: bool = False,
+        validation: bool = False,
+        connection: Connection | None = None,
     ) -> None:
         """Allocate weights for the vocabulary of a corpus, and initialise them from `init` or at random."""
         words, counts = corpus.vocabulary.words, corpus.vocabulary.counts
@@ -1328,7 +1349,7 @@ class Word2Vec:
             vectors, nodes = init.vectors, init.node_vectors
             init = WordVectors(init.index_to_key, vectors, init.counts, init.context_vectors, node_vectors=nodes)
         subwords = self._subwords_of(words, init)
-        self._check_memory(corpus, self.config(), subwords, checkpoints=checkpoints, validation=validation)
+        self._check_memory(corpus, self.config(), subwords, connection, checkpoints=checkpoints, validation=validation)
         shape = (len(words), int(self.vector_size))
         rows = len(words) if subwords is None else subwords.n_rows
         W_in, W_out = find_engine(self.engine_, self.device_).allocate(shape, self.device_, self.loss, rows)
@@ -1473,7 +1494,16 @@ class Word2Vec:
         """Return the events of which a callback is notified."""
         return getattr(callback, "events", DEFAULT_EVENTS)
 
-    def estimate(self, corpus: Any, *, measure: bool = True) -> Estimate:
+    def estimate(
+        self,
+        corpus: Any,
+        *,
+        measure: bool = True,
+        replicas: int | None = None,
+        rounds: int | None = None,
+        ray: str | None = None,
+        bandwidth: str | None = None,
+    ) -> Estimate:
         """Estimate the memory and time that training on a corpus needs.
 
         Parameters
@@ -1483,10 +1513,22 @@ class Word2Vec:
         measure : bool
             Whether to measure the speed by training on the beginning of the corpus for one or two seconds. If False,
             the training time is not estimated.
+        replicas, rounds, ray : optional
+            As for `fit`. The attribute `replicas` of the result is the estimate for these replicas. With ``"local"``,
+            Ray is not started.
+        bandwidth : str, optional
+            Bandwidth between two machines, such as "10Gbit". By default, it is measured between two nodes of the
+            cluster, or 10 Gbit/s are assumed. Without `ray`, the replicas are planned for machines like this one, one
+            for each replica.
 
         Returns
         -------
         Estimate
+
+        Raises
+        ------
+        ValueError
+            If `bandwidth` has no effect, or is not a bandwidth, or as for `fit`.
 
         Examples
         --------
@@ -1498,12 +1540,22 @@ class Word2Vec:
         {'W_in': 128, 'W_out': 128}
         """
         check_flags(measure=measure)
+        replication = check_replication(replicas, rounds, ray)
+        network = check_bandwidth(bandwidth, replication, ray)
+        if replication is not None:
+            return self._estimate_replicas(
+                corpus, measure, replication, network, apart=network is not None and ray is None
+            )
         self._select_engine()
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
         subwords = self._subwords_of(corpus.vocabulary.words, None)
         estimate = self._estimate(corpus, self.config(), subwords)
         if not measure or estimate.problem():
             return estimate
+        return replace(estimate, words_per_second=self._measure_speed(corpus))
+
+    def _measure_speed(self, corpus: Corpus) -> float:
+        """Train on the beginning of a corpus, and return the words per second."""
         if problem := _nothing_to_train(corpus):
             raise ValueError(problem)
         trial = type(self)(**self.get_params() | {"callbacks": ()})
@@ -1514,7 +1566,54 @@ class Word2Vec:
         def train(tokens: int) -> None:
             trial._train(corpus_head(corpus, tokens), config, progress=lambda words, loss, alpha: None)
 
-        return replace(estimate, words_per_second=words_per_second(train, len(corpus)))
+        return words_per_second(train, len(corpus))
+
+    def _estimate_replicas(
+        self, corpus: Any, measure: bool, given: Replication | Connection, network: float | None, apart: bool
+    ) -> Estimate:
+        """Return the estimate for one machine with all its processors, with that for replicas."""
+        engine, device = self._replica_engine()
+        replication = given if isinstance(given, Replication) else given.replication
+        threads = 1 if self.deterministic else self.workers
+        alone = type(self)(**self.get_params() | {"callbacks": (), "workers": 1 if self.deterministic else None})
+        corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
+        single = alone.estimate(corpus, measure=measure)
+        gpus = int(device != "cpu")
+        bandwidth = None if network is None else (network, "given")
+        with contextlib.ExitStack() as stack:
+            if apart:
+                workers, machines = threads or available_processors(), machines_like_this(replication)
+            elif isinstance(given, Replication) and replication.ray in (IN_PROCESS, LOCAL):
+                workers = threads_of_a_replica(replication, threads)
+                machines = places(replication, workers, gpus)
+            else:
+                connection = given if isinstance(given, Connection) else stack.enter_context(self._connected(given))
+                assert connection is not None
+                workers = connection.workers
+                machines = places(replication, workers, gpus, connection.cluster)
+                bandwidth = bandwidth or measured_bandwidth(connection.cluster)
+        speeds = None
+        if measure:
+            elsewhere = self.device if alone.device_ == device else device
+            one = type(self)(**self.get_params() | {"callbacks": (), "workers": workers, "device": elsewhere})
+            one._select_engine()
+            same = one._n_workers() == alone._n_workers() and one.device_ == alone.device_
+            alone_speed = single.words_per_second
+            speed = alone_speed if same and alone_speed is not None else one._measure_speed(corpus)
+            speeds = (speed, alone_speed if alone_speed is not None else speed)
+        found = estimate_replicas(
+            corpus,
+            single,
+            replication,
+            machines,
+            workers=workers,
+            device=device,
+            engine=engine,
+            subwords=self._subwords_of(corpus.vocabulary.words, None),
+            bandwidth=bandwidth,
+            speeds=speeds,
+        )
+        return replace(single, replicas=found)
 
     def _estimate(
         self, corpus: Corpus | DistributedCorpus, config: TrainingConfig, subwords: Subwords | None, **what: bool
@@ -1526,10 +1625,30 @@ class Word2Vec:
         return estimate_memory(corpus, config, device=device, engine=engine, workers=workers, subwords=subwords, **what)
 
     def _check_memory(
-        self, corpus: Corpus | DistributedCorpus, config: TrainingConfig, subwords: Subwords | None, **what: bool
+        self,
+        corpus: Corpus | DistributedCorpus,
+        config: TrainingConfig,
+        subwords: Subwords | None,
+        connection: Connection | None = None,
+        **what: bool,
     ) -> None:
         """Raise MemoryError if a run does not fit. `what` are the flags of `estimate_memory`."""
-        self._estimate(corpus, config, subwords, **what).check()
+        estimate = self._estimate(corpus, config, subwords, **what)
+        if connection is None:
+            estimate.check()
+            return
+        engine, device = self._replica_engine()
+        machines = places(connection.replication, connection.workers, int(device != "cpu"), connection.cluster)
+        estimate_replicas(
+            corpus,
+            estimate,
+            connection.replication,
+            machines,
+            workers=connection.workers,
+            device=device,
+            engine=engine,
+            subwords=subwords,
+        ).check()
 
     def _settings(self, config: TrainingConfig, run: Run | None = None) -> dict[str, Any]:
         """Return the settings that are stored with vectors trained as `config` says, so the run can be repeated."""

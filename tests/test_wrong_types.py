@@ -41,6 +41,8 @@ WITHOUT_CHECKS = {
     "AnalogyResult": RESULT,
     "Estimate": RESULT,
     "MemoryItem": RESULT,
+    "NodeEstimate": RESULT,
+    "ReplicaEstimate": RESULT,
     "PairsResult": RESULT,
     "Phrases": RESULT,
     "PoolSizes": RESULT,
@@ -203,6 +205,9 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "fastw2v.compat.gensim.FastText": fasttext_model,
     "fastw2v.compat.gensim.FastTextKeyedVectors": lambda: fasttext_model().wv,
     "fastw2v.estimate.Estimate": lambda: model().estimate(SENTENCES, measure=False),
+    "fastw2v.estimate.ReplicaEstimate": (
+        lambda: model().estimate(SENTENCES, measure=False, replicas=2, ray="in-process").replicas
+    ),
     "fastw2v.formats.VectorRecord": lambda: importlib.import_module("fastw2v.formats").VectorRecord(["a"], MATRIX[:1]),
     "fastw2v.vectors.HNSWIndex": lambda: vectors().index(),
     "fastw2v.nn.Trainer": lambda: nn.Trainer(nn.CBOW(5, 4, 1, IDS), nn.SGD()),

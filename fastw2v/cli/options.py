@@ -261,6 +261,15 @@ Ray = Annotated[
         show_default="local",
     ),
 ]
+Bandwidth = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RATE",
+        help="Bandwidth between two machines, such as 100Mbit or 10Gbit. Without --ray, plan for machines like this "
+        "one, one for each replica.",
+        show_default="measured between two nodes of --ray, or 10Gbit",
+    ),
+]
 RunFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="The folder that was given as --checkpoint.", show_default=False)
 ]

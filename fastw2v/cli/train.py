@@ -27,11 +27,14 @@ from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
 from fastw2v.corpus.sources import Sources, expand_source, name_of_files
 from fastw2v.distributed.connection import Connection, Replication, check_replication, connected
+from fastw2v.distributed.costs import check_bandwidth
 from fastw2v.distributed.files import expand_files
 from fastw2v.distributed.text import DistributedCorpus
 from fastw2v.engines.selection import select_engine
+from fastw2v.estimate import NodeEstimate, ReplicaEstimate
 from fastw2v.run import Run
 from fastw2v.training_log import TrainingLog
+from fastw2v.utils.bandwidth import format_bandwidth
 from fastw2v.utils.interrupts import DeferredInterrupts
 from fastw2v.utils.output_file import without_compression
 from fastw2v.utils.progress import time_waited
@@ -194,6 +197,7 @@ def train(
 
 def resume(folder: options.RunFolder, ray: options.Ray = None, max_time: options.MaxTime = None) -> None:
     """Continue a training with checkpoints that was interrupted, and write its vectors."""
+    check_replication(1, None, ray)  # before files are read
     checkpoints = Checkpoints.open(folder)
     task = checkpoints.task
     if task is None or checkpoints.corpus is None:
@@ -356,6 +360,10 @@ def plan(
     workers: options.Workers = None,
     device: options.Device = "auto",
     engine: options.Engine = "auto",
+    replicas: options.Replicas = None,
+    rounds: options.Rounds = None,
+    ray: options.Ray = None,
+    bandwidth: options.Bandwidth = None,
 ) -> None:
     """Estimate the memory and time that training needs, without writing any file."""
     word2vec = Word2Vec(
@@ -375,6 +383,7 @@ def plan(
         device=device,
         engine=engine,
     )
+    check_bandwidth(bandwidth, check_replication(replicas, rounds, ray), ray)  # before the corpus is read
     start = time.perf_counter()
     text = read_corpus(
         expand_source(corpus),
@@ -386,7 +395,7 @@ def plan(
         workers=workers,
     )
     reading = time.perf_counter() - start
-    estimate = word2vec.estimate(text)
+    estimate = word2vec.estimate(text, replicas=replicas, rounds=rounds, ray=ray, bandwidth=bandwidth)
     facts = {
         "words": f"{estimate.tokens:,} in {counted(estimate.sentences, 'sentence')}",
         "vocabulary": counted(estimate.vocabulary, "word"),
@@ -400,9 +409,13 @@ def plan(
     facts["reading"] = f"{reading:.1f} s"
     if estimate.seconds is not None:
         facts["training"] = f"about {format_duration(estimate.seconds)} at {estimate.words_per_second:,.0f} words/s"
+    if estimate.replicas is not None:
+        facts |= _facts_of_replicas(estimate.replicas)
     print_facts(facts)
-    if problem := estimate.problem():
-        raise MemoryError(problem)
+    if estimate.replicas is not None:
+        estimate.replicas.check()
+    else:
+        estimate.check()
 
 
 def demo() -> None:
@@ -439,6 +452,49 @@ def demo() -> None:
         "  from fastw2v import Word2Vec\n"
         '  Word2Vec().fit("corpus.txt").wv.most_similar("WORD")'
     )
+
+
+def _facts_of_replicas(estimate: ReplicaEstimate) -> dict[str, str]:
+    """Return what `plan` prints about replicas."""
+    of_W_in, of_W_out = estimate.rows
+    machines = [node for node in estimate.nodes if node.replicas]
+    facts = {
+        "replicas": f"{estimate.replicas} with {counted(estimate.workers, 'thread')} each on "
+        f"{counted(len(machines), 'machine')}, {counted(estimate.rounds, 'round')}",
+        "replicas: rows changed": f"{of_W_in:,} of W_in and {of_W_out:,} of W_out by each replica in a round",
+        "replicas: exchanged": f"{estimate.bytes_per_word:.1f} bytes per word",
+    }
+    kinds: dict[tuple[object, ...], list[NodeEstimate]] = {}
+    for node in estimate.nodes:
+        if node.needed:
+            kinds.setdefault((node.processes, node.program, node.process, node.values, node.store), []).append(node)
+    for nodes in kinds.values():  # machines with equal needs are listed once
+        node = min(nodes, key=lambda node: node.free)
+        name = node.name if len(nodes) == 1 else f"{len(nodes)} machines"
+        facts[f"replicas: {name}"] = f"{format_bytes(node.needed)} of {format_bytes(node.free)} free ({node.purposes})"
+        if node.store is not None:
+            spilled = "" if node.values <= node.store else "; Ray writes the rest to the disk"
+            facts[f"replicas: object store of {name}"] = (
+                f"{format_bytes(node.values)} of {format_bytes(node.store)}{spilled}"
+            )
+    if estimate.bandwidth is not None and estimate.bandwidth_source is not None:
+        speed = (
+            f"{format_bytes(int(estimate.bandwidth))}/s, the speed of a copy in memory"
+            if estimate.bandwidth_source == "memory"
+            else f"{format_bandwidth(estimate.bandwidth)} ({estimate.bandwidth_source})"
+        )
+        facts["replicas: bandwidth"] = speed
+    training, combining, total = estimate.training_seconds, estimate.combining_seconds, estimate.seconds
+    if training is not None and combining is not None and total is not None:
+        if estimate.one_machine_seconds is not None:
+            facts["replicas: one machine"] = f"about {format_duration(estimate.one_machine_seconds)}"
+        facts[f"replicas: {counted(estimate.replicas, 'replica')}"] = (
+            f"about {format_duration(total)} (training {format_duration(training)}, combining "
+            f"{format_duration(combining)})"
+        )
+    if estimate.advice is not None:
+        facts["replicas: advice"] = estimate.advice
+    return facts
 
 
 def _parsed(parse: Callable[[list[str]], argparse.Namespace], context: typer.Context) -> argparse.Namespace:

@@ -41,6 +41,10 @@ PATIENCE_SECONDS = 30.0
 """How long a task waits for values of a cluster that has lost a node before it gives its processors to others."""
 STUCK_SECONDS = 60.0
 """How long tasks may wait without a node that could run them."""
+BANDWIDTH_BYTES = 1 << 26
+"""Bytes that are sent to another node to measure the bandwidth."""
+BANDWIDTH_SECONDS = 10.0
+"""Time limit for this measurement."""
 LOST_SECONDS = 30.0
 """How long the cluster may be out of reach. After 60 s, Ray ends the process."""
 LOOK_SECONDS = 2.0
@@ -168,6 +172,38 @@ class RayCluster:
     def processors(self) -> int:
         """Return the number of processors of all nodes that are alive."""
         return sum(node.processors for node in self.nodes())
+
+    def own_node(self) -> str:
+        """Return the identity of the node on which this program runs."""
+        return self._home
+
+    def bandwidth(self) -> float | None:
+        """Measure how fast values get from this node to another one, in bytes per second.
+
+        Returns
+        -------
+        float or None
+            None if there is no other node, or if it has not got the values within `BANDWIDTH_SECONDS`.
+        """
+        import numpy as np
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        other = next((node for node in self.nodes() if node.identity != self._home), None)
+        if other is None:
+            return None
+        affinity = NodeAffinitySchedulingStrategy(other.identity, soft=False)
+        end, times = time.monotonic() + BANDWIDTH_SECONDS, []
+        for size in (1, 1, BANDWIDTH_BYTES):  # the first task may start a worker
+            value = self.put(np.zeros(size, np.uint8))
+            start = time.monotonic()
+            task = self._submit(_nothing, value, name="bandwidth", num_cpus=0, scheduling_strategy=affinity)
+            try:
+                ray.get(task, timeout=max(end - start, 0))
+            except ray.exceptions.RayError:  # it took too long, or the node has died
+                return None
+            times.append(time.monotonic() - start)
+        return BANDWIDTH_BYTES / max(times[2] - times[1], 1e-6)
 
     def check_nodes(self, seconds: float = CHECK_SECONDS) -> None:
         """Raise RuntimeError if a node does not have the versions of this process, or cannot run tasks.
@@ -592,8 +628,8 @@ def _too_small(nodes: Sequence[Node], processors: int, gpus: int) -> str | None:
     )
 
 
-def _nothing(get: Callable[..., Any]) -> None:
-    """Do nothing: the task of the check of the versions."""
+def _nothing(get: Callable[..., Any], *values: Any) -> None:
+    """Do nothing: the task of the check of the versions, and of the measurement of the bandwidth."""
 
 
 def _versions() -> dict[str, str]:

@@ -59,6 +59,7 @@ WRONG = {
     "--replicas": ["0", "x", "1.5"],
     "--rounds": ["0", "x", "10"],
     "--ray": ["", "local", "10.0.0.5:6379"],
+    "--bandwidth": ["0Gbit", "10", "1GB", "x", "", "1Gbit"],
 }
 """Wrong values of options. The type of an option determines those of all others."""
 KIND = "int|float|Path|Literal"

@@ -38,13 +38,20 @@ def test_training_options_have_the_defaults_of_the_estimator(command: Callable[.
     ours, theirs = parameters(command), parameters(Word2Vec)
     own = {"corpus", "output", "plot", "init", "freeze", "checkpoint", "checkpoint_every", "max_time"}
     own |= {"vector_size", "sample", "validation", "patience", "log", "replicas", "rounds", "ray"}
-    own = own if command is train else {"corpus"}
+    own = own if command is train else {"corpus", "replicas", "rounds", "ray", "bandwidth"}
     for name in set(ours) - own - (CORPUS_OPTIONS - {"min_count", "workers", "max_vocab"}):
         assert ours[name].default == theirs[name].default, name
     for name in set(ours) & set(parameters(TrainingConfig)) - own:
         assert ours[name].default == getattr(TrainingConfig, name), name
     if command is train:
         assert (ours["sample"].default, theirs["sample"].default) == (None, AUTO)  # an option is a number or missing
+
+
+@pytest.mark.parametrize(("command", "method"), [(train, Word2Vec.fit), (plan, Word2Vec.estimate)])
+def test_options_of_replicas_have_the_defaults_of_the_methods(command: Callable[..., Any], method: Any):
+    ours, theirs = parameters(command), parameters(method)
+    for name in {"replicas", "rounds", "ray", "bandwidth"} & set(theirs):
+        assert ours[name].default == theirs[name].default is None, name
 
 
 def test_train_has_an_option_for_each_parameter_of_the_estimator():

@@ -26,6 +26,16 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> None:
     fastw2v("plan", write("a.txt", "the cat sat\n" * 9))
 
 
+def little_memory_for_replicas(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    monkeypatch.setattr("fastw2v.distributed.costs.free_memory", lambda *threads: free)
+    model(vector_size=64).fit(SENTENCES, replicas=2, ray="in-process")
+
+
+def plan_of_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastw2v.distributed.costs.free_memory", lambda *threads: 10)
+    model(vector_size=64).estimate(SENTENCES, replicas=2, bandwidth="1Gbit", measure=False).replicas.check()
+
+
 def full_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise MemoryError("Allocation failed (probably too large).")
@@ -63,6 +73,11 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "out of memory: training needs … of memory on the …, but only … are free. It would fit with …": [
         plan,
+    ],
+    "training with … needs … of memory on … (…), but only … are free. It would fit with …": [
+        lambda monkeypatch: little_memory_for_replicas(monkeypatch, 20_000),
+        lambda monkeypatch: little_memory_for_replicas(monkeypatch, 10),
+        plan_of_replicas,
     ],
     "the buffers of … threads do not fit in memory. Lower negative (now …), vector_size (now …) or lower workers": [
         full_buffers,

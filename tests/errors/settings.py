@@ -6,6 +6,7 @@ from typing import Any
 
 from fastw2v import Corpus, Word2Vec, WordVectors, nn
 from fastw2v.corpus import find_phrases
+from fastw2v.distributed.costs import check_bandwidth
 from fastw2v.utils.checks import check_type
 from tests.errors.common import SENTENCES, Producer, corpus, model
 
@@ -123,5 +124,17 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "… is …; it must be a number of seconds, or a duration such as '30s', '10m' or '2h', and more than 0": [
         lambda: model().fit(SENTENCES, checkpoint="run", checkpoint_every="5d"),
+    ],
+    "bandwidth is …; it must be a number of bits per second with a unit, such as '100Mbit' or '10Gbit'": [
+        lambda: check_bandwidth(10**9, None, None),
+    ],
+    "bandwidth is …; it must be a number of bits per second with a unit, such as '100Mbit' or '10Gbit', and more than 0": [
+        lambda: model().estimate(SENTENCES, replicas=2, bandwidth="1GB"),
+    ],
+    "bandwidth is …, but it has no effect without replicas; set replicas as well": [
+        lambda: model().estimate(SENTENCES, bandwidth="1Gbit"),
+    ],
+    "bandwidth is …, but ray is …, and so all replicas run on this machine; omit ray to plan for a machine like this one for each replica, or omit bandwidth": [
+        lambda: model().estimate(SENTENCES, replicas=2, ray="in-process", bandwidth="1Gbit"),
     ],
 }
