@@ -87,15 +87,15 @@ TRAINER_BYTES_PER_WORD = 76
 """Bytes for each word that a process keeps for each part of the corpus that it has trained: sampling tables and ids."""
 TRAINER_BYTES_PER_STEP = 13
 """Bytes for each step of the paths of the Huffman tree that a process keeps for each part."""
-COPIES_OF_CHANGES = 6
-"""Number of times that the changes of a replica are copied in a round: taken, stored, and combined."""
-COPIES_OF_UPDATES = 3
-"""Number of times that the combined changes are copied in each process."""
+COPIES_OF_CHANGES = {True: 12, False: 6}
+"""Number of copies that take as long as taking, storing and combining changes: with Ray, and in this process."""
+COPIES_OF_UPDATES = {True: 6, False: 3}
+"""Number of copies that take as long as storing the combined changes and adding them to the tables of a process."""
 PARALLEL_COPIES = 2
 """How many times as fast as one thread all threads of a machine copy, because they share its memory."""
-ROUND_SECONDS = {True: 0.02, False: 0.0002}
+ROUND_SECONDS = {True: 0.005, False: 0.0002}
 """Seconds that each round takes, whatever its size: with Ray, and in this process."""
-TASK_SECONDS = {True: 0.001, False: 0.00015}
+TASK_SECONDS = {True: 0.005, False: 0.00015}
 """Seconds that this program takes for each task of a round: with Ray, and in this process."""
 ASSUMED_BANDWIDTH = 10e9 / 8
 """Bytes per second between two nodes if it was not measured."""
@@ -638,7 +638,7 @@ def estimate_replicas(
     together_copying = copying * min(together, PARALLEL_COPIES)
     if bandwidth is None:
         bandwidth = (copying, "memory") if machines == 1 else (ASSUMED_BANDWIDTH, "assumed")
-    copied = COPIES_OF_CHANGES * N * changes / machines + COPIES_OF_UPDATES * update * together
+    copied = COPIES_OF_CHANGES[with_ray] * N * changes / machines + COPIES_OF_UPDATES[with_ray] * update * together
     sent = (turns * together * changes + update) * (machines - 1) / machines
     once = 0.0  # the tables and the corpus
     if machines > 1:

@@ -253,7 +253,7 @@ def places(replication: Replication, workers: int, gpus: int = 0, cluster: Clust
             node.processors,
             there[i],
             min(node.processors, max(slots[i], shards)) if slots[i] else 0,
-            node.memory,
+            min(node.memory, free_memory()) if node.identity == own else node.memory,
             node.object_store_memory,
             node.identity == own,
         )

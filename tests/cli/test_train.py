@@ -178,6 +178,35 @@ def test_plan_says_what_a_training_takes(run: Any, corpus: Path, monkeypatch: py
     failed(run("plan", corpus, *options), " of memory on the host, but only 100 bytes are free")
 
 
+def test_plan_says_what_replicas_take(run: Any, corpus: Path, monkeypatch: pytest.MonkeyPatch):
+    options = ["--vector-size", "16", "--negative", "2", "--engine", "layers", "--replicas", "3", "--rounds", "6"]
+    result = run("plan", corpus, *options, "--ray", "in-process", "--workers", "1")
+    assert result.status == 0, result.err
+    lines = dict(line.split("  ", 1) for line in result.out.splitlines() if line.startswith("replicas"))
+    assert lines["replicas"].strip() == "3 with 1 thread each on 1 machine, 6 rounds"
+    assert list(lines)[1:] == [
+        "replicas: rows changed",
+        "replicas: exchanged",
+        "replicas: this machine",
+        "replicas: bandwidth",
+        "replicas: one machine",
+        "replicas: 3 replicas",
+        "replicas: advice",
+    ]
+    assert "for replicas" in lines["replicas: this machine"]
+    assert "in memory" in lines["replicas: bandwidth"]
+    result = run("plan", corpus, *options, "--bandwidth", "100Mbit")
+    assert result.status == 0, result.err
+    lines = dict(line.split("  ", 1) for line in result.out.splitlines() if line.startswith("replicas"))
+    assert {"replicas: machine 1", "replicas: 2 machines"} < set(lines)
+    assert lines["replicas: bandwidth"].strip() == "100 Mbit/s (given)"
+    assert "one machine is quicker" in lines["replicas: advice"]  # the text is tiny
+    monkeypatch.setattr("fastw2v.distributed.costs.free_memory", lambda *threads: 100)
+    failed(
+        run("plan", corpus, *options), "with 3 replicas needs ", " of memory on this machine (", "100 bytes are free"
+    )
+
+
 def test_without_a_terminal_progress_is_printed_as_lines(run: Any, corpus: Path, tmp_path: Path):
     options = ("-output", tmp_path / "v.bin", "-min-count", 1, "-sample", 0, "-threads", 1)
     loud = run("train", corpus, "--output", tmp_path / "v.bin", "--min-count", 1, "--negative", 2, "--workers", 1)
