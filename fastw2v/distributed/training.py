@@ -35,7 +35,7 @@ BASE_EVERY = 4.0
 WAIT_SECONDS = 0.2
 """Maximum time between two checks for interrupts."""
 ROUNDS_PER_REPLICA = 64
-"""Rounds for each replica but the first, up to `MAX_ROUNDS` (docs/concepts/replicas.md has the measurements)."""
+"""Rounds for each replica but the first, up to `MAX_ROUNDS` (docs/notebook/replicas.md has the measurements)."""
 MAX_ROUNDS = 256
 """Number of rounds that is enough for any number of replicas."""
 
