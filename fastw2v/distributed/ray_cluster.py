@@ -29,7 +29,9 @@ __all__ = ["Node", "RayCluster", "connect", "unavailable_reason"]
 
 RETRIES = 20
 """How often a task is run again after its worker or its node has died. A task that always crashes ends so."""
-CONNECT_SECONDS = 5.0
+MEMORY_RETRIES = 5
+"""How often a task is run again after Ray has stopped it because its node ran out of memory."""
+CONNECT_SECONDS = 4.0
 """Time limit for the first answer of an address."""
 JOIN_SECONDS = 10.0
 """Time limit for joining a cluster whose address has answered."""
@@ -53,6 +55,8 @@ SHARED_MEMORY = Path("/dev/shm")
 """Where Ray keeps values on Linux."""
 LOG_LEVEL_VARIABLE = "RAY_BACKEND_LOG_LEVEL"
 """Environment variable for the lowest level of messages."""
+MEMORY_RETRIES_VARIABLE = "RAY_task_oom_retries"
+"""Environment variable for `MEMORY_RETRIES`, of which Ray has no option. By default, it tries for ever."""
 JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Environment variable of the programs that `ray job submit` starts."""
 
@@ -469,7 +473,10 @@ def _initialise(problem: str, **options: Any) -> None:
     handler = signal.getsignal(signal.SIGTERM) if main else None
     _silence()
     try:
-        with _quiet_library() if options["address"] != "local" else nullcontext():
+        with (
+            _variable(MEMORY_RETRIES_VARIABLE, str(MEMORY_RETRIES)),
+            nullcontext() if options["address"] == "local" else _quiet_library(),
+        ):
             ray.init(**options, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError, AssertionError, ray.exceptions.RayError) as error:
         _disconnect()
@@ -486,20 +493,28 @@ def _quiet_library() -> Iterator[None]:
 
     Ray reads the level from a variable of the environment, and prints that it did.
     """
-    if LOG_LEVEL_VARIABLE in os.environ:
-        yield
-        return
-    os.environ[LOG_LEVEL_VARIABLE] = "fatal"
     sys.stderr.flush()
     standard_error = os.dup(2)
     try:
-        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        with _variable(LOG_LEVEL_VARIABLE, "fatal"), open(os.devnull, "w") as nowhere:  # noqa: PTH123
             os.dup2(nowhere.fileno(), 2)
-        yield
+            yield
     finally:
         os.dup2(standard_error, 2)
         os.close(standard_error)
-        os.environ.pop(LOG_LEVEL_VARIABLE, None)
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Context manager in which a variable of the environment has a value, unless the user has set another."""
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
 
 
 def _disconnect() -> None:
