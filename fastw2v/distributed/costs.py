@@ -60,19 +60,7 @@ class Place(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """What is exchanged in the rounds of a run.
-
-    Examples
-    --------
-    >>> from fastw2v.distributed.costs import Exchange
-    >>> found = Exchange(replicas=2, rounds=10, changed=(50, 100), updated=(80, 120))
-    >>> found.changes(vector_size=100), found.update(vector_size=100)
-    (61200, 81600)
-    >>> found.kept(vector_size=100, tables=100_000)
-    808000
-    >>> found.limited(input_rows=60, output_rows=60).updated
-    (60, 60)
-    """
+    """What is exchanged in the rounds of a run."""
 
     replicas: int
     rounds: int
@@ -86,7 +74,9 @@ class Exchange(NamedTuple):
 
         Examples
         --------
-        See `Exchange`.
+        >>> from fastw2v.distributed.costs import Exchange
+        >>> Exchange(replicas=2, rounds=10, changed=(50, 100), updated=(80, 120)).changes(100)
+        61200
         """
         return sum(self.changed) * (4 * vector_size + ROW_INDEX_BYTES)
 
@@ -95,7 +85,9 @@ class Exchange(NamedTuple):
 
         Examples
         --------
-        See `Exchange`.
+        >>> from fastw2v.distributed.costs import Exchange
+        >>> Exchange(replicas=2, rounds=10, changed=(50, 100), updated=(80, 120)).update(100)
+        81600
         """
         return sum(self.updated) * (4 * vector_size + ROW_INDEX_BYTES)
 
@@ -110,7 +102,9 @@ class Exchange(NamedTuple):
 
         Examples
         --------
-        See `Exchange`.
+        >>> from fastw2v.distributed.costs import Exchange
+        >>> Exchange(replicas=2, rounds=10, changed=(50, 100), updated=(80, 120)).kept(100, tables=100_000)
+        808000
         """
         update = self.update(vector_size)
         updates = min(self.rounds * update, int(BASE_EVERY * tables) + ROUNDS_AHEAD * update)
@@ -121,7 +115,9 @@ class Exchange(NamedTuple):
 
         Examples
         --------
-        See `Exchange`.
+        >>> from fastw2v.distributed.costs import Exchange
+        >>> Exchange(replicas=2, rounds=10, changed=(50, 100), updated=(80, 120)).limited(60, 60).changed
+        (50, 60)
         """
         changed = (min(self.changed[0], input_rows), min(self.changed[1], output_rows))
         updated = (min(self.updated[0], input_rows), min(self.updated[1], output_rows))

@@ -53,9 +53,9 @@ class Counted:
         return result
 
     def combine_changes(self, *arguments: Any) -> Any:
-        update, size = self._combine(*arguments)
-        self.bytes_of_updates += size
-        return update, size
+        update, sizes = self._combine(*arguments)
+        self.bytes_of_updates += sizes.update
+        return update, sizes
 
 
 @needs_numba
