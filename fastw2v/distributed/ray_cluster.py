@@ -27,6 +27,8 @@ from fastw2v.utils.system import format_bytes
 
 __all__ = ["Node", "RayCluster", "connect", "unavailable_reason"]
 
+LOWEST_VERSION = (2, 48)
+"""In older versions of Ray, tasks on a node that dies may end with an error instead of running again."""
 RETRIES = 20
 """How often a task is run again after its worker or its node has died. A task that always crashes ends so."""
 MEMORY_RETRIES = 5
@@ -39,8 +41,11 @@ IMPORT_SECONDS = 60.0
 """Time limit for importing Ray, which may be on a network disk."""
 CHECK_SECONDS = 60.0
 """Time limit for the check of the versions on a node, which starts a worker there."""
-PATIENCE_SECONDS = 30.0
-"""How long a task waits for values of a cluster that has lost a node before it gives its processors to others."""
+PATIENCE_SECONDS = 5.0
+"""How long a task waits for values of a cluster that has lost a node before it gives its processors to others.
+
+It waits twice as long each time that it runs again, because the transfer of large values takes time.
+"""
 STUCK_SECONDS = 60.0
 """How long tasks may wait without a node that could run them."""
 BANDWIDTH_BYTES = 1 << 26
@@ -323,7 +328,7 @@ def connect(address: str, *, processors: int, gpus: int = 0, local_processors: i
     ValueError
         If the address is not one, or no node is large enough.
     ImportError
-        If Ray is not installed.
+        If Ray is not installed, or too old.
     ConnectionError
         If the address does not answer, or is not the address of a Ray cluster.
     RuntimeError
@@ -369,7 +374,7 @@ def connect(address: str, *, processors: int, gpus: int = 0, local_processors: i
 
 
 def unavailable_reason() -> str | None:
-    """Return why Ray cannot be imported and how to install it, or None if it can.
+    """Return why Ray cannot be used and how to install it, or None if it can.
 
     Examples
     --------
@@ -378,10 +383,14 @@ def unavailable_reason() -> str | None:
     True
     """
     try:
-        import ray  # noqa: F401
+        import ray
     except ImportError as error:
-        return f"the package ray cannot be imported ({error}). Install it with pip install 'fastw2v[ray]'"
-    return None
+        problem = str(error)
+    else:
+        if tuple(map(int, re.findall(r"\d+", ray.__version__)[:2])) >= LOWEST_VERSION:
+            return None
+        problem = f"its version is {ray.__version__}, and {'.'.join(map(str, LOWEST_VERSION))} is needed"
+    return f"the package ray cannot be used ({problem}). Install it with pip install -U 'fastw2v[ray]'"
 
 
 def _require_address(address: str) -> None:
@@ -697,13 +706,16 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[..., Cal
                     f"has {there}. Install the same versions on every node"
                 )
 
+            core = ray._private.worker.global_worker.core_worker
+            seconds = patience * 2 ** min(core.get_current_task_attempt_number(), 6)
+
             def get(references: Sequence[Any]) -> list[Any]:
                 different = list(dict.fromkeys(references))
                 if different:
                     ray.wait(different, num_returns=len(different), fetch_local=False)  # gives the processors away
                 while True:
                     try:
-                        return ray.get(list(references), timeout=patience)
+                        return ray.get(list(references), timeout=seconds)
                     except ray.exceptions.GetTimeoutError:
                         if all(node["Alive"] for node in ray.nodes()):
                             continue  # the transfer is slow

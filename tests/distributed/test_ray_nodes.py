@@ -58,7 +58,7 @@ def nodes() -> Iterator[Nodes]:
 @pytest.fixture(scope="module")
 def cluster(nodes: Nodes) -> Iterator[RayCluster]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ray_cluster, "PATIENCE_SECONDS", 3.0)
+        patch.setattr(ray_cluster, "PATIENCE_SECONDS", 2.0)
         made = connect(nodes.address, processors=2, local_processors=1)
     yield made
     made.close()

@@ -30,6 +30,11 @@ def missing(monkeypatch: pytest.MonkeyPatch) -> None:
     connect("local", processors=1, local_processors=1)
 
 
+def too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytest.importorskip("ray"), "__version__", "2.47.1")
+    connect("local", processors=1, local_processors=1)
+
+
 def address_of_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "here")
     connect_to("auto")
@@ -207,8 +212,9 @@ def failed(make: Callable[[Any], BaseException]) -> Callable[[pytest.MonkeyPatch
 
 OUT_OF_MEMORY = "Memory on the node (IP: 10.0.0.5, ID: 1a2b) where the task was running was 7.7GB / 8.0GB"
 PRODUCERS: dict[str, list[Producer]] = {
-    "the package ray cannot be imported (…). Install it with pip install 'fastw2v[ray]', or pass ray='in-process' to use this process alone": [
+    "the package ray cannot be used (…). Install it with pip install -U 'fastw2v[ray]', or pass ray='in-process' to use this process alone": [
         missing,
+        too_old,
     ],
     "ray is …; it must be 'in-process', 'local', 'auto' or an address such as '10.0.0.5:6379'": [
         lambda: connect_to("http://10.0.0.5:8265"),
