@@ -234,6 +234,8 @@ class _State:
             shape, setup = (len(self.setup.counts), base.W_in.shape[1]), self.setup
             engine = find_engine(setup.engine, setup.device)
             self.tables = engine.allocate(shape, setup.device, setup.config.loss, base.W_in.shape[0])
+            if base.W_in.dtype != self.tables.W_in.dtype:
+                self.tables = Tables(*(to_device(cpu.aligned_zeros(W.shape, W.dtype), setup.device) for W in base))
         for W, given in zip(self.tables, base, strict=True):
             with on_device_of(W):
                 W[...] = to_device(given, self.setup.device)

@@ -288,11 +288,12 @@ class _Run:
     def _apply_updates(self) -> None:
         """Add the updates of the finished rounds to the tables."""
         while self._base < self._state.finished:
-            for update in self._cluster.get(self._updates[0]):
+            updates = self._cluster.get(self._updates[0])
+            del self._updates[0], self._history[0]  # before an interrupt, after which updates must not be added again
+            self._base += 1
+            for update in updates:
                 for W, changes in zip(self._tables, update, strict=True):
                     add_changes(W, changes)
-            del self._updates[0], self._history[0]
-            self._base += 1
 
     def _return_to_base(self) -> None:
         """Make the state that of the tables, which may lack the updates of the last rounds."""

@@ -392,6 +392,8 @@ class ChunkTraining:
             return totals
 
         workers = min(self._workers, max_chunks(len(self._ids)) * self._config.epochs)
+        for W, trained in self._copied:
+            trained[...] = W
         try:
             _run_in_threads(chunks, run, workers, report, pauses, self._copied)
         except MemoryError as error:  # the message of compiled code names nothing

@@ -133,9 +133,12 @@ def by_hand(corpus: Corpus, tables: Tables, config: TrainingConfig, engine: str,
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("model", "loss"), [("cbow", "ns"), ("skipgram", "hs+ns")])
-def test_the_rounds_are_those_made_by_hand(corpus: Corpus, engine: str, model: Any, loss: Any):
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-3)])
+def test_the_rounds_are_those_made_by_hand(
+    corpus: Corpus, engine: str, model: Any, loss: Any, dtype: type, tolerance: float
+):
     config = TrainingConfig(model=model, loss=loss, vector_size=D, epochs=2, sample=0.01, alpha=0.02)
-    start = random_tables(V, D, np.float32, scale=0.1)
+    start = random_tables(V, D, dtype, scale=0.1)
     start = Tables(start.W_in, np.resize(start.W_out, (output_rows(loss, V), D)))
     expected = copies(start)
     by_hand(corpus, expected, config, engine, parts=3, rounds=4)
@@ -145,7 +148,7 @@ def test_the_rounds_are_those_made_by_hand(corpus: Corpus, engine: str, model: A
     losses = Replicas(cluster, put_parts(cluster, corpus, 3), state).train(found, corpus, config)
     cluster.close()
     for t in range(2):
-        np.testing.assert_allclose(found[t], expected[t], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(found[t], expected[t], rtol=tolerance, atol=tolerance)
         assert np.abs(expected[t] - start[t]).max() > 0.02
     assert losses[1] < losses[0]
     assert (state.finished, sum(state.words)) == (4, 2 * len(corpus))
