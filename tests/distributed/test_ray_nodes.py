@@ -106,7 +106,11 @@ def attempts() -> Counter[tuple[str, int]]:
     from ray.core.generated.gcs_pb2 import TaskEvents
 
     time.sleep(2)  # workers report every second
-    accessor = state._connect_and_get_accessor()
+    if hasattr(state, "_connect_and_get_accessor"):
+        accessor = state._connect_and_get_accessor()
+    else:  # in Ray 2.48
+        state._check_connected()
+        accessor = state.global_state_accessor
     events = [TaskEvents.FromString(event) for event in accessor.get_task_events()]
     return Counter((event.task_info.name, event.attempt_number) for event in events)
 
