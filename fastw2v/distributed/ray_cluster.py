@@ -62,6 +62,8 @@ LOG_LEVEL_VARIABLE = "RAY_BACKEND_LOG_LEVEL"
 """Environment variable for the lowest level of messages."""
 MEMORY_RETRIES_VARIABLE = "RAY_task_oom_retries"
 """Environment variable for `MEMORY_RETRIES`, of which Ray has no option. By default, it tries for ever."""
+NICENESS_VARIABLE = "RAY_worker_niceness"
+"""Environment variable for the priority of the workers on this machine. By default, all other programs come first."""
 JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Environment variable of the programs that `ray job submit` starts."""
 
@@ -440,9 +442,10 @@ def _require_same(address: str) -> None:
 def _start(processors: int) -> None:
     """Start Ray on this machine."""
     shared = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else None
-    _initialise(
-        "Ray could not be started on this machine", address="local", num_cpus=processors, include_dashboard=False
-    )
+    with _variable(NICENESS_VARIABLE, "0"):
+        _initialise(
+            "Ray could not be started on this machine", address="local", num_cpus=processors, include_dashboard=False
+        )
     for node in _nodes():
         if shared is not None and node.object_store_memory > shared:
             _logger.warning(

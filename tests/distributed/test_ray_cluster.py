@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from fastw2v.distributed import ray_cluster
 from fastw2v.distributed.cluster import Cluster, InProcess
 from fastw2v.distributed.ray_cluster import RayCluster, connect
 
@@ -51,6 +53,10 @@ def process(get: Any) -> int:
     return os.getpid()
 
 
+def niceness(get: Any) -> int:
+    return os.nice(0)
+
+
 def graph(cluster: Cluster) -> list[Any]:
     """Return the values of tasks that depend on each other in every way."""
     rows = cluster.put(np.arange(200_000, dtype=np.float64))  # large enough for shared memory
@@ -71,6 +77,11 @@ def test_tasks_are_those_of_threads(cluster: RayCluster):
 
 def test_tasks_run_in_other_processes(cluster: RayCluster):
     assert cluster.get(cluster.submit(process)) != [os.getpid()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no niceness on Windows")
+def test_workers_on_this_machine_have_the_priority_of_the_program(cluster: RayCluster):
+    assert cluster.get(cluster.submit(niceness)) == [os.nice(0)]
 
 
 def address_of(get: Any, array: Any, references: list[Any]) -> list[Any]:
@@ -192,8 +203,6 @@ def test_a_cluster_that_cannot_be_used(cluster: RayCluster, address: str, proces
 
 
 def test_a_node_with_another_version_is_named(monkeypatch: pytest.MonkeyPatch, cluster: RayCluster):
-    from fastw2v.distributed import ray_cluster
-
     versions = {**ray_cluster._versions(), "NumPy": "0.1"}
     monkeypatch.setattr(ray_cluster, "_versions", lambda: versions)
     message = f"the node .* has NumPy {np.__version__}, but this program has NumPy 0.1. Install"
@@ -212,6 +221,20 @@ def test_tasks_that_no_node_can_run_do_not_wait_for_ever(monkeypatch: pytest.Mon
     with pytest.raises(RuntimeError, match="tasks have waited for 1 s, and each task needs 3 processors"):
         waiting.get(large)
     waiting.close()
+
+
+def test_little_shared_memory_is_reported(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+):
+    node = ray_cluster.Node("10.0.0.5", "a", 2, 0, 1 << 34, 7 << 30)
+    monkeypatch.setattr(ray_cluster, "SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr(ray_cluster, "_initialise", lambda problem, **options: None)
+    monkeypatch.setattr(ray_cluster, "_nodes", lambda: [node])
+    for free, reported in ((64 << 20, True), (8 << 30, False)):
+        monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: SimpleNamespace(free=free))
+        caplog.clear()
+        ray_cluster._start(2)
+        assert ("has only 64 MiB" in caplog.text and "--shm-size=7g" in caplog.text) == reported
 
 
 SCRIPT = """
