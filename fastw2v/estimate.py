@@ -91,8 +91,8 @@ COPIES_OF_CHANGES = {True: 12, False: 6}
 """Number of copies that take as long as taking, storing and combining changes: with Ray, and in this process."""
 COPIES_OF_UPDATES = {True: 6, False: 3}
 """Number of copies that take as long as storing the combined changes and adding them to the tables of a process."""
-PARALLEL_COPIES = 2
-"""How many times as fast as one thread all threads of a machine copy, because they share its memory."""
+PREPARATION_SECONDS = {"ns": 4e-7, "hs": 1.8e-6, "hs+ns": 2e-6}
+"""Seconds for each word in which a process prepares the tables of a part, by the loss."""
 ROUND_SECONDS = {True: 0.005, False: 0.0002}
 """Seconds that each round takes, whatever its size: with Ray, and in this process."""
 TASK_SECONDS = {True: 0.005, False: 0.00015}
@@ -325,9 +325,9 @@ class ReplicaEstimate:
     words_per_second : float or None
         Estimated speed of all replicas together, without the exchange of changes.
     training_seconds, combining_seconds : float or None
-        Estimated time of training at this speed, and of the exchange of changes in all rounds.
+        Estimated time of training at this speed, and of preparing the parts and of exchanging changes in all rounds.
     one_machine_seconds : float or None
-        Estimated time of training on this machine without replicas, or None if it does not fit.
+        Estimated time of training on this machine without replicas.
     """
 
     replicas: int
@@ -375,11 +375,9 @@ class ReplicaEstimate:
         >>> replace(estimate, combining_seconds=30, training_seconds=70, one_machine_seconds=90).advice
         'one machine is quicker; train without replicas'
         """
-        if self.seconds is None:
+        if self.seconds is None or self.one_machine_seconds is None:
             return None
         replicas = counted(self.replicas, "replica")
-        if self.one_machine_seconds is None:
-            return f"this machine alone has too little memory; train with {replicas}"
         gain = self.one_machine_seconds / max(self.seconds, 1e-9)
         if gain < 1:
             return "one machine is quicker; train without replicas"
@@ -635,7 +633,7 @@ def estimate_replicas(
     shared = machine * workers / available_processors()  # the threads of a machine that all run are slower
     speed = (min(alone, shared) if together > 1 and device == "cpu" else alone) * N / turns
     copying = copy_bandwidth()
-    together_copying = copying * min(together, PARALLEL_COPIES)
+    preparing = N * run.vocabulary * PREPARATION_SECONDS[run.config.loss]  # any process may train any part
     if bandwidth is None:
         bandwidth = (copying, "memory") if machines == 1 else (ASSUMED_BANDWIDTH, "assumed")
     copied = COPIES_OF_CHANGES[with_ray] * N * changes / machines + COPIES_OF_UPDATES[with_ray] * update * together
@@ -650,7 +648,7 @@ def estimate_replicas(
         bandwidth_source=bandwidth[1],
         words_per_second=speed,
         training_seconds=words / speed,
-        combining_seconds=once + rounds * (copied / together_copying + sent / bandwidth[0] + fixed_seconds),
+        combining_seconds=once + preparing + rounds * (copied / copying + sent / bandwidth[0] + fixed_seconds),
         one_machine_seconds=single.seconds,
     )
 

@@ -1576,8 +1576,16 @@ class Word2Vec:
         replication = given if isinstance(given, Replication) else given.replication
         threads = 1 if self.deterministic else self.workers
         alone = type(self)(**self.get_params() | {"callbacks": (), "workers": 1 if self.deterministic else None})
+        try:
+            alone._select_engine()
+        except RuntimeError:  # only the nodes have GPUs
+            if device == "cpu":
+                raise
+            alone.set_params(device="cpu")
+            alone._select_engine()
         corpus = as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
-        single = alone.estimate(corpus, measure=measure)
+        subwords = self._subwords_of(corpus.vocabulary.words, None)
+        single = alone._estimate(corpus, alone.config(), subwords)
         gpus = int(device != "cpu")
         bandwidth = None if network is None else (network, "given")
         with contextlib.ExitStack() as stack:
@@ -1592,27 +1600,29 @@ class Word2Vec:
                 workers = connection.workers
                 machines = places(replication, workers, gpus, connection.cluster)
                 bandwidth = bandwidth or measured_bandwidth(connection.cluster)
-        speeds = None
-        if measure:
-            elsewhere = self.device if alone.device_ == device else device
-            one = type(self)(**self.get_params() | {"callbacks": (), "workers": workers, "device": elsewhere})
-            one._select_engine()
-            same = one._n_workers() == alone._n_workers() and one.device_ == alone.device_
-            alone_speed = single.words_per_second
-            speed = alone_speed if same and alone_speed is not None else one._measure_speed(corpus)
-            speeds = (speed, alone_speed if alone_speed is not None else speed)
-        found = estimate_replicas(
+        estimate = functools.partial(
+            estimate_replicas,
             corpus,
-            single,
-            replication,
-            machines,
+            replication=replication,
+            places=machines,
             workers=workers,
             device=device,
             engine=engine,
-            subwords=self._subwords_of(corpus.vocabulary.words, None),
+            subwords=subwords,
             bandwidth=bandwidth,
-            speeds=speeds,
         )
+        found = estimate(single)
+        if measure and not single.problem():
+            speed = alone._measure_speed(corpus)
+            single = replace(single, words_per_second=speed)
+            on_gpus = device != "cpu"
+            if on_gpus and alone.device_ == "cpu":
+                return replace(single, replicas=found)  # the speed of a GPU cannot be measured here
+            there = alone.device if on_gpus or alone.device_ == "cpu" else "cpu"
+            one = type(self)(**self.get_params() | {"callbacks": (), "workers": workers, "device": there})
+            one._select_engine()
+            same = on_gpus or (one.device_ == alone.device_ and one._n_workers() == alone._n_workers())
+            found = estimate(single, speeds=(speed if same else one._measure_speed(corpus), speed))
         return replace(single, replicas=found)
 
     def _estimate(

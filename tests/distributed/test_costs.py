@@ -16,7 +16,8 @@ from fastw2v.distributed.connection import Replication
 from fastw2v.distributed.costs import Exchange, Place, changed_rows, exchange, places
 from fastw2v.distributed.ray_cluster import Node, RayCluster
 from fastw2v.engines import cpu
-from fastw2v.estimate import ROUND_SECONDS, TASK_SECONDS, estimate_memory, estimate_replicas
+from fastw2v.engines.selection import select_engine
+from fastw2v.estimate import PREPARATION_SECONDS, ROUND_SECONDS, TASK_SECONDS, estimate_memory, estimate_replicas
 from fastw2v.sampling.huffman import HuffmanTree
 
 needs_numba = pytest.mark.skipif(cpu.unavailable_reason() is not None, reason=str(cpu.unavailable_reason()))
@@ -255,7 +256,7 @@ def test_the_time_of_nodes(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
     traffic = exchange(corpus, single(corpus).run.config, replication)
     changes, update = sum(traffic.changed) * 408, sum(traffic.updated) * 408
     sent = 10 * (2 * changes + update) * 2 / 3 + 2 * V * 400 + 4 * T + 8 * corpus.n_sentences
-    constant = 10 * (ROUND_SECONDS[True] + 12 * TASK_SECONDS[True])
+    constant = 10 * (ROUND_SECONDS[True] + 12 * TASK_SECONDS[True]) + 6 * V * PREPARATION_SECONDS["ns"]
     assert estimate.combining_seconds == pytest.approx(sent / 1e6 + constant)
     assert estimate.bytes_per_word == pytest.approx(10 * (6 * changes + 3 * update) / (2 * T))
     assert estimate.one_machine_seconds == 2 * T / 4000
@@ -288,10 +289,9 @@ def test_tables_larger_than_a_node_are_refused(corpus: Corpus):
         (10.0, 5.0, 60.0, "2 replicas are 4.0 times as fast as one machine"),
         (10.0, 5.0, 14.0, "one machine is quicker; train without replicas"),
         (10.0, 5.0, 16.0, "one machine takes about as long; train without replicas"),
-        (10.0, 5.0, None, "this machine alone has too little memory; train with 2 replicas"),
     ],
 )
-def test_the_advice(corpus: Corpus, training_seconds: float, combining: float, one: float | None, advice: str):
+def test_the_advice(corpus: Corpus, training_seconds: float, combining: float, one: float, advice: str):
     estimate = Word2Vec(engine="layers").estimate(corpus, measure=False, replicas=2, ray="in-process").replicas
     assert estimate is not None
     assert estimate.advice is None
@@ -325,6 +325,36 @@ def test_the_estimate_of_a_connection():
     assert estimate is not None
     assert other is not None
     assert [node.needed for node in estimate.nodes] == [node.needed for node in other.nodes]
+
+
+def test_gpus_of_other_machines_are_planned_without_a_speed(monkeypatch: pytest.MonkeyPatch):
+    """This machine has no GPU, so the speed of a replica is unknown. The tables are not in the memory of the hosts."""
+
+    def no_gpu(engine: str, device: str, *rest: Any) -> Any:
+        if device == "cuda":
+            raise RuntimeError("device 'cuda' cannot be used")
+        return select_engine(engine, device, *rest)
+
+    monkeypatch.setattr("fastw2v.word2vec.select_engine", no_gpu)
+    model, corpus = Word2Vec(device="cuda", engine="layers"), zipf(40_000, 2000)
+    estimate = model.estimate(corpus, replicas=2, bandwidth="1Gbit")
+    assert estimate.words_per_second is not None
+    assert estimate.device == "cpu"
+    on_gpus = estimate.replicas
+    on_hosts = Word2Vec(engine="layers").estimate(corpus, replicas=2, bandwidth="1Gbit", measure=False).replicas
+    assert on_gpus is not None
+    assert on_hosts is not None
+    assert on_gpus.seconds is None
+    assert on_gpus.nodes[1].process < on_hosts.nodes[1].process - 2 * 4 * 2000 * 100
+
+
+def test_without_memory_no_speed_is_measured(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("fastw2v.estimate.free_memory", lambda threads: 1000)
+    estimate = Word2Vec(engine="layers").estimate(zipf(2000, 100), replicas=2, ray="in-process")
+    assert estimate.problem() is not None
+    assert estimate.words_per_second is None
+    assert estimate.replicas is not None
+    assert estimate.replicas.seconds is None
 
 
 def test_fewer_rows_limit_the_exchange():
