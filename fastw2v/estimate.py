@@ -95,7 +95,7 @@ PREPARATION_SECONDS = {"ns": 4e-7, "hs": 1.8e-6, "hs+ns": 2e-6}
 """Seconds for each word in which a process prepares the tables of a part, by the loss."""
 ROUND_SECONDS = {True: 0.005, False: 0.0002}
 """Seconds that each round takes, whatever its size: with Ray, and in this process."""
-TASK_SECONDS = {True: 0.005, False: 0.00015}
+TASK_SECONDS = {True: 0.004, False: 0.00015}
 """Seconds that this program takes for each task of a round: with Ray, and in this process."""
 ASSUMED_BANDWIDTH = 10e9 / 8
 """Bytes per second between two nodes if it was not measured."""
