@@ -234,7 +234,7 @@ def test_little_shared_memory_is_reported(
         monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: SimpleNamespace(free=free))
         caplog.clear()
         ray_cluster._start(2)
-        assert ("has only 64 MiB" in caplog.text and "--shm-size=7g" in caplog.text) == reported
+        assert ("has only 67.1 MB" in caplog.text and "--shm-size=7g" in caplog.text) == reported
 
 
 SCRIPT = """
