@@ -237,8 +237,8 @@ class RayCluster:
                 self._checks[check] = node, time.monotonic()
         if not self._checks:
             return
-        alive = {node.identity for node in nodes}
         done, _ = ray.wait(list(self._checks), num_returns=len(self._checks), timeout=seconds)
+        alive = {node.identity for node in self.nodes()}  # a node that has died meanwhile does not matter
         for check in done:
             node, _ = self._checks.pop(check)
             try:
