@@ -20,10 +20,10 @@ integrations: $(VENV)/installed-dev
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow -n auto
 
-# Nodes of a Ray cluster on this machine are killed during a training, which takes three minutes.
+# Nodes of a Ray cluster on this machine are killed while it trains, which takes four minutes.
 test-cluster: integrations
 	$(BIN)/python -c 'import ray'
-	$(BIN)/python -m pytest -m slow tests/distributed/test_lost_nodes.py
+	$(BIN)/python -m pytest -m slow tests/distributed/test_lost_nodes.py tests/distributed/test_ray_nodes.py
 
 # With the lowest versions that pyproject.toml allows. Deprecation warnings of those old versions are ignored.
 test-lowest:

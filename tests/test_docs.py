@@ -279,15 +279,9 @@ def known_options() -> set[str]:
     ]:
         found |= set(re.findall(r'"(--[\w-]+)"', path.read_text(encoding="utf-8")))
     others = {"--hook-type", "--tool", "--mode", "--device-as-default-execution-space"}
-    others |= {
-        "--address",
-        "--head",
-        "--num-cpus",
-        "--num-gpus",
-        "--shm-size",
-        "--working-dir",
-        "--object-store-memory",
-    }  # of ray and docker
+    others |= {"--address", "--block", "--head", "--node-ip-address", "--num-cpus", "--num-gpus", "--port"}  # of ray
+    others |= {"--object-store-memory", "--working-dir", "--shm-size"}  # of ray and Docker
+    others |= {"--exclude", "--exclusive", "--ip-address", "--nodes", "--ntasks", "--ntasks-per-node"}  # of Slurm
     return found | others | {"--help"}
 
 

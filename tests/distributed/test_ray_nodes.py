@@ -1,4 +1,7 @@
-"""Nodes of a Ray cluster are killed while tasks run. The results are those of threads."""
+"""Nodes of a Ray cluster are killed while tasks run. The results are those of threads.
+
+`make test-cluster` runs these tests.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from fastw2v.distributed.cluster import Cluster, InProcess
 from fastw2v.distributed.ray_cluster import RayCluster, connect
 
 ray = pytest.importorskip("ray", reason="ray is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray leaves files open
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]  # Ray leaves files open
 
 DETECTION = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
 """Settings with which Ray notices in 2 s that a node is dead. By default, it takes 15 s."""
