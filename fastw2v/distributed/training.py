@@ -246,7 +246,12 @@ class _Run:
             for i, part in enumerate(parts)
         ]
         combined = [
-            cluster.submit(combine_changes, *(changes[1 + shard] for changes in trained), returns=2)
+            cluster.submit(
+                combine_changes,
+                *(changes[1 + shard] for changes in trained),
+                returns=2,
+                processors=setup.workers,  # with fewer, more processes would have tables, and Ray would stop some
+            )
             for shard in range(shards)
         ]
         self._trained = [result for result, *_ in trained]
