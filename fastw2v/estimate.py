@@ -755,9 +755,8 @@ class _ClusterRun(NamedTuple):
                 yield f"vector_size={size}"
             if words := _largest(lambda n: fits(self.changed(vocabulary=n)), self.run.vocabulary):
                 yield f"a vocabulary of {counted(words, 'word')} (max_vocab={words}, or a larger min_count)"
-        extra = place.processes - place.replicas  # processes that combine changes
         for running in range(place.replicas - 1, 0, -1):
-            fewer = place._replace(replicas=running, processes=running + extra)
+            fewer = place._replace(replicas=running, processes=running)
             threads = place.processors // running
             if fits(self._replace(run=self.run._replace(workers=threads)), fewer):
                 yield f"workers={threads}, so that {counted(running, 'replica')} {_run_verb(running)} at a time"

@@ -14,7 +14,7 @@ from fastw2v.distributed.cluster import Cluster
 from fastw2v.distributed.connection import IN_PROCESS, LOCAL, Connection, Replication
 from fastw2v.distributed.ray_cluster import RayCluster
 from fastw2v.distributed.text import DistributedCorpus
-from fastw2v.distributed.training import BASE_EVERY, MAX_SHARDS, ROUNDS_AHEAD
+from fastw2v.distributed.training import BASE_EVERY, ROUNDS_AHEAD
 from fastw2v.sampling.alias import noise_weights
 from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.utils.bandwidth import parse_bandwidth
@@ -227,16 +227,13 @@ def places(replication: Replication, workers: int, gpus: int = 0, cluster: Clust
     ('this machine', 1, 1)
     """
     here, replicas = available_processors(), replication.replicas
-    shards = min(replicas, MAX_SHARDS)
     if replication.ray == IN_PROCESS:
         running = max(1, min(replicas, here // workers))
         return [Place("this machine", here, running, running, free_memory(running * workers), None, True)]
     if replication.ray == LOCAL or not isinstance(cluster, RayCluster):
         processors = max(here, workers)
         running = min(replicas, processors // workers)
-        return [
-            Place("this machine", processors, running, min(processors, running + shards), free_memory(), None, True)
-        ]
+        return [Place("this machine", processors, running, running, free_memory(), None, True)]
     nodes, own = cluster.nodes(), cluster.own_node()
     slots = [min(node.processors // workers, node.gpus // gpus if gpus else replicas, replicas) for node in nodes]
     there = [0] * len(nodes)
@@ -248,7 +245,7 @@ def places(replication: Replication, workers: int, gpus: int = 0, cluster: Clust
             node.name,
             node.processors,
             there[i],
-            min(node.processors, max(slots[i], shards)) if slots[i] else 0,
+            slots[i],
             min(node.memory, free_memory()) if node.identity == own else node.memory,
             node.object_store_memory,
             node.identity == own,
