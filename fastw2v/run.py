@@ -21,7 +21,7 @@ from fastw2v.config import CHUNK_TOKENS, Loss, TrainingConfig, output_parts
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.distributed.text import DistributedCorpus
 from fastw2v.distributed.training import Replicas, ReplicaState
-from fastw2v.engines.base import Engine, ProgressFunction, Tables, TrainingState
+from fastw2v.engines.base import Engine, Pauses, ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import find_engine
 from fastw2v.training_log import TrainingLog
 from fastw2v.utils.interrupts import DeferredInterrupts
@@ -235,6 +235,10 @@ class Training:
         """See `fastw2v.engines.base.Pauses`."""
         return int(min([self._total, *(task.next_words(words) for task in self._tasks)]))
 
+    def interrupted(self) -> bool:
+        """See `fastw2v.engines.base.Pauses`."""
+        return self._interrupts.received
+
     def run(self, state: TrainingState) -> None:
         """See `fastw2v.engines.base.Pauses`."""
         for task in self._tasks:
@@ -414,7 +418,7 @@ class _Task(NamedTuple):
     """Returns a number of words, greater than the given one, after which the task is certainly due."""
 
 
-class _PausesForInterrupts:
+class _PausesForInterrupts(Pauses):
     """The pauses of a measurement, which only an interrupt ends."""
 
     def __init__(self, interrupts: DeferredInterrupts) -> None:

@@ -15,7 +15,10 @@ from fastw2v.utils.system import available_processors
 __all__ = ["Cluster", "InProcess", "Task"]
 
 Task = Callable[..., Any]
-"""A function ``task(get, *arguments)`` of a module. ``get(references)`` returns the values of nested references."""
+"""A function ``task(get, *arguments)`` of a module. ``get(references)`` returns the values of nested references.
+
+A long task calls ``get(())`` now and then, which raises an error if the cluster was closed.
+"""
 
 
 class Cluster(Protocol):
@@ -80,6 +83,7 @@ class InProcess:
 
     def __init__(self, threads: int) -> None:
         self._threads = ThreadPoolExecutor(threads, "fastw2v-task")
+        self._closed = False
 
     def processors(self) -> int:
         """See `Cluster.processors`."""
@@ -92,7 +96,7 @@ class InProcess:
     def submit(self, task: Task, *arguments: Any, returns: int = 1, processors: int = 1, gpus: int = 0) -> list[Any]:
         """See `Cluster.submit`."""
         # A task waits only for tasks that were submitted, and so started, before it.
-        result = self._threads.submit(_run, task, arguments)
+        result = self._threads.submit(_run, task, self._get_in_task, arguments)
         return [_Reference(result, None if returns == 1 else i) for i in range(returns)]
 
     def wait(self, references: Sequence[Any], timeout: float) -> bool:
@@ -105,7 +109,14 @@ class InProcess:
 
     def close(self) -> None:
         """See `Cluster.close`."""
+        self._closed = True
         self._threads.shutdown(cancel_futures=True)
+
+    def _get_in_task(self, references: Sequence[Any]) -> list[Any]:
+        """Return values to a task, or stop it."""
+        if self._closed:
+            raise RuntimeError("the task was stopped, because its cluster was closed")
+        return _values(references)
 
 
 class _Reference(NamedTuple):
@@ -125,8 +136,8 @@ def _done(value: Any) -> Future[Any]:
     return future
 
 
-def _run(task: Task, arguments: tuple[Any, ...]) -> Any:
-    return task(_values, *(one.value() if isinstance(one, _Reference) else one for one in arguments))
+def _run(task: Task, get: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return task(get, *(one.value() if isinstance(one, _Reference) else one for one in arguments))
 
 
 def _values(references: Sequence[Any]) -> list[Any]:

@@ -714,8 +714,9 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[..., Cal
 
             def get(references: Sequence[Any]) -> list[Any]:
                 different = list(dict.fromkeys(references))
-                if different:
-                    ray.wait(different, num_returns=len(different), fetch_local=False)  # gives the processors away
+                if not different:
+                    return []
+                ray.wait(different, num_returns=len(different), fetch_local=False)  # gives the processors away
                 while True:
                     try:
                         return ray.get(list(references), timeout=seconds)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -24,7 +26,7 @@ from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.distributed.combine import Changes, add_changes, combine, take_changes, take_rows
 from fastw2v.distributed.parts import Part
 from fastw2v.engines import cpu
-from fastw2v.engines.base import Tables, TrainingReport, TrainingState
+from fastw2v.engines.base import Pauses, Tables, TrainingReport, TrainingState
 from fastw2v.engines.selection import find_engine
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
@@ -151,7 +153,7 @@ def train_round(
     state = _state(setup)
     try:
         state.advance(get, round, last)
-        trained, tables = _train_until_end(state, index, part, before, round)
+        trained, tables = _train_until_end(get, state, index, part, before, round)
     except BaseException:
         _states.state = None  # the tables may be those of no round
         raise
@@ -160,7 +162,7 @@ def train_round(
 
 
 def _train_until_end(
-    state: _State, index: int, part: Part, before: Trained, round: Round
+    get: Get, state: _State, index: int, part: Part, before: Trained, round: Round
 ) -> tuple[Trained, Sequence[Changes]]:
     """Train a part until the end of a round, and return the changes of both tables. The tables are left unchanged."""
     config = state.setup.config
@@ -169,7 +171,7 @@ def _train_until_end(
         nothing = Changes(np.zeros(0, np.int64), np.zeros((0, config.vector_size), state.tables.W_in.dtype))
         zeros = TrainingState.at_start(config.epochs)
         return Trained(before.words, zeros.losses, zeros.predictions), [nothing, nothing]
-    reached, changes = state.trainer(index, part).train(before.words, end)
+    reached, changes = state.trainer(index, part).train(before.words, end, get)
     return Trained(reached.words, reached.losses, reached.predictions), changes
 
 
@@ -225,8 +227,24 @@ class _State:
         if index not in self._trainers:
             on_cpu = find_engine(self.setup.engine, self.setup.device) is cpu
             kind = _ChunkTrainer if on_cpu else _EngineTrainer
-            self._trainers[index] = kind(self.setup, self.tables, index, part)
+            self._trainers[index] = kind(self, index, part)
         return self._trainers[index]
+
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words, which are their ids here."""
+        return Vocabulary._of_distinct(list(range(len(self.setup.counts))), self.setup.counts)
+
+    @functools.cached_property
+    def noise(self) -> AliasTable | None:
+        """The alias table of the noise distribution, if the loss draws negatives."""
+        config = self.setup.config
+        return None if config.loss == "hs" else alias_table(noise_weights(self.setup.counts, config.ns_exponent))
+
+    @functools.cached_property
+    def tree(self) -> HuffmanTree | None:
+        """The Huffman tree, if the loss has one."""
+        return None if self.setup.config.loss == "ns" else HuffmanTree.from_counts(self.setup.counts)
 
     def _start(self, base: Tables) -> None:
         """Copy tables."""
@@ -256,31 +274,27 @@ def _state(setup: Setup) -> _State:
 class _ChunkTrainer:
     """Trains a part with the fused engine on a CPU. Which rows can change is known before they are trained."""
 
-    def __init__(self, setup: Setup, tables: Tables, index: int, part: Part) -> None:
-        self._setup = setup
-        self._tables = tables
+    def __init__(self, state: _State, index: int, part: Part) -> None:
+        self._setup = setup = state.setup
+        self._tables = tables = state.tables
         self._config = _config_of(setup, index)
         self._part = part  # the arrays of the corpus are views of it
-        self._corpus = corpus = _corpus_of(setup, part)
+        self._corpus = corpus = _corpus_of(part, state.vocabulary)
         self._training = cpu.ChunkTraining(
             tables, corpus, self._config, workers=setup.workers, frozen=setup.frozen, subwords=setup.subwords
         )
         self._bounds = np.array(list(chunk_bounds(part.offsets, CHUNK_TOKENS)), np.int64)
-        self._noise: AliasTable | None = None
-        self._tree: HuffmanTree | None = None
-        if self._config.loss != "hs":
-            self._noise = alias_table(noise_weights(setup.counts, self._config.ns_exponent))
-        if self._config.loss != "ns":
-            self._tree = HuffmanTree.from_counts(setup.counts)
+        self._noise, self._tree = state.noise, state.tree
 
-    def train(self, start: int, end: int) -> tuple[TrainingState, list[Changes]]:
+    def train(self, start: int, end: int, get: Get) -> tuple[TrainingState, list[Changes]]:
         """Train the chunks from a number of words to another one, and return the changes of the tables."""
         chunks = list(self._chunks(start, end))
         rows = [_in_shards(np.flatnonzero(changed), self._setup.shards) for changed in self._rows(chunks)]
         old = [take_rows(W, of_table) for W, of_table in zip(self._tables, rows, strict=True)]
         state = TrainingState.at_start(self._config.epochs)
         state.words = start
-        self._training.run(iter(chunks), TrainingReport(self._config, len(self._corpus), None, state))
+        report = TrainingReport(self._config, len(self._corpus), None, state)
+        self._training.run(_until_stopped(chunks, get), report)
         for W, of_table, values in zip(self._tables, rows, old, strict=True):
             take_changes(W, of_table, values)
         return state, [Changes(*pair) for pair in zip(rows, old, strict=True)]
@@ -310,15 +324,10 @@ class _ChunkTrainer:
         of_words, of_nodes = output_parts(rows_out[:, None], config.loss)
         if self._noise is not None:
             of_words[words] = True
-            for epoch in {chunk.epoch for chunk in chunks}:
-                pools = np.concatenate(
-                    [
-                        np.arange(chunk.start // config.pool_tokens, -(-chunk.stop // config.pool_tokens))
-                        for chunk in chunks
-                        if chunk.epoch == epoch
-                    ]
-                )
-                drawn = negative_pools(pools, config.pool_size, self._noise, config.seed, epoch)
+            L = config.pool_tokens
+            for epoch, of_epoch in itertools.groupby(chunks, key=lambda chunk: chunk.epoch):
+                pools = [np.arange(chunk.start // L, -(-chunk.stop // L)) for chunk in of_epoch]
+                drawn = negative_pools(np.concatenate(pools), config.pool_size, self._noise, config.seed, epoch)
                 of_words[drawn.reshape(-1)] = True
         if self._tree is not None:
             of_nodes[self._tree.points[np.repeat(words, np.diff(self._tree.starts))]] = True
@@ -328,14 +337,14 @@ class _ChunkTrainer:
 class _EngineTrainer:
     """Trains a part with any engine. A copy of the tables shows which rows have changed."""
 
-    def __init__(self, setup: Setup, tables: Tables, index: int, part: Part) -> None:
-        self._setup = setup
-        self._tables = tables
-        self._config = _config_of(setup, index)
+    def __init__(self, state: _State, index: int, part: Part) -> None:
+        self._setup = state.setup
+        self._tables = state.tables
+        self._config = _config_of(state.setup, index)
         self._part = part  # the arrays of the corpus are views of it
-        self._corpus = _corpus_of(setup, part)
+        self._corpus = _corpus_of(part, state.vocabulary)
 
-    def train(self, start: int, end: int) -> tuple[TrainingState, list[Changes]]:
+    def train(self, start: int, end: int, get: Get) -> tuple[TrainingState, list[Changes]]:
         """Train from a number of words to another one, and return the changes of the tables."""
         setup = self._setup
         engine, xp = find_engine(setup.engine, setup.device), array_module(setup.device)
@@ -349,7 +358,7 @@ class _EngineTrainer:
                 self._config,
                 workers=setup.workers,
                 state=state,
-                pauses=_Until(end),
+                pauses=_Until(end, get),
                 frozen=setup.frozen,
                 subwords=setup.subwords,
             )
@@ -363,13 +372,22 @@ class _EngineTrainer:
         return state, changes
 
 
-class _Until:
+def _until_stopped(chunks: Sequence[Chunk], get: Get) -> Iterator[Chunk]:
+    """Yield chunks. If the task was stopped, raise an error."""
+    for chunk in chunks:
+        get(())
+        yield chunk
+
+
+class _Until(Pauses):
     """Pauses that end a round."""
 
-    def __init__(self, end: int) -> None:
+    def __init__(self, end: int, get: Get) -> None:
         self._end = end
+        self._get = get
 
     def due(self, words: int) -> bool:
+        self._get(())  # raises an error if the task was stopped
         return words >= self._end
 
     def next_words(self, words: int) -> int:
@@ -393,9 +411,8 @@ def _config_of(setup: Setup, index: int) -> TrainingConfig:
     return replace(setup.config, seed=rng.stream_key(seed, rng.REPLICA, index) if index else seed)
 
 
-def _corpus_of(setup: Setup, part: Part) -> Corpus:
-    """Return a part as a corpus, whose words are their ids."""
-    vocabulary = Vocabulary._of_distinct(list(range(len(setup.counts))), setup.counts)
+def _corpus_of(part: Part, vocabulary: Vocabulary) -> Corpus:
+    """Return a part as a corpus."""
     return Corpus(_as_writable(part.ids), _as_writable(part.offsets), vocabulary)
 
 

@@ -262,7 +262,10 @@ class _Run:
         """Wait for the oldest round that is not finished, and report what it has trained."""
         results, sizes = self._pending[0]
         while not self._cluster.wait([*results, *sizes], WAIT_SECONDS):
-            pass
+            if self._pauses is not None and self._pauses.interrupted():
+                self._pending.clear()  # a round may take long, and a resumed run repeats it
+                self._apply_updates()
+                self._pauses.run(self._report.state)
         state = self._report.state
         trained: list[Trained] = self._cluster.get(results)
         for of_replica in trained:

@@ -137,6 +137,10 @@ class Pauses(Protocol):
         An engine whose steps have no fixed size ends a step there.
         """
 
+    def interrupted(self) -> bool:
+        """Return whether the run was asked to stop. An engine with long steps need not finish them."""
+        return False
+
     def run(self, state: TrainingState) -> None:
         """Use the tables while they do not change. An engine calls this in the calling thread when a pause is due.
 

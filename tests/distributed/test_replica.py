@@ -145,9 +145,8 @@ def test_the_changes_are_those_of_the_engine(corpus: Corpus, engine: str, case: 
 @pytest.mark.parametrize("case", ["CBOW", "skip-gram, hs+ns"])
 def test_the_rounds_train_each_chunk_once_in_order(corpus: Corpus, case: str):
     setup = make_setup(corpus, **CASES[case])
-    trainer = replica._ChunkTrainer(
-        setup, cpu.allocate((V, D), loss=setup.config.loss), 0, Part(corpus.ids, corpus.offsets)
-    )
+    run_round(setup, corpus, tables_for(setup))
+    trainer = replica._states.state.trainer(0, Part(corpus.ids, corpus.offsets))
     found, words = [], 0
     for number in range(ROUNDS):
         chunks = list(trainer._chunks(words, round_end(len(corpus), 2, number, ROUNDS)))
