@@ -83,9 +83,9 @@ BYTES_PER_ROW = 16
 """Bytes on the host for each row of W_in, with subwords."""
 PROCESS_BYTES = 120_000_000
 """Bytes of a process of Ray that has imported the engines."""
-TRAINER_BYTES_PER_WORD = 76
-"""Bytes for each word that a process keeps for each part of the corpus that it has trained: sampling tables and ids."""
-TRAINER_BYTES_PER_STEP = 13
+TRAINER_BYTES_PER_WORD = 20
+"""Bytes for each word that a process keeps for each part of the corpus that it has trained: sampling tables."""
+TRAINER_BYTES_PER_STEP = 4
 """Bytes for each step of the paths of the Huffman tree that a process keeps for each part."""
 COPIES_OF_CHANGES = {True: 12, False: 6}
 """Number of copies that take as long as taking, storing and combining changes: with Ray, and in this process."""

@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
 
 import numpy as np
 
@@ -48,6 +48,7 @@ from fastw2v.distributed.connection import (
     Replication,
     check_replication,
     connected,
+    reconnected,
 )
 from fastw2v.distributed.costs import (
     check_bandwidth,
@@ -58,6 +59,7 @@ from fastw2v.distributed.costs import (
 )
 from fastw2v.distributed.files import expand_files, has_url
 from fastw2v.distributed.text import DistributedCorpus
+from fastw2v.distributed.training import ReplicaState
 from fastw2v.engines.base import ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, estimate_replicas, words_per_second
@@ -551,8 +553,9 @@ class Word2Vec:
             a GPU. With one thread for each replica, the result depends only on the corpus, the settings, `replicas` and
             `rounds`. docs/guide/cluster.md has more.
         rounds : int, optional
-            Number of rounds over the whole training. More rounds give better vectors. By default, 64 for each replica
-            but the first, and at most 256, rounded up to a multiple of the number of epochs.
+            Number of rounds over the whole training. More rounds give better vectors. By default, 48 for each pair of
+            replicas, and at most 256, rounded up to a multiple of the number of epochs. Callbacks, validation and
+            checkpoints wait for the end of a round.
         ray : str, optional
             Where the replicas run: "in-process" (in threads of this process), "local" (in processes that Ray starts on
             this machine; the default), or the address of a Ray cluster, such as "10.0.0.5:6379", or "auto" on one of
@@ -617,6 +620,7 @@ class Word2Vec:
         self._check_idle()
         self._check()
         with self._connected(replication) as connection:
+            corpus = self._read(corpus, connection, held_out=_share(validation) is not None)
             corpus, frozen = self._prepare(
                 corpus, init, freeze, checkpoints is not None, validation is not None, connection
             )
@@ -740,10 +744,8 @@ class Word2Vec:
         check_integer("replicas", replicas, minimum=1)
         self._check()
         replication = check_replication(replicas, rounds, ray)
-        if isinstance(replication, Connection):
-            return contextlib.nullcontext(replication)
-        assert replication is not None
-        return connected(replication, 1 if self.deterministic else self.workers, *self._replica_engine())
+        connection = self._connected(replication)
+        return cast(contextlib.AbstractContextManager[Connection], connection)
 
     def build_vocab(self, corpus: Any, *, update: bool = False) -> Self:
         """Build the vocabulary of a corpus and initialise the weights, without training.
@@ -781,9 +783,11 @@ class Word2Vec:
         ['b', 'a', 'c']
         """
         check_flags(update=update)
+        self._check_idle()
         if update:
             self._extend_vocabulary(corpus)
         else:
+            self._check()
             self._prepare(corpus)
         return self
 
@@ -876,7 +880,7 @@ class Word2Vec:
         checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus, validation)
         replication = check_replication(replicas, rounds, ray)
         with self._connected(replication) as connection:
-            corpus = self._encode(corpus, connection)
+            corpus = self._encode(corpus, connection, held_out=_share(validation) is not None)
             if problem := _nothing_to_train(corpus):
                 logger.warning("%s. The weights have not changed", problem)
                 return self
@@ -935,7 +939,8 @@ class Word2Vec:
             As for the constructor and for `fit`. They are not stored in checkpoints. A log that was written after the
             last checkpoint is overwritten from there.
         ray : str, optional
-            As for `fit`, for a run with replicas. Their number and the number of rounds are those of the run.
+            As for `fit`, for a run with replicas. By default, where it was started. The numbers of replicas and of
+            rounds are those of the run. The number of threads is as well if it was 1.
 
         Returns
         -------
@@ -1020,13 +1025,10 @@ class Word2Vec:
         with contextlib.ExitStack() as stack:
             connection = placed = None
             if (state := run.replicas) is not None:
-                given = check_replication(state.replicas, state.rounds, IN_PROCESS if run.complete else ray)
-                if isinstance(given, Replication):
-                    connection = stack.enter_context(connected(given, state.workers, state.engine, state.device))
-                else:
-                    connection = given
+                connection = stack.enter_context(reconnected(state, model.workers, IN_PROCESS if run.complete else ray))
                 model._select_engine(connection)
-            corpus = model._encode(corpus, connection)
+            share = None if run.validation is None else run.validation.share
+            corpus = model._encode(corpus, connection, held_out=share is not None)
             held_out = None
             if run.validation is not None:
                 if run.validation.share is not None:
@@ -1094,8 +1096,6 @@ class Word2Vec:
         connection: Connection | None = None,
     ) -> tuple[Corpus | DistributedCorpus, list[int]]:
         """Choose the engine, read the corpus and initialise the weights. Return the corpus and the frozen words."""
-        self._check_idle()
-        self._check()
         if init is not None:
             check_init(init, self.vector_size)
         self._select_engine(connection)
@@ -1124,8 +1124,10 @@ class Word2Vec:
         self._initialize(corpus, init, checkpoints, validation, connection)
         return corpus, frozen
 
-    def _read(self, corpus: Any, connection: Connection | None) -> Corpus | DistributedCorpus:
-        """Return the corpus for the parameter `corpus` of `fit`."""
+    def _read(
+        self, corpus: Any, connection: Connection | None, *, held_out: bool = False
+    ) -> Corpus | DistributedCorpus:
+        """Return the corpus for the parameter `corpus` of `fit`. If sentences are held out, this process reads it."""
         if isinstance(corpus, DistributedCorpus):
             if connection is None:
                 raise TypeError(
@@ -1133,7 +1135,7 @@ class Word2Vec:
                     "it as ray"
                 )
             return corpus
-        if connection is not None and connection.reads(corpus):
+        if connection is not None and connection.reads(corpus) and not held_out:
             return connection.read_text(corpus, self.min_count, max_vocab=self.max_vocab)
         return as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
 
@@ -1254,13 +1256,13 @@ class Word2Vec:
         """Return the parameters of the constructor that select a loss, for messages."""
         return f"loss={loss!r}"
 
-    def _encode(self, source: Any, connection: Connection | None = None) -> Any:
+    def _encode(self, source: Any, connection: Connection | None = None, *, held_out: bool = False) -> Any:
         """Return a corpus, or a corpus on a cluster, encoded with the vocabulary of the weights.
 
         If the loss has a Huffman tree, the corpus has the counts of the weights as well, because they define the tree.
         """
         vocabulary = self._vocabulary()
-        if connection is not None and connection.reads(source):
+        if connection is not None and connection.reads(source) and not held_out:
             source = connection.read_text(source, 0, counts=vocabulary)
         if isinstance(source, DistributedCorpus):
             source = self._read(source, connection)
@@ -1300,19 +1302,41 @@ class Word2Vec:
         if connection is not None:
             self.report_ = connection.description
 
-    def _replica_engine(self) -> tuple[str, str]:
-        """Return the engine and the device of a replica. A GPU must be asked for, because nodes may differ."""
+    def _replica_engine(self, ray: str) -> tuple[str, str]:
+        """Return the engine and the device of a replica. A GPU must be asked for, because machines may differ."""
         if not self.device.startswith("cuda"):
             return select_engine(self.engine, "cpu", self.deterministic, self.workers).name, "cpu"
-        return "layers" if self.engine == "layers" or self.deterministic else "fused", "cuda"
+        if ray != IN_PROCESS and self.device != "cuda":
+            raise ValueError(f"device is {self.device!r}, but each replica has a GPU of its own; set device='cuda'")
+        return "layers" if self.engine == "layers" or self.deterministic else "fused", self.device
+
+    def _replica_state(self, connection: Connection, epochs: int) -> ReplicaState:
+        """Return the state of a run before its first round."""
+        state = connection.state(epochs, *self._replica_engine(connection.replication.ray))
+        if state.rounds < epochs:
+            logger.warning(
+                "rounds is %d, which is less than the %d epochs, so callbacks and validation wait for several epochs. "
+                "Raise rounds",
+                state.rounds,
+                epochs,
+            )
+        return state
 
     def _connected(
         self, replication: Replication | Connection | None
     ) -> contextlib.AbstractContextManager[Connection | None]:
         """Return a context manager that connects to the cluster of a run, if it has replicas."""
-        if replication is None or isinstance(replication, Connection):
+        if replication is None:
+            return contextlib.nullcontext()
+        if isinstance(replication, Connection):
+            if self.deterministic and replication.workers > 1:
+                raise ValueError(
+                    f"deterministic is True, but the replicas of the connection have {replication.workers} threads; "
+                    "set workers=1 in the model that connects"
+                )
             return contextlib.nullcontext(replication)
-        return connected(replication, 1 if self.deterministic else self.workers, *self._replica_engine())
+        engine, device = self._replica_engine(replication.ray)
+        return connected(replication, 1 if self.deterministic else self.workers, engine, device)
 
     def _copy_to_host(self) -> None:
         """Copy the matrices to the host, unless the user has chosen a device.
@@ -1436,7 +1460,7 @@ class Word2Vec:
             parameters=self._state()["parameters"],
             frozen=frozen,
             validation=validation,
-            replicas=None if connection is None else connection.state(config.epochs, *self._replica_engine()),
+            replicas=None if connection is None else self._replica_state(connection, config.epochs),
         )
         placed = None
         if connection is not None and run.replicas is not None:
@@ -1572,8 +1596,8 @@ class Word2Vec:
         self, corpus: Any, measure: bool, given: Replication | Connection, network: float | None, apart: bool
     ) -> Estimate:
         """Return the estimate for one machine with all its processors, with that for replicas."""
-        engine, device = self._replica_engine()
         replication = given if isinstance(given, Replication) else given.replication
+        engine, device = self._replica_engine(replication.ray)
         threads = 1 if self.deterministic else self.workers
         alone = type(self)(**self.get_params() | {"callbacks": (), "workers": 1 if self.deterministic else None})
         try:
@@ -1647,7 +1671,7 @@ class Word2Vec:
         if connection is None:
             estimate.check()
             return
-        engine, device = self._replica_engine()
+        engine, device = self._replica_engine(connection.replication.ray)
         machines = places(connection.replication, connection.workers, int(device != "cpu"), connection.cluster)
         estimate_replicas(
             corpus,

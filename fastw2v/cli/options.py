@@ -249,7 +249,7 @@ Rounds = Annotated[
     int | None,
     typer.Option(
         help="Number of times that the replicas are combined during training.",
-        show_default=f"{training.ROUNDS_PER_REPLICA} for each replica but the first, at most {training.MAX_ROUNDS}",
+        show_default=f"{training.ROUNDS_PER_PAIR} for each pair of replicas, at most {training.MAX_ROUNDS}",
     ),
 ]
 Ray = Annotated[

@@ -26,7 +26,7 @@ from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
 from fastw2v.corpus import Corpus, Vocabulary
 from fastw2v.corpus.sources import Sources, expand_source, name_of_files
-from fastw2v.distributed.connection import Connection, Replication, check_replication, connected
+from fastw2v.distributed.connection import Connection, check_replication, reconnected
 from fastw2v.distributed.costs import check_bandwidth
 from fastw2v.distributed.files import expand_files
 from fastw2v.distributed.text import DistributedCorpus
@@ -164,7 +164,7 @@ def train(
             connection = stack.enter_context(word2vec.connect(replicas, rounds=rounds, ray=ray))
         selection: dict[str, Any] = {"min_count": min_count, "max_vocab": max_vocab, "counts": counts}
         text: Corpus | DistributedCorpus
-        if connection is not None and connection.reads(sources):
+        if connection is not None and connection.reads(sources) and share is None:
             words = {"include": read_words(include), "exclude": read_words(exclude)}
             text = _read_on_cluster(connection, sources, **selection, **words, **reading)
         else:
@@ -215,15 +215,14 @@ def resume(folder: options.RunFolder, ray: options.Ray = None, max_time: options
     text = held_out = connection = None
     with contextlib.ExitStack() as stack:
         if run.replicas is not None and not run.complete:
-            state = run.replicas
-            given = check_replication(state.replicas, state.rounds, ray)
-            assert isinstance(given, Replication)
-            connection = stack.enter_context(connected(given, state.workers, state.engine, state.device))
+            parameters = (vectors.settings or {})["parameters"]
+            connection = stack.enter_context(reconnected(run.replicas, parameters["workers"], ray))
         if not run.complete:
             vocabulary = Vocabulary(vectors.index_to_key, counts)
             reading = {name: task[name] for name in ("lower", "encoding", "errors")}
             sources = expand_files([*map(str, checkpoints.corpus)])
-            text = _read_with(sources, vocabulary, connection, **reading)
+            share = None if run.validation is None else run.validation.share
+            text = _read_with(sources, vocabulary, connection if share is None else None, **reading)
             if checkpoints.validation is not None:
                 with naming_validation():
                     held_out = _read_with(expand_source(checkpoints.validation), vocabulary, **reading)

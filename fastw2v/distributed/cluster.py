@@ -24,8 +24,8 @@ A long task calls ``get(())`` now and then, which raises an error if the cluster
 class Cluster(Protocol):
     """The interface of a cluster. A reference stands for a value that is on a machine of the cluster, or will be."""
 
-    def processors(self) -> int:
-        """Return the number of processors of all machines."""
+    def processors(self) -> list[int]:
+        """Return the number of processors of each machine."""
 
     def put(self, value: Any) -> Any:
         """Store a value, which must not change any more, and return a reference to it."""
@@ -59,6 +59,9 @@ class Cluster(Protocol):
     def close(self) -> None:
         """Stop the tasks that run, and release the memory of the values."""
 
+    def closed(self) -> bool:
+        """Return whether `close` was called."""
+
 
 class InProcess:
     """A cluster of threads of this process.
@@ -85,9 +88,9 @@ class InProcess:
         self._threads = ThreadPoolExecutor(threads, "fastw2v-task")
         self._closed = False
 
-    def processors(self) -> int:
+    def processors(self) -> list[int]:
         """See `Cluster.processors`."""
-        return available_processors()
+        return [available_processors()]
 
     def put(self, value: Any) -> Any:
         """See `Cluster.put`."""
@@ -111,6 +114,10 @@ class InProcess:
         """See `Cluster.close`."""
         self._closed = True
         self._threads.shutdown(cancel_futures=True)
+
+    def closed(self) -> bool:
+        """See `Cluster.closed`."""
+        return self._closed
 
     def _get_in_task(self, references: Sequence[Any]) -> list[Any]:
         """Return values to a task, or stop it."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastw2v.config import MIN_COUNT, check_integer
 from fastw2v.corpus.corpus import ENCODED_SUFFIX, Corpus
-from fastw2v.corpus.sources import Sources
+from fastw2v.corpus.sources import Errors, Sources
+from fastw2v.corpus.vocabulary import Counts
 from fastw2v.distributed.cluster import Cluster, InProcess
 from fastw2v.distributed.files import has_url
 from fastw2v.distributed.parts import put_parts
@@ -21,12 +23,23 @@ from fastw2v.utils.checks import check_type
 from fastw2v.utils.quote import counted, quote
 from fastw2v.utils.system import available_processors
 
-__all__ = ["IN_PROCESS", "LOCAL", "Connection", "Replication", "check_replication", "connected"]
+__all__ = [
+    "IN_PROCESS",
+    "LOCAL",
+    "Connection",
+    "Replication",
+    "check_replication",
+    "connected",
+    "most_threads",
+    "reconnected",
+]
 
 IN_PROCESS = "in-process"
 """Value of `ray` for threads of this process."""
 LOCAL = "local"
 """Value of `ray` for a Ray cluster that is started on this machine for the run."""
+CHOICES = f"{IN_PROCESS!r}, {LOCAL!r}, 'auto' or the address of a Ray cluster"
+"""The values of `ray`, for messages."""
 
 
 class Replication(NamedTuple):
@@ -45,7 +58,7 @@ class Replication(NamedTuple):
         --------
         >>> from fastw2v.distributed.connection import Replication
         >>> Replication(2, None, "local").rounds_of(epochs=5), Replication(2, 10, "local").rounds_of(epochs=5)
-        (65, 10)
+        (50, 10)
         """
         return default_rounds(self.replicas, epochs) if self.rounds is None else self.rounds
 
@@ -79,7 +92,7 @@ class Connection(NamedTuple):
     def state(self, epochs: int, engine: str, device: str) -> ReplicaState:
         """Return the state of a run before its first round."""
         rounds = self.replication.rounds_of(epochs)
-        return ReplicaState(self.replication.replicas, rounds, engine, device, self.workers)
+        return ReplicaState(self.replication.replicas, rounds, engine, device, self.workers, self.replication.ray)
 
     def reads(self, source: Any) -> bool:
         """Return whether a corpus is a text that the tasks of the cluster read, instead of this process.
@@ -102,13 +115,27 @@ class Connection(NamedTuple):
         encoded = paths and any(Path(file).suffix.lower() == ENCODED_SUFFIX for file in files)
         return paths and not encoded and self.replication.ray != IN_PROCESS
 
-    def read_text(self, source: Any, min_count: int = MIN_COUNT, **options: Any) -> DistributedCorpus:
+    def read_text(
+        self,
+        source: Any,
+        min_count: int = MIN_COUNT,
+        *,
+        max_vocab: int | None = None,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        counts: Counts | None = None,
+        lower: bool = False,
+        encoding: str = "utf-8",
+        errors: Errors = "strict",
+    ) -> DistributedCorpus:
         r"""Read text with the tasks of the cluster, and divide it into the parts of the replicas.
 
         Parameters
         ----------
-        source, min_count, **options
-            See `fastw2v.distributed.text.read_text`.
+        source : path, URL, iterable of these, or Sources
+            A path must lead to the same file on every machine. URLs such as ``s3://bucket/*.txt`` need fsspec.
+        min_count, max_vocab, include, exclude, counts, lower, encoding, errors
+            See `Corpus.from_text`. The parameters `min_count` and `max_vocab` of a model are not used.
 
         Examples
         --------
@@ -121,11 +148,28 @@ class Connection(NamedTuple):
         ...     model.fit(text, ray=connection).wv.index_to_key
         ['the', 'cat', 'dog']
         """
-        return read_text(self.cluster, source, self.replication.replicas, min_count, **options)
+        return read_text(
+            self.cluster,
+            source,
+            self.replication.replicas,
+            min_count,
+            max_vocab=max_vocab,
+            include=include,
+            exclude=exclude,
+            counts=counts,
+            lower=lower,
+            encoding=encoding,
+            errors=errors,
+        )
 
     def place(self, corpus: Corpus | DistributedCorpus, state: ReplicaState) -> Replicas:
         """Store the parts of a corpus on the cluster unless they are there, and return the replicas that train them."""
         if isinstance(corpus, DistributedCorpus):
+            if corpus.replicas != state.replicas:
+                raise ValueError(
+                    f"the text was divided among {counted(corpus.replicas, 'replica')}, but there are "
+                    f"{state.replicas}; read it with the connection that trains"
+                )
             return Replicas(self.cluster, corpus.parts, state)
         return Replicas(self.cluster, put_parts(self.cluster, corpus, state.replicas), state)
 
@@ -154,6 +198,8 @@ def check_replication(replicas: Any, rounds: Any, ray: Any) -> Replication | Con
     ValueError: rounds is 100, but it has no effect without replicas; set replicas as well
     """
     if isinstance(ray, Connection):
+        if ray.cluster.closed():
+            raise ValueError("ray is a connection that has ended; call fit inside the with block of connect")
         own = ray.replication
         if replicas not in (None, own.replicas):
             raise ValueError(
@@ -175,10 +221,29 @@ def check_replication(replicas: Any, rounds: Any, ray: Any) -> Replication | Con
     if rounds is not None:
         check_integer("rounds", rounds, minimum=1)
     ray = LOCAL if ray is None else ray
-    check_type("ray", ray, str, f"{IN_PROCESS!r}, {LOCAL!r} or the address of a Ray cluster")
+    check_type("ray", ray, str, CHOICES)
     if not ray.strip():
-        raise ValueError(f"ray is {quote(ray)}; it must be {IN_PROCESS!r}, {LOCAL!r} or the address of a Ray cluster")
+        raise ValueError(f"ray is {quote(ray)}; it must be {CHOICES}")
     return Replication(int(replicas), None if rounds is None else int(rounds), ray)
+
+
+def most_threads(processors: Sequence[int], replicas: int) -> int:
+    """Return the largest number of threads of a replica with which all replicas run at the same time, or 1.
+
+    Parameters
+    ----------
+    processors : sequence of int
+        Number of processors of each machine. The threads of a replica run on one machine.
+    replicas : int
+
+    Examples
+    --------
+    >>> from fastw2v.distributed.connection import most_threads
+    >>> most_threads([8, 8, 8], 3), most_threads([8, 8, 8], 4), most_threads([8], 64)
+    (8, 4, 1)
+    """
+    candidates = range(max(processors, default=1), 0, -1)
+    return next((n for n in candidates if sum(one // n for one in processors) >= replicas), 1)
 
 
 @contextlib.contextmanager
@@ -214,7 +279,7 @@ def connected(replication: Replication, workers: int | None, engine: str, device
     here, replicas = available_processors(), replication.replicas
     cluster: Cluster
     if replication.ray == IN_PROCESS:
-        workers = workers or max(1, here // replicas)
+        workers = workers or most_threads([here], replicas)
         cluster = InProcess(max(1, min(replicas, here // workers)))
     else:
         from fastw2v.distributed.ray_cluster import connect
@@ -225,13 +290,56 @@ def connected(replication: Replication, workers: int | None, engine: str, device
             gpus=int(device != "cpu"),
             local_processors=max(here, workers or 1),
         )
-        workers = workers or max(1, cluster.processors() // replicas)
+        workers = workers or most_threads(cluster.processors(), replicas)
     try:
-        if device != "cpu":
-            cluster.get(cluster.submit(_check_engine, engine, device, gpus=1))
+        check = partial(cluster.submit, _check_engine, engine, device, processors=workers, gpus=int(device != "cpu"))
+        at_once = sum(processors // workers for processors in cluster.processors())
+        # This also starts the processes and imports the engine in them, before anything is read.
+        cluster.get([reference for _ in range(max(1, min(replicas, at_once))) for reference in check()])
         yield Connection(cluster, replication, workers)
     finally:
         cluster.close()
+
+
+def reconnected(
+    state: ReplicaState, workers: int | None, ray: str | Connection | None
+) -> contextlib.AbstractContextManager[Connection]:
+    """Return a context manager that connects to a cluster on which a run continues.
+
+    Parameters
+    ----------
+    state : ReplicaState
+        Its place and its number of threads are brought up to date.
+    workers : int, optional
+        Number of threads of a replica, if a replica of the run had several. The result of a run with one thread must
+        not change.
+    ray : str or Connection, optional
+        By default, where the run was started.
+
+    Examples
+    --------
+    >>> from fastw2v.distributed.connection import reconnected
+    >>> from fastw2v.distributed.training import ReplicaState
+    >>> state = ReplicaState(2, 10, "fused", "cpu", workers=1, ray="10.0.0.5:6379")
+    >>> with reconnected(state, None, "in-process") as connection:
+    ...     connection.description, state.ray
+    ('2 replicas with 1 thread each in this process', 'in-process')
+    """
+    given = check_replication(state.replicas, state.rounds, state.ray if ray is None else ray)
+    assert given is not None
+
+    @contextlib.contextmanager
+    def connection() -> Iterator[Connection]:
+        with contextlib.ExitStack() as stack:
+            if isinstance(given, Connection):
+                found = given
+            else:
+                threads = 1 if state.workers == 1 else workers
+                found = stack.enter_context(connected(given, threads, state.engine, state.device))
+            state.ray, state.workers = found.replication.ray, found.workers
+            yield found
+
+    return connection()
 
 
 def _check_engine(get: Any, engine: str, device: str) -> None:

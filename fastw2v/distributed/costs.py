@@ -11,7 +11,7 @@ from fastw2v.config import CHUNK_TOKENS, TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.subwords import Subwords
 from fastw2v.distributed.cluster import Cluster
-from fastw2v.distributed.connection import IN_PROCESS, LOCAL, Connection, Replication
+from fastw2v.distributed.connection import IN_PROCESS, LOCAL, Connection, Replication, most_threads
 from fastw2v.distributed.ray_cluster import RayCluster
 from fastw2v.distributed.text import DistributedCorpus
 from fastw2v.distributed.training import BASE_EVERY, ROUNDS_AHEAD
@@ -188,7 +188,7 @@ def threads_of_a_replica(replication: Replication, workers: int | None) -> int:
     >>> threads_of_a_replica(Replication(10_000, None, "local"), None)
     1
     """
-    return workers or max(1, available_processors() // replication.replicas)
+    return workers or most_threads([available_processors()], replication.replicas)
 
 
 def machines_like_this(replication: Replication) -> list[Place]:

@@ -106,6 +106,7 @@ class RayCluster:
         import ray
 
         self._owned = owned
+        self._closed = False
         lost = ray.exceptions.ObjectFetchTimedOutError
         self._run = ray.remote(max_retries=RETRIES, retry_exceptions=[lost])(_checked(_versions()))
         self._head = ray.get_runtime_context().gcs_address
@@ -126,6 +127,7 @@ class RayCluster:
     def submit(self, task: Task, *arguments: Any, returns: int = 1, processors: int = 1, gpus: int = 0) -> list[Any]:
         """See `Cluster.submit`."""
         self._needs.add((processors, gpus))
+        self._able = time.monotonic()
         references = self._submit(
             task,
             *arguments,
@@ -143,7 +145,6 @@ class RayCluster:
 
         end = time.monotonic() + timeout
         waiting = list(dict.fromkeys(references))
-        self._able = time.monotonic()
         while waiting:
             seconds = min(max(end - time.monotonic(), 0), LOOK_SECONDS)
             with self._described():
@@ -169,20 +170,26 @@ class RayCluster:
         """See `Cluster.close`."""
         import ray
 
-        if self._owned:
-            _disconnect()
-        elif ray.is_initialized():
+        if ray.is_initialized():
             for reference in self._running:
                 ray.cancel(reference, force=True)
         self._running.clear()
+        self._closed = True
+        if self._owned:
+            self._owned = False
+            _leave()
+
+    def closed(self) -> bool:
+        """See `Cluster.closed`."""
+        return self._closed
 
     def nodes(self) -> list[Node]:
         """Return the nodes that are alive."""
         return _nodes()
 
-    def processors(self) -> int:
-        """Return the number of processors of all nodes that are alive."""
-        return sum(node.processors for node in self.nodes())
+    def processors(self) -> list[int]:
+        """See `Cluster.processors`."""
+        return [node.processors for node in self.nodes()]
 
     def own_node(self) -> str:
         """Return the identity of the node on which this program runs."""
@@ -343,7 +350,7 @@ def connect(address: str, *, processors: int, gpus: int = 0, local_processors: i
     ...     return x + y
     >>> cluster = connect("local", processors=1, local_processors=2)
     >>> cluster.processors()
-    2
+    [2]
     >>> [three] = cluster.submit(add, 1, 2)
     >>> [six] = cluster.submit(add, three, three)
     >>> cluster.wait([six], timeout=60), cluster.get([three, six])
@@ -355,13 +362,16 @@ def connect(address: str, *, processors: int, gpus: int = 0, local_processors: i
         raise ImportError(f"{reason}, or pass ray='in-process' to use this process alone")
     import ray
 
-    owned = not ray.is_initialized()
-    if owned:
-        if JOB_VARIABLE in os.environ and address == "local":
-            address = "auto"  # `ray job submit` runs this program on the cluster that it is meant for
-        _start(local_processors) if address == "local" else _join(address)
-    else:
-        _require_same(address)
+    global _connections
+    with _connecting:
+        owned = _connections > 0 or not ray.is_initialized()
+        if ray.is_initialized():
+            _require_same(address)
+        else:
+            if JOB_VARIABLE in os.environ and address == "local":
+                address = "auto"  # `ray job submit` runs this program on the cluster that it is meant for
+            _start(local_processors) if address == "local" else _join(address)
+        _connections += owned
     try:
         nodes = _nodes()
         if problem := _too_small(nodes, processors, gpus):
@@ -370,9 +380,23 @@ def connect(address: str, *, processors: int, gpus: int = 0, local_processors: i
         cluster.check_nodes()
     except BaseException:
         if owned:
-            _disconnect()
+            _leave()
         raise
     return cluster
+
+
+_connecting = threading.Lock()
+_connections = 0
+"""Number of connections that use the Ray which this module has initialised. The last one ends it."""
+
+
+def _leave() -> None:
+    """End a connection."""
+    global _connections
+    with _connecting:
+        _connections -= 1
+        if not _connections:
+            _disconnect()
 
 
 def unavailable_reason() -> str | None:
@@ -709,8 +733,11 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[..., Cal
                     f"has {there}. Install the same versions on every node"
                 )
 
-            core = ray._private.worker.global_worker.core_worker
-            seconds = patience * 2 ** min(core.get_current_task_attempt_number(), 6)
+            try:
+                attempt = ray._private.worker.global_worker.core_worker.get_current_task_attempt_number()
+            except AttributeError:  # it is not part of Ray's public interface
+                attempt = 0
+            seconds = patience * 2 ** min(attempt, 6)
 
             def get(references: Sequence[Any]) -> list[Any]:
                 different = list(dict.fromkeys(references))

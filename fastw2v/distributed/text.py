@@ -51,6 +51,8 @@ class DistributedCorpus:
     vocabulary : Vocabulary
     parts : tuple of StoredPart
         The parts that are not empty. Part ``i`` of n consists of the pieces i, i + n, i + 2 n and so on.
+    replicas : int
+        The number of replicas among which the text was divided.
     n_sentences : int
         The number of sentences of the whole text.
     bounds : list of int
@@ -77,6 +79,7 @@ class DistributedCorpus:
 
     vocabulary: Vocabulary
     parts: tuple[StoredPart, ...]
+    replicas: int
     n_sentences: int
     bounds: list[int]
     cut: frozenset[int]
@@ -238,7 +241,7 @@ def read_text(
     cut = frozenset(bounds[1:-1]).difference(sentences.known_starts)
     warn_of_oddities(vocabulary, sentences.n_tokens, sentences.n_sentences, text.counts, name)
     stored = _join_parts(cluster, sentences, bounds, parts)
-    return DistributedCorpus(vocabulary, stored, sentences.n_sentences, bounds, cut, word_counts)
+    return DistributedCorpus(vocabulary, stored, parts, sentences.n_sentences, bounds, cut, word_counts)
 
 
 class _Words(NamedTuple):

@@ -34,8 +34,8 @@ BASE_EVERY = 4.0
 """Size of the updates since the last complete tables, relative to these, after which tables are stored again."""
 WAIT_SECONDS = 0.2
 """Maximum time between two checks for interrupts."""
-ROUNDS_PER_REPLICA = 64
-"""Rounds for each replica but the first, up to `MAX_ROUNDS` (docs/notebook/replicas.md has the measurements)."""
+ROUNDS_PER_PAIR = 48
+"""Rounds for each pair of replicas, up to `MAX_ROUNDS` (docs/notebook/replicas.md has the measurements)."""
 MAX_ROUNDS = 256
 """Number of rounds that is enough for any number of replicas."""
 
@@ -47,9 +47,9 @@ def default_rounds(replicas: int, epochs: int) -> int:
     --------
     >>> from fastw2v.distributed.training import default_rounds
     >>> [default_rounds(replicas, epochs=5) for replicas in (2, 3, 8, 64)]
-    [65, 130, 260, 260]
+    [50, 145, 260, 260]
     """
-    rounds = min(ROUNDS_PER_REPLICA * (replicas - 1), MAX_ROUNDS)
+    rounds = min(ROUNDS_PER_PAIR * replicas * (replicas - 1) // 2, MAX_ROUNDS)
     return epochs * max(1, -(-rounds // epochs))
 
 
@@ -66,6 +66,8 @@ class ReplicaState:
     workers : int
         Number of threads of each replica. With one thread, the result depends only on the corpus, the settings, and the
         numbers of replicas and of rounds, on processors of one kind.
+    ray : str
+        Where the replicas run, unless `Word2Vec.resume` is told otherwise.
     finished : int
         Number of complete rounds.
     words : list of int
@@ -80,6 +82,7 @@ class ReplicaState:
     engine: str
     device: str
     workers: int
+    ray: str
     finished: int = 0
     words: list[int] = field(default_factory=list)
     change_bytes: int = 0
@@ -223,9 +226,11 @@ class _Run:
                     self._finish_round()
             self._finish_all()
         except BaseException:
-            with contextlib.suppress(Exception):  # the cluster may be what has failed
-                self._apply_updates()
-            self._return_to_base()
+            try:
+                with contextlib.suppress(Exception):  # the cluster may be what has failed
+                    self._apply_updates()
+            finally:
+                self._return_to_base()
             raise
 
     def _submit(self, setup: Setup, shared: Any, parts: Sequence[Any], round: int) -> None:
@@ -276,10 +281,10 @@ class _Run:
             self._state.update_bytes += of_shard.update
             self._state.change_bytes += of_shard.changes
         self._state.words = [of_replica.words for of_replica in trained]
-        self._state.finished += 1
-        self._pending.popleft()
         state.words = sum(self._state.words)
         self._history.append(self._progress())
+        self._state.finished += 1
+        self._pending.popleft()
         self._report.report(self._report.totals(state.words))
 
     def _progress(self) -> _Progress:

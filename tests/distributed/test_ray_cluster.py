@@ -173,7 +173,7 @@ def test_a_task_whose_worker_dies_runs_again(cluster: RayCluster, tmp_path: Path
 
 def test_nodes_and_processors(cluster: RayCluster):
     [node] = cluster.nodes()
-    assert (node.processors, node.gpus, cluster.processors()) == (2, 0, 2)
+    assert (node.processors, node.gpus, cluster.processors()) == (2, 0, [2])
     assert node.memory > 0
     assert node.object_store_memory > 0
 
@@ -218,9 +218,19 @@ def test_tasks_that_no_node_can_run_do_not_wait_for_ever(monkeypatch: pytest.Mon
     monkeypatch.setattr("fastw2v.distributed.ray_cluster.STUCK_SECONDS", 1.0)
     waiting = RayCluster(owned=False)
     large = waiting.submit(process, processors=3)
-    with pytest.raises(RuntimeError, match="tasks have waited for 1 s, and each task needs 3 processors"):
-        waiting.get(large)
+    with pytest.raises(RuntimeError, match="tasks have waited for 1 s, and each task needs 3 processors"):  # noqa: PT012
+        while not waiting.wait(large, 0.1):  # as a training waits
+            pass
     waiting.close()
+
+
+def test_two_connections_of_a_process_share_ray(cluster: RayCluster):
+    """The first to end must not stop the Ray of the other."""
+    second = connect("local", processors=1, local_processors=2)
+    assert second.get(second.submit(add, 1, 2)) == [3]
+    second.close()
+    second.close()
+    assert cluster.get(cluster.submit(add, 1, 2)) == [3]
 
 
 def test_little_shared_memory_is_reported(

@@ -39,7 +39,7 @@ def size(update: Any) -> int:
 
 
 def train(cluster: InProcess) -> ReplicaState:
-    state = ReplicaState(2, 4, engine="layers", device="cpu", workers=1)
+    state = ReplicaState(2, 4, engine="layers", device="cpu", workers=1, ray="in-process")
     random = np.random.default_rng(0)
     tables = Tables(*(random.normal(size=(V, D)).astype(np.float32) for _ in range(2)))
     corpus = zipf_corpus(V, 4000, longest=30)
