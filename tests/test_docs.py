@@ -281,7 +281,7 @@ def known_options() -> set[str]:
     others = {"--hook-type", "--tool", "--mode", "--device-as-default-execution-space"}
     others |= {"--address", "--block", "--head", "--node-ip-address", "--num-cpus", "--num-gpus", "--port"}  # of ray
     others |= {"--object-store-memory", "--working-dir", "--shm-size"}  # of ray and Docker
-    others |= {"--exclude", "--exclusive", "--ip-address", "--nodes", "--ntasks", "--ntasks-per-node"}  # of Slurm
+    others |= {"--cpus-per-task", "--exclude", "--ip-address", "--nodes", "--ntasks", "--ntasks-per-node"}  # of Slurm
     return found | others | {"--help"}
 
 
@@ -327,7 +327,7 @@ def test_the_reference_lists_the_public_names(page):
 def test_every_public_package_is_in_the_reference():
     described = {name for page in REFERENCE for name in re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.M)}
     internal = {"cli", "engines", "kernels", "sampling", "utils", "checkpoint", "compat", "word2vec"}
-    internal |= {"distributed", "validation", "training_log", "run"}
+    internal |= {"validation", "training_log", "run"}
     rooms = {".".join(name.split(".")[:2]) for name in MODULES} - {"fastw2v", "fastw2v.__main__"}
     assert rooms - {f"fastw2v.{name}" for name in internal} <= described
     assert {"fastw2v", "fastw2v.compat.gensim", "fastw2v.compat.textbook"} <= described

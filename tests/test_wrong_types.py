@@ -39,6 +39,8 @@ FORWARDED = "the names and values are checked where they are used"
 WITHOUT_CHECKS = {
     "Corpus.Corpus": "the class methods, which create corpora, check their arguments",
     "AnalogyResult": RESULT,
+    "Connection": RESULT,
+    "DistributedCorpus": RESULT,
     "Estimate": RESULT,
     "MemoryItem": RESULT,
     "NodeEstimate": RESULT,

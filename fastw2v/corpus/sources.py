@@ -761,6 +761,10 @@ def _expand(source: str | os.PathLike[str]) -> list[Path]:
             f"source is a text of {len(text)} characters, {quote(text)}, but it must be the path of a file. Pass the "
             "lines of a text to Corpus.from_lines"
         )
+    if "://" in text:
+        raise FileNotFoundError(
+            f"{shorten(text, _LONGEST_NAME)} is a URL, which only replicas read; set replicas, or download the file"
+        )
     if not glob.has_magic(text):
         advice = "; a string is the path of a file. Pass sentences as lists of words" if len(text.split()) > 3 else ""
         raise FileNotFoundError(f"there is no corpus file {name}{advice}")

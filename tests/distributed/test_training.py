@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from fastw2v.distributed.training import Replicas, ReplicaState, default_rounds
 from fastw2v.engines import cpu
 from fastw2v.engines.base import Pauses, Tables, TrainingState
 from fastw2v.engines.selection import find_engine
+from fastw2v.run import Run
 from fastw2v.sampling import rng
 from tests.distributed.test_combine import Changes as RowChanges
 from tests.distributed.test_combine import brute_force
@@ -275,6 +278,21 @@ def test_a_run_that_is_resumed_ends_with_the_same_bytes(corpus: Corpus, tmp_path
     assert resumed.W_in.tobytes() == expected.W_in.tobytes()
     assert resumed.epoch_losses == expected.epoch_losses
     assert resumed.trained_words == expected.trained_words
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_long_round_is_interrupted(corpus: Corpus, tmp_path: Path, engine: str):
+    """A signal does not wait for the end of the round, and the run continues from the last one."""
+    corpus.save(tmp_path / "corpus.w2v")
+    command = [sys.executable, "-m", "fastw2v", "train", "corpus.w2v", "--output", "vectors.safetensors"]
+    command += ["--vector-size", "8", "--epochs", "100000", "--rounds", "2", "--replicas", "2", "--workers", "1"]
+    command += ["--ray", "in-process", "--engine", engine, "--checkpoint", "run", "--max-time", "4s"]
+    done = subprocess.run(command, cwd=tmp_path, timeout=100, capture_output=True, text=True)  # a round takes minutes
+    assert done.returncode == 124, done.stderr
+    assert "continue with: fastw2v resume run" in done.stderr
+    assert Run.from_json(
+        (WordVectors.load(Checkpoints.open(tmp_path / "run").latest()).settings or {})["checkpoint"]
+    ).replicas == ReplicaState(2, 2, engine, "cpu", 1, "in-process", 0, [0, 0])
 
 
 @pytest.mark.parametrize("fails_at", [8, 14, 20])

@@ -16,6 +16,17 @@ def any_parameter(**parameters: Any) -> None:
     Word2Vec(**parameters)
 
 
+def after_the_block() -> None:
+    with model().connect(2, ray="in-process") as connection:
+        pass
+    model().fit(SENTENCES, ray=connection)
+
+
+def deterministic_with_threads() -> None:
+    with model(workers=2).connect(1, ray="in-process") as connection:
+        model(deterministic=True, workers=None).fit(SENTENCES, ray=connection)
+
+
 def other_number_of_replicas() -> None:
     with model().connect(2, ray="in-process") as connection:
         model().fit(SENTENCES, replicas=3, ray=connection)
@@ -26,8 +37,17 @@ PRODUCERS: dict[str, list[Producer]] = {
         lambda: model().fit(SENTENCES, rounds=10),
         lambda: model().fit(SENTENCES, ray="local"),
     ],
-    "ray is …; it must be 'in-process', 'local' or the address of a Ray cluster": [
+    "ray is …; it must be 'in-process', 'local', 'auto' or the address of a Ray cluster": [
         lambda: model().fit(SENTENCES, replicas=2, ray=""),
+    ],
+    "ray is a connection that has ended; call fit inside the with block of connect": [
+        after_the_block,
+    ],
+    "deterministic is True, but the replicas of the connection have … threads; set workers=1 in the model that connects": [
+        deterministic_with_threads,
+    ],
+    "device is …, but each replica has a GPU of its own; set device='cuda'": [
+        lambda: model(device="cuda:1").fit(SENTENCES, replicas=2),
     ],
     "replicas is …, but ray is a connection for …; omit replicas": [
         other_number_of_replicas,

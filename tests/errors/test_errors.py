@@ -68,6 +68,11 @@ OUT_OF_REACH: list[tuple[str, str, str]] = [
         "raise ValueError('the words are distinct')",
         "the caller has found a repetition",
     ),
+    (
+        "distributed/cluster.py",
+        "raise RuntimeError('the task was stopped",
+        "it stops a task for whose result nobody waits",
+    ),
     ("kernels/compilation.py", "raise OSError", "it is logged as a warning, and the kernel is compiled"),
     ("backend.py", "raise ValueError(f'a gradient of {N:,} rows", "it needs a GPU and a gradient of two billion rows"),
     ("nn/sparse.py", "raise AttributeError('this gradient is not on", "Python shows the error of __getattr__"),

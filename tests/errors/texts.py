@@ -183,6 +183,9 @@ def no_zstd(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PRODUCERS: dict[str, list[Producer]] = {
+    "… is a URL, which only replicas read; set replicas, or download the file": [
+        lambda: Corpus.from_text("s3://bucket/corpus.txt"),
+    ],
     "… can be read only once, so it cannot be divided among replicas. Write the text to a file first, and pass the path of the file": [
         lambda: read_on_cluster("-"),
     ],

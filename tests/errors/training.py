@@ -66,6 +66,12 @@ def replicas_diverged() -> None:
     combine([changes, changes])
 
 
+def other_parts() -> None:
+    write("corpus.txt", "the cat sat down\n" * 20)
+    with model().connect(2, ray="in-process") as two, model().connect(3, ray="in-process") as three:
+        model().fit(two.read_text("corpus.txt"), ray=three)
+
+
 def without_connection() -> None:
     write("corpus.txt", "the cat sat down\n" * 20)
     with model().connect(2, ray="in-process") as connection:
@@ -76,6 +82,9 @@ def without_connection() -> None:
 PRODUCERS: dict[str, list[Producer]] = {
     "the changes of the weights contain infinity or NaN; training has diverged. Train again with a lower alpha": [
         replicas_diverged,
+    ],
+    "the text was divided among …, but there are …; read it with the connection that trains": [
+        other_parts,
     ],
     "the corpus is on a cluster, so only replicas can train on it; pass the connection that has read it as ray": [
         without_connection,
