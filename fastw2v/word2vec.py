@@ -620,7 +620,7 @@ class Word2Vec:
         self._check_idle()
         self._check()
         with self._connected(replication) as connection:
-            corpus = self._read(corpus, connection, held_out=_share(validation) is not None)
+            corpus = self._read(corpus, connection, _share(validation))
             corpus, frozen = self._prepare(
                 corpus, init, freeze, checkpoints is not None, validation is not None, connection
             )
@@ -880,7 +880,7 @@ class Word2Vec:
         checkpoints = _as_checkpoints(checkpoint, checkpoint_every, corpus, validation)
         replication = check_replication(replicas, rounds, ray)
         with self._connected(replication) as connection:
-            corpus = self._encode(corpus, connection, held_out=_share(validation) is not None)
+            corpus = self._encode(corpus, connection, _share(validation))
             if problem := _nothing_to_train(corpus):
                 logger.warning("%s. The weights have not changed", problem)
                 return self
@@ -1028,7 +1028,7 @@ class Word2Vec:
                 connection = stack.enter_context(reconnected(state, model.workers, IN_PROCESS if run.complete else ray))
                 model._select_engine(connection)
             share = None if run.validation is None else run.validation.share
-            corpus = model._encode(corpus, connection, held_out=share is not None)
+            corpus = model._encode(corpus, connection, share)
             held_out = None
             if run.validation is not None:
                 if run.validation.share is not None:
@@ -1125,9 +1125,9 @@ class Word2Vec:
         return corpus, frozen
 
     def _read(
-        self, corpus: Any, connection: Connection | None, *, held_out: bool = False
+        self, corpus: Any, connection: Connection | None, share: float | None = None
     ) -> Corpus | DistributedCorpus:
-        """Return the corpus for the parameter `corpus` of `fit`. If sentences are held out, this process reads it."""
+        """Return the corpus for the parameter `corpus` of `fit`, of which a share may be held out."""
         if isinstance(corpus, DistributedCorpus):
             if connection is None:
                 raise TypeError(
@@ -1135,7 +1135,7 @@ class Word2Vec:
                     "it as ray"
                 )
             return corpus
-        if connection is not None and connection.reads(corpus) and not held_out:
+        if connection is not None and connection.reads(corpus, share):
             return connection.read_text(corpus, self.min_count, max_vocab=self.max_vocab)
         return as_corpus(corpus, self.min_count, max_vocab=self.max_vocab)
 
@@ -1256,13 +1256,13 @@ class Word2Vec:
         """Return the parameters of the constructor that select a loss, for messages."""
         return f"loss={loss!r}"
 
-    def _encode(self, source: Any, connection: Connection | None = None, *, held_out: bool = False) -> Any:
+    def _encode(self, source: Any, connection: Connection | None = None, share: float | None = None) -> Any:
         """Return a corpus, or a corpus on a cluster, encoded with the vocabulary of the weights.
 
         If the loss has a Huffman tree, the corpus has the counts of the weights as well, because they define the tree.
         """
         vocabulary = self._vocabulary()
-        if connection is not None and connection.reads(source) and not held_out:
+        if connection is not None and connection.reads(source, share):
             source = connection.read_text(source, 0, counts=vocabulary)
         if isinstance(source, DistributedCorpus):
             source = self._read(source, connection)

@@ -164,7 +164,7 @@ def train(
             connection = stack.enter_context(word2vec.connect(replicas, rounds=rounds, ray=ray))
         selection: dict[str, Any] = {"min_count": min_count, "max_vocab": max_vocab, "counts": counts}
         text: Corpus | DistributedCorpus
-        if connection is not None and connection.reads(sources) and share is None:
+        if connection is not None and connection.reads(sources, share):
             words = {"include": read_words(include), "exclude": read_words(exclude)}
             text = _read_on_cluster(connection, sources, **selection, **words, **reading)
         else:
@@ -222,7 +222,7 @@ def resume(folder: options.RunFolder, ray: options.Ray = None, max_time: options
             reading = {name: task[name] for name in ("lower", "encoding", "errors")}
             sources = expand_files([*map(str, checkpoints.corpus)])
             share = None if run.validation is None else run.validation.share
-            text = _read_with(sources, vocabulary, connection if share is None else None, **reading)
+            text = _read_with(sources, vocabulary, connection, share, **reading)
             if checkpoints.validation is not None:
                 with naming_validation():
                     held_out = _read_with(expand_source(checkpoints.validation), vocabulary, **reading)
@@ -533,10 +533,14 @@ def _as_sizes(subwords: str | None) -> tuple[int, int] | None:
 
 
 def _read_with(
-    sources: Sources | tuple[str, ...], vocabulary: Vocabulary, connection: Connection | None = None, **reading: Any
+    sources: Sources | tuple[str, ...],
+    vocabulary: Vocabulary,
+    connection: Connection | None = None,
+    share: float | None = None,
+    **reading: Any,
 ) -> Corpus | DistributedCorpus:
     """Read a corpus with a vocabulary. An encoded corpus must have been encoded with it."""
-    if connection is not None and connection.reads(sources):
+    if connection is not None and connection.reads(sources, share):
         return _read_on_cluster(connection, sources, min_count=0, counts=vocabulary, **reading)
     assert isinstance(sources, Sources)  # only the tasks of a cluster read URLs
     if is_encoded(sources):

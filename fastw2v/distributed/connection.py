@@ -94,10 +94,11 @@ class Connection(NamedTuple):
         rounds = self.replication.rounds_of(epochs)
         return ReplicaState(self.replication.replicas, rounds, engine, device, self.workers, self.replication.ray)
 
-    def reads(self, source: Any) -> bool:
+    def reads(self, source: Any, share: float | None = None) -> bool:
         """Return whether a corpus is a text that the tasks of the cluster read, instead of this process.
 
-        In this process, they read only URLs.
+        In this process, they read only URLs. A text of which a share of the sentences is held out is read by this
+        process, unless it is at a URL.
 
         Examples
         --------
@@ -113,7 +114,7 @@ class Connection(NamedTuple):
         single = isinstance(source, str)
         paths = bool(files) and all(isinstance(file, os.PathLike) or single for file in files)
         encoded = paths and any(Path(file).suffix.lower() == ENCODED_SUFFIX for file in files)
-        return paths and not encoded and self.replication.ray != IN_PROCESS
+        return paths and not encoded and share is None and self.replication.ray != IN_PROCESS
 
     def read_text(
         self,
