@@ -553,7 +553,7 @@ class Word2Vec:
             a GPU. With one thread for each replica, the result depends only on the corpus, the settings, `replicas` and
             `rounds`. docs/guide/cluster.md has more.
         rounds : int, optional
-            Number of rounds over the whole training. More rounds give better vectors. By default, 48 for each pair of
+            Number of rounds over the whole training. More rounds give better vectors. By default, 30 for each pair of
             replicas, and at most 256, rounded up to a multiple of the number of epochs. Callbacks, validation and
             checkpoints wait for the end of a round.
         ray : str, optional

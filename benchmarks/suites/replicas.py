@@ -111,7 +111,9 @@ def replications(options: Options) -> list[Replication]:
         return [Replication(2, None, IN_PROCESS)]
     if options.quick:
         return [Replication(replicas, None, IN_PROCESS) for replicas in (2, 8)]
-    return [Replication(replicas, rounds, IN_PROCESS) for replicas in REPLICAS for rounds in (None, FEW_ROUNDS)]
+    default = [Replication(replicas, None, IN_PROCESS) for replicas in REPLICAS]
+    few = [one._replace(rounds=FEW_ROUNDS) for one in default if one.rounds_of(EPOCHS) > FEW_ROUNDS]
+    return sorted([*default, *few], key=lambda one: one.replicas)
 
 
 def _name(replication: Replication, options: Options) -> str:

@@ -58,7 +58,7 @@ class Replication(NamedTuple):
         --------
         >>> from fastw2v.distributed.connection import Replication
         >>> Replication(2, None, "local").rounds_of(epochs=5), Replication(2, 10, "local").rounds_of(epochs=5)
-        (50, 10)
+        (30, 10)
         """
         return default_rounds(self.replicas, epochs) if self.rounds is None else self.rounds
 

@@ -34,7 +34,7 @@ BASE_EVERY = 4.0
 """Size of the updates since the last complete tables, relative to these, after which tables are stored again."""
 WAIT_SECONDS = 0.2
 """Maximum time between two checks for interrupts."""
-ROUNDS_PER_PAIR = 48
+ROUNDS_PER_PAIR = 30
 """Rounds for each pair of replicas, up to `MAX_ROUNDS` (docs/notebook/replicas.md has the measurements)."""
 MAX_ROUNDS = 256
 """Number of rounds that is enough for any number of replicas."""
@@ -47,7 +47,7 @@ def default_rounds(replicas: int, epochs: int) -> int:
     --------
     >>> from fastw2v.distributed.training import default_rounds
     >>> [default_rounds(replicas, epochs=5) for replicas in (2, 3, 8, 64)]
-    [50, 145, 260, 260]
+    [30, 90, 260, 260]
     """
     rounds = min(ROUNDS_PER_PAIR * replicas * (replicas - 1) // 2, MAX_ROUNDS)
     return epochs * max(1, -(-rounds // epochs))

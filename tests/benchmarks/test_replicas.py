@@ -127,8 +127,8 @@ def test_the_section_without_the_fused_engine(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({}, [(2, 65), (2, 30), (4, 195), (4, 30), (8, 260), (8, 30), (64, 260), (64, 30)]),
-        ({"quick": True}, [(2, 65), (8, 260)]),
+        ({}, [(2, 30), (4, 180), (4, 30), (8, 260), (8, 30), (64, 260), (64, 30)]),
+        ({"quick": True}, [(2, 30), (8, 260)]),
     ],
 )
 def test_numbers_of_replicas_and_rounds(change: dict[str, bool], expected: list[tuple[int, int]], tmp_path: Path):

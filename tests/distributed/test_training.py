@@ -102,7 +102,7 @@ def test_parts_have_the_sentences_of_the_corpus(lengths: list[int], parts: int):
 
 
 def test_default_rounds():
-    assert [default_rounds(n, 5) for n in (1, 2, 4, 100)] == [5, 50, 260, 260]
+    assert [default_rounds(n, 5) for n in (1, 2, 4, 100)] == [5, 30, 180, 260]
     assert default_rounds(100, 7) % 7 == 0
     assert default_rounds(2, 1000) == 1000
 
