@@ -143,7 +143,7 @@ def train_in_process(processors: int, replication: Replication, corpus: Corpus, 
 
 
 def train_on_ray(replication: Replication, corpus: Corpus, config: TrainingConfig) -> Trained:
-    """Start Ray and train replicas with one thread each. The start of Ray does not count, but that of replicas does."""
+    """Start Ray and train replicas with one thread each. The start of Ray and of its processes does not count."""
     with connected(replication, 1, ENGINE, DEVICE) as connection:
         return train_replicas(connection, corpus, config)
 
