@@ -288,8 +288,8 @@ class _ChunkTrainer:
 
     def train(self, start: int, end: int, get: Get) -> tuple[TrainingState, list[Changes]]:
         """Train the chunks from a number of words to another one, and return the changes of the tables."""
-        chunks = list(self._chunks(start, end))
-        rows = [_in_shards(np.flatnonzero(changed), self._setup.shards) for changed in self._rows(chunks)]
+        chunks = list(self._chunks(start, end, get))
+        rows = [_in_shards(np.flatnonzero(changed), self._setup.shards) for changed in self._rows(chunks, get)]
         old = [take_rows(W, of_table) for W, of_table in zip(self._tables, rows, strict=True)]
         state = TrainingState.at_start(self._config.epochs)
         state.words = start
@@ -299,17 +299,18 @@ class _ChunkTrainer:
             take_changes(W, of_table, values)
         return state, [Changes(*pair) for pair in zip(rows, old, strict=True)]
 
-    def _chunks(self, start: int, end: int) -> Iterator[Chunk]:
+    def _chunks(self, start: int, end: int, get: Get) -> Iterator[Chunk]:
         """Yield the chunks of `iter_chunks` that are trained after `start` and before `end` words."""
         tokens = len(self._corpus)
         for epoch in range(start // tokens, -(-end // tokens)):
+            get(())  # raises an error if the task was stopped
             seed = self._config.seed
             bounds = self._bounds[shuffle_order(self._bounds[:, 0], SHUFFLE_BLOCK_TOKENS, seed, epoch)]
             done = epoch * tokens + np.cumsum(bounds[:, 1] - bounds[:, 0]) - (bounds[:, 1] - bounds[:, 0])
             for i in np.flatnonzero((done >= start) & (done < end)):
                 yield Chunk(epoch, int(bounds[i, 0]), int(bounds[i, 1]), int(done[i]))
 
-    def _rows(self, chunks: Sequence[Chunk]) -> tuple[np.ndarray, np.ndarray]:
+    def _rows(self, chunks: Sequence[Chunk], get: Get) -> tuple[np.ndarray, np.ndarray]:
         """Return which rows of both tables training on chunks can change."""
         W_in, W_out = self._tables
         config, ids, subwords = self._config, self._corpus.ids, self._setup.subwords
@@ -326,6 +327,7 @@ class _ChunkTrainer:
             of_words[words] = True
             L = config.pool_tokens
             for epoch, of_epoch in itertools.groupby(chunks, key=lambda chunk: chunk.epoch):
+                get(())
                 pools = [np.arange(chunk.start // L, -(-chunk.stop // L)) for chunk in of_epoch]
                 drawn = negative_pools(np.concatenate(pools), config.pool_size, self._noise, config.seed, epoch)
                 of_words[drawn.reshape(-1)] = True

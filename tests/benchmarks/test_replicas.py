@@ -76,7 +76,7 @@ def test_the_section_without_ray(tmp_path: Path, without_ray: None):
     assert found[-1] == Skipped("replicas", "Ray", "the package ray cannot be imported")
     rows = [result for result in found if isinstance(result, Row)]
     expected = [
-        ("without replicas", "words/s"), ("2 replicas, 66 rounds", "words/s"), ("2 replicas, 66 rounds", "bytes/word"),
+        ("without replicas", "words/s"), ("2 replicas, 30 rounds", "words/s"), ("2 replicas, 30 rounds", "bytes/word"),
     ]  # fmt: skip
     assert [(row.what, row.unit) for row in rows] == 2 * expected
     assert [row.settings["model"] for row in rows] == ["CBOW"] * 3 + ["skip-gram"] * 3
@@ -98,7 +98,7 @@ def test_the_section_with_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(replicas, "connected", connected)
     rows = [result for result in replicas.overhead(tiny(tmp_path), "cbow") if isinstance(result, Row)]
     speeds = {row.what: row for row in rows if row.unit == "words/s"}
-    here, on_ray = "2 replicas, 66 rounds, in this process", "2 replicas, 66 rounds, Ray"
+    here, on_ray = "2 replicas, 30 rounds, in this process", "2 replicas, 30 rounds, Ray"
     assert list(speeds) == ["2 threads", here, on_ray]
     assert speeds[here].quality == speeds[on_ray].quality
     assert speeds[here].baseline == speeds[on_ray].baseline == "2 threads"
@@ -112,7 +112,7 @@ def test_replicas_that_fail_are_wrong(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(replicas, "train_on_ray", fail)
     found = list(replicas.overhead(tiny(tmp_path), "cbow"))
-    assert found[-1] == Wrong("replicas", "2 replicas, 66 rounds, Ray, CBOW", "a worker went away")
+    assert found[-1] == Wrong("replicas", "2 replicas, 30 rounds, Ray, CBOW", "a worker went away")
     assert len([result for result in found if isinstance(result, Row)]) == 3
 
 

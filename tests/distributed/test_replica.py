@@ -149,7 +149,7 @@ def test_the_rounds_train_each_chunk_once_in_order(corpus: Corpus, case: str):
     trainer = replica._states.state.trainer(0, Part(corpus.ids, corpus.offsets))
     found, words = [], 0
     for number in range(ROUNDS):
-        chunks = list(trainer._chunks(words, round_end(len(corpus), 2, number, ROUNDS)))
+        chunks = list(trainer._chunks(words, round_end(len(corpus), 2, number, ROUNDS), values))
         found += chunks
         words = chunks[-1].done + chunks[-1].stop - chunks[-1].start
     seed = setup.config.seed
