@@ -28,9 +28,10 @@ from fastw2v.distributed.parts import Part
 from fastw2v.engines import cpu
 from fastw2v.engines.base import Pauses, Tables, TrainingReport, TrainingState
 from fastw2v.engines.selection import find_engine
+from fastw2v.engines.staleness import rows_of
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
-from fastw2v.sampling.chunks import Chunk, chunk_bounds, shuffle_order
+from fastw2v.sampling.chunks import Chunk, chunk_bounds, epoch_chunks
 from fastw2v.sampling.huffman import HuffmanTree
 from fastw2v.sampling.negatives import negative_pools
 
@@ -304,24 +305,18 @@ class _ChunkTrainer:
         tokens = len(self._corpus)
         for epoch in range(start // tokens, -(-end // tokens)):
             get(())  # raises an error if the task was stopped
-            seed = self._config.seed
-            bounds = self._bounds[shuffle_order(self._bounds[:, 0], SHUFFLE_BLOCK_TOKENS, seed, epoch)]
-            done = epoch * tokens + np.cumsum(bounds[:, 1] - bounds[:, 0]) - (bounds[:, 1] - bounds[:, 0])
-            for i in np.flatnonzero((done >= start) & (done < end)):
-                yield Chunk(epoch, int(bounds[i, 0]), int(bounds[i, 1]), int(done[i]))
+            for chunk in epoch_chunks(self._bounds, SHUFFLE_BLOCK_TOKENS, self._config.seed, epoch):
+                if start <= chunk.done < end:
+                    yield chunk
 
     def _rows(self, chunks: Sequence[Chunk], get: Get) -> tuple[np.ndarray, np.ndarray]:
         """Return which rows of both tables training on chunks can change."""
-        W_in, W_out = self._tables
-        config, ids, subwords = self._config, self._corpus.ids, self._setup.subwords
+        config, ids = self._config, self._corpus.ids
         words = np.zeros(len(self._setup.counts), bool)
         for chunk in chunks:
             words[ids[chunk.start : chunk.stop]] = True
-        rows_in = words
-        if subwords is not None:
-            rows_in = np.zeros(len(W_in), bool)
-            rows_in[subwords.rows[np.repeat(words, np.diff(subwords.starts))]] = True
-        rows_out = np.zeros(len(W_out), bool)
+        rows_in = rows_of(words, self._setup.subwords)
+        rows_out = np.zeros(len(self._tables.W_out), bool)
         of_words, of_nodes = output_parts(rows_out[:, None], config.loss)
         if self._noise is not None:
             of_words[words] = True

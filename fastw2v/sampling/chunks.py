@@ -15,6 +15,7 @@ __all__ = [
     "Chunk",
     "chunk_bounds",
     "contexts_of_lengths",
+    "epoch_chunks",
     "iter_chunks",
     "length_counts",
     "mean_contexts",
@@ -65,11 +66,38 @@ def iter_chunks(offsets: Any, chunk_tokens: int, shuffle_block: int, seed: int, 
     Chunk(epoch=1, start=0, stop=5, done=13)
     """
     bounds = np.array(list(chunk_bounds(offsets, chunk_tokens)), np.int64)
-    done = 0
     for epoch in range(epochs):
-        for start, stop in bounds[shuffle_order(bounds[:, 0], shuffle_block, seed, epoch)].tolist():
-            yield Chunk(epoch, start, stop, done)
-            done += stop - start
+        yield from epoch_chunks(bounds, shuffle_block, seed, epoch)
+
+
+def epoch_chunks(bounds: np.ndarray, shuffle_block: int, seed: int, epoch: int) -> Iterator[Chunk]:
+    """Yield the chunks of one epoch in training order.
+
+    Parameters
+    ----------
+    bounds : int64 array, shape (S, 2)
+        The result of `chunk_bounds`.
+    shuffle_block : int
+        Number of tokens in a shuffle block; see `shuffle_order`.
+    seed, epoch : int
+
+    Yields
+    ------
+    Chunk
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling.chunks import epoch_chunks
+    >>> for chunk in epoch_chunks(np.array([[0, 5], [5, 9]]), shuffle_block=100, seed=1, epoch=1):
+    ...     print(chunk)
+    Chunk(epoch=1, start=5, stop=9, done=9)
+    Chunk(epoch=1, start=0, stop=5, done=13)
+    """
+    done = epoch * int((bounds[:, 1] - bounds[:, 0]).sum())
+    for start, stop in bounds[shuffle_order(bounds[:, 0], shuffle_block, seed, epoch)].tolist():
+        yield Chunk(epoch, start, stop, done)
+        done += stop - start
 
 
 def chunk_bounds(offsets: Any, chunk_tokens: int) -> Iterator[tuple[int, int]]:
