@@ -550,8 +550,9 @@ class Word2Vec:
             Number of replicas of the model, for training on several machines or GPUs. Each replica trains its part of
             the corpus, and their changes are combined after each round. `workers` is the number of threads of a
             replica; by default, the processors are divided among the replicas. With ``device="cuda"``, each replica has
-            a GPU. With one thread for each replica, the result depends only on the corpus, the settings, `replicas` and
-            `rounds`. docs/guide/cluster.md has more.
+            a GPU (not tried on a GPU yet), and the vectors are NumPy arrays. With one thread for each
+            replica, the result depends only on the corpus, the settings, `replicas` and `rounds`. docs/guide/cluster.md
+            has more.
         rounds : int, optional
             Number of rounds over the whole training. More rounds give better vectors. By default, 30 for each pair of
             replicas, and at most 256, rounded up to a multiple of the number of epochs. Callbacks, validation and
