@@ -1,6 +1,6 @@
-"""A cluster of three nodes trains for more than a minute, and nodes are killed. The result has the same bytes.
+"""A cluster of three nodes trains for about a minute, and nodes are killed. The result has the same bytes.
 
-`make test-cluster` runs this test, which takes three minutes.
+`make test-cluster` runs this test, which takes about two minutes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ KILLED_AFTER = (12, 65)
 """Rounds after which a node is killed."""
 JOINS_AFTER = 35
 """Rounds after which a node joins the cluster."""
-SECONDS = 60.0
-"""Minimum duration of the training."""
+EPOCHS = 240
+"""About a minute on two cores, so that a lost node is noticed while tasks still run."""
 
 
 class Nodes:
@@ -70,17 +70,8 @@ def task_events() -> list[Any]:
     return [event for event in state._get_all_task_events() if event.task_info.name]
 
 
-def epochs_for(corpus: Corpus, settings: dict[str, Any]) -> int:
-    """Return a number of epochs that takes this machine long enough."""
-    Word2Vec(**settings, epochs=1).fit(corpus, replicas=REPLICAS, rounds=2, ray="in-process")  # compiles the kernels
-    start = time.monotonic()
-    Word2Vec(**settings, epochs=1).fit(corpus, replicas=REPLICAS, rounds=13, ray="in-process")
-    return max(5, round(0.75 * SECONDS / (time.monotonic() - start)))
-
-
 def test_a_run_whose_nodes_are_killed_ends_with_the_same_bytes(corpus: Corpus, nodes: Nodes):
-    settings = {"model": "skipgram", "vector_size": 64, "workers": 1}
-    settings["epochs"] = epochs_for(corpus, settings)
+    settings = {"model": "skipgram", "vector_size": 64, "workers": 1, "epochs": EPOCHS}
     expected = Word2Vec(**settings).fit(corpus, replicas=REPLICAS, rounds=ROUNDS, ray="in-process")
     finished = 0
     added: list[Any] = []
@@ -93,11 +84,8 @@ def test_a_run_whose_nodes_are_killed_ends_with_the_same_bytes(corpus: Corpus, n
         if finished == JOINS_AFTER:
             added.append(nodes.add())
 
-    start = time.monotonic()
     model = Word2Vec(**settings).fit(corpus, replicas=REPLICAS, rounds=ROUNDS, ray="auto", progress=progress)
-    seconds = time.monotonic() - start
     assert finished == ROUNDS
-    assert seconds > SECONDS
     assert model.W_in.tobytes() == expected.W_in.tobytes()
     assert model.W_out.tobytes() == expected.W_out.tobytes()
     assert model.epoch_losses == expected.epoch_losses
