@@ -13,7 +13,9 @@ from fastw2v.utils.output_file import check_compression
 __all__ = ["check_not_input", "check_output", "check_vector_output"]
 
 
-def check_vector_output(path: Path, format: str | None = None, option: str = "fastw2v convert --to") -> None:
+def check_vector_output(
+    path: Path, format: str | None = None, option: str = "fastw2v convert --to", dtype: str | None = None
+) -> None:
     """Check that word vectors can be written to a path, so that an error is raised before a long run and not after it.
 
     Parameters
@@ -23,11 +25,14 @@ def check_vector_output(path: Path, format: str | None = None, option: str = "fa
         One of `fastw2v.formats.FORMATS`. By default, the suffix determines the format.
     option : str
         The option that sets the format.
+    dtype : str, optional
+        The type in which the vectors are to be stored.
 
     Raises
     ------
     FormatError
-        If the suffix or `format` is unknown, or the format can only be read or cannot be compressed.
+        If the suffix or `format` is unknown, the format can only be read or cannot be compressed, or it does not store
+        vectors of type `dtype`.
     RuntimeError
         If the name ends in ``.zst``, and no module that can compress it is installed.
     OSError
@@ -36,7 +41,7 @@ def check_vector_output(path: Path, format: str | None = None, option: str = "fa
     from fastw2v import formats
 
     with parameters_as({"format": option}):
-        kind = formats.check_writable(path, format)
+        kind = formats.check_writable(path, format, dtype)
     if kind == "static-embedding" and path.exists():
         raise FileExistsError(f"{path} already exists; choose the name of a new folder")
     check_output(path)

@@ -21,10 +21,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from fastw2v.backend import get_namespace, on_device_of
+from fastw2v.backend import on_device_of
 from fastw2v.config import MAX_HASH_COUNT, MAX_SIZE, check_integer, check_range
 from fastw2v.utils.checks import check_integers, check_items, check_type
 from fastw2v.utils.quote import quote
+from fastw2v.utils.scaled_rows import concat_rows, select_rows, storage
 
 __all__ = [
     "BEGIN",
@@ -652,7 +653,7 @@ def select_words(
     Parameters
     ----------
     subwords : Subwords
-    W_in : float array, shape (R, D)
+    W_in : float array or ScaledRows, shape (R, D)
     words : sequence of str or bytes, or callable that returns a sequence
         The words that are kept.
     n_words : int
@@ -663,7 +664,7 @@ def select_words(
     Returns
     -------
     subwords : Subwords
-    W_in : float array
+    W_in : float array or ScaledRows
         In floret, where words have no rows of their own, it is the given array.
 
     Examples
@@ -680,8 +681,8 @@ def select_words(
     V = subwords.n_own_rows
     if not V:
         return some, W_in
-    with on_device_of(W_in):
-        return some, get_namespace(W_in).concat([select(W_in[:V, :]), W_in[V:, :]], axis=0)
+    with on_device_of(storage(W_in)):
+        return some, concat_rows(select(select_rows(W_in, slice(V))), select_rows(W_in, slice(V, None)))
 
 
 def _check_ngrams(ngrams: NGrams) -> None:

@@ -15,8 +15,10 @@ from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
 from fastw2v.config import check_choice, check_flags, check_integer
 from fastw2v.evaluate.readers import Question
 from fastw2v.utils.checks import check_type
+from fastw2v.utils.scaled_rows import select_rows, storage
 from fastw2v.vectors.neighbors import without
-from fastw2v.vectors.normalize import unit_rows
+from fastw2v.vectors.normalize import take_rows, unit_rows
+from fastw2v.vectors.products import all_products
 from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = [
@@ -328,21 +330,19 @@ def _answers(
     """Return whether the answers are correct: a bool array for each section, without questions with unknown words."""
     first_rows, spellings = rows_by_spelling(vectors, restrict_vocab, lower)
     spelling_ids = np.array([first_rows[spelling] for spelling in spellings])
-    unit = vectors.unit_vectors[: len(spellings), :]
-    terms = unit
-    if unseen:
-        terms = get_namespace(unit).concat([unit, unit_rows(vectors[unseen])], axis=0)
+    unit = select_rows(vectors.stored_unit, slice(len(spellings)))
+    others = unit_rows(vectors[unseen]) if unseen else None
 
     def answered(section: np.ndarray) -> np.ndarray:
-        return _correct(unit, terms, spelling_ids, section[np.all(section >= 0, axis=1)], method)
+        return _correct(unit, others, spelling_ids, section[np.all(section >= 0, axis=1)], method)
 
-    if is_numpy(unit):
+    if is_numpy(storage(unit)):
         with ThreadPoolExecutor(_THREADS) as pool:
             return list(pool.map(answered, rows))
     return list(map(answered, rows))  # no threads, because each thread has its own current GPU
 
 
-def _correct(unit: Any, terms: Any, spelling_ids: np.ndarray, questions: np.ndarray, method: Method) -> np.ndarray:
+def _correct(unit: Any, others: Any, spelling_ids: np.ndarray, questions: np.ndarray, method: Method) -> np.ndarray:
     """Return whether each question is answered correctly: bool array, shape (N,).
 
     The questions of a section contain few distinct words, so the cosines of these words and all candidates are computed
@@ -350,23 +350,26 @@ def _correct(unit: Any, terms: Any, spelling_ids: np.ndarray, questions: np.ndar
 
     Parameters
     ----------
-    unit : float array, shape (R, D)
+    unit : float array or ScaledRows, shape (R, D)
         Unit vectors of the candidate answers.
-    terms : float array, shape (R + U, D)
-        These, and the unit vectors of words outside the vocabulary.
+    others : float array, shape (U, D), or None
+        Unit vectors of words outside the vocabulary.
     spelling_ids : int array, shape (R,)
         For each row, the first row with the same spelling.
     questions : int array, shape (N, 4)
-        Rows of a, b, c and d in `terms`.
+        Rows of a, b, c and d. Row R + i stands for row i of `others`.
     method : {"3cosadd", "3cosmul"}
     """
     words, places = np.unique(questions[:, :3], return_inverse=True)
     n_rows, half = unit.shape[0], len(questions) // 2
     if half and len(words) * n_rows > _COSINES:
         parts = (questions[:half], questions[half:])
-        return np.concatenate([_correct(unit, terms, spelling_ids, part, method) for part in parts])
-    xp, device = get_namespace(unit), get_device(unit)
-    cosines = xp.take(terms, xp.asarray(words, device=device), axis=0) @ unit.T
+        return np.concatenate([_correct(unit, others, spelling_ids, part, method) for part in parts])
+    terms = take_rows(unit, words[words < n_rows])
+    xp, device = get_namespace(terms), get_device(terms)
+    if others is not None:  # the words are sorted, so those outside the vocabulary come last
+        terms = xp.concat([terms, take_rows(others, words[words >= n_rows] - n_rows)], axis=0)
+    cosines = all_products(unit, terms)
     if method == "3cosmul":
         cosines = (1 + cosines) / 2
     columns = xp.asarray(np.ascontiguousarray(places.reshape(-1, 3).T), device=device)

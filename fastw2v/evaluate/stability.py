@@ -96,7 +96,7 @@ def neighbour_stability(models: Sequence[WordVectors], topn: int = 10, restrict_
     own = np.stack([np.arange(compared)] * 2, axis=1)
     neighbours = []
     for model in models:
-        unit = take_rows(model.unit_vectors, [model.key_to_index[word] for word in words])
+        unit = take_rows(model.stored_unit, [model.key_to_index[word] for word in words])
         neighbours.append(to_host(nearest_rows(unit, unit[:compared, :], topn, own)[0]))
     shared = [
         (some[:, :, None] == others[:, None, :]).sum(axis=(1, 2)) / topn

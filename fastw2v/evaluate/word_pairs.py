@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, to_host
+from fastw2v.backend import get_namespace, to_host
 from fastw2v.config import check_flags, check_integer
 from fastw2v.evaluate.analogies import fold_case, rows_by_spelling
 from fastw2v.evaluate.statistics import bootstrap_interval, correlation, ranks
 from fastw2v.utils.checks import check_items, check_type
-from fastw2v.vectors.normalize import unit_rows
+from fastw2v.vectors.normalize import take_rows, unit_rows
 from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["PairsResult", "pair_cosines", "word_pairs"]
@@ -171,9 +171,7 @@ def pair_cosines(
     sides = np.array([[rows.get(fold_case(word, lower), -1) for word in pair[:2]] for pair in pairs], dtype=np.int64)
     sides = sides.reshape(-1, 2)
     known = np.all(sides >= 0, axis=1)
-    unit = vectors.unit_vectors
-    xp = get_namespace(unit)
-    a, b = (xp.take(unit, xp.asarray(sides[known, i], device=get_device(unit)), axis=0) for i in range(2))
+    a, b = (take_rows(vectors.stored_unit, sides[known, i]) for i in range(2))
     cosines = np.full(len(pairs), math.nan)
-    cosines[known] = to_host(xp.sum(a * b, axis=1))
+    cosines[known] = to_host(get_namespace(a).sum(a * b, axis=1))
     return cosines

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from fastw2v.backend import to_host
 from fastw2v.formats.fileio import FormatError
-from fastw2v.formats.record import MATRICES, VectorRecord
+from fastw2v.formats.record import COMPACT, MATRICES, VectorRecord
 from fastw2v.formats.safetensors import (
+    matrices_from_arrays,
+    matrices_to_arrays,
     settings_from_json,
     settings_to_json,
     subwords_from_file,
@@ -26,7 +27,11 @@ from fastw2v.utils.quote import quote
 
 __all__ = ["read_npz", "write_npz"]
 
-_ARRAYS = {*MATRICES, "words", "word_offsets", "counts", "settings", "integer_words", "ngrams", "buckets"}
+_ARRAYS = {
+    *MATRICES,
+    *(f"{name}_scales" for name in COMPACT),
+    *("words", "word_offsets", "counts", "settings", "integer_words", "ngrams", "buckets"),
+}
 # Deflate compresses by a factor of about 1000 at best. A larger factor means that the sizes in the archive are wrong.
 _MOST_PACKED = 1100
 
@@ -67,7 +72,9 @@ def read_npz(path: Path) -> VectorRecord:
             if missing := {"vectors", "words", "word_offsets"}.difference(members):
                 missing_names = " and no ".join(sorted(missing))
                 raise FormatError(f"{path}: the archive has no {missing_names}, so fastw2v did not write it")
-            arrays = {name: _array(archive, info, path) for name, info in members.items() if name in _ARRAYS}
+            arrays: dict[str, Any] = {
+                name: _array(archive, info, path) for name, info in members.items() if name in _ARRAYS
+            }
     except FormatError:
         raise
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -92,7 +99,8 @@ def read_npz(path: Path) -> VectorRecord:
         if buckets is not None and (buckets.dtype != np.int32 or buckets.ndim != 1):
             raise FormatError(f"{path}: buckets is not an array of int32, so fastw2v did not write it")
         subwords = subwords_from_file(values, buckets, arrays.get("input_vectors"), spelled, len(spelled), path)
-    return VectorRecord(spelled, settings=settings_from_json(settings, path), subwords=subwords, **arrays)
+    settings = settings_from_json(settings, path)
+    return VectorRecord(spelled, settings=settings, subwords=subwords, **matrices_from_arrays(arrays, path))
 
 
 def write_npz(record: VectorRecord, path: Path) -> None:
@@ -122,7 +130,7 @@ def write_npz(record: VectorRecord, path: Path) -> None:
     {'vectors': (2, 3), 'word_offsets': (3,), 'words': (7,)}
     """
     arrays: dict[str, Any] = words_to_arrays(record, path)
-    arrays |= {name: to_host(matrix) for name in MATRICES if (matrix := getattr(record, name)) is not None}
+    arrays |= matrices_to_arrays(record)
     if record.counts is not None:
         arrays["counts"] = np.asarray(record.counts, dtype=np.int64)
     if not isinstance(record.index_to_key[0], str):

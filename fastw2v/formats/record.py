@@ -13,13 +13,16 @@ from fastw2v.backend import to_host
 from fastw2v.config import check_integer
 from fastw2v.corpus.subwords import Subwords, select_words
 from fastw2v.nn.subwords import word_means
-from fastw2v.utils.checks import check_counts, check_keys, check_matrix, index_keys
+from fastw2v.utils.checks import check_counts, check_keys, check_matrix, check_stored_matrix, index_keys
 from fastw2v.utils.quote import counted
+from fastw2v.utils.scaled_rows import as_floats, select_rows
 
-__all__ = ["MATRICES", "VectorRecord", "check_record", "take_words", "with_vectors"]
+__all__ = ["COMPACT", "MATRICES", "VectorRecord", "check_record", "take_words", "with_floats", "with_vectors"]
 
 MATRICES = ("vectors", "context_vectors", "input_vectors", "node_vectors")
 """Names of the matrices of a record. All but the first are optional."""
+COMPACT = ("vectors", "input_vectors")
+"""Names of the matrices that can be `ScaledRows`."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,16 +36,16 @@ class VectorRecord:
     ----------
     words : sequence of str or int, or function that returns a sequence
         V words. A function is called when the words are first needed.
-    vectors : float array, shape (V, D), or None
-        An array of any array library. With `subwords`, None stands for the means of rows of `input_vectors`, which
-        `WordVectors` and `write` compute.
+    vectors : float array or ScaledRows, shape (V, D), or None
+        An array of any array library, or rows of int8 with a scale each. With `subwords`, None stands for the means of
+        rows of `input_vectors`, which `WordVectors` and `write` compute.
     counts : integer array, shape (V,), optional
         Number of occurrences of each word in the corpus.
     context_vectors : float array, shape (V, D), optional
         Output vectors of the words, the rows of W_out that negative sampling trains.
     settings : dict, optional
         Training settings. Any data that JSON can represent is allowed.
-    input_vectors : float array, shape (V, D), optional
+    input_vectors : float array or ScaledRows, shape (V, D), optional
         Input matrix of the model, W_in, if it differs from `vectors`.
     node_vectors : float array, shape (V, D), optional
         Vectors of the inner nodes of the Huffman tree for `counts`, the rows of W_out that hierarchical softmax trains.
@@ -124,7 +127,7 @@ class VectorRecord:
         if n >= V:
             return self
         words = partial(_first_words, self, n) if callable(self.words) else self.words[:n]
-        return _selected(self, words, lambda array: array[:n])
+        return _selected(self, words, lambda array: select_rows(array, slice(n)))
 
 
 def take_words(record: VectorRecord, rows: np.ndarray) -> VectorRecord:
@@ -150,7 +153,7 @@ def take_words(record: VectorRecord, rows: np.ndarray) -> VectorRecord:
     [2, 9]
     """
     words = record.index_to_key
-    return _selected(record, [words[row] for row in rows.tolist()], lambda array: array[rows])
+    return _selected(record, [words[row] for row in rows.tolist()], lambda array: select_rows(array, rows))
 
 
 def with_vectors(record: VectorRecord) -> VectorRecord:
@@ -169,9 +172,24 @@ def with_vectors(record: VectorRecord) -> VectorRecord:
     """
     if record.vectors is not None or record.subwords is None:
         return record
-    return replace(
-        record, vectors=word_means(to_host(record.input_vectors), record.subwords.n_words, record.subwords.blocks())
-    )
+    W_in = to_host(as_floats(record.input_vectors))
+    return replace(record, vectors=word_means(W_in, record.subwords.n_words, record.subwords.blocks()))
+
+
+def with_floats(record: VectorRecord) -> VectorRecord:
+    """Return a record whose matrices are float arrays. Those stored as int8 are decoded.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.record import with_floats
+    >>> from fastw2v.utils.scaled_rows import ScaledRows
+    >>> vectors = ScaledRows(np.array([[2]], np.int8), np.array([0.5], np.float32))
+    >>> with_floats(VectorRecord(["am"], vectors)).vectors.tolist()
+    [[1.0]]
+    """
+    return replace(record, **{name: as_floats(getattr(record, name)) for name in COMPACT})
 
 
 def _selected(record: VectorRecord, words: Any, select: Callable[[Any], Any]) -> VectorRecord:
@@ -221,9 +239,9 @@ def check_record(record: VectorRecord) -> None:
     """
     subwords = record.subwords
     if subwords is None or record.vectors is not None:
-        shape = tuple(check_matrix("vectors", record.vectors).shape)
+        shape = tuple(check_stored_matrix("vectors", record.vectors).shape)
     else:
-        shape = subwords.n_words, check_matrix("input_vectors", record.input_vectors).shape[1]
+        shape = subwords.n_words, check_stored_matrix("input_vectors", record.input_vectors).shape[1]
     index_to_key = check_keys(record.index_to_key, shape[0])
     index_keys(index_to_key)
     if record.counts is not None:
@@ -231,7 +249,8 @@ def check_record(record: VectorRecord) -> None:
     for name in MATRICES[1:]:
         other = getattr(record, name)
         expected = (subwords.n_rows, shape[1]) if subwords is not None and name == "input_vectors" else shape
-        if other is not None and check_matrix(name, other).shape != expected:
+        check = check_stored_matrix if name in COMPACT else check_matrix
+        if other is not None and check(name, other).shape != expected:
             raise ValueError(
                 f"{name} has shape {tuple(other.shape)}; it must have the same shape as vectors, {shape}"
                 if expected == shape

@@ -19,7 +19,7 @@ from fastw2v.formats.gensim import read_gensim
 from fastw2v.formats.header import match_header
 from fastw2v.formats.npz import read_npz, write_npz
 from fastw2v.formats.projector import read_projector, write_projector
-from fastw2v.formats.record import VectorRecord, check_record, with_vectors
+from fastw2v.formats.record import VectorRecord, check_record, with_floats, with_vectors
 from fastw2v.formats.safetensors import read_safetensors, write_safetensors
 from fastw2v.formats.static_embedding import is_static_embedding, read_static_embedding, write_static_embedding
 from fastw2v.formats.word2vec_bin import read_word2vec_bin, write_word2vec_bin
@@ -50,6 +50,8 @@ FORMATS = (
     *("safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "fasttext", "floret"),
     "gensim",
 )
+_COMPACT = ("safetensors", "npz")
+"""Formats that store matrices of int8."""
 _COMPRESSIBLE = ("bin", "txt", "glove", "fasttext", "floret")
 _READ_AS_STREAM = ("bin", "txt", "glove", "fasttext")
 _NAMES = {
@@ -109,7 +111,7 @@ def format_of(path: str | PathLike[str], format: str | None = None) -> str:
     return format
 
 
-def check_writable(path: str | PathLike[str], format: str | None = None) -> str:
+def check_writable(path: str | PathLike[str], format: str | None = None, dtype: str | None = None) -> str:
     """Check that a name and a format can be written, and return the format. This function does not open the file.
 
     Parameters
@@ -117,6 +119,8 @@ def check_writable(path: str | PathLike[str], format: str | None = None) -> str:
     path : str or path
     format : str, optional
         One of `FORMATS`. By default, the suffix determines the format.
+    dtype : str, optional
+        The type in which the vectors are to be stored. By default, any type is accepted.
 
     Returns
     -------
@@ -126,8 +130,8 @@ def check_writable(path: str | PathLike[str], format: str | None = None) -> str:
     Raises
     ------
     FormatError
-        If the suffix or `format` is unknown, the format can only be read or cannot be compressed as the name says, or
-        the suffix is that of an archive or of another compression.
+        If the suffix or `format` is unknown, the format can only be read or cannot be compressed as the name says, the
+        suffix is that of an archive or of another compression, or the format does not store vectors of type `dtype`.
     RuntimeError
         If the name ends in ``.zst``, and no module that can compress it is installed.
 
@@ -150,6 +154,11 @@ def check_writable(path: str | PathLike[str], format: str | None = None) -> str:
     if format == "gensim":
         raise FormatError(f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim can read")
     check_compression(path)
+    if dtype not in (None, "float32") and format not in _COMPACT:
+        raise FormatError(
+            f"{path}: {format} files store float32; for {quote(dtype)}, write .{' or .'.join(_COMPACT)}, or omit the "
+            "dtype"
+        )
     return format
 
 
@@ -284,6 +293,8 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
         check_record(record)
         if kind not in ("fasttext", "floret"):
             record = with_vectors(record)
+        if kind not in _COMPACT:
+            record = with_floats(record)
     except (TypeError, ValueError) as error:
         raise FormatError(f"{path}: {error}") from error
     if kind == "safetensors":

@@ -19,11 +19,15 @@ import numpy as np
 from fastw2v.backend import to_host
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.formats.fileio import FormatError, encode_words
-from fastw2v.formats.record import MATRICES, VectorRecord
+from fastw2v.formats.record import COMPACT, MATRICES, VectorRecord
 from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.utils.checks import check_stored_matrix
 from fastw2v.utils.quote import quote, shorten
+from fastw2v.utils.scaled_rows import ScaledRows
 
 __all__ = [
+    "matrices_from_arrays",
+    "matrices_to_arrays",
     "read_safetensors",
     "settings_from_json",
     "settings_to_json",
@@ -40,6 +44,8 @@ BLOCK_BYTES = 1 << 22
 
 _TENSORS = {
     **dict.fromkeys(MATRICES, (("F16", "F32", "F64"), 2)),
+    **dict.fromkeys(COMPACT, (("F16", "F32", "F64", "I8"), 2)),
+    **{f"{name}_scales": (("F32",), 1) for name in COMPACT},
     "words": (("U8",), 1),
     "word_offsets": (("I64",), 1),
     "counts": (("I64",), 1),
@@ -47,8 +53,8 @@ _TENSORS = {
 }
 _NGRAMS = ("min_n", "max_n", "bucket", "hash_count")
 """Names of the settings of n-grams in the metadata. The last is missing unless the n-grams are floret's."""
-_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "U8": "u1", "I32": "<i4", "I64": "<i8"}
-_DTYPE_ORDER = ("I64", "F64", "F32", "I32", "F16", "U8")
+_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "i1", "U8": "u1", "I32": "<i4", "I64": "<i8"}
+_DTYPE_ORDER = ("I64", "F64", "F32", "I32", "F16", "I8", "U8")
 _DTYPE_NAMES = {dtype.lstrip("<"): name for name, dtype in _DTYPES.items()}
 
 
@@ -95,7 +101,7 @@ def read_safetensors(path: Path) -> VectorRecord:
             f"{path}: not a complete safetensors file: {_damage(path)}. The file is truncated, damaged or in a "
             "different format; fetch or write it again"
         ) from error
-    tensors = _mapped(path)
+    tensors: dict[str, Any] = _mapped(path)
     words, offsets = tensors.pop("words"), tensors.pop("word_offsets")
     read_words: Any = partial(words_from_arrays, words, offsets, metadata.get("keys", "strings"), path)
     _check_offsets(words, offsets, len(tensors["vectors"]), path)
@@ -105,7 +111,7 @@ def read_safetensors(path: Path) -> VectorRecord:
         read_words = cache(read_words)  # called for the words and for their n-grams
         values, W_in = [metadata.get(name) for name in _NGRAMS], tensors.get("input_vectors")
         subwords = subwords_from_file(values, buckets, W_in, read_words, len(tensors["vectors"]), path)
-    return VectorRecord(read_words, settings=settings, subwords=subwords, **tensors)
+    return VectorRecord(read_words, settings=settings, subwords=subwords, **matrices_from_arrays(tensors, path))
 
 
 def write_safetensors(record: VectorRecord, path: Path) -> None:
@@ -137,9 +143,7 @@ def write_safetensors(record: VectorRecord, path: Path) -> None:
     tensors = words_to_arrays(record, path)
     if record.counts is not None:
         tensors["counts"] = np.ascontiguousarray(record.counts, dtype=np.int64)
-    for name in MATRICES:
-        if (matrix := getattr(record, name)) is not None:
-            tensors[name] = to_host(matrix)
+    tensors |= matrices_to_arrays(record)
     metadata = {"format": "fastw2v", "version": str(VERSION)}
     if not isinstance(record.index_to_key[0], str):
         metadata["keys"] = "integers"
@@ -163,7 +167,7 @@ def write_tensors(file: BinaryIO, tensors: Mapping[str, np.ndarray], metadata: M
     ----------
     file : binary file
     tensors : dict of str to array
-        Arrays of dtype float16, float32, float64, uint8, int32 or int64.
+        Arrays of dtype float16, float32, float64, int8, uint8, int32 or int64.
     metadata : dict of str to str
 
     Raises
@@ -201,6 +205,65 @@ def write_tensors(file: BinaryIO, tensors: Mapping[str, np.ndarray], metadata: M
         for start in range(0, len(array), rows):  # in blocks, because rows that are padded or strided are copied
             block = np.ascontiguousarray(array[start : start + rows], dtype=_DTYPES[dtypes[name]])
             file.write(block.reshape(-1).view(np.uint8).data)
+
+
+def matrices_to_arrays(record: VectorRecord) -> dict[str, np.ndarray]:
+    """Return the matrices of a record as arrays. A matrix of int8 becomes two arrays, its values and its scales.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.formats import VectorRecord
+    >>> from fastw2v.formats.safetensors import matrices_to_arrays
+    >>> from fastw2v.utils.scaled_rows import ScaledRows
+    >>> vectors = ScaledRows(np.array([[2]], np.int8), np.array([0.5], np.float32))
+    >>> {name: array.tolist() for name, array in matrices_to_arrays(VectorRecord(["am"], vectors)).items()}
+    {'vectors': [[2]], 'vectors_scales': [0.5]}
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name in MATRICES:
+        matrix = getattr(record, name)
+        if isinstance(matrix, ScaledRows):
+            arrays |= {name: to_host(matrix.values), f"{name}_scales": to_host(matrix.scales)}
+        elif matrix is not None:
+            arrays[name] = to_host(matrix)
+    return arrays
+
+
+def matrices_from_arrays(arrays: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the arrays in a file with the matrices of int8 as `ScaledRows`.
+
+    Raises
+    ------
+    FormatError
+        If a matrix of int8 has no scales, or the scales do not belong to it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastw2v.formats.safetensors import matrices_from_arrays
+    >>> arrays = {"vectors": np.array([[2]], np.int8), "vectors_scales": np.array([0.5], np.float32)}
+    >>> matrices_from_arrays(arrays, Path("vectors.npz"))
+    {'vectors': ScaledRows(shape (1, 1), int8)}
+    """
+    arrays = dict(arrays)
+    for name in COMPACT:
+        scales, matrix = arrays.pop(f"{name}_scales", None), arrays.get(name)
+        is_int8 = matrix is not None and matrix.dtype == np.int8
+        if (scales is not None) != is_int8:
+            raise FormatError(
+                f"{path}: {name} has type {None if matrix is None else matrix.dtype}, but the file has "
+                f"{'no' if scales is None else 'an array'} {name}_scales, which belongs to int8. The file is damaged; "
+                "write it again"
+            )
+        if is_int8:
+            arrays[name] = ScaledRows(matrix, scales)
+            try:
+                check_stored_matrix(name, arrays[name])
+            except (TypeError, ValueError) as error:
+                raise FormatError(f"{path}: {error}. The file is damaged; write it again") from error
+    return arrays
 
 
 def words_to_arrays(record: VectorRecord, path: Path) -> dict[str, np.ndarray]:

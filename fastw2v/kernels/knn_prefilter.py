@@ -37,6 +37,7 @@ from numba.extending import intrinsic
 
 from fastw2v.kernels.compilation import compiled
 from fastw2v.kernels.simd import LANES, target
+from fastw2v.utils.scaled_rows import decoded_rows
 
 __all__ = ["MAX_LENGTH", "MAX_NEIGHBORS", "candidates", "unavailable_reason"]
 
@@ -81,16 +82,14 @@ def unavailable_reason() -> str | None:
     return "the prefilter needs AVX2, which this processor does not support"
 
 
-def candidates(
-    unit: np.ndarray, queries: np.ndarray, k: int, workers: int
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+def candidates(unit: Any, queries: np.ndarray, k: int, workers: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Yield the rows that can be among the k nearest of each query, in chunks of queries.
 
     This function needs AVX2; see `unavailable_reason`.
 
     Parameters
     ----------
-    unit : float array, shape (V, D)
+    unit : float array or ScaledRows, shape (V, D)
         Rows of length at most `MAX_LENGTH`.
     queries : float array, shape (B, D)
         Queries of length at most `MAX_LENGTH`.
@@ -125,7 +124,7 @@ def candidates(
             blocks = [slice(q, q + BLOCK) for q in range(0, padded, BLOCK)]
             for first in range(0, V, slab):
                 if first != held:
-                    tiles, held = _tiles(unit[first : first + slab, :]), first
+                    tiles, held = _tiles(decoded_rows(unit, first, first + slab)), first
                 keep = partial(_keep_candidates, k, slack, tiles, first, min(slab, V - first))
                 running = [pool.submit(keep, asked[q], rows[q], scores[q], found[q], least[q]) for q in blocks]
                 for one in running:

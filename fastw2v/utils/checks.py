@@ -16,6 +16,7 @@ import numpy as np
 
 from fastw2v.backend import get_namespace, to_host
 from fastw2v.utils.quote import counted, quote, shorten
+from fastw2v.utils.scaled_rows import ScaledRows
 
 __all__ = [
     "check_array",
@@ -26,6 +27,7 @@ __all__ = [
     "check_keys",
     "check_matrix",
     "check_path",
+    "check_stored_matrix",
     "check_type",
     "explain_arguments",
     "index_keys",
@@ -371,6 +373,49 @@ def check_matrix(name: str, matrix: Any) -> Any:
         raise TypeError(f"{name} is of type {matrix.dtype}; it must be float16, float32 or float64")
     if matrix.ndim != 2:
         raise ValueError(f"{name} has {counted(matrix.ndim, 'dimension')}; it must have 2, with one row for each word")
+    return matrix
+
+
+def check_stored_matrix(name: str, matrix: Any) -> Any:
+    """Return `matrix` unchanged, or raise an error if it is neither a matrix of floats nor valid `ScaledRows`.
+
+    Raises
+    ------
+    TypeError
+        If `matrix` is neither an array of floats nor `ScaledRows` of int8 or float16.
+    ValueError
+        If an array has the wrong number of dimensions, or a scale is negative or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.utils.checks import check_stored_matrix
+    >>> from fastw2v.utils.scaled_rows import ScaledRows
+    >>> check_stored_matrix("vectors", ScaledRows(np.zeros((2, 3), np.int8), np.ones(2, np.float32)))
+    ScaledRows(shape (2, 3), int8)
+    >>> check_stored_matrix("vectors", ScaledRows(np.zeros((2, 3), np.int8), np.full(2, np.nan, np.float32)))
+    Traceback (most recent call last):
+        ...
+    ValueError: vectors: the scale of row 0 is nan; it must be a finite number of at least 0
+    """
+    if not isinstance(matrix, ScaledRows):
+        return check_matrix(name, matrix)
+    values, scales = matrix.values, matrix.scales
+    xp = get_namespace(values, scales)
+    if values.dtype not in (xp.int8, getattr(xp, "float16", xp.int8)) or scales.dtype != xp.float32:
+        raise TypeError(
+            f"{name} has values of type {values.dtype} and scales of type {scales.dtype}; the values must be int8 or "
+            "float16 and the scales float32"
+        )
+    if values.ndim != 2 or tuple(scales.shape) != tuple(values.shape[:1]):
+        raise ValueError(
+            f"{name} has values of shape {tuple(values.shape)} and scales of shape {tuple(scales.shape)}; there must "
+            "be a row of values and a scale for each word"
+        )
+    host = to_host(scales)
+    if not (valid := np.isfinite(host) & (host >= 0)).all():
+        row = int(np.argmin(valid))
+        raise ValueError(f"{name}: the scale of row {row} is {host[row]}; it must be a finite number of at least 0")
     return matrix
 
 

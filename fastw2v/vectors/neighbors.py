@@ -22,8 +22,10 @@ import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, set_rows, to_host, top_k
 from fastw2v.kernels import numba_unavailable_reason
+from fastw2v.utils.scaled_rows import ScaledRows, storage
 from fastw2v.utils.system import available_processors
-from fastw2v.vectors.products import products
+from fastw2v.vectors.normalize import take_rows
+from fastw2v.vectors.products import all_products, products
 
 __all__ = ["block_size", "nearest_rows", "ranked", "turn", "without"]
 
@@ -66,10 +68,10 @@ def nearest_rows(unit: Any, queries: Any, k: int, left_out: np.ndarray | None = 
 
     Parameters
     ----------
-    unit : float array, shape (V, D)
+    unit : float array or ScaledRows, shape (V, D)
         Rows to search. The scores are cosines if rows and queries have unit length.
     queries : float array, shape (B, D)
-        Array of the same library and dtype as `unit`.
+        Array of the same library and dtype as `unit`, or float32 for `ScaledRows`.
     k : int
         Number of rows to return for each query, from 0 to V.
     left_out : NumPy int array, shape (N, 2), optional
@@ -97,9 +99,9 @@ def nearest_rows(unit: Any, queries: Any, k: int, left_out: np.ndarray | None = 
     >>> nearest_rows(unit, unit[[0, 2]], k=1, left_out=np.array([(0, 0), (1, 2)]))[0].tolist()
     [[1], [1]]
     """
-    get_namespace(unit, queries)
+    get_namespace(storage(unit), queries)
     pairs = np.zeros((0, 2), dtype=np.int64) if left_out is None else left_out
-    if is_numpy(unit) and k and len(queries) == 1:
+    if is_numpy(queries) and k and len(queries) == 1:
         return _scored_for_one(unit, queries, k, pairs[:, 1])
     pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
     return _prefiltered(unit, queries, k, pairs) or _scored(unit, queries, k, pairs)
@@ -107,13 +109,13 @@ def nearest_rows(unit: Any, queries: Any, k: int, left_out: np.ndarray | None = 
 
 def _scored(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, Any]:
     """Score every row. `pairs` holds (query, row) pairs to exclude, sorted by query."""
-    xp = get_namespace(unit)
+    xp = get_namespace(queries)
     block = block_size(unit.shape[0])
     found = []
     for start in range(0, max(1, queries.shape[0]), block):
         stop = min(start + block, queries.shape[0])
         with turn:
-            scores = queries[start:stop, :] @ unit.T
+            scores = all_products(unit, queries[start:stop, :])
             found.append(_largest(without(scores, _of_queries(pairs, start, stop)), k))
     rows, values = (xp.concat(parts, axis=0) for parts in zip(*found, strict=True))
     return rows, values
@@ -123,7 +125,7 @@ def _scored(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, An
 class _Query:
     """A single query of a thread, and its result when it has been scored."""
 
-    unit: np.ndarray
+    unit: Any
     vector: np.ndarray
     k: int
     left_out: np.ndarray
@@ -133,9 +135,7 @@ class _Query:
 _waiting: list[_Query] = []
 
 
-def _scored_for_one(
-    unit: np.ndarray, queries: np.ndarray, k: int, left_out: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _scored_for_one(unit: Any, queries: np.ndarray, k: int, left_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Score one query, shape (1, D), in turn, with the waiting queries of other threads on the same rows."""
     if unit.size < TOGETHER_MIN_SIZE:
         with turn:
@@ -191,7 +191,7 @@ def _of_queries(pairs: np.ndarray, start: int, stop: int) -> np.ndarray:
 
 def _prefiltered(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[Any, Any] | None:
     """Score only the candidates of the prefilter. Return None if the prefilter is unavailable or would be slower."""
-    if not (is_numpy(unit) and k and len(queries) >= PREFILTER_MIN_QUERIES):
+    if not (is_numpy(queries) and k and len(queries) >= PREFILTER_MIN_QUERIES):
         return None
     if unit.size * len(queries) < PREFILTER_MIN_PRODUCTS:
         return None
@@ -207,7 +207,7 @@ def _prefiltered(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[An
     ):
         return None
     rows = np.empty((len(queries), k), dtype=np.int64)
-    values = np.empty((len(queries), k), dtype=unit.dtype)
+    values = np.empty((len(queries), k), dtype=queries.dtype)
     given_up = []
     for start, candidates, n_found in knn_prefilter.candidates(unit, queries, wanted, available_processors()):
         given_up.append(start + np.flatnonzero(n_found < 0))
@@ -227,12 +227,13 @@ def _prefiltered(unit: Any, queries: Any, k: int, pairs: np.ndarray) -> tuple[An
 
 
 def _best(
-    unit: np.ndarray, queries: np.ndarray, k: int, candidates: np.ndarray, n_found: np.ndarray, pairs: np.ndarray
+    unit: Any, queries: np.ndarray, k: int, candidates: np.ndarray, n_found: np.ndarray, pairs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the k best of the first `n_found` candidates of each query. Results beyond `n_found` are arbitrary."""
     candidates = candidates[:, : max(k, n_found.max())]
     # Unlike a matrix product, einsum gives equal rows exactly equal scores at every position, so ties are preserved.
-    scores = np.einsum("bmd,bd->bm", unit[candidates], queries)
+    taken = take_rows(unit, candidates.ravel()).reshape(*candidates.shape, -1)
+    scores = np.einsum("bmd,bd->bm", taken, queries)
     scores[np.arange(candidates.shape[1]) >= n_found[:, None]] = -np.inf
     pair, place = np.nonzero(candidates[pairs[:, 0]] == pairs[:, 1:])
     scores[pairs[pair, 0], place] = -np.inf
@@ -240,9 +241,11 @@ def _best(
     return np.take_along_axis(candidates, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
-def _at_most_unit(unit: np.ndarray, queries: np.ndarray, length: float) -> bool:
+def _at_most_unit(unit: Any, queries: np.ndarray, length: float) -> bool:
     """Return whether no row and no query is longer than `length`. If a value is NaN, return False."""
-    squares = [np.einsum("vd,vd->v", matrix, matrix).max(initial=0) for matrix in (unit, queries)]
+    # Rows of `ScaledRows` have unit length.
+    matrices = (queries,) if isinstance(unit, ScaledRows) else (unit, queries)
+    squares = [np.einsum("vd,vd->v", matrix, matrix).max(initial=0) for matrix in matrices]
     return bool(max(squares) <= length**2) and not any(np.isnan(squares))
 
 

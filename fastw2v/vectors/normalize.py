@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of
+from fastw2v.utils.scaled_rows import ScaledRows
 
 __all__ = ["at_least_single", "protected_row", "read_only", "take_rows", "unit_rows"]
 
@@ -80,8 +81,10 @@ def at_least_single(matrix: Any) -> Any:
     return matrix if matrix.dtype in (xp.float32, xp.float64) else xp.astype(matrix, xp.float32)
 
 
-def take_rows(matrix: Any, rows: Sequence[int]) -> Any:
+def take_rows(matrix: Any, rows: Sequence[int] | np.ndarray) -> Any:
     """Return the selected rows of a matrix, in the given order, as a new array of shape (n, D).
+
+    Rows of `ScaledRows` are decoded to float32.
 
     Examples
     --------
@@ -91,6 +94,8 @@ def take_rows(matrix: Any, rows: Sequence[int]) -> Any:
     array([[5., 6.],
            [1., 2.]])
     """
+    if isinstance(matrix, ScaledRows):
+        return matrix.take(rows)
     xp = get_namespace(matrix)
     if is_numpy(matrix) and not matrix.flags.carray:  # np.take would copy the whole matrix, as in backend.take_rows
         return matrix[np.asarray(rows, dtype=np.int64)]
@@ -120,6 +125,8 @@ def read_only(matrix: Any) -> Any:
 def protected_row(matrix: Any, row: int) -> Any:
     """Return a row through which the matrix cannot be changed: a read-only view of a NumPy array, otherwise a copy.
 
+    A row of `ScaledRows` is decoded to float32.
+
     Examples
     --------
     >>> import numpy as np
@@ -132,6 +139,8 @@ def protected_row(matrix: Any, row: int) -> Any:
         ...
     ValueError: output array is read-only
     """
+    if isinstance(matrix, ScaledRows):
+        return read_only(matrix.take([row])[0, :])
     if is_numpy(matrix):
         return read_only(matrix[row])
     with on_device_of(matrix):

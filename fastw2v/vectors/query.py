@@ -15,6 +15,7 @@ import numpy as np
 from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
 from fastw2v.corpus.subwords import Subwords
 from fastw2v.utils.quote import quote
+from fastw2v.utils.scaled_rows import ScaledRows, storage
 from fastw2v.vectors.keys import UnknownWordError, find_row, is_key
 from fastw2v.vectors.normalize import take_rows, unit_rows
 from fastw2v.vectors.unseen import unseen_vectors
@@ -52,8 +53,8 @@ class VectorTable(Protocol):
         """The number of dimensions, D."""
 
     @property
-    def input_vectors(self) -> Any:
-        """The input matrix of the model, W_in: array, shape (V, D), or (R, D) with subwords."""
+    def stored_input(self) -> Any:
+        """The input matrix of the model, W_in: array or ScaledRows, shape (V, D), or (R, D) with subwords."""
 
     @property
     def subwords(self) -> Subwords | None:
@@ -70,6 +71,14 @@ class VectorTable(Protocol):
     @property
     def unit_vectors(self) -> Any:
         """The vectors scaled to unit length: array, shape (V, D)."""
+
+    @property
+    def stored(self) -> Any:
+        """The vectors as they are stored: array or ScaledRows, shape (V, D)."""
+
+    @property
+    def stored_unit(self) -> Any:
+        """The vectors scaled to unit length, in the same storage: array or ScaledRows, shape (V, D)."""
 
 
 def find_word(table: VectorTable, word: Any, name: str = "word") -> int:
@@ -139,19 +148,18 @@ def word_vectors(table: VectorTable, words: Sequence[Any], rows: Sequence[int], 
     [[3.0], [0.5]]
     """
     if min(rows, default=0) >= 0:
-        return take_rows(table.unit_vectors if unit else table.vectors, rows)
+        return take_rows(table.stored_unit if unit else table.stored, rows)
     unseen = [i for i, row in enumerate(rows) if row < 0]
     assert table.subwords is not None
-    found = unseen_vectors(table.input_vectors, table.subwords, [words[i] for i in unseen])
+    found = unseen_vectors(table.stored_input, table.subwords, [words[i] for i in unseen])
     found = unit_rows(found) if unit else found
     if len(unseen) == len(rows):
         return found
-    known = table.unit_vectors if unit else table.vectors
-    xp = get_namespace(known)
-    vectors = take_rows(known, [max(row, 0) for row in rows])
+    vectors = take_rows(table.stored_unit if unit else table.stored, [max(row, 0) for row in rows])
+    xp = get_namespace(vectors)
     places = np.full(len(rows), -1, np.int64)
     places[unseen] = np.arange(len(unseen))
-    places = xp.asarray(places, device=get_device(known))
+    places = xp.asarray(places, device=get_device(vectors))
     other = xp.take(found, xp.where(places < 0, 0, places), axis=0)
     return xp.where((places < 0)[:, None], vectors, xp.astype(other, vectors.dtype))
 
@@ -209,7 +217,7 @@ def _term_vectors(table: VectorTable, terms: Sequence[Any], name: str) -> tuple[
             row = find_word(table, term, name)
             if row < 0:
                 unseen.append(len(vectors))
-            vectors.append(table.unit_vectors[row, :])
+            vectors.append(_row(table.stored_unit, row))
         elif term.shape != (table.vector_size,):
             raise ValueError(f"{name}: a vector has shape {tuple(term.shape)}; it must be ({table.vector_size},)")
         else:
@@ -355,7 +363,7 @@ def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.nd
         matrix = unit_queries(word_vectors(table, asked, rows.tolist()))
         return matrix, np.stack([np.arange(len(rows)), rows], axis=1)[rows >= 0]
     vectors, found = _term_vectors(table, asked, "queries")
-    matrix = unit_queries(get_namespace(table.vectors).stack(vectors))
+    matrix = unit_queries(get_namespace(storage(table.stored)).stack(vectors))
     pairs = [(i, row) for i, row in enumerate(found) if row >= 0]
     return matrix, np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
@@ -409,5 +417,10 @@ def _is_vector(table: VectorTable, given: Any) -> bool:
 
 def _like_unit_vectors(table: VectorTable, array: Any) -> Any:
     """Return an array with the array library, device and dtype of the unit vectors."""
-    host = to_host(array).astype(to_host(table.unit_vectors[:0, :]).dtype)
-    return get_namespace(table.vectors).asarray(host, device=get_device(table.vectors))
+    none = take_rows(table.stored_unit, [])
+    return get_namespace(none).asarray(to_host(array).astype(to_host(none).dtype), device=get_device(none))
+
+
+def _row(matrix: Any, row: int) -> Any:
+    """Return one row of an array or of `ScaledRows`, shape (D,)."""
+    return matrix.take([row])[0, :] if isinstance(matrix, ScaledRows) else matrix[row, :]

@@ -10,6 +10,7 @@ import numpy as np
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, take_rows
 from fastw2v.corpus.subwords import Subwords, has_ngrams
 from fastw2v.nn.subwords import mean_rows, word_means
+from fastw2v.utils.scaled_rows import ScaledRows, as_floats
 
 __all__ = ["has_unseen_vector", "unseen_vectors", "vectors_of_vocabulary"]
 
@@ -33,7 +34,7 @@ def unseen_vectors(W_in: Any, subwords: Subwords, words: Sequence[str]) -> Any:
 
     Parameters
     ----------
-    W_in : float array, shape (R, D)
+    W_in : float array or ScaledRows, shape (R, D)
     subwords : Subwords
     words : sequence of n strings
 
@@ -52,6 +53,8 @@ def unseen_vectors(W_in: Any, subwords: Subwords, words: Sequence[str]) -> Any:
     [[1.0]]
     """
     starts, rows = subwords.rows_of_unseen(words)
+    if isinstance(W_in, ScaledRows):
+        W_in, rows = _decoded(W_in, rows)
     if len(words) == 1 and is_numpy(W_in):  # faster than `mean_rows`, with the same result
         if not len(rows):
             return np.zeros((1, W_in.shape[1]), W_in.dtype)
@@ -73,9 +76,19 @@ def vectors_of_vocabulary(W_in: Any, subwords: Subwords) -> Any:
     >>> vectors_of_vocabulary(np.array([[9.0], [1.0], [2.0], [4.0]]), subwords).tolist()
     [[4.0]]
     """
+    W_in = as_floats(W_in)
     if not is_numpy(W_in):
         return _means(W_in, subwords.starts, subwords.rows)
     return word_means(W_in, subwords.n_words, subwords.blocks())
+
+
+def _decoded(W_in: ScaledRows, rows: np.ndarray) -> tuple[Any, np.ndarray]:
+    """Return the rows that occur as a float array, and the rows as numbers of its rows. −1 stays −1."""
+    with_row = rows >= 0
+    distinct, places = np.unique(rows[with_row], return_inverse=True)
+    numbers = np.full(len(rows), -1, np.int64)
+    numbers[with_row] = places
+    return W_in.take(distinct if len(distinct) else [0]), numbers
 
 
 def _means(W_in: Any, starts: np.ndarray, rows: np.ndarray) -> Any:

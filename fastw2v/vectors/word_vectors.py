@@ -18,8 +18,18 @@ import numpy as np
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, to_host
 from fastw2v.config import Loss, check_flags, check_integer, check_range, output_parts
 from fastw2v.corpus.subwords import Subwords, select_words
-from fastw2v.utils.checks import check_counts, check_items, check_keys, check_matrix, check_path, check_type, index_keys
+from fastw2v.utils.checks import (
+    check_counts,
+    check_items,
+    check_keys,
+    check_matrix,
+    check_path,
+    check_stored_matrix,
+    check_type,
+    index_keys,
+)
 from fastw2v.utils.quote import quote
+from fastw2v.utils.scaled_rows import ScaledRows, as_floats, decoded_rows, scaled_to_int8, scaled_to_unit, storage
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
 from fastw2v.vectors.keys import Key, find_row, is_key
 from fastw2v.vectors.neighbors import nearest_rows, ranked, turn
@@ -44,6 +54,13 @@ __all__ = ["WordVectors"]
 
 log = logging.getLogger(__name__)
 
+DTYPES = ("float16", "float32", "float64", "int8")
+"""Types in which vectors can be stored."""
+_LARGEST_HALF, _LARGEST_SINGLE = 65520.0, float(np.finfo(np.float32).max)
+"""Numbers from here on are rounded to infinity in float16, and have no scale in float32."""
+_DECODED_QUERIES = 2**22
+"""Number of elements that are decoded at a time if every row is a query: 16 MB."""
+
 
 class WordVectors:
     """Words and their vectors, with similarity queries.
@@ -53,7 +70,7 @@ class WordVectors:
     words : sequence of str or int, or callable that returns a sequence
         V distinct words, by convention in order of decreasing frequency. Integers, such as node ids of a graph, are
         supported as well. A callable is called, and its result is checked, when the words are first needed.
-    vectors : float array, shape (V, D), or None
+    vectors : float array or ScaledRows, shape (V, D), or None
         Array of any array library, used without copying. The first query caches the unit vectors. If you change the
         array in place later, call `forget_unit_vectors` afterwards. With `subwords`, it can be None. The vectors are
         then computed from `input_vectors` when they are first needed.
@@ -149,13 +166,15 @@ class WordVectors:
         self.strict = False
         self._subwords = subwords
         self._output_weight = 0.0
+        self._stored_unit: Any = None
         self._unit_vectors: Any = None
+        self._decoded: Any = None
         if subwords is not None:
             self._input_vectors = self._checked_table(input_vectors, subwords)
             if vectors is not None:
                 self._check_shape("vectors", vectors)
         else:
-            self._input_vectors = check_matrix("vectors", vectors)
+            self._input_vectors = check_stored_matrix("vectors", vectors)
             if min(vectors.shape) < 1:
                 nothing = "no words" if vectors.shape[0] < 1 else "no dimensions"
                 raise ValueError(f"vectors has shape {tuple(vectors.shape)}, so there are {nothing}; give at least one")
@@ -176,7 +195,10 @@ class WordVectors:
 
     @property
     def vectors(self) -> Any:
-        """The vectors: array, shape (V, D). A NumPy array is read-only.
+        """The vectors: float array, shape (V, D). A NumPy array is read-only.
+
+        If the vectors are stored as int8, all of them are decoded to float32 when this matrix is first needed, and
+        then cached. Queries, ``wv[words]`` and `stored` do not need it.
 
         Assign a matrix with one row for each word to replace all vectors. The matrix is used without copying, also as
         `input_vectors`, and the cached `unit_vectors` are discarded. Subwords are dropped, because the vectors are no
@@ -191,7 +213,13 @@ class WordVectors:
         >>> wv.vectors.sum(axis=0).round(6) + 0.0
         array([0., 0.])
         """
-        return read_only(self._vectors)
+        if not isinstance(self._vectors, ScaledRows):
+            return read_only(self._vectors)
+        if self._decoded is None:
+            with turn:
+                if self._decoded is None:
+                    self._decoded = read_only(self._vectors.decoded())
+        return self._decoded
 
     @vectors.setter
     def vectors(self, vectors: Any) -> None:
@@ -212,8 +240,49 @@ class WordVectors:
             self._set_input(vectors, 0.0)
 
     @property
+    def stored(self) -> Any:
+        """The vectors as they are stored: float array or ScaledRows, shape (V, D). A NumPy array is read-only.
+
+        It is `vectors`, unless the vectors are stored as int8. Then its `values` (int8) and `scales` (float32) are the
+        integers and the factor of each row.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog"], np.array([[1.0, 0.5], [0.25, -0.5]])).astype("int8")
+        >>> wv.stored.values.tolist(), wv.stored.scales.tolist()
+        ([[127, 64], [64, -127]], [0.00787..., 0.00393...])
+        """
+        return self._vectors if isinstance(self._vectors, ScaledRows) else read_only(self._vectors)
+
+    @property
+    def stored_input(self) -> Any:
+        """The input matrix as it is stored: float array or ScaledRows, as for `stored`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog"], np.array([[1.0, 0.5], [0.25, -0.5]])).astype("int8")
+        >>> wv.stored_input is wv.stored
+        True
+        """
+        return self._input_vectors if isinstance(self._input_vectors, ScaledRows) else read_only(self._input_vectors)
+
+    @property
+    def _xp(self) -> Any:
+        """The array namespace of the vectors."""
+        return get_namespace(storage(self._input_vectors))
+
+    @property
+    def _device(self) -> Any:
+        """The device of the vectors."""
+        return get_device(storage(self._input_vectors))
+
+    @property
     def _vectors(self) -> Any:
-        """The matrix of `vectors` itself, which may be writable."""
+        """The matrix of `stored` itself, which may be writable."""
         if self._result is None:
             with turn:  # so that `_set_tables` cannot run in between
                 if self._result is None:
@@ -288,7 +357,9 @@ class WordVectors:
         >>> bool((wv.vectors == wv.input_vectors + 0.5 * wv.context_vectors).all())
         True
         """
-        return read_only(self._input_vectors)
+        if self._input_vectors is self._vectors:
+            return self.vectors
+        return read_only(as_floats(self._input_vectors))
 
     @property
     def subwords(self) -> Subwords | None:
@@ -329,7 +400,7 @@ class WordVectors:
         check_type("subwords", subwords, Subwords, "Subwords")
         if input_vectors is None:
             raise ValueError("subwords are given without input_vectors; pass the matrix whose rows they describe")
-        check_matrix("input_vectors", input_vectors)
+        check_stored_matrix("input_vectors", input_vectors)
         if input_vectors.shape[0] != subwords.n_rows or input_vectors.shape[1] < 1:
             raise ValueError(
                 f"input_vectors has shape {tuple(input_vectors.shape)}; with these subwords, it must have "
@@ -344,7 +415,7 @@ class WordVectors:
 
     def _check_shape(self, name: str, matrix: Any) -> None:
         """Raise an error unless a parameter is a matrix of the same shape as the vectors."""
-        check_matrix(name, matrix)
+        (check_stored_matrix if name in ("vectors", "input_vectors") else check_matrix)(name, matrix)
         if tuple(matrix.shape) != self._shape:
             raise ValueError(
                 f"{name} has shape {tuple(matrix.shape)}; it must have the same shape as vectors, {self._shape}"
@@ -398,7 +469,8 @@ class WordVectors:
     def unit_vectors(self) -> Any:
         """The vectors scaled to unit length, in at least single precision: array, shape (V, D).
 
-        The unit vectors are computed when they are first needed and then cached. A NumPy array is read-only.
+        The unit vectors are computed when they are first needed and then cached. A NumPy array is read-only. Queries on
+        vectors that are stored as float16 or int8 use `stored_unit` instead, which takes less memory.
 
         Examples
         --------
@@ -415,8 +487,39 @@ class WordVectors:
             with turn:  # of the threads that ask first, one computes the vectors
                 unit = self._unit_vectors
                 if unit is None:
-                    unit = self._unit_vectors = read_only(unit_rows(self._vectors))
+                    stored = self.stored_unit
+                    unit = self._unit_vectors = read_only(stored.decoded()) if _is_compact(stored) else stored
         return unit
+
+    @property
+    def stored_unit(self) -> Any:
+        """The vectors scaled to unit length, as they are stored: array or ScaledRows, shape (V, D).
+
+        It is `unit_vectors`, unless the vectors are stored as float16 or int8. Then it is the stored array with one
+        scale for each row, so that no copy of the vectors is made.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog"], np.array([[3, 4], [0, 2]], np.float16))
+        >>> wv.stored_unit.scales.tolist(), wv.stored_unit.values is wv.vectors.base
+        ([0.20000000298023224, 0.5], True)
+        """
+        unit = self._stored_unit
+        if unit is None:
+            with turn:
+                unit = self._stored_unit
+                if unit is None:
+                    unit = self._stored_unit = self._scaled_to_unit()
+        return unit
+
+    def _scaled_to_unit(self) -> Any:
+        matrix = self._vectors
+        if _is_compact(matrix):
+            with on_device_of(storage(matrix)):
+                return scaled_to_unit(matrix)
+        return read_only(unit_rows(matrix))
 
     def forget_unit_vectors(self) -> None:
         """Discard the cached `unit_vectors`.
@@ -437,7 +540,7 @@ class WordVectors:
         0.6
         """
         with turn:  # a query of another thread may be computing them
-            self._unit_vectors = None
+            self._unit_vectors = self._stored_unit = self._decoded = None
 
     @property
     def _loss(self) -> Loss | None:
@@ -451,10 +554,10 @@ class WordVectors:
         if self._W_out is None:
             parts = [part for part in (self._context_vectors, self._node_vectors) if part is not None]
             if len(parts) < 2:
-                return self._input_vectors, next(iter(parts), None)
+                return as_floats(self._input_vectors), next(iter(parts), None)
             with on_device_of(parts[0]):
-                return self._input_vectors, get_namespace(*parts).concat(parts, axis=0)
-        return self._input_vectors, self._W_out
+                return as_floats(self._input_vectors), get_namespace(*parts).concat(parts, axis=0)
+        return as_floats(self._input_vectors), self._W_out
 
     def _writable_tables(self) -> tuple[Any, Any]:
         """Return W_in and W_out, for training in place. Read-only arrays are copied.
@@ -498,7 +601,7 @@ class WordVectors:
     def __getstate__(self) -> dict[str, Any]:
         _ = self.index_to_key  # a callable that returns the words may refer to an open file
         # The caches are computed again when they are needed, and the parts of W_out are stored.
-        state = self.__dict__ | {"_unit_vectors": None, "_W_out": None}
+        state = self.__dict__ | dict.fromkeys(("_unit_vectors", "_stored_unit", "_decoded", "_W_out"))
         state.pop("key_to_index", None)
         if not self._has_input_vectors:
             del state["_result"]  # joblib would store the same matrix twice
@@ -606,7 +709,7 @@ class WordVectors:
         row = find_word(self, word)
         if row < 0:
             return word_vectors(self, [word], [row], unit=norm)[0, :]
-        return protected_row(self.unit_vectors if norm else self._vectors, row)
+        return protected_row(self.stored_unit if norm else self._vectors, row)
 
     def get_index(self, word: Key, default: int | None = None) -> int:
         """Return the row of a word, or `default` if the word is not in the vocabulary.
@@ -743,7 +846,7 @@ class WordVectors:
         >>> wv.most_similar_cosmul(positive=["king", "woman"], negative=["man"], topn=1)
         [('queen', 1.311...)]
         """
-        xp = get_namespace(self._vectors)
+        xp = self._xp
         terms, rows = weighted_terms(self, positive, 1.0, "positive")
         divisors, more_rows = weighted_terms(self, negative, -1.0, "negative")
         if not terms:
@@ -752,7 +855,7 @@ class WordVectors:
             raise ValueError("most_similar_cosmul: a term has a weight; only most_similar supports weights")
         start, stop = self._searched(0, None, restrict_vocab)
         queries = unit_queries(xp.stack([vector for vector, _ in terms + divisors]))
-        shares = (1 + products(self.unit_vectors[start:stop, :], queries)) / 2
+        shares = (1 + products(_part(self.stored_unit, start, stop), queries)) / 2
         scores = xp.prod(shares[: len(terms), :], axis=0) / (xp.prod(shares[len(terms) :, :], axis=0) + 1e-6)
         if topn is None:
             return scores
@@ -808,7 +911,7 @@ class WordVectors:
         k = min(stop, topn)
         if not matrix.shape[0] or not k:
             return [[] for _ in range(matrix.shape[0])]
-        rows, cosines = nearest_rows(self.unit_vectors[:stop, :], matrix, k, left_out)
+        rows, cosines = nearest_rows(_part(self.stored_unit, 0, stop), matrix, k, left_out)
         words = map(self.index_to_key.__getitem__, to_host(rows).ravel().tolist())
         pairs = list(zip(words, to_host(cosines).ravel().tolist(), strict=True))
         found = [pairs[start : start + k] for start in range(0, len(pairs), k)]
@@ -845,9 +948,15 @@ class WordVectors:
         >>> cosines[:, 0]
         array([0.8, 0.8, 0.6])
         """
-        own = np.arange(len(self))
-        k = min(_checked_topn(topn), len(self) - 1)
-        return nearest_rows(self.unit_vectors, self.unit_vectors, k, np.stack([own, own], axis=1))
+        k, unit, V = min(_checked_topn(topn), len(self) - 1), self.stored_unit, len(self)
+        found = []
+        # Rows that are stored in fewer bits are decoded in blocks, so that the unit vectors are never unpacked.
+        for start in range(0, V, step := max(1, _DECODED_QUERIES // self.vector_size) if _is_compact(unit) else V):
+            stop = min(start + step, V)
+            own = np.stack([np.arange(stop - start), np.arange(start, stop)], axis=1)
+            found.append(nearest_rows(unit, decoded_rows(unit, start, stop), k, own))
+        rows, cosines = zip(*found, strict=True)
+        return (rows[0], cosines[0]) if len(found) == 1 else (self._xp.concat(rows), self._xp.concat(cosines))
 
     def index(
         self, backend: Backend = "usearch", M: int = 16, ef_construction: int = 128, ef_search: int = 128
@@ -947,10 +1056,10 @@ class WordVectors:
         >>> wv.closer_than("cat", "car")
         ['dog']
         """
-        xp = get_namespace(self._vectors)
+        xp = self._xp
         row, other_row = self._named_rows(word=word, other=other)
-        query = self.unit_vectors[row : row + 1, :] if row >= 0 else word_vectors(self, [word], [row])
-        cosines = products(self.unit_vectors, query)[0, :]
+        query = word_vectors(self, [word], [row])
+        cosines = products(self.stored_unit, query)[0, :]
         compared = cosines[other_row]
         if other_row < 0:
             compared = products(word_vectors(self, [other], [other_row]), query)[0, 0]
@@ -1001,10 +1110,10 @@ class WordVectors:
         >>> wv.similarity("cat", "dog")
         0.8
         """
-        xp = get_namespace(self._vectors)
+        xp = self._xp
         row_a, row_b = self._named_rows(a=a, b=b)
-        unit, place_a, place_b = self.unit_vectors, row_a, row_b
-        if min(row_a, row_b) < 0:
+        unit, place_a, place_b = self.stored_unit, row_a, row_b
+        if min(row_a, row_b) < 0 or _is_compact(unit):
             unit, place_a, place_b = word_vectors(self, [a, b], [row_a, row_b]), 0, 1
         cosine = float(xp.sum(unit[place_a, :] * unit[place_b, :]))
         return max(-1.0, min(cosine, 1.0))  # a cosine rounded above 1 would give a negative distance
@@ -1062,7 +1171,7 @@ class WordVectors:
         array([1.])
         """
         others = _listed("other_words", other_words)
-        unit = word_vectors(self, others, self._rows(others, "other_words")) if others else self.unit_vectors
+        unit = word_vectors(self, others, self._rows(others, "other_words")) if others else self.stored_unit
         vector, _ = term_vector(self, word_or_vector, "word_or_vector")
         return 1 - products(unit, unit_rows(vector[None, :]))[0, :]
 
@@ -1092,7 +1201,7 @@ class WordVectors:
 
     def _n_similarity(self, **lists: Iterable[Key]) -> float:
         """Return the cosine of the mean vectors of two lists of words. The keywords name the lists in errors."""
-        xp = get_namespace(self._vectors)
+        xp = self._xp
         means = []
         for name, given in lists.items():
             listed = _listed(name, given)
@@ -1148,7 +1257,7 @@ class WordVectors:
         array([0.75, 0.25])
         """
         check_flags(pre_normalize=pre_normalize, post_normalize=post_normalize, ignore_missing=ignore_missing)
-        xp = get_namespace(self._vectors)
+        xp = self._xp
         given = _listed("keys", keys)
         factors = [1.0] * len(given)
         if weights is not None:
@@ -1161,7 +1270,8 @@ class WordVectors:
                 f"get_mean_vector: keys has length {len(given)}, but weights has length {len(factors)}; give one "
                 "weight for each key"
             )
-        mean = xp.zeros(self.vector_size, dtype=self.unit_vectors.dtype, device=get_device(self._vectors))
+        single = xp.float64 if self._input_vectors.dtype == xp.float64 else xp.float32
+        mean = xp.zeros(self.vector_size, dtype=single, device=self._device)
         total = 0.0
         rows = {}
         for key in given:
@@ -1181,7 +1291,7 @@ class WordVectors:
             elif row < 0:
                 vector = others[key]
             else:
-                vector = at_least_single((self.unit_vectors if pre_normalize else self._vectors)[row, :])
+                vector = at_least_single(word_vectors(self, [key], [row], unit=pre_normalize))[0, :]
             mean = mean + factor * vector
             total += abs(factor)
         mean = mean / total if total else mean
@@ -1334,7 +1444,7 @@ class WordVectors:
         if min(rows, default=0) >= 0:
             return self._with_rows(rows)
         assert self._subwords is not None
-        xp = get_namespace(self._vectors)
+        xp = self._xp
         vectors = word_vectors(self, known, rows, unit=False)
         words = [self.index_to_key[row] if row >= 0 else key for key, row in zip(known, rows, strict=True)]
         subwords = Subwords(words, self._subwords.ngrams, buckets=self._subwords.buckets)
@@ -1342,9 +1452,10 @@ class WordVectors:
         if not subwords.n_own_rows:
             W_in = _independent(W_in)
         else:  # the mean of the vector and of the rows of the n-grams is the vector
-            device = get_device(W_in)
+            device = self._device
             outside = xp.asarray(np.array(rows) < 0, device=device)
             own = xp.where(outside[:, None], vectors, take_rows(W_in, [max(row, 0) for row in rows]))
+            W_in = as_floats(W_in)
             added = (len(subwords.buckets) - len(self._subwords.buckets), self.vector_size)
             W_in = xp.concat([own, W_in[len(self) :, :], xp.zeros(added, dtype=W_in.dtype, device=device)], axis=0)
         counts = None if self.counts is None else np.where(np.array(rows) < 0, 0, self.counts[rows])
@@ -1423,7 +1534,7 @@ class WordVectors:
         if not rows:
             return self
         added = other._with_rows(rows)
-        xp = get_namespace(self._vectors)
+        xp = self._xp
         counts = context = inputs = None
         if self.counts is not None and added.counts is not None:
             counts = np.concatenate([self.counts, added.counts])
@@ -1431,9 +1542,75 @@ class WordVectors:
             context = xp.concat([self._context_vectors, added._context_vectors], axis=0)
         with_subwords = self.has_subwords or added.has_subwords
         if not with_subwords and (self._has_input_vectors or added._has_input_vectors):
-            inputs = xp.concat([self._input_vectors, added._input_vectors], axis=0)
-        vectors = xp.concat([self._vectors, added._vectors], axis=0)
+            inputs = xp.concat([as_floats(self._input_vectors), as_floats(added._input_vectors)], axis=0)
+        vectors = xp.concat([as_floats(self._vectors), as_floats(added._vectors)], axis=0)
         return type(self)(self.index_to_key + added.index_to_key, vectors, counts, context, input_vectors=inputs)
+
+    def astype(self, dtype: Any) -> Self:
+        """Return the same words with vectors that are stored as another type.
+
+        Parameters
+        ----------
+        dtype : {"float16", "float32", "float64", "int8"}, or a NumPy dtype
+            With "int8", each row is stored as integers from −127 to 127 and one float32 scale, the largest absolute
+            value of the row divided by 127. The context vectors, the node vectors and, unless there are subwords, the
+            input matrix are left out, because they are needed only for training.
+
+        Returns
+        -------
+        WordVectors
+            With "float16" and "int8", the vectors take a half and about a quarter of the memory of float32. Queries
+            decode parts of the vectors when they use them. With the dtype that the vectors have already, the matrices
+            are those of this object.
+
+        Raises
+        ------
+        ValueError
+            If `dtype` is not supported, or with "int8" and "float16", if a value is not finite or exceeds the largest
+            float16, 65,504.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+        >>> small = wv.astype("int8")
+        >>> small
+        WordVectors(3 words, 2 dimensions, int8)
+        >>> small.most_similar("cat", topn=1)[0][0], small["dog"].tolist()
+        ('dog', [4.0, 2.99...])
+        """
+        name = _dtype_name(dtype)
+        matrices = {
+            "vectors": self._vectors,
+            "input_vectors": self._input_vectors if self._has_input_vectors else None,
+            "context_vectors": self._context_vectors,
+            "node_vectors": self._node_vectors,
+        }
+        if name == "int8":
+            kept = ("vectors", "input_vectors") if self.has_subwords else ("vectors",)
+            matrices = {key: matrix if key in kept else None for key, matrix in matrices.items()}
+        converted = {key: self._converted(key, matrix, name) for key, matrix in matrices.items() if matrix is not None}
+        words = self.index_to_key
+        new = type(self)(words, counts=self.counts, settings=self.settings, subwords=self._subwords, **converted)
+        return self._like_this(new)
+
+    def _converted(self, name: str, matrix: Any, dtype: str) -> Any:
+        """Return one of the matrices as another type."""
+        if str(matrix.dtype).rpartition(".")[2] == dtype:  # array_api_strict spells "array_api_strict.float32"
+            return matrix
+        with on_device_of(storage(matrix)):
+            matrix = as_floats(matrix)
+            if dtype in ("int8", "float16"):
+                row, value = _first_too_large(matrix, _LARGEST_HALF if dtype == "float16" else _LARGEST_SINGLE)
+                if row >= 0:
+                    what = f"row {row} of {name}"
+                    if name in ("vectors", "input_vectors") and row < len(self):
+                        what = f"the vector of {quote(self.index_to_key[row])}"
+                    raise ValueError(
+                        f"{what} contains {value:g}, which {dtype} cannot store; remove the word, or use float32"
+                    )
+            return scaled_to_int8(matrix) if dtype == "int8" else self._xp.astype(matrix, getattr(self._xp, dtype))
 
     def align(self, other: WordVectors, words: Iterable[Key] | None = None) -> Self:
         """Rotate these vectors to match those of `other` as closely as possible (orthogonal Procrustes).
@@ -1488,9 +1665,9 @@ class WordVectors:
                 if words is None
                 else "align: words is empty; omit it to use all common words"
             )
-        xp, device = get_namespace(self._vectors), get_device(self._vectors)
+        xp, device = self._xp, self._device
         here, there = (
-            to_host(take_rows(wv.unit_vectors, [find_row(word, wv.key_to_index, "words") for word in anchors]))
+            to_host(take_rows(wv.stored_unit, [find_row(word, wv.key_to_index, "words") for word in anchors]))
             for wv in (self, other)
         )
         directed = np.flatnonzero(here.any(axis=1) & there.any(axis=1))
@@ -1504,6 +1681,7 @@ class WordVectors:
         left, _, right = np.linalg.svd(here.astype(np.float64).T @ there.astype(np.float64))
 
         def turned(matrix: Any) -> Any:
+            matrix = as_floats(matrix)
             return matrix @ xp.asarray(left @ right, dtype=matrix.dtype, device=device)
 
         aligned = self._changed(self.index_to_key, self.counts, turned, turned, self._subwords)
@@ -1670,7 +1848,7 @@ class WordVectors:
             raise ValueError("the result has no words; WordVectors must have at least one word")
         words = [self.index_to_key[row] for row in rows]
         counts = None if self.counts is None else self.counts[rows]
-        return self._selected(words, counts, lambda matrix: take_rows(matrix, rows))
+        return self._selected(words, counts, lambda matrix: _selected_rows(matrix, rows))
 
     def _sliced(self, rows: slice) -> Self:
         start, stop, step = rows.indices(len(self))
@@ -1679,7 +1857,9 @@ class WordVectors:
         if start >= stop:
             raise ValueError(f"{rows} of {len(self):,} words is empty; WordVectors must have at least one word")
         counts = None if self.counts is None else self.counts[start:stop]
-        return self._selected(self.index_to_key[start:stop], counts, lambda matrix: _independent(matrix[start:stop, :]))
+        return self._selected(
+            self.index_to_key[start:stop], counts, lambda matrix: _independent(_part(matrix, start, stop))
+        )
 
     @property
     def _has_input_vectors(self) -> bool:
@@ -1736,7 +1916,7 @@ class WordVectors:
     def _ranked_rows(self, query: Any, left_out: list[int], topn: int | None, start: int, stop: int) -> Any:
         """Return the words nearest to one query, shape (1, D), among the rows ``start:stop``."""
         # Queries on all rows pass the same array, so that those of several threads can be scored together.
-        unit = self.unit_vectors if (start, stop) == (0, len(self)) else self.unit_vectors[start:stop, :]
+        unit = _part(self.stored_unit, start, stop)
         if topn is None:
             return products(unit, query)[0, :]
         hidden = sorted({row - start for row in left_out if start <= row < stop})
@@ -1749,6 +1929,50 @@ class WordVectors:
         return [(self.index_to_key[start + row], cosine) for row, cosine in found]
 
 
+def _dtype_name(dtype: Any) -> str:
+    """Return the name of a dtype in which vectors can be stored."""
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", None) or getattr(dtype, "name", None)
+    if name not in DTYPES:
+        raise ValueError(f"dtype is {quote(dtype)}; it must be one of {', '.join(map(repr, DTYPES))}")
+    return str(name)
+
+
+def _first_too_large(matrix: Any, limit: float) -> tuple[int, float]:
+    """Return the first row with an absolute value that is not below a limit, and the largest one. NaN is not below.
+
+    If there is no such row, return −1.
+    """
+    xp = get_namespace(matrix)
+    step = max(1, 2**20 // matrix.shape[1])
+    for start in range(0, matrix.shape[0], step):
+        stop = min(start + step, matrix.shape[0])
+        largest = to_host(xp.max(xp.abs(matrix[start:stop, :]), axis=1))
+        if not (fits := largest < limit).all():
+            row = int(np.argmin(fits))
+            return start + row, float(largest[row])
+    return -1, 0.0
+
+
+def _is_compact(matrix: Any) -> bool:
+    """Return whether a matrix is stored in fewer bits than float32: as int8 or float16."""
+    return isinstance(matrix, ScaledRows) or matrix.dtype == getattr(get_namespace(matrix), "float16", None)
+
+
+def _part(matrix: Any, start: int, stop: int) -> Any:
+    """Return rows of an array or of `ScaledRows` without copying them, or the matrix itself if these are all rows.
+
+    Queries on all rows pass the same matrix, so that those of several threads can be scored together.
+    """
+    if (start, stop) == (0, matrix.shape[0]):
+        return matrix
+    return matrix.select(slice(start, stop)) if isinstance(matrix, ScaledRows) else matrix[start:stop, :]
+
+
+def _selected_rows(matrix: Any, rows: list[int]) -> Any:
+    """Return a copy of some rows, in the same storage."""
+    return matrix.select(rows) if isinstance(matrix, ScaledRows) else take_rows(matrix, rows)
+
+
 def _writable(W: Any) -> Any:
     """Return an array that can be changed: the array itself, or a copy if it is a read-only NumPy array."""
     return W.copy() if is_numpy(W) and not W.flags.writeable else W
@@ -1756,6 +1980,8 @@ def _writable(W: Any) -> Any:
 
 def _independent(rows: Any) -> Any:
     """Return a copy of rows that training could change. Rows of a memory-mapped file are returned as they are."""
+    if isinstance(rows, ScaledRows):  # never changed in place
+        return rows
     if is_numpy(rows) and not rows.flags.writeable:
         return rows
     with on_device_of(rows):

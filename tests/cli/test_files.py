@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fastw2v import Word2Vec
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.vectors import WordVectors
 from tests.cli.helpers import failed
@@ -45,6 +46,31 @@ def test_convert(run: Any, file: Path, tmp_path: Path):
     assert run("convert", file, folder, "--to", "static-embedding").status == 0
     assert "6 words, 3 dimensions" in run("convert", folder, tmp_path / "again.npz").out
     failed(run("convert", file, folder, "--to", "static-embedding"), "exists")
+
+
+def test_convert_to_a_smaller_type(run: Any, file: Path, tmp_path: Path):
+    for dtype in ("float16", "int8"):
+        target = tmp_path / f"{dtype}.safetensors"
+        assert run("convert", file, target, "--dtype", dtype).status == 0
+        assert f", {dtype}" in run("info", target).out
+        assert json.loads(run("info", target, "--json").out)["dtype"] == dtype
+        expected, found = WordVectors.load(file), WordVectors.load(target)
+        np.testing.assert_allclose(found.vectors, expected.vectors, atol=np.abs(expected.vectors).max() / 200)
+        word = found.index_to_key[0]
+        assert run("most-similar", target, word).out.split()[1] == run("most-similar", file, word).out.split()[1]
+    back = run("convert", target, tmp_path / "back.safetensors", "--dtype", "float32")
+    assert (back.status, back.err) == (0, "")
+    assert WordVectors.load(tmp_path / "back.safetensors").vectors.dtype == np.float32
+    failed(run("convert", file, tmp_path / "x.bin", "--dtype", "float16"), "bin files store float32", "omit the dtype")
+
+
+def test_convert_says_what_it_leaves_out(run: Any, tmp_path: Path):
+    model = Word2Vec(vector_size=4, min_count=1, epochs=1).fit([["a", "b", "c"]] * 20)
+    model.save(tmp_path / "model.safetensors")
+    result = run("convert", tmp_path / "model.safetensors", tmp_path / "x.safetensors", "--dtype", "int8")
+    assert result.err.strip() == "left out context_vectors and input_vectors, which only training needs"
+    result = run("convert", tmp_path / "model.safetensors", tmp_path / "y.safetensors", "--dtype", "float16")
+    assert result.err == ""
 
 
 def test_convert_reads_duplicates_and_other_encodings(run: Any, tmp_path: Path):

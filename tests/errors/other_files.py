@@ -138,6 +138,14 @@ PRODUCERS: dict[str, list[Producer]] = {
         lambda: safetensors({"min_n": "3", "max_n": "2", "bucket": "9"}),
         lambda: npz(ngrams=np.array([3, 6, 1000, -1])),
     ],
+    "…: … has type …, but the file has … …_scales, which belongs to int8. The file is damaged; write it again": [
+        lambda: safetensors(vectors=np.ones((2, 3), np.int8)),
+        lambda: npz(vectors_scales=np.ones(2, np.float32)),
+    ],
+    "…: …. The file is damaged; write it again": [
+        lambda: safetensors(vectors=np.ones((2, 3), np.int8), vectors_scales=np.full(2, np.inf, np.float32)),
+        lambda: npz(vectors=np.ones((2, 3), np.int8), vectors_scales=np.ones(3, np.float32)),
+    ],
     "…: buckets is not an array of int32, so fastw2v did not write it": [
         lambda: npz(ngrams=np.array([3, 6, 1000, -1]), buckets=np.ones(2)),
     ],

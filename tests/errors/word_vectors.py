@@ -9,7 +9,7 @@ import pytest
 
 from fastw2v import WordVectors, formats
 from fastw2v.corpus.subwords import NGrams, Subwords
-from fastw2v.vectors import HNSWIndex, hnsw
+from fastw2v.vectors import HNSWIndex, ScaledRows, hnsw
 from tests.errors.common import Producer, model, vectors, write
 
 MATRIX = np.ones((2, 3), np.float32)
@@ -174,6 +174,22 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "… is of type …; it must be float16, float32 or float64": [
         lambda: WordVectors(["cat", "dog"], MATRIX.astype(int)),
+    ],
+    "… has values of type … and scales of type …; the values must be int8 or float16 and the scales float32": [
+        lambda: WordVectors(["cat"], ScaledRows(np.ones((1, 2), np.int16), np.ones(1, np.float32))),
+    ],
+    "… has values of shape … and scales of shape …; there must be a row of values and a scale for each word": [
+        lambda: WordVectors(["cat"], ScaledRows(np.ones((1, 2), np.int8), np.ones(2, np.float32))),
+    ],
+    "…: the scale of row … is …; it must be a finite number of at least 0": [
+        lambda: WordVectors(["cat"], ScaledRows(np.ones((1, 2), np.int8), np.full(1, np.nan, np.float32))),
+    ],
+    "dtype is …; it must be one of 'float16', 'float32', 'float64', 'int8'": [
+        lambda: WordVectors(["cat", "dog"], MATRIX).astype("int4"),
+    ],
+    "… contains …, which … cannot store; remove the word, or use float32": [
+        lambda: WordVectors(["cat"], np.full((1, 2), np.nan)).astype("int8"),
+        lambda: WordVectors(["cat"], np.full((1, 2), 1e6)).astype("float16"),
     ],
     "… has …; it must have 2, with one row for each word": [
         lambda: WordVectors(["cat"], MATRIX[0]),

@@ -84,6 +84,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     "cannot write …: .zst files need the package zstandard. Run pip install zstandard": [
         no_zstd,
     ],
+    "…: … files store float32; for …, write .safetensors or .npz, or omit the dtype": [
+        lambda: fastw2v("convert", saved(), "b.bin", "--dtype", "int8"),
+    ],
     "…: gensim's own format can only be read; write .bin or .txt, which gensim can read": [
         lambda: vectors().save("a.kv"),
     ],
