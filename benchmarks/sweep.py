@@ -17,7 +17,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     corpus = as_corpus(given.corpus, min_count=5)
     questions = evaluate.read_analogies(given.analogies) if given.analogies else {}
     pairs = {path.stem: evaluate.read_pairs(path) for path in given.pairs}
-    found = json.loads(given.json.read_text()) if given.json.exists() else _header(given.corpus, corpus)
+    found = json.loads(given.json.read_text()) if given.json.exists() else header(given.corpus, corpus)
     done = {_key(run["settings"], run["workers"]) for run in found["runs"]}
-    for settings in _combinations(given):
+    for settings in combinations(given, SETTINGS):
         config = TrainingConfig(**settings)
         if _key(asdict(config), given.workers) in done:
             continue
@@ -114,8 +114,9 @@ def write(found: dict[str, Any], path: Path) -> None:
         temporary.write_text(f'{header[:-1]}, "runs": [\n{runs}\n]}}\n')
 
 
-def _combinations(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    options = {name: getattr(given, name) for name in SETTINGS if getattr(given, name) is not None}
+def combinations(given: argparse.Namespace, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield every combination of the values of these options, without those that are not given."""
+    options = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     for values in itertools.product(*options.values()):
         yield dict(zip(options, values, strict=True))
 
@@ -124,7 +125,8 @@ def _key(settings: dict[str, Any], workers: int) -> str:
     return json.dumps([settings, workers], sort_keys=True)
 
 
-def _header(path: Path, corpus: Corpus) -> dict[str, Any]:
+def header(path: Path, corpus: Corpus) -> dict[str, Any]:
+    """Return the results of a sweep without runs: the machine and the corpus."""
     size = {"words": len(corpus), "vocabulary": len(corpus.vocabulary)}
     return {"machine": machine.describe(), "corpus": {"name": path.name.split(".")[0]} | size, "runs": []}
 
