@@ -35,6 +35,7 @@ __all__ = [
     "PoolSizes",
     "Quality",
     "TrainingConfig",
+    "Units",
     "cbow_grad_exponent",
     "cbow_grad_scale",
     "default_alpha",
@@ -56,6 +57,13 @@ CbowGrad = Literal["mean", "balanced", "sum"]
 
 "mean" divides by C, which gives the exact gradient of the mean. "sum" does not divide, like word2vec.c, gensim and
 fastText. "balanced" divides by C to the power 3/4 and gives the best vectors (`docs/notebook/defaults.md`).
+"""
+
+Units = Literal["characters", "syllables", "jamo"]
+"""Names of the units of n-grams.
+
+"characters" are Unicode code points, as in fastText. "syllables" are the characters of the word in the Unicode form
+NFC, in which each Hangul syllable is one character. "jamo" are the letters of Hangul syllables, three for each.
 """
 
 Quality = Literal["fast", "balanced", "best"]
@@ -209,13 +217,15 @@ class TrainingConfig:
     output_weight : float, optional
         c, from 0 to 1. The trained vectors are W_in + c · W_out. The default is computed by `default_output_weight`.
     subwords : (int, int), optional
-        Numbers of characters of the shortest and the longest n-grams of a word. If they are set, the vector of a word
-        is the mean of its own row of W_in and the rows of its n-grams.
+        Numbers of units of the shortest and the longest n-grams of a word. If they are set, the vector of a word is the
+        mean of its own row of W_in and the rows of its n-grams.
     bucket : int, optional
         Number of buckets to which the n-grams are hashed. By default, `BUCKET`, or `FLORET_BUCKET` with `hash_count`.
         It has no effect without `subwords`.
     hash_count : int, optional
         Number of hashes of an n-gram in floret's tables, from 1 to 4. By default, n-grams are those of fastText.
+    units : {"characters", "syllables", "jamo"}
+        Units of n-grams; see `Units`. Other units than characters need `subwords`.
     deterministic : bool
         Whether repeated runs on the same machine must give identical bytes, even on a GPU.
     pool_tokens, pool_size : int, optional
@@ -261,6 +271,7 @@ class TrainingConfig:
     subwords: tuple[int, int] | None = None
     bucket: int = None  # type: ignore[assignment]
     hash_count: int | None = None
+    units: Units = "characters"
     deterministic: bool = False
     pool_tokens: int = None  # type: ignore[assignment]
     pool_size: int = None  # type: ignore[assignment]
@@ -296,6 +307,12 @@ class TrainingConfig:
                     f"hash_count is {self.hash_count}, but there are no n-grams to hash; set subwords as well, such as "
                     "(4, 5)"
                 )
+        check_choice("units", self.units, get_args(Units))
+        if self.units != TrainingConfig.units and self.subwords is None:
+            raise ValueError(
+                f"units is {self.units!r}, but there are no n-grams; set subwords as well, such as (3, 6), or omit "
+                "units"
+            )
         self._set_default("bucket", BUCKET if self.hash_count is None else FLORET_BUCKET)
         check_integer("bucket", self.bucket, minimum=1)
         check_range("bucket", self.bucket, 1, MAX_SIZE)

@@ -30,6 +30,7 @@ from fastw2v.config import (
     Model,
     Quality,
     TrainingConfig,
+    Units,
     check_choice,
     check_flags,
     check_integer,
@@ -212,15 +213,19 @@ class Word2Vec:
         where the combination gives better vectors, and 0 otherwise. With the loss "hs", words have no output vectors,
         so it must be 0. Training always continues from W_in.
     subwords : (int, int), optional
-        Numbers of characters of the shortest and the longest n-grams of a word, such as (3, 6). The vector of a word is
-        then the mean of its own row of W_in and the rows of its n-grams, as in fastText. Words outside the vocabulary
-        have vectors as well, and rare words have better ones. By default, there are no n-grams.
+        Numbers of characters, or of other `units`, of the shortest and the longest n-grams of a word, such as (3, 6).
+        The vector of a word is then the mean of its own row of W_in and the rows of its n-grams, as in fastText. Words
+        outside the vocabulary have vectors as well, and rare words have better ones. By default, there are no n-grams.
     bucket : int, optional
         Number of buckets to which the n-grams are hashed, by default 2,000,000. Only buckets with an n-gram of the
         vocabulary need memory.
     hash_count : int, optional
         Number of rows of each n-gram in floret's tables, from 1 to 4. Words have no rows of their own then, and
         `bucket` is the size of the table, by default 50,000. By default, the n-grams are those of fastText.
+    units : {"characters", "syllables", "jamo"}
+        Units of the n-grams. "characters" are Unicode code points, as in fastText. "syllables" and "jamo" are for
+        Korean: characters of the Unicode form NFC, or three letters for each Hangul syllable, as `to_jamo` returns
+        them. With both, a word has the same n-grams in NFC and in NFD. They need `subwords`.
     seed : int or None
         Seed of the random numbers. With one worker, runs with the same seed on the same device give identical bytes. On
         a GPU, this also requires `deterministic`. If None, a random seed is chosen and recorded in ``wv.settings``.
@@ -336,6 +341,7 @@ class Word2Vec:
         subwords: tuple[int, int] | None = TrainingConfig.subwords,
         bucket: int | None = TrainingConfig.bucket,
         hash_count: int | None = TrainingConfig.hash_count,
+        units: Units = TrainingConfig.units,
         seed: int | None = TrainingConfig.seed,
         workers: int | None = None,
         device: str = "auto",
@@ -362,6 +368,7 @@ class Word2Vec:
         self.subwords = subwords
         self.bucket = bucket
         self.hash_count = hash_count
+        self.units = units
         self.seed = seed
         self.workers = workers
         self.device = device
@@ -1400,7 +1407,10 @@ class Word2Vec:
 
     def _ngrams(self) -> NGrams | None:
         """Return the n-grams that are set, or None without subwords."""
-        return None if self.subwords is None else NGrams(*self.subwords, self.config().bucket, self.hash_count)
+        config = self.config()
+        if config.subwords is None:
+            return None
+        return NGrams(*config.subwords, config.bucket, config.hash_count, config.units)
 
     def _subwords_of(self, words: Sequence[Any], init: WordVectors | None) -> Subwords | None:
         """Return the rows of W_in for a vocabulary, or None without subwords. All rows of `init` are kept."""
@@ -1694,7 +1704,7 @@ class Word2Vec:
         if config.loss == "hs":
             no_effect |= {"negative", "ns_exponent"}
         if config.subwords is None:
-            no_effect |= {"subwords", "bucket", "hash_count"}
+            no_effect |= {"subwords", "bucket", "hash_count", "units"}
         settings = {name: value for name, value in settings.items() if name not in no_effect}
         if run is not None and run.frozen:
             settings["frozen"] = len(run.frozen)
@@ -1966,7 +1976,7 @@ def _described(ngrams: NGrams | None) -> str:
     if ngrams is None:
         return "no n-grams"
     floret = "" if ngrams.hash_count is None else f" with hash_count={ngrams.hash_count}"
-    return f"n-grams of {ngrams.min_n} to {ngrams.max_n} characters in {ngrams.bucket:,} buckets{floret}"
+    return f"n-grams of {ngrams.min_n} to {ngrams.max_n} {ngrams.units} in {ngrams.bucket:,} buckets{floret}"
 
 
 def _same_tree(vectors: WordVectors, words: Sequence[Any], counts: np.ndarray) -> bool:

@@ -246,6 +246,8 @@ def test_a_bucket_that_would_fit_is_named():
         ({"subwords": (3, 6), "hash_count": 0}, "hash_count is 0"),
         ({"subwords": (3, 1001)}, "at most 1,000 characters"),
         ({"hash_count": 2}, "there are no n-grams to hash"),
+        ({"units": "jamo"}, r"units is 'jamo', but there are no n-grams; set subwords as well, such as \(3, 6\)"),
+        ({"subwords": (3, 6), "units": "letters"}, "it must be 'characters', 'syllables' or 'jamo'"),
         ({"subwords": (3, 6), "output_weight": 0.4}, "omit output_weight"),
     ],
 )

@@ -54,7 +54,7 @@ def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
         ngrams = vectors.subwords.ngrams
         hashed = "fastText's" if ngrams.hash_count is None else f"floret's {ngrams.hash_count}"
         facts["subwords"] = (
-            f"{ngrams.min_n} to {ngrams.max_n} characters, {counted(vectors.subwords.n_rows, 'row')}, "
+            f"{ngrams.min_n} to {ngrams.max_n} {ngrams.units}, {counted(vectors.subwords.n_rows, 'row')}, "
             f"{counted(ngrams.bucket, 'bucket')} of {hashed} {'hash' if ngrams.hash_count in (None, 1) else 'hashes'}"
         )
     settings = vectors.settings or {}

@@ -184,6 +184,13 @@ HashCount = Annotated[
         "floret does."
     ),
 ]
+Units = Annotated[
+    config.Units,
+    typer.Option(
+        help="Units of the n-grams: code points, as in fastText (characters), or for Korean, syllables, or three "
+        "letters for each syllable (jamo)."
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Random seed. The same seed gives the same random numbers on every machine.")]
 Workers = Annotated[int | None, typer.Option(help="Number of threads.", show_default="all cores")]
 Device = Annotated[

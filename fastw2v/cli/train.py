@@ -32,6 +32,8 @@ from fastw2v.distributed.files import expand_files
 from fastw2v.distributed.text import DistributedCorpus
 from fastw2v.engines.selection import select_engine
 from fastw2v.estimate import NodeEstimate, ReplicaEstimate
+from fastw2v.formats.fileio import check_units
+from fastw2v.formats.registry import format_of
 from fastw2v.run import Run
 from fastw2v.training_log import TrainingLog
 from fastw2v.utils.bandwidth import format_bandwidth
@@ -85,6 +87,7 @@ def train(
     subwords: options.Subwords = None,
     bucket: options.Bucket = TrainingConfig.bucket,
     hash_count: options.HashCount = TrainingConfig.hash_count,
+    units: options.Units = TrainingConfig.units,
     deterministic: options.Deterministic = TrainingConfig.deterministic,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also plot the training loss to this .png, .svg or .pdf file.")
@@ -103,6 +106,9 @@ def train(
     _check_outputs(output, plot, log)
     if without_compression(output).suffix == ".floret" and hash_count is None:
         raise ValueError(f"{output} would be a table of floret, which needs --hash-count; add --hash-count 2")
+    kind = format_of(output)
+    if kind in ("fasttext", "floret") or (kind == "bin" and hash_count is None):
+        check_units(units, output)
     replication = check_replication(replicas, rounds, ray)
     sources = expand_source(corpus) if replication is None else expand_files(corpus)
     share = _as_share(validation)
@@ -154,6 +160,7 @@ def train(
         subwords=_as_sizes(subwords),
         bucket=bucket,
         hash_count=hash_count,
+        units=units,
         device=device,
         engine=engine,
         deterministic=deterministic,
@@ -356,6 +363,7 @@ def plan(
     subwords: options.Subwords = None,
     bucket: options.Bucket = TrainingConfig.bucket,
     hash_count: options.HashCount = TrainingConfig.hash_count,
+    units: options.Units = TrainingConfig.units,
     workers: options.Workers = None,
     device: options.Device = "auto",
     engine: options.Engine = "auto",
@@ -378,6 +386,7 @@ def plan(
         subwords=_as_sizes(subwords),
         bucket=bucket,
         hash_count=hash_count,
+        units=units,
         workers=workers,
         device=device,
         engine=engine,

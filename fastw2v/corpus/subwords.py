@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, get_args
 
 import numpy as np
 
 from fastw2v.backend import on_device_of
-from fastw2v.config import MAX_HASH_COUNT, MAX_SIZE, check_integer, check_range
+from fastw2v.config import MAX_HASH_COUNT, MAX_SIZE, TrainingConfig, Units, check_choice, check_integer, check_range
+from fastw2v.corpus.hangul import spelled_in
 from fastw2v.utils.checks import check_integers, check_items, check_type
 from fastw2v.utils.quote import quote
 from fastw2v.utils.scaled_rows import concat_rows, select_rows, storage
@@ -56,16 +57,30 @@ HASH_SEED = 2166136261
 
 
 class NGrams(NamedTuple):
-    """Which character n-grams a word has, and how they are hashed to buckets."""
+    """Which n-grams a word has, and how they are hashed to buckets."""
 
     min_n: int
-    """Number of characters of the shortest n-grams."""
+    """Number of units of the shortest n-grams."""
     max_n: int
-    """Number of characters of the longest n-grams."""
+    """Number of units of the longest n-grams."""
     bucket: int
     """Number of buckets."""
     hash_count: int | None = None
     """Number of buckets of each n-gram and of the word itself, 1 to 4, in floret. None is fastText."""
+    units: Units = TrainingConfig.units
+    """Units of n-grams: "characters", which are Unicode code points, as in fastText, "syllables" or "jamo"."""
+
+    @property
+    def of_fasttext(self) -> bool:
+        """Whether the buckets are those of fastText.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus import NGrams
+        >>> NGrams(3, 6, 1000).of_fasttext, NGrams(3, 6, 1000, hash_count=2).of_fasttext
+        (True, False)
+        """
+        return self.hash_count is None and self.units == TrainingConfig.units
 
 
 def has_ngrams(word: str, ngrams: NGrams) -> bool:
@@ -87,7 +102,7 @@ def has_ngrams(word: str, ngrams: NGrams) -> bool:
         length = len(word) + 2
     else:
         try:
-            length = sum(byte & 0xC0 != 0x80 for byte in _marked(word))
+            length = sum(byte & 0xC0 != 0x80 for byte in _marked(word, ngrams.units))
         except ValueError:  # half of a surrogate pair, which no text contains
             return False
     if ngrams.hash_count is not None:
@@ -102,6 +117,10 @@ def ngram_buckets(words: Sequence[str | bytes], ngrams: NGrams) -> tuple[np.ndar
     A word is enclosed in "<" and ">", and its n-grams are all substrings of `min_n` to `max_n` characters, except "<"
     and ">" themselves. The bucket is the FNV-1a hash of the UTF-8 bytes, modulo the number of buckets. Like fastText,
     it reads bytes as signed numbers.
+
+    With other `units` than "characters", the n-grams are those of the word as `spelled_in` returns it, and hence equal
+    for words in the Unicode forms NFC and NFD. The n-grams of "jamo" are those that fastText takes from the word after
+    `to_jamo`.
 
     With `hash_count`, the buckets are those of floret: the first `hash_count` 32-bit numbers of the 128-bit MurmurHash3
     of the whole enclosed word, then of each n-gram, modulo the number of buckets.
@@ -135,12 +154,13 @@ def ngram_buckets(words: Sequence[str | bytes], ngrams: NGrams) -> tuple[np.ndar
     >>> starts.tolist(), buckets.tolist()
     ([0, 3, 4], [1210937, 182021, 678423, 1087600])
     """
-    if len(words) == 1 and ngrams.hash_count is None and len(word := _marked(words[0])) <= SHORT_WORD:
+    units = ngrams.units
+    if len(words) == 1 and ngrams.hash_count is None and len(word := _marked(words[0], units)) <= SHORT_WORD:
         of_word = _word_buckets(word, ngrams)
         return np.array([0, len(of_word)], np.int64), np.array(of_word, np.int32)
     counts, buckets = [], []
     for first in range(0, len(words), BLOCK_WORDS):
-        for block in _bounded([_marked(word) for word in words[first : first + BLOCK_WORDS]], ngrams):
+        for block in _bounded([_marked(word, units) for word in words[first : first + BLOCK_WORDS]], ngrams):
             of_words, found = _block_buckets(block, ngrams)
             counts.append(of_words)
             buckets.append(found)
@@ -308,14 +328,17 @@ def _mixed(numbers: np.ndarray) -> np.ndarray:
     return numbers ^ (numbers >> np.uint64(33))
 
 
-def _marked(word: Any) -> bytes:
-    """Return the UTF-8 bytes of a word, enclosed in the marks of its beginning and its end."""
+def _marked(word: Any, units: Units = "characters") -> bytes:
+    """Return the UTF-8 bytes of a word in its units, enclosed in the marks of its beginning and its end."""
     if isinstance(word, bytes):
-        return BEGIN + word + END
+        if units == "characters":
+            return BEGIN + word + END
+        word = word.decode("utf-8", "surrogateescape")
     if not isinstance(word, str):
         raise TypeError(f"the word {quote(word)} is not a string, so it has no n-grams; omit subwords, or use strings")
+    spelled = word if units == "characters" else spelled_in(units, word)
     try:
-        return BEGIN + word.encode("utf-8", "surrogateescape") + END
+        return BEGIN + spelled.encode("utf-8", "surrogateescape") + END
     except UnicodeEncodeError as error:
         raise ValueError(
             f"the word {quote(word)} is not valid Unicode, so it has no n-grams: {error.reason}. Omit subwords, or "
@@ -694,6 +717,7 @@ def _check_ngrams(ngrams: NGrams) -> None:
     if ngrams.hash_count is not None:
         check_integer("hash_count", ngrams.hash_count)
         check_range("hash_count", ngrams.hash_count, 1, MAX_HASH_COUNT)
+    check_choice("units", ngrams.units, get_args(Units))
 
 
 def _distinct(numbers: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 
 from fastw2v.backend import to_host
 from fastw2v.corpus.subwords import NGrams
-from fastw2v.formats.fileio import FormatError, cast, encode_words
+from fastw2v.formats.fileio import FormatError, cast, check_units, encode_words
 from fastw2v.formats.record import VectorRecord
 from fastw2v.utils.output_file import open_for_writing
 
@@ -216,7 +216,7 @@ def write_fasttext(record: VectorRecord, path: Path) -> None:
     ------
     FormatError
         If a word is empty or contains the character NUL or a line feed, a value is too large for float32, or the
-        n-grams are those of floret.
+        n-grams are those of floret, or of other units than characters.
     OSError
         If the file cannot be written.
 
@@ -231,6 +231,8 @@ def write_fasttext(record: VectorRecord, path: Path) -> None:
     (201, [5, 4])
     """
     subwords = record.subwords
+    if subwords is not None:
+        check_units(subwords.ngrams.units, path)
     if subwords is not None and subwords.ngrams.hash_count is not None:
         raise FormatError(
             f"{path}: the n-grams of these vectors are hashed as in floret, which models of fastText cannot store; "

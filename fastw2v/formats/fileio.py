@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from fastw2v.config import TrainingConfig, Units
 from fastw2v.utils.compression import compression_of, read_decompressed
 from fastw2v.utils.encodings import guess_encoding
 from fastw2v.utils.quote import quote
@@ -21,6 +22,7 @@ from fastw2v.utils.quote import quote
 __all__ = [
     "FormatError",
     "cast",
+    "check_units",
     "decode_words",
     "encode_words",
     "open_for_reading",
@@ -200,6 +202,32 @@ def encode_words(
                 "Save as .safetensors, which stores any word, or rename the word"
             )
     return spelled
+
+
+def check_units(units: Units, path: Path) -> None:
+    """Raise `FormatError` unless n-grams are those of characters, the only units of fastText and floret.
+
+    Parameters
+    ----------
+    units : {"characters", "syllables", "jamo"}
+    path : Path
+        Used in the error message.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.formats.fileio import check_units
+    >>> check_units("characters", Path("vectors.bin"))
+    >>> check_units("jamo", Path("vectors.bin"))
+    Traceback (most recent call last):
+        ...
+    fastw2v.formats.fileio.FormatError: vectors.bin: models of fastText and tables of floret cannot store ...
+    """
+    if units != TrainingConfig.units:
+        raise FormatError(
+            f"{path}: models of fastText and tables of floret cannot store n-grams of {units}; write .safetensors. "
+            "From this file, fastw2v convert --to bin or --to txt writes the vectors of the vocabulary alone"
+        )
 
 
 def cast(matrix: np.ndarray, dtype: np.dtype, path: Path) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastw2v.backend import to_host
 from fastw2v.corpus.subwords import BEGIN, END, HASH_SEED
-from fastw2v.formats.fileio import FormatError, cast
+from fastw2v.formats.fileio import FormatError, cast, check_units
 from fastw2v.formats.record import VectorRecord
 from fastw2v.formats.word2vec_text import format_rows
 from fastw2v.utils.output_file import open_for_writing
@@ -32,7 +32,7 @@ def write_floret(record: VectorRecord, path: Path) -> None:
     Raises
     ------
     FormatError
-        If there are no subwords of floret, or a value is too large for float32.
+        If there are no subwords of floret, their units are not characters, or a value is too large for float32.
     OSError
         If the file cannot be written.
 
@@ -52,6 +52,8 @@ def write_floret(record: VectorRecord, path: Path) -> None:
     1 1.0
     """
     subwords = record.subwords
+    if subwords is not None:
+        check_units(subwords.ngrams.units, path)
     if subwords is None or subwords.ngrams.hash_count is None:
         raise FormatError(
             f"{path}: a floret table stores vectors that were trained with floret's n-grams, which these vectors do "

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from fastw2v.config import TrainingConfig
 from fastw2v.formats.fileio import FormatError
 from fastw2v.formats.record import COMPACT, MATRICES, VectorRecord
 from fastw2v.formats.safetensors import (
@@ -30,7 +31,7 @@ __all__ = ["read_npz", "write_npz"]
 _ARRAYS = {
     *MATRICES,
     *(f"{name}_scales" for name in COMPACT),
-    *("words", "word_offsets", "counts", "settings", "integer_words", "ngrams", "buckets"),
+    *("words", "word_offsets", "counts", "settings", "integer_words", "ngrams", "units", "buckets"),
 }
 # Deflate compresses by a factor of about 1000 at best. A larger factor means that the sizes in the archive are wrong.
 _MOST_PACKED = 1100
@@ -93,9 +94,11 @@ def read_npz(path: Path) -> VectorRecord:
         raise FormatError(f"{path}: word_offsets does not run from 0 to the length of words; the file is damaged")
     spelled = words_from_arrays(words, offsets, keys, path)
     given, buckets, subwords = arrays.pop("ngrams", None), arrays.pop("buckets", None), None
+    units = arrays.pop("units", None)
     if given is not None:
-        values = given.ravel().tolist() if given.dtype == np.int64 else []
+        values = given.ravel().tolist() if given.dtype == (np.int64 if units is None else np.int32) else []
         values = [None if value < 0 else value for value in values[:4]] + [None] * (4 - len(values[:4]))
+        values.append(None if units is None else units.tobytes().decode("utf-8", "replace"))
         if buckets is not None and (buckets.dtype != np.int32 or buckets.ndim != 1):
             raise FormatError(f"{path}: buckets is not an array of int32, so fastw2v did not write it")
         subwords = subwords_from_file(values, buckets, arrays.get("input_vectors"), spelled, len(spelled), path)
@@ -137,7 +140,12 @@ def write_npz(record: VectorRecord, path: Path) -> None:
         arrays["integer_words"] = np.True_
     if record.subwords is not None:
         ngrams = record.subwords.ngrams
-        arrays["ngrams"] = np.array([-1 if value is None else value for value in ngrams], np.int64)
+        *numbers, units = ngrams
+        arrays["ngrams"] = np.array([-1 if value is None else value for value in numbers], np.int64)
+        if units != TrainingConfig.units:
+            # Older versions of fastw2v, which would take the n-grams of characters, refuse another dtype.
+            arrays["ngrams"] = arrays["ngrams"].astype(np.int32)
+            arrays["units"] = np.frombuffer(units.encode(), np.uint8)
         if ngrams.hash_count is None:
             arrays["buckets"] = np.asarray(record.subwords.buckets, np.int32)
     if record.settings is not None:

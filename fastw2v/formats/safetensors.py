@@ -12,11 +12,12 @@ import mmap
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 
 import numpy as np
 
 from fastw2v.backend import to_host
+from fastw2v.config import TrainingConfig, Units
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.formats.fileio import FormatError, encode_words
 from fastw2v.formats.record import COMPACT, MATRICES, VectorRecord
@@ -38,7 +39,9 @@ __all__ = [
     "write_tensors",
 ]
 
-VERSION = 1
+VERSION, UNITS_VERSION = 1, 2
+"""Versions of the format. Files whose n-grams have other units than characters have the second, so that older versions
+of fastw2v, which would take the n-grams of characters, refuse them. All others have the first."""
 BLOCK_BYTES = 1 << 22
 """Approximate number of bytes that are written at a time."""
 
@@ -51,8 +54,11 @@ _TENSORS = {
     "counts": (("I64",), 1),
     "buckets": (("I32",), 1),
 }
-_NGRAMS = ("min_n", "max_n", "bucket", "hash_count")
-"""Names of the settings of n-grams in the metadata. The last is missing unless the n-grams are floret's."""
+_NGRAMS = ("min_n", "max_n", "bucket", "hash_count", "units")
+"""Names of the settings of n-grams in the metadata.
+
+`hash_count` is missing unless the n-grams are floret's, and `units` is missing if they are characters.
+"""
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "i1", "U8": "u1", "I32": "<i4", "I64": "<i8"}
 _DTYPE_ORDER = ("I64", "F64", "F32", "I32", "F16", "I8", "U8")
 _DTYPE_NAMES = {dtype.lstrip("<"): name for name, dtype in _DTYPES.items()}
@@ -152,6 +158,10 @@ def write_safetensors(record: VectorRecord, path: Path) -> None:
     if record.subwords is not None:
         ngrams = record.subwords.ngrams
         metadata |= {name: str(value) for name, value in zip(_NGRAMS, ngrams, strict=True) if value is not None}
+        if ngrams.units == TrainingConfig.units:
+            del metadata["units"]
+        else:
+            metadata["version"] = str(UNITS_VERSION)
         if ngrams.hash_count is None:
             tensors["buckets"] = np.asarray(record.subwords.buckets, np.int32)
     with atomic_write(path) as temporary, temporary.open("wb") as file:
@@ -360,7 +370,8 @@ def subwords_from_file(
     Parameters
     ----------
     values : sequence of str or of int
-        `min_n`, `max_n`, `bucket` and `hash_count`. The last is None for the n-grams of fastText.
+        `min_n`, `max_n`, `bucket`, `hash_count` and `units`. `hash_count` is None for the n-grams of fastText, and
+        `units` is None for characters.
     buckets : int32 array, or None
         The bucket of each row. It is missing in floret.
     input_vectors : float array, shape (R, D), or None
@@ -375,13 +386,16 @@ def subwords_from_file(
     >>> from pathlib import Path
     >>> import numpy as np
     >>> from fastw2v.formats.safetensors import subwords_from_file
-    >>> values, path = ["3", "6", "1000", None], Path("vectors.safetensors")
+    >>> values, path = ["3", "6", "1000", None, None], Path("vectors.safetensors")
     >>> subwords_from_file(values, np.array([7, 4], np.int32), np.ones((3, 2)), ["a"], 1, path).ngrams
-    NGrams(min_n=3, max_n=6, bucket=1000, hash_count=None)
+    NGrams(min_n=3, max_n=6, bucket=1000, hash_count=None, units='characters')
     """
     try:
-        ngrams = NGrams(*(None if value is None else int(value) for value in values))  # type: ignore[arg-type]
+        *numbers, units = values
+        ngrams = NGrams(*(None if value is None else int(value) for value in numbers))  # type: ignore[arg-type]
+        ngrams = ngrams if units is None else ngrams._replace(units=units)
         valid = 1 <= ngrams.min_n <= ngrams.max_n < 2**31 and 1 <= ngrams.bucket < 2**31
+        valid = valid and ngrams.units in get_args(Units)
         if ngrams.hash_count is None:
             n_rows = -1 if buckets is None else n_words + len(buckets)
         else:
@@ -474,10 +488,10 @@ def _check_tensors(file: Any, metadata: Mapping[str, str], path: Path) -> None:
         raise FormatError(
             f"{path}: this safetensors file does not contain fastw2v word vectors; its tensors are {quote(names)}"
         )
-    if metadata.get("version") != str(VERSION):
+    if metadata.get("version") not in (str(VERSION), str(UNITS_VERSION)):
         raise FormatError(
             f"{path}: the file has version {shorten(str(metadata.get('version')), 20)} of the fastw2v format, but the "
-            f"installed fastw2v reads version {VERSION}; upgrade fastw2v"
+            f"installed fastw2v reads versions up to {UNITS_VERSION}; upgrade fastw2v"
         )
     if missing := {"vectors", "words", "word_offsets"}.difference(names):
         raise FormatError(f"{path}: the file has no {' and no '.join(sorted(missing))}, so it is damaged")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fastw2v import Word2Vec
+from fastw2v.config import Units
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.vectors import WordVectors
 from tests.cli.helpers import failed
@@ -114,9 +115,9 @@ def test_messages_name_the_options_of_the_shell(run: Any, file: Path, tmp_path: 
     failed(run("train", tmp_path / "x.txt", "-o", tmp_path / "y.bin"), "not text", "set --init to them")
 
 
-def with_subwords(path: Path) -> WordVectors:
+def with_subwords(path: Path, units: Units = "characters") -> WordVectors:
     words = ["cat", "cats", "dog"]
-    subwords = Subwords(words, NGrams(3, 6, 1000))
+    subwords = Subwords(words, NGrams(3, 6, 1000, units=units))
     W_in = np.random.default_rng(0).normal(size=(subwords.n_rows, 6)).astype(np.float32)
     vectors = WordVectors(words, None, [3, 2, 1], input_vectors=W_in, subwords=subwords)
     vectors.save(path)
@@ -141,7 +142,20 @@ def test_subwords_are_kept_and_shown(run: Any, tmp_path: Path):
         assert f"3 to 6 characters, {rows:,} rows, 1,000 buckets of fastText's hash" in shown
     assert "minCount         5" in shown
     found = json.loads(run("info", tmp_path / "x.bin", "--json").out)["subwords"]
-    assert found == {"min_n": 3, "max_n": 6, "bucket": 1000, "hash_count": None}
+    assert found == {"min_n": 3, "max_n": 6, "bucket": 1000, "hash_count": None, "units": "characters"}
+
+
+def test_ngrams_of_jamo(run: Any, tmp_path: Path):
+    vectors = with_subwords(tmp_path / "x.safetensors", "jamo")
+    assert "3 to 6 jamo, " in run("info", tmp_path / "x.safetensors").out
+    assert json.loads(run("info", tmp_path / "x.safetensors", "--json").out)["subwords"]["units"] == "jamo"
+    cannot = "models of fastText and tables of floret cannot store n-grams of jamo; write .safetensors"
+    for name, more in (("y.bin", ()), ("y.bin.gz", ()), ("y.floret", ()), ("y", ("--to", "fasttext"))):
+        failed(run("convert", tmp_path / "x.safetensors", tmp_path / name, *more), cannot)
+        assert not (tmp_path / name).exists()
+    for name, more in (("y.bin", ("--to", "bin")), ("y.txt", ()), ("y.npz", ())):
+        assert run("convert", tmp_path / "x.safetensors", tmp_path / name, *more).status == 0
+        np.testing.assert_allclose(WordVectors.load(tmp_path / name).vectors, vectors.vectors, atol=1e-6)
 
 
 def test_words_outside_the_vocabulary_are_noted(run: Any, tmp_path: Path):

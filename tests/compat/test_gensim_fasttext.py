@@ -441,9 +441,12 @@ def test_models_of_other_classes(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has subwords that Word2Vec does not have; use the same method of FastText"):
         Word2Vec.load(tmp_path / "model")
     given = {name: value for name, value in SETTINGS.items() if name != "bucket"}
-    fastw2v.Word2Vec(subwords=(3, 6), bucket=500, hash_count=2, **given).fit(themes(20)).save(tmp_path / "floret")
-    with pytest.raises(ValueError, match=r"that FastText does not have; use the same method of fastw2v\.Word2Vec"):
-        FastText.load(tmp_path / "floret")
+    for ngrams in ({"bucket": 500, "hash_count": 2}, {"bucket": 500, "units": "jamo"}):
+        fastw2v.Word2Vec(subwords=(3, 6), **ngrams, **given).fit(themes(20)).save(tmp_path / "other")
+        for reader in (FastText, Word2Vec):
+            message = rf"that {reader.__name__} does not have; use the same method of fastw2v\.Word2Vec"
+            with pytest.raises(ValueError, match=message):
+                reader.load(tmp_path / "other")
 
 
 def test_checkpoints(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ PRODUCERS: dict[str, list[Producer]] = {
     "…: this safetensors file does not contain fastw2v word vectors; its tensors are …": [
         lambda: safetensors({"format": "pt"}),
     ],
-    "…: the file has version … of the fastw2v format, but the installed fastw2v reads version …; upgrade fastw2v": [
-        lambda: safetensors({"version": "2"}),
+    "…: the file has version … of the fastw2v format, but the installed fastw2v reads versions up to …; upgrade fastw2v": [
+        lambda: safetensors({"version": "9"}),
     ],
     "…: the file has no …, so it is damaged": [
         lambda: safetensors(words=None),

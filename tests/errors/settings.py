@@ -65,6 +65,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     "subwords is (…, …); n-grams may have at most 1,000 characters": [
         lambda: Word2Vec(subwords=(3, 3_000_000_000)),
     ],
+    "units is …, but there are no n-grams; set subwords as well, such as (3, 6), or omit units": [
+        lambda: Word2Vec(units="jamo"),
+    ],
     "hash_count is …, but there are no n-grams to hash; set subwords as well, such as (4, 5)": [
         lambda: Word2Vec(hash_count=2),
     ],

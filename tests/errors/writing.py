@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from fastw2v import WordVectors
+from fastw2v.config import Units
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.utils import atomic_write
 from tests.errors.common import Producer, corpus, fastw2v, vectors, write
 
 
-def of_floret() -> WordVectors:
-    subwords = Subwords(["cat"], NGrams(3, 6, 10, hash_count=1))
+def of_floret(units: Units = "characters") -> WordVectors:
+    subwords = Subwords(["cat"], NGrams(3, 6, 10, hash_count=1, units=units))
     return WordVectors(["cat"], None, input_vectors=np.ones((10, 3), np.float32), subwords=subwords)
 
 
@@ -69,6 +70,10 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "…: the n-grams of these vectors are hashed as in floret, which models of fastText cannot store; write .floret or .safetensors": [
         lambda: of_floret().save("a.bin", format="fasttext"),
+    ],
+    "…: models of fastText and tables of floret cannot store n-grams of …; write .safetensors. From this file, fastw2v convert --to bin or --to txt writes the vectors of the vocabulary alone": [
+        lambda: of_floret("jamo").save("a.floret"),
+        lambda: of_floret("jamo").save("a.bin", format="fasttext"),
     ],
     "…: a floret table stores vectors that were trained with floret's n-grams, which these vectors do not have; write .safetensors or .txt": [
         lambda: vectors().save("a.floret"),

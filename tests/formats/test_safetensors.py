@@ -6,11 +6,12 @@ import io
 import mmap
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
+from fastw2v.config import Units
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.formats.fileio import FormatError
 from fastw2v.formats.safetensors import write_tensors
@@ -59,7 +60,7 @@ def tensors(**changes: Any) -> dict[str, np.ndarray]:
     [
         ({}, {"format": "pt"}, "does not contain fastw2v word vectors; its tensors are .*'vectors'"),
         ({}, None, "does not contain fastw2v word vectors"),
-        ({}, {"version": "2"}, "version 2 .* upgrade"),
+        ({}, {"version": "9"}, "version 9 .* upgrade"),
         ({}, {"settings": "{"}, "settings are not valid JSON"),
         ({"words": None}, {}, "the file has no words"),
         ({"vectors": None, "word_offsets": None}, {}, "no vectors and no word_offsets"),
@@ -133,16 +134,17 @@ def test_safetensors_is_mapped_and_its_words_wait(tmp_path: Path) -> None:
     assert_same(WordVectors.load(path), WORDS, MATRIX)
 
 
-def with_subwords() -> WordVectors:
+def with_subwords(units: Units = "characters") -> WordVectors:
     """Return vectors with subwords whose buckets are not in ascending order."""
-    subwords = Subwords(WORDS, NGrams(2, 4, 500), range(len(WORDS)))
+    subwords = Subwords(WORDS, NGrams(2, 4, 500, units=units), range(len(WORDS)))
     W_in = np.random.default_rng(0).normal(size=(subwords.n_rows, 3)).astype(np.float32)
     return WordVectors(WORDS, None, range(9, 2, -1), input_vectors=W_in, subwords=subwords)
 
 
+@pytest.mark.parametrize("units", get_args(Units))
 @pytest.mark.parametrize("name", ["x.safetensors", "x.npz"])
-def test_subwords_come_back(tmp_path: Path, name: str) -> None:
-    vectors = with_subwords()
+def test_subwords_come_back(tmp_path: Path, name: str, units: Units) -> None:
+    vectors = with_subwords(units)
     vectors.save(tmp_path / name)
     back = WordVectors.load(tmp_path / name)
     assert_same(back, WORDS, vectors.vectors)
@@ -197,6 +199,7 @@ def test_words_of_subwords_are_read_late(tmp_path: Path, monkeypatch: pytest.Mon
         {"bucket": str(2**31)},
         {"hash_count": "5"},
         {"hash_count": "2"},
+        {"units": "letters"},
         {"buckets": None},
         {"input_vectors": None},
         {"input_vectors": MATRIX},
@@ -217,6 +220,29 @@ def test_wrong_subwords_are_refused(tmp_path: Path, changes: dict[str, Any]) -> 
     )
     with pytest.raises(FormatError, match=r"the settings of n-grams, .*, are invalid, or do not match"):
         WordVectors.load(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("units", get_args(Units))
+def test_older_versions_refuse_other_units(tmp_path: Path, units: Units) -> None:
+    """Only files whose n-grams are those of characters have the version and the arrays that older versions read."""
+    from safetensors import safe_open
+
+    vectors = with_subwords(units)
+    vectors.save(tmp_path / "x.safetensors")
+    vectors.save(tmp_path / "x.npz")
+    with safe_open(tmp_path / "x.safetensors", framework="numpy") as file:
+        metadata = file.metadata()
+    with np.load(tmp_path / "x.npz") as archive:
+        ngrams, names = archive["ngrams"], set(archive)
+    given = {"min_n": "2", "max_n": "4", "bucket": "500"}
+    assert ngrams.tolist() == [2, 4, 500, -1]
+    if units == "characters":
+        assert metadata == {"format": "fastw2v", "version": "1", **given}
+        assert ngrams.dtype == np.int64
+        assert "units" not in names
+    else:
+        assert metadata == {"format": "fastw2v", "version": "2", "units": units, **given}
+        assert ngrams.dtype == np.int32  # the reader of older versions refuses all but int64
 
 
 def test_the_order_of_tensors_is_that_of_the_package(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ _INSTEAD = {
     "max_vocab": "use max_final_vocab",
     "subwords": "use min_n and max_n",
     "hash_count": "use fastw2v.Word2Vec for the tables of floret",
+    "units": "use fastw2v.Word2Vec for n-grams of syllables and of jamo",
     **{"minn": "use min_n", "maxn": "use max_n", "dim": "use vector_size", "ws": "use window", "lr": "use alpha"},
     **{"minCount": "use min_count", "neg": "use negative", "epoch": "use epochs", "thread": "use workers"},
     "wordNgrams": "use word_ngrams",
@@ -446,7 +447,7 @@ class FastText(Word2Vec):
 
     @classmethod
     def _check_supported(cls, vectors: WordVectors, path: str | os.PathLike[str]) -> None:
-        if vectors.subwords is not None and vectors.subwords.ngrams.hash_count is not None:
+        if vectors.subwords is not None and not vectors.subwords.ngrams.of_fasttext:
             super()._check_supported(vectors, path)
 
     @classmethod

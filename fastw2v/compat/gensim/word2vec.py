@@ -480,7 +480,7 @@ class Word2Vec(Estimator):
     @classmethod
     def _check_supported(cls, vectors: WordVectors, path: str | os.PathLike[str]) -> None:
         if vectors.subwords is not None:
-            reader = "FastText" if vectors.subwords.ngrams.hash_count is None else "fastw2v.Word2Vec"
+            reader = "FastText" if vectors.subwords.ngrams.of_fasttext else "fastw2v.Word2Vec"
             raise ValueError(
                 f"the model in {path} has subwords that {cls.__name__} does not have; use the same method of {reader}"
             )

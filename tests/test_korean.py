@@ -1,0 +1,149 @@
+"""Word2Vec with n-grams of jamo and of syllables, compared with texts that are decomposed or composed before."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastw2v import Word2Vec, WordVectors
+from fastw2v.config import Units
+from tests.corpus.test_hangul import in_letters
+
+STEMS = ["먹", "닫", "잡", "찾", "믿", "읽", "웃", "걷"]
+ENDINGS = ["는다", "었다", "고", "으면", "지만"]
+SETTINGS: dict[str, Any] = {"vector_size": 16, "subwords": (3, 5), "epochs": 2, "workers": 1, "min_count": 1}
+ALL_UNITS: list[Units] = ["characters", "syllables", "jamo"]
+
+
+def sentences(n: int = 200, seed: int = 0) -> list[list[str]]:
+    """Return sentences in which the ending of a word is followed by a marker of its own. No two counts are equal."""
+    random = np.random.default_rng(seed)
+    found = []
+    for _ in range(n):
+        line = []
+        for _ in range(6):
+            k = random.integers(len(ENDINGS))
+            line += [STEMS[random.integers(len(STEMS))] + ENDINGS[k], f"{k}k팝é"]
+        found.append(line)
+    counts: dict[str, int] = {}
+    for word in (word for line in found for word in line):
+        counts[word] = counts.get(word, 0) + 1
+    for more, word in enumerate(sorted(counts, key=counts.__getitem__)):
+        found.append([word, "앎"] * (2 * more))
+    return found
+
+
+def converted(lines: list[list[str]], convert: Any) -> list[list[str]]:
+    return [list(map(convert, line)) for line in lines]
+
+
+def decomposed(word: str) -> str:
+    return unicodedata.normalize("NFD", word)
+
+
+def same(a: Word2Vec, b: Word2Vec) -> bool:
+    return all(np.array_equal(x, y) for x, y in ((a.W_in, b.W_in), (a.W_out, b.W_out), (a.wv.vectors, b.wv.vectors)))
+
+
+@pytest.fixture(scope="module")
+def jamo() -> Word2Vec:
+    return Word2Vec(**SETTINGS, units="jamo").fit(sentences())
+
+
+@pytest.mark.parametrize("hash_count", [None, 2])
+@pytest.mark.parametrize("kind", ["cbow", "skipgram"])
+def test_jamo_are_the_characters_of_the_decomposed_text(kind: str, hash_count: int | None):
+    settings = SETTINGS | {"model": kind, "bucket": 500, "hash_count": hash_count}
+    ours = Word2Vec(**settings, units="jamo").fit(sentences())
+    letters = Word2Vec(**settings).fit(converted(sentences(), in_letters))
+    assert letters.wv.index_to_key == list(map(in_letters, ours.wv.index_to_key))
+    assert same(ours, letters)
+    np.testing.assert_array_equal(ours.wv["먹었지만"], letters.wv[in_letters("먹었지만")])
+
+
+def test_syllables_are_the_characters_of_composed_text():
+    ours = Word2Vec(**SETTINGS, units="syllables").fit(converted(sentences(), decomposed))
+    assert same(ours, Word2Vec(**SETTINGS).fit(sentences()))
+
+
+@pytest.mark.parametrize("units", ALL_UNITS)
+def test_both_forms_train_the_same_model(units: Units):
+    composed = Word2Vec(**SETTINGS, units=units).fit(sentences())
+    others = Word2Vec(**SETTINGS, units=units).fit(converted(sentences(), decomposed))
+    assert others.wv.index_to_key == list(map(decomposed, composed.wv.index_to_key))
+    assert same(composed, others) == (units != "characters")
+
+
+def test_models_keep_the_units(jamo: Word2Vec, tmp_path: Path):
+    jamo.save(tmp_path / "model.safetensors")
+    loaded = Word2Vec.load(tmp_path / "model.safetensors")
+    assert loaded.units == "jamo"
+    assert (loaded.wv.settings or {})["units"] == "jamo"
+    again = Word2Vec(**SETTINGS, units="jamo").fit(sentences())
+    for one in (loaded, again):
+        one.train(sentences(seed=1), epochs=1)
+    assert same(loaded, again)
+
+
+def test_other_units_are_refused(jamo: Word2Vec):
+    has = r"init has n-grams of 3 to 5 jamo in 2,000,000 buckets, but n-grams of 3 to 5 syllables in 2,000,000 buckets"
+    with pytest.raises(ValueError, match=has):
+        Word2Vec(**SETTINGS, units="syllables").fit(sentences(), init=jamo.wv)
+    model = Word2Vec(**SETTINGS).fit(sentences())
+    model.units = "jamo"
+    has = r"the model has n-grams of 3 to 5 characters in .* buckets, but n-grams of 3 to 5 jamo in .* are set"
+    with pytest.raises(ValueError, match=has):
+        model.train(sentences())
+    assert Word2Vec(**SETTINGS, units="jamo").fit(sentences(), init=jamo.wv).known_words_ == len(jamo.wv)
+
+
+def test_files_without_units_have_characters(tmp_path: Path):
+    """Models that were written before there were units."""
+    from safetensors import safe_open
+    from safetensors.numpy import load_file, save_file
+
+    path = tmp_path / "model.safetensors"
+    model = Word2Vec(**SETTINGS).fit(sentences())
+    model.save(path)
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    settings = json.loads(metadata["settings"])
+    del settings["units"], settings["parameters"]["units"]
+    save_file(load_file(path), path, metadata | {"settings": json.dumps(settings)})
+    loaded = Word2Vec.load(path)
+    assert loaded.units == "characters"
+    for one in (loaded, model):
+        one.train(sentences(seed=1), epochs=1)
+    assert same(loaded, model)
+
+
+def test_an_interrupted_run_resumes_with_its_units(tmp_path: Path):
+    corpus = sentences()
+
+    def interrupt(event: str, model: Word2Vec) -> None:
+        if event == "epoch_end" and model.trained_epochs == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Word2Vec(**SETTINGS, units="jamo", callbacks=[interrupt]).fit(corpus, checkpoint=tmp_path / "run")
+    resumed = Word2Vec.resume(tmp_path / "run", corpus)
+    assert resumed.wv.subwords is not None
+    assert resumed.wv.subwords.ngrams.units == "jamo"
+    assert same(resumed, Word2Vec(**SETTINGS, units="jamo").fit(corpus))
+
+
+def test_vectors_of_odd_words(jamo: Word2Vec):
+    """Half a syllable, a lone combining mark and mixed scripts have finite vectors, and the empty string has none."""
+    odd = ["ㅋ", "\u1112", "\u11a8", "\u0301", "k팝", "한😀글", "cafe\u0301", "가" * 10_000]
+    wv: WordVectors = jamo.wv
+    for word in odd:
+        assert word in wv
+        assert np.isfinite(wv[word]).all()
+    assert np.isfinite(wv[odd]).all()
+    assert np.isfinite(wv.sentence_vectors([" ".join(odd), "", *odd])).all()
+    assert "" not in wv
