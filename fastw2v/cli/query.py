@@ -154,7 +154,7 @@ def _answer(vectors: WordVectors, words: list[str], topn: int, as_json: bool) ->
 
 def _note_unseen(vectors: WordVectors, words: list[Any]) -> None:
     """Say which words have vectors only because of their n-grams, because they may be misspelt."""
-    unseen = [word for word in dict.fromkeys(words) if word not in vectors.key_to_index]
+    unseen = [word for word in dict.fromkeys(words) if vectors.get_index(word, -1) < 0]
     if unseen:
         note(f"not in the vocabulary, so compared by their n-grams: {', '.join(map(quote, unseen))}")
 

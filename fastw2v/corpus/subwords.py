@@ -82,6 +82,18 @@ class NGrams(NamedTuple):
         """
         return self.hash_count is None and self.units == TrainingConfig.units
 
+    @property
+    def ignore_form(self) -> bool:
+        """Whether a word has the same n-grams in the Unicode forms NFC and NFD.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus import NGrams
+        >>> NGrams(3, 6, 1000, units="jamo").ignore_form, NGrams(3, 6, 1000).ignore_form
+        (True, False)
+        """
+        return self.units != "characters"
+
 
 def has_ngrams(word: str, ngrams: NGrams) -> bool:
     """Return whether a word has an n-gram, so that it has a vector even outside the vocabulary.

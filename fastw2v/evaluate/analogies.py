@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -27,7 +28,7 @@ __all__ = [
     "SectionResult",
     "analogies",
     "answer_questions",
-    "fold_case",
+    "folding",
     "rows_by_spelling",
 ]
 
@@ -129,7 +130,8 @@ def analogies(
         Use only the first `restrict_vocab` words. Questions that contain any other word of the vocabulary are ignored.
     lower : bool
         If true, ignore case. If several words differ only in case, questions use the vector of the first one, and any
-        of them is accepted as an answer. A word outside the vocabulary is converted to lower case.
+        of them is accepted as an answer. A word outside the vocabulary is converted to lower case. Unicode forms are
+        ignored in the same way, whatever `lower` is, if the units of n-grams are syllables or jamo.
     method : {"3cosadd", "3cosmul"}
         How to choose the answer. "3cosadd" returns the word nearest to b − a + c, where each vector is first scaled to
         unit length. "3cosmul" multiplies and divides similarities; see `WordVectors.most_similar_cosmul`.
@@ -191,20 +193,34 @@ def analogies(
     return AnalogyResult(tuple(sections), overall)
 
 
-def fold_case(word: Any, lower: bool) -> str:
-    """Return a word as a string, in lower case if `lower` is true, for comparison with the words of an evaluation set.
+def folding(vectors: WordVectors, lower: bool) -> Callable[[Any], str]:
+    """Return the function that converts words to the spelling in which they are compared.
+
+    It returns a word as a string, in lower case if `lower` is true, and in the Unicode form NFC if the n-grams of a
+    word do not depend on its form.
+
+    Parameters
+    ----------
+    vectors : WordVectors
+    lower : bool
 
     Examples
     --------
-    >>> from fastw2v.evaluate.analogies import fold_case
-    >>> fold_case("Paris", lower=True), fold_case(7, lower=True)
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.evaluate.analogies import folding
+    >>> fold = folding(WordVectors(["Paris", "London"], np.eye(2)), lower=True)
+    >>> fold("Paris"), fold(7)
     ('paris', '7')
     """
-    return str(word).lower() if lower else str(word)
+    case: Callable[[Any], str] = (lambda word: str(word).lower()) if lower else str
+    if vectors.subwords is None or not vectors.subwords.ngrams.ignore_form:
+        return case
+    return lambda word: unicodedata.normalize("NFC", case(word))
 
 
 def rows_by_spelling(vectors: WordVectors, restrict_vocab: int, lower: bool) -> tuple[dict[str, int], list[str]]:
-    """Return the first row of each spelling, and the spelling of each row.
+    """Return the first row of each spelling, and the spelling of each row, as `folding` returns it.
 
     Parameters
     ----------
@@ -231,7 +247,7 @@ def rows_by_spelling(vectors: WordVectors, restrict_vocab: int, lower: bool) -> 
     >>> first_rows["us"], first_rows["them"], spellings
     (0, 2, ['us', 'us', 'them'])
     """
-    spellings = [fold_case(word, lower) for word in vectors.index_to_key[:restrict_vocab]]
+    spellings = list(map(folding(vectors, lower), vectors.index_to_key[:restrict_vocab]))
     return {spellings[row]: row for row in range(len(spellings) - 1, -1, -1)}, spellings
 
 
@@ -307,9 +323,10 @@ def _question_rows(
     first_rows, spellings = rows_by_spelling(vectors, restrict_vocab, lower)
     everything = rows_by_spelling(vectors, len(vectors), lower)[0] if with_unseen else {}
     unseen: dict[str, int] = {}
+    fold = folding(vectors, lower)
 
     def row(word: str, may_be_unseen: bool) -> int:
-        spelled = fold_case(word, lower)
+        spelled = fold(word)
         if not may_be_unseen or spelled in everything or spelled not in vectors:
             return first_rows.get(spelled, -1)
         return unseen.setdefault(spelled, len(spellings) + len(unseen))

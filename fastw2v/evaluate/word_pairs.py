@@ -11,7 +11,7 @@ import numpy as np
 
 from fastw2v.backend import get_namespace, to_host
 from fastw2v.config import check_flags, check_integer
-from fastw2v.evaluate.analogies import fold_case, rows_by_spelling
+from fastw2v.evaluate.analogies import folding, rows_by_spelling
 from fastw2v.evaluate.statistics import bootstrap_interval, correlation, ranks
 from fastw2v.utils.checks import check_items, check_type
 from fastw2v.vectors.normalize import take_rows, unit_rows
@@ -73,7 +73,8 @@ def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lo
         Two words and their similarity according to human judges, for example from `read_pairs`.
     lower : bool
         If true, ignore case. If several words differ only in case, the first one is used. A word outside the vocabulary
-        is converted to lower case.
+        is converted to lower case. Unicode forms are ignored in the same way, whatever `lower` is, if the units of
+        n-grams are syllables or jamo.
 
     Returns
     -------
@@ -126,7 +127,8 @@ def _add_unseen(
     """Set the cosines that are NaN, because a word is outside the vocabulary, if both words have vectors."""
     first_rows, _ = rows_by_spelling(vectors, len(vectors), lower)
     words = vectors.index_to_key
-    spelled = [[fold_case(word, lower) for word in pair[:2]] for pair in pairs]
+    fold = folding(vectors, lower)
+    spelled = [[fold(word) for word in pair[:2]] for pair in pairs]
     asked = [[words[first_rows[one]] if one in first_rows else one for one in pair] for pair in spelled]
     missing = [i for i in np.flatnonzero(np.isnan(cosines)).tolist() if all(word in vectors for word in asked[i])]
     if not missing:
@@ -168,7 +170,8 @@ def pair_cosines(
     """
     check_integer("restrict_vocab", restrict_vocab, minimum=1)
     rows, _ = rows_by_spelling(vectors, restrict_vocab, lower)
-    sides = np.array([[rows.get(fold_case(word, lower), -1) for word in pair[:2]] for pair in pairs], dtype=np.int64)
+    fold = folding(vectors, lower)
+    sides = np.array([[rows.get(fold(word), -1) for word in pair[:2]] for pair in pairs], dtype=np.int64)
     sides = sides.reshape(-1, 2)
     known = np.all(sides >= 0, axis=1)
     a, b = (take_rows(vectors.stored_unit, sides[known, i]) for i in range(2))

@@ -64,6 +64,9 @@ class VectorTable(Protocol):
     def strict(self) -> bool:
         """Whether words outside the vocabulary are unknown, even if there are subwords."""
 
+    def _row_of_form(self, word: object) -> int | None:
+        """Return the row of a word that the vocabulary has in another Unicode form, or None."""
+
     @property
     def vectors(self) -> Any:
         """The vectors: array, shape (V, D)."""
@@ -112,6 +115,8 @@ def find_word(table: VectorTable, word: Any, name: str = "word") -> int:
     try:
         return find_row(word, table.key_to_index, name)
     except UnknownWordError:
+        if (row := table._row_of_form(word)) is not None:
+            return row
         if word in table:
             return -1
         raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import operator
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from os import PathLike
@@ -31,7 +32,7 @@ from fastw2v.utils.checks import (
 from fastw2v.utils.quote import quote
 from fastw2v.utils.scaled_rows import ScaledRows, as_floats, decoded_rows, scaled_to_int8, scaled_to_unit, storage
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
-from fastw2v.vectors.keys import Key, find_row, is_key
+from fastw2v.vectors.keys import Key, UnknownWordError, find_row, is_key
 from fastw2v.vectors.neighbors import nearest_rows, ranked, turn
 from fastw2v.vectors.normalize import at_least_single, protected_row, read_only, take_rows, unit_rows
 from fastw2v.vectors.products import products
@@ -126,6 +127,9 @@ class WordVectors:
     accept such words, and ``word in wv`` is true for them. They are never results, because they have no row:
     `key_to_index`, `index_to_key`, `len` and `get_index` know only the vocabulary. A string without any n-gram, because
     it is too short, is unknown. Set ``wv.strict = True`` to treat all words outside the vocabulary as unknown.
+
+    If the units of the n-grams are syllables or jamo, queries and `get_index` find a word in any Unicode form. If the
+    vocabulary does not have the spelling that is asked for, it is the word with the same form NFC.
 
     The words and vectors cannot be changed by accident. Vectors that belong to the object, such as ``wv["cat"]``,
     `vectors` and `unit_vectors`, are read-only NumPy arrays; call ``.copy()`` before you change one. Results that are
@@ -603,6 +607,7 @@ class WordVectors:
         # The caches are computed again when they are needed, and the parts of W_out are stored.
         state = self.__dict__ | dict.fromkeys(("_unit_vectors", "_stored_unit", "_decoded", "_W_out"))
         state.pop("key_to_index", None)
+        state.pop("_rows_of_other_forms", None)
         if not self._has_input_vectors:
             del state["_result"]  # joblib would store the same matrix twice
         return state
@@ -623,7 +628,9 @@ class WordVectors:
     def __contains__(self, word: object) -> bool:
         if not is_key(word, self.index_to_key):
             return False
-        return word in self.key_to_index or (not self.strict and has_unseen_vector(word, self._subwords))
+        if word in self.key_to_index or self._row_of_form(word) is not None:
+            return True
+        return not self.strict and has_unseen_vector(word, self._subwords)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self):,} words, {self.vector_size} dimensions, {self._input_vectors.dtype})"
@@ -740,10 +747,39 @@ class WordVectors:
         """
         if default is not None:
             check_integer("default", default)
-        return find_row(word, self.key_to_index) if default is None or self._is_in_vocabulary(word) else default
+        return self._row_in_vocabulary(word) if default is None or self._is_in_vocabulary(word) else default
+
+    def _row_of_form(self, word: object) -> int | None:
+        """Return the row of a word that the vocabulary has in another Unicode form, or None.
+
+        The result is None as well if the n-grams of a word depend on its form, or there are no subwords.
+        """
+        if self._subwords is None or not self._subwords.ngrams.ignore_form or not isinstance(word, str):
+            return None
+        composed = unicodedata.normalize("NFC", word)
+        row = self.key_to_index.get(composed)
+        return self._rows_of_other_forms.get(composed) if row is None else row
+
+    @cached_property
+    def _rows_of_other_forms(self) -> dict[str, int]:
+        """The row of the first word that has a form NFC, by this form, for words that have another form themselves."""
+        rows: dict[str, int] = {}
+        for row, word in enumerate(self.index_to_key):
+            if not unicodedata.is_normalized("NFC", word):
+                rows.setdefault(unicodedata.normalize("NFC", word), row)
+        return rows
 
     def _is_in_vocabulary(self, word: object) -> bool:
-        return is_key(word, self.index_to_key) and word in self.key_to_index
+        return is_key(word, self.index_to_key) and (word in self.key_to_index or self._row_of_form(word) is not None)
+
+    def _row_in_vocabulary(self, word: Any, name: str = "word") -> int:
+        """Return the row of the word in the parameter `name`, or raise an error if it is not in the vocabulary."""
+        try:
+            return find_row(word, self.key_to_index, name)
+        except UnknownWordError:
+            if (row := self._row_of_form(word)) is None:
+                raise
+            return row
 
     # Neighbours
 
@@ -1441,6 +1477,11 @@ class WordVectors:
         """
         known = [key for key in dict.fromkeys(_listed("keys", keys)) if key in self]
         rows = self._rows(known)
+        if len(set(rows)) < len(rows):  # the same word in two Unicode forms, or words outside the vocabulary
+            unique: dict[Any, Any] = {}
+            for key, row in zip(known, rows, strict=True):
+                unique.setdefault(key if row < 0 else row, (key, row))
+            known, rows = map(list, zip(*unique.values(), strict=True))
         if min(rows, default=0) >= 0:
             return self._with_rows(rows)
         assert self._subwords is not None
@@ -1530,7 +1571,7 @@ class WordVectors:
                 f"these vectors have {self.vector_size} dimensions, but other has {other.vector_size}; both must have "
                 "the same number"
             )
-        rows = [row for row, word in enumerate(other) if not self._is_in_vocabulary(word)]
+        rows = [row for row, word in enumerate(other) if word not in self.key_to_index]
         if not rows:
             return self
         added = other._with_rows(rows)
@@ -1667,7 +1708,7 @@ class WordVectors:
             )
         xp, device = self._xp, self._device
         here, there = (
-            to_host(take_rows(wv.stored_unit, [find_row(word, wv.key_to_index, "words") for word in anchors]))
+            to_host(take_rows(wv.stored_unit, [wv._row_in_vocabulary(word, "words") for word in anchors]))
             for wv in (self, other)
         )
         directed = np.flatnonzero(here.any(axis=1) & there.any(axis=1))
