@@ -15,6 +15,7 @@ from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.engines import cpu, reference
 from fastw2v.engines.base import Tables
+from tests.corpus.test_hangul import in_letters
 from tests.engines.cases import copies, train, zipf_corpus
 
 CASES = {
@@ -122,6 +123,27 @@ def test_frozen_rows_keep_their_bytes(ngrams, loss, settings, dtype, model):
         assert (tables.W_in != start.W_in)[learning].any(axis=1).all()
         if loss == "ns":
             assert tables.W_out[frozen].tobytes() == start.W_out[frozen].tobytes()
+
+
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_ngrams_of_jamo_are_those_of_decomposed_words(model):
+    """The CPU engine with `units="jamo"`, and the reference with the n-grams of words decomposed by hand."""
+    n, random = 600, np.random.default_rng(2)
+    words = dict.fromkeys(
+        "".join(random.choice(list("가각나는다닭먹었의"), size)) for size in random.integers(1, 5, 400)
+    )
+    corpus = zipf_corpus(60, n, 30)
+    corpus = Corpus(corpus.ids, corpus.offsets, Vocabulary(list(words)[:60], corpus.vocabulary.counts))
+    ngrams = NGrams(3, 6, 2_000_000, units="jamo")
+    ours = Subwords(corpus.vocabulary.words, ngrams)
+    by_hand = Subwords(list(map(in_letters, corpus.vocabulary.words)), NGrams(*ngrams[:3]))
+    start = tables_for(ours, 20, np.float64)
+    tables, expected = copies(start), copies(start)
+    settings = {"model": model, "epochs": 2, "alpha": 0.05, "sample": 0, "output_weight": 0.0}
+    losses = train(cpu, tables, corpus, subwords=ours, **settings)
+    np.testing.assert_allclose(losses, train(reference, expected, corpus, subwords=by_hand, **settings), rtol=1e-10)
+    for W, E in zip(tables, expected, strict=True):
+        np.testing.assert_allclose(W, E, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("loss", ["ns", "hs", "hs+ns"])
