@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastw2v import Word2Vec, WordVectors
+from fastw2v import UnknownWordError, Word2Vec
 from fastw2v.config import Units
-from tests.corpus.test_hangul import in_letters
+from tests.corpus.test_hangul import ODD, in_letters
 
 STEMS = ["먹", "닫", "잡", "찾", "믿", "읽", "웃", "걷"]
 ENDINGS = ["는다", "었다", "고", "으면", "지만"]
@@ -37,7 +39,7 @@ def converted(lines: list[list[str]], convert: Any) -> list[list[str]]:
     return [list(map(convert, line)) for line in lines]
 
 
-def decomposed(word: str) -> str:
+def nfd(word: str) -> str:
     return unicodedata.normalize("NFD", word)
 
 
@@ -62,7 +64,7 @@ def test_jamo_are_the_characters_of_the_decomposed_text(kind: str, hash_count: i
 
 
 def test_syllables_are_the_characters_of_composed_text():
-    ours = Word2Vec(**SETTINGS, units="syllables").fit(converted(sentences(), decomposed))
+    ours = Word2Vec(**SETTINGS, units="syllables").fit(converted(sentences(), nfd))
     assert same(ours, Word2Vec(**SETTINGS).fit(sentences()))
 
 
@@ -70,8 +72,8 @@ def test_syllables_are_the_characters_of_composed_text():
 def test_both_forms_train_the_same_model(units: Units):
     """Words with equal counts are in the order of their first appearance, which is that of both texts."""
     composed = Word2Vec(**SETTINGS, units=units).fit(sentences())
-    others = Word2Vec(**SETTINGS, units=units).fit(converted(sentences(), decomposed))
-    assert others.wv.index_to_key == list(map(decomposed, composed.wv.index_to_key))
+    others = Word2Vec(**SETTINGS, units=units).fit(converted(sentences(), nfd))
+    assert others.wv.index_to_key == list(map(nfd, composed.wv.index_to_key))
     assert same(composed, others) == (units != "characters")
 
 
@@ -133,13 +135,41 @@ def test_an_interrupted_run_resumes_with_its_units(tmp_path: Path):
     assert same(resumed, Word2Vec(**SETTINGS, units="jamo").fit(corpus))
 
 
-def test_vectors_of_odd_words(jamo: Word2Vec):
-    """Half a syllable, a lone combining mark and mixed scripts have finite vectors, and the empty string has none."""
-    odd = ["ㅋ", "\u1112", "\u11a8", "\u0301", "k팝", "한😀글", "cafe\u0301", "가" * 10_000]
-    wv: WordVectors = jamo.wv
-    for word in odd:
-        assert word in wv
-        assert np.isfinite(wv[word]).all()
-    assert np.isfinite(wv[odd]).all()
-    assert np.isfinite(wv.sentence_vectors([" ".join(odd), "", *odd])).all()
-    assert "" not in wv
+ODD_WORDS = [*ODD, "가" * 2000, nfd("각" * 2000), "\u200b", "\ufeff가", "가\u0301\u0301", "ㄱㅏㄱ"]
+"""Half a syllable, a lone combining mark, mixed scripts, the empty string, long words and others."""
+
+
+@pytest.mark.parametrize("units", ALL_UNITS)
+@pytest.mark.parametrize("hash_count", [None, 2])
+def test_odd_words(units: Units, hash_count: int | None, caplog: pytest.LogCaptureFixture):
+    """Inside and outside the vocabulary, a word has a finite vector, or it is unknown."""
+    settings = SETTINGS | {"units": units, "hash_count": hash_count}
+    plain = Word2Vec(**settings).fit(sentences()).wv
+    trained = Word2Vec(**settings).fit([*sentences(), *([word, "먹고"] for word in ODD_WORDS)]).wv
+    assert np.isfinite(trained.vectors).all()
+    for wv in (plain, trained):
+        for word in ODD_WORDS:
+            if word in wv:
+                assert np.isfinite(wv[word]).all()
+                assert math.isfinite(wv.similarity(word, "먹고"))
+            else:
+                assert wv is plain
+                assert word in ("", "</s>")
+                with pytest.raises(UnknownWordError, match="is not in the vocabulary"):
+                    wv[word]
+        texts = [" ".join(ODD_WORDS), "", "\u3000", *ODD_WORDS]
+        assert np.isfinite(wv.sentence_vectors(texts)).all()
+        assert np.isfinite(wv.get_mean_vector(ODD_WORDS)).all()
+        strict = copy.copy(wv)
+        strict.strict = True
+        assert not strict.sentence_vectors(["모르는 말뿐인 글", ["모르는"]]).any()
+        assert "2 of 2 texts have no known word" in caplog.text
+        assert not strict.get_mean_vector(["모르는"]).any()
+        with pytest.raises(UnknownWordError, match="'모르는' is not in the vocabulary"):
+            strict["모르는"]
+
+
+def test_a_corpus_without_known_words(jamo: Word2Vec, caplog: pytest.LogCaptureFixture):
+    model = copy.deepcopy(jamo).train([["모르는", "말뿐"]])
+    assert "no word of the corpus is in the vocabulary" in caplog.text
+    assert same(model, jamo)
