@@ -454,12 +454,18 @@ def take_rows(table: Any, ids: Any) -> Any:
         ids = _cupy_ids(ids)
         _launch("take_rows", (out, table, ids, ids.size, table.shape[1]), ids.size, table.dtype, ids, (out, table))
         return out
-    xp = get_namespace(table)
     padding = ids < 0
-    # np.take would copy a whole table that is not contiguous and aligned, such as one with padded rows.
+    if is_numpy(table):
+        flat = np.where(padding, 0, ids)
+        # np.take would copy a whole table that is not contiguous and aligned, such as one with padded rows.
+        rows = np.take(table, flat, axis=0) if table.flags.carray else table[flat]
+        if padding.any():
+            rows[padding] = 0.0
+        return rows
+    xp = get_namespace(table)
     flat = xp.reshape(xp.where(padding, 0, ids), (-1,))
-    rows = table[flat] if is_numpy(table) and not table.flags.carray else xp.take(table, flat, axis=0)
-    return xp.where(padding[..., None], 0.0, xp.reshape(rows, (*ids.shape, table.shape[1])))
+    rows = xp.reshape(xp.take(table, flat, axis=0), (*ids.shape, table.shape[1]))
+    return xp.where(padding[..., None], 0.0, rows)
 
 
 def weighted_sums(table: Any, ids: Any, weights: Any) -> Any:

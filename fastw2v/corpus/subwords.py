@@ -42,12 +42,16 @@ __all__ = [
 
 BEGIN, END = b"<", b">"
 """Characters that mark the beginning and the end of a word."""
+CONTINUATION = bytes(range(0x80, 0xC0))
+"""Bytes that continue a character in UTF-8."""
 SENTENCE_END = "</s>"
 """fastText's word for the end of a line. It has no n-grams."""
 BLOCK_WORDS = 1 << 15
 """Maximum number of words whose n-grams are computed at a time."""
 BLOCK_NGRAMS = 1 << 22
 """Maximum number of n-grams, including absent ones, that are computed at a time, unless a word has more by itself."""
+DENSE = 16
+"""A table of the rows of all buckets is faster than a search if more than one of so many buckets is looked up."""
 SHORT_WORD = 64
 """Maximum number of bytes of a word whose n-grams are computed without array operations."""
 FNV_OFFSET, FNV_PRIME = 2166136261, 16777619
@@ -114,7 +118,7 @@ def has_ngrams(word: str, ngrams: NGrams) -> bool:
         length = len(word) + 2
     else:
         try:
-            length = sum(byte & 0xC0 != 0x80 for byte in _marked(word, ngrams.units))
+            length = len(_marked(word, ngrams.units).translate(None, CONTINUATION))
         except ValueError:  # half of a surrogate pair, which no text contains
             return False
     if ngrams.hash_count is not None:
@@ -588,6 +592,10 @@ class Subwords:
             return self.n_own_rows + order[buckets].astype(np.int64)
         if not len(known):
             return np.full(len(buckets), -1, np.int64)
+        if len(buckets) > self.ngrams.bucket // DENSE:
+            row_of = np.full(self.ngrams.bucket, -1, np.int64)
+            row_of[self.buckets] = np.arange(self.n_own_rows, self.n_rows)
+            return row_of[buckets]
         at = np.minimum(np.searchsorted(known, buckets), len(known) - 1)
         return np.where(known[at] == buckets, self.n_own_rows + order[at], -1)
 

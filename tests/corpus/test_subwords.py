@@ -76,3 +76,12 @@ def test_given_buckets_come_first():
     subwords = Subwords(["sing"], ngrams, buckets=given_buckets)
     assert subwords.buckets[:2].tolist() == given_buckets.tolist()
     assert sorted(subwords.buckets.tolist()) == sorted({*needed, *given_buckets.tolist()})
+
+
+def test_rows_of_many_buckets_equal_those_of_few():
+    subwords = Subwords.with_buckets(["sing"], 1, NGrams(3, 6, bucket=1000), buckets=np.array([70, 20, 999]))
+    expected = {70: 1, 20: 2, 999: 3}
+    every = np.arange(1000)
+    assert subwords.rows_of_buckets(every).tolist() == [expected.get(bucket, -1) for bucket in range(1000)]
+    for few in np.split(every, 50):
+        assert subwords.rows_of_buckets(few).tolist() == [expected.get(bucket, -1) for bucket in few.tolist()]
