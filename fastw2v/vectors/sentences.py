@@ -106,6 +106,7 @@ def rows_of_texts(table: VectorTable, texts: Iterable[Any]) -> tuple[list[list[i
     kind = "strings" if isinstance(table.index_to_key[0], str) else "integers"
     subwords = None if table.strict else table.subwords
     unseen: dict[str, int] = {}
+    forms: dict[str, int] = {}  # of words that the vocabulary has in another Unicode form
     found = []
     for number, text in enumerate(texts):
         if isinstance(text, bytes) or not isinstance(text, Iterable):
@@ -113,13 +114,18 @@ def rows_of_texts(table: VectorTable, texts: Iterable[Any]) -> tuple[list[list[i
         words = text.split() if isinstance(text, str) else list(text)
         if wrong := [word for word in words if not is_key(word, rows)]:
             raise TypeError(f"texts[{number}] contains {quote(wrong[0])}; the words of these vectors are {kind}")
-        if subwords is None:
+        if table.subwords is None:
             found.append([rows[word] for word in words if word in rows])
             continue
         for word in words:
-            if word not in rows and word not in unseen and has_unseen_vector(word, subwords):
+            if word in rows or word in forms or word in unseen:
+                continue
+            if (row := table._row_of_form(word)) is not None:
+                forms[word] = row
+            elif has_unseen_vector(word, subwords):
                 unseen[word] = len(rows) + len(unseen)
-        found.append([row for word in words if (row := rows.get(word, unseen.get(word, -1))) >= 0])
+        of_others = (rows.get(word, forms.get(word, unseen.get(word, -1))) for word in words)
+        found.append([row for row in of_others if row >= 0])
     return found, list(unseen)
 
 

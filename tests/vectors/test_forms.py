@@ -165,3 +165,14 @@ def test_approximate_search():
     index = wv.index()
     assert index.most_similar(nfd("한국")) == index.most_similar("한국")
     assert index.nearest([nfd("먹었다")]) == index.nearest(["먹었다"])
+
+
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("vocabulary", [nfc, nfd])
+def test_sentence_vectors(xp: Any, units: Units, vocabulary: Any):
+    wv = vectors_of(list(map(vocabulary, WORDS)), units, xp)
+    given = [f"{word} {unseen} cat" for word in WORDS for unseen in UNSEEN]
+    for method in ("mean", "sif"):
+        same(wv.sentence_vectors(list(map(nfc, given)), method), wv.sentence_vectors(list(map(nfd, given)), method))
+    wv.strict = True
+    same(wv.sentence_vectors([[nfd("한국"), "먹는다고"], [nfc("한국")]]), wv[[nfc("한국"), nfd("한국")]])
