@@ -216,7 +216,8 @@ class KeyedVectors(WordVectors):
         unit = self.unit_vectors
         if replace:
             self.vectors = unit
-            self._unit_vectors = unit  # the same array, because scaling it again changes nothing
+            # The same array, because scaling it again changes nothing.
+            self._stored_unit = self._unit_vectors = unit
 
     def unit_normalize_all(self) -> None:
         """Replace `vectors` with `unit_vectors`.
