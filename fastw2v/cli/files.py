@@ -16,12 +16,12 @@ from fastw2v.cli.paths import check_not_input, check_vector_output
 from fastw2v.formats.registry import written_format
 from fastw2v.utils.quote import counted
 from fastw2v.vectors import WordVectors
+from fastw2v.vectors.word_vectors import StoredType
 
 __all__ = ["align", "convert", "info", "note_fasttext_model"]
 
 
 DecodingErrors = Literal["strict", "surrogateescape", "replace", "ignore"]
-DType = Literal["float16", "float32", "float64", "int8"]
 
 
 def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
@@ -80,7 +80,7 @@ def convert(
         options.FormatName | None, typer.Option("--to", help="Format of OUT.", show_default="from the suffix")
     ] = None,
     dtype: Annotated[
-        DType | None,
+        StoredType | None,
         typer.Option(
             help="Type of the numbers in a .safetensors or .npz file. float16 halves the file. int8, with one scale a "
             "row, quarters it and leaves out the matrices that only training needs.",

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -55,7 +55,7 @@ __all__ = ["WordVectors"]
 
 log = logging.getLogger(__name__)
 
-DTYPES = ("float16", "float32", "float64", "int8")
+StoredType = Literal["float16", "float32", "float64", "int8"]
 """Types in which vectors can be stored."""
 _LARGEST_HALF, _LARGEST_SINGLE = 65520.0, float(np.finfo(np.float32).max)
 """Numbers from here on are rounded to infinity in float16, and have no scale in float32."""
@@ -361,7 +361,7 @@ class WordVectors:
         >>> bool((wv.vectors == wv.input_vectors + 0.5 * wv.context_vectors).all())
         True
         """
-        if self._input_vectors is self._vectors:
+        if not self._has_input_vectors:
             return self.vectors
         return read_only(as_floats(self._input_vectors))
 
@@ -419,7 +419,8 @@ class WordVectors:
 
     def _check_shape(self, name: str, matrix: Any) -> None:
         """Raise an error unless a parameter is a matrix of the same shape as the vectors."""
-        (check_stored_matrix if name in ("vectors", "input_vectors") else check_matrix)(name, matrix)
+        check = check_stored_matrix if name in ("vectors", "input_vectors") else check_matrix
+        check(name, matrix)
         if tuple(matrix.shape) != self._shape:
             raise ValueError(
                 f"{name} has shape {tuple(matrix.shape)}; it must have the same shape as vectors, {self._shape}"
@@ -1973,8 +1974,9 @@ class WordVectors:
 def _dtype_name(dtype: Any) -> str:
     """Return the name of a dtype in which vectors can be stored."""
     name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", None) or getattr(dtype, "name", None)
-    if name not in DTYPES:
-        raise ValueError(f"dtype is {quote(dtype)}; it must be one of {', '.join(map(repr, DTYPES))}")
+    supported = get_args(StoredType)
+    if name not in supported:
+        raise ValueError(f"dtype is {quote(dtype)}; it must be one of {', '.join(map(repr, supported))}")
     return str(name)
 
 
