@@ -423,16 +423,10 @@ class Subwords:
             self._table = starts, found
             return
         given = np.zeros(0, np.int32) if buckets is None else check_integers("buckets", buckets)
-        distinct = _distinct(found)
-        index = np.searchsorted(distinct, found)
         # N-grams that only one word has are then adjacent, and those of frequent words are near each other.
-        first = np.empty(len(distinct), np.int64)
-        first[index[::-1]] = np.arange(len(index))[::-1]  # of several assignments to an element, the last remains
-        order = np.argsort(first)
-        if len(given):
-            order = order[~np.isin(distinct[order], given)]
-        self.buckets = np.concatenate([given, distinct[order]])
-        self._table = self._with_own_rows(starts, self.rows_of_buckets(distinct)[index])  # checks the buckets
+        needed, index = _by_appearance(found, ngrams.bucket)
+        self.buckets = np.concatenate([given, needed[~np.isin(needed, given)] if len(given) else needed])
+        self._table = self._with_own_rows(starts, self.rows_of_buckets(needed)[index])  # checks the buckets
         self.buckets = self.buckets.astype(np.int32, copy=False)
 
     @classmethod
@@ -740,10 +734,19 @@ def _check_ngrams(ngrams: NGrams) -> None:
     check_choice("units", ngrams.units, get_args(Units))
 
 
-def _distinct(numbers: np.ndarray) -> np.ndarray:
-    """Return the distinct numbers in ascending order. For millions of numbers, it is several times faster than NumPy's.
+def _by_appearance(numbers: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct numbers, which are below `bound`, by first appearance, and the index of each number in them.
 
-    `np.unique` sorts with a slower algorithm, or uses a hash table.
+    For millions of numbers, it is several times faster than `np.unique`.
     """
-    ascending = np.sort(numbers)
-    return ascending[np.append(True, ascending[1:] != ascending[:-1])] if len(ascending) else ascending
+    ids = numbers
+    if len(numbers) <= bound // DENSE:  # tables of all possible numbers would be too large
+        ascending = np.sort(numbers)
+        distinct = ascending[np.append(True, ascending[1:] != ascending[:-1])] if len(ascending) else ascending
+        ids, bound = np.searchsorted(distinct, numbers), len(distinct)
+    first = np.full(bound, -1, np.int64)
+    first[ids[::-1]] = np.arange(len(ids))[::-1]  # of several assignments to an element, the last remains
+    appearances = np.sort(first[first >= 0])
+    place = np.empty(bound, np.int64)
+    place[ids[appearances]] = np.arange(len(appearances))
+    return numbers[appearances], place[ids]

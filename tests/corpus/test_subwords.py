@@ -52,8 +52,10 @@ def test_the_buckets_of_any_words(words):
     assert buckets.tolist() == list(itertools.chain(*expected))
 
 
-def test_rows_are_in_the_order_of_the_words():
-    ngrams = NGrams(3, 6, 2_000_000)
+@pytest.mark.parametrize("bucket", [2_000_000, 1000])
+def test_rows_are_in_the_order_of_the_words(bucket):
+    """With few buckets, they are found in a table instead of by a search."""
+    ngrams = NGrams(3, 6, bucket)
     words = list(dict.fromkeys(WORDS))
     subwords = Subwords(words, ngrams)
     order = list(dict.fromkeys(itertools.chain(*(buckets_of(word, ngrams) for word in words))))
