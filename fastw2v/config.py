@@ -29,12 +29,14 @@ __all__ = [
     "NEGATIVE",
     "POOLS",
     "SHUFFLE_BLOCK_TOKENS",
+    "UNICODE_FORMS",
     "CbowGrad",
     "Loss",
     "Model",
     "PoolSizes",
     "Quality",
     "TrainingConfig",
+    "UnicodeForm",
     "Units",
     "cbow_grad_exponent",
     "cbow_grad_scale",
@@ -72,6 +74,10 @@ Quality = Literal["fast", "balanced", "best"]
 "fast" gives vectors at least as good as those of other tools. "balanced" is the default. "best" takes four to six
 times as long. `docs/notebook/defaults.md` has the measurements.
 """
+
+UnicodeForm = Literal["NFC", "NFD", "NFKC", "NFKD"]
+"""Names of the Unicode normalisation forms."""
+UNICODE_FORMS: tuple[UnicodeForm, ...] = get_args(UnicodeForm)
 
 CHUNK_TOKENS = 8192
 """Maximum number of tokens in a chunk, the unit of work of one worker. Longer sentences are split."""

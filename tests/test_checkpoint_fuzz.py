@@ -107,7 +107,7 @@ def test_each_file_of_a_run_in_the_shell(
 
 
 @pytest.mark.parametrize("value", WRONG, ids=lambda value: repr(value)[:12])
-@pytest.mark.parametrize("name", ["output", "plot", "lower", "encoding", "errors", "corpus", "every"])
+@pytest.mark.parametrize("name", ["output", "plot", "lower", "normalize", "encoding", "errors", "corpus", "every"])
 def test_wrong_values_in_the_description_of_a_run(
     run: Any, sound: Sound, name: str, value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +115,7 @@ def test_wrong_values_in_the_description_of_a_run(
     monkeypatch.chdir(tmp_path)
     Path("text.txt").write_text("\n".join(map(" ".join, text(60))))
     shutil.copytree(sound.folder, "run")
-    task = {"output": "v.bin", "plot": None, "lower": False, "encoding": "utf-8", "errors": "strict"}
+    task = {"output": "v.bin", "plot": None, "lower": False, "normalize": None, "encoding": "utf-8", "errors": "strict"}
     description = json.loads(Path("run", "run.json").read_text()) | {"corpus": ["text.txt"], "task": task}
     Path("run", "run.json").write_text(json.dumps(description))
     assert Checkpoints.open("run").task == task
@@ -127,7 +127,7 @@ def test_wrong_values_in_the_description_of_a_run(
     result = run("resume", "run")
     assert "Traceback" not in result.err
     if result.status == 0:
-        assert (name, value) in [("plot", None), ("every", 1), ("lower", 1)]
+        assert (name, value) in [("plot", None), ("every", 1), ("lower", 1), ("normalize", None)]
     else:
         failed(result)
         assert len(result.err.splitlines()[-1]) < 700

@@ -40,6 +40,7 @@ def encode(
     exclude: options.Exclude = None,
     counts: options.Counts = None,
     lower: options.Lower = False,
+    normalize: options.Normalize = None,
     encoding: options.Encoding = "utf-8",
     errors: options.DecodingErrors = "strict",
     vocabulary: Annotated[
@@ -65,6 +66,7 @@ def encode(
         exclude=exclude,
         counts=counts,
         lower=lower,
+        normalize=normalize,
         encoding=encoding,
         errors=errors,
         workers=workers,
@@ -114,6 +116,7 @@ def phrases(
         typer.Option(metavar="FILE", help="File of words that may occur inside a phrase but not at its start or end."),
     ] = None,
     lower: options.Lower = False,
+    normalize: options.Normalize = None,
     encoding: options.Encoding = "utf-8",
     errors: options.DecodingErrors = "strict",
     workers: options.Workers = None,
@@ -123,7 +126,9 @@ def phrases(
     sources = expand_source(corpus)
     check_not_input([output], [*sources, connector_words])
     threshold = DEFAULT_THRESHOLDS[scoring] if threshold is None else threshold
-    text = read_corpus(sources, min_count=1, lower=lower, encoding=encoding, errors=errors, workers=workers)
+    text = read_corpus(
+        sources, min_count=1, lower=lower, normalize=normalize, encoding=encoding, errors=errors, workers=workers
+    )
     connectors = read_words(connector_words)
     start = time.perf_counter()
     scores: dict[str, float] = {}

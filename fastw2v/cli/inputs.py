@@ -8,7 +8,7 @@ from typing import Any
 
 from fastw2v.cli.errors import parameters_as
 from fastw2v.cli.output import note
-from fastw2v.config import MIN_COUNT, check_integer
+from fastw2v.config import MIN_COUNT, UnicodeForm, check_integer
 from fastw2v.corpus import Corpus
 from fastw2v.corpus.sources import Errors, Sources
 from fastw2v.utils.encodings import read_text
@@ -29,6 +29,7 @@ def read_corpus(
     exclude: Path | None = None,
     counts: Path | None = None,
     lower: bool = False,
+    normalize: UnicodeForm | None = None,
     encoding: str = "utf-8",
     errors: Errors = "strict",
     workers: int | None = None,
@@ -39,7 +40,7 @@ def read_corpus(
     ----------
     sources : Sources
         Text files, or a single ``.w2v`` file.
-    min_count, max_vocab, counts, lower, encoding, errors, workers
+    min_count, max_vocab, counts, lower, normalize, encoding, errors, workers
         See `Corpus.from_text`.
     include, exclude : Path, optional
         Text files with the words to keep and to ignore.
@@ -62,7 +63,8 @@ def read_corpus(
     if is_encoded(sources):
         if len(sources) > 1:
             raise ValueError("an encoded corpus cannot be combined with other files; encode all texts together")
-        given = {"max_vocab": max_vocab, "include": include, "exclude": exclude, "counts": counts, "lower": lower}
+        given: dict[str, Any] = {"max_vocab": max_vocab, "include": include, "exclude": exclude, "counts": counts}
+        given |= {"lower": lower, "normalize": normalize}
         chosen = [name for name, value in given.items() if value] + ["errors"] * (errors != "strict")
         chosen += ["encoding"] * (encoding != "utf-8")
         chosen += ["min_count"] * (min_count not in (MIN_COUNT, 1))
@@ -81,6 +83,7 @@ def read_corpus(
         exclude=read_words(exclude),
         counts=counts,
         lower=lower,
+        normalize=normalize,
         encoding=encoding,
         errors=errors,
         workers=workers,

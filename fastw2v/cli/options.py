@@ -67,6 +67,13 @@ Counts = Annotated[
     typer.Option(metavar="FILE", help="Read the vocabulary from this file, with one word and its count per line."),
 ]
 Lower = Annotated[bool, typer.Option("--lower", metavar="", help="Convert words to lower case.")]
+Normalize = Annotated[
+    config.UnicodeForm | None,
+    typer.Option(
+        help="Convert words to this Unicode form, so that equal letters have equal code points.",
+        show_default="as in the text",
+    ),
+]
 Encoding = Annotated[str, typer.Option(metavar="NAME", help="Encoding of the text, such as cp949 or latin-1.")]
 DecodingErrors = Annotated[
     sources.Errors,

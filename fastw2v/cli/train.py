@@ -70,6 +70,7 @@ def train(
     exclude: options.Exclude = None,
     counts: options.Counts = None,
     lower: options.Lower = False,
+    normalize: options.Normalize = None,
     encoding: options.Encoding = "utf-8",
     errors: options.DecodingErrors = "strict",
     init: options.Init = None,
@@ -115,7 +116,7 @@ def train(
     check_validation(validation if share is None else share, patience)
     with naming_validation():
         held_out = None if validation is None or share is not None else expand_source(validation)
-    reading: dict[str, Any] = {"lower": lower, "encoding": encoding, "errors": errors}
+    reading: dict[str, Any] = {"lower": lower, "normalize": normalize, "encoding": encoding, "errors": errors}
     checkpoints = None
     if checkpoint is not None:
         outputs = {"output": output, "plot": plot, "log": log}
@@ -209,7 +210,7 @@ def resume(folder: options.RunFolder, ray: options.Ray = None, max_time: options
     task = checkpoints.task
     if task is None or checkpoints.corpus is None:
         raise CheckpointError(f"the run in {folder} was started in Python; continue it with Word2Vec.resume")
-    if not {"output", "plot", "log", "lower", "encoding", "errors"} <= task.keys():
+    if not {"output", "plot", "log", "lower", "normalize", "encoding", "errors"} <= task.keys():
         raise CheckpointError(f"the run.json in {folder} is damaged: it does not describe a run")
     output, plot, log = (None if task[name] is None else Path(task[name]) for name in ("output", "plot", "log"))
     assert output is not None
@@ -226,7 +227,7 @@ def resume(folder: options.RunFolder, ray: options.Ray = None, max_time: options
             connection = stack.enter_context(reconnected(run.replicas, parameters["workers"], ray))
         if not run.complete:
             vocabulary = Vocabulary(vectors.index_to_key, counts)
-            reading = {name: task[name] for name in ("lower", "encoding", "errors")}
+            reading = {name: task[name] for name in ("lower", "normalize", "encoding", "errors")}
             sources = expand_files([*map(str, checkpoints.corpus)])
             share = None if run.validation is None else run.validation.share
             text = _read_with(sources, vocabulary, connection, share, **reading)
@@ -356,6 +357,7 @@ def plan(
     min_count: options.MinCount = MIN_COUNT,
     max_vocab: options.MaxVocab = None,
     lower: options.Lower = False,
+    normalize: options.Normalize = None,
     encoding: options.Encoding = "utf-8",
     errors: options.DecodingErrors = "strict",
     epochs: options.Epochs = TrainingConfig.epochs,
@@ -398,6 +400,7 @@ def plan(
         min_count=min_count,
         max_vocab=max_vocab,
         lower=lower,
+        normalize=normalize,
         encoding=encoding,
         errors=errors,
         workers=workers,

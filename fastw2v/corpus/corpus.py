@@ -4,7 +4,7 @@ Each line of a text is a sentence. Lines are split into tokens by ``str.split()`
 Reading a file is therefore equivalent to ``Corpus.from_sentences(line.split() for line in file)``. Only a line feed
 ends a line. A carriage return before the line feed is white space, and a byte order mark at the start of a file is
 skipped. The words of token lists can also be integers, such as the numbers of products or graph nodes. With
-``lower=True``, each token is converted with ``token.lower()``.
+``lower=True``, each token is converted with ``token.lower()``, and with ``normalize="NFC"``, to this Unicode form.
 
 A text is read only once. The ids of a long text are stored in a temporary file, so memory use grows with the number of
 distinct words rather than with the length of the text.
@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import to_host
-from fastw2v.config import MIN_COUNT, TrainingConfig, check_flags, check_integer, check_range
+from fastw2v.config import MIN_COUNT, TrainingConfig, UnicodeForm, check_integer, check_range
 from fastw2v.corpus import w2v_file
 from fastw2v.corpus.columns import column_values, is_column, is_missing, is_table, only_column
+from fastw2v.corpus.conversion import check_conversion
 from fastw2v.corpus.indexer import IndexedText, TextIndexer, index_text
 from fastw2v.corpus.sources import (
     Errors,
@@ -117,6 +118,7 @@ class Corpus:
         exclude: Iterable[str] = (),
         counts: Counts | None = None,
         lower: bool = False,
+        normalize: UnicodeForm | None = None,
         encoding: str = "utf-8",
         errors: Errors = "strict",
         workers: int | None = None,
@@ -133,6 +135,10 @@ class Corpus:
             Parameters that select the vocabulary; see `Corpus`.
         lower : bool
             Whether to convert words to lower case.
+        normalize : {"NFC", "NFD", "NFKC", "NFKD"}, optional
+            Unicode normalisation form to which words are converted, so that equal letters have equal code points. With
+            NFKC and NFKD, compatibility characters such as ligatures are replaced; a few of them contain spaces and
+            divide a word. By default, the code points of the text are kept.
         encoding : str
             Encoding of the text, such as "cp949" or "latin-1". A byte order mark of UTF-8, UTF-16 or UTF-32 at the
             start of a file takes precedence.
@@ -164,7 +170,7 @@ class Corpus:
         >>> corpus.vocabulary.words
         ['the', 'sat']
         """
-        _check_reading(lower, workers)
+        _check_reading(lower, normalize, workers)
         selection = WordSelection(min_count, max_vocab, include, exclude, counts)
         check_errors(errors)
         check_encoding(encoding)
@@ -172,7 +178,7 @@ class Corpus:
         empty = [path for path in sources if path.is_file() and path.stat().st_size == 0]
         warn_of_empty_files(empty, sources.paths)
         blocks = read_blocks(sources, encoding, errors)
-        return cls._from_blocks(blocks, sources.name, selection, lower, errors, workers, text_size(sources))
+        return cls._from_blocks(blocks, sources.name, selection, lower, normalize, errors, workers, text_size(sources))
 
     @classmethod
     def from_lines(
@@ -185,6 +191,7 @@ class Corpus:
         exclude: Iterable[str] = (),
         counts: Counts | None = None,
         lower: bool = False,
+        normalize: UnicodeForm | None = None,
         workers: int | None = None,
     ) -> Corpus:
         """Read strings, for example from a data frame column, as sentences of tokens separated by white space.
@@ -196,7 +203,7 @@ class Corpus:
             skipped.
         min_count, max_vocab, include, exclude, counts
             Parameters that select the vocabulary; see `Corpus`.
-        lower, workers
+        lower, normalize, workers
             See `from_text`.
 
         Raises
@@ -216,7 +223,7 @@ class Corpus:
         ['the', 'sat']
         """
         check_type("lines", lines, Iterable, "a list of strings")
-        _check_reading(lower, workers)
+        _check_reading(lower, normalize, workers)
         selection = WordSelection(min_count, max_vocab, include, exclude, counts)
         if isinstance(lines, (str, bytes, os.PathLike)):
             raise TypeError(
@@ -224,7 +231,8 @@ class Corpus:
                 "Corpus.from_text(path)"
             )
         name = "the lines"
-        return cls._from_blocks(blocks_of_lines(column_values(lines), name), name, selection, lower, "strict", workers)
+        blocks = blocks_of_lines(column_values(lines), name)
+        return cls._from_blocks(blocks, name, selection, lower, normalize, "strict", workers)
 
     @classmethod
     def from_sentences(
@@ -633,13 +641,16 @@ class Corpus:
         name: str,
         selection: WordSelection,
         lower: bool,
+        normalize: UnicodeForm | None,
         errors: Errors,
         workers: int | None,
         n_bytes: int | None = None,
     ) -> Corpus:
         workers = workers or available_processors()
         with Progress("reading", n_bytes, unit="bytes", delay=1) as progress:
-            text = index_text(_counted(blocks, progress), lower=lower, errors=errors, workers=workers)
+            text = index_text(
+                _counted(blocks, progress), lower=lower, normalize=normalize, errors=errors, workers=workers
+            )
             if n_bytes is not None:
                 progress.update(n_bytes)
         return cls._from_indexed(text, name, selection)
@@ -746,8 +757,8 @@ def _counted(blocks: Iterator[TextBlock | FileBlock], progress: Progress) -> Ite
         yield block
 
 
-def _check_reading(lower: Any, workers: Any) -> None:
-    check_flags(lower=lower)
+def _check_reading(lower: Any, normalize: Any, workers: Any) -> None:
+    check_conversion(lower, normalize)
     if workers is not None:
         check_integer("workers", workers, minimum=1)
 

@@ -22,6 +22,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from fastw2v.config import UnicodeForm
+from fastw2v.corpus.conversion import convert
 from fastw2v.corpus.sources import PADDING, Errors, FileBlock, TextBlock, decode_block, valid_utf8
 from fastw2v.corpus.spill_buffer import ReversedBuffer, SpillStack
 from fastw2v.kernels import numba_unavailable_reason
@@ -35,6 +37,8 @@ SHORT_TEXT_BYTES = 1 << 23
 """Maximum size in bytes of a text that is indexed with a dictionary; loading the compiled code would take longer."""
 DECODE_BATCH = 1 << 16
 """Number of words that are decoded together."""
+CONVERTED_BATCH = 1 << 10
+"""Number of words that are converted together; a batch of words that already have the form takes less time."""
 PART_WORDS = 1 << 14
 """Number of words of a part when tables are merged, so that a part fits in the second-level cache."""
 SORT_VALUES = 1 << 16
@@ -454,7 +458,8 @@ class WordTable:
 def index_text(
     blocks: Iterator[TextBlock | FileBlock],
     *,
-    lower: bool,
+    lower: bool = False,
+    normalize: UnicodeForm | None = None,
     errors: Errors,
     workers: int,
     short_bytes: int | None = None,
@@ -467,6 +472,8 @@ def index_text(
         See `fastw2v.corpus.sources.read_blocks`.
     lower : bool
         Whether to convert words to lower case.
+    normalize : {"NFC", "NFD", "NFKC", "NFKD"}, optional
+        Unicode form to which words are converted; see `fastw2v.corpus.conversion.convert`.
     errors : {"strict", "replace", "ignore"}
         How to handle bytes that are not valid UTF-8.
     workers : int
@@ -504,9 +511,9 @@ def index_text(
         indexer = TextIndexer()
         for block in all_blocks:
             text = decode_block(block, errors)
-            indexer.add_text(text.lower() if lower else text)
+            indexer.add_text(convert(text, lower, normalize))
         return indexer.indexed()
-    return _index_compiled(all_blocks, lower, errors, workers)
+    return _index_compiled(all_blocks, lower, normalize, errors, workers)
 
 
 def _return_freed_memory() -> None:
@@ -524,6 +531,8 @@ class _Tokens:
         self.n_breaks = 0
         self.ranks: np.ndarray | None = None
         """For each provisional id, the rank of the word by first appearance in the text; None if they are equal."""
+        self.starts: np.ndarray | None = None
+        """If words were converted to several words, where the words of each pushed id begin among provisional ids."""
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -534,7 +543,13 @@ class _Tokens:
         self.n_breaks += len(breaks)
 
     def pop(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._ids.pop(), self._breaks.pop()
+        ids, breaks = self._ids.pop(), self._breaks.pop()
+        if self.starts is None:
+            return ids, breaks
+        counts = np.diff(self.starts)[ids]
+        ends = np.cumsum(counts, dtype=np.int64)
+        words = np.repeat(self.starts[ids] - (ends - counts), counts) + np.arange(counts.sum())
+        return words.astype(np.int32), np.concatenate(([0], ends))[breaks]
 
 
 def final_ids(ids: np.ndarray, breaks: np.ndarray, final: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -592,7 +607,13 @@ def _enlarged(array: np.ndarray, n: int) -> np.ndarray:
     return enlarged
 
 
-def _index_compiled(blocks: Iterator[TextBlock | FileBlock], lower: bool, errors: Errors, workers: int) -> IndexedText:
+def _index_compiled(
+    blocks: Iterator[TextBlock | FileBlock],
+    lower: bool,
+    normalize: UnicodeForm | None,
+    errors: Errors,
+    workers: int,
+) -> IndexedText:
     tables = [WordTable() for _ in range(workers)]
     stacks = [_Tokens(workers) for _ in range(workers)]
     call_in_thread(tables[0].add, PADDING, 0)  # compiles the code, or loads it from the cache, before threads start
@@ -614,7 +635,7 @@ def _index_compiled(blocks: Iterator[TextBlock | FileBlock], lower: bool, errors
 
     for _ in _in_order(index_block, enumerate(blocks), workers):
         pass
-    return _indexed(tables, stacks, lower)
+    return _indexed(tables, stacks, lower, normalize)
 
 
 class _Words(NamedTuple):
@@ -631,19 +652,22 @@ def _words_of(table: WordTable) -> _Words:
     return _Words(table.text[: table.starts[n]], table.starts[: n + 1], table.counts(), table.first[:n])
 
 
-def _indexed(tables: list[WordTable], stacks: list[_Tokens], lower: bool) -> IndexedText:
+def _indexed(tables: list[WordTable], stacks: list[_Tokens], lower: bool, normalize: UnicodeForm | None) -> IndexedText:
     """Return the text of several tables, with the words in order of first appearance. The tables are freed."""
     workers = len(tables)
     numbers: list[np.ndarray] = []  # for each table, the numbers of its words among all words
-    if lower:
-        lowered = list(_in_order(_lower, tables, workers))
-        tables[:] = [table for table, _ in lowered]
-        numbers = [ids for _, ids in lowered]
+    is_converted = lower or normalize is not None
+    if is_converted:
+        converted = list(_in_order(lambda table: _converted(table, lower, normalize), tables, workers))
+        tables[:] = [table for table, _, _ in converted]
+        numbers = [ids for _, ids, _ in converted]
+        for tokens, (_, _, starts) in zip(stacks, converted, strict=True):
+            tokens.starts = starts
     if workers == 1:
         words = _words_of(tables[0])
     else:
         words, merged = _merge(tables)
-        numbers = [ids[own] for ids, own in zip(merged, numbers, strict=True)] if lower else merged
+        numbers = [ids[own] for ids, own in zip(merged, numbers, strict=True)] if is_converted else merged
     tables.clear()
     order = _sorted_order(words.first, workers)
     if numbers:
@@ -664,21 +688,35 @@ def _indexed(tables: list[WordTable], stacks: list[_Tokens], lower: bool) -> Ind
     return IndexedText(words.counts[order], decoded, stacks, _final_ids_compiled)
 
 
-def _lower(table: WordTable) -> tuple[WordTable, np.ndarray]:
-    """Return a table of the words in lower case, and for each word its id in that table.
+def _converted(
+    table: WordTable, lower: bool, normalize: UnicodeForm | None
+) -> tuple[WordTable, np.ndarray, np.ndarray | None]:
+    """Return a table of the converted words, and for each word its id in that table.
 
-    The lower-case form of a word does not depend on its neighbours, so each distinct word is converted only once.
+    The result of a word does not depend on its neighbours, so each distinct word is converted only once. If some words
+    become several words, their ids follow each other, and the third result says where those of each word begin.
+    Otherwise, it is None.
     """
     from fastw2v.kernels import tokenizer
 
-    lower = WordTable()
-    ids = lower.add(table.as_text().decode().lower().encode(), 0)[0]
-    counts = np.zeros(len(lower), np.int64)
-    np.add.at(counts, ids, table.counts())
-    tokenizer.set_counts(lower.slots, counts)
-    lower.first[: len(lower)] = _NEVER
-    np.minimum.at(lower.first, ids, table.first[: len(table)])
-    return lower, ids
+    n = len(table)
+    edges = table.starts[[*range(0, n, CONVERTED_BATCH), n]].tolist()
+    batches = (table.text[a:b].tobytes() for a, b in itertools.pairwise(edges))
+    text = b"".join([convert(batch.decode(), lower, normalize).encode() for batch in batches])
+    converted = WordTable()
+    ids, breaks = converted.add(text + PADDING, 0)
+    starts = np.concatenate(([0], breaks))
+    n_words = np.diff(starts)
+    counts = np.zeros(len(converted), np.int64)
+    first = table.first[:n]
+    if split := bool((n_words != 1).any()):
+        # A word becomes at most one word more than it has bytes, so the positions are still distinct.
+        first = np.repeat(first - starts[:-1], n_words) + np.arange(len(ids))
+    np.add.at(counts, ids, np.repeat(table.counts(), n_words))
+    tokenizer.set_counts(converted.slots, counts)
+    converted.first[: len(converted)] = _NEVER
+    np.minimum.at(converted.first, ids, first)
+    return converted, ids, starts if split else None
 
 
 def _merge(tables: list[WordTable]) -> tuple[_Words, list[np.ndarray]]:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastw2v.config import MIN_COUNT, check_integer
+from fastw2v.config import MIN_COUNT, UnicodeForm, check_integer
 from fastw2v.corpus.corpus import ENCODED_SUFFIX, Corpus
 from fastw2v.corpus.sources import Errors, Sources
 from fastw2v.corpus.vocabulary import Counts
@@ -126,6 +126,7 @@ class Connection(NamedTuple):
         exclude: Iterable[str] = (),
         counts: Counts | None = None,
         lower: bool = False,
+        normalize: UnicodeForm | None = None,
         encoding: str = "utf-8",
         errors: Errors = "strict",
     ) -> DistributedCorpus:
@@ -135,7 +136,7 @@ class Connection(NamedTuple):
         ----------
         source : path, URL, iterable of these, or Sources
             A path must lead to the same file on every machine. URLs such as ``s3://bucket/*.txt`` need fsspec.
-        min_count, max_vocab, include, exclude, counts, lower, encoding, errors
+        min_count, max_vocab, include, exclude, counts, lower, normalize, encoding, errors
             See `Corpus.from_text`. The parameters `min_count` and `max_vocab` of a model are not used.
 
         Examples
@@ -159,6 +160,7 @@ class Connection(NamedTuple):
             exclude=exclude,
             counts=counts,
             lower=lower,
+            normalize=normalize,
             encoding=encoding,
             errors=errors,
         )

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastw2v.config import MIN_COUNT, check_flags, check_integer
+from fastw2v.config import MIN_COUNT, UnicodeForm, check_integer
+from fastw2v.corpus.conversion import check_conversion
 from fastw2v.corpus.corpus import Corpus, warn_of_empty_files, warn_of_oddities
 from fastw2v.corpus.indexer import DECODE_BATCH, IndexedText, final_ids, index_text
 from fastw2v.corpus.sources import PADDING, Errors, FileBlock, Source, TextBlock, check_errors, name_of_files
@@ -161,6 +162,7 @@ def read_text(
     exclude: Iterable[str] = (),
     counts: Counts | None = None,
     lower: bool = False,
+    normalize: UnicodeForm | None = None,
     encoding: str = "utf-8",
     errors: Errors = "strict",
 ) -> DistributedCorpus:
@@ -176,7 +178,7 @@ def read_text(
         Maximum number of parts. There are fewer if the text has fewer sentences.
     min_count, max_vocab, include, exclude, counts
         Parameters that select the vocabulary; see `Corpus`.
-    lower, encoding, errors
+    lower, normalize, encoding, errors
         See `Corpus.from_text`.
 
     Returns
@@ -205,7 +207,7 @@ def read_text(
     (['the', 'sat'], 4, 2)
     """
     check_integer("parts", parts, minimum=1)
-    check_flags(lower=lower)
+    check_conversion(lower, normalize)
     selection = WordSelection(min_count, max_vocab, include, exclude, counts)
     check_errors(errors)
     check_encoding(encoding)
@@ -215,7 +217,7 @@ def read_text(
     name = name_of_files(names)
 
     ranges = list(_ranges(files, encoding))
-    indexed = [cluster.submit(_index_range, spans, lower, encoding, errors, returns=3) for spans in ranges]
+    indexed = [cluster.submit(_index_range, spans, lower, normalize, encoding, errors, returns=3) for spans in ranges]
     words = [one for one, _, _ in indexed]
     merged = words
     while len(merged) > 1:
@@ -279,10 +281,11 @@ Tokens = tuple[np.ndarray, np.ndarray]
 
 
 def _index_range(
-    get: Get, spans: list[Span], lower: bool, encoding: str, errors: Errors
+    get: Get, spans: list[Span], lower: bool, normalize: UnicodeForm | None, encoding: str, errors: Errors
 ) -> tuple[_Words, Tokens, None]:
     """Read a range, and return its words, its provisional ids and breaks, and a value that says that it is read."""
-    text = index_text(_blocks(spans, encoding, errors), lower=lower, errors=errors, workers=1)
+    blocks = _blocks(spans, encoding, errors)
+    text = index_text(blocks, lower=lower, normalize=normalize, errors=errors, workers=1)
     words = _Words(_lines(text), text.counts)
     return words, text.provisional_ids(), None
 
@@ -402,7 +405,7 @@ def _blocks(spans: list[Span], encoding: str, errors: Errors) -> Iterator[TextBl
 def _index_words(lists: list[np.ndarray]) -> IndexedText:
     """Index lists of words in UTF-8 with line feeds."""
     blocks = (TextBlock(words.tobytes() + PADDING, "words", 0) for words in lists)
-    return index_text(blocks, lower=False, errors="strict", workers=1, short_bytes=SHORT_LIST_BYTES)
+    return index_text(blocks, errors="strict", workers=1, short_bytes=SHORT_LIST_BYTES)
 
 
 def _lines(text: IndexedText, indices: np.ndarray | None = None) -> np.ndarray:

@@ -7,16 +7,15 @@ import itertools
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
+from fastw2v.config import UNICODE_FORMS
 from fastw2v.utils.quote import counted, quote
 
 __all__ = ["Key", "UnknownWordError", "find_row", "is_key"]
 
 Key: TypeAlias = str | int
 
-FORMS: tuple[Literal["NFC"], Literal["NFD"], Literal["NFKC"], Literal["NFKD"]] = ("NFC", "NFD", "NFKC", "NFKD")
-"""Unicode normalisation forms."""
 SEARCHED = 50_000
 """Number of words, most frequent first, that are searched for similar spellings."""
 LONGEST = 60
@@ -135,7 +134,7 @@ def _near_spellings(word: Key, vocabulary: Collection[Key]) -> list[str]:
         return []
     frequent = [key for key in itertools.islice(vocabulary, SEARCHED) if isinstance(key, str) and len(key) <= LONGEST]
     cases = (word, word.lower(), word.title(), word.upper())
-    variants = (unicodedata.normalize(form, case) for form in FORMS for case in cases)
+    variants = (unicodedata.normalize(form, case) for form in UNICODE_FORMS for case in cases)
     same = [variant for variant in variants if variant in vocabulary]  # finds rare words as well
     same = list(dict.fromkeys(same + [key for key in frequent if _folded(key) == _folded(word)]))
     similar = [key for key in frequent if abs(len(key) - len(word)) <= 2 and key not in same]
@@ -150,7 +149,7 @@ def _folded(word: str) -> str:
 
 def _form(key: str, word: str) -> str:
     """Describe the form in which a known word differs from a word that was asked for."""
-    for form in FORMS:
+    for form in UNICODE_FORMS:
         if unicodedata.normalize(form, word) == key:
             return f"the Unicode form {form}"
     if key.casefold() == word.casefold():

@@ -241,6 +241,7 @@ def test_options_without_effect_are_reported(call: Any, command: str, options: t
     ("options", "names"),
     [
         (("--lower", "--max-vocab", "3"), "--max-vocab and --lower"),
+        (("--normalize", "NFC"), "--normalize"),
         (("--errors", "replace"), "--errors"),
         (("--min-count", "7"), "--min-count"),
     ],

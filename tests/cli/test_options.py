@@ -22,7 +22,8 @@ from fastw2v.plot import projection, write_map
 from fastw2v.vectors import WordVectors
 from fastw2v.word2vec import Word2Vec
 
-CORPUS_OPTIONS = {"min_count", "max_vocab", "include", "exclude", "counts", "lower", "encoding", "errors", "workers"}
+CORPUS_OPTIONS = {"min_count", "max_vocab", "include", "exclude", "counts", "encoding", "errors", "workers"}
+CORPUS_OPTIONS |= {"lower", "normalize"}
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:

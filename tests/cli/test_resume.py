@@ -36,7 +36,7 @@ def test_resume_writes_what_the_unbroken_run_writes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     corpus.write_text(corpus.read_text().replace("sun", "Sun").replace("soup", "Süppe"), encoding="latin-1")
-    reading = ["--lower", "--encoding", "latin-1"]
+    reading = ["--lower", "--normalize", "NFD", "--encoding", "latin-1"]
     broken = ["-o", f"broken{suffix}", "--checkpoint", "run", "--checkpoint-every", "0.001s", "--plot", "loss.svg"]
     result = run("train", corpus.name, *broken, *OPTIONS, *reading)
     assert result.status == 130

@@ -26,15 +26,17 @@ def test_a_file_and_a_share_are_held_out(
     run: Any, corpus: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    reading = ["--lower", "--encoding", "latin-1"]
+    reading = ["--lower", "--normalize", "NFD", "--encoding", "latin-1"]
     for value in ("0.25", held_out.name):
         options = ["--validation", value, "--log", "run.jsonl", "--plot", "loss.svg", *OPTIONS, *reading]
         result = run("train", corpus.name, "-o", "v.safetensors", *options)
         assert result.status == 0, result.err
-        text = Corpus.from_text(corpus, encoding="latin-1", lower=True)
+        text = Corpus.from_text(corpus, encoding="latin-1", lower=True, normalize="NFD")
         unseen: Any = 0.25
         if value != "0.25":
-            unseen = Corpus.from_text(held_out, 0, counts=text.vocabulary, encoding="latin-1", lower=True)
+            unseen = Corpus.from_text(
+                held_out, 0, counts=text.vocabulary, encoding="latin-1", lower=True, normalize="NFD"
+            )
             assert len(unseen) == 5 * 8
         settings: dict[str, Any] = {"vector_size": 8, "window": 3, "epochs": 4, "negative": 2, "workers": 1}
         model = Word2Vec(**settings).fit(text, validation=unseen)
@@ -65,7 +67,7 @@ def test_resume_continues_the_measurements_and_the_log(
     run: Any, corpus: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    reading = ["--lower", "--encoding", "latin-1", "--validation", value, "--epochs", "10"]
+    reading = ["--lower", "--normalize", "NFD", "--encoding", "latin-1", "--validation", value, "--epochs", "10"]
     whole = run("train", corpus.name, "-o", "whole.txt", *OPTIONS, *reading, "--log", "whole.jsonl")
     assert whole.status == 0
     real = Progress.update

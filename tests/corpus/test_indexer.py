@@ -9,16 +9,19 @@ import lzma
 import os
 import re
 import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastw2v.corpus import indexer, spill_buffer
+from fastw2v.config import UNICODE_FORMS, UnicodeForm
+from fastw2v.corpus import conversion, indexer, spill_buffer
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.indexer import IndexedText, index_text
 from fastw2v.corpus.sources import PADDING, TextBlock
@@ -33,6 +36,14 @@ LETTERS = "ab\x00\x08\x0e\x1b!\x7f\x84\x86\u009f\u00a1é"
 LETTERS += "Σ\u03c3\u03c2\u1681\u167f\u200b\u1fff\u202a\u2030\u2060\u3001\u2fff한İ😀"
 
 
+# Syllables, conjoining and other jamo, combining marks of several classes, characters with several forms, characters
+# that contain a space in NFKC, and letters that exist in one case or are several characters in the other.
+FORMS_DIFFER = "가각힣\u1100\u1112\u1161\u1175\u11a8\u11c2\u1160\u115fㄱㅏ\uffa1\uffc2㈀"
+FORMS_DIFFER += "aAeEjJ\u0300\u0301\u0307\u030c\u0316\u031b\u0327\u0338\u0345\u034f\u0344\u0f71\u0f72\u0f73\u0f81"
+FORMS_DIFFER += "é\u212b\u1e9b\u2126ﬁĳ①\uff21\ufeff\u200d\u09c7\u09be\ufb2c\U0001d15e\U0001d400"
+FORMS_DIFFER += "\u00a8\u00b4\u2017\u037a\ufdfa\ufdfb™İΣςß"
+
+
 def cut(data: bytes, at: int) -> Iterator[TextBlock]:
     """Cut a text after single-byte white space, into blocks of about `at` bytes."""
     start = 0
@@ -43,10 +54,17 @@ def cut(data: bytes, at: int) -> Iterator[TextBlock]:
         start = end
 
 
-def expected(text: str, lower: bool, min_count: int) -> tuple[list[str], list[int], list[list[str]]]:
-    """Return, with ten lines of Python, words by decreasing count and first appearance, counts, and sentences."""
+def converted(text: str, lower: bool, normalize: UnicodeForm | None) -> str:
+    """Convert a whole text."""
+    if normalize:
+        text = unicodedata.normalize(normalize, text)
     if lower:
         text = text.lower()
+    return unicodedata.normalize(normalize, text) if normalize else text
+
+
+def expected(text: str, min_count: int) -> tuple[list[str], list[int], list[list[str]]]:
+    """Return, with eight lines of Python, words by decreasing count and first appearance, counts, and sentences."""
     counts = Counter(text.split())
     ranked = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: -counts[word])
     kept = set(ranked)
@@ -70,20 +88,29 @@ def found(indexed: IndexedText, min_count: int) -> tuple[list[str], list[int], l
 
 
 def check(
-    text: str, block: int, *, lower: bool = False, min_count: int = 1, workers: int = 2, memory: int = 1 << 27
+    text: str,
+    block: int,
+    *,
+    lower: bool = False,
+    normalize: UnicodeForm | None = None,
+    min_count: int = 1,
+    workers: int = 2,
+    memory: int = 1 << 27,
 ) -> None:
     """Compare both ways of indexing, in memory and on disk, with `expected`."""
+    options: dict[str, Any] = {"lower": lower, "normalize": normalize, "errors": "strict", "workers": workers}
+    result = converted(text, lower, normalize)
+    lines = [line.split() for line in result.split("\n")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spill_buffer, "IN_MEMORY", memory)
         ways = [1 << 60, -1] if importlib.util.find_spec("numba") else [1 << 60]
         for short in ways:
             patch.setattr(indexer, "SHORT_TEXT_BYTES", short)
-            indexed = index_text(cut(text.encode(), block), lower=lower, errors="strict", workers=workers)
-            assert found(indexed, min_count) == expected(text, lower, min_count)
-            indexed = index_text(cut(text.encode(), block), lower=lower, errors="strict", workers=workers)
+            indexed = index_text(cut(text.encode(), block), **options)
+            assert found(indexed, min_count) == expected(result, min_count)
+            indexed = index_text(cut(text.encode(), block), **options)
             words = indexed.words(np.arange(len(indexed.counts)))
             ids, breaks = indexed.provisional_ids()
-            lines = [line.split() for line in (text.lower() if lower else text).split("\n")]
             assert (ids.dtype, breaks.dtype) == (np.int32, np.int64)
             assert [words[i] for i in ids] == list(itertools.chain(*lines))
             assert breaks.tolist() == list(itertools.accumulate(map(len, lines[:-1])))
@@ -100,6 +127,43 @@ def check(
 )
 def test_hostile_text(text: str, block: int, lower: bool, min_count: int, workers: int, memory: int):
     check(text, block, lower=lower, min_count=min_count, workers=workers, memory=memory)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    text=st.text(st.sampled_from(SPACES + FORMS_DIFFER + "    \n"), max_size=200) | st.text(max_size=50),
+    block=st.integers(1, 40),
+    lower=st.booleans(),
+    normalize=st.sampled_from(UNICODE_FORMS),
+    min_count=st.integers(1, 3),
+    workers=st.integers(1, 3),
+    memory=st.sampled_from([0, 40, 1 << 27]),
+    batch=st.sampled_from([1, 2, 1 << 10]),
+)
+def test_words_are_normalised_like_the_text(
+    text: str,
+    block: int,
+    lower: bool,
+    normalize: UnicodeForm,
+    min_count: int,
+    workers: int,
+    memory: int,
+    batch: int,
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(indexer, "CONVERTED_BATCH", batch)
+        patch.setattr(conversion, "RUN", 2 * batch)
+        check(text, block, lower=lower, normalize=normalize, min_count=min_count, workers=workers, memory=memory)
+
+
+@pytest.mark.parametrize("normalize", UNICODE_FORMS)
+def test_every_character_is_normalised_as_in_the_text(normalize: UnicodeForm):
+    """Each character that a form changes, as a word, after and before a letter, and after and before white space."""
+    everything = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    changed = [c for c in everything if unicodedata.combining(c) or unicodedata.normalize("NFKD", c) != c]
+    text = "\n".join([f"{c} a{c}\u3000{c}{c} {c}b" for c in changed] + ["\ufdfa" * n for n in range(1, 9)])
+    check(text, 1 << 16, normalize=normalize)
+    check(text, 1 << 18, lower=True, normalize=normalize)
 
 
 @settings(max_examples=50, deadline=None)

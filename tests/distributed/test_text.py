@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from fastw2v import Corpus, Vocabulary
 from fastw2v.checkpoint import fingerprint
+from fastw2v.config import UNICODE_FORMS
 from fastw2v.corpus import indexer, sources
 from fastw2v.distributed import files, text
 from fastw2v.distributed import parts as parts_module
@@ -112,7 +113,8 @@ def read_both(cluster: Any, source: Any, parts: int = 2, min_count: int = 1, **o
     return found
 
 
-WORDS = st.sampled_from(["a", "bb", "ccc", "é", "世界", "A", "BB", "É", "x" * 30, "\ufeff", "a\0b"])
+HAVE_FORMS = ("E\u0301", "한", "\u1112\u1161\u11ab", "\ufdfa", "bb\u00b4a")
+WORDS = st.sampled_from(["a", "bb", "ccc", "é", "世界", "A", "BB", "É", "x" * 30, "\ufeff", "a\0b", *HAVE_FORMS])
 SPACES = st.sampled_from([" ", "\n", "\r\n", "\n\n", "\u3000", "\u3000 ", "\t", " \r", "\x0b", "\u2028", ""])
 TEXTS = st.lists(st.tuples(WORDS, SPACES), max_size=40).map(lambda pairs: "".join(map("".join, pairs)))
 
@@ -122,13 +124,14 @@ any_text = given(
     parts=st.integers(1, 5),
     min_count=st.integers(0, 3),
     lower=st.booleans(),
+    normalize=st.sampled_from([None, *UNICODE_FORMS]),
     range_bytes=st.integers(1, 60),
     chunk_tokens=st.sampled_from([2, 8192]),
     is_compiled=st.booleans(),
 )
 
 
-def check_any(cluster, texts, parts, min_count, lower, range_bytes, chunk_tokens, is_compiled):
+def check_any(cluster, texts, parts, min_count, lower, normalize, range_bytes, chunk_tokens, is_compiled):
     """Check that a text on a cluster is that of one machine, or has the same error."""
     constants = {"text__RANGE_BYTES": range_bytes, "parts_module__CHUNK_TOKENS": chunk_tokens, "text__MERGED": 2}
     if is_compiled:
@@ -136,13 +139,14 @@ def check_any(cluster, texts, parts, min_count, lower, range_bytes, chunk_tokens
     with tempfile.TemporaryDirectory() as folder, patched(**constants):
         for i, (content, mark) in enumerate(texts):
             (Path(folder) / f"{i}.txt").write_bytes(mark + content.encode())
+        options = {"lower": lower, "normalize": normalize}
         try:
-            corpus = Corpus.from_text(folder, min_count, lower=lower)
+            corpus = Corpus.from_text(folder, min_count, **options)
         except ValueError as error:
             with pytest.raises(ValueError, match=f"^{re.escape(str(error))}$"):
-                read_text(cluster, folder, parts, min_count, lower=lower)
+                read_text(cluster, folder, parts, min_count, **options)
         else:
-            assert_same(cluster, read_text(cluster, folder, parts, min_count, lower=lower), corpus, parts)
+            assert_same(cluster, read_text(cluster, folder, parts, min_count, **options), corpus, parts)
 
 
 test_any_text = settings(max_examples=40, deadline=None)(any_text(check_any))
@@ -167,6 +171,7 @@ def test_compressed_files_and_other_encodings(cluster, tmp_path, monkeypatch, ra
     read_both(cluster, ["f.txt", Path("a.txt"), "?.txt"], parts=3)
     Path("latin.txt").write_bytes(SOME_TEXT.replace("\u3000", "\xa0").encode("latin-1"))
     read_both(cluster, "latin.txt", encoding="latin-1", lower=True)
+    read_both(cluster, "latin.txt", encoding="latin-1", normalize="NFD")
     for errors in ("replace", "ignore"):
         read_both(cluster, "latin.txt", errors=errors)
 
@@ -259,6 +264,7 @@ def test_small_files_are_read_together_and_large_ones_in_parts(tmp_path, monkeyp
         ({"a.txt": SOME_TEXT.encode()}, {"errors": "skip"}),
         ({"a.txt": SOME_TEXT.encode()}, {"include": ["cat"], "exclude": ["cat"]}),
         ({"a.txt": SOME_TEXT.encode()}, {"lower": "no"}),
+        ({"a.txt": SOME_TEXT.encode()}, {"normalize": "nfc"}),
         ({"a.txt": SOME_TEXT.encode()}, {"min_count": -1}),
         ({}, {}),
         ({"a.txt": b"the cat"}, {"source": []}),
@@ -505,7 +511,7 @@ def test_ray_reads_the_text_of_one_machine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ray_cluster = connect("local", processors=1, local_processors=2)
     try:
-        read_both(ray_cluster, ["a.txt", "b.txt.gz"], parts=3, min_count=2, lower=True)
+        read_both(ray_cluster, ["a.txt", "b.txt.gz"], parts=3, min_count=2, lower=True, normalize="NFD")
         Path("b.txt").write_bytes(SOME_TEXT.encode() + b"caf\xe9")
         with pytest.raises(ValueError) as expected:
             Corpus.from_text("*.txt")
