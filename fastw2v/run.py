@@ -74,6 +74,8 @@ class Run(NamedTuple):
         """Return the run in the form that a checkpoint stores."""
         state = {"losses": self.state.losses.tolist(), "predictions": self.state.predictions.tolist()}
         config = {name: plain_value(value) for name, value in asdict(self.config).items()}
+        if self.config.units == TrainingConfig.units:
+            del config["units"]  # which older versions of fastw2v do not know
         saved = {**self._asdict(), "config": config, "state": state, "words": self.state.words}
         if self.validation is not None:
             saved["validation"] = asdict(self.validation)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastw2v import UnknownWordError, Word2Vec
+from fastw2v import UnknownWordError, Word2Vec, WordVectors
+from fastw2v.checkpoint import Checkpoints
 from fastw2v.config import Units
 from tests.corpus.test_hangul import ODD, in_letters
 
@@ -133,6 +134,16 @@ def test_an_interrupted_run_resumes_with_its_units(tmp_path: Path):
     assert resumed.wv.subwords is not None
     assert resumed.wv.subwords.ngrams.units == "jamo"
     assert same(resumed, Word2Vec(**SETTINGS, units="jamo").fit(corpus))
+
+
+@pytest.mark.parametrize("units", ALL_UNITS)
+def test_older_versions_resume_runs_with_characters(units: Units, tmp_path: Path):
+    """They do not know the setting, and refuse checkpoints that have it."""
+    Word2Vec(**SETTINGS, units=units).fit(sentences(20), checkpoint=tmp_path / "run")
+    settings = WordVectors.load(Checkpoints.open(tmp_path / "run").latest()).settings
+    assert settings is not None
+    assert settings["checkpoint"]["config"].get("units", "missing") == (units if units != "characters" else "missing")
+    assert Word2Vec.resume(tmp_path / "run", sentences(20)).units == units
 
 
 ODD_WORDS = [*ODD, "가" * 2000, nfd("각" * 2000), "\u200b", "\ufeff가", "가\u0301\u0301", "ㄱㅏㄱ"]
