@@ -37,7 +37,7 @@ SHORT_TEXT_BYTES = 1 << 23
 """Maximum size in bytes of a text that is indexed with a dictionary; loading the compiled code would take longer."""
 DECODE_BATCH = 1 << 16
 """Number of words that are decoded together."""
-CONVERTED_BATCH = 1 << 10
+CONVERTED_BATCH = 1 << 8
 """Number of words that are converted together; a batch of words that already have the form takes less time."""
 PART_WORDS = 1 << 14
 """Number of words of a part when tables are merged, so that a part fits in the second-level cache."""
@@ -658,11 +658,11 @@ def _indexed(tables: list[WordTable], stacks: list[_Tokens], lower: bool, normal
     numbers: list[np.ndarray] = []  # for each table, the numbers of its words among all words
     is_converted = lower or normalize is not None
     if is_converted:
-        converted = list(_in_order(lambda table: _converted(table, lower, normalize), tables, workers))
-        tables[:] = [table for table, _, _ in converted]
-        numbers = [ids for _, ids, _ in converted]
-        for tokens, (_, _, starts) in zip(stacks, converted, strict=True):
+        for tokens, (ids, starts) in zip(
+            stacks, _in_order(lambda table: _convert_words(table, lower, normalize), tables, workers), strict=True
+        ):
             tokens.starts = starts
+            numbers.append(ids)
     if workers == 1:
         words = _words_of(tables[0])
     else:
@@ -670,8 +670,10 @@ def _indexed(tables: list[WordTable], stacks: list[_Tokens], lower: bool, normal
         numbers = [ids[own] for ids, own in zip(merged, numbers, strict=True)] if is_converted else merged
     tables.clear()
     order = _sorted_order(words.first, workers)
+    if is_converted:
+        order = order[: np.count_nonzero(words.first < _NEVER)]
     if numbers:
-        rank = np.empty(len(order), np.int32)
+        rank = np.empty(len(words.first), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         for tokens, ranks in zip(stacks, _in_order(rank.__getitem__, numbers, workers), strict=True):
             tokens.ranks = ranks
@@ -688,35 +690,41 @@ def _indexed(tables: list[WordTable], stacks: list[_Tokens], lower: bool, normal
     return IndexedText(words.counts[order], decoded, stacks, _final_ids_compiled)
 
 
-def _converted(
+def _convert_words(
     table: WordTable, lower: bool, normalize: UnicodeForm | None
-) -> tuple[WordTable, np.ndarray, np.ndarray | None]:
-    """Return a table of the converted words, and for each word its id in that table.
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Convert the words of a table, and return for each word the id of the result.
 
     The result of a word does not depend on its neighbours, so each distinct word is converted only once. If some words
-    become several words, their ids follow each other, and the third result says where those of each word begin.
-    Otherwise, it is None.
+    become several words, their ids follow each other, and the second result says where those of each word begin.
+    Otherwise, it is None. Words that are no longer used stay in the table, with the count 0 and the position `_NEVER`.
     """
     from fastw2v.kernels import tokenizer
 
-    n = len(table)
-    edges = table.starts[[*range(0, n, CONVERTED_BATCH), n]].tolist()
-    batches = (table.text[a:b].tobytes() for a, b in itertools.pairwise(edges))
-    text = b"".join([convert(batch.decode(), lower, normalize).encode() for batch in batches])
-    converted = WordTable()
-    ids, breaks = converted.add(text + PADDING, 0)
-    starts = np.concatenate(([0], breaks))
-    n_words = np.diff(starts)
-    counts = np.zeros(len(converted), np.int64)
-    first = table.first[:n]
-    if split := bool((n_words != 1).any()):
-        # A word becomes at most one word more than it has bytes, so the positions are still distinct.
-        first = np.repeat(first - starts[:-1], n_words) + np.arange(len(ids))
-    np.add.at(counts, ids, np.repeat(table.counts(), n_words))
-    tokenizer.set_counts(converted.slots, counts)
-    converted.first[: len(converted)] = _NEVER
-    np.minimum.at(converted.first, ids, first)
-    return converted, ids, starts if split else None
+    n, counts, first = len(table), table.counts(), table.first
+    is_changed = np.zeros(n, bool)
+    results = []
+    for i in range(0, n, CONVERTED_BATCH):
+        end = min(i + CONVERTED_BATCH, n)
+        batch = table.text[table.starts[i] : table.starts[end]].tobytes().decode()
+        if (result := convert(batch, lower, normalize)) != batch:
+            is_changed[i:end] = True
+            results.append(result.encode())
+    found, breaks = table.add(b"".join(results) + PADDING, 0)
+    n_words = np.ones(n, np.int64)
+    n_words[is_changed] = np.diff(breaks, prepend=0)
+    starts = np.concatenate(([0], np.cumsum(n_words)))
+    ids = np.empty(starts[-1], np.int32)
+    is_found = np.repeat(is_changed, n_words)
+    ids[is_found], ids[~is_found] = found, np.flatnonzero(~is_changed)
+    # A word becomes at most one word more than it has bytes, so the positions of all words are still distinct.
+    positions = np.repeat(first[:n] - starts[:-1], n_words) + np.arange(len(ids))
+    table.first[: len(table)] = _NEVER
+    np.minimum.at(table.first, ids, positions)
+    totals = np.zeros(len(table), np.int64)
+    np.add.at(totals, ids, np.repeat(counts, n_words))
+    tokenizer.set_counts(table.slots, totals)
+    return ids, starts if (n_words != 1).any() else None
 
 
 def _merge(tables: list[WordTable]) -> tuple[_Words, list[np.ndarray]]:
