@@ -1,31 +1,33 @@
-"""Vectors of texts: means of word vectors, plain or weighted by smooth inverse frequency."""
+"""Vectors of texts: means of word vectors, of unit vectors, or weighted by smooth inverse frequency."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, scatter_add, to_host
+from fastw2v.backend import get_device, get_namespace, to_host
 from fastw2v.config import check_choice
 from fastw2v.utils.quote import quote
 from fastw2v.vectors.keys import is_key
-from fastw2v.vectors.normalize import at_least_single, take_rows
+from fastw2v.vectors.normalize import at_least_single, take_rows, unit_rows
 from fastw2v.vectors.query import VectorTable, word_vectors
-from fastw2v.vectors.unseen import has_unseen_vector
+from fastw2v.vectors.unseen import has_unseen_vector, means_of_rows
 
 __all__ = [
     "SentenceMethod",
+    "blocks_of_texts",
     "mean_vectors",
-    "rows_of_texts",
     "sentence_vectors",
     "sif_weights",
+    "vectors_of_words",
     "without_common_direction",
 ]
 
-SentenceMethod = Literal["mean", "sif"]
+SentenceMethod = Literal["mean", "fasttext", "sif"]
 """Methods that combine the vectors of the words of a text; see `WordVectors.sentence_vectors`."""
 SIF_A = 1e-3
 """The parameter a of smooth inverse frequency. Arora et al. found values from 1e-4 to 1e-3 to work best."""
@@ -33,7 +35,9 @@ SIF_A = 1e-3
 log = logging.getLogger(__name__)
 
 _TOKENS = 2**16
-"""Number of word vectors that are added up at a time."""
+"""Number of words, unless a text has more, whose texts are processed at a time."""
+_VALUES = 2**20
+"""Number of values of a matrix that are converted to double precision at a time."""
 
 
 def sentence_vectors(
@@ -50,41 +54,67 @@ def sentence_vectors(
     >>> sentence_vectors(wv, None, ["cat car", "dog"], "mean")
     array([[0.5, 0.5],
            [4. , 3. ]])
+    >>> sentence_vectors(wv, None, ["cat car", "dog"], "fasttext")
+    array([[0.5, 0.5],
+           [0.8, 0.6]])
     """
     check_choice("method", method, get_args(SentenceMethod))
     if method == "sif" and counts is None:
         raise ValueError("method is 'sif', but the vectors have no counts; use method='mean', or pass counts")
-    rows, unseen = rows_of_texts(table, texts)
-    n_empty = sum(not text for text in rows)
-    if n_empty:
-        log.warning("sentence_vectors: %d of %d texts have no known word; their vectors are zeros", n_empty, len(rows))
-    others = word_vectors(table, unseen, [-1] * len(unseen), unit=False) if unseen else None
-    if method == "mean" or counts is None:
-        return mean_vectors(table.vectors, rows, others=others)
-    if len(rows) - n_empty < 2:
+    weights = sif_weights(counts) if method == "sif" and counts is not None else None
+    means: list[Any] = []
+    n_texts = n_known = 0  # numbers of texts, and of those with a known word
+    not_finite: Any = None
+    for words, lengths in blocks_of_texts(texts, table.index_to_key):
+        vectors, rows, places = vectors_of_words(table, words)
+        xp, n = get_namespace(vectors), len(lengths)
+        used = finite = to_host(xp.all(xp.isfinite(vectors), axis=1))
+        if not_finite is None and not finite.all():
+            not_finite = words[int(np.argmax(places == np.argmin(finite)))]
+        if method == "fasttext":
+            vectors = unit_rows(vectors)
+            used = to_host(xp.any(vectors != 0, axis=1))
+        elif weights is not None:  # a word that never occurred has weight a / (a + 0)
+            factors = xp.asarray(np.append(weights, 1.0)[rows], dtype=vectors.dtype, device=get_device(vectors))
+            vectors = vectors * factors[:, None]
+        text_of = np.repeat(np.arange(n), lengths)
+        counted = np.append(used, False)[places]
+        found = mean_vectors(vectors, places[counted], np.bincount(text_of[counted], minlength=n))
+        _check_range(found, n_texts)
+        means.append(found)
+        n_texts += n
+        n_known += int(np.count_nonzero(np.bincount(text_of[places >= 0], minlength=n)))
+    if not_finite is not None:
+        log.warning(
+            "sentence_vectors: words whose vectors contain NaN or infinity are ignored, such as %s", quote(not_finite)
+        )
+    if n_empty := n_texts - n_known:
+        log.warning("sentence_vectors: %d of %d texts have no known word; their vectors are zeros", n_empty, n_texts)
+    if weights is not None and n_known < 2:
         raise ValueError(
-            f"method is 'sif', but the number of texts with a known word is {len(rows) - n_empty}; the direction that "
+            f"method is 'sif', but the number of texts with a known word is {n_known}; the direction that "
             "all texts share needs at least two. Pass all texts at once, or use method='mean'"
         )
-    weights = np.append(sif_weights(counts), np.ones(len(unseen)))  # a word that never occurred has weight a / (a + 0)
-    return without_common_direction(mean_vectors(table.vectors, rows, weights, others))
+    vectors = get_namespace(means[0]).concat(means, axis=0)
+    return vectors if weights is None else without_common_direction(vectors)
 
 
-def rows_of_texts(table: VectorTable, texts: Iterable[Any]) -> tuple[list[list[int]], list[str]]:
-    """Return the rows of the known words of each text, and the words outside the vocabulary that have vectors.
+def blocks_of_texts(texts: Iterable[Any], keys: list[Any]) -> Iterator[tuple[list[Any], np.ndarray]]:
+    """Yield the words of the next texts, and the number of words of each text.
 
     Parameters
     ----------
-    table : WordVectors
     texts : iterable of str, or of lists of words
         A string is split at white space.
+    keys : list of str, or of int
+        The vocabulary, with whose type the words must agree.
 
-    Returns
-    -------
-    rows : list of lists of int
-        With V words in the vocabulary, row V + i stands for word i of `unseen`.
-    unseen : list of str
-        Distinct words.
+    Yields
+    ------
+    words : list of N str or int
+        The words of all texts of a block, which has whole texts. There is at least one block, which can be empty.
+    lengths : int64 array
+        The number of words of each text, whose sum is N.
 
     Raises
     ------
@@ -93,40 +123,84 @@ def rows_of_texts(table: VectorTable, texts: Iterable[Any]) -> tuple[list[list[i
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from fastw2v import WordVectors
-    >>> from fastw2v.vectors.sentences import rows_of_texts
-    >>> wv = WordVectors(["cat", "dog", "car"], np.eye(3))
-    >>> rows_of_texts(wv, ["car cat unknown", ["dog"], []])
-    ([[2, 0], [1], []], [])
+    >>> from fastw2v.vectors.sentences import blocks_of_texts
+    >>> for words, lengths in blocks_of_texts(["a car", [], ["cat"]], ["cat", "dog"]):
+    ...     print(words, lengths)
+    ['a', 'car', 'cat'] [2 0 1]
     """
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
         raise TypeError(f"texts is {quote(texts)}; give a list of texts, each a string or a list of words")
-    rows = table.key_to_index
-    kind = "strings" if isinstance(table.index_to_key[0], str) else "integers"
-    subwords = None if table.strict else table.subwords
-    unseen: dict[str, int] = {}
-    forms: dict[str, int] = {}  # of words that the vocabulary has in another Unicode form
-    found = []
+    kind = str if isinstance(keys[0], str) else int
+    words: list[Any] = []
+    lengths: list[int] = []
     for number, text in enumerate(texts):
-        if isinstance(text, bytes) or not isinstance(text, Iterable):
+        if isinstance(text, str):
+            added: list[Any] = text.split()
+        elif isinstance(text, bytes) or not isinstance(text, Iterable):
             raise TypeError(f"texts[{number}] is {quote(text)}; a text must be a string or a list of words")
-        words = text.split() if isinstance(text, str) else list(text)
-        if wrong := [word for word in words if not is_key(word, rows)]:
-            raise TypeError(f"texts[{number}] contains {quote(wrong[0])}; the words of these vectors are {kind}")
-        if table.subwords is None:
-            found.append([rows[word] for word in words if word in rows])
-            continue
-        for word in words:
-            if word in rows or word in forms or word in unseen:
-                continue
+        else:
+            added = list(text)
+        if set(map(type, added)) - {kind} and (wrong := [word for word in added if not is_key(word, keys)]):
+            kinds = "strings" if kind is str else "integers"
+            raise TypeError(f"texts[{number}] contains {quote(wrong[0])}; the words of these vectors are {kinds}")
+        if words and len(words) + len(added) > _TOKENS:
+            yield words, np.array(lengths, dtype=np.int64)
+            words, lengths = [], []
+        words += added
+        lengths.append(len(added))
+    yield words, np.array(lengths, dtype=np.int64)
+
+
+def vectors_of_words(table: VectorTable, words: list[Any]) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return the vectors of the distinct words among `words`, in at least single precision.
+
+    Parameters
+    ----------
+    table : WordVectors
+    words : list of N str or int
+
+    Returns
+    -------
+    vectors : float array, shape (M, D)
+        The vectors of the M distinct words that have one.
+    rows : int64 array, shape (M,)
+        The rows of these words in `table`. −1 is a word outside the vocabulary.
+    places : int64 array, shape (N,)
+        For each word, the row of its vector in `vectors`, or −1 if it is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.vectors.sentences import vectors_of_words
+    >>> wv = WordVectors(["cat", "dog", "car"], np.array([[1.0, 0], [4, 3], [0, 1]]))
+    >>> vectors_of_words(wv, ["car", "unknown", "cat", "car"])
+    (array([[1., 0.],
+           [0., 1.]]), array([0, 2]), array([ 1, -1,  0,  1]))
+    """
+    V = len(table)
+    rows = np.fromiter(map(table.key_to_index.get, words, repeat(-1)), np.int64, len(words))
+    unseen: list[Any] = []
+    if table.subwords is not None:
+        subwords = None if table.strict else table.subwords
+        outside = np.flatnonzero(rows < 0)
+        absent = [words[i] for i in outside]
+        row_of = dict.fromkeys(absent, -1)
+        for word in row_of:
             if (row := table._row_of_form(word)) is not None:
-                forms[word] = row
+                row_of[word] = row
             elif has_unseen_vector(word, subwords):
-                unseen[word] = len(rows) + len(unseen)
-        of_others = (rows.get(word, forms.get(word, unseen.get(word, -1))) for word in words)
-        found.append([row for row in of_others if row >= 0])
-    return found, list(unseen)
+                row_of[word] = V + len(unseen)
+                unseen.append(word)
+        rows[outside] = [row_of[word] for word in absent]
+    distinct, places = np.unique(rows, return_inverse=True)
+    if len(distinct) and distinct[0] < 0:  # unknown words
+        distinct, places = distinct[1:], places - 1
+    vectors = at_least_single(take_rows(table.stored, distinct[: len(distinct) - len(unseen)]))
+    if unseen:
+        others = at_least_single(word_vectors(table, unseen, [-1] * len(unseen), unit=False))
+        vectors = get_namespace(vectors).concat([vectors, others], axis=0)
+    return vectors, np.where(distinct < V, distinct, -1), places
 
 
 def sif_weights(counts: np.ndarray) -> np.ndarray:
@@ -150,18 +224,16 @@ def sif_weights(counts: np.ndarray) -> np.ndarray:
     return SIF_A / (SIF_A + counts / max(1, counts.sum()))
 
 
-def mean_vectors(vectors: Any, rows: list[list[int]], weights: np.ndarray | None = None, others: Any = None) -> Any:
-    """Return the mean of the vectors of each text, in at least single precision.
+def mean_vectors(vectors: Any, rows: np.ndarray, lengths: np.ndarray) -> Any:
+    """Return the mean of the vectors of each text.
 
     Parameters
     ----------
-    vectors : float array, shape (V, D)
-    rows : list of n lists of int
-        The rows of the words of each text.
-    weights : float64 array, shape (V,) or (V + U,), optional
-        Factors by which the vectors are multiplied. The sum is still divided by the number of words.
-    others : float array, shape (U, D), optional
-        The vectors of rows V to V + U − 1.
+    vectors : float32 or float64 array, shape (M, D)
+    rows : int64 array, shape (N,)
+        The rows of the words of the first text, then of the second, and so on.
+    lengths : int array, shape (n,)
+        The number of words of each text, whose sum is N.
 
     Returns
     -------
@@ -172,40 +244,23 @@ def mean_vectors(vectors: Any, rows: list[list[int]], weights: np.ndarray | None
     --------
     >>> import numpy as np
     >>> from fastw2v.vectors.sentences import mean_vectors
-    >>> mean_vectors(np.array([[1.0, 0], [4, 3]]), [[0, 0, 1, 1], [], [1]])
+    >>> mean_vectors(np.array([[1.0, 0], [4, 3]]), np.array([0, 0, 1, 1, 1]), np.array([4, 0, 1]))
     array([[2.5, 1.5],
            [0. , 0. ],
            [4. , 3. ]])
     """
-    xp, device = get_namespace(vectors), get_device(vectors)
-    lengths = np.array([len(text) for text in rows], dtype=np.int64)
-    flat = np.array([row for text in rows for row in text], dtype=np.int64)
-    # Each block consists of whole texts.
-    ends = np.cumsum(lengths)
-    blocks = np.split(np.arange(len(rows)), np.searchsorted(ends, np.arange(_TOKENS, len(flat), _TOKENS)))
-    means = []
-    for block in blocks:
-        tokens = flat[ends[block[0]] - lengths[block[0]] : ends[block[-1]]] if len(block) else flat[:0]
-        taken = at_least_single(_taken(vectors, others, tokens))
-        if weights is not None:
-            factors = xp.asarray(weights[tokens], dtype=taken.dtype, device=device)
-            taken = taken * factors[:, None]
-        sums = xp.zeros((len(block), vectors.shape[1]), dtype=taken.dtype, device=device)
-        scatter_add(sums, xp.asarray(np.repeat(np.arange(len(block)), lengths[block]), device=device), taken)
-        sizes = xp.asarray(np.maximum(lengths[block], 1), dtype=taken.dtype, device=device)
-        means.append(sums / sizes[:, None])
-    return xp.concat(means, axis=0)
+    return means_of_rows(vectors, np.append(0, np.cumsum(lengths)), rows)
 
 
-def _taken(vectors: Any, others: Any, rows: np.ndarray) -> Any:
-    """Return rows of `vectors`, followed by `others`."""
-    if others is None:
-        return take_rows(vectors, rows.tolist())
-    V = vectors.shape[0]
-    known = take_rows(vectors, np.minimum(rows, V - 1).tolist())
-    xp = get_namespace(vectors)
-    outside = xp.asarray(rows >= V, device=get_device(vectors))
-    return xp.where(outside[:, None], take_rows(others, np.maximum(rows - V, 0).tolist()), known)
+def _check_range(means: Any, first: int) -> None:
+    """Raise an error if a mean is not finite, because a sum is too large. The first row is that of text `first`."""
+    xp = get_namespace(means)
+    if not xp.all(xp.isfinite(means)):
+        text = first + int(np.argmin(to_host(xp.all(xp.isfinite(means), axis=1))))
+        raise ValueError(
+            f"the sum of the word vectors of texts[{text}] is too large for {to_host(means[:0, :]).dtype}; divide all "
+            "vectors by a constant first, which keeps their directions"
+        )
 
 
 def without_common_direction(vectors: Any) -> Any:
@@ -228,9 +283,20 @@ def without_common_direction(vectors: Any) -> Any:
            [ 0., -1.],
            [ 0.,  0.]])
     """
-    xp = get_namespace(vectors)
-    exact = xp.astype(vectors, xp.float64)
+    xp, device = get_namespace(vectors), get_device(vectors)
+    n, D = vectors.shape
+    largest = float(xp.max(xp.abs(vectors)))
+    scale = 1 / largest if largest else 1.0  # so that the squares are not too large
+    step = max(1, _VALUES // D)
+    blocks = [slice(first, min(first + step, n)) for first in range(0, n, step)]
     # The singular vectors of a matrix are the eigenvectors of its D × D Gram matrix, in ascending order.
-    _, directions = np.linalg.eigh(to_host(exact.T @ exact))
-    common = xp.asarray(directions[:, -1].copy(), device=get_device(vectors))
-    return xp.astype(exact - (exact @ common)[:, None] * common[None, :], vectors.dtype)
+    gram = np.zeros((D, D))
+    for block in blocks:
+        exact = xp.astype(vectors[block, :], xp.float64) * scale
+        gram += to_host(exact.T @ exact)
+    common = xp.asarray(np.linalg.eigh(gram)[1][:, -1].copy(), device=device)
+    result = xp.empty((n, D), dtype=vectors.dtype, device=device)
+    for block in blocks:
+        exact = xp.astype(vectors[block, :], xp.float64)
+        result[block, :] = xp.astype(exact - (exact @ common)[:, None] * common[None, :], vectors.dtype)
+    return result

@@ -12,7 +12,7 @@ from fastw2v.corpus.subwords import Subwords, has_ngrams
 from fastw2v.nn.subwords import mean_rows, word_means
 from fastw2v.utils.scaled_rows import ScaledRows, as_floats
 
-__all__ = ["has_unseen_vector", "unseen_vectors", "vectors_of_vocabulary"]
+__all__ = ["has_unseen_vector", "means_of_rows", "unseen_vectors", "vectors_of_vocabulary"]
 
 
 def has_unseen_vector(word: Any, subwords: Subwords | None) -> bool:
@@ -61,7 +61,7 @@ def unseen_vectors(W_in: Any, subwords: Subwords, words: Sequence[str]) -> Any:
         taken = take_rows(W_in, rows).astype(np.result_type(W_in, np.float32), copy=False)
         with np.errstate(over="ignore", invalid="ignore"):
             return (np.add.reduceat(taken, [0], axis=0) / taken.dtype.type(len(rows))).astype(W_in.dtype, copy=False)
-    return _means(W_in, starts, rows)
+    return means_of_rows(W_in, starts, rows)
 
 
 def vectors_of_vocabulary(W_in: Any, subwords: Subwords) -> Any:
@@ -78,7 +78,7 @@ def vectors_of_vocabulary(W_in: Any, subwords: Subwords) -> Any:
     """
     W_in = as_floats(W_in)
     if not is_numpy(W_in):
-        return _means(W_in, subwords.starts, subwords.rows)
+        return means_of_rows(W_in, subwords.starts, subwords.rows)
     return word_means(W_in, subwords.n_words, subwords.blocks())
 
 
@@ -91,10 +91,19 @@ def _decoded(W_in: ScaledRows, rows: np.ndarray) -> tuple[Any, np.ndarray]:
     return W_in.take(distinct if len(distinct) else [0]), numbers
 
 
-def _means(W_in: Any, starts: np.ndarray, rows: np.ndarray) -> Any:
+def means_of_rows(matrix: Any, starts: np.ndarray, rows: np.ndarray) -> Any:
+    """Return means of rows, like `mean_rows` of all words, with `starts` and `rows` in the memory of the host.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.vectors.unseen import means_of_rows
+    >>> means_of_rows(np.array([[1.0], [2.0], [4.0]]), starts=np.array([0, 2, 2]), rows=np.array([0, 2])).tolist()
+    [[2.5], [0.0]]
+    """
     words = np.arange(len(starts) - 1)
-    if is_numpy(W_in):
-        return mean_rows(W_in, starts, rows, words)
-    xp, device = get_namespace(W_in), get_device(W_in)
-    with on_device_of(W_in):
-        return mean_rows(W_in, *(xp.asarray(array, device=device) for array in (starts, rows, words)))
+    if is_numpy(matrix):
+        return mean_rows(matrix, starts, rows, words)
+    xp, device = get_namespace(matrix), get_device(matrix)
+    with on_device_of(matrix):
+        return mean_rows(matrix, *(xp.asarray(array, device=device) for array in (starts, rows, words)))

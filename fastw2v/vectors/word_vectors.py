@@ -1341,9 +1341,10 @@ class WordVectors:
         ----------
         texts : iterable of n strings, or of n lists of words
             A string is split at white space. Unknown words are ignored.
-        method : {"mean", "sif"}
-            "mean" averages the vectors of the words. "sif", smooth inverse frequency [1]_, gives frequent words less
-            weight and removes the direction that all texts share. It needs the counts of the words.
+        method : {"mean", "fasttext", "sif"}
+            "mean" averages the vectors of the words. "fasttext" averages their unit vectors, as the function
+            getSentenceVector of fastText does. "sif", smooth inverse frequency [1]_, gives frequent words less weight
+            and removes the direction that all texts share. It needs the counts of the words.
 
         Returns
         -------
@@ -1356,18 +1357,31 @@ class WordVectors:
         TypeError
             If `texts` is a single string, a text is neither a string nor a list of words, or a word has the wrong type.
         ValueError
-            If `method` is not supported. With "sif", also if the vectors have no counts, or fewer than two texts have a
-            known word.
+            If `method` is not supported, or the sum of the vectors of a text is too large for their type. With "sif",
+            also if the vectors have no counts, or fewer than two texts have a known word.
 
         Notes
         -----
-        The vectors of words are not scaled to unit length first. With "sif", the vector of a text s is
+        With "fasttext", the vector of a text s is
+
+            v_s = 1/n Σ_w v_w / ‖v_w‖,
+
+        where the sum runs over the n known words of the text whose vectors are not zero. It equals that of fastText for
+        models of the kinds cbow and skipgram. Unlike "sif", it does not depend on the other texts.
+
+        With the other methods, the vectors of words are not scaled to unit length first. With "sif", the vector of a
+        text s is
 
             v_s = 1/|s| Σ_w a / (a + p(w)) v_w,    v_s ← v_s − u uᵀ v_s,
 
         where the sum runs over the known words of the text, p(w) is the share of a word in all counts, a is 0.001, and
         u is the first right singular vector of the matrix of all v_s. Because u depends on all texts, pass texts that
         you want to compare in one call. For a word outside the vocabulary, p(w) is 0.
+
+        Words whose vectors contain NaN or infinity are ignored like unknown words, and a warning names one of them.
+
+        Texts are processed in blocks of about 65,000 words, so `texts` can be a generator, and the memory needed in
+        addition to the result does not grow with the number of texts.
 
         References
         ----------
@@ -1381,6 +1395,9 @@ class WordVectors:
         >>> wv.sentence_vectors(["cat car unknown", ["dog", "dog"]])
         array([[0.5, 0.5],
                [4. , 3. ]])
+        >>> wv.sentence_vectors(["cat car unknown", ["dog", "dog"]], method="fasttext")
+        array([[0.5, 0.5],
+               [0.8, 0.6]])
         >>> wv.sentence_vectors(["cat car", "dog car", "cat dog"], method="sif").shape
         (3, 2)
         """

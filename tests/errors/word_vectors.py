@@ -153,6 +153,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     "method is 'sif', but the number of texts with a known word is …; the direction that all texts share needs at least two. Pass all texts at once, or use method='mean'": [
         lambda: vectors().sentence_vectors(["the cat"], method="sif"),
     ],
+    "the sum of the word vectors of texts[…] is too large for …; divide all vectors by a constant first, which keeps their directions": [
+        lambda: WordVectors(["cat"], np.full((1, 2), 3e38, np.float32)).sentence_vectors(["cat cat"]),
+    ],
     "there are no words; at least one is needed": [
         lambda: WordVectors([], MATRIX),
     ],
