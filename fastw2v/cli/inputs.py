@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fastw2v.cli.errors import parameters_as
 from fastw2v.cli.output import note
@@ -15,9 +15,11 @@ from fastw2v.utils.encodings import read_text
 from fastw2v.utils.quote import quote
 from fastw2v.vectors import WordVectors
 
-__all__ = ["as_keys", "is_encoded", "load_vectors", "read_corpus", "read_words", "to_keys"]
+__all__ = ["as_keys", "is_encoded", "load_vectors", "read_corpus", "read_lines", "read_words", "to_keys"]
 
 ENCODED_SUFFIX = ".w2v"
+BLOCK_BYTES = 1 << 18
+"""Maximum number of bytes of standard input that are read at a time."""
 
 
 def read_corpus(
@@ -100,6 +102,23 @@ def load_vectors(path: Path) -> WordVectors:
     options = {name: f"fastw2v convert --{name}" for name in ("errors", "encoding", "duplicates")}
     with parameters_as(options | {"format": "fastw2v convert --from"}):
         return WordVectors.load(path)
+
+
+def read_lines(stream: BinaryIO) -> Iterator[list[bytes]]:
+    """Yield the lines of a stream in blocks, without line breaks, as soon as they can be read.
+
+    A program that writes a line to a pipe and waits for the answer gets it, and a file is read in large blocks.
+    """
+    begun: list[bytes] = []  # parts of a line whose end has not been read
+    while data := stream.read1(BLOCK_BYTES):  # type: ignore[attr-defined]
+        *lines, rest = data.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*begun, lines[0]])
+            begun = []
+            yield lines
+        begun.append(rest)
+    if last := b"".join(begun):
+        yield [last]
 
 
 def read_words(path: Path | None) -> list[str]:

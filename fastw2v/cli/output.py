@@ -80,8 +80,8 @@ def print_json(content: Any) -> None:
     say(json.dumps(content, indent=2))
 
 
-def say(text: str = "") -> None:
-    """Print a line to standard output."""
+def say(text: str | bytes = "") -> None:
+    """Print a line to standard output. Bytes are written as they are."""
     with _standard_output():
         typer.echo(text)
 

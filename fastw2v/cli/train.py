@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 import shlex
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ import typer
 from fastw2v.checkpoint import CheckpointError, Checkpoints, corpus_paths
 from fastw2v.cli import options
 from fastw2v.cli.files import note_fasttext_model
-from fastw2v.cli.inputs import as_keys, is_encoded, load_vectors, read_corpus, read_words
+from fastw2v.cli.inputs import as_keys, is_encoded, load_vectors, read_corpus, read_lines, read_words
 from fastw2v.cli.output import format_duration, note, one_line, print_facts, print_table, say
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
@@ -295,10 +296,16 @@ def word2vec(context: typer.Context) -> None:
 
 
 def fasttext(context: typer.Context) -> None:
-    """Train with the commands and options of fastText."""
+    """Train with the commands and options of fastText, or print vectors of standard input."""
     from fastw2v.compat import fasttext as options_of_fasttext
 
     given = _parsed(options_of_fasttext.parse, context)
+    if given.command in options_of_fasttext.PRINTING:
+        vectors = load_vectors(Path(given.vectors))
+        logging.getLogger("fastw2v").setLevel(logging.ERROR)  # fastText prints zeros without a warning
+        for printed in options_of_fasttext.print_vectors(given.command, vectors, read_lines(sys.stdin.buffer)):
+            say(printed)
+        return
     if not given.verbose:
         logging.getLogger("fastw2v").setLevel(logging.WARNING)
     model, vec, output_vectors = (Path(given.output + suffix) for suffix in (".bin", ".vec", ".output"))

@@ -1,21 +1,29 @@
-"""Command-line options of fastText, such as ``skipgram -input FILE -output PREFIX -minn 3 -maxn 6``.
+"""Commands and options of fastText, such as ``skipgram -input FILE -output PREFIX -minn 3 -maxn 6``.
 
-`parse` reads the options for the command ``fastw2v fasttext``.
+`parse` reads the options for the command ``fastw2v fasttext``. `print_vectors` formats vectors as the commands
+``print-word-vectors`` and ``print-sentence-vectors`` do.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import NoReturn, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NoReturn, get_args
 
+import numpy as np
+
+from fastw2v.backend import to_host
 from fastw2v.config import BUCKET, Model
 from fastw2v.utils.quote import quote, shorten
+from fastw2v.vectors.sentences import vectors_of_words
+from fastw2v.vectors.word_vectors import WordVectors
 
-__all__ = ["MAX_N", "MIN_N", "OPTIONS", "parse"]
+__all__ = ["MAX_N", "MIN_N", "OPTIONS", "PRINTING", "parse", "print_vectors"]
 
 MIN_N, MAX_N = 3, 6
 """gensim's and fastText's default sizes of n-grams."""
+PRINTING = ("print-word-vectors", "print-sentence-vectors")
+"""Commands that print the vectors of the words or lines of standard input."""
 OPTIONS = {
     "vector_size": "-dim",
     "window": "-ws",
@@ -67,12 +75,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Parameters
     ----------
     arguments : sequence of str
-        The command, "cbow" or "skipgram", and options with their values, as on the command line of fastText.
+        The command, "cbow" or "skipgram", and options with their values, as on the command line of fastText. Or one of
+        `PRINTING`, and a file of vectors.
 
     Returns
     -------
     argparse.Namespace
-        `command`, and the value of each option.
+        `command`, and the value of each option. For a command of `PRINTING`, `command` and `vectors`, a path.
 
     Raises
     ------
@@ -90,11 +99,24 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     ('skipgram', 1, 3, 4)
     >>> options.dim, options.t  # defaults
     (100, 0.0001)
+    >>> parse(["print-sentence-vectors", "model.bin"]).vectors
+    'model.bin'
     """
+    if arguments and arguments[0] in PRINTING:
+        what = "word" if arguments[0] == PRINTING[0] else "line"
+        parser = _Parser(
+            prog="fastw2v fasttext",
+            description=f"Print the vector of each {what} of standard input, in the format of fastText.",
+            allow_abbrev=False,
+        )
+        parser.add_argument("command", metavar=arguments[0], help="command of fastText")
+        parser.add_argument("vectors", metavar="MODEL", help="model of fastText, or another file of vectors")
+        return parser.parse_args(arguments)
     parser = _Parser(
         prog="fastw2v fasttext",
         description="Train with the commands and options of fastText.",
-        epilog="If -lr is given, CBOW uses the gradient of fastText, so that -lr means the same in both.",
+        epilog="If -lr is given, CBOW uses the gradient of fastText, so that -lr means the same in both. "
+        f"{' MODEL and '.join(PRINTING)} MODEL print vectors of standard input.",
         allow_abbrev=False,
     )
     parser.add_argument("command", metavar="cbow|skipgram", help="model to train")
@@ -109,8 +131,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.command not in get_args(Model):
         raise ValueError(
-            f"the command {quote(options.command)} of fastText is not supported; use cbow or skipgram. To query "
-            "vectors, use the commands of fastw2v, such as most-similar"
+            f"the command {quote(options.command)} of fastText is not supported; use cbow, skipgram, "
+            "print-word-vectors or print-sentence-vectors. To query vectors, use the commands of fastw2v, such as "
+            "most-similar"
         )
     for option, given in (("-input FILE", options.input), ("-output PREFIX", options.output)):
         if not given:
@@ -127,3 +150,53 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             "n-grams"
         )
     return options
+
+
+def print_vectors(command: str, vectors: WordVectors, lines: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
+    r"""Yield what fastText prints for blocks of lines: numbers with five significant digits, each followed by a space.
+
+    Parameters
+    ----------
+    command : {"print-word-vectors", "print-sentence-vectors"}
+        The vector of each word follows the word. That of a line, which is its vector with ``method="fasttext"``,
+        stands alone.
+    vectors : WordVectors
+        An unknown word has a vector of zeros.
+    lines : iterable of sequences of bytes
+        Lines in UTF-8. As in fastText, white space is that of ASCII.
+
+    Yields
+    ------
+    bytes
+        The lines for a block, without the last line break. Nothing is yielded for a block without words to print.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v import WordVectors
+    >>> from fastw2v.compat.fasttext import print_vectors
+    >>> wv = WordVectors(["cat", "dog"], np.array([[3.0, 4.0], [1 / 3, 0.0]]))
+    >>> list(print_vectors("print-word-vectors", wv, [[b"dog cat"]]))
+    [b'dog 0.33333 0 \ncat 3 4 ']
+    >>> list(print_vectors("print-sentence-vectors", wv, [[b"dog cat", b""]]))
+    [b'0.8 0.4 \n0 0 ']
+    """
+    form = "%.5g " * vectors.vector_size
+    for block in lines:
+        texts = [line.split() for line in block]
+        if command == "print-sentence-vectors":
+            found = to_host(vectors.sentence_vectors([_decoded(words) for words in texts], "fasttext"))
+            printed = [(form % tuple(row)).encode() for row in found.tolist()]
+        else:
+            words = [word for text in texts for word in text]
+            distinct, _, places = vectors_of_words(vectors, _decoded(words))
+            found = np.append(to_host(distinct), np.zeros((1, vectors.vector_size), np.float32), axis=0)[places]
+            printed = [
+                word + b" " + (form % tuple(row)).encode() for word, row in zip(words, found.tolist(), strict=True)
+            ]
+        if printed:
+            yield b"\n".join(printed)
+
+
+def _decoded(words: list[bytes]) -> list[Any]:
+    return [word.decode("utf-8", "surrogateescape") for word in words]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from fastw2v.cli.inputs import read_lines
 from fastw2v.compat.fasttext import OPTIONS, parse
 from fastw2v.vectors.word_vectors import WordVectors
 from fastw2v.word2vec import Word2Vec
@@ -87,9 +92,75 @@ def test_training_without_ngrams_and_from_vectors(run, corpus, tmp_path):
     np.testing.assert_allclose(first.vectors, second.vectors, atol=1e-5)
 
 
+@pytest.fixture
+def type_in(monkeypatch):
+    """Set standard input."""
+    return lambda data: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
+
+
+def numbers(line):
+    """Return the numbers of a line, each of which is followed by a space."""
+    *printed, last = line.split(" ")
+    assert last == ""
+    assert all(number == f"{float(number):.5g}" for number in printed)
+    return [float(number) for number in printed]
+
+
+@pytest.mark.parametrize("longest", [4, 0])
+def test_printed_vectors_are_those_of_fasttext(longest, run, corpus, tmp_path, type_in):
+    fasttext = pytest.importorskip("fasttext", reason="fasttext is not installed (make integrations)")
+    options = f"-dim 8 -epoch 1 -minCount 1 -minn 2 -maxn {longest} -bucket 1000 -verbose 0 -t 0"
+    run("fasttext", "cbow", "-input", corpus, "-output", tmp_path / "model", *options.split())
+    model = tmp_path / "model.bin"
+    theirs = fasttext.load_model(str(model))
+    lines = ["sun moon  soup", "", "sunbread z", "\tsky\r", "달", "oil\u00a0star", "bread"]
+    type_in("\n".join(lines).encode())
+    status, out, err = run("fasttext", "print-sentence-vectors", model)
+    assert (status, err) == (0, "")
+    expected = [theirs.get_sentence_vector(line) for line in lines]
+    np.testing.assert_allclose([numbers(line) for line in out.splitlines()], expected, rtol=2e-4, atol=1e-6)
+    type_in("\n".join(lines).encode())
+    status, out, err = run("fasttext", "print-word-vectors", model)
+    assert (status, err) == (0, "")
+    words = " ".join(lines).replace("\t", " ").replace("\r", " ").split(" ")
+    words = [word for word in words if word]
+    printed = [line.split(" ", 1) for line in out.removesuffix("\n").split("\n")]
+    assert [word for word, _ in printed] == words
+    expected = [theirs.get_word_vector(word) for word in words]
+    np.testing.assert_allclose([numbers(line) for _, line in printed], expected, rtol=2e-4, atol=1e-6)
+
+
+def test_printed_vectors_of_nothing_and_of_bytes(run, file, type_in):
+    for command in ("print-word-vectors", "print-sentence-vectors"):
+        type_in(b"")
+        assert run("fasttext", command, file) == (0, "", "")
+    type_in(b"sun \xff\n\n")
+    assert run("fasttext", "print-sentence-vectors", file) == (0, "1 0 0 \n0 0 0 \n", "")
+
+
+def test_vectors_of_integers_are_refused(run, tmp_path, type_in):
+    WordVectors([1, 2], np.eye(2)).save(tmp_path / "integers.safetensors")
+    type_in(b"1 2\n")
+    status, _, err = run("fasttext", "print-sentence-vectors", tmp_path / "integers.safetensors")
+    assert status == 2
+    assert "the words of these vectors are integers" in err
+
+
+def test_lines_of_a_stream_are_read_as_they_come():
+    parts = [b"a b", b" c\nd\n\n", b"e", b"", b"never read"]  # an empty part is the end
+    blocks = read_lines(SimpleNamespace(read1=lambda _: parts.pop(0)))
+    assert next(blocks) == [b"a b c", b"d", b""]
+    assert list(blocks) == [[b"e"]]
+    assert list(read_lines(io.BytesIO(b""))) == []
+    assert list(read_lines(io.BytesIO(b"a\n"))) == [[b"a"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ("print-word-vectors", "arguments are required: MODEL"),
+        ("print-sentence-vectors model.bin 3", "unrecognized arguments: 3"),
+        ("print-ngrams model.bin the", "unrecognized arguments"),
         ("supervised -input a -output b", "the command 'supervised' of fastText is not supported"),
         ("cbow -output b", "-input FILE is missing"),
         ("cbow -input a", "-output PREFIX is missing"),

@@ -215,7 +215,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "…; see fastw2v fasttext --help": [
         lambda: fastw2v("fasttext", "cbow", "-input", "a.txt"),
     ],
-    "the command … of fastText is not supported; use cbow or skipgram. To query vectors, use the commands of fastw2v, such as most-similar": [
+    "the command … of fastText is not supported; use cbow, skipgram, print-word-vectors or print-sentence-vectors. To query vectors, use the commands of fastw2v, such as most-similar": [
         lambda: fastw2v("fasttext", "supervised", "-input", "a.txt", "-output", "a"),
     ],
     "-loss is …, which is not supported; use ns or hs": [
