@@ -316,7 +316,8 @@ def weighted_sum(table: VectorTable, positive: Any, negative: Any) -> tuple[Any,
     query = terms[0]
     for term in terms[1:]:
         query = query + term
-    return unit_queries(query[None, :]), rows + more_rows
+    only = positive[0] if isinstance(positive, (list, tuple)) and len(positive) == len(terms) == 1 else positive
+    return unit_queries(query[None, :], [only] if len(terms) == 1 and not rows else ()), rows + more_rows
 
 
 def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.ndarray]:
@@ -365,7 +366,8 @@ def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.nd
     asked = list(queries)
     if all(is_key(query, table.index_to_key) for query in asked):
         rows = np.array([find_word(table, query, "queries") for query in asked], dtype=np.int64)
-        matrix = unit_queries(word_vectors(table, asked, rows.tolist()))
+        words = [word if row < 0 else None for word, row in zip(asked, rows.tolist(), strict=True)]
+        matrix = unit_queries(word_vectors(table, asked, rows.tolist()), words)
         return matrix, np.stack([np.arange(len(rows)), rows], axis=1)[rows >= 0]
     vectors, found = _term_vectors(table, asked, "queries")
     matrix = unit_queries(get_namespace(storage(table.stored)).stack(vectors))
@@ -373,12 +375,14 @@ def query_matrix(table: VectorTable, queries: Iterable[Any]) -> tuple[Any, np.nd
     return matrix, np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def unit_queries(queries: Any) -> Any:
+def unit_queries(queries: Any, words: Sequence[Any] = ()) -> Any:
     """Return queries scaled to unit length after checking that each query has a direction.
 
     Parameters
     ----------
     queries : float array, shape (n, D)
+    words : sequence of n objects, optional
+        For each query that is a word outside the vocabulary, the word. Others need not be strings.
 
     Returns
     -------
@@ -407,7 +411,13 @@ def unit_queries(queries: Any) -> Any:
         return unit
     lost = to_host(xp.all(unit == 0, axis=1))
     if lost.any():
-        which = f"query {int(np.argmax(lost))}" if len(lost) > 1 else "the query"
+        query = int(np.argmax(lost))
+        which = f"query {query}" if len(lost) > 1 else "the query"
+        if words and isinstance(words[query], str):
+            raise ValueError(
+                f"{which} has no direction: no word of the vocabulary has an n-gram of {quote(words[query])}. Ask for "
+                "another word, or train on text that contains it"
+            )
         raise ValueError(f"{which} has no direction: its terms add up to zero, or they contain NaN or infinity")
     return unit
 

@@ -122,6 +122,10 @@ PRODUCERS: dict[str, list[Producer]] = {
         lambda: vectors().most_similar("cat", negative="cat"),
         lambda: vectors().nearest(np.zeros((2, 3))),
     ],
+    "… has no direction: no word of the vocabulary has an n-gram of …. Ask for another word, or train on text that contains it": [
+        lambda: with_subwords().most_similar("zzz"),
+        lambda: with_subwords().nearest(["cat", "zzz"]),
+    ],
     "queries is …; give a list of words or vectors": [
         lambda: vectors().nearest("cat"),
     ],
