@@ -154,7 +154,7 @@ class IndexedText:
         ids : int32 array, shape (T,)
             Words are numbered in order of first appearance.
         breaks : int64 array
-            For each line feed, the index of the token after it, or T.
+            Increasing indices of the tokens before which a line begins, and T if the text ends with a line feed.
 
         Examples
         --------
@@ -179,7 +179,8 @@ class IndexedText:
             ids.prepend(block_ids)
             breaks.prepend(block_breaks)
         self._free()
-        return ids.array(), breaks.array()
+        starts = breaks.array()
+        return ids.array(), starts[np.diff(starts, prepend=-1) > 0]
 
     def _from_the_end(
         self, pop: Callable[[int], tuple[np.ndarray, np.ndarray]], n: int
