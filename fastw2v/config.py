@@ -35,6 +35,7 @@ __all__ = [
     "Model",
     "PoolSizes",
     "Quality",
+    "StoredType",
     "TrainingConfig",
     "UnicodeForm",
     "Units",
@@ -61,6 +62,8 @@ CbowGrad = Literal["mean", "balanced", "sum"]
 fastText. "balanced" divides by C to the power 3/4 and gives the best vectors (`docs/notebook/defaults.md`).
 """
 
+StoredType = Literal["float16", "float32", "float64", "int8"]
+"""Types in which vectors can be stored; see `WordVectors.astype`."""
 Units = Literal["characters", "syllables", "jamo"]
 """Names of the units of n-grams.
 
@@ -378,8 +381,8 @@ def _ngram_sizes(subwords: Any) -> tuple[int, int] | None:
     pair = isinstance(subwords, (tuple, list)) and len(subwords) == 2
     if not pair or not all(isinstance(size, Integral) and not isinstance(size, bool) for size in subwords):
         raise TypeError(
-            f"subwords is {quote(subwords)}; it must be None, or the numbers of characters of the shortest and the "
-            "longest n-grams, such as (3, 6)"
+            f"subwords is {quote(subwords)}; it must be None, or the lengths of the shortest and the longest n-grams, "
+            "such as (3, 6)"
         )
     shortest, longest = (int(size) for size in subwords)
     if shortest < 1:

@@ -80,6 +80,7 @@ from fastw2v.utils.checks import (
 )
 from fastw2v.utils.duration import parse_duration
 from fastw2v.utils.quote import counted, quote
+from fastw2v.utils.scaled_rows import decoded_rows, storage
 from fastw2v.utils.system import available_processors
 from fastw2v.validation import ValidationRecord, check_validation, naming_validation
 from fastw2v.vectors.word_vectors import WordVectors
@@ -225,7 +226,7 @@ class Word2Vec:
     units : {"characters", "syllables", "jamo"}
         Units of the n-grams. "characters" are Unicode code points, as in fastText. "syllables" and "jamo" are for
         Korean: characters of the Unicode form NFC, or three letters for each Hangul syllable, as `to_jamo` returns
-        them. With both, a word has the same n-grams in NFC and in NFD. They need `subwords`.
+        them. With "syllables" and "jamo", a word has the same n-grams in NFC and in NFD, and `subwords` must be set.
     seed : int or None
         Seed of the random numbers. With one worker, runs with the same seed on the same device give identical bytes. On
         a GPU, this also requires `deterministic`. If None, a random seed is chosen and recorded in ``wv.settings``.
@@ -897,10 +898,8 @@ class Word2Vec:
             self._select_engine(connection)  # `engine` and `device` may have been set since the last run
             config = self.config(corpus, **given)
             wv = self.wv
-            dtypes = {
-                part.dtype for part in (wv.input_vectors, wv.context_vectors, wv.node_vectors) if part is not None
-            }
-            elsewhere = is_numpy(wv.input_vectors) is not (self.device_ == "cpu")
+            dtypes = {part.dtype for part in (wv.stored_input, wv.context_vectors, wv.node_vectors) if part is not None}
+            elsewhere = is_numpy(storage(wv.stored_input)) is not (self.device_ == "cpu")
             if self.device_ != device or elsewhere or len(dtypes) > 1:  # the matrices can be assigned to
                 wv._set_tables(*self._placed(wv), config.output_weight, config.loss)
             self._check_memory(
@@ -1393,7 +1392,8 @@ class Word2Vec:
             self.known_words_ = copy_known_rows(own, context, words, init, self.device_)
             if subwords is not None and init.subwords is not None:
                 first = init.subwords.n_own_rows
-                copy_rows(W_in, subwords.n_own_rows, init.input_vectors[first:, ...], self.device_)
+                W = init.stored_input
+                copy_rows(W_in, subwords.n_own_rows, decoded_rows(W, first, len(W)), self.device_)
         if nodes is not None and init is not None and init.node_vectors is not None and _same_tree(init, words, counts):
             with on_device_of(nodes):
                 nodes[...] = to_device(init.node_vectors, self.device_)

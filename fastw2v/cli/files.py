@@ -13,10 +13,11 @@ from fastw2v.cli import options
 from fastw2v.cli.inputs import load_vectors, read_words, to_keys
 from fastw2v.cli.output import format_number, note, print_facts, print_json, say
 from fastw2v.cli.paths import check_not_input, check_vector_output
+from fastw2v.config import StoredType
 from fastw2v.formats.registry import written_format
 from fastw2v.utils.quote import counted
 from fastw2v.vectors import WordVectors
-from fastw2v.vectors.word_vectors import StoredType
+from fastw2v.vectors.normalize import take_rows
 
 __all__ = ["align", "convert", "info", "note_fasttext_model"]
 
@@ -143,10 +144,9 @@ def align(
     vectors, other = load_vectors(file), load_vectors(onto)
     aligned = vectors.align(other, None if words is None else to_keys(vectors, read_words(words)))
     aligned.save(output)
-    common = [word for word in aligned if word in other.key_to_index]
-    here, there = (wv.unit_vectors[[wv.key_to_index[word] for word in common]] for wv in (aligned, other))
-    cosines = np.sum(here * there, axis=1)
-    more = {"common_words": len(common), "mean_cosine": float(np.mean(cosines))}
+    common = [word for word in aligned if other.get_index(word, -1) >= 0]
+    here, there = (take_rows(wv.stored_unit, [wv.get_index(word) for word in common]) for wv in (aligned, other))
+    more = {"common_words": len(common), "mean_cosine": float(np.mean(np.sum(here * there, axis=1)))}
     _print_written(output, aligned, as_json, more=more)
 
 

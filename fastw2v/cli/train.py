@@ -109,7 +109,7 @@ def train(
     if without_compression(output).suffix == ".floret" and hash_count is None:
         raise ValueError(f"{output} would be a table of floret, which needs --hash-count; add --hash-count 2")
     kind = format_of(output)
-    if kind in ("fasttext", "floret") or (kind == "bin" and hash_count is None):
+    if subwords is not None and (kind in ("fasttext", "floret") or (kind == "bin" and hash_count is None)):
         check_units(units, output)
     replication = check_replication(replicas, rounds, ray)
     sources = expand_source(corpus) if replication is None else expand_files(corpus)
@@ -546,8 +546,7 @@ def _as_sizes(subwords: str | None) -> tuple[int, int] | None:
         return int(shortest), int(longest)
     except ValueError:
         raise ValueError(
-            f"subwords is {quote(subwords)}; give the numbers of characters of the shortest and the longest n-grams, "
-            "such as 3-6"
+            f"subwords is {quote(subwords)}; give the lengths of the shortest and the longest n-grams, such as 3-6"
         ) from None
 
 

@@ -13,9 +13,9 @@ for Korean", ACL 2018.
 from __future__ import annotations
 
 import functools
-import unicodedata
 
 from fastw2v.config import Units
+from fastw2v.corpus.conversion import convert
 from fastw2v.utils.checks import check_type
 
 __all__ = ["EMPTY_FINAL", "FINALS", "INITIALS", "MEDIALS", "spelled_in", "to_jamo"]
@@ -41,8 +41,8 @@ def to_jamo(word: str) -> str:
         s = 0xAC00 + (21 l + v) 28 + t.
 
     The letters are compatibility jamo, which are the same characters for initial and final consonants. Because
-    every syllable has three letters, with "∅" for a final that is empty, the result determines the syllables. Other
-    characters, such as letters that are not part of a syllable, remain as they are.
+    every syllable has three letters, with "∅" for a final that is empty, different words of syllables have different
+    results. Other characters, such as letters that are not part of a syllable, remain as they are.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def to_jamo(word: str) -> str:
     True
     """
     check_type("word", word, str, "a string")
-    return unicodedata.normalize("NFC", word).translate(_letters())
+    return convert(word, lower=False, normalize="NFC").translate(_letters())
 
 
 def spelled_in(units: Units, word: str) -> str:
@@ -97,7 +97,7 @@ def spelled_in(units: Units, word: str) -> str:
     """
     if units == "characters" or word.isascii():
         return word
-    return to_jamo(word) if units == "jamo" else unicodedata.normalize("NFC", word)
+    return to_jamo(word) if units == "jamo" else convert(word, lower=False, normalize="NFC")
 
 
 @functools.cache

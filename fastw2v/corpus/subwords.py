@@ -87,13 +87,13 @@ class NGrams(NamedTuple):
         return self.hash_count is None and self.units == TrainingConfig.units
 
     @property
-    def ignore_form(self) -> bool:
+    def ignores_form(self) -> bool:
         """Whether a word has the same n-grams in the Unicode forms NFC and NFD.
 
         Examples
         --------
         >>> from fastw2v.corpus import NGrams
-        >>> NGrams(3, 6, 1000, units="jamo").ignore_form, NGrams(3, 6, 1000).ignore_form
+        >>> NGrams(3, 6, 1000, units="jamo").ignores_form, NGrams(3, 6, 1000).ignores_form
         (True, False)
         """
         return self.units != "characters"

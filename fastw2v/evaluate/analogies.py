@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
 from fastw2v.config import check_choice, check_flags, check_integer
+from fastw2v.corpus.conversion import convert
 from fastw2v.evaluate.readers import Question
 from fastw2v.utils.checks import check_type
 from fastw2v.utils.scaled_rows import select_rows, storage
@@ -214,9 +214,9 @@ def folding(vectors: WordVectors, lower: bool) -> Callable[[Any], str]:
     ('paris', '7')
     """
     case: Callable[[Any], str] = (lambda word: str(word).lower()) if lower else str
-    if vectors.subwords is None or not vectors.subwords.ngrams.ignore_form:
+    if vectors.subwords is None or not vectors.subwords.ngrams.ignores_form:
         return case
-    return lambda word: unicodedata.normalize("NFC", case(word))
+    return lambda word: convert(case(word), lower=False, normalize="NFC")
 
 
 def rows_by_spelling(vectors: WordVectors, restrict_vocab: int, lower: bool) -> tuple[dict[str, int], list[str]]:

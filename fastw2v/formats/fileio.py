@@ -226,7 +226,7 @@ def check_units(units: Units, path: Path) -> None:
     if units != TrainingConfig.units:
         raise FormatError(
             f"{path}: models of fastText and tables of floret cannot store n-grams of {units}; write .safetensors. "
-            "From this file, fastw2v convert --to bin or --to txt writes the vectors of the vocabulary alone"
+            "To write the vectors of the vocabulary alone, use fastw2v convert --to bin or --to txt"
         )
 
 

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 
 from fastw2v.config import TrainingConfig
 from fastw2v.formats.fileio import FormatError
-from fastw2v.formats.record import COMPACT, MATRICES, VectorRecord
+from fastw2v.formats.record import INT8_MATRICES, MATRICES, VectorRecord
 from fastw2v.formats.safetensors import (
     matrices_from_arrays,
     matrices_to_arrays,
@@ -30,7 +30,7 @@ __all__ = ["read_npz", "write_npz"]
 
 _ARRAYS = {
     *MATRICES,
-    *(f"{name}_scales" for name in COMPACT),
+    *(f"{name}_scales" for name in INT8_MATRICES),
     *("words", "word_offsets", "counts", "settings", "integer_words", "ngrams", "units", "buckets"),
 }
 # Deflate compresses by a factor of about 1000 at best. A larger factor means that the sizes in the archive are wrong.

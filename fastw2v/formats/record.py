@@ -17,11 +17,11 @@ from fastw2v.utils.checks import check_counts, check_keys, check_matrix, check_s
 from fastw2v.utils.quote import counted
 from fastw2v.utils.scaled_rows import as_floats, select_rows
 
-__all__ = ["COMPACT", "MATRICES", "VectorRecord", "check_record", "take_words", "with_floats", "with_vectors"]
+__all__ = ["INT8_MATRICES", "MATRICES", "VectorRecord", "check_record", "take_words", "with_floats", "with_vectors"]
 
 MATRICES = ("vectors", "context_vectors", "input_vectors", "node_vectors")
 """Names of the matrices of a record. All but the first are optional."""
-COMPACT = ("vectors", "input_vectors")
+INT8_MATRICES = ("vectors", "input_vectors")
 """Names of the matrices that can be `ScaledRows`."""
 
 
@@ -189,7 +189,7 @@ def with_floats(record: VectorRecord) -> VectorRecord:
     >>> with_floats(VectorRecord(["am"], vectors)).vectors.tolist()
     [[1.0]]
     """
-    return replace(record, **{name: as_floats(getattr(record, name)) for name in COMPACT})
+    return replace(record, **{name: as_floats(getattr(record, name)) for name in INT8_MATRICES})
 
 
 def _selected(record: VectorRecord, words: Any, select: Callable[[Any], Any]) -> VectorRecord:
@@ -249,7 +249,7 @@ def check_record(record: VectorRecord) -> None:
     for name in MATRICES[1:]:
         other = getattr(record, name)
         expected = (subwords.n_rows, shape[1]) if subwords is not None and name == "input_vectors" else shape
-        check = check_stored_matrix if name in COMPACT else check_matrix
+        check = check_stored_matrix if name in INT8_MATRICES else check_matrix
         if other is not None and check(name, other).shape != expected:
             raise ValueError(
                 f"{name} has shape {tuple(other.shape)}; it must have the same shape as vectors, {shape}"

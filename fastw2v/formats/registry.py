@@ -50,7 +50,7 @@ FORMATS = (
     *("safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "fasttext", "floret"),
     "gensim",
 )
-_COMPACT = ("safetensors", "npz")
+_INT8_FORMATS = ("safetensors", "npz")
 """Formats that store matrices of int8."""
 _COMPRESSIBLE = ("bin", "txt", "glove", "fasttext", "floret")
 _READ_AS_STREAM = ("bin", "txt", "glove", "fasttext")
@@ -154,10 +154,10 @@ def check_writable(path: str | PathLike[str], format: str | None = None, dtype: 
     if format == "gensim":
         raise FormatError(f"{path}: gensim's own format can only be read; write .bin or .txt, which gensim can read")
     check_compression(path)
-    if dtype not in (None, "float32") and format not in _COMPACT:
+    if dtype not in (None, "float32") and format not in _INT8_FORMATS:
         raise FormatError(
-            f"{path}: {format} files store float32; for {quote(dtype)}, write .{' or .'.join(_COMPACT)}, or omit the "
-            "dtype"
+            f"{path}: {format} files store float32; for {quote(dtype)}, write .{' or .'.join(_INT8_FORMATS)}, or omit "
+            "the dtype"
         )
     return format
 
@@ -293,7 +293,7 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
         check_record(record)
         if kind not in ("fasttext", "floret"):
             record = with_vectors(record)
-        if kind not in _COMPACT:
+        if kind not in _INT8_FORMATS:
             record = with_floats(record)
     except (TypeError, ValueError) as error:
         raise FormatError(f"{path}: {error}") from error

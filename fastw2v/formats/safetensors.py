@@ -20,7 +20,7 @@ from fastw2v.backend import to_host
 from fastw2v.config import TrainingConfig, Units
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.formats.fileio import FormatError, encode_words
-from fastw2v.formats.record import COMPACT, MATRICES, VectorRecord
+from fastw2v.formats.record import INT8_MATRICES, MATRICES, VectorRecord
 from fastw2v.utils.atomic_write import atomic_write
 from fastw2v.utils.checks import check_stored_matrix
 from fastw2v.utils.quote import quote, shorten
@@ -47,8 +47,8 @@ BLOCK_BYTES = 1 << 22
 
 _TENSORS = {
     **dict.fromkeys(MATRICES, (("F16", "F32", "F64"), 2)),
-    **dict.fromkeys(COMPACT, (("F16", "F32", "F64", "I8"), 2)),
-    **{f"{name}_scales": (("F32",), 1) for name in COMPACT},
+    **dict.fromkeys(INT8_MATRICES, (("F16", "F32", "F64", "I8"), 2)),
+    **{f"{name}_scales": (("F32",), 1) for name in INT8_MATRICES},
     "words": (("U8",), 1),
     "word_offsets": (("I64",), 1),
     "counts": (("I64",), 1),
@@ -258,7 +258,7 @@ def matrices_from_arrays(arrays: dict[str, Any], path: Path) -> dict[str, Any]:
     {'vectors': ScaledRows(shape (1, 1), int8)}
     """
     arrays = dict(arrays)
-    for name in COMPACT:
+    for name in INT8_MATRICES:
         scales, matrix = arrays.pop(f"{name}_scales", None), arrays.get(name)
         is_int8 = matrix is not None and matrix.dtype == np.int8
         if (scales is not None) != is_int8:
@@ -406,10 +406,16 @@ def subwords_from_file(
         valid = False
     if not valid:
         raise FormatError(
-            f"{path}: the settings of n-grams, {quote(dict(zip(_NGRAMS, values, strict=True)))}, are invalid, or do "
-            "not match the buckets and input_vectors. The file is damaged; write it again"
+            f"{path}: the settings of n-grams, {_named(values)}, are invalid, or do not match the buckets and "
+            "input_vectors. The file is damaged; write it again"
         )
     return Subwords.with_buckets(words, n_words, ngrams, buckets if ngrams.hash_count is None else None)
+
+
+def _named(values: Sequence[Any]) -> str:
+    """Return the settings of n-grams in a file with their names."""
+    given = [f"{name}={quote(value)}" for name, value in zip(_NGRAMS, values, strict=True) if value is not None]
+    return " ".join(given) or "which are missing"
 
 
 def settings_to_json(settings: Any, path: Path) -> str:

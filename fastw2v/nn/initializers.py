@@ -155,7 +155,7 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
     """
     ours = np.array([i for i, word in enumerate(words) if word in init.key_to_index], dtype=np.int64)
     if not len(ours):
-        advice = "Pass vectors of the same language and case"
+        advice = "Pass vectors of the same language, case and Unicode form"
         if isinstance(words[0], int) != isinstance(init.index_to_key[0], int):
             advice = (
                 "Words that are integers and words that are strings are never equal. Files other than .safetensors and "

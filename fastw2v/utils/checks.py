@@ -382,7 +382,7 @@ def check_stored_matrix(name: str, matrix: Any) -> Any:
     Raises
     ------
     TypeError
-        If `matrix` is neither an array of floats nor `ScaledRows` of int8 or float16.
+        If `matrix` is neither an array of floats nor `ScaledRows` of int8.
     ValueError
         If an array has the wrong number of dimensions, or a scale is negative or not finite.
 
@@ -401,11 +401,16 @@ def check_stored_matrix(name: str, matrix: Any) -> Any:
     if not isinstance(matrix, ScaledRows):
         return check_matrix(name, matrix)
     values, scales = matrix.values, matrix.scales
-    xp = get_namespace(values, scales)
-    if values.dtype not in (xp.int8, getattr(xp, "float16", xp.int8)) or scales.dtype != xp.float32:
+    if not (hasattr(values, "dtype") and hasattr(scales, "dtype")):
         raise TypeError(
-            f"{name} has values of type {values.dtype} and scales of type {scales.dtype}; the values must be int8 or "
-            "float16 and the scales float32"
+            f"{name} has values of type {type(values).__name__} and scales of type {type(scales).__name__}; both must "
+            "be arrays"
+        )
+    xp = get_namespace(values)
+    if values.dtype != xp.int8 or scales.dtype != xp.float32 or get_namespace(scales) is not xp:
+        raise TypeError(
+            f"{name} has values of type {values.dtype} and scales of type {scales.dtype}; the values must be int8, and "
+            "the scales float32 of the same array library"
         )
     if values.ndim != 2 or tuple(scales.shape) != tuple(values.shape[:1]):
         raise ValueError(

@@ -19,6 +19,7 @@ __all__ = [
     "ScaledRows",
     "as_floats",
     "concat_rows",
+    "decode_unscaled",
     "decoded_rows",
     "scaled_to_int8",
     "scaled_to_unit",
@@ -66,7 +67,7 @@ class ScaledRows:
         self.values, self.scales = values, scales
 
     def __repr__(self) -> str:
-        return f"ScaledRows(shape {self.shape}, {self.dtype})"
+        return f"ScaledRows(shape {tuple(self.values.shape)}, {self.dtype})"
 
     def __len__(self) -> int:
         return int(self.values.shape[0])
@@ -127,11 +128,7 @@ class ScaledRows:
         >>> rows.select(slice(1, 2)).decoded().tolist()
         [[-0.5, 1.0]]
         """
-        if isinstance(rows, slice):
-            return type(self)(self.values[rows, :], self.scales[rows])
-        xp = get_namespace(self.values)
-        rows = xp.asarray(rows, dtype=xp.int64, device=get_device(self.values))
-        return type(self)(xp.take(self.values, rows, axis=0), xp.take(self.scales, rows, axis=0))
+        return type(self)(select_rows(self.values, rows), select_rows(self.scales, rows))
 
     def take(self, rows: Any) -> Any:
         """Return some of the rows, decoded: float32 array, shape (n, D).
@@ -164,39 +161,12 @@ class ScaledRows:
         if is_numpy(self.values):
             unscaled = np.empty(self.shape, np.float32)
             for start in range(0, len(self), step := max(1, BLOCK // self.shape[1])):
-                self.decode_unscaled(start, unscaled[start : start + step])
+                decode_unscaled(self.values, start, unscaled[start : start + step])
             unscaled *= self.scales[:, None]
             return unscaled
         xp = get_namespace(self.values)
         scales = self.scales[:, None]
         return xp.where(scales == 0, 0.0, xp.astype(self.values, xp.float32)) * scales
-
-    def decode_unscaled(self, start: int, out: np.ndarray) -> None:
-        """Write rows to a float32 array without multiplying them by their scales. The values are a NumPy array.
-
-        Infinity and NaN become numbers, so that their product with the scale 0 is 0.
-
-        Parameters
-        ----------
-        start : int
-            The first row.
-        out : float32 array, shape (n, D)
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from fastw2v.utils.scaled_rows import ScaledRows
-        >>> rows = ScaledRows(np.array([[127, 0], [-2, 4]], np.int8), np.array([0.5, 0.25], np.float32))
-        >>> out = np.empty((1, 2), np.float32)
-        >>> rows.decode_unscaled(1, out)
-        >>> out.tolist()
-        [[-2.0, 4.0]]
-        """
-        values = self.values[start : start + len(out)]
-        if values.dtype == np.int8:
-            np.copyto(out, values)
-        else:
-            _decode_half(values, out)
 
 
 def storage(matrix: Any) -> Any:
@@ -241,12 +211,12 @@ def decoded_rows(matrix: Any, start: int, stop: int) -> Any:
 
 
 def select_rows(matrix: Any, rows: Any) -> Any:
-    """Return rows of an array or of `ScaledRows`, in the same storage.
+    """Return rows of an array or of `ScaledRows`, in the same storage. A slice is not copied.
 
     Parameters
     ----------
-    matrix : array or ScaledRows
-    rows : slice, or NumPy int array, shape (n,)
+    matrix : array or ScaledRows, shape (V, ...)
+    rows : slice, or int array, shape (n,)
 
     Examples
     --------
@@ -256,7 +226,14 @@ def select_rows(matrix: Any, rows: Any) -> Any:
     >>> select_rows(matrix, slice(1)).decoded().tolist(), select_rows(matrix.scales, np.array([1, 0])).tolist()
     ([[1.0]], [0.25, 0.5])
     """
-    return matrix.select(rows) if isinstance(matrix, ScaledRows) else matrix[rows, ...]
+    if isinstance(matrix, ScaledRows):
+        return matrix.select(rows)
+    if isinstance(rows, slice):
+        return matrix[rows, ...]
+    if is_numpy(matrix) and not matrix.flags.carray:  # np.take would copy the whole matrix, as in backend.take_rows
+        return matrix[np.asarray(rows, dtype=np.int64)]
+    xp = get_namespace(matrix)
+    return xp.take(matrix, xp.asarray(rows, dtype=xp.int64, device=get_device(matrix)), axis=0)
 
 
 def concat_rows(first: Any, second: Any) -> Any:
@@ -274,6 +251,34 @@ def concat_rows(first: Any, second: Any) -> Any:
         return xp.concat([first, second], axis=0)
     values = xp.concat([first.values, second.values], axis=0)
     return ScaledRows(values, xp.concat([first.scales, second.scales], axis=0))
+
+
+def decode_unscaled(values: np.ndarray, start: int, out: np.ndarray) -> None:
+    """Write rows of int8 or float16 to a float32 array, without their scales.
+
+    Infinity and NaN become numbers, so that their product with the scale 0 is 0.
+
+    Parameters
+    ----------
+    values : int8 or float16 array, shape (V, D)
+    start : int
+        The first row.
+    out : float32 array, shape (n, D)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.utils.scaled_rows import decode_unscaled
+    >>> out = np.empty((1, 2), np.float32)
+    >>> decode_unscaled(np.array([[127, 0], [-2, 4]], np.int8), 1, out)
+    >>> out.tolist()
+    [[-2.0, 4.0]]
+    """
+    rows = values[start : start + len(out)]
+    if rows.dtype == np.int8:
+        np.copyto(out, rows)
+    else:
+        _decode_half(rows, out)
 
 
 def scaled_to_int8(matrix: Any) -> ScaledRows:
@@ -349,7 +354,7 @@ def scaled_to_unit(matrix: Any) -> ScaledRows:
         stop = min(start + step, V)
         if is_numpy(values):
             rows = np.empty((stop - start, D), np.float32)
-            plain.decode_unscaled(start, rows)
+            decode_unscaled(values, start, rows)
         else:
             rows = xp.astype(values[start:stop, :], xp.float32)
         directed = xp.max(xp.abs(rows), axis=1) < _HALF_INFINITY  # false for NaN as well

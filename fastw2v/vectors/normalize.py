@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of
-from fastw2v.utils.scaled_rows import ScaledRows
+from fastw2v.utils.scaled_rows import ScaledRows, as_floats, select_rows
 
 __all__ = ["at_least_single", "protected_row", "read_only", "take_rows", "unit_rows"]
 
@@ -94,16 +94,13 @@ def take_rows(matrix: Any, rows: Sequence[int] | np.ndarray) -> Any:
     array([[5., 6.],
            [1., 2.]])
     """
-    if isinstance(matrix, ScaledRows):
-        return matrix.take(rows)
-    xp = get_namespace(matrix)
-    if is_numpy(matrix) and not matrix.flags.carray:  # np.take would copy the whole matrix, as in backend.take_rows
-        return matrix[np.asarray(rows, dtype=np.int64)]
-    return xp.take(matrix, xp.asarray(rows, dtype=xp.int64, device=get_device(matrix)), axis=0)
+    return as_floats(select_rows(matrix, rows))
 
 
 def read_only(matrix: Any) -> Any:
     """Return a read-only view of a NumPy array. Arrays of other libraries have no such views and are returned as is.
+
+    The arrays of `ScaledRows` are treated in the same way. If they are read-only, the object itself is returned.
 
     Examples
     --------
@@ -115,6 +112,10 @@ def read_only(matrix: Any) -> Any:
         ...
     ValueError: assignment destination is read-only
     """
+    if isinstance(matrix, ScaledRows):
+        parts = matrix.values, matrix.scales
+        writeable = is_numpy(matrix.values) and any(part.flags.writeable for part in parts)
+        return ScaledRows(*map(read_only, parts)) if writeable else matrix
     if not is_numpy(matrix):
         return matrix
     view = matrix.view()

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy
-from fastw2v.utils.scaled_rows import ScaledRows, decoded_rows
+from fastw2v.utils.scaled_rows import ScaledRows, decode_unscaled, decoded_rows
 from fastw2v.utils.system import available_processors
 
 __all__ = ["all_products", "products"]
@@ -128,7 +128,7 @@ def _multiply_decoded(unit: ScaledRows, factor: np.ndarray, out: np.ndarray, sta
     for first in range(start, stop, step):
         part = out[first : min(first + step, stop)]
         decoded = rows[: len(part) * height]
-        unit.decode_unscaled(first * height, decoded)
+        decode_unscaled(unit.values, first * height, decoded)
         np.matmul(decoded.reshape(-1, height, D), factor, out=part)
         scales = unit.scales[first * height : first * height + len(decoded)].reshape(-1, height)
         part *= scales if part.ndim == 2 else scales[:, :, None]

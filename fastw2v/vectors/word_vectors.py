@@ -8,16 +8,16 @@ from __future__ import annotations
 import logging
 import math
 import operator
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, to_host
-from fastw2v.config import Loss, check_flags, check_integer, check_range, output_parts
+from fastw2v.config import Loss, StoredType, check_flags, check_integer, check_range, output_parts
+from fastw2v.corpus.conversion import convert
 from fastw2v.corpus.subwords import Subwords, select_words
 from fastw2v.utils.checks import (
     check_counts,
@@ -30,7 +30,15 @@ from fastw2v.utils.checks import (
     index_keys,
 )
 from fastw2v.utils.quote import quote
-from fastw2v.utils.scaled_rows import ScaledRows, as_floats, decoded_rows, scaled_to_int8, scaled_to_unit, storage
+from fastw2v.utils.scaled_rows import (
+    ScaledRows,
+    as_floats,
+    decoded_rows,
+    scaled_to_int8,
+    scaled_to_unit,
+    select_rows,
+    storage,
+)
 from fastw2v.vectors.hnsw import Backend, HNSWIndex
 from fastw2v.vectors.keys import Key, UnknownWordError, find_row, is_key
 from fastw2v.vectors.neighbors import nearest_rows, ranked, turn
@@ -55,10 +63,8 @@ __all__ = ["WordVectors"]
 
 log = logging.getLogger(__name__)
 
-StoredType = Literal["float16", "float32", "float64", "int8"]
-"""Types in which vectors can be stored."""
-_LARGEST_HALF, _LARGEST_SINGLE = 65520.0, float(np.finfo(np.float32).max)
-"""Numbers from here on are rounded to infinity in float16, and have no scale in float32."""
+_LIMITS = {"float16": 65520.0, "float32": 2.0**128 - 2.0**103, "int8": 3.4e38}
+"""Absolute values from here on become infinity in a type, or in float32 when rows of int8 are decoded."""
 _DECODED_QUERIES = 2**22
 """Number of elements that are decoded at a time if every row is a query: 16 MB."""
 
@@ -173,6 +179,7 @@ class WordVectors:
         self._stored_unit: Any = None
         self._unit_vectors: Any = None
         self._decoded: Any = None
+        vectors, input_vectors = _protected(vectors), _protected(input_vectors)
         if subwords is not None:
             self._input_vectors = self._checked_table(input_vectors, subwords)
             if vectors is not None:
@@ -219,15 +226,17 @@ class WordVectors:
         """
         if not isinstance(self._vectors, ScaledRows):
             return read_only(self._vectors)
-        if self._decoded is None:
+        decoded = self._decoded
+        if decoded is None:
             with turn:
-                if self._decoded is None:
-                    self._decoded = read_only(self._vectors.decoded())
-        return self._decoded
+                decoded = self._decoded
+                if decoded is None:
+                    decoded = self._decoded = read_only(as_floats(self._vectors))
+        return decoded
 
     @vectors.setter
     def vectors(self, vectors: Any) -> None:
-        check_matrix("vectors", vectors)
+        vectors = _protected(check_stored_matrix("vectors", vectors))
         if vectors.shape[0] != len(self) or vectors.shape[1] < 1:
             raise ValueError(
                 f"vectors has shape {tuple(vectors.shape)}; it must have {len(self)} rows, one for each word. For "
@@ -258,7 +267,7 @@ class WordVectors:
         >>> wv.stored.values.tolist(), wv.stored.scales.tolist()
         ([[127, 64], [64, -127]], [0.00787..., 0.00393...])
         """
-        return self._vectors if isinstance(self._vectors, ScaledRows) else read_only(self._vectors)
+        return read_only(self._vectors)
 
     @property
     def stored_input(self) -> Any:
@@ -272,7 +281,7 @@ class WordVectors:
         >>> wv.stored_input is wv.stored
         True
         """
-        return self._input_vectors if isinstance(self._input_vectors, ScaledRows) else read_only(self._input_vectors)
+        return read_only(self._input_vectors)
 
     @property
     def _xp(self) -> Any:
@@ -352,7 +361,8 @@ class WordVectors:
         """The input matrix of the model, W_in, from which training continues: array, shape (V, D), or (R, D).
 
         It is `vectors`, unless `vectors` were combined from both matrices, or there are subwords. With subwords, it has
-        the R rows of words and n-grams that `subwords` describes. A NumPy array is read-only.
+        the R rows of words and n-grams that `subwords` describes. A NumPy array is read-only. If it is stored as int8
+        and is not `vectors`, each access decodes all rows; `stored_input` does not.
 
         Examples
         --------
@@ -523,7 +533,7 @@ class WordVectors:
         matrix = self._vectors
         if _is_compact(matrix):
             with on_device_of(storage(matrix)):
-                return scaled_to_unit(matrix)
+                return read_only(scaled_to_unit(matrix))
         return read_only(unit_rows(matrix))
 
     def forget_unit_vectors(self) -> None:
@@ -634,7 +644,8 @@ class WordVectors:
         return not self.strict and has_unseen_vector(word, self._subwords)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self):,} words, {self.vector_size} dimensions, {self._input_vectors.dtype})"
+        stored = self._input_vectors if self._result is None else self._result  # do not compute the vectors
+        return f"{type(self).__name__}({len(self):,} words, {self.vector_size} dimensions, {stored.dtype})"
 
     def __getitem__(self, words: Any) -> Any:
         """Return the vector of a word, the vectors of several words, or a slice of rows as `WordVectors`.
@@ -755,9 +766,9 @@ class WordVectors:
 
         The result is None as well if the n-grams of a word depend on its form, or there are no subwords.
         """
-        if self._subwords is None or not self._subwords.ngrams.ignore_form or not isinstance(word, str):
+        if self._subwords is None or not self._subwords.ngrams.ignores_form or not isinstance(word, str):
             return None
-        composed = unicodedata.normalize("NFC", word)
+        composed = convert(word, lower=False, normalize="NFC")
         row = self.key_to_index.get(composed)
         return self._rows_of_other_forms.get(composed) if row is None else row
 
@@ -766,8 +777,8 @@ class WordVectors:
         """The row of the first word that has a form NFC, by this form, for words that have another form themselves."""
         rows: dict[str, int] = {}
         for row, word in enumerate(self.index_to_key):
-            if not unicodedata.is_normalized("NFC", word):
-                rows.setdefault(unicodedata.normalize("NFC", word), row)
+            if (composed := convert(word, lower=False, normalize="NFC")) != word:
+                rows.setdefault(composed, row)
         return rows
 
     def _is_in_vocabulary(self, word: object) -> bool:
@@ -1497,8 +1508,10 @@ class WordVectors:
         rows = self._rows(known)
         if len(set(rows)) < len(rows):  # the same word in two Unicode forms, or words outside the vocabulary
             unique: dict[Any, Any] = {}
+            ignores_form = self._subwords is not None and self._subwords.ngrams.ignores_form
             for key, row in zip(known, rows, strict=True):
-                unique.setdefault(key if row < 0 else row, (key, row))
+                form = convert(key, lower=False, normalize="NFC") if row < 0 and ignores_form else key
+                unique.setdefault(form if row < 0 else row, (key, row))
             known, rows = map(list, zip(*unique.values(), strict=True))
         if min(rows, default=0) >= 0:
             return self._with_rows(rows)
@@ -1613,7 +1626,8 @@ class WordVectors:
         dtype : {"float16", "float32", "float64", "int8"}, or a NumPy dtype
             With "int8", each row is stored as integers from −127 to 127 and one float32 scale, the largest absolute
             value of the row divided by 127. The context vectors, the node vectors and, unless there are subwords, the
-            input matrix are left out, because they are needed only for training.
+            input matrix are left out, because they are needed only for training. With "float16", numbers from 65,520 on
+            are too large, and numbers below 6e-5 lose digits.
 
         Returns
         -------
@@ -1625,8 +1639,8 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If `dtype` is not supported, or with "int8" and "float16", if a value is not finite or exceeds the largest
-            float16, 65,504.
+            If `dtype` is not supported by the array library, a value is too large for it, or with "int8" and "float16",
+            a value is not finite.
 
         Examples
         --------
@@ -1654,20 +1668,22 @@ class WordVectors:
         new = type(self)(words, counts=self.counts, settings=self.settings, subwords=self._subwords, **converted)
         return self._like_this(new)
 
-    def _converted(self, name: str, matrix: Any, dtype: str) -> Any:
+    def _converted(self, name: str, matrix: Any, dtype: StoredType) -> Any:
         """Return one of the matrices as another type."""
         if str(matrix.dtype).rpartition(".")[2] == dtype:  # array_api_strict spells "array_api_strict.float32"
             return matrix
+        if dtype != "int8" and not hasattr(self._xp, dtype):
+            raise ValueError(f"dtype is {dtype!r}, which the array library of the vectors does not have; use NumPy")
         with on_device_of(storage(matrix)):
             matrix = as_floats(matrix)
-            if dtype in ("int8", "float16"):
-                row, value = _first_too_large(matrix, _LARGEST_HALF if dtype == "float16" else _LARGEST_SINGLE)
+            if dtype in _LIMITS:
+                row, value = _first_too_large(matrix, _LIMITS[dtype], finite=dtype == "float32")
                 if row >= 0:
                     what = f"row {row} of {name}"
                     if name in ("vectors", "input_vectors") and row < len(self):
                         what = f"the vector of {quote(self.index_to_key[row])}"
                     raise ValueError(
-                        f"{what} contains {value:g}, which {dtype} cannot store; remove the word, or use float32"
+                        f"{what} contains {value:g}, which {dtype} cannot store; remove the word, or keep the type"
                     )
             return scaled_to_int8(matrix) if dtype == "int8" else self._xp.astype(matrix, getattr(self._xp, dtype))
 
@@ -1740,8 +1756,9 @@ class WordVectors:
         left, _, right = np.linalg.svd(here.astype(np.float64).T @ there.astype(np.float64))
 
         def turned(matrix: Any) -> Any:
-            matrix = as_floats(matrix)
-            return matrix @ xp.asarray(left @ right, dtype=matrix.dtype, device=device)
+            floats = at_least_single(as_floats(matrix))
+            rotated = floats @ xp.asarray(left @ right, dtype=floats.dtype, device=device)
+            return rotated if isinstance(matrix, ScaledRows) else xp.astype(rotated, matrix.dtype, copy=False)
 
         aligned = self._changed(self.index_to_key, self.counts, turned, turned, self._subwords)
         if self._node_vectors is not None:
@@ -1907,7 +1924,7 @@ class WordVectors:
             raise ValueError("the result has no words; WordVectors must have at least one word")
         words = [self.index_to_key[row] for row in rows]
         counts = None if self.counts is None else self.counts[rows]
-        return self._selected(words, counts, lambda matrix: _selected_rows(matrix, rows))
+        return self._selected(words, counts, lambda matrix: select_rows(matrix, rows))
 
     def _sliced(self, rows: slice) -> Self:
         start, stop, step = rows.indices(len(self))
@@ -1988,25 +2005,33 @@ class WordVectors:
         return [(self.index_to_key[start + row], cosine) for row, cosine in found]
 
 
-def _dtype_name(dtype: Any) -> str:
+def _dtype_name(dtype: Any) -> StoredType:
     """Return the name of a dtype in which vectors can be stored."""
     name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", None) or getattr(dtype, "name", None)
-    supported = get_args(StoredType)
-    if name not in supported:
-        raise ValueError(f"dtype is {quote(dtype)}; it must be one of {', '.join(map(repr, supported))}")
-    return str(name)
+    supported: tuple[StoredType, ...] = get_args(StoredType)
+    for one in supported:
+        if one == name:
+            return one
+    raise ValueError(f"dtype is {quote(dtype)}; it must be one of {', '.join(map(repr, supported))}")
 
 
-def _first_too_large(matrix: Any, limit: float) -> tuple[int, float]:
-    """Return the first row with an absolute value that is not below a limit, and the largest one. NaN is not below.
+def _protected(matrix: Any) -> Any:
+    """Return read-only `ScaledRows`. Arrays are returned as they are, because training changes them."""
+    return read_only(matrix) if isinstance(matrix, ScaledRows) else matrix
 
-    If there is no such row, return −1.
+
+def _first_too_large(matrix: Any, limit: float, finite: bool) -> tuple[int, float]:
+    """Return the first row with an absolute value that is not below a limit, and the largest one, or −1 and 0.
+
+    NaN is not below the limit. If `finite` is true, NaN and infinity are ignored.
     """
     xp = get_namespace(matrix)
     step = max(1, 2**20 // matrix.shape[1])
     for start in range(0, matrix.shape[0], step):
-        stop = min(start + step, matrix.shape[0])
-        largest = to_host(xp.max(xp.abs(matrix[start:stop, :]), axis=1))
+        values = xp.abs(matrix[start : min(start + step, matrix.shape[0]), :])
+        if finite:
+            values = xp.where(xp.isfinite(values), values, 0.0)
+        largest = to_host(xp.max(values, axis=1)).astype(np.float64)  # float16 cannot hold the limit
         if not (fits := largest < limit).all():
             row = int(np.argmin(fits))
             return start + row, float(largest[row])
@@ -2025,12 +2050,7 @@ def _part(matrix: Any, start: int, stop: int) -> Any:
     """
     if (start, stop) == (0, matrix.shape[0]):
         return matrix
-    return matrix.select(slice(start, stop)) if isinstance(matrix, ScaledRows) else matrix[start:stop, :]
-
-
-def _selected_rows(matrix: Any, rows: list[int]) -> Any:
-    """Return a copy of some rows, in the same storage."""
-    return matrix.select(rows) if isinstance(matrix, ScaledRows) else take_rows(matrix, rows)
+    return select_rows(matrix, slice(start, stop))
 
 
 def _writable(W: Any) -> Any:

@@ -53,6 +53,17 @@ def test_both_forms_give_the_same_vectors(run: Any, texts: dict[str, Path], tmp_
     assert "3" in evaluated[0].out
 
 
+def test_align_finds_words_in_both_forms(run: Any, texts: dict[str, Path], tmp_path: Path):
+    for form, text in texts.items():
+        options = ["--subwords", "3-5", "--units", "jamo", *OPTIONS]
+        assert run("train", text, "-o", tmp_path / f"{form}.safetensors", *options).status == 0
+    files = [tmp_path / f"{form}.safetensors" for form in texts]
+    result = run("align", *files, "-o", tmp_path / "x.safetensors", "--json")
+    found = json.loads(result.out)
+    assert found["common_words"] == sum(map(len, TOPICS))
+    assert found["mean_cosine"] == pytest.approx(1, abs=1e-4)
+
+
 def test_files_that_cannot_store_the_units(run: Any, texts: dict[str, Path], tmp_path: Path):
     """They are refused before the text is read."""
     for name, more in (("x.bin", ()), ("x.bin.gz", ()), ("x.floret", ("--hash-count", 2))):

@@ -218,3 +218,12 @@ def test_halves_of_surrogate_pairs():
             ngram_buckets(["나", "가\ud800"], ngrams)
         escaped = ngram_buckets(["가\udce9"], ngrams)[1].tolist()
         assert escaped == ngram_buckets(["가".encode() + b"\xe9"], ngrams)[1].tolist()
+
+
+def test_many_combining_marks():
+    """Python sorts marks in quadratic time, so a long word would take minutes."""
+    marks = "\u0301\u0316"
+    expected = to_jamo("가" + marks * 30)
+    assert expected == "ㄱㅏ∅" + "\u0316" * 30 + "\u0301" * 30
+    found = to_jamo("가" + marks * 150_000)
+    assert found == "ㄱㅏ∅" + "\u0316" * 150_000 + "\u0301" * 150_000

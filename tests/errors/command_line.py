@@ -59,7 +59,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… would be a table of floret, which needs --hash-count; add --hash-count 2": [
         lambda: fastw2v("train", "a.txt", "-o", "a.floret", "--subwords", "4-5"),
     ],
-    "… is …; give the numbers of characters of the shortest and the longest n-grams, such as 3-6": [
+    "… is …; give the lengths of the shortest and the longest n-grams, such as 3-6": [
         lambda: train("--subwords", "3"),
     ],
     "an encoded corpus cannot be combined with other files; encode all texts together": [

@@ -55,7 +55,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "output_weight is …, but with subwords the vectors are means of rows of W_in; omit output_weight": [
         lambda: Word2Vec(subwords=(3, 6), output_weight=0.4),
     ],
-    "subwords is …; it must be None, or the numbers of characters of the shortest and the longest n-grams, such as (3, 6)": [
+    "subwords is …; it must be None, or the lengths of the shortest and the longest n-grams, such as (3, 6)": [
         lambda: any_parameter(subwords=3),
         lambda: any_parameter(subwords="3-6"),
     ],

@@ -182,7 +182,13 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… is of type …; it must be float16, float32 or float64": [
         lambda: WordVectors(["cat", "dog"], MATRIX.astype(int)),
     ],
-    "… has values of type … and scales of type …; the values must be int8 or float16 and the scales float32": [
+    "… has values of type … and scales of type …; both must be arrays": [
+        lambda: WordVectors(["cat"], ScaledRows([[1]], [1.0])),
+    ],
+    "dtype is …, which the array library of the vectors does not have; use NumPy": [
+        lambda: WordVectors(["cat"], pytest.importorskip("array_api_strict").ones((1, 2))).astype("float16"),
+    ],
+    "… has values of type … and scales of type …; the values must be int8, and the scales float32 of the same array library": [
         lambda: WordVectors(["cat"], ScaledRows(np.ones((1, 2), np.int16), np.ones(1, np.float32))),
     ],
     "… has values of shape … and scales of shape …; there must be a row of values and a scale for each word": [
@@ -194,7 +200,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "dtype is …; it must be one of 'float16', 'float32', 'float64', 'int8'": [
         lambda: WordVectors(["cat", "dog"], MATRIX).astype("int4"),
     ],
-    "… contains …, which … cannot store; remove the word, or use float32": [
+    "… contains …, which … cannot store; remove the word, or keep the type": [
         lambda: WordVectors(["cat"], np.full((1, 2), np.nan)).astype("int8"),
         lambda: WordVectors(["cat"], np.full((1, 2), 1e6)).astype("float16"),
     ],

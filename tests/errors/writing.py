@@ -71,7 +71,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "…: the n-grams of these vectors are hashed as in floret, which models of fastText cannot store; write .floret or .safetensors": [
         lambda: of_floret().save("a.bin", format="fasttext"),
     ],
-    "…: models of fastText and tables of floret cannot store n-grams of …; write .safetensors. From this file, fastw2v convert --to bin or --to txt writes the vectors of the vocabulary alone": [
+    "…: models of fastText and tables of floret cannot store n-grams of …; write .safetensors. To write the vectors of the vocabulary alone, use fastw2v convert --to bin or --to txt": [
         lambda: of_floret("jamo").save("a.floret"),
         lambda: of_floret("jamo").save("a.bin", format="fasttext"),
     ],

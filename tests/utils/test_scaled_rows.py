@@ -14,6 +14,7 @@ from fastw2v.utils.scaled_rows import (
     ScaledRows,
     as_floats,
     concat_rows,
+    decode_unscaled,
     decoded_rows,
     scaled_to_int8,
     scaled_to_unit,
@@ -26,7 +27,7 @@ def test_every_finite_half_is_decoded_exactly() -> None:
     """Infinity and NaN become numbers above the largest float16."""
     halves = np.arange(2**16, dtype=np.uint16).view(np.float16).reshape(-1, 64)
     decoded = np.empty(halves.shape, np.float32)
-    ScaledRows(halves, np.ones(len(halves), np.float32)).decode_unscaled(0, decoded)
+    decode_unscaled(halves, 0, decoded)
     finite = np.isfinite(halves)
     np.testing.assert_array_equal(decoded[finite], halves[finite].astype(np.float32))
     assert (np.abs(decoded[~finite]) > np.finfo(np.float16).max).all()

@@ -239,6 +239,49 @@ def test_rows_that_cannot_be_stored_are_refused(dtype: str, bad: float) -> None:
         wv.astype(dtype)
 
 
+def test_float32_holds_no_larger_numbers_either() -> None:
+    """NaN and infinity stay as they are."""
+    with pytest.raises(ValueError, match=r"the vector of 'b' contains 1e\+300, which float32 cannot store"):
+        WordVectors(["a", "b"], np.array([[1.0, 0], [1e300, 1]])).astype("float32")
+    kept = WordVectors(["a", "b"], np.array([[np.nan, 0], [np.inf, float(np.finfo(np.float32).max)]])).astype("float32")
+    np.testing.assert_array_equal(kept.vectors, [[np.nan, 0], [np.inf, np.finfo(np.float32).max]])
+
+
+def test_float16_becomes_int8() -> None:
+    half = WordVectors(WORDS[:20], clustered(20)).astype("float16")
+    np.testing.assert_allclose(half.astype("int8").vectors, half.vectors, atol=0.03)
+
+
+def test_stored_arrays_are_read_only() -> None:
+    values, scales = np.ones((2, 3), np.int8), np.ones(2, np.float32)
+    wv = WordVectors(["a", "b"], ScaledRows(values, scales))
+    other = WordVectors(["a", "b"], np.eye(2, 3))
+    other.vectors = wv.stored
+    half = wv.astype("float16")
+    for one in (wv, other, wv.astype("float64").astype("int8"), half):
+        for matrix in (one.stored_unit, one.stored if one is not half else one.stored_unit):
+            for array in (matrix.values, matrix.scales):
+                with pytest.raises(ValueError, match="read-only"):
+                    array[0] = 1
+    assert wv.stored is wv.stored
+    assert values.flags.writeable
+
+
+def test_a_library_without_float16() -> None:
+    xp = pytest.importorskip("array_api_strict")
+    with pytest.raises(ValueError, match="dtype is 'float16', which the array library of the vectors does not have"):
+        WordVectors(["a"], xp.ones((1, 2))).astype("float16")
+
+
+def test_rotated_vectors_keep_float16_and_its_precision() -> None:
+    matrix = clustered(100)
+    half, single = (WordVectors(WORDS[:100], matrix.astype(dtype)) for dtype in (np.float16, np.float32))
+    exact = WordVectors(WORDS[:100], half.vectors.astype(np.float64)).align(single)
+    rotated = half.align(single)
+    assert rotated.vectors.dtype == np.float16
+    np.testing.assert_allclose(rotated.vectors, exact.vectors.astype(np.float16), rtol=0.002, atol=1e-5)
+
+
 def test_float16_holds_its_largest_number() -> None:
     for value, fits in ((65_504.0, True), (65_519.0, True), (65_520.0, False)):
         wv = WordVectors(["a", "b"], np.array([[value, 0], [0, 1]]))
@@ -259,6 +302,8 @@ def test_unknown_types_are_refused(dtype: Any) -> None:
     ("values", "scales", "error"),
     [
         (np.ones((2, 3), np.int16), np.ones(2, np.float32), TypeError),
+        (np.ones((2, 3), np.float16), np.ones(2, np.float32), TypeError),
+        ([[1, 2, 3], [1, 2, 3]], [1, 1], TypeError),
         (np.ones((2, 3), np.int8), np.ones(2), TypeError),
         (np.ones((2, 3), np.int8), np.ones(3, np.float32), ValueError),
         (np.ones(2, np.int8), np.ones(2, np.float32), ValueError),
