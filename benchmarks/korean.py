@@ -18,6 +18,7 @@ import json
 import lzma
 import math
 import re
+import statistics
 import sys
 import tempfile
 import unicodedata
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found["runs"].append({"settings": settings, "quality": quality(vectors, questions, pairs, counts, spelled)})
             write(found, given.json)
             print(line(found["runs"][-1]), flush=True)
+    print(table(found["runs"]))
     return 0
 
 
@@ -112,6 +114,31 @@ def train_fasttext(text: Path, settings: dict[str, Any], workers: int) -> tuple[
     del model
     vectors = WordVectors.load(file)
     return vectors, spelled
+
+
+def table(runs: Sequence[dict[str, Any]]) -> str:
+    """Return a Markdown table of the mean scores over the seeds."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        rest = {name: value for name, value in run["settings"].items() if name != "seed"}
+        groups.setdefault(" ".join(map(str, rest.values())), []).append(run)
+    names = ("frequent", "rare", "unseen")
+    rows = [f"| system, model, n-grams | seeds | {' | '.join(names)} |", "| --- " * (2 + len(names)) + "|"]
+    for group, ran in groups.items():
+        means = [mean_scores([run["quality"].get(name) for run in ran]) for name in names]
+        rows.append(f"| {group} | {len(ran)} | {' | '.join(means)} |")
+    return "\n".join(rows)
+
+
+def mean_scores(found: Sequence[dict[str, Any] | None]) -> str:
+    """Return the means of scores, such as "16.1 / 30.4 / .569", or "" if there are none."""
+    given = [one for one in found if one]
+    if not given:
+        return ""
+    means = {name: statistics.fmean(one[name][0] for one in given) for name in given[0]}
+    shown = [f"{means[kind]:.1f}" for kind in KINDS if kind in means]
+    shown += [f"{means['pairs']:.3f}".removeprefix("0")] if "pairs" in means else []
+    return " / ".join(shown)
 
 
 def parse_subwords(text: str) -> tuple[str, tuple[int, int]]:

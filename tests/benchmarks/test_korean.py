@@ -77,7 +77,8 @@ def test_scores_are_separated_by_the_rarest_word(files: dict[str, Path]) -> None
 @needs_numba
 def test_every_combination_is_trained_once(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     found = run(files, "--subwords", "none", "jamo:3-6")
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    trained, rows = capsys.readouterr().out.split("| --- | --- | --- | --- | --- |\n")
+    assert trained.count("system=fastw2v") == len(rows.splitlines()) == 2
     assert found["corpus"]["vocabulary"] == 35
     plain, jamo = (one["quality"] for one in found["runs"])
     assert list(plain) == ["known", "frequent", "rare"]
@@ -102,3 +103,15 @@ def test_fasttext_is_asked_for_decomposed_words(files: dict[str, Path]) -> None:
     assert spelled("가고") in vectors.index_to_key
     assert spelled("가고가") not in vectors.index_to_key
     assert np.isfinite(vectors[spelled("가고가")]).all()
+
+
+def test_the_table_has_the_means_of_the_seeds() -> None:
+    runs = [
+        {
+            "settings": {"system": "fastw2v", "model": "cbow", "subwords": "jamo:3-5", "seed": seed},
+            "quality": {"rare": {"semantic": (10.0 + seed, 5), "syntactic": (40.0, 5), "pairs": (0.2 * seed, 9)}},
+        }
+        for seed in (1, 2)
+    ]
+    *_, row = korean.table(runs).splitlines()
+    assert row == "| fastw2v cbow jamo:3-5 | 2 |  | 11.5 / 40.0 / .300 |  |"
