@@ -98,6 +98,18 @@ class NGrams(NamedTuple):
         """
         return self.units != "characters"
 
+    def form_of(self, word: str) -> str:
+        """Return the form NFC of a word if the n-grams do not depend on its form, otherwise the word itself.
+
+        Examples
+        --------
+        >>> from fastw2v.corpus import NGrams
+        >>> decomposed = "\u1112\u1161\u11ab"
+        >>> NGrams(1, 2, 1000, units="syllables").form_of(decomposed), len(NGrams(1, 2, 1000).form_of(decomposed))
+        ('한', 3)
+        """
+        return spelled_in("syllables", word) if self.ignores_form else word
+
 
 def has_ngrams(word: str, ngrams: NGrams) -> bool:
     """Return whether a word has an n-gram, so that it has a vector even outside the vocabulary.

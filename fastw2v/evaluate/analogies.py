@@ -13,7 +13,6 @@ import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, to_host
 from fastw2v.config import check_choice, check_flags, check_integer
-from fastw2v.corpus.conversion import convert
 from fastw2v.evaluate.readers import Question
 from fastw2v.utils.checks import check_type
 from fastw2v.utils.scaled_rows import select_rows, storage
@@ -214,9 +213,10 @@ def folding(vectors: WordVectors, lower: bool) -> Callable[[Any], str]:
     ('paris', '7')
     """
     case: Callable[[Any], str] = (lambda word: str(word).lower()) if lower else str
-    if vectors.subwords is None or not vectors.subwords.ngrams.ignores_form:
+    if vectors.subwords is None:
         return case
-    return lambda word: convert(case(word), lower=False, normalize="NFC")
+    ngrams = vectors.subwords.ngrams
+    return lambda word: ngrams.form_of(case(word))
 
 
 def rows_by_spelling(vectors: WordVectors, restrict_vocab: int, lower: bool) -> tuple[dict[str, int], list[str]]:

@@ -17,7 +17,6 @@ import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, to_host
 from fastw2v.config import Loss, StoredType, check_flags, check_integer, check_range, output_parts
-from fastw2v.corpus.conversion import convert
 from fastw2v.corpus.subwords import Subwords, select_words
 from fastw2v.utils.checks import (
     check_counts,
@@ -518,7 +517,7 @@ class WordVectors:
         >>> import numpy as np
         >>> from fastw2v import WordVectors
         >>> wv = WordVectors(["cat", "dog"], np.array([[3, 4], [0, 2]], np.float16))
-        >>> wv.stored_unit.scales.tolist(), wv.stored_unit.values is wv.vectors.base
+        >>> wv.stored_unit.scales.tolist(), np.shares_memory(wv.stored_unit.values, wv.vectors)
         ([0.20000000298023224, 0.5], True)
         """
         unit = self._stored_unit
@@ -768,7 +767,7 @@ class WordVectors:
         """
         if self._subwords is None or not self._subwords.ngrams.ignores_form or not isinstance(word, str):
             return None
-        composed = convert(word, lower=False, normalize="NFC")
+        composed = self._subwords.ngrams.form_of(word)
         row = self.key_to_index.get(composed)
         return self._rows_of_other_forms.get(composed) if row is None else row
 
@@ -776,8 +775,10 @@ class WordVectors:
     def _rows_of_other_forms(self) -> dict[str, int]:
         """The row of the first word that has a form NFC, by this form, for words that have another form themselves."""
         rows: dict[str, int] = {}
+        assert self._subwords is not None
+        form_of = self._subwords.ngrams.form_of
         for row, word in enumerate(self.index_to_key):
-            if (composed := convert(word, lower=False, normalize="NFC")) != word:
+            if (composed := form_of(word)) != word:
                 rows.setdefault(composed, row)
         return rows
 
@@ -1508,10 +1509,9 @@ class WordVectors:
         rows = self._rows(known)
         if len(set(rows)) < len(rows):  # the same word in two Unicode forms, or words outside the vocabulary
             unique: dict[Any, Any] = {}
-            ignores_form = self._subwords is not None and self._subwords.ngrams.ignores_form
+            assert self._subwords is not None
             for key, row in zip(known, rows, strict=True):
-                form = convert(key, lower=False, normalize="NFC") if row < 0 and ignores_form else key
-                unique.setdefault(form if row < 0 else row, (key, row))
+                unique.setdefault(row if row >= 0 else self._subwords.ngrams.form_of(key), (key, row))
             known, rows = map(list, zip(*unique.values(), strict=True))
         if min(rows, default=0) >= 0:
             return self._with_rows(rows)
