@@ -78,7 +78,6 @@ Vectors = Callable[[list[str]], np.ndarray]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     given = _parser().parse_args(arguments)
-    logging.getLogger("fastw2v").setLevel(logging.ERROR)  # reviews without a known word are expected
     reviews = read_reviews(given.reviews)
     found: dict[str, Any] = json.loads(given.json.read_text()) if given.json.exists() else _header()
     done = {tuple(run[name] for name in ("system", "model", "subwords", "seed")) for run in found["runs"]}
@@ -261,4 +260,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    logging.getLogger("fastw2v").setLevel(logging.ERROR)  # reviews without a known word are expected
     sys.exit(main())
