@@ -1,6 +1,6 @@
 """Compare vectors stored as float32, float16 and int8: size, opening time, queries and quality.
 
-The table of `docs/notebook/queries.md` was made by this program::
+This program makes the table of `docs/notebook/queries.md`::
 
     python -m benchmarks.compact vectors.safetensors --analogies questions-words.txt --pairs word-sim/EN-*.txt
 
@@ -125,7 +125,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--analogies", type=Path, help="file with analogy questions")
     parser.add_argument("--pairs", nargs="+", type=Path, default=[], help="files with word pairs")
     parser.add_argument("--words", type=int, default=5000, help="number of words whose neighbours are compared")
-    parser.add_argument("--repeats", type=int, default=10, help="number of openings; ten times as many queries")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=10,
+        help="number of times each file is opened; ten times as many words are queried",
+    )
     return parser
 
 

@@ -55,7 +55,7 @@ LABELLED = 20_000
 LONG, LONG_WORDS = 1000, 20
 """Number of long reviews that are divided into halves, and the fewest words of one."""
 PENALTY = 1.0
-"""Weight of the squared coefficients of logistic regression, which has one coefficient for each unit of variance."""
+"""L2 penalty of the logistic regression, whose features are standardised."""
 THREADS = 12
 """fastText leaves a part of W_in uninitialised with fewer than 10 threads. 12 is its default."""
 ROUNDS = 5

@@ -386,9 +386,9 @@ def _ngram_sizes(subwords: Any) -> tuple[int, int] | None:
         )
     shortest, longest = (int(size) for size in subwords)
     if shortest < 1:
-        raise ValueError(f"subwords is ({shortest}, {longest}); n-grams must have at least one character")
+        raise ValueError(f"subwords is ({shortest}, {longest}); n-grams must have at least one unit")
     if longest > MAX_NGRAM:
-        raise ValueError(f"subwords is ({shortest}, {longest}); n-grams may have at most {MAX_NGRAM:,} characters")
+        raise ValueError(f"subwords is ({shortest}, {longest}); n-grams may have at most {MAX_NGRAM:,} units")
     if shortest > longest:
         raise ValueError(
             f"subwords is ({shortest}, {longest}), so the shortest n-grams are longer than the longest; the first "

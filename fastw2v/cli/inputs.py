@@ -105,9 +105,9 @@ def load_vectors(path: Path) -> WordVectors:
 
 
 def read_lines(stream: BinaryIO) -> Iterator[list[bytes]]:
-    """Yield the lines of a stream in blocks, without line breaks, as soon as they can be read.
+    """Yield the lines of a stream in blocks, without line breaks.
 
-    A program that writes a line to a pipe and waits for the answer gets it, and a file is read in large blocks.
+    Lines are yielded as soon as they are read, so a program can write one line to a pipe and wait for its vector.
     """
     begun: list[bytes] = []  # parts of a line whose end has not been read
     while data := stream.read1(BLOCK_BYTES):  # type: ignore[attr-defined]

@@ -173,7 +173,7 @@ Subwords = Annotated[
     str | None,
     typer.Option(
         metavar="MIN-MAX",
-        help="Learn character n-grams of these lengths, such as 3-6, as fastText does. Words outside the vocabulary "
+        help="Learn n-grams of these lengths, such as 3-6 characters, as fastText does. Words outside the vocabulary "
         "have vectors then.",
     ),
 ]
@@ -194,8 +194,8 @@ HashCount = Annotated[
 Units = Annotated[
     config.Units,
     typer.Option(
-        help="Units of the n-grams: code points, as in fastText (characters), or for Korean, syllables, or three "
-        "letters for each syllable (jamo)."
+        help="Units of the n-grams: characters (code points, as in fastText) or, for Korean, syllables or jamo (three "
+        "letters each)."
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Random seed. The same seed gives the same random numbers on every machine.")]

@@ -296,7 +296,7 @@ def word2vec(context: typer.Context) -> None:
 
 
 def fasttext(context: typer.Context) -> None:
-    """Train with the commands and options of fastText, or print vectors of standard input."""
+    """Train with the commands and options of fastText, or print the vectors of words or lines."""
     from fastw2v.compat import fasttext as options_of_fasttext
 
     given = _parsed(options_of_fasttext.parse, context)

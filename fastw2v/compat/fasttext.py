@@ -116,7 +116,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         prog="fastw2v fasttext",
         description="Train with the commands and options of fastText.",
         epilog="If -lr is given, CBOW uses the gradient of fastText, so that -lr means the same in both. "
-        f"{' MODEL and '.join(PRINTING)} MODEL print vectors of standard input.",
+        f"{' MODEL and '.join(PRINTING)} MODEL print the vectors of the words or lines of standard input.",
         allow_abbrev=False,
     )
     parser.add_argument("command", metavar="cbow|skipgram", help="model to train")
@@ -158,8 +158,8 @@ def print_vectors(command: str, vectors: WordVectors, lines: Iterable[Sequence[b
     Parameters
     ----------
     command : {"print-word-vectors", "print-sentence-vectors"}
-        The vector of each word follows the word. That of a line, which is its vector with ``method="fasttext"``,
-        stands alone.
+        "print-word-vectors" prints each word and its vector. "print-sentence-vectors" prints only the vector of each
+        line, as `sentence_vectors` computes it with ``method="fasttext"``.
     vectors : WordVectors
         An unknown word has a vector of zeros.
     lines : iterable of sequences of bytes

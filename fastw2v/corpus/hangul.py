@@ -1,8 +1,8 @@
 """Hangul: the spelling of Korean words in letters, from which the n-grams of `units="jamo"` are taken.
 
 Unicode has a character for each of the 11,172 syllables of modern Hangul. Each consists of an initial consonant, a
-medial vowel and, if any, a final consonant. These letters are called jamo. Words that differ in one letter of a
-syllable, such as forms of a verb, share no n-gram with this syllable unless it is decomposed.
+medial vowel and, if any, a final consonant. These letters are called jamo. Forms of a verb often differ in one
+letter of a syllable. Unless syllables are decomposed, such forms share no n-gram that contains this syllable.
 
 References
 ----------
@@ -40,9 +40,10 @@ def to_jamo(word: str) -> str:
 
         s = 0xAC00 + (21 l + v) 28 + t.
 
-    The letters are compatibility jamo, which are the same characters for initial and final consonants. Because
-    every syllable has three letters, with "∅" for a final that is empty, different words of syllables have different
-    results. Other characters, such as letters that are not part of a syllable, remain as they are.
+    The letters are compatibility jamo, which are the same characters for initial and final consonants. Each
+    syllable becomes three letters, with "∅" for a missing final, so two different words that consist of Hangul
+    syllables never have the same result. Other characters, such as letters that are not part of a syllable, remain as
+    they are.
 
     Parameters
     ----------

@@ -533,7 +533,7 @@ class _Tokens:
         self.ranks: np.ndarray | None = None
         """For each provisional id, the rank of the word by first appearance in the text; None if they are equal."""
         self.starts: np.ndarray | None = None
-        """If words were converted to several words, where the words of each pushed id begin among provisional ids."""
+        """If a word was converted to several words: pushed id i stands for the ids starts[i] to starts[i + 1] - 1."""
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -718,7 +718,7 @@ def _convert_words(
     ids = np.empty(starts[-1], np.int32)
     is_found = np.repeat(is_changed, n_words)
     ids[is_found], ids[~is_found] = found, np.flatnonzero(~is_changed)
-    # A word becomes at most one word more than it has bytes, so the positions of all words are still distinct.
+    # A word of n bytes becomes at most n + 1 words, so the positions of all words are still distinct.
     positions = np.repeat(first[:n] - starts[:-1], n_words) + np.arange(len(ids))
     table.first[: len(table)] = _NEVER
     np.minimum.at(table.first, ids, positions)

@@ -51,7 +51,8 @@ BLOCK_WORDS = 1 << 15
 BLOCK_NGRAMS = 1 << 22
 """Maximum number of n-grams, including absent ones, that are computed at a time, unless a word has more by itself."""
 DENSE = 16
-"""A table of the rows of all buckets is faster than a search if more than one of so many buckets is looked up."""
+"""A table of the rows of all buckets is used if more than one in this many buckets is looked up. Otherwise, a search is
+faster."""
 SHORT_WORD = 64
 """Maximum number of bytes of a word whose n-grams are computed without array operations."""
 FNV_OFFSET, FNV_PRIME = 2166136261, 16777619
@@ -747,9 +748,9 @@ def _check_ngrams(ngrams: NGrams) -> None:
 
 
 def _by_appearance(numbers: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct numbers, which are below `bound`, by first appearance, and the index of each number in them.
+    """Return the distinct numbers in order of first appearance, and for each given number, its index among them.
 
-    For millions of numbers, it is several times faster than `np.unique`.
+    All numbers must be below `bound`. For millions of numbers, this is several times faster than `np.unique`.
     """
     ids = numbers
     if len(numbers) <= bound // DENSE:  # tables of all possible numbers would be too large

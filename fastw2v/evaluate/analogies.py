@@ -129,8 +129,8 @@ def analogies(
         Use only the first `restrict_vocab` words. Questions that contain any other word of the vocabulary are ignored.
     lower : bool
         If true, ignore case. If several words differ only in case, questions use the vector of the first one, and any
-        of them is accepted as an answer. A word outside the vocabulary is converted to lower case. Unicode forms are
-        ignored in the same way, whatever `lower` is, if the units of n-grams are syllables or jamo.
+        of them is accepted as an answer. A word outside the vocabulary is converted to lower case. If the units of
+        n-grams are syllables or jamo, the difference between NFC and NFD is ignored, whatever `lower` is.
     method : {"3cosadd", "3cosmul"}
         How to choose the answer. "3cosadd" returns the word nearest to b − a + c, where each vector is first scaled to
         unit length. "3cosmul" multiplies and divides similarities; see `WordVectors.most_similar_cosmul`.

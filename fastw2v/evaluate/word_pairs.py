@@ -73,8 +73,8 @@ def word_pairs(vectors: WordVectors, pairs: Iterable[tuple[str, str, float]], lo
         Two words and their similarity according to human judges, for example from `read_pairs`.
     lower : bool
         If true, ignore case. If several words differ only in case, the first one is used. A word outside the vocabulary
-        is converted to lower case. Unicode forms are ignored in the same way, whatever `lower` is, if the units of
-        n-grams are syllables or jamo.
+        is converted to lower case. If the units of n-grams are syllables or jamo, the difference between NFC and
+        NFD is ignored, whatever `lower` is.
 
     Returns
     -------

@@ -34,7 +34,7 @@ BLOCK = 2**20
 _HALF_BITS, _HALF_SCALE = np.int32(-0x70002000), np.float32(2.0**112)
 """Mask and factor of `_decode_half`."""
 _HALF_INFINITY = 65536.0
-"""The number as which `_decode_half` decodes infinity. NaN is decoded as a larger number."""
+"""The result of `_decode_half` for infinity. The result for NaN is larger."""
 
 
 class ScaledRows:

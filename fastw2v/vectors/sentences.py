@@ -35,7 +35,7 @@ SIF_A = 1e-3
 log = logging.getLogger(__name__)
 
 _TOKENS = 2**16
-"""Number of words, unless a text has more, whose texts are processed at a time."""
+"""Maximum number of words in a block of texts. A text with more words is a block of its own."""
 _VALUES = 2**20
 """Number of values of a matrix that are converted to double precision at a time."""
 
@@ -112,7 +112,7 @@ def blocks_of_texts(texts: Iterable[Any], keys: list[Any]) -> Iterator[tuple[lis
     Yields
     ------
     words : list of N str or int
-        The words of all texts of a block, which has whole texts. There is at least one block, which can be empty.
+        The words of all texts of a block. Texts are not divided. If there are no texts, one empty block is yielded.
     lengths : int64 array
         The number of words of each text, whose sum is N.
 

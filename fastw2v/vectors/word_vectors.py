@@ -63,7 +63,7 @@ __all__ = ["WordVectors"]
 log = logging.getLogger(__name__)
 
 _LIMITS = {"float16": 65520.0, "float32": 2.0**128 - 2.0**103, "int8": 3.4e38}
-"""Absolute values from here on become infinity in a type, or in float32 when rows of int8 are decoded."""
+"""Smallest absolute value that is too large for a type. For int8, it is the limit for rows decoded to float32."""
 _DECODED_QUERIES = 2**22
 """Number of elements that are decoded at a time if every row is a query: 16 MB."""
 
@@ -133,8 +133,8 @@ class WordVectors:
     `key_to_index`, `index_to_key`, `len` and `get_index` know only the vocabulary. A string without any n-gram, because
     it is too short, is unknown. Set ``wv.strict = True`` to treat all words outside the vocabulary as unknown.
 
-    If the units of the n-grams are syllables or jamo, queries and `get_index` find a word in any Unicode form. If the
-    vocabulary does not have the spelling that is asked for, it is the word with the same form NFC.
+    If the units of the n-grams are syllables or jamo, queries and `get_index` find a word in the Unicode forms NFC and
+    NFD. A word that is spelled exactly as requested takes precedence over a word with the same NFC form.
 
     The words and vectors cannot be changed by accident. Vectors that belong to the object, such as ``wv["cat"]``,
     `vectors` and `unit_vectors`, are read-only NumPy arrays; call ``.copy()`` before you change one. Results that are
@@ -1392,8 +1392,8 @@ class WordVectors:
 
         Words whose vectors contain NaN or infinity are ignored like unknown words, and a warning names one of them.
 
-        Texts are processed in blocks of about 65,000 words, so `texts` can be a generator, and the memory needed in
-        addition to the result does not grow with the number of texts.
+        Texts are processed in blocks of about 65,000 words, so `texts` can be a generator. Up to two copies of the
+        result, or three with "sif", are in memory at a time.
 
         References
         ----------
@@ -1626,15 +1626,15 @@ class WordVectors:
         dtype : {"float16", "float32", "float64", "int8"}, or a NumPy dtype
             With "int8", each row is stored as integers from −127 to 127 and one float32 scale, the largest absolute
             value of the row divided by 127. The context vectors, the node vectors and, unless there are subwords, the
-            input matrix are left out, because they are needed only for training. With "float16", numbers from 65,520 on
-            are too large, and numbers below 6e-5 lose digits.
+            input matrix are left out, because they are needed only for training. With "float16", numbers of 65,520 or
+            more are refused, and numbers below 6e-5 lose digits.
 
         Returns
         -------
         WordVectors
             With "float16" and "int8", the vectors take a half and about a quarter of the memory of float32. Queries
-            decode parts of the vectors when they use them. With the dtype that the vectors have already, the matrices
-            are those of this object.
+            decode parts of the vectors when they use them. If the vectors already have this dtype, the result
+            shares the matrices of this object.
 
         Raises
         ------

@@ -59,10 +59,10 @@ PRODUCERS: dict[str, list[Producer]] = {
         lambda: any_parameter(subwords=3),
         lambda: any_parameter(subwords="3-6"),
     ],
-    "subwords is (…, …); n-grams must have at least one character": [
+    "subwords is (…, …); n-grams must have at least one unit": [
         lambda: Word2Vec(subwords=(0, 6)),
     ],
-    "subwords is (…, …); n-grams may have at most 1,000 characters": [
+    "subwords is (…, …); n-grams may have at most 1,000 units": [
         lambda: Word2Vec(subwords=(3, 3_000_000_000)),
     ],
     "units is …, but there are no n-grams; set subwords as well, such as (3, 6), or omit units": [
