@@ -235,7 +235,7 @@ def test_a_bucket_that_would_fit_is_named():
     ("given", "message"),
     [
         ({"subwords": (6, 3)}, "the shortest n-grams are longer than the longest"),
-        ({"subwords": (0, 3)}, "n-grams must have at least one character"),
+        ({"subwords": (0, 3)}, "n-grams must have at least one unit"),
         ({"subwords": 3}, r"such as \(3, 6\)"),
         ({"subwords": (3, 6, 7)}, r"such as \(3, 6\)"),
         ({"subwords": "36"}, r"such as \(3, 6\)"),
@@ -244,7 +244,7 @@ def test_a_bucket_that_would_fit_is_named():
         ({"bucket": 2**31}, "bucket is 2147483648"),
         ({"subwords": (3, 6), "hash_count": 5}, "hash_count is 5"),
         ({"subwords": (3, 6), "hash_count": 0}, "hash_count is 0"),
-        ({"subwords": (3, 1001)}, "at most 1,000 characters"),
+        ({"subwords": (3, 1001)}, "at most 1,000 units"),
         ({"hash_count": 2}, "there are no n-grams to hash"),
         ({"units": "jamo"}, r"units is 'jamo', but there are no n-grams; set subwords as well, such as \(3, 6\)"),
         ({"subwords": (3, 6), "units": "letters"}, "it must be 'characters', 'syllables' or 'jamo'"),
