@@ -41,8 +41,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from benchmarks.harness import machine
+from benchmarks.sweep import write
 from fastw2v import Word2Vec
-from fastw2v.utils.atomic_write import atomic_write
 from fastw2v.vectors.sentences import SentenceMethod
 
 if TYPE_CHECKING:
@@ -204,14 +204,6 @@ def speeds(functions: dict[str, dict[str, Vectors]], test: list[tuple[int, str]]
                 if number:  # the first round loads code and computes vectors of the vocabulary
                     found.setdefault((system, method), []).append(round(len(texts) / (time.perf_counter() - start)))
     return [{"system": s, "method": m, "reviews per second": rounds} for (s, m), rounds in found.items()]
-
-
-def write(found: dict[str, Any], path: Path) -> None:
-    """Write the results as JSON, with one line for each run."""
-    header = json.dumps({name: value for name, value in found.items() if name != "runs"})
-    runs = ",\n".join(json.dumps(run, ensure_ascii=False) for run in found["runs"])
-    with atomic_write(path) as temporary:
-        temporary.write_text(f'{header[:-1]}, "runs": [\n{runs}\n]}}\n', encoding="utf-8")
 
 
 def _header() -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pytest
 from fastw2v import UnknownWordError, Word2Vec, WordVectors
 from fastw2v.checkpoint import Checkpoints
 from fastw2v.config import Units
+from tests import test_subwords
 from tests.corpus.test_hangul import ODD, in_letters
 
 STEMS = ["먹", "닫", "잡", "찾", "믿", "읽", "웃", "걷"]
@@ -24,16 +25,8 @@ ALL_UNITS: list[Units] = ["characters", "syllables", "jamo"]
 
 
 def sentences(n: int = 200, seed: int = 0) -> list[list[str]]:
-    """Return sentences in which the ending of a word is followed by a marker of its own."""
-    random = np.random.default_rng(seed)
-    found = []
-    for _ in range(n):
-        line = []
-        for _ in range(6):
-            k = random.integers(len(ENDINGS))
-            line += [STEMS[random.integers(len(STEMS))] + ENDINGS[k], f"{k}k팝é"]
-        found.append(line)
-    return found
+    """Return Korean sentences in which the ending of a word is followed by a marker of its own."""
+    return test_subwords.sentences(n, seed, STEMS, ENDINGS, marker="{0}k팝é")
 
 
 def converted(lines: list[list[str]], convert: Any) -> list[list[str]]:

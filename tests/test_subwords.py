@@ -17,15 +17,17 @@ ENDINGS = ["", "s", "ed", "ing", "er"]
 SETTINGS: dict[str, Any] = {"vector_size": 16, "subwords": (3, 5), "epochs": 2, "workers": 1, "min_count": 1}
 
 
-def sentences(n: int = 200, seed: int = 0) -> list[list[str]]:
+def sentences(
+    n: int = 200, seed: int = 0, stems: list[str] = STEMS, endings: list[str] = ENDINGS, marker: str = "{0}{0}"
+) -> list[list[str]]:
     """Return sentences in which the ending of a word is followed by a marker of its own."""
     random = np.random.default_rng(seed)
     found = []
     for _ in range(n):
         line = []
         for _ in range(6):
-            k = random.integers(len(ENDINGS))
-            line += [STEMS[random.integers(len(STEMS))] + ENDINGS[k], f"{k}{k}"]
+            k = random.integers(len(endings))
+            line += [stems[random.integers(len(stems))] + endings[k], marker.format(k)]
         found.append(line)
     return found
 
