@@ -1,7 +1,6 @@
 """Where the tasks of replicas run: threads of this process, or the processes of a Ray cluster.
 
-`Cluster` is the interface. A task is a pure function of its arguments, so a cluster may run it again after a machine
-has failed.
+`Cluster` is the interface. A task is a pure function of its arguments, so it may run again after a machine has failed.
 """
 
 from __future__ import annotations
@@ -12,13 +11,18 @@ from typing import Any, NamedTuple, Protocol
 
 from fastw2v.utils.system import available_processors
 
-__all__ = ["Cluster", "InProcess", "Task"]
+__all__ = ["Cluster", "InProcess", "Task", "TaskLostError"]
 
 Task = Callable[..., Any]
 """A function ``task(get, *arguments)`` of a module. ``get(references)`` returns the values of nested references.
 
-A long task calls ``get(())`` now and then, which raises an error if the cluster was closed.
+These values should exist before the task starts. A task that waits for another one may occupy the processors that the
+other one needs. A long task calls ``get(())`` now and then, which raises an error if the cluster was closed.
 """
+
+
+class TaskLostError(RuntimeError):
+    """A task ended with its process or its machine, or its result was lost with a machine."""
 
 
 class Cluster(Protocol):
@@ -30,7 +34,9 @@ class Cluster(Protocol):
     def put(self, value: Any) -> Any:
         """Store a value, which must not change any more, and return a reference to it."""
 
-    def submit(self, task: Task, *arguments: Any, returns: int = 1, processors: int = 1, gpus: int = 0) -> list[Any]:
+    def submit(
+        self, task: Task, *arguments: Any, returns: int = 1, processors: int = 1, gpus: int = 0, retry: bool = True
+    ) -> list[Any]:
         """Run a task as soon as its arguments are there, and return references to its results.
 
         Parameters
@@ -43,6 +49,8 @@ class Cluster(Protocol):
             Number of values that the task returns, as a tuple if there are several.
         processors, gpus : int
             What the task occupies while it runs.
+        retry : bool
+            Whether the task runs again if it or its result is lost. Otherwise `get` raises TaskLostError.
 
         Returns
         -------
@@ -96,7 +104,9 @@ class InProcess:
         """See `Cluster.put`."""
         return _Reference(_done(value))
 
-    def submit(self, task: Task, *arguments: Any, returns: int = 1, processors: int = 1, gpus: int = 0) -> list[Any]:
+    def submit(
+        self, task: Task, *arguments: Any, returns: int = 1, processors: int = 1, gpus: int = 0, retry: bool = True
+    ) -> list[Any]:
         """See `Cluster.submit`."""
         # A task waits only for tasks that were submitted, and so started, before it.
         result = self._threads.submit(_run, task, self._get_in_task, arguments)

@@ -1,7 +1,7 @@
 """Tasks on a Ray cluster: on several machines, or in several processes of this one.
 
-Ray runs a task again if its worker or its node has died, or if a result was on a node that has died. The results are
-the same, because tasks are pure functions.
+If a worker or a node has died, or a result was on a node that has died, Ray runs the task again, except for tasks that
+were submitted with ``retry=False``. The results are the same, because tasks are pure functions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastw2v.distributed.cluster import Task
+from fastw2v.distributed.cluster import Task, TaskLostError
 from fastw2v.utils.quote import counted, quote, shorten
 from fastw2v.utils.system import format_bytes
 
@@ -41,11 +41,6 @@ IMPORT_SECONDS = 60.0
 """Time limit for importing Ray, which may be on a network disk."""
 CHECK_SECONDS = 60.0
 """Time limit for the check of the versions on a node, which starts a worker there."""
-PATIENCE_SECONDS = 5.0
-"""How long a task waits for values of a cluster that has lost a node before it gives its processors to others.
-
-It waits twice as long each time that it runs again, because the transfer of large values takes time.
-"""
 STUCK_SECONDS = 60.0
 """How long tasks may wait without a node that could run them."""
 BANDWIDTH_BYTES = 1 << 26
@@ -93,6 +88,10 @@ class Node(NamedTuple):
     object_store_memory: int
 
 
+class _NodeOutOfMemoryError(TaskLostError, MemoryError):
+    """Ray has stopped a task, because its node ran out of memory."""
+
+
 class RayCluster:
     """A Ray cluster to which this process is connected. See `fastw2v.distributed.cluster.Cluster` for the methods.
 
@@ -107,8 +106,7 @@ class RayCluster:
 
         self._owned = owned
         self._closed = False
-        lost = ray.exceptions.ObjectFetchTimedOutError
-        self._run = ray.remote(max_retries=RETRIES, retry_exceptions=[lost])(_checked(_versions()))
+        self._run = ray.remote(max_retries=RETRIES)(_checked(_versions()))
         self._head = ray.get_runtime_context().gcs_address
         self._home = ray.get_runtime_context().get_node_id()
         self._needs: set[tuple[int, int]] = set()
@@ -124,7 +122,9 @@ class RayCluster:
         with self._described():
             return ray.put(value)
 
-    def submit(self, task: Task, *arguments: Any, returns: int = 1, processors: int = 1, gpus: int = 0) -> list[Any]:
+    def submit(
+        self, task: Task, *arguments: Any, returns: int = 1, processors: int = 1, gpus: int = 0, retry: bool = True
+    ) -> list[Any]:
         """See `Cluster.submit`."""
         self._needs.add((processors, gpus))
         self._able = time.monotonic()
@@ -135,6 +135,7 @@ class RayCluster:
             num_returns=returns,
             num_cpus=processors,
             num_gpus=gpus,
+            max_retries=RETRIES if retry else 0,
         )
         self._running.append(references[0])
         return references
@@ -688,7 +689,7 @@ def _versions() -> dict[str, str]:
 
 
 def _checked(expected: dict[str, str]) -> Callable[..., Any]:
-    return _worker_functions()[1](expected, PATIENCE_SECONDS)
+    return _worker_functions()[1](expected)
 
 
 def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[..., Callable[..., Any]]]:
@@ -715,7 +716,7 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[..., Cal
             known["Python"] = platform.python_version()
         return known
 
-    def checked(expected: dict[str, str], patience: float) -> Callable[..., Any]:
+    def checked(expected: dict[str, str]) -> Callable[..., Any]:
         def run(pickled: bytes, *arguments: Any) -> Any:
             import builtins
             import socket
@@ -733,27 +734,8 @@ def _worker_functions() -> tuple[Callable[[], dict[str, str]], Callable[..., Cal
                     f"has {there}. Install the same versions on every node"
                 )
 
-            try:
-                attempt = ray._private.worker.global_worker.core_worker.get_current_task_attempt_number()
-            except AttributeError:  # it is not part of Ray's public interface
-                attempt = 0
-            seconds = patience * 2 ** min(attempt, 6)
-
             def get(references: Sequence[Any]) -> list[Any]:
-                different = list(dict.fromkeys(references))
-                if not different:
-                    return []
-                ray.wait(different, num_returns=len(different), fetch_local=False)  # gives the processors away
-                while True:
-                    try:
-                        return ray.get(list(references), timeout=seconds)
-                    except ray.exceptions.GetTimeoutError:
-                        if all(node["Alive"] for node in ray.nodes()):
-                            continue  # the transfer is slow
-                        # A value may be lost. While this task waits, it keeps its processors, which the task that
-                        # computes the value again may need. Ray runs this one again later.
-                        lost = ray.exceptions.ObjectFetchTimedOutError(references[0].hex(), None, "")
-                        raise lost from None
+                return ray.get(list(references)) if references else []
 
             try:
                 return cloudpickle.loads(pickled)(get, *arguments)
@@ -781,7 +763,7 @@ def _description(error: Exception) -> Exception:
         return error
     if isinstance(error, exceptions.OutOfMemoryError):
         node = re.search(r"IP: ([^,)]+)", str(error))
-        return MemoryError(
+        return _NodeOutOfMemoryError(
             f"the node {node[1] if node else 'of a task'} ran out of memory, so Ray stopped the task. Lower the number "
             "of replicas, or use nodes with more memory"
         )
@@ -796,12 +778,11 @@ def _description(error: Exception) -> Exception:
             "each node, or use more nodes"
         )
     if isinstance(error, exceptions.WorkerCrashedError | exceptions.LocalRayletDiedError | exceptions.NodeDiedError):
-        return RuntimeError(
-            f"a task ended {RETRIES + 1} times with the death of its process. The logs in "
-            "/tmp/ray/session_latest/logs of its node say why"
+        return TaskLostError(
+            "the process or the node of a task has died. The logs in /tmp/ray/session_latest/logs of the node say why"
         )
     if isinstance(error, exceptions.ObjectLostError):
-        return RuntimeError(
+        return TaskLostError(
             f"a result was lost with its node and could not be computed again ({type(error).__name__}). Continue from "
             "the last checkpoint"
         )

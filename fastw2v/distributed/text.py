@@ -328,11 +328,11 @@ def _cut_range(get: Get, tokens: Tokens, cuts: list[int]) -> tuple[Tokens, ...]:
     return tuple(segments)
 
 
-def _join_segments(get: Get, segments: list[Any], begins: list[bool]) -> tuple[Part, StoredPart]:
+def _join_segments(get: Get, begins: list[bool], *segments: Tokens) -> tuple[Part, StoredPart]:
     """Join segments to a part. `begins` says which of them begin a piece, and thus a sentence."""
     ids, starts = [], [np.zeros(1, np.int64)]
     at = 0
-    for (own, breaks), begins_piece in zip(get(segments), begins, strict=True):
+    for (own, breaks), begins_piece in zip(segments, begins, strict=True):
         if begins_piece:
             starts.append(np.array([at]))
         ids.append(own)
@@ -443,7 +443,10 @@ def _join_parts(cluster: Cluster, sentences: _Sentences, bounds: list[int], part
             segments[piece % parts].append(segment)
             begins[piece % parts].append(piece not in filled)
             filled.add(piece)
-    joined = [cluster.submit(_join_segments, *of_part, returns=2) for of_part in zip(segments, begins, strict=True)]
+    joined = [
+        cluster.submit(_join_segments, begins_piece, *of_part, returns=2)
+        for of_part, begins_piece in zip(segments, begins, strict=True)
+    ]
     known: list[StoredPart] = _values(cluster, [one for _, one in joined])
     return tuple(one._replace(reference=part) for one, (part, _) in zip(known, joined, strict=True))
 

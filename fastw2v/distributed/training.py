@@ -2,12 +2,17 @@
 
 In a round, each replica trains its part of the corpus from the same tables. Then the changes of each row are combined
 (`fastw2v.distributed.combine`), and the next round starts. `fastw2v.distributed.replica` has the tasks of a round.
+
+If a task or its result is lost with a machine, the round starts again from tables on this machine. The result is the
+same, because tasks are pure functions.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,10 +22,10 @@ import numpy as np
 
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.subwords import Subwords
-from fastw2v.distributed.cluster import Cluster
+from fastw2v.distributed.cluster import Cluster, TaskLostError
 from fastw2v.distributed.combine import add_changes
 from fastw2v.distributed.parts import StoredPart
-from fastw2v.distributed.replica import Round, Setup, Trained, combine_changes, round_end, train_round
+from fastw2v.distributed.replica import Round, Setup, Trained, Update, combine_changes, round_end, train_round
 from fastw2v.engines.base import Pauses, ProgressFunction, Tables, TrainingReport, TrainingState
 from fastw2v.utils.loss import require_finite_weights
 
@@ -38,6 +43,12 @@ ROUNDS_PER_PAIR = 30
 """Rounds for each pair of replicas, up to `MAX_ROUNDS` (docs/notebook/replicas.md has the measurements)."""
 MAX_ROUNDS = 256
 """Number of rounds that is enough for any number of replicas."""
+MAX_REPEATS = 8
+"""How often a round is repeated after a loss."""
+REPEAT_SECONDS = 16.0
+"""Maximum pause before a round is repeated. By default, Ray notices after about 15 s that a node is dead."""
+
+_logger = logging.getLogger("fastw2v")
 
 
 def default_rounds(replicas: int, epochs: int) -> int:
@@ -185,46 +196,37 @@ class _Run:
         self._report = report
         self._state = state
         self._pauses = pauses
-        epochs = len(report.state.losses)
-        self._trained = [
-            cluster.put(Trained(words, np.zeros(epochs), np.zeros(epochs, np.int64))) for words in state.words
-        ]
+        self._trained: list[Any] = []
         """References to the last results of the replicas."""
-        self._pending: deque[tuple[list[Any], list[Any]]] = deque()
-        """For each round that is not finished, references to the results, and to the sizes of the updates."""
+        self._pending: deque[tuple[list[Any], list[Any], list[Any]]] = deque()
+        """For each round that is not finished, references to the results, the sizes of the updates, and the updates."""
         self._updates: list[list[Any]] = []
         """For each round since the base, references to the updates of all shards, for unfinished rounds as well."""
+        self._finished: deque[list[Update]] = deque()
+        """For each finished round since the base, the updates of all shards, which are still to be added."""
         self._update_bytes = 0
         """Size of the updates of the finished rounds since the base."""
         self._base = state.finished
         """Number of rounds after which the tables are complete that are stored on the cluster."""
-        self._stored = cluster.put(Tables(*map(np.array, tables)))
+        self._stored: Any = None
         """The reference to these tables."""
         self._generation = 0
         """Number of times that a pause may have changed the tables."""
+        self._repeats = 0
+        """Number of times in a row that a round was lost."""
         self._history = [self._progress()]
         """The state of the run at the base and after each round that has finished since."""
 
     def train(self, setup: Setup, parts: Sequence[Any], tokens: int) -> None:
         """Train the rounds that are left."""
         shared = self._cluster.put(setup)
-        limit = BASE_EVERY * sum(W.nbytes for W in self._tables)
+        self._store()
         try:
-            for round in range(self._state.finished, setup.rounds):
-                # All rounds before this one are submitted, and all but the last of them are finished.
-                begin = round_end(tokens, setup.config.epochs, round - 1, setup.rounds)
-                if self._pauses is not None and self._pauses.due(begin):
-                    self._finish_all()
-                    self._pauses.run(self._report.state)
-                    self._generation += 1
-                    self._store()
-                elif self._update_bytes > limit:
-                    self._apply_updates()
-                    self._store()
-                self._submit(setup, shared, parts, round)
-                while len(self._pending) >= ROUNDS_AHEAD:
-                    self._finish_round()
-            self._finish_all()
+            while self._state.finished < setup.rounds:
+                try:
+                    self._train_to_end(setup, shared, parts, tokens)
+                except TaskLostError as error:
+                    self._start_again(error)
         except BaseException:
             try:
                 with contextlib.suppress(Exception):  # the cluster may be what has failed
@@ -233,9 +235,46 @@ class _Run:
                 self._return_to_base()
             raise
 
+    def _train_to_end(self, setup: Setup, shared: Any, parts: Sequence[Any], tokens: int) -> None:
+        """Submit and finish all rounds."""
+        limit = BASE_EVERY * sum(W.nbytes for W in self._tables)
+        while (round := self._state.finished + len(self._pending)) < setup.rounds:
+            # All rounds before this one are submitted, and all but the last of them are finished.
+            begin = round_end(tokens, setup.config.epochs, round - 1, setup.rounds)
+            if self._pauses is not None and self._pauses.due(begin):
+                self._finish_all()
+                self._pauses.run(self._report.state)
+                self._generation += 1
+                self._store()
+            elif self._update_bytes > limit:
+                self._apply_updates()
+                self._store()
+            self._submit(setup, shared, parts, round)
+            while len(self._pending) >= ROUNDS_AHEAD:
+                self._finish_round()
+        self._finish_all()
+
+    def _start_again(self, error: TaskLostError) -> None:
+        """Drop the rounds that are not finished, so that they are trained again from the tables of this process."""
+        self._repeats += 1
+        if self._repeats > MAX_REPEATS:
+            raise error
+        _logger.warning("round %d starts again: %s", self._state.finished + 1, error)
+        self._pending.clear()
+        del self._updates[self._state.finished - self._base :]
+        self._apply_updates()
+        self._store()
+        self._trained.clear()
+        end = time.monotonic() + min(2.0 ** (self._repeats - 1), REPEAT_SECONDS)
+        while time.monotonic() < end and not (self._pauses is not None and self._pauses.interrupted()):
+            time.sleep(WAIT_SECONDS)
+
     def _submit(self, setup: Setup, shared: Any, parts: Sequence[Any], round: int) -> None:
         """Submit the tasks of a round."""
         cluster, shards = self._cluster, setup.shards
+        if not self._trained:
+            none = np.zeros(setup.config.epochs), np.zeros(setup.config.epochs, np.int64)
+            self._trained = [cluster.put(Trained(words, *none)) for words in self._state.words]
         *earlier, last = self._updates or [[]]
         tables = Round(
             round, self._base, self._generation, [self._stored, *(update for updates in earlier for update in updates)]
@@ -247,6 +286,7 @@ class _Run:
                 returns=1 + shards,
                 processors=setup.workers,
                 gpus=int(setup.device != "cpu"),
+                retry=False,  # the round starts again
             )
             for i, part in enumerate(parts)
         ]
@@ -256,27 +296,33 @@ class _Run:
                 *(changes[1 + shard] for changes in trained),
                 returns=2,
                 processors=setup.workers,  # with fewer, more processes would have tables, and Ray would stop some
+                retry=False,
             )
             for shard in range(shards)
         ]
         self._trained = [result for result, *_ in trained]
-        self._updates.append([update for update, _ in combined])
-        self._pending.append((self._trained, [size for _, size in combined]))
+        updates = [update for update, _ in combined]
+        self._updates.append(updates)
+        self._pending.append((self._trained, [size for _, size in combined], updates))
 
     def _finish_round(self) -> None:
         """Wait for the oldest round that is not finished, and report what it has trained."""
-        results, sizes = self._pending[0]
-        while not self._cluster.wait([*results, *sizes], WAIT_SECONDS):
+        results, sizes, updates = self._pending[0]
+        while not self._cluster.wait([*results, *sizes, *updates], WAIT_SECONDS):
             if self._pauses is not None and self._pauses.interrupted():
                 self._pending.clear()  # a round may take long, and a resumed run repeats it
                 self._apply_updates()
                 self._pauses.run(self._report.state)
         state = self._report.state
         trained: list[Trained] = self._cluster.get(results)
+        combined: list[Update] = self._cluster.get(updates)  # from now on, no other machine is needed for them
+        of_shards = self._cluster.get(sizes)
+        self._finished.append(combined)
+        self._repeats = 0
         for of_replica in trained:
             state.losses += of_replica.losses
             state.predictions += of_replica.predictions
-        for of_shard in self._cluster.get(sizes):
+        for of_shard in of_shards:
             self._update_bytes += of_shard.update
             self._state.update_bytes += of_shard.update
             self._state.change_bytes += of_shard.changes
@@ -301,7 +347,7 @@ class _Run:
     def _apply_updates(self) -> None:
         """Add the updates of the finished rounds to the tables."""
         while self._base < self._state.finished:
-            updates = self._cluster.get(self._updates[0])
+            updates = self._finished.popleft()
             del self._updates[0], self._history[0]  # before an interrupt, after which updates must not be added again
             self._base += 1
             for update in updates:

@@ -71,7 +71,9 @@ def task_events() -> list[Any]:
     return [event for event in state._get_all_task_events() if event.task_info.name]
 
 
-def test_a_run_whose_nodes_are_killed_ends_with_the_same_bytes(corpus: Corpus, nodes: Nodes):
+def test_a_run_whose_nodes_are_killed_ends_with_the_same_bytes(
+    corpus: Corpus, nodes: Nodes, caplog: pytest.LogCaptureFixture
+):
     settings = {"model": "skipgram", "vector_size": 64, "workers": 1, "epochs": EPOCHS}
     expected = Word2Vec(**settings).fit(corpus, replicas=REPLICAS, rounds=ROUNDS, ray="in-process")
     finished = 0
@@ -93,6 +95,8 @@ def test_a_run_whose_nodes_are_killed_ends_with_the_same_bytes(corpus: Corpus, n
     assert model.W_in.tobytes() == expected.W_in.tobytes()
     assert model.W_out.tobytes() == expected.W_out.tobytes()
     assert model.epoch_losses == expected.epoch_losses
+    assert caplog.text.count("starts again: ") >= len(KILLED_AFTER)
     events = task_events()
-    assert any(event.attempt_number > 0 and event.task_info.name == "train_round" for event in events)
+    trained = {event.task_id for event in events if event.task_info.name == "train_round"}
+    assert len(trained) > ROUNDS * REPLICAS
     assert bytes.fromhex(added[0].node_id) in {event.state_updates.node_id for event in events}

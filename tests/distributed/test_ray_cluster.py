@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fastw2v.distributed import ray_cluster
-from fastw2v.distributed.cluster import Cluster, InProcess
+from fastw2v.distributed.cluster import Cluster, InProcess, TaskLostError
 from fastw2v.distributed.ray_cluster import RayCluster, connect
 
 ray = pytest.importorskip("ray", reason="ray is not installed")
@@ -154,9 +154,10 @@ def die(get: Any, path: str) -> None:
 def test_a_task_that_always_crashes_ends(monkeypatch: pytest.MonkeyPatch, cluster: RayCluster, tmp_path: Path):
     monkeypatch.setattr("fastw2v.distributed.ray_cluster.RETRIES", 2)
     again = RayCluster(owned=False)
-    with pytest.raises(RuntimeError, match="a task ended 3 times with the death of its process"):
-        again.get(again.submit(die, str(tmp_path / "runs")))
-    assert (tmp_path / "runs").read_text() == "xxx"
+    for retry, runs in ((True, "xxx"), (False, "x")):
+        with pytest.raises(TaskLostError, match="the process or the node of a task has died"):
+            again.get(again.submit(die, str(tmp_path / runs), retry=retry))
+        assert (tmp_path / runs).read_text() == runs
 
 
 def die_once(get: Any, path: str, x: int) -> int:

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastw2v.distributed import ray_cluster
-from fastw2v.distributed.cluster import Cluster, InProcess
+from fastw2v.distributed.cluster import Cluster, InProcess, TaskLostError
 from fastw2v.distributed.ray_cluster import RayCluster, connect
 
 ray = pytest.importorskip("ray", reason="ray is not installed")
@@ -60,9 +59,7 @@ def nodes() -> Iterator[Nodes]:
 
 @pytest.fixture(scope="module")
 def cluster(nodes: Nodes) -> Iterator[RayCluster]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ray_cluster, "PATIENCE_SECONDS", 2.0)
-        made = connect(nodes.address, processors=2, local_processors=1)
+    made = connect(nodes.address, processors=2, local_processors=1)
     yield made
     made.close()
 
@@ -73,28 +70,26 @@ def note(folder: str, name: str) -> None:
         Path(folder, f"{name}-{time.monotonic_ns()}-{os.getpid()}").touch()
 
 
-def train(get: Any, tables: list[Any], part: int, round: int, folder: str) -> tuple[Any, ...]:
+def train(get: Any, part: int, round: int, folder: str, *tables: Any) -> tuple[Any, ...]:
     note(folder, "train")
-    table = np.concatenate(get(tables))
+    table = np.concatenate(tables)
     time.sleep(0.2 if folder else 0)
     draws = np.random.default_rng([part, round]).standard_normal(table.shape)
     return tuple(np.split(np.tanh(table) * 0.1 + draws, SHARDS))
 
 
-def combine(get: Any, old: Any, changes: list[Any], folder: str) -> Any:
+def combine(get: Any, folder: str, old: Any, *changes: Any) -> Any:
     note(folder, "combine")
-    return old + sum(get(changes)) / len(changes)
+    return old + sum(changes) / len(changes)
 
 
 def train_rounds(cluster: Cluster, rounds: int, folder: str, during: Callable[[int], None]) -> Any:
     """Train toy tables that are large enough for shared memory."""
     tables = [cluster.put(np.full((20_000, 8), shard / 10)) for shard in range(SHARDS)]
     for round in range(rounds):
-        trained = [
-            cluster.submit(train, tables, part, round, folder, returns=SHARDS, processors=1) for part in range(REPLICAS)
-        ]
+        trained = [cluster.submit(train, part, round, folder, *tables, returns=SHARDS) for part in range(REPLICAS)]
         tables = [
-            cluster.submit(combine, tables[shard], [changes[shard] for changes in trained], folder)[0]
+            cluster.submit(combine, folder, tables[shard], *(changes[shard] for changes in trained))[0]
             for shard in range(SHARDS)
         ]
         del trained
@@ -146,31 +141,55 @@ def large(get: Any, folder: str, value: float) -> Any:
     return np.full(50_000, value)
 
 
-def doubled(get: Any, references: list[Any], folder: str) -> Any:
+def doubled(get: Any, folder: str, array: Any) -> Any:
     note(folder, "doubled")
-    [array] = get(references)
     return 2 * array
 
 
-def test_values_are_computed_again_from_references_that_were_dropped(nodes: Nodes, cluster: RayCluster, tmp_path: Path):
-    lost = nodes.add(large=1)
-    nodes.others.append(lost)
-    there = cluster._run.options(resources={"large": 0.5}, num_cpus=0)
+@pytest.fixture
+def lost_value(nodes: Nodes, cluster: RayCluster, tmp_path: Path) -> Callable[..., Any]:
+    """Return a function that returns a reference to a value that was on a node that has died, and nowhere else."""
+    place = tmp_path.name
+    lost = nodes.add(**{place: 1})
 
-    def submit(task: Any, *arguments: Any) -> Any:
-        return there.remote(ray.cloudpickle.dumps(task), *arguments)
+    def submit(task: Any, *arguments: Any, **options: Any) -> Any:
+        there = cluster._run.options(resources={place: 0.5}, num_cpus=0, **options)
+        return there.remote(ray.cloudpickle.dumps(task), str(tmp_path), *arguments)
 
-    first = submit(large, str(tmp_path), 3.0)
-    second = submit(doubled, [first], str(tmp_path))
-    ray.wait([second], fetch_local=False)  # no copy on this node
-    del first
-    nodes.kill(lost)
-    nodes.others.remove(lost)
-    nodes.others.append(nodes.add(large=1))
-    [array] = cluster.get([second])
+    def made(**options: Any) -> Any:
+        second = submit(doubled, submit(large, 3.0, **options), **options)
+        ray.wait([second], fetch_local=False)  # no copy on this node
+        nodes.kill(lost)
+        nodes.others.append(nodes.add(**{place: 1}))
+        return second
+
+    return made
+
+
+def executions(folder: Path) -> Counter[str]:
+    return Counter(path.name.partition("-")[0] for path in folder.iterdir())
+
+
+def test_values_are_computed_again_from_references_that_were_dropped(
+    cluster: RayCluster, lost_value: Callable[..., Any], tmp_path: Path
+):
+    [array] = cluster.get([lost_value()])
     np.testing.assert_array_equal(array, np.full(50_000, 6.0))
-    counts = Counter(path.name.partition("-")[0] for path in tmp_path.iterdir())
-    assert counts == {"large": 2, "doubled": 2}
+    assert executions(tmp_path) == {"large": 2, "doubled": 2}
+
+
+def nested(get: Any, references: list[Any]) -> Any:
+    return get(references)
+
+
+def test_values_of_tasks_that_are_not_retried_are_lost(
+    cluster: RayCluster, lost_value: Callable[..., Any], tmp_path: Path
+):
+    value = lost_value(max_retries=0)
+    for references in ([value], cluster.submit(doubled, str(tmp_path), value), cluster.submit(nested, [value])):
+        with pytest.raises(TaskLostError, match="a result was lost with its node"):
+            cluster.get(references)
+    assert executions(tmp_path) == {"large": 1, "doubled": 1}
 
 
 def node_of(get: Any, seconds: float) -> str:

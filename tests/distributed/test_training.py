@@ -19,7 +19,7 @@ from fastw2v import Corpus, Word2Vec, WordVectors
 from fastw2v.checkpoint import Checkpoints
 from fastw2v.config import CHUNK_TOKENS, TrainingConfig, output_rows
 from fastw2v.distributed import training
-from fastw2v.distributed.cluster import InProcess
+from fastw2v.distributed.cluster import InProcess, TaskLostError
 from fastw2v.distributed.connection import Replication, check_replication
 from fastw2v.distributed.parts import divide, put_parts
 from fastw2v.distributed.training import Replicas, ReplicaState, default_rounds
@@ -295,7 +295,7 @@ def test_a_long_round_is_interrupted(corpus: Corpus, tmp_path: Path, engine: str
     ).replicas == ReplicaState(2, 2, engine, "cpu", 1, "in-process", 0, [0, 0])
 
 
-@pytest.mark.parametrize("fails_at", [8, 14, 20])
+@pytest.mark.parametrize("fails_at", [8, 14, 17])
 def test_a_model_whose_cluster_fails(corpus: Corpus, monkeypatch: pytest.MonkeyPatch, fails_at: int):
     """The tables and the counters are those of a round that was finished."""
     after: dict[int, bytes] = {}
@@ -318,6 +318,77 @@ def test_a_model_whose_cluster_fails(corpus: Corpus, monkeypatch: pytest.MonkeyP
     with pytest.raises(OSError, match="the cluster is gone"):
         model.fit(corpus, **IN_PROCESS)
     assert model.W_in.tobytes() == after[model.trained_words]
+
+
+class LossyCluster(InProcess):
+    """Loses some tasks and values of references, as a cluster does whose machines fail."""
+
+    def __init__(self, threads: int, period: int = 13) -> None:
+        super().__init__(threads)
+        self.period = period
+        self.tasks, self.reads = itertools.count(), itertools.count()
+        self.losses = 0
+
+    def submit(self, task: Any, *arguments: Any, retry: bool = True, **options: Any) -> list[Any]:
+        lost = not retry and next(self.tasks) % self.period == self.period - 1
+        return super().submit(self._lose if lost else task, *arguments, **options)
+
+    def _get_in_task(self, references: Any) -> list[Any]:
+        if references and next(self.reads) % self.period == self.period - 1:
+            self._lose()
+        return super()._get_in_task(references)
+
+    def _lose(self, *arguments: Any) -> None:
+        self.losses += 1
+        raise TaskLostError("the node has died")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("base_every", [0.0, 1.0, 4.0])
+def test_rounds_that_are_lost_start_again(
+    corpus: Corpus, engine: str, base_every: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """With the same bytes, reports and events as a run that loses nothing."""
+    monkeypatch.setattr(training, "BASE_EVERY", base_every)
+    monkeypatch.setattr(training, "REPEAT_SECONDS", 0.0)
+    clusters: list[LossyCluster] = []
+
+    def lossy(threads: int) -> LossyCluster:
+        clusters.append(LossyCluster(threads))
+        return clusters[-1]
+
+    def fit() -> tuple[Any, ...]:
+        seen: list[Any] = []
+
+        def halve(event: str, model: Word2Vec) -> None:
+            seen.append((event, model.trained_words))
+            if event == "epoch_end":
+                model.wv.vectors = model.wv.vectors / 2
+
+        model = Word2Vec(**SETTINGS | {"epochs": 4}, engine=engine, callbacks=[halve])
+        model.fit(corpus, **IN_PROCESS | {"rounds": 24}, progress=lambda *report: seen.append(report))
+        return model.W_in.tobytes(), model.W_out.tobytes(), model.epoch_losses, model.trained_words, seen
+
+    expected = fit()
+    monkeypatch.setattr("fastw2v.distributed.connection.InProcess", lossy)
+    assert fit() == expected
+    assert clusters[0].losses > 3
+    assert "starts again: the node has died" in caplog.text
+
+
+def test_a_round_that_is_always_lost_ends(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(training, "REPEAT_SECONDS", 0.0)
+    cluster = LossyCluster(1, period=1)
+    tables = random_tables(V, D, np.float32, scale=0.1)
+    before = copies(tables)
+    state = ReplicaState(3, 4, "layers", "cpu", 1, "in-process")
+    with pytest.raises(TaskLostError, match="the node has died"):
+        Replicas(cluster, put_parts(cluster, corpus, 3), state).train(tables, corpus, TrainingConfig(vector_size=D))
+    cluster.close()
+    of_a_round = 3  # the other tasks need the results of these
+    assert cluster.losses == of_a_round * (1 + training.MAX_REPEATS)
+    assert state.finished == 0
+    np.testing.assert_array_equal(tables.W_in, before.W_in)
 
 
 @needs_numba

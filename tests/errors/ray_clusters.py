@@ -152,7 +152,7 @@ def too_few_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def another_version() -> None:
     pytest.importorskip("ray")
-    run = ray_cluster._worker_functions()[1]({**ray_cluster._versions(), "NumPy": "0.1"}, 1.0)
+    run = ray_cluster._worker_functions()[1]({**ray_cluster._versions(), "NumPy": "0.1"})
     run(b"")
 
 
@@ -276,7 +276,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "the shared memory of a node is full, and so is the disk that Ray uses instead. Free space in /tmp/ray on each node, or use more nodes": [
         failed(lambda exceptions: exceptions.OutOfDiskError()),
     ],
-    "a task ended … times with the death of its process. The logs in /tmp/ray/session_latest/logs of its node say why": [
+    "the process or the node of a task has died. The logs in /tmp/ray/session_latest/logs of the node say why": [
         failed(lambda exceptions: exceptions.WorkerCrashedError()),
         failed(lambda exceptions: exceptions.NodeDiedError("the node died")),
     ],
