@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test integrations test-slow test-cluster test-lowest compile-cuda gpu-check lint types docs-check format bench wheel clean
+.PHONY: demo test integrations test-slow test-cluster test-lowest compile-cuda gpu-check lint types docs-check format bench dist clean-install clean
 
 demo: $(VENV)/installed
 	$(BIN)/fastw2v demo
@@ -65,8 +65,15 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/rumdl fmt .
 
-wheel: $(VENV)/installed-dev
-	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
+# Build the wheel and the source distribution, and check their contents, their metadata and that builds are repeatable.
+dist: $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	$(BIN)/python -m release.check_dist
+
+# Install the wheel of `make dist` in fresh environments of PYTHON and run what the README shows.
+clean-install:
+	$(PYTHON) release/clean_install.py dist/*.whl --extras
+	$(PYTHON) release/clean_install.py dist/*.whl --lowest
 
 clean:
 	rm -rf $(VENV) .venv-lowest dist build

@@ -1,0 +1,1 @@
+"""Scripts and the conda recipe for a release. CONTRIBUTING.md, "Make a release", says when each is used."""

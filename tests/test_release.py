@@ -1,0 +1,76 @@
+"""Packaging: the README on PyPI, and clean installs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+import fastw2v
+from release import clean_install
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+METADATA = PROJECT["project"]
+EXTRAS = METADATA["optional-dependencies"]
+
+
+def test_links_of_the_readme_work_on_pypi():
+    """The substitutions of pyproject.toml are applied as hatch-fancy-pypi-readme applies them."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((?!https:)([^)]+)\)", readme)
+    for rule in PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        readme = re.sub(rule["pattern"], rule["replacement"], readme)
+    readme = readme.replace("$HFPR_VERSION", fastw2v.__version__)
+    assert not re.findall(r"\]\((?!https:)([^)]+)\)", readme)
+    tag = f"v{fastw2v.__version__}"
+    for path in linked:
+        picture = path.endswith(".png")
+        host = (
+            "https://raw.githubusercontent.com/fastw2v/fastw2v" if picture else f"{METADATA['urls']['Homepage']}/blob"
+        )
+        assert f"]({host}/{tag}/{path})" in readme
+        assert (ROOT / path.partition("#")[0]).exists()
+    assert any(path.endswith(".png") for path in linked)
+
+
+def test_the_classifiers_list_the_lowest_python():
+    pythons = [one.rpartition(" ")[2] for one in METADATA["classifiers"] if " :: Python :: 3." in one]
+    assert f">={pythons[0]}" == METADATA["requires-python"]
+    assert pythons == sorted(pythons, key=lambda version: int(version.partition(".")[2]))
+
+
+def test_lowest_versions_of_a_clean_install(monkeypatch):
+    metadata = Message()
+    for requirement in ("numpy>=1.26", "numba>=0.61; python_version < '3.15'", "matplotlib>=3.8; extra == 'plot'"):
+        metadata["Requires-Dist"] = requirement
+    monkeypatch.setattr("sys.version_info", (3, 12, 0))
+    assert clean_install.lowest_versions(metadata) == "numpy==1.26\nnumba==0.61\nmatplotlib==3.8\n"
+    monkeypatch.setattr("sys.version_info", (3, 13, 0))
+    assert clean_install.lowest_versions(metadata) == "numpy==2.1.0\nnumba==0.61\nmatplotlib==3.8\n"
+
+
+def test_clean_installs_cover_every_extra_for_users():
+    assert set(EXTRAS) > clean_install.FOR_DEVELOPERS
+
+
+def test_a_clean_install_compares_what_the_readme_prints(monkeypatch, tmp_path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = []
+
+    def run(command, folder):
+        commands.append([part.name if isinstance(part, Path) else part for part in command])
+        return "\n".join(printed) if command[1:] == ["readme.py"] else "text\n"
+
+    monkeypatch.setattr(clean_install, "run", run)
+    printed = re.findall(r"^print\(.*\) +# (.*)$", readme, re.MULTILINE)
+    clean_install.check_readme(readme, tmp_path, tmp_path)
+    assert [command[0] for command in commands] == ["python", "python", "fastw2v", "fastw2v", "fastw2v"]
+    assert commands[3] == ["fastw2v", "most-similar", "vectors.safetensors", "cat", "--topn", "1"]
+    assert (tmp_path / "corpus.txt").read_text(encoding="utf-8") == "text\n"
+    printed = ["something else", *printed[1:]]
+    with pytest.raises(SystemExit, match=r"printed .*something else"):
+        clean_install.check_readme(readme, tmp_path, tmp_path)
