@@ -1,4 +1,4 @@
-"""Packaging: the README on PyPI, and clean installs."""
+"""Packaging: the README on PyPI, clean installs, and the notes of a release."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 import fastw2v
 from release import clean_install
+from release.notes import notes
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -74,3 +75,41 @@ def test_a_clean_install_compares_what_the_readme_prints(monkeypatch, tmp_path):
     printed = ["something else", *printed[1:]]
     with pytest.raises(SystemExit, match=r"printed .*something else"):
         clean_install.check_readme(readme, tmp_path, tmp_path)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a folder with the files that the notes come from."""
+    (tmp_path / "fastw2v").mkdir()
+    (tmp_path / "fastw2v" / "__init__.py").write_text('__version__ = "1.2.0"\n', encoding="utf-8")
+    (tmp_path / "CITATION.cff").write_text("version: 1.2.0\ndate-released: 2027-01-31\n", encoding="utf-8")
+    (tmp_path / "CHANGELOG.md").write_text(
+        "# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2027-01-31\n\n### Added\n\n- [A page](docs/a.md), "
+        "[elsewhere](https://example.org)\n\n## [1.1.0] - 2027-01-01\n\n- Old\n\n[Unreleased]: https://example.org/u\n",
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+def test_the_notes_are_the_section_of_the_version(tree):
+    link = "https://github.com/fastw2v/fastw2v/blob/v1.2.0/docs/a.md"
+    expected = f"### Added\n\n- [A page]({link}), [elsewhere](https://example.org)"
+    assert notes(tree, "v1.2.0") == notes(tree) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("CITATION.cff", "1.2.0", "1.1.0", "the version is 1.1.0 in CITATION.cff and 1.2.0 in fastw2v/__init__.py"),
+        ("CITATION.cff", "date-released", "date", "CITATION.cff has 0 lines that match"),
+        ("CITATION.cff", "01-31", "01-30", "not .*'\\[1.2.0\\] - 2027-01-30'"),
+        ("CHANGELOG.md", " - 2027-01-31", "", "the first headings of CHANGELOG.md"),
+        ("CHANGELOG.md", "## [Unreleased]\n", "## [Unreleased]\n\n- New\n", "move them to \\[1.2.0\\]"),
+        ("fastw2v/__init__.py", "1.2.0", "1.3.0", "the tag is v1.2.0, and the version of the package is 1.3.0"),
+    ],
+)
+def test_trees_that_are_not_ready_have_no_notes(tree, file, old, new, message):
+    path = tree / file
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        notes(tree, "v1.2.0")
