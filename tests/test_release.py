@@ -1,4 +1,4 @@
-"""Packaging: the README on PyPI, clean installs, and the notes of a release."""
+"""Packaging: the README on PyPI, the notes of a release, clean installs, and the conda recipe."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 METADATA = PROJECT["project"]
 EXTRAS = METADATA["optional-dependencies"]
+RECIPE = (ROOT / "release" / "recipe.yaml").read_text(encoding="utf-8")
 
 
 def test_links_of_the_readme_work_on_pypi():
@@ -113,3 +114,51 @@ def test_trees_that_are_not_ready_have_no_notes(tree, file, old, new, message):
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         notes(tree, "v1.2.0")
+
+
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "ray": "ray-core", "cupy-cuda12x": "cupy", "cupy-cuda13x": "cupy"}
+"""Names of packages on conda-forge that differ from those on PyPI."""
+
+
+def lowest(requirements: list[str]) -> dict[str, str]:
+    """Return the lowest version of each package, by its name on conda-forge; of two, the first."""
+    found: dict[str, str] = {}
+    for one in requirements:
+        name, version = re.match(r"([\w-]+) *>=([\d.]+)", one).groups()
+        found.setdefault(CONDA_NAMES.get(name, name), version)
+    return found
+
+
+def recipe_list(key: str) -> list[str]:
+    """Return the items of a list in the recipe."""
+    (items,) = re.findall(rf"^  {key}:\n((?:    - .*\n)+)", RECIPE, re.MULTILINE)
+    return [line.removeprefix("    - ") for line in items.splitlines()]
+
+
+def test_the_recipe_has_the_requirements_of_the_project():
+    python, *dependencies = recipe_list("run")
+    assert python == "python >=${{ python_min }}"
+    assert lowest(dependencies) == lowest(METADATA["dependencies"])
+    host_python, pip, *backend = recipe_list("host")
+    assert (host_python, pip) == ("python ${{ python_min }}.*", "pip")
+    assert lowest(backend) == lowest(PROJECT["build-system"]["requires"])
+    optional = [one for name, extra in EXTRAS.items() if name not in clean_install.FOR_DEVELOPERS for one in extra]
+    assert lowest(recipe_list("run_constraints")) == lowest(optional)
+
+
+def test_the_recipe_has_the_metadata_of_the_project():
+    lines = [line.strip() for line in RECIPE.splitlines()]
+    assert f'version: "{fastw2v.__version__}"' in lines
+    assert f'python_min: "{METADATA["requires-python"].removeprefix(">=")}"' in lines
+    assert f'summary: "{METADATA["description"]}"' in lines
+    assert f"license: {METADATA['license']}" in lines
+    assert f"license_file: {METADATA['license-files'][0]}" in lines
+    assert f"homepage: {METADATA['urls']['Homepage']}" in lines
+    for command, function in METADATA["scripts"].items():
+        assert f"- {command} = {function}" in lines
+
+
+def test_rattler_build_accepts_the_recipe():
+    rattler_build = pytest.importorskip("rattler_build", reason="needs py-rattler-build")
+    (variant,) = rattler_build.Stage0Recipe.from_yaml(RECIPE).render(rattler_build.VariantConfig())
+    assert variant.recipe.to_dict()["package"] == {"name": "fastw2v", "version": fastw2v.__version__}
