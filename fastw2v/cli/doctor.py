@@ -1,8 +1,10 @@
-"""The command doctor, which lists the installed packages and tests every engine on this machine."""
+"""The command doctor, which lists the packages that fastw2v uses and tests every engine on this machine."""
 
 from __future__ import annotations
 
+import importlib.util
 import platform
+from typing import NamedTuple
 
 import numpy as np
 import typer
@@ -15,29 +17,63 @@ from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.utils.system import available_processors, format_bytes
 from fastw2v.word2vec import Word2Vec
 
-__all__ = ["doctor", "installed", "tiny_training"]
+__all__ = ["doctor", "optional_packages", "tiny_training"]
 
-OPTIONAL_PACKAGES = {
-    "numba": "pip install numba",
-    "cupy": "pip install 'fastw2v[cuda12]' (or [cuda13])",
-    "matplotlib": "pip install 'fastw2v[plot]'",
-    "ray": "pip install 'fastw2v[ray]'",
-}
-"""Command that installs each optional package."""
+
+class Package(NamedTuple):
+    """A package that the library uses if it is installed."""
+
+    module: str
+    """What is imported."""
+    requirement: str
+    """What pip installs if the package is missing."""
+    purpose: str
+
+
+REQUIRED_PACKAGES = ("numpy", "array-api-compat", "safetensors", "pooch", "typer", "rich")
+OPTIONAL_PACKAGES = (
+    Package("numba", "numba", "fast training on the CPU"),
+    Package("cupy", "fastw2v[cuda12]", "NVIDIA GPUs (or [cuda13])"),
+    Package("matplotlib", "fastw2v[plot]", "maps and loss curves"),
+    Package("umap", "umap-learn", "maps by UMAP"),
+    Package("sklearn", "scikit-learn", "maps by t-SNE, pipelines"),
+    Package("usearch", "fastw2v[usearch]", "approximate search"),
+    Package("faiss", "fastw2v[faiss]", "approximate search"),
+    Package("zstandard", "fastw2v[zstd]", ".zst files"),
+    Package("ray", "fastw2v[ray]", "several machines"),
+    Package("fsspec", "fsspec", "s3:// and other addresses"),
+    Package("scipy", "scipy", "evaluate_word_pairs"),
+    Package("IPython", "ipython", "progress in notebooks"),
+    Package("pandas", "pandas", "data frames as corpora"),
+    Package("polars", "polars", "data frames as corpora"),
+    Package("pyarrow", "pyarrow", "Arrow columns as corpora"),
+    Package("datasets", "datasets", "Hugging Face data sets"),
+    Package("tensorboardX", "tensorboardX", "logs for TensorBoard"),
+)
+"""The texts are short, so that a row fits into 80 columns."""
+ZSTD_MODULES = ("compression.zstd", "backports.zstd")
+"""Modules that make zstandard unnecessary. The first belongs to Python 3.14 and later."""
 ENGINES: list[tuple[str, EngineName]] = [("cpu", "layers"), ("cpu", "fused"), ("cuda", "layers"), ("cuda", "fused")]
 """All pairs of a device and an engine."""
 
 
 def doctor() -> None:
     """Show the installed packages and the engine that training would use, and test every engine."""
-    facts = installed()
+    from importlib import metadata
+
+    machine = f"{platform.system()} {platform.machine()}, {available_processors()} cores"
+    facts = {"fastw2v": fastw2v.__version__, "Python": f"{platform.python_version()} on {machine}"}
+    facts["dependencies"] = ", ".join(f"{package} {metadata.version(package)}" for package in REQUIRED_PACKAGES)
     facts["compiled kernels"] = _kept_kernels()
     facts["CUDA"] = cuda_problem() or "available"
     selection = select_engine("auto", "auto")
     facts["training would use"] = f"{selection.name} on {selection.device}: {selection.reason}"
     print_facts(facts)
 
-    say("\nTest run on each device with each engine:")
+    say("\nOptional packages:")
+    print_table(["package", "version, or how to install it", "used for"], optional_packages(), text_columns=3)
+
+    say("Test run on each device with each engine:")
     results: list[tuple[str, str, str]] = []
     failed = False
     for device, engine in ENGINES:
@@ -55,17 +91,27 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def installed() -> dict[str, str]:
-    """Return, for each package that training uses, its version or the command that installs it."""
+def optional_packages() -> list[tuple[str, str, str]]:
+    """Return the name of each optional package, its version or the command that installs it, and its purpose.
+
+    Nothing is imported, because a broken package must not keep the command from listing the others.
+    """
     from importlib import metadata
 
-    machine = f"{platform.system()} {platform.machine()}, {available_processors()} cores"
-    facts = {"fastw2v": fastw2v.__version__, "Python": f"{platform.python_version()} on {machine}"}
-    for package in ("numpy", "array-api-compat", "safetensors"):
-        facts[package] = metadata.version(package)
-    for package, remedy in OPTIONAL_PACKAGES.items():
-        facts[package] = _installed_version(package) or f"not installed: {remedy}"
-    return facts
+    distributions = metadata.packages_distributions()
+    rows = []
+    for module, requirement, purpose in OPTIONAL_PACKAGES:
+        extra = "[" in requirement
+        package = module if extra else requirement
+        # CuPy and faiss are distributed under several names, such as cupy-cuda12x.
+        state = ", ".join(
+            metadata.version(name) + (f" ({name})" if name != package else "")
+            for name in sorted(set(distributions.get(module, [])))
+        )
+        if not state and module == "zstandard":
+            state = next((f"{name} instead" for name in ZSTD_MODULES if _is_installed(name)), "")
+        rows.append((package, state or "pip install " + (f"'{requirement}'" if extra else requirement), purpose))
+    return rows
 
 
 def tiny_training(device: str, engine: EngineName) -> str | None:
@@ -101,10 +147,9 @@ def _kept_kernels() -> str:
     return f"not kept, so each process compiles them; set NUMBA_CACHE_DIR to a folder of your own (tried {tried})"
 
 
-def _installed_version(package: str) -> str | None:
-    """Return the version of an optional package without importing it, or None if it is not installed."""
-    from importlib import metadata
-
-    names = sorted(set(metadata.packages_distributions().get(package, [])))
-    # CuPy is distributed under several names, such as cupy-cuda12x.
-    return ", ".join(metadata.version(name) + (f" ({name})" if name != package else "") for name in names) or None
+def _is_installed(module: str) -> bool:
+    """Return whether a module exists, without importing it. The packages that contain it are imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +14,10 @@ import numpy as np
 import pytest
 
 import fastw2v
+from fastw2v.cli import doctor
+
+PACKAGE = Path(fastw2v.__file__).parent
+PYPROJECT = PACKAGE.parent / "pyproject.toml"
 
 
 def test_doctor(run: Any):
@@ -34,3 +43,94 @@ def test_doctor_reports_an_engine_that_computes_wrongly(run: Any, monkeypatch: p
     result = run("doctor")
     assert result.status == 1
     assert "the loss did not fall" in result.out
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    if not PYPROJECT.exists():
+        pytest.skip("pyproject.toml is not beside the package")
+    return tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+
+
+def names(requirements: list[str]) -> set[str]:
+    """Return the names of the packages in requirements."""
+    return {re.match(r"[\w-]+", one).group() for one in requirements}  # type: ignore[union-attr]
+
+
+def imported_modules() -> set[str]:
+    """Return the top-level names of all modules that the package imports, also those that it names in strings."""
+    found = set()
+    importers = {"import_module", "find_spec", "_package", "_library"}
+    for path in PACKAGE.rglob("*.py"):
+        if path == Path(doctor.__file__):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(str(node.module))
+            elif isinstance(node, ast.For) and isinstance(node.iter, ast.Tuple):  # for name in ("a", "b"): import it
+                inner = {call for call in calls if call in set(ast.walk(node))}
+                if any(ast.unparse(call.func).rpartition(".")[2] == "import_module" for call in inner):
+                    found |= {one.value for one in node.iter.elts if isinstance(one, ast.Constant)}
+        for call in calls:
+            if ast.unparse(call.func).rpartition(".")[2] in importers:
+                arguments = [one.value for one in call.args if isinstance(one, ast.Constant)]
+                found |= {one for one in arguments if isinstance(one, str) and one.replace(".", "").isidentifier()}
+    return {name.partition(".")[0] for name in found} - set(sys.stdlib_module_names) - {"fastw2v"}
+
+
+def test_doctor_lists_every_optional_import():
+    """A module that comes with a listed package, or replaces it, counts as that package."""
+    parts = {"cupyx": "cupy", "llvmlite": "numba", "backports": "zstandard", "compression": "zstandard"}
+    required = {name.replace("-", "_") for name in doctor.REQUIRED_PACKAGES}
+    listed = {package.module for package in doctor.OPTIONAL_PACKAGES}
+    imported = {parts.get(name, name) for name in imported_modules()}
+    assert imported - required <= listed
+    # These are given by the caller, so nothing imports them.
+    assert listed - imported == {"pandas", "polars", "pyarrow", "datasets", "tensorboardX"}
+
+
+def test_doctor_lists_the_dependencies_and_extras_of_the_project(project: dict[str, Any]):
+    from release.clean_install import FOR_DEVELOPERS
+
+    requirements = {package.requirement for package in doctor.OPTIONAL_PACKAGES}
+    assert names(project["dependencies"]) == {*doctor.REQUIRED_PACKAGES, "numba"}
+    extras = set(project["optional-dependencies"]) - FOR_DEVELOPERS
+    assert {f"fastw2v[{extra}]" for extra in extras} - requirements == {"fastw2v[cuda13]"}
+    named = {one.partition("[")[2].removesuffix("]") for one in requirements if "[" in one}
+    assert named <= extras
+    # The tests use every other package that users install, if it has wheels for all platforms.
+    tested = names(project["optional-dependencies"]["integrations"] + project["optional-dependencies"]["dev"])
+    without_extra = {one for one in requirements if "[" not in one}
+    assert without_extra - tested - names(project["dependencies"]) == {"ipython", "umap-learn"}
+
+
+def test_a_row_per_optional_package_shows_its_version_or_how_to_install_it(monkeypatch: pytest.MonkeyPatch):
+    distributions = {"cupy": ["cupy-cuda12x"], "sklearn": ["scikit-learn"], "ray": ["ray", "ray"]}
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: distributions)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: f"1.{len(name)}")
+    monkeypatch.setattr(doctor, "_is_installed", lambda module: False)
+    rows = {name: state for name, state, _ in doctor.optional_packages()}
+    assert len(rows) == len(doctor.OPTIONAL_PACKAGES)
+    assert rows["cupy"] == "1.12 (cupy-cuda12x)"
+    assert rows["scikit-learn"] == "1.12"
+    assert rows["ray"] == "1.3"
+    assert rows["matplotlib"] == "pip install 'fastw2v[plot]'"
+    assert rows["fsspec"] == "pip install fsspec"
+    assert rows["zstandard"] == "pip install 'fastw2v[zstd]'"
+    monkeypatch.setattr(doctor, "_is_installed", lambda module: module == "compression.zstd")
+    assert {name: state for name, state, _ in doctor.optional_packages()}["zstandard"] == "compression.zstd instead"
+
+
+def test_rows_of_missing_packages_fit_into_a_terminal(run: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", dict)
+    rows = doctor.optional_packages()
+    lines = run("doctor").out.splitlines()
+    for name, state, purpose in rows:
+        (line,) = [line for line in lines if line.split()[:1] == [name]]
+        assert state in line
+        assert purpose in line
+        assert len(line.rstrip()) <= 80
