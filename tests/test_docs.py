@@ -282,6 +282,7 @@ def known_options() -> set[str]:
     others |= {"--address", "--block", "--head", "--node-ip-address", "--num-cpus", "--num-gpus", "--port"}  # of ray
     others |= {"--object-store-memory", "--working-dir", "--shm-size"}  # of ray and Docker
     others |= {"--cpus-per-task", "--exclude", "--ip-address", "--nodes", "--ntasks", "--ntasks-per-node"}  # of Slurm
+    others |= {"--upgrade"}  # of pip
     return found | others | {"--help"}
 
 
