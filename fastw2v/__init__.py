@@ -15,6 +15,6 @@ from fastw2v.corpus import Corpus, Vocabulary
 from fastw2v.vectors import UnknownWordError, WordVectors
 from fastw2v.word2vec import Word2Vec
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = ["Corpus", "UnknownWordError", "Vocabulary", "Word2Vec", "WordVectors"]

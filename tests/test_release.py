@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import tomllib
 from email.message import Message
@@ -114,6 +115,24 @@ def test_trees_that_are_not_ready_have_no_notes(tree, file, old, new, message):
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         notes(tree, "v1.2.0")
+
+
+def test_every_version_has_a_date_a_link_sample_files_and_a_row_in_the_upgrade_guide():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, *headings = re.findall(r"^## (.*)$", changelog, re.MULTILINE)
+    assert first == "[Unreleased]"
+    assert headings
+    guide = (ROOT / "docs" / "release" / "upgrading.md").read_text(encoding="utf-8")
+    for heading in headings:
+        version, date = re.fullmatch(r"\[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)", heading).groups()
+        assert datetime.date.fromisoformat(date)
+        assert f"\n[{version}]: {METADATA['urls']['Homepage']}/releases/tag/v{version}\n" in changelog
+        assert f"\n| {version} |" in guide
+        assert (ROOT / "tests" / "release_files" / version).is_dir()
+    newest = headings[0].partition("]")[0][1:]
+    assert f"\n[Unreleased]: {METADATA['urls']['Homepage']}/compare/v{newest}...HEAD\n" in changelog
+    # Between two releases, the version is that of the next one with .dev0.
+    assert fastw2v.__version__ == newest or fastw2v.__version__.endswith(".dev0")
 
 
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "ray": "ray-core", "cupy-cuda12x": "cupy", "cupy-cuda13x": "cupy"}
