@@ -13,6 +13,7 @@ Needs the packages build and twine, git, and a package index, from which build i
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -58,7 +59,10 @@ def main() -> None:
 
 def build(source: Path, output: Path, kind: str) -> None:
     """Build one file of a source tree, in an isolated environment."""
-    subprocess.run([sys.executable, "-m", "build", kind, "--outdir", output, source], check=True, stdout=sys.stderr)
+    # Without this variable, the backend writes the same time for every file, so that checksums can be compared.
+    environment = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
+    command: list[str | Path] = [sys.executable, "-m", "build", kind, "--outdir", output, source]
+    subprocess.run(command, check=True, stdout=sys.stderr, env=environment)
 
 
 def tracked_files() -> set[str]:
