@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,11 @@ import pytest
 from fastw2v import Corpus, Word2Vec
 from tests.engines.cases import zipf_corpus
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]  # Ray leaves files open
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for the tasks of a process in /proc"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]  # Ray leaves files open
 ray = pytest.importorskip("ray", reason="ray is not installed")
 
 REPLICAS, ROUNDS = 4, 130
@@ -42,13 +48,29 @@ class Nodes:
     def add(self) -> Any:
         return self._cluster.add_node(num_cpus=1)
 
-    def kill(self, node: Any) -> None:
-        """Kill a node, as if its machine had lost its power. Its workers end without it."""
-        os.kill(node.all_processes["raylet"][0].process.pid, signal.SIGKILL)
+    def kill_while_it_trains(self, node: Any) -> None:
+        """Wait until a node trains a part, and kill it, as if its machine had lost its power. Its workers end, too."""
+        raylet = node.all_processes["raylet"][0].process.pid
+        while not any("ray::train_round" in command_line(pid) for pid in children(raylet)):
+            time.sleep(0.005)
+        os.kill(raylet, signal.SIGKILL)
 
     def shutdown(self) -> None:
         ray.shutdown()
         self._cluster.shutdown()
+
+
+def children(pid: int) -> list[str]:
+    """Return the processes that a process has started."""
+    return [child for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+
+
+def command_line(pid: str) -> str:
+    """Return the command line of a process, which Ray sets to the name of the task that runs, or "" if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 @pytest.fixture
@@ -77,16 +99,14 @@ def test_a_run_whose_nodes_are_killed_ends_with_the_same_bytes(
     settings = {"model": "skipgram", "vector_size": 64, "workers": 1, "epochs": EPOCHS}
     expected = Word2Vec(**settings).fit(corpus, replicas=REPLICAS, rounds=ROUNDS, ray="in-process")
     finished = 0
-    begun = time.monotonic()
     added: list[Any] = []
 
     def progress(words: int, loss: float, alpha: float) -> None:
         nonlocal finished
         finished += 1
         if finished in KILLED_AFTER:
-            # In the middle of the next round, when every node trains a part.
-            delay = (time.monotonic() - begun) / finished / 2
-            threading.Timer(delay, nodes.kill, [nodes.workers[KILLED_AFTER.index(finished)]]).start()
+            lost = nodes.workers[KILLED_AFTER.index(finished)]
+            threading.Thread(target=nodes.kill_while_it_trains, args=[lost], daemon=True).start()
         if finished == JOINS_AFTER:
             added.append(nodes.add())
 
