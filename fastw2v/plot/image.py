@@ -82,5 +82,5 @@ def save_figure(figure: Figure, path: Path) -> None:
     drawn = io.BytesIO()  # matplotlib raises errors of its own if it cannot write to a file
     figure.savefig(drawn, format=path.suffix.lower()[1:])
     with atomic_write(path) as temporary:
-        # A view of the buffer would outlive it in the traceback of an error, which Python 3.13 reports as a second error.
+        # A view of the buffer would outlive it in the traceback of an error. Python 3.13 reports that as another error.
         temporary.write_bytes(drawn.getvalue())
