@@ -16,7 +16,7 @@ import pytest
 import typer
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+PAGES = [ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -117,25 +117,27 @@ def defined_tests(path: str) -> set[str]:
     return found
 
 
-def test_the_python_of_the_readme_prints_what_it_says(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
+def test_the_python_of_the_readme_prints_what_it_says(tmp_path, monkeypatch, capsys, readme):
     monkeypatch.chdir(tmp_path)
-    (code,) = python_of(ROOT / "README.md")
-    exec(compile(code, "README.md", "exec"), {})
+    (code,) = python_of(ROOT / readme)
+    exec(compile(code, readme, "exec"), {})
     promised = re.findall(r"^print\(.*\) +# (.*)$", code, re.MULTILINE)
     assert len(promised) == 4
     assert capsys.readouterr().out.splitlines() == promised
 
 
+@pytest.mark.parametrize(("readme", "nearest"), [("README.md", "dog"), ("README.ko.md", "강아지를")])
 @pytest.mark.parametrize("settings", ["workers=1", "workers=2", "engine='layers'"])
-def test_what_the_readme_prints_does_not_depend_on_the_seed(tmp_path, monkeypatch, capsys, settings):
+def test_what_the_readme_prints_does_not_depend_on_the_seed(tmp_path, monkeypatch, capsys, settings, readme, nearest):
     monkeypatch.chdir(tmp_path)
-    (code,) = python_of(ROOT / "README.md")
+    (code,) = python_of(ROOT / readme)
     assert "Word2Vec(" in code
     lines = []
     for seed in range(1, 21):
-        exec(compile(code.replace("Word2Vec(", f"Word2Vec(seed={seed}, {settings}, "), "README.md", "exec"), {})
+        exec(compile(code.replace("Word2Vec(", f"Word2Vec(seed={seed}, {settings}, "), readme, "exec"), {})
         lines += capsys.readouterr().out.splitlines()[2:]
-    assert lines == ["dog", "1"] * 20
+    assert lines == [nearest, "1"] * 20
 
 
 @cache

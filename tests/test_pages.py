@@ -1,12 +1,13 @@
 """The Python and shell blocks of README and the documentation pages run as printed, in the order of the page.
 
 Each page runs in a folder of its own that holds small stand-ins for the files it names. A block that cannot run is
-preceded by a line ``<!-- not run: REASON -->``, and one that needs an optional package by ``<!-- needs: PACKAGE -->``.
+preceded by a line ``<!-- not run: REASON -->``, and one that needs optional packages by ``<!-- needs: PACKAGE, … -->``.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import lzma
 import pickle
 import random
@@ -25,11 +26,16 @@ from fastw2v.cli.app import app
 from fastw2v.datasets.catalog import WORD_PAIRS
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WORDS = """
 the a of king queen man woman athens greece oslo norway big bigger small smaller year years month week car truck toyota
 honda dog dogs cat mouse read write list tuple new york good better bad worse you we i take took go went ship harbour
-sailor paris london france apple orange he she
+sailor paris london france apple orange he she 영화 배우 연기 감독 드라마 재미 남자 여자 한국 서울 일본 도쿄
+고양이를 강아지를
+"""
+KOREAN = """
+영화가 영화는 영화를 배우들의 배우가 연기가 연기도 재미가 재미도 정말 재미있다 재미있었어요 지루하다 지루했다 지루하고
+훌륭하고 감동적이었다 중간에 마지막까지 봤다 보고 또 돈이 아깝다
 """
 
 
@@ -40,12 +46,12 @@ def blocks(page: Path, language: str) -> list[str]:
     return [
         textwrap.dedent(code)
         for mark, reason, _, code in found
-        if not mark or (mark == "needs" and importlib.util.find_spec(reason))
+        if not mark or (mark == "needs" and all(importlib.util.find_spec(name) for name in reason.split(", ")))
     ]
 
 
-# tests/test_docs.py runs the Python of README and compares what it prints.
-PYTHON_PAGES = [page for page in PAGES if page.name != "README.md" and blocks(page, "python")]
+# tests/test_docs.py runs the Python of the READMEs and compares what it prints.
+PYTHON_PAGES = [page for page in PAGES if page.parent != ROOT and blocks(page, "python")]
 SHELL_PAGES = [page for page in PAGES if any("fastw2v " in block for block in blocks(page, "sh"))]
 
 
@@ -77,6 +83,11 @@ def files(tmp_path_factory) -> Path:
     pairs = "king\tqueen\t8.5\ncar\ttruck\t7.1\ndog\tcat\t6.0\n"
     for name in ("my-pairs.tsv", *WORD_PAIRS.values()):
         (folder / name).write_text(pairs.replace("\t", "," if name.endswith(".csv") else "\t"), encoding="utf-8")
+    reviews = [" ".join(rng.choices(KOREAN.split(), k=8)) for _ in range(500)]
+    (folder / "nsmc" / "raw").mkdir(parents=True)
+    for number in range(10):
+        rated = [{"review": one, "rating": str(rng.randint(1, 10))} for one in reviews[number::10]]
+        (folder / "nsmc" / "raw" / f"{number}.json").write_text(json.dumps(rated), encoding="utf-8")
     ids = {word: i for i, word in enumerate(model.wv.index_to_key)}
     params = {"word_vecs": model.wv.vectors.astype(np.float16), "word_to_id": ids, "id_to_word": dict(enumerate(ids))}
     (folder / "cbow_params.pkl").write_bytes(pickle.dumps(params))

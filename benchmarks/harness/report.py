@@ -21,6 +21,8 @@ from fastw2v.utils.atomic_write import atomic_write
 FOLDER = ROOT / "benchmarks" / "results"
 GUIDE = ROOT / "docs" / "guide" / "benchmarks.md"
 """The document with the tables of the latest run with replicas."""
+READMES = (ROOT / "README.md", ROOT / "README.ko.md")
+"""The documents with the summary of the latest run: the README and its Korean translation."""
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 BEGIN_REPLICAS, END_REPLICAS = "<!-- replicas -->", "<!-- /replicas -->"
 OUR_NAME = "fastw2v"
@@ -44,15 +46,17 @@ QUALITY_NAMES = {
 OUR_COLOUR, BASELINE_COLOUR = "tab:blue", "0.45"
 
 
-def write_all(folder: Path = FOLDER, readme: Path = ROOT / "README.md", guide: Path = GUIDE) -> list[Path]:
-    """Write REPORT.md and its plots next to the results, and the tables in the README and the guide.
+def write_all(folder: Path = FOLDER, readmes: Sequence[Path] = READMES, guide: Path = GUIDE) -> list[Path]:
+    """Write REPORT.md and its plots next to the results, and the tables in the READMEs and the guide.
 
     Parameters
     ----------
     folder : Path
         Folder with results.
-    readme, guide : Path
-        Documents with markers for tables.
+    readmes : sequence of Path
+        Documents with markers for the summary.
+    guide : Path
+        The document with markers for the tables of replicas.
 
     Returns
     -------
@@ -74,9 +78,10 @@ def write_all(folder: Path = FOLDER, readme: Path = ROOT / "README.md", guide: P
     pages = [page(name, every[name], drawn[name]) for name in every]
     pages += [gpu_page(path) for path in sorted(folder.glob("*.json")) if gpu_report.is_report(path)]
     _write(folder / "REPORT.md", "\n".join([intro, *pages]))
-    _write(readme, with_table(readme.read_text(encoding="utf-8"), every))
+    for readme in readmes:
+        _write(readme, with_table(readme.read_text(encoding="utf-8"), every, readme.name))
     _write(guide, with_replicas(guide.read_text(encoding="utf-8"), every))
-    return [*(image for images in drawn.values() for image in images), folder / "REPORT.md", readme, guide]
+    return [*(image for images in drawn.values() for image in images), folder / "REPORT.md", *readmes, guide]
 
 
 def read_all(folder: Path = FOLDER) -> dict[str, Results]:
@@ -98,13 +103,14 @@ def _write(path: Path, content: str) -> None:
 # Tables.
 
 
-def with_table(readme: str, every: dict[str, Results]) -> str:
-    """Return the text of the README with a new summary between its markers.
+def with_table(readme: str, every: dict[str, Results], name: str = "README.md") -> str:
+    """Return the text of a README with a new summary between its markers.
 
-    The summary is that of the latest run (by name) that has baselines.
+    The summary is that of the latest run (by name) that has baselines. Error messages contain `name`, the name of the
+    document.
     """
-    found = next((text for name in sorted(every, reverse=True) if (text := summary(name, every[name]))), "")
-    return _between(readme, "README.md", BEGIN, END, found)
+    found = next((text for run in sorted(every, reverse=True) if (text := summary(run, every[run]))), "")
+    return _between(readme, name, BEGIN, END, found)
 
 
 def with_replicas(guide: str, every: dict[str, Results]) -> str:

@@ -332,18 +332,21 @@ def test_compare_tells_what_left_the_spread():
 def test_report_and_readme_come_from_the_json(tmp_path):
     pytest.importorskip("matplotlib")
     results.write(tmp_path / "box.json", example())
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    readme, translation = tmp_path / "README.md", tmp_path / "README.ko.md"
+    for path in (readme, translation):
+        path.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     guide = tmp_path / "guide.md"
     guide.write_text(f"before\n{report.BEGIN_REPLICAS}\nold\n{report.END_REPLICAS}\nafter\n")
-    written = report.write_all(tmp_path, readme, guide)
+    written = report.write_all(tmp_path, (readme, translation), guide)
     assert {path.name for path in written} >= {
-        "box-speed-quality.png", "box-scaling.png", "box-memory-limit.png", "REPORT.md", "README.md", "guide.md",
+        "box-speed-quality.png", "box-scaling.png", "box-memory-limit.png", "REPORT.md", "README.md", "README.ko.md",
+        "guide.md",
     }  # fmt: skip
     assert guide.read_text("utf-8") == (
         f"before\n{report.BEGIN_REPLICAS}\n\nThere are no results yet.\n\n{report.END_REPLICAS}\nafter\n"
     )
     text = readme.read_text(encoding="utf-8")
+    assert translation.read_text(encoding="utf-8") == text
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
@@ -380,7 +383,7 @@ def test_report_and_readme_come_from_the_json(tmp_path):
 
 def test_a_report_without_matplotlib_says_how_to_get_it(tmp_path, monkeypatch, capsys):
     results.write(tmp_path / "box.json", example())
-    monkeypatch.setattr(report.write_all, "__defaults__", (tmp_path, tmp_path / "README.md", tmp_path / "guide.md"))
+    monkeypatch.setattr(report.write_all, "__defaults__", (tmp_path, [tmp_path / "README.md"], tmp_path / "guide.md"))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert suite.main(["--report"]) == 2
     assert "pip install 'fastw2v[bench]'" in capsys.readouterr().err
@@ -388,19 +391,20 @@ def test_a_report_without_matplotlib_says_how_to_get_it(tmp_path, monkeypatch, c
 
 
 def test_readme_without_marks_is_left_alone(tmp_path):
-    with pytest.raises(ValueError, match="once each"):
-        report.with_table("no marks", {})
+    with pytest.raises(ValueError, match=r"README\.ko\.md must contain .*once each"):
+        report.with_table("no marks", {}, "README.ko.md")
     with pytest.raises(ValueError, match="once each"):
         report.with_replicas("no marks", {})
     with pytest.raises(FileNotFoundError, match="contains no results"):
-        report.write_all(tmp_path, tmp_path / "README.md")
+        report.write_all(tmp_path, [tmp_path / "README.md"])
 
 
 def test_documents_are_what_the_committed_results_generate():
     if not any(report.FOLDER.glob("*.json")):
         pytest.skip("no results are committed yet")
-    readme = (report.ROOT / "README.md").read_text(encoding="utf-8")
-    assert report.with_table(readme, report.read_all()) == readme
+    for path in report.READMES:
+        readme = path.read_text(encoding="utf-8")
+        assert report.with_table(readme, report.read_all()) == readme
     guide = report.GUIDE.read_text(encoding="utf-8")
     assert report.with_replicas(guide, report.read_all()) == guide
 
