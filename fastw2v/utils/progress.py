@@ -1,4 +1,4 @@
-"""Progress of long tasks: a bar on a terminal, a line of text in a notebook, and log messages anywhere else."""
+"""Progress of long tasks: a bar on a terminal and in a notebook, and log messages anywhere else."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from html import escape
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -16,11 +17,11 @@ __all__ = ["Progress", "time_waited", "waiting"]
 log = logging.getLogger("fastw2v")
 
 _INTERVAL = 0.1
-"""Minimum number of seconds between two updates of the bar or the line of a notebook."""
+"""Minimum number of seconds between two updates of a bar."""
 _LOG_INTERVAL = 10.0
 """Minimum number of seconds between two log messages."""
-_LINE_WIDTH = 30
-"""Number of characters of the bar in a notebook."""
+_TEXT_WIDTH = 30
+"""Number of characters of the bar in a notebook that does not show HTML."""
 _now = time.monotonic
 _running: list[Progress] = []
 """The progress of the tasks that are running, innermost last."""
@@ -65,8 +66,8 @@ class _Display(Protocol):
 class Progress:
     """Context manager that shows the progress of a task: percentage, speed, loss and remaining time.
 
-    On a terminal, a progress bar is shown on standard error. In a Jupyter notebook, a line of text is updated in the
-    output of the cell. Otherwise, the logger ``fastw2v`` gets a message of level INFO every ten seconds and at the end.
+    On a terminal, a progress bar is shown on standard error, and in a Jupyter notebook, in the output of the cell.
+    Otherwise, the logger ``fastw2v`` gets a message of level INFO every ten seconds and at the end.
 
     Parameters
     ----------
@@ -244,7 +245,7 @@ def time_waited() -> float:
 
 def _choose_display(show: bool | None, state: _State) -> _Display:
     if _in_notebook():
-        return _NotebookLine(state)
+        return _NotebookBar(state)
     if show or (sys.stderr is not None and sys.stderr.isatty()):
         return _Bar(state)
     return _LogMessages()
@@ -290,26 +291,36 @@ class _Bar:
             self._bar.stop()
 
 
-class _NotebookLine:
-    """A line of text in the output of a notebook cell. Unlike the widgets of rich, it needs no other package."""
+class _NotebookBar:
+    """A progress bar in the output of a notebook cell. Unlike the widgets of rich, it needs no other package.
+
+    Each update replaces the previous one, so a saved notebook contains only the last state.
+    """
 
     interval = _INTERVAL
 
     def __init__(self, state: _State) -> None:
         from IPython.display import display
 
-        self._handle = display({"text/plain": self._line(state)}, raw=True, display_id=True)
+        self._handle = display(self._content(state), raw=True, display_id=True)
 
     def draw(self, state: _State) -> None:
-        self._handle.update({"text/plain": self._line(state)}, raw=True)
+        self._handle.update(self._content(state), raw=True)
 
     def finish(self, state: _State) -> None:
         self.draw(state)
 
-    def _line(self, state: _State) -> str:
-        done = _LINE_WIDTH * min(1.0, state.done / state.total) if state.total else 0
-        bar = ("█" * int(done)).ljust(_LINE_WIDTH, "░") if state.total else ""
-        return "  ".join(text for text in (state.description, bar, *state.values()) if text)
+    def _content(self, state: _State) -> dict[str, str]:
+        """Return the bar as HTML, and as text for programs that do not show HTML."""
+        done = min(1.0, state.done / state.total) if state.total else 0.0
+        text_bar = ("█" * int(_TEXT_WIDTH * done)).ljust(_TEXT_WIDTH, "░") if state.total else ""
+        html_bar = f'<progress max="1" value="{done:.3f}"></progress>' if state.total else ""
+        before, after = escape(state.description), map(escape, state.values())
+        line = "  ".join(part for part in (before, html_bar, *after) if part)
+        return {
+            "text/html": f'<div style="font-family: monospace; white-space: pre-wrap">{line}</div>',
+            "text/plain": "  ".join(part for part in (state.description, text_bar, *state.values()) if part),
+        }
 
 
 class _LogMessages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import subprocess
 import sys
 import time
@@ -221,10 +222,10 @@ def test_waiting_is_shown_or_logged_without_a_display(
 
 
 class FakeNotebook:
-    """A Jupyter kernel's IPython, which records the text of each display."""
+    """A Jupyter kernel's IPython, which records the last content of each display."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, shell: type) -> None:
-        self.texts: list[str] = []
+        self.displays: list[dict[str, str]] = []
         ipython = SimpleNamespace(get_ipython=shell)
         monkeypatch.setitem(sys.modules, "IPython", ipython)
         monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=self.display))
@@ -232,12 +233,16 @@ class FakeNotebook:
     def display(self, data: dict[str, str], *, raw: bool, display_id: bool) -> FakeNotebook:
         assert raw
         assert display_id
-        self.texts.append(data["text/plain"])
+        self.displays.append(data)
         return self
 
     def update(self, data: dict[str, str], *, raw: bool) -> None:
         assert raw
-        self.texts[-1] = data["text/plain"]
+        self.displays[-1] = data
+
+    @property
+    def texts(self) -> list[str]:
+        return [data["text/plain"] for data in self.displays]
 
 
 class ZMQInteractiveShell:
@@ -253,7 +258,7 @@ class TerminalInteractiveShell:
 
 
 @pytest.mark.parametrize("shell", [ZMQInteractiveShell, ColabShell])
-def test_a_notebook_gets_a_line_that_is_updated(
+def test_a_notebook_gets_a_bar_that_is_updated(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, messages: Any, capsys: pytest.CaptureFixture[str], shell: type
 ):
     notebook = FakeNotebook(monkeypatch, shell)
@@ -264,11 +269,22 @@ def test_a_notebook_gets_a_line_that_is_updated(
         clock.time += 10
         progress.update(100, loss=2.5)
         assert notebook.texts == ["training  " + "█" * 7 + "░" * 23 + "  25%  10.0 words/s  loss 2.500  0:00:30 left"]
+        assert '<progress max="1" value="0.250"></progress>  25%  10.0 words/s' in notebook.displays[0]["text/html"]
         clock.time += 30
         progress.update(400)
     assert notebook.texts == ["training  " + "█" * 30 + "  100%  10.0 words/s  loss 2.500  0:00:40"]
     assert messages() == []
     assert capsys.readouterr() == ("", "")
+
+
+def test_in_a_notebook_an_unknown_total_has_no_bar_and_text_is_escaped(monkeypatch: pytest.MonkeyPatch, clock: Clock):
+    notebook = FakeNotebook(monkeypatch, ZMQInteractiveShell)
+    with Progress("<b>", None, unit="a&b") as progress:
+        clock.time += 10
+        progress.update(100)
+    (shown,) = notebook.displays
+    assert shown["text/plain"] == "<b>  10.0 a&b/s  0:00:10"
+    assert re.fullmatch(r"<div [^>]*>&lt;b&gt;  10.0 a&amp;b/s  0:00:10</div>", shown["text/html"])
 
 
 def test_ipython_on_a_terminal_is_not_a_notebook(monkeypatch: pytest.MonkeyPatch):
