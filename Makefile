@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test integrations test-slow test-cluster test-lowest compile-cuda gpu-check lint types docs-check format bench dist clean-install clean
+.PHONY: demo test integrations test-slow test-cluster test-lowest notebooks compile-cuda gpu-check lint types docs-check format bench dist clean-install clean
 
 demo: $(VENV)/installed
 	$(BIN)/fastw2v demo
@@ -31,6 +31,10 @@ test-lowest:
 	sed -n 's/^ *"\([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/constraints.txt -e '.[dev]'
 	.venv-lowest/bin/python -m pytest -n auto -W ignore::DeprecationWarning
+
+# Run the notebooks and renew their outputs. Set FASTW2V_DATA to the folder of ptb.train.txt, or it is downloaded.
+notebooks: integrations
+	$(BIN)/python -m tests.notebooks
 
 # Compile the CUDA source for every architecture with NVIDIA's compiler from PyPI, which needs no GPU, and run the PTX
 # in the emulator.
