@@ -49,6 +49,8 @@ def run(notebook: Any, folder: Path) -> None:
             coalesce_streams=True,
         )
         client.execute(env=env)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
     # The version of Python would change the file as well.
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -61,13 +63,13 @@ def _python_path() -> list[str]:
 
 
 def main() -> None:
-    import nbformat
-
     parser = argparse.ArgumentParser(description="Run the notebooks in examples/notebooks and renew their outputs.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a notebook; by default, all of them")
     names = parser.parse_args().names
     if unknown := set(names) - {path.name for path in NOTEBOOKS}:
         parser.error(f"no such notebook: {min(unknown)}; there are {', '.join(path.name for path in NOTEBOOKS)}")
+    import nbformat
+
     for path in NOTEBOOKS:
         if names and path.name not in names:
             continue

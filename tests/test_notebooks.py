@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.notebooks import NOTEBOOKS, ROOT, read, run
+from tests.notebooks import NOTEBOOKS, ROOT, main, read, run
 from tests.test_docs import anchors
 
 MAX_BYTES = 500_000
@@ -100,7 +100,8 @@ def needs(*packages: str) -> None:
 @pytest.mark.usefixtures("data")
 @each_notebook
 def test_notebooks_run(path, tmp_path):
-    needs("nbclient", "ipykernel", "matplotlib", "networkx")
+    # Importing the font manager builds matplotlib's font cache, about which a kernel would log a message.
+    needs("nbclient", "ipykernel", "matplotlib.font_manager", "networkx")
     notebook = read(path)
     run(notebook, tmp_path)
     assert not [output for output in outputs(notebook) if output.get("name") == "stderr"]
@@ -133,6 +134,35 @@ def test_progress_leaves_one_output_for_each_task(tmp_path):
         bar = '<progress max="1" value="1.000"></progress>'
         assert re.fullmatch(f"<div [^>]*>{name}  {bar}{values}</div>", output["data"]["text/html"])
         assert re.fullmatch(f"{name}  █{{30}}{values}", output["data"]["text/plain"])
+
+
+def test_renewing_the_outputs_twice_gives_the_same_bytes(tmp_path, monkeypatch, capsys):
+    needs("nbclient", "ipykernel")
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    code = "import os\nopen('new.txt', 'w').close()\nprint(os.listdir())"
+    cell = new_code_cell(code, id="files", metadata={"execution": {"iopub.execute_input": "2020-01-01T00:00:00"}})
+    path = tmp_path / "small.ipynb"
+    nbformat.write(new_notebook(cells=[cell], metadata={"language_info": {"name": "python", "version": "3.1"}}), path)
+    monkeypatch.setattr("tests.notebooks.NOTEBOOKS", [path])
+    monkeypatch.setattr("sys.argv", ["notebooks", "small.ipynb"])
+    main()
+    renewed = path.read_bytes()
+    main()
+    assert path.read_bytes() == renewed
+    assert texts(committed(path)).strip() == "['new.txt']"
+    assert b"execute_input" not in renewed
+    assert b"version" not in renewed
+    assert [one.name for one in tmp_path.iterdir()] == ["small.ipynb"]
+    assert re.fullmatch(r"(small.ipynb: \d+ s, 1 kB\n){2}", capsys.readouterr().out)
+
+
+def test_an_unknown_notebook_is_named(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["notebooks", "other.ipynb"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "no such notebook: other.ipynb; there are graph_walks.ipynb, " in capsys.readouterr().err
 
 
 def test_an_error_in_a_cell_is_raised(tmp_path):
