@@ -440,7 +440,7 @@ def take_rows(table: Any, ids: Any) -> Any:
 
     Returns
     -------
-    float array, shape (*ids.shape, D)
+    float array, shape ids.shape + (D,)
 
     Examples
     --------

@@ -238,7 +238,7 @@ def convert_one_hot(corpus: Any, vocab_size: int) -> Any:
 
     Returns
     -------
-    int32 array, shape (*corpus.shape, V)
+    int32 array, shape corpus.shape + (V,)
 
     Raises
     ------

@@ -36,7 +36,7 @@ def to_jamo(word: str) -> str:
     """Return a word whose Hangul syllables are decomposed into three letters each.
 
     The word is first converted to the Unicode form NFC, so that words in NFC and in NFD have the same result. The
-    syllable with the code point s then becomes the initial with the number l, the medial v and the final t, where
+    syllable with the code point s then becomes the initial with the number l, the medial v and the final t, where::
 
         s = 0xAC00 + (21 l + v) 28 + t.
 

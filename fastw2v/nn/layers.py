@@ -105,7 +105,7 @@ class Embedding:
 
         Returns
         -------
-        float array, shape (*ids.shape, D)
+        float array, shape ids.shape + (D,)
 
         Examples
         --------
@@ -128,7 +128,7 @@ class Embedding:
 
         Parameters
         ----------
-        dout : float array, shape (*ids.shape, D)
+        dout : float array, shape ids.shape + (D,)
             Gradient of the output, which is ignored at padding. The layer copies it, so it can be changed afterwards.
 
         Examples

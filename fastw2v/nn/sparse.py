@@ -266,7 +266,7 @@ class RowSparseGradient:
         ----------
         ids : int array, any shape
             Negative ids count from the last row, as in NumPy.
-        rows : float array, shape (*ids.shape, D)
+        rows : float array, shape ids.shape + (D,)
             Arrays that can be broadcast to this shape are accepted.
 
         Raises

@@ -46,7 +46,7 @@ class SubwordEmbedding:
     rows : int array
         Rows of W.
     exponent : float
-        The gradient of a row is divided by this power of |S|. 1 gives the exact gradient, and 0 that of fastText.
+        The gradient of a row is divided by this power of ``|S|``. 1 gives the exact gradient, and 0 that of fastText.
     in_order : bool
         Whether the gradients of the ids of a word are summed in a fixed order on a GPU; see
         `RowSparseGradient.coalesce`. NumPy always sums in a fixed order.
@@ -137,7 +137,7 @@ class SubwordEmbedding:
 
         Returns
         -------
-        float array, shape (*ids.shape, D)
+        float array, shape ids.shape + (D,)
 
         Examples
         --------
@@ -158,7 +158,7 @@ class SubwordEmbedding:
 
         Parameters
         ----------
-        dout : float array, shape (*ids.shape, D)
+        dout : float array, shape ids.shape + (D,)
             Gradient of the output, which is ignored at padding. The layer copies it, so it can be changed afterwards.
 
         Examples

@@ -1374,7 +1374,7 @@ class WordVectors:
 
         Notes
         -----
-        With "fasttext", the vector of a text s is
+        With "fasttext", the vector of a text s is::
 
             v_s = 1/n Σ_w v_w / ‖v_w‖,
 
@@ -1382,7 +1382,7 @@ class WordVectors:
         models of the kinds cbow and skipgram. Unlike "sif", it does not depend on the other texts.
 
         With the other methods, the vectors of words are not scaled to unit length first. With "sif", the vector of a
-        text s is
+        text s is::
 
             v_s = 1/|s| Σ_w a / (a + p(w)) v_w,    v_s ← v_s − u uᵀ v_s,
 
