@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test integrations test-slow test-cluster test-lowest notebooks compile-cuda gpu-check lint types docs-check format bench dist clean-install clean
+.PHONY: demo test integrations test-slow test-cluster test-lowest notebooks compile-cuda gpu-check lint types docs-check docs docs-serve format bench dist clean-install clean
 
 demo: $(VENV)/installed
 	$(BIN)/fastw2v demo
@@ -64,6 +64,16 @@ docs-check: $(VENV)/installed-dev
 	$(BIN)/rumdl check .
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_examples.py
 
+# The site, in build/docs. A warning of Sphinx, such as a broken link, is an error.
+docs: $(VENV)/installed-docs
+	rm -rf build/docs
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --fresh-env --quiet \
+	  --conf-dir docs/_sphinx --doctree-dir build/doctrees . build/docs
+	$(BIN)/python docs/_sphinx/check_site.py build/docs
+
+docs-serve: docs
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/docs 8000
+
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -95,4 +105,8 @@ $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/installed-bench: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	touch $@ $(VENV)/installed

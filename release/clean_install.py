@@ -24,7 +24,7 @@ from pathlib import Path
 
 LOWEST = {(3, 13): {"numpy": "2.1.0", "safetensors": "0.4.4"}}
 """The first versions with wheels for a Python that are later than the lowest versions in the metadata."""
-FOR_DEVELOPERS = {"bench", "dev", "gpu-dev", "integrations", "release"}
+FOR_DEVELOPERS = {"bench", "dev", "docs", "gpu-dev", "integrations", "release"}
 """Extras that no page tells users to install."""
 
 

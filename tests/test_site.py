@@ -1,0 +1,134 @@
+"""The documentation site: its navigation has every page, and faults in pages and docstrings are found.
+
+`make docs` builds the site and checks it. Here, the checks are given faults.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+INDEXES = [ROOT / "README.md", ROOT / "docs" / "README.md", *(ROOT / "docs").glob("*/README.md")]
+"""The pages whose links are the navigation of the site."""
+
+
+def load(name: str):
+    """Return a module of docs/_sphinx, which is not a package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "_sphinx" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+check_site = load("check_site")
+
+
+def test_the_navigation_has_every_page():
+    listed = {ROOT / "README.md"}
+    for page in INDEXES:
+        for target in re.findall(r"\]\(([^)#:]+\.md)", page.read_text(encoding="utf-8")):
+            listed.add((page.parent / target).resolve())
+    pages = {*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "results" / "REPORT.md"}
+    assert pages == listed
+
+
+def page(body: str, head: str = "") -> str:
+    return f'<html><head>{head}</head><body><h1 id="top">Title</h1>{body}</body></html>'
+
+
+@pytest.fixture
+def site(tmp_path) -> Path:
+    """Return a folder with two pages and a style sheet, which have no faults."""
+    links = (
+        '<a href="#top">1</a> <a href="guide/b.html#top">2</a> <a href="guide/">3</a> <a href="%ED%95%9C.html">4</a>'
+    )
+    elsewhere = '<a href="https://example.org/x.html#y">5</a> <a href="mailto:a@example.org">6</a>'
+    head = '<link rel="stylesheet" href="site.css"><link rel="canonical" href="https://example.org/a.html">'
+    (tmp_path / "a.html").write_text(page(links + elsewhere + '<img src="data:image/png;base64,AA==">', head))
+    (tmp_path / "한.html").write_text(page(""), encoding="utf-8")
+    (tmp_path / "guide").mkdir()
+    for name in ("index.html", "b.html"):
+        (tmp_path / "guide" / name).write_text(page('<a href="../a.html">back</a>'))
+    (tmp_path / "site.css").write_text("p { background: url(data:image/png;base64,AA==) }")
+    return tmp_path
+
+
+def test_a_site_without_faults_passes(site, capsys):
+    assert check_site.main(site) == 0
+    assert capsys.readouterr().out == "4 pages; every link leads somewhere\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ('<a href="guide/c.html">c</a>', "links to guide/c.html, which does not exist"),
+        ('<a href="guide/b.html#end">b</a>', "links to guide/b.html#end, but the page has no such anchor"),
+        ('<a href="#end">b</a>', "links to #end, but the page has no such anchor"),
+        ('<img src="picture.png">', "links to picture.png, which does not exist"),
+        ('<img src="https://example.org/a.png">', "loads https://example.org/a.png"),
+        ('<script src="//example.org/a.js"></script>', "loads //example.org/a.js"),
+        ('<iframe src="http://example.org/"></iframe>', "loads http://example.org/"),
+        ('<link rel="stylesheet" href="https://example.org/a.css">', "loads https://example.org/a.css"),
+        ('<link rel="preconnect" href="https://example.org">', "loads https://example.org"),
+        ('<style>@import "https://example.org/b.css";</style>', "loads https://example.org/b.css"),
+        ('<p style="background: url(https://example.org/b.png)">', "loads https://example.org/b.png"),
+    ],
+)
+def test_faults_of_a_built_page_are_found(site, capsys, body, problem):
+    (site / "guide" / "index.html").write_text(page('<a href="../a.html">back</a>'))
+    (site / "a.html").write_text(page(body))
+    assert check_site.main(site) == 1
+    assert capsys.readouterr().out == f"a.html: {problem}\n"
+
+
+def test_fonts_of_other_hosts_are_found(site):
+    (site / "site.css").write_text("@font-face { src: url('https://example.org/a.woff2') }")
+    assert check_site.problems(site) == ["site.css: loads https://example.org/a.woff2"]
+
+
+def test_a_folder_without_pages_is_a_fault(tmp_path):
+    (problem,) = check_site.problems(tmp_path)
+    assert problem.endswith("has no pages; build them with `make docs`")
+
+
+@pytest.mark.slow
+def test_sphinx_finds_faults(tmp_path):
+    """A link to no page, one to no heading, one to no file, a name that does not exist, and a page in no list."""
+    for package in ("sphinx", "myst_parser", "furo", "numpydoc", "sphinx_copybutton"):
+        pytest.importorskip(package, reason=f"{package} is not installed (make docs)")
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info")
+    shutil.copytree(ROOT, tmp_path, ignore=ignored, dirs_exist_ok=True)
+
+    with (tmp_path / "docs" / "guide" / "queries.md").open("a", encoding="utf-8") as file:
+        file.write("\n[a](nowhere.md) [b](training.md#nowhere) [c](../../fastw2v/nowhere.py)\n")
+    (tmp_path / "docs" / "guide" / "unlisted.md").write_text("# A page\n", encoding="utf-8")
+    module = tmp_path / "fastw2v" / "vectors" / "hnsw.py"
+    text = module.read_text(encoding="utf-8")
+    assert "call its methods" in text
+    module.write_text(text.replace("call its methods", "`WordVectors.nowhere` `Nowhere` `fastw2v.nowhere`"))
+
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--quiet", "--conf-dir", "docs/_sphinx", ".", "out"]
+    environment = {**os.environ, "PYTHONPATH": "", "NO_COLOR": "1"}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    assert result.returncode != 0
+    warnings = [line for line in result.stderr.splitlines() if "WARNING: " in line]
+    faults = {
+        "nowhere.md": "queries.md",
+        "nowhere' [myst.xref_missing]": "queries.md",
+        "fastw2v/nowhere.py": "queries.md",
+        "WordVectors.nowhere [ref.obj]": "hnsw.py",
+        ": Nowhere [ref.obj]": "hnsw.py",
+        ": fastw2v.nowhere [ref.obj]": "hnsw.py",
+        "isn't included in any toctree": "unlisted.md",
+    }
+    for fault, where in faults.items():
+        assert any(fault in line and where in line for line in warnings), f"{fault}\n{result.stderr}"
+    assert len(warnings) == len(faults), result.stderr
