@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastw2v.formats import static_embedding
 from fastw2v.formats.fileio import FormatError
 from fastw2v.vectors.word_vectors import WordVectors
 from tests.formats.common import MATRIX, assert_same, some_vectors
@@ -47,6 +48,16 @@ def test_static_embedding_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # warnings of the libraries themselves
+def test_words_are_refused_only_if_they_contain_white_space_or_a_control_character(tmp_path: Path) -> None:
+    for code in range(0x110000):
+        char = chr(code)
+        refused = char.isspace() or code < 0x20 or code == 0x7F
+        assert bool(static_embedding._SPACES.search(char.encode("utf-8", "surrogatepass"))) == refused, hex(code)
+    words = ["감독", "독일", "…", "a\u200bb"]  # 독 is the bytes EB 8F 85, and 85 alone is white space in Latin-1
+    WordVectors(words, np.eye(4)).save(tmp_path / "static", format="static-embedding")
+    assert WordVectors.load(tmp_path / "static").index_to_key == words
+
+
 def test_sentence_transformers_opens_the_folder(tmp_path: Path) -> None:
     peer = pytest.importorskip("sentence_transformers")
     words = ["the", "naïve", "日本"]
