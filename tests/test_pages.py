@@ -30,10 +30,11 @@ PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").rglo
 WORDS = """
 the a of king queen man woman athens greece oslo norway big bigger small smaller year years month week car truck toyota
 honda dog dogs cat mouse read write list tuple new york good better bad worse you we i take took go went ship harbour
-sailor paris london france apple orange he she 영화 배우 연기 감독 드라마 재미 남자 여자 한국 서울 일본 도쿄
-고양이를 강아지를
+sailor paris london france apple orange he she
 """
-KOREAN = """
+KOREAN_WORDS = "영화 배우 연기 감독 드라마 재미 남자 여자 한국 서울 일본 도쿄 고양이를 강아지를"
+"""Words of the Korean pages, in corpus.txt, book.txt and the vectors. The other files can be read as CP949."""
+REVIEW_WORDS = """
 영화가 영화는 영화를 배우들의 배우가 연기가 연기도 재미가 재미도 정말 재미있다 재미있었어요 지루하다 지루했다 지루하고
 훌륭하고 감동적이었다 중간에 마지막까지 봤다 보고 또 돈이 아깝다
 """
@@ -60,13 +61,14 @@ def files(tmp_path_factory) -> Path:
     """Return a folder with a small file for each name that the pages use."""
     folder = tmp_path_factory.mktemp("files")
     rng = random.Random(1)
-    words = WORDS.split()
-    lines = [" ".join(rng.choices(words, k=12)) for _ in range(2000)]
-    text = "\n".join(lines) + "\n"
+    lines = [" ".join(rng.choices(WORDS.split(), k=12)) for _ in range(2000)]
+    english = "\n".join(lines) + "\n"
+    text = english + "\n".join(" ".join(rng.choices(KOREAN_WORDS.split(), k=12)) for _ in range(500)) + "\n"
     for name in ("corpus.txt", "book.txt", "news.txt", "today.txt", "part-1.txt", "part-2.txt", "ptb.train.txt"):
         new_words = "a comet and a cat\n" * 20 if name in ("news.txt", "today.txt") else ""
-        (folder / name).write_text(text + new_words, encoding="utf-8")
-    (folder / "wiki-1.txt.xz").write_bytes(lzma.compress(text.encode()))
+        known = text if name in ("corpus.txt", "book.txt") else english
+        (folder / name).write_text(known + new_words, encoding="utf-8")
+    (folder / "wiki-1.txt.xz").write_bytes(lzma.compress(english.encode()))
     model = Word2Vec(seed=1, epochs=1).fit(lines_of(text))
     names = "vectors.safetensors wikipedia.safetensors cbow_params.safetensors vectors.bin vectors-1990.bin "
     for name in (names + "vectors-2020.bin cc.en.300.bin").split():
@@ -83,7 +85,7 @@ def files(tmp_path_factory) -> Path:
     pairs = "king\tqueen\t8.5\ncar\ttruck\t7.1\ndog\tcat\t6.0\n"
     for name in ("my-pairs.tsv", *WORD_PAIRS.values()):
         (folder / name).write_text(pairs.replace("\t", "," if name.endswith(".csv") else "\t"), encoding="utf-8")
-    reviews = [" ".join(rng.choices(KOREAN.split(), k=8)) for _ in range(500)]
+    reviews = [" ".join(rng.choices(REVIEW_WORDS.split(), k=8)) for _ in range(500)]
     (folder / "nsmc" / "raw").mkdir(parents=True)
     for number in range(10):
         rated = [{"review": one, "rating": str(rng.randint(1, 10))} for one in reviews[number::10]]
