@@ -283,7 +283,7 @@ def index_keys(keys: list[Any]) -> dict[Any, int]:
 def check_ids(name: str, ids: Any) -> Any:
     """Return word ids as an array of integers: lists as NumPy arrays, and other arrays unchanged.
 
-    Arrays of uint64 are converted to int64, because NumPy's sum or concatenation of the two types has type float64.
+    Arrays of unsigned integers are converted to int64, because −1, which marks padding, is not among their numbers.
 
     Raises
     ------
@@ -307,7 +307,7 @@ def check_ids(name: str, ids: Any) -> Any:
     xp = get_namespace(ids)
     if not xp.isdtype(ids.dtype, "integral"):
         raise TypeError(f"{name} is an array of {ids.dtype}; it must contain integer word ids")
-    return xp.astype(ids, xp.int64) if ids.dtype == xp.uint64 else ids
+    return xp.astype(ids, xp.int64) if xp.isdtype(ids.dtype, "unsigned integer") else ids
 
 
 def check_integers(name: str, array: Any) -> Any:

@@ -59,6 +59,16 @@ def test_word_ids_of_any_type(use: Any, convert: Any):
         np.testing.assert_array_equal(result, expected)
 
 
+@pytest.mark.parametrize("kind", ["u1", "u4", "u8"])
+@pytest.mark.parametrize("Model", [CBOW, SkipGram])
+def test_padding_of_targets_hides_contexts_of_unsigned_types(Model: Any, kind: str):
+    contexts, target = create_contexts_target(np.array(IDS), 1)
+    target[::2] = -1
+    found = gradients(Model(7, 4, 1, np.array(IDS)), contexts.astype(kind), target)
+    for result, expected in zip(found, gradients(Model(7, 4, 1, np.array(IDS)), contexts, target), strict=True):
+        np.testing.assert_array_equal(result, expected)
+
+
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_word_ids_that_are_not_integers(use: Any):
     with pytest.raises(TypeError, match="is an array of float64; it must contain integer word ids"):
