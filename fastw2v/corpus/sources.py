@@ -891,7 +891,7 @@ def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) 
                 f"{name} cannot be read with encoding={encoding!r}: byte {at} is {error.object[error.start]:#04x} "
                 f"({error.reason}). Use another encoding, or errors='replace' or errors='ignore'"
             ) from error
-        except UnicodeError as error:  # some decoders, such as that of punycode, do not say where
+        except UnicodeError as error:  # some decoders do not say where, such as that of punycode before Python 3.13
             raise ValueError(
                 f"{name} cannot be read with encoding={encoding!r}: {error}. Use another encoding"
             ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import logging
@@ -250,7 +251,12 @@ def test_an_encoding_that_fits_is_proposed(tmp_path: Path, written: str, text: s
     assert corpus.vocabulary.words == list(dict.fromkeys(text.split()))
 
 
-def test_an_encoding_whose_decoder_gives_no_position(tmp_path: Path):
+def test_an_encoding_whose_decoder_gives_no_position(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Decoder(codecs.IncrementalDecoder):
+        def decode(self, data: Any, final: bool = False) -> str:
+            raise UnicodeError("invalid code point")
+
+    monkeypatch.setattr(codecs, "getincrementaldecoder", lambda _: Decoder)
     (tmp_path / "x.txt").write_text("the cat\n")
     with pytest.raises(ValueError, match=r"x\.txt cannot be read with encoding='punycode': .* Use another encoding"):
         list(read_blocks([tmp_path / "x.txt"], "punycode"))
