@@ -1,7 +1,7 @@
 """Tasks on a Ray cluster: on several machines, or in several processes of this one.
 
-If a worker or a node has died, or a result was on a node that has died, Ray runs the task again, except for tasks that
-were submitted with ``retry=False``. The results are the same, because tasks are pure functions.
+Ray runs a task again if its worker or its node has died, or if its result was on a node that has died, unless the task
+was submitted with ``retry=False``. The results are the same, because tasks are pure functions.
 """
 
 from __future__ import annotations
@@ -779,7 +779,7 @@ def _description(error: Exception) -> Exception:
         )
     if isinstance(error, exceptions.WorkerCrashedError | exceptions.LocalRayletDiedError | exceptions.NodeDiedError):
         return TaskLostError(
-            "the process or the node of a task has died. The logs in /tmp/ray/session_latest/logs of the node say why"
+            "the process or the node of a task has died. The logs in /tmp/ray/session_latest/logs on the node say why"
         )
     if isinstance(error, exceptions.ObjectLostError):
         return TaskLostError(

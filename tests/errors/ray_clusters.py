@@ -276,7 +276,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     "the shared memory of a node is full, and so is the disk that Ray uses instead. Free space in /tmp/ray on each node, or use more nodes": [
         failed(lambda exceptions: exceptions.OutOfDiskError()),
     ],
-    "the process or the node of a task has died. The logs in /tmp/ray/session_latest/logs of the node say why": [
+    "the process or the node of a task has died. The logs in /tmp/ray/session_latest/logs on the node say why": [
         failed(lambda exceptions: exceptions.WorkerCrashedError()),
         failed(lambda exceptions: exceptions.NodeDiedError("the node died")),
     ],
