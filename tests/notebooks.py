@@ -1,4 +1,4 @@
-"""Run the notebooks in `examples/notebooks` and renew their outputs.
+"""Run the notebooks in `examples/notebooks` and update their outputs.
 
     FASTW2V_DATA=FOLDER python -m tests.notebooks              # or `make notebooks`
     FASTW2V_DATA=FOLDER python -m tests.notebooks graph_walks.ipynb
@@ -63,11 +63,11 @@ def _python_path() -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Run the notebooks in examples/notebooks and renew their outputs.")
+    parser = argparse.ArgumentParser(description="Run the notebooks in examples/notebooks and update their outputs.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a notebook; by default, all of them")
     names = parser.parse_args().names
     if unknown := set(names) - {path.name for path in NOTEBOOKS}:
-        parser.error(f"no such notebook: {min(unknown)}; there are {', '.join(path.name for path in NOTEBOOKS)}")
+        parser.error(f"no such notebook: {min(unknown)}; choose from {', '.join(path.name for path in NOTEBOOKS)}")
     import nbformat
 
     for path in NOTEBOOKS:

@@ -136,7 +136,7 @@ def test_progress_leaves_one_output_for_each_task(tmp_path):
         assert re.fullmatch(f"{name}  █{{30}}{values}", output["data"]["text/plain"])
 
 
-def test_renewing_the_outputs_twice_gives_the_same_bytes(tmp_path, monkeypatch, capsys):
+def test_updating_the_outputs_twice_gives_the_same_bytes(tmp_path, monkeypatch, capsys):
     needs("nbclient", "ipykernel")
     import nbformat
     from nbformat.v4 import new_code_cell, new_notebook
@@ -162,7 +162,7 @@ def test_an_unknown_notebook_is_named(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["notebooks", "other.ipynb"])
     with pytest.raises(SystemExit):
         main()
-    assert "no such notebook: other.ipynb; there are graph_walks.ipynb, " in capsys.readouterr().err
+    assert "no such notebook: other.ipynb; choose from graph_walks.ipynb, " in capsys.readouterr().err
 
 
 def test_an_error_in_a_cell_is_raised(tmp_path):

@@ -86,7 +86,7 @@ def problems(site: Path) -> list[str]:
 def main(site: Path) -> int:
     """Print the problems of a site. Return 1 if there are any."""
     found = problems(site)
-    print("\n".join(found) if found else f"{len(list(site.rglob('*.html')))} pages; every link leads somewhere")
+    print("\n".join(found) if found else f"{len(list(site.rglob('*.html')))} pages without problems")
     return bool(found)
 
 
