@@ -32,7 +32,7 @@ test-lowest:
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/constraints.txt -e '.[dev]'
 	.venv-lowest/bin/python -m pytest -n auto -W ignore::DeprecationWarning
 
-# Run the notebooks and renew their outputs. Set FASTW2V_DATA to the folder of ptb.train.txt, or it is downloaded.
+# Run the notebooks and update their outputs. ptb.train.txt is downloaded unless FASTW2V_DATA names its folder.
 notebooks: integrations
 	$(BIN)/python -m tests.notebooks
 
@@ -64,7 +64,7 @@ docs-check: $(VENV)/installed-dev
 	$(BIN)/rumdl check .
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_examples.py
 
-# The site, in build/docs. A warning of Sphinx, such as a broken link, is an error.
+# Build the documentation site in build/docs. A warning of Sphinx, such as a broken link, is an error.
 docs: $(VENV)/installed-docs
 	rm -rf build/docs
 	$(BIN)/python -m sphinx --builder html --fail-on-warning --fresh-env --quiet \
@@ -79,12 +79,12 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/rumdl fmt .
 
-# Build the wheel and the source distribution, and check their contents, their metadata and that builds are repeatable.
+# Build the wheel and the source distribution. Check their contents, their metadata, and that builds are reproducible.
 dist: $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
 	$(BIN)/python -m release.check_dist
 
-# Install the wheel of `make dist` in fresh environments of PYTHON and run what the README shows.
+# Install the wheel of `make dist` in fresh environments of PYTHON and run the examples of the README.
 clean-install:
 	$(PYTHON) release/clean_install.py dist/*.whl --extras
 	$(PYTHON) release/clean_install.py dist/*.whl --lowest

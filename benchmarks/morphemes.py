@@ -1,15 +1,15 @@
-"""Compare units of Korean text: whitespace words, words with subwords, and the morphemes of kiwipiepy.
+"""Compare units of Korean text: space-separated words, words with subwords, and the morphemes of kiwipiepy.
 
-The tables of `docs/notebook/korean.md` on morphemes were made by this program::
+This program made the tables about morphemes in `docs/notebook/korean.md`::
 
     python -m benchmarks.morphemes --text kowiki.txt.xz --pairs WS353_korean.csv --analogies word_analogy_korean.txt
         --reviews nsmc-reviews.tsv.xz --seed 1 2 3 --tokens tokens --json korean-morphemes.json
     python -m benchmarks.morphemes --reviews nsmc-reviews.tsv.xz --speed --json speed.json
 
 Two tasks score the vectors. The first trains on `--text` and answers the analogies and the word pairs. "known" is the
-score that `fastw2v evaluate` prints. "common" is that of the questions and pairs whose words are in the vocabularies of
-words and of morphemes, among the first 30,000 words if the task is an analogy. The second task trains on reviews, and
-predicts their polarity from the means of unit vectors (`benchmarks/sentences.py`).
+score that `fastw2v evaluate` prints. "common" is the score on the pairs whose words are in the vocabularies of both
+words and morphemes, and on the analogies whose words are among the first 30,000 of both. The second task trains on
+reviews, and predicts their polarity from the means of unit vectors (`benchmarks/sentences.py`).
 
 The morphemes are written to the folder `--tokens` and read from it in the next run. Runs that the JSON file already
 contains are skipped. With ``--speed``, all installed analysers read the same reviews in turn, several times.
@@ -182,7 +182,7 @@ def forms(tagged: str, tags: tuple[str, ...] = ()) -> list[str]:
 
 
 def analysers() -> dict[str, Callable[[list[str]], list[int]]]:
-    """Return a function for each installed analyser that returns the numbers of morphemes of texts."""
+    """Return a function for each installed analyser, which returns the number of morphemes of each text."""
     found: dict[str, Callable[[list[str]], list[int]]] = {}
     if importlib.util.find_spec("kiwipiepy"):
         from kiwipiepy import Kiwi
@@ -214,7 +214,7 @@ def speeds(reviews: list[str]) -> dict[str, Any]:
             start = time.process_time()
             morphs = sum(function(block))
             seconds = time.process_time() - start
-            if number:  # the first round loads dictionaries and warms up the Java machine
+            if number:  # the first round loads dictionaries and warms up the JVM
                 found[name]["characters per second"].append(round(characters / seconds))
                 found[name]["morphemes per character"] = round(morphs / characters, 3)
     for name, row in found.items():

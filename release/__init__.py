@@ -1,1 +1,1 @@
-"""Scripts and the conda recipe for a release. CONTRIBUTING.md, "Make a release", says when each is used."""
+"""Scripts and the conda recipe for a release. CONTRIBUTING.md, "Make a release", says when to use each."""

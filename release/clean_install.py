@@ -1,10 +1,10 @@
-"""Install a wheel in a fresh virtual environment, outside the checkout, and run what the README shows.
+"""Install a wheel in a fresh virtual environment, outside the checkout, and run the examples of the README.
 
     python release/clean_install.py dist/fastw2v-*.whl [--lowest] [--extras]
 
-The Python that runs this script makes the environment, with the newest dependencies or with the lowest. The README
-comes from the metadata of the wheel. The script prints the installed versions and exits with an error if a command
-fails, or if the Python of the README prints something else than it says. It needs the standard library only.
+The Python that runs this script creates the environment, with the newest or the lowest versions of the dependencies.
+The README comes from the metadata of the wheel. The script exits with an error if a command fails, or if the Python
+code of the README does not print what the README says. It needs the standard library only.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from email.parser import Parser
 from pathlib import Path
 
 LOWEST = {(3, 13): {"numpy": "2.1.0", "safetensors": "0.4.4"}}
-"""The first versions with wheels for a Python that are later than the lowest versions in the metadata."""
+"""By version of Python, the first versions with wheels for it, if they are above the lowest in the metadata."""
 FOR_DEVELOPERS = {"bench", "dev", "docs", "gpu-dev", "integrations", "release"}
-"""Extras that no page tells users to install."""
+"""Extras for work on fastw2v itself."""
 
 
 def main() -> None:
@@ -33,7 +33,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("wheel", type=Path, help="the wheel to install")
     parser.add_argument("--lowest", action="store_true", help="install the lowest versions of the dependencies")
-    parser.add_argument("--extras", action="store_true", help="install each extra, too; those for CUDA only resolve")
+    parser.add_argument(
+        "--extras", action="store_true", help="also install each extra for users; those for CUDA are only resolved"
+    )
     arguments = parser.parse_args()
     wheel = arguments.wheel.resolve()
     metadata = read_metadata(wheel)
@@ -76,7 +78,7 @@ def lowest_versions(metadata: Message) -> str:
 
 
 def check_readme(readme: str, programs: Path, work: Path) -> None:
-    """Run the Python block of the README and its shell block that trains, and compare what the first prints."""
+    """Run the Python block of the README and the shell block that trains, and check what the Python block prints."""
     (code,) = re.findall(r"^```python\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
     promised = re.findall(r"^print\(.*\) +# (.*)$", code, re.MULTILINE)
     Path(work, "readme.py").write_text(code, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Print the section of CHANGELOG.md about this version, as the notes of a release on GitHub.
+"""Print the section of CHANGELOG.md about this version, as the notes of a GitHub release.
 
     python -m release.notes [TAG]
 

@@ -1,4 +1,4 @@
-"""Each translated page was compared with the present text of its English sources."""
+"""Each translated page was compared with the current text of its English sources."""
 
 from __future__ import annotations
 

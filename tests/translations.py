@@ -1,7 +1,7 @@
 """Record the English text that a translated page was last compared with.
 
     python -m tests.translations                        # lists pages whose sources have changed
-    python -m tests.translations docs/ko/tutorial.md    # records the present sources of a page
+    python -m tests.translations docs/ko/tutorial.md    # records the current sources of a page
 
 A translated page begins with one comment for each source, such as ``<!-- source: README.md 0123456789ab -->``. A source
 is a page, or a section of a page (``docs/guide/training.md#korean``). The digits are the beginning of the SHA-256 of
@@ -49,7 +49,7 @@ def changes(page: Path) -> list[str]:
 
 
 def recorded(text: str) -> str:
-    """Return the text of a page with the present digests of its sources."""
+    """Return the text of a page with the current digests of its sources."""
     return SOURCE.sub(lambda match: f"<!-- source: {match[1]} {digest_of(match[1])} -->", text)
 
 

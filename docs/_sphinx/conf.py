@@ -1,7 +1,8 @@
 """The configuration of Sphinx. `make docs` builds the site in build/docs.
 
 The source folder is the root of the repository, so the README, the changelog and the report of the benchmarks are pages
-of the site, and links between pages are the same as on GitHub. `site_pages.py` says what happens to a page.
+of the site, and links between pages are the same as on GitHub. `site_pages.py` describes what the site changes in a
+page.
 """
 
 import sys

@@ -165,9 +165,9 @@ def package_names() -> dict[str, Any]:
 
 
 def exists(name: str) -> bool:
-    """Return False if a name looks like one of the package, but is none.
+    """Return False if a name looks like one of the package, but does not exist.
 
-    Names that begin with ``fastw2v.`` or with a capital letter and are no constants look like names of the package.
+    A name looks like one of the package if it begins with ``fastw2v.``, or with a capital letter and is not a constant.
     """
     first, *rest = name.split(".")
     if first == "fastw2v":
@@ -216,7 +216,7 @@ def skip_member(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options
 
 
 def copy_home_page(app: Sphinx, exception: Exception | None) -> None:
-    """Make the README also the page at the address of the site."""
+    """Copy the README to the home page of the site."""
     if exception is None and app.builder.format == "html":
         page = Path(app.outdir) / "README.html"
         page.with_name("index.html").write_bytes(page.read_bytes())

@@ -891,7 +891,7 @@ def _as_utf8(pieces: Iterator[bytes], encoding: str, errors: Errors, name: str) 
                 f"{name} cannot be read with encoding={encoding!r}: byte {at} is {error.object[error.start]:#04x} "
                 f"({error.reason}). Use another encoding, or errors='replace' or errors='ignore'"
             ) from error
-        except UnicodeError as error:  # some decoders do not say where, such as that of punycode before Python 3.13
+        except UnicodeError as error:  # some, such as punycode's before Python 3.13, do not say where
             raise ValueError(
                 f"{name} cannot be read with encoding={encoding!r}: {error}. Use another encoding"
             ) from error

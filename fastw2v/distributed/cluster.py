@@ -16,13 +16,13 @@ __all__ = ["Cluster", "InProcess", "Task", "TaskLostError"]
 Task = Callable[..., Any]
 """A function ``task(get, *arguments)`` of a module. ``get(references)`` returns the values of nested references.
 
-These values should exist before the task starts. A task that waits for another one may occupy the processors that the
-other one needs. A long task calls ``get(())`` now and then, which raises an error if the cluster was closed.
+These values should exist before the task starts, because a task that waits for another one may occupy the processors
+that the other one needs. A long task calls ``get(())`` now and then, which raises an error if the cluster was closed.
 """
 
 
 class TaskLostError(RuntimeError):
-    """A task ended with its process or its machine, or its result was lost with a machine."""
+    """The process or the machine of a task has died, or the machine that stored its result."""
 
 
 class Cluster(Protocol):

@@ -44,7 +44,7 @@ ROUNDS_PER_PAIR = 30
 MAX_ROUNDS = 256
 """Number of rounds that is enough for any number of replicas."""
 MAX_REPEATS = 8
-"""How often a round is repeated after a loss."""
+"""How many times in a row a round is repeated if a task or its result is lost."""
 REPEAT_SECONDS = 16.0
 """Maximum pause before a round is repeated. By default, Ray notices after about 15 s that a node is dead."""
 
@@ -213,7 +213,7 @@ class _Run:
         self._generation = 0
         """Number of times that a pause may have changed the tables."""
         self._repeats = 0
-        """Number of times in a row that a round was lost."""
+        """Number of times in a row that the current round was lost."""
         self._history = [self._progress()]
         """The state of the run at the base and after each round that has finished since."""
 

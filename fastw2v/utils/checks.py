@@ -283,7 +283,7 @@ def index_keys(keys: list[Any]) -> dict[Any, int]:
 def check_ids(name: str, ids: Any) -> Any:
     """Return word ids as an array of integers: lists as NumPy arrays, and other arrays unchanged.
 
-    Arrays of unsigned integers are converted to int64, because −1, which marks padding, is not among their numbers.
+    Arrays of unsigned integers are converted to int64, because unsigned types cannot represent −1, which marks padding.
 
     Raises
     ------
