@@ -711,10 +711,11 @@ class _ClusterRun(NamedTuple):
         """Return the size of the values that a machine keeps for the cluster."""
         corpus = 4 * self.run.tokens + 8 * self.run.sentences
         tables = self.table_bytes(self.run)
-        kept = self.limited().kept(self.run.config.vector_size, tables)
-        if place.here:  # it stores the corpus and the tables; new ones are stored before the old ones are dropped
-            return corpus + 2 * tables + kept // self.machines
-        return corpus // self.machines + tables + kept // self.machines
+        changes, updates = self.limited().kept(self.run.config.vector_size, tables)
+        if place.here:
+            # It stores the corpus, the tables and all updates. New tables are stored before the old ones are dropped.
+            return corpus + 2 * tables + changes // self.machines + updates
+        return corpus // self.machines + tables + (changes + updates) // self.machines
 
     def node(self, place: Place) -> NodeEstimate:
         """Return the estimate for a machine."""

@@ -91,8 +91,8 @@ class Exchange(NamedTuple):
         """
         return sum(self.updated) * (4 * vector_size + ROW_INDEX_BYTES)
 
-    def kept(self, vector_size: int, tables: int) -> int:
-        """Return how many bytes of changes exist at the same time.
+    def kept(self, vector_size: int, tables: int) -> tuple[int, int]:
+        """Return how many bytes of changes by replicas, and of combined changes, exist at the same time.
 
         Parameters
         ----------
@@ -104,11 +104,11 @@ class Exchange(NamedTuple):
         --------
         >>> from fastw2v.distributed.costs import Exchange
         >>> Exchange(replicas=2, rounds=10, changed=(50, 100), updated=(80, 120)).kept(100, tables=100_000)
-        808000
+        (244800, 563200)
         """
         update = self.update(vector_size)
         updates = min(self.rounds * update, int(BASE_EVERY * tables) + ROUNDS_AHEAD * update)
-        return min(self.rounds, ROUNDS_AHEAD) * self.replicas * self.changes(vector_size) + updates
+        return min(self.rounds, ROUNDS_AHEAD) * self.replicas * self.changes(vector_size), updates
 
     def limited(self, input_rows: int, output_rows: int) -> Exchange:
         """Return what is exchanged with tables of fewer rows, at most.

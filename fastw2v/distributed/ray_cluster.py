@@ -32,7 +32,7 @@ LOWEST_VERSION = (2, 48)
 RETRIES = 20
 """How often a task is run again after its worker or its node has died. A task that always crashes ends so."""
 MEMORY_RETRIES = 5
-"""How often a task is run again after Ray has stopped it because its node ran out of memory."""
+"""How often Ray runs a task with `retry` again after it has stopped it because its node ran out of memory."""
 CONNECT_SECONDS = 4.0
 """Time limit for the first answer of an address."""
 JOIN_SECONDS = 10.0
@@ -783,8 +783,8 @@ def _description(error: Exception) -> Exception:
         )
     if isinstance(error, exceptions.ObjectLostError):
         return TaskLostError(
-            f"a result was lost with its node and could not be computed again ({type(error).__name__}). Continue from "
-            "the last checkpoint"
+            f"a result was lost with its node ({type(error).__name__}). Start again, from the last checkpoint if there "
+            "is one"
         )
     if isinstance(error, exceptions.TaskCancelledError):
         return RuntimeError("a task was cancelled by another program, or its process was interrupted")

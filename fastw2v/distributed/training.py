@@ -3,13 +3,12 @@
 In a round, each replica trains its part of the corpus from the same tables. Then the changes of each row are combined
 (`fastw2v.distributed.combine`), and the next round starts. `fastw2v.distributed.replica` has the tasks of a round.
 
-If a task or its result is lost with a machine, the round starts again from tables on this machine. The result is the
-same, because tasks are pure functions.
+If a task or its result is lost with a machine, the round starts again from tables on this machine. With one thread for
+each replica, the result is the same, because tasks are pure functions.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import secrets
 import time
@@ -200,18 +199,20 @@ class _Run:
         """References to the last results of the replicas."""
         self._pending: deque[tuple[list[Any], list[Any], list[Any]]] = deque()
         """For each round that is not finished, references to the results, the sizes of the updates, and the updates."""
+        self._stored: Any = None
+        """The reference to the tables that are stored on the cluster: the base of the following rounds."""
+        self._base = state.finished
+        """Number of rounds whose updates these tables contain."""
+        self._applied = state.finished
+        """Number of rounds whose updates the tables of this process contain."""
         self._updates: list[list[Any]] = []
         """For each round since the base, references to the updates of all shards, for unfinished rounds as well."""
-        self._finished: deque[list[Update]] = deque()
-        """For each finished round since the base, the updates of all shards, which are still to be added."""
+        self._finished: list[list[Update]] = []
+        """For each finished round since the base, the values of these references."""
         self._update_bytes = 0
-        """Size of the updates of the finished rounds since the base."""
-        self._base = state.finished
-        """Number of rounds after which the tables are complete that are stored on the cluster."""
-        self._stored: Any = None
-        """The reference to these tables."""
+        """Size of these values."""
         self._generation = 0
-        """Number of times that a pause may have changed the tables."""
+        """Number of times that the tables may have become others than those that the processes have."""
         self._repeats = 0
         """Number of times in a row that the current round was lost."""
         self._history = [self._progress()]
@@ -229,10 +230,9 @@ class _Run:
                     self._start_again(error)
         except BaseException:
             try:
-                with contextlib.suppress(Exception):  # the cluster may be what has failed
-                    self._apply_updates()
+                self._apply_updates()
             finally:
-                self._return_to_base()
+                self._return_to_applied()
             raise
 
     def _train_to_end(self, setup: Setup, shared: Any, parts: Sequence[Any], tokens: int) -> None:
@@ -259,10 +259,12 @@ class _Run:
         self._repeats += 1
         if self._repeats > MAX_REPEATS:
             raise error
-        _logger.warning("round %d starts again: %s", self._state.finished + 1, error)
+        happened, _, _ = str(error).partition(". ")  # what follows is advice
+        _logger.warning("round %d starts again: %s", self._state.finished + 1, happened)
         self._pending.clear()
-        del self._updates[self._state.finished - self._base :]
         self._apply_updates()
+        # With several threads, the round gives other updates than those with which a process may have gone on.
+        self._generation += 1
         self._store()
         self._trained.clear()
         end = time.monotonic() + min(2.0 ** (self._repeats - 1), REPEAT_SECONDS)
@@ -346,22 +348,25 @@ class _Run:
 
     def _apply_updates(self) -> None:
         """Add the updates of the finished rounds to the tables."""
-        while self._base < self._state.finished:
-            updates = self._finished.popleft()
-            del self._updates[0], self._history[0]  # before an interrupt, after which updates must not be added again
-            self._base += 1
+        while self._applied < self._state.finished:
+            updates = self._finished[self._applied - self._base]
+            self._applied += 1  # before an interrupt, after which updates must not be added again
             for update in updates:
                 for W, changes in zip(self._tables, update, strict=True):
                     add_changes(W, changes)
 
-    def _return_to_base(self) -> None:
-        """Make the state that of the tables, which may lack the updates of the last rounds."""
-        state, base = self._report.state, self._history[0]
-        self._state.finished, self._state.words = self._base, list(base.words)
-        self._state.change_bytes, self._state.update_bytes = base.change_bytes, base.update_bytes
-        state.words, state.losses[:], state.predictions[:] = sum(base.words), base.losses, base.predictions
+    def _return_to_applied(self) -> None:
+        """Make the state that of the tables, which lack the updates of the last rounds after an interrupt."""
+        state, applied = self._report.state, self._history[self._applied - self._base]
+        self._state.finished, self._state.words = self._applied, list(applied.words)
+        self._state.change_bytes, self._state.update_bytes = applied.change_bytes, applied.update_bytes
+        state.words, state.losses[:], state.predictions[:] = sum(applied.words), applied.losses, applied.predictions
 
     def _store(self) -> None:
         """Store the tables on the cluster as the base of the following rounds."""
         self._stored = self._cluster.put(Tables(*map(np.array, self._tables)))
+        n, pending = self._applied - self._base, len(self._pending)
+        self._updates = self._updates[n : n + pending]
+        self._finished, self._history = self._finished[n:], self._history[n:]
+        self._base = self._applied
         self._update_bytes = 0

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from fastw2v import Corpus, Word2Vec, WordVectors
 from fastw2v.checkpoint import Checkpoints
 from fastw2v.config import CHUNK_TOKENS, TrainingConfig, output_rows
-from fastw2v.distributed import training
+from fastw2v.distributed import replica, training
 from fastw2v.distributed.cluster import InProcess, TaskLostError
 from fastw2v.distributed.connection import Replication, check_replication
 from fastw2v.distributed.parts import divide, put_parts
+from fastw2v.distributed.replica import Update
 from fastw2v.distributed.training import Replicas, ReplicaState, default_rounds
 from fastw2v.engines import cpu
 from fastw2v.engines.base import Pauses, Tables, TrainingState
@@ -374,6 +375,79 @@ def test_rounds_that_are_lost_start_again(
     assert fit() == expected
     assert clusters[0].losses > 3
     assert "starts again: the node has died" in caplog.text
+
+
+def test_no_process_goes_on_from_the_tables_of_a_lost_attempt(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
+    """With several threads, attempts differ. A process may have trained the round after the lost one meanwhile."""
+    lost = 2
+    generations: dict[int, list[int]] = {}
+
+    def train(get: Any, setup: Any, index: int, part: Any, before: Any, round: Any, *last: Any) -> Any:
+        if index == 0:
+            generations.setdefault(round.number, []).append(round.generation)
+        return replica.train_round(get, setup, index, part, before, round, *last)
+
+    class Once(InProcess):
+        updates = 0
+
+        def get(self, references: Any) -> Any:
+            values = super().get(references)
+            self.updates += isinstance(values[0], Update)
+            if self.updates == 1 + lost and isinstance(values[0], Update):
+                raise TaskLostError("the node has died")
+            return values
+
+    monkeypatch.setattr(training, "REPEAT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "train_round", train)
+    cluster = Once(2)
+    state = ReplicaState(2, 8, "layers", "cpu", 1, "in-process")
+    tables = random_tables(V, D, np.float32, scale=0.1)
+    Replicas(cluster, put_parts(cluster, corpus, 2), state).train(tables, corpus, TrainingConfig(vector_size=D))
+    cluster.close()
+    first, again = generations[lost]
+    assert first != again  # a process of another generation starts from the stored tables
+    assert {one for number in range(lost) for one in generations[number]} == {first}
+    assert {generations[number][-1] for number in range(lost, 8)} == {again}
+
+
+@pytest.mark.parametrize("base_every", [0.0, 100.0])
+def test_an_interrupt_while_updates_are_added(corpus: Corpus, monkeypatch: pytest.MonkeyPatch, base_every: float):
+    """No update is added twice or left out before a later one, and the counters are those of the tables."""
+    monkeypatch.setattr(training, "MAX_SHARDS", 1)
+    monkeypatch.setattr(training, "BASE_EVERY", base_every)  # updates are added after each round, or at the end
+    add, finish = training.add_changes, training._Run._finish_round
+
+    def fit(rounds: int) -> tuple[Tables, ReplicaState]:
+        tables, cluster = random_tables(V, D, np.float32, scale=0.1), InProcess(2)
+        state = ReplicaState(2, 8, "layers", "cpu", 1, "in-process")
+
+        def finish_some(self: Any) -> None:
+            finish(self)
+            if self._state.finished == rounds:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr(training._Run, "_finish_round", finish_some)
+            config = TrainingConfig(vector_size=D, epochs=2, sample=0.01)
+            Replicas(cluster, put_parts(cluster, corpus, 2), state).train(tables, corpus, config)
+        cluster.close()
+        return tables, state
+
+    calls = itertools.count()
+
+    def add_interrupted(W: Any, changes: Any) -> None:
+        add(W, changes)
+        if next(calls) == 3:  # both tables have the update of the second round
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "add_changes", add_interrupted)
+        found, state = fit(5)
+    assert 2 <= state.finished < 5
+    expected, reached = fit(state.finished)
+    assert (state.finished, state.words) == (reached.finished, reached.words)
+    for t in range(2):
+        np.testing.assert_array_equal(found[t], expected[t])
 
 
 def test_a_round_that_is_always_lost_ends(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):

@@ -280,7 +280,7 @@ PRODUCERS: dict[str, list[Producer]] = {
         failed(lambda exceptions: exceptions.WorkerCrashedError()),
         failed(lambda exceptions: exceptions.NodeDiedError("the node died")),
     ],
-    "a result was lost with its node and could not be computed again (…). Continue from the last checkpoint": [
+    "a result was lost with its node (…). Start again, from the last checkpoint if there is one": [
         failed(lambda exceptions: exceptions.ObjectLostError("1a", None, "")),
         failed(lambda exceptions: exceptions.OwnerDiedError("1a", None, "")),
     ],
