@@ -47,7 +47,6 @@ def test_static_embedding_folders(tmp_path: Path) -> None:
         WordVectors.load(folder)
 
 
-@pytest.mark.filterwarnings("ignore")  # warnings of the libraries themselves
 def test_words_are_refused_only_if_they_contain_white_space_or_a_control_character(tmp_path: Path) -> None:
     for code in range(0x110000):
         char = chr(code)
@@ -58,6 +57,7 @@ def test_words_are_refused_only_if_they_contain_white_space_or_a_control_charact
     assert WordVectors.load(tmp_path / "static").index_to_key == words
 
 
+@pytest.mark.filterwarnings("ignore")  # warnings of the libraries themselves
 def test_sentence_transformers_opens_the_folder(tmp_path: Path) -> None:
     peer = pytest.importorskip("sentence_transformers")
     words = ["the", "naïve", "日本"]
