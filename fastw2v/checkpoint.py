@@ -151,7 +151,10 @@ class Checkpoints:
         path = check_path("folder", folder) / RUN
         try:
             run = json.loads(path.read_bytes())
-            if (version := run["version"]) == VERSION:
+            version = run["version"]
+            if type(version) is not int or version < 1:
+                raise ValueError("the version must be a positive integer")
+            if version == VERSION:
                 every, corpus, task = run["every"], run["corpus"], run["task"]
                 validation = run["validation"]
                 _check_run(every, corpus, task, validation)

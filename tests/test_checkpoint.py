@@ -261,6 +261,10 @@ def test_what_is_not_a_run_is_refused(tmp_path: Path) -> None:
         (tmp_path / "run.json").write_text(content)
         with pytest.raises(CheckpointError, match=message):
             Word2Vec.resume(tmp_path)
+    for version in ("0", "null", "true", '"2"'):  # no version of fastw2v writes these
+        (tmp_path / "run.json").write_text(f'{{"version": {version}, "every": 1, "corpus": null, "task": null}}')
+        with pytest.raises(CheckpointError, match="is damaged"):
+            Word2Vec.resume(tmp_path)
     for content in ('{"version": 2, "every": 1, "corpus": null, "task": null}', '{"version": 2}'):
         (tmp_path / "run.json").write_text(content)  # a later version may describe a run in another way
         with pytest.raises(CheckpointError, match="has version 2, but the installed fastw2v reads version 1; upgrade"):

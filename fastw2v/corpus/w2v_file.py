@@ -168,12 +168,15 @@ def _read_header(file: Any, path: Path) -> tuple[type, int, int, int, int, list[
     if len(start) < START:
         raise ValueError(f"{path} is cut short: the header is incomplete; encode the corpus again")
     _, version, kind, tokens, sentences, size, bytes_of_words, *sums = HEADER.unpack(start[: HEADER.size])
-    if version != VERSION:
+    if version > VERSION:
         raise ValueError(
-            f"{path} has format version {version}, but only version {VERSION} is supported; encode the corpus again"
+            f"{path} has format version {version}, but the installed fastw2v reads version {VERSION}; upgrade fastw2v"
         )
+    # The header of a later version may have another checksum, so the version is read first.
     if struct.unpack_from("<I", start, HEADER.size)[0] != zlib.crc32(start[: HEADER.size]):
         raise ValueError(f"{path} is damaged: the checksum of its header is wrong; encode the corpus again")
+    if version < VERSION:
+        raise ValueError(f"{path} is damaged: its header fields are wrong; encode the corpus again")
     if kind >= len(TYPES_OF_WORDS):
         raise ValueError(f"{path} has words of the unknown type {kind}; it was written by a later version of fastw2v")
     return TYPES_OF_WORDS[kind], tokens, sentences, size, bytes_of_words, sums

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import mmap
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -494,9 +495,12 @@ def _check_tensors(file: Any, metadata: Mapping[str, str], path: Path) -> None:
         raise FormatError(
             f"{path}: this safetensors file does not contain fastw2v word vectors; its tensors are {quote(names)}"
         )
-    if metadata.get("version") not in (str(VERSION), str(UNITS_VERSION)):
+    version = metadata.get("version", "")
+    if re.fullmatch("[1-9][0-9]*", version) is None:
+        raise FormatError(f"{path}: the file has no valid version of the fastw2v format, so it is damaged")
+    if version not in (str(VERSION), str(UNITS_VERSION)):
         raise FormatError(
-            f"{path}: the file has version {shorten(str(metadata.get('version')), 20)} of the fastw2v format, but the "
+            f"{path}: the file has version {shorten(version, 20)} of the fastw2v format, but the "
             f"installed fastw2v reads versions up to {UNITS_VERSION}; upgrade fastw2v"
         )
     if missing := {"vectors", "words", "word_offsets"}.difference(names):

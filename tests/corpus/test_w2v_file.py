@@ -105,14 +105,15 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes):
         Corpus.load(path)
 
 
-def test_another_version_is_refused(corpus: Corpus, tmp_path: Path):
+@pytest.mark.parametrize(("version", "message"), [(2, r"version 2.* version 1; upgrade fastw2v"), (0, "is damaged")])
+def test_another_version_is_refused(corpus: Corpus, tmp_path: Path, version: int, message: str):
     path = tmp_path / "corpus.w2v"
     corpus.save(path)
     data = bytearray(path.read_bytes())
-    struct.pack_into("<I", data, 8, 2)
+    struct.pack_into("<I", data, 8, version)
     struct.pack_into("<I", data, 64, zlib.crc32(data[:64]))
     path.write_bytes(data)
-    with pytest.raises(ValueError, match=r"version 2.* version 1"):
+    with pytest.raises(ValueError, match=message):
         Corpus.load(path)
 
 

@@ -94,6 +94,7 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "another process is training the run in …; wait until it ends, or stop it": [trained_twice],
     "… is damaged: it does not describe a run": [
+        lambda: Word2Vec.resume(described(version=0)),
         lambda: Word2Vec.resume(described(every="x")),
         lambda: Word2Vec.resume(described(task=[])),
         lambda: Word2Vec.resume(described(validation=[3])),

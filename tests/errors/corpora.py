@@ -39,11 +39,12 @@ def wrongly_encoded(ids: list[int], words: list[str]) -> None:
     Corpus.load("a.w2v")
 
 
-def of_unknown_type() -> None:
+def with_header_field(position: int, value: int) -> None:
+    """Load an encoded corpus with another value in its header, and the right checksum."""
     corpus().save("a.w2v")
     data = bytearray(Path("a.w2v").read_bytes())
     fields = list(HEADER.unpack(data[: HEADER.size]))
-    fields[2] = 9
+    fields[position] = value
     header = HEADER.pack(*fields)
     data[: HEADER.size + 4] = header + struct.pack("<I", zlib.crc32(header))
     Corpus.load(write("a.w2v", bytes(data)))
@@ -161,16 +162,19 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… is damaged: the checksum of its … is wrong; encode the corpus again": [
         lambda: encoded(16),
         lambda: encoded(-2),
+        lambda: encoded(8, b"\0"),
     ],
     "… is damaged: its … are wrong; encode the corpus again": [
         lambda: wrongly_encoded([0, 2], ["cat", "dog"]),
         lambda: wrongly_encoded([0, 1], ["cat", "cat"]),
+        lambda: with_header_field(1, 0),
     ],
-    "… has format version …, but only version … is supported; encode the corpus again": [
+    "… has format version …, but the installed fastw2v reads version …; upgrade fastw2v": [
         lambda: encoded(8, b"\x09"),
+        lambda: with_header_field(1, 2),
     ],
     "… has words of the unknown type …; it was written by a later version of fastw2v": [
-        of_unknown_type,
+        lambda: with_header_field(2, 9),
     ],
     "…: the name of an encoded corpus must end in .w2v": [
         lambda: fastw2v("encode", write("a.txt", "the cat\n" * 9), "-o", "a.txt.bin"),

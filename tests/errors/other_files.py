@@ -114,6 +114,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     "…: the file has version … of the fastw2v format, but the installed fastw2v reads versions up to …; upgrade fastw2v": [
         lambda: safetensors({"version": "9"}),
     ],
+    "…: the file has no valid version of the fastw2v format, so it is damaged": [
+        lambda: safetensors({"version": "0"}),
+    ],
     "…: the file has no …, so it is damaged": [
         lambda: safetensors(words=None),
     ],
