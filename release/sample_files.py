@@ -9,6 +9,8 @@ releases and compares the contents with ``expected.json``.
 from __future__ import annotations
 
 import json
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,21 @@ ONE_WAY = {"gensim", "floret"}
 """The formats that fastw2v only reads, or only writes."""
 
 
+def main() -> None:
+    """Write the folder of this version. It appears under its name when it is complete."""
+    folder = FOLDER / fastw2v.__version__
+    if folder.exists():
+        name = folder.relative_to(FOLDER.parents[1]).as_posix()
+        sys.exit(f"{name} exists; set the next version in fastw2v/__init__.py")
+    with tempfile.TemporaryDirectory(prefix=".", dir=FOLDER) as partial:
+        samples = Path(partial, "samples")
+        samples.mkdir()
+        write_samples(samples)
+        samples.rename(folder)
+
+
 def write_samples(folder: Path) -> None:
-    """Write the files and ``expected.json`` to a new folder."""
-    folder.mkdir(parents=True)
+    """Write the files and ``expected.json`` to an empty folder."""
     random = np.random.default_rng(1)
     sentences = [random.choice(WORDS, size=6).tolist() for _ in range(20)]
     expected: dict[str, Any] = {"vectors": {}, "models": {}, "corpora": {}}
@@ -65,4 +79,4 @@ def described(vectors: WordVectors) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    write_samples(FOLDER / fastw2v.__version__)
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 import fastw2v
 from fastw2v import Corpus, Word2Vec, WordVectors
 from fastw2v.formats import FORMATS
+from release import sample_files
 from release.sample_files import ONE_WAY, write_samples
 
 FOLDER = Path(__file__).parent / "release_files"
-RELEASES = sorted(path.name for path in FOLDER.iterdir())
+RELEASES = sorted(path.name for path in FOLDER.iterdir() if not path.name.startswith("."))
 EXPECTED = {name: json.loads((FOLDER / name / "expected.json").read_text(encoding="utf-8")) for name in RELEASES}
 
 
@@ -56,10 +58,34 @@ def test_corpora_of_earlier_releases(release, name):
 
 def test_a_release_has_files_in_every_format(tmp_path):
     """The folder is written again, so that a new format is not forgotten when the next release is made."""
-    write_samples(tmp_path / "new")
-    now = json.loads((tmp_path / "new" / "expected.json").read_text(encoding="utf-8"))
+    write_samples(tmp_path)
+    now = json.loads((tmp_path / "expected.json").read_text(encoding="utf-8"))
     assert {one["format"] for one in now["vectors"].values()} == set(FORMATS) - ONE_WAY
     if fastw2v.__version__ in EXPECTED:
         assert {kind: set(EXPECTED[fastw2v.__version__][kind]) for kind in now} == {
             kind: set(now[kind]) for kind in now
         }
+
+
+def test_a_folder_of_samples_is_complete_and_is_not_replaced(monkeypatch, tmp_path):
+    folder = tmp_path / "tests" / "release_files"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(sample_files, "FOLDER", folder)
+
+    def interrupted(partial: Path) -> None:
+        write_samples(partial)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sample_files, "write_samples", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sample_files.main()
+    assert not list(folder.iterdir())
+    monkeypatch.setattr(sample_files, "write_samples", write_samples)
+    sample_files.main()
+    version = fastw2v.__version__
+    assert [path.name for path in folder.iterdir()] == [version]
+    (folder / version / "expected.json").write_text("unchanged", encoding="utf-8")
+    message = f"tests/release_files/{version} exists; set the next version in fastw2v/__init__.py"
+    with pytest.raises(SystemExit, match=f"^{re.escape(message)}$"):
+        sample_files.main()
+    assert (folder / version / "expected.json").read_text(encoding="utf-8") == "unchanged"
