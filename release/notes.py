@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-REPOSITORY = "https://github.com/fastw2v/fastw2v"
 
 
 def main() -> None:
@@ -30,11 +30,13 @@ def notes(root: Path, tag: str | None = None) -> str:
     Raises
     ------
     ValueError
-        If versions differ, if the changelog has no dated section for the version, or if changes are listed as
-        unreleased.
+        If the tag is not that of a release, if versions differ, if the changelog has no dated section for the version,
+        or if changes are listed as unreleased.
     """
     version = _only(r'^__version__ = "(.*)"$', root / "fastw2v" / "__init__.py")
     cited, cited_on = (_only(rf"^{key}: (.*)$", root / "CITATION.cff") for key in ("version", "date-released"))
+    if tag is not None and not re.fullmatch(r"v[0-9]+\.[0-9]+\.[0-9]+", tag):
+        raise ValueError(f"the tag is {tag}; the tag of a release must be vMAJOR.MINOR.PATCH, such as v0.2.0")
     if tag not in (None, f"v{version}"):
         raise ValueError(f"the tag is {tag}, and the version of the package is {version}; the tag must be v{version}")
     if cited != version:
@@ -48,7 +50,12 @@ def notes(root: Path, tag: str | None = None) -> str:
         raise ValueError(f"the first headings of CHANGELOG.md are {[*texts][:2]}, not ['[Unreleased]', '{heading}']")
     if texts["[Unreleased]"].strip():
         raise ValueError(f"CHANGELOG.md lists unreleased changes; move them to {heading}")
-    return re.sub(r"\]\((?!https:)", rf"]({REPOSITORY}/blob/v{version}/", texts[heading].strip())
+    text = texts[heading].strip()
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    # The links of the notes change like those of the README on PyPI.
+    for rule in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(rule["pattern"], rule["replacement"].replace("$HFPR_VERSION", version), text)
+    return text
 
 
 def _only(pattern: str, path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import shutil
 import tomllib
 from email.message import Message
 from pathlib import Path
@@ -85,6 +86,7 @@ def tree(tmp_path: Path) -> Path:
     """Return a folder with the files that the notes come from."""
     (tmp_path / "fastw2v").mkdir()
     (tmp_path / "fastw2v" / "__init__.py").write_text('__version__ = "1.2.0"\n', encoding="utf-8")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "CITATION.cff").write_text("version: 1.2.0\ndate-released: 2027-01-31\n", encoding="utf-8")
     (tmp_path / "CHANGELOG.md").write_text(
         "# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2027-01-31\n\n### Added\n\n- [A page](docs/a.md), "
@@ -98,6 +100,34 @@ def test_the_notes_are_the_section_of_the_version(tree):
     link = "https://github.com/fastw2v/fastw2v/blob/v1.2.0/docs/a.md"
     expected = f"### Added\n\n- [A page]({link}), [elsewhere](https://example.org)"
     assert notes(tree, "v1.2.0") == notes(tree) == expected
+
+
+def test_links_in_the_notes_work_outside_the_repository(tree):
+    """A reference to a heading of the notes stays, and pictures come from the host of the contents of files."""
+    page = "https://github.com/fastw2v/fastw2v/blob/v1.2.0"
+    contents = "https://raw.githubusercontent.com/fastw2v/fastw2v/v1.2.0"
+    links = {
+        "[x](#added)": "[x](#added)",
+        "[x](docs/a.md#y)": f"[x]({page}/docs/a.md#y)",
+        "[x](http://example.org)": "[x](http://example.org)",
+        "![p](docs/a.png)": f"![p]({contents}/docs/a.png)",
+        "![p](https://example.org/a.png)": "![p](https://example.org/a.png)",
+        "[![p](a.png)](docs/a.md)": f"[![p]({contents}/a.png)]({page}/docs/a.md)",
+    }
+    path = tree / "CHANGELOG.md"
+    text = path.read_text(encoding="utf-8")
+    for given, expected in links.items():
+        path.write_text(text.replace("[A page](docs/a.md)", given), encoding="utf-8")
+        assert f"- {expected}, [elsewhere](https://example.org)" in notes(tree, "v1.2.0")
+
+
+@pytest.mark.parametrize("version", ["1.2.0.dev0", "1.2.0rc1", "1.2.0-rc.1", "1.2", "1.2.0.1", "1.2.x", "\u0661.2.0"])
+def test_only_a_release_has_a_tag(tree, version):
+    for path in (tree / "fastw2v" / "__init__.py", tree / "CITATION.cff", tree / "CHANGELOG.md"):
+        path.write_text(path.read_text(encoding="utf-8").replace("1.2.0", version), encoding="utf-8")
+    message = f"the tag is v{version}; the tag of a release must be vMAJOR.MINOR.PATCH, such as v0.2.0"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        notes(tree, f"v{version}")
 
 
 @pytest.mark.parametrize(
