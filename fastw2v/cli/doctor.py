@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import platform
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.utils.system import available_processors, format_bytes
 from fastw2v.word2vec import Word2Vec
 
-__all__ = ["doctor", "optional_packages", "tiny_training"]
+__all__ = ["doctor", "optional_packages", "tiny_training", "version_of"]
 
 
 class Package(NamedTuple):
@@ -59,11 +61,9 @@ ENGINES: list[tuple[str, EngineName]] = [("cpu", "layers"), ("cpu", "fused"), ("
 
 def doctor() -> None:
     """Show the installed packages and the engine that training would use, and test every engine."""
-    from importlib import metadata
-
     machine = f"{platform.system()} {platform.machine()}, {available_processors()} cores"
     facts = {"fastw2v": fastw2v.__version__, "Python": f"{platform.python_version()} on {machine}"}
-    facts["dependencies"] = ", ".join(f"{package} {metadata.version(package)}" for package in REQUIRED_PACKAGES)
+    facts["dependencies"] = ", ".join(f"{package} {version_of(package)}" for package in REQUIRED_PACKAGES)
     facts["compiled kernels"] = _kept_kernels()
     facts["CUDA"] = cuda_problem() or "available"
     selection = select_engine("auto", "auto")
@@ -98,20 +98,34 @@ def optional_packages() -> list[tuple[str, str, str]]:
     """
     from importlib import metadata
 
-    distributions = metadata.packages_distributions()
+    distributions: Mapping[str, list[str]] = {}
+    # One package with damaged metadata can make this fail, with errors of many types.
+    with contextlib.suppress(Exception):
+        distributions = metadata.packages_distributions()
     rows = []
     for module, requirement, purpose in OPTIONAL_PACKAGES:
         extra = "[" in requirement
         package = module if extra else requirement
+        # The name is None if it is missing in the metadata.
+        names = sorted({name for name in distributions.get(module, []) if name})
+        if not names and _is_installed(module):
+            names = [package]
         # CuPy and faiss are distributed under several names, such as cupy-cuda12x.
-        state = ", ".join(
-            metadata.version(name) + (f" ({name})" if name != package else "")
-            for name in sorted(set(distributions.get(module, [])))
-        )
+        state = ", ".join(version_of(name) + (f" ({name})" if name != package else "") for name in names)
         if not state and module == "zstandard":
             state = next((f"{name} instead" for name in ZSTD_MODULES if _is_installed(name)), "")
         rows.append((package, state or "pip install " + (f"'{requirement}'" if extra else requirement), purpose))
     return rows
+
+
+def version_of(name: str) -> str:
+    """Return the version of an installed package, or ``unknown version`` if its metadata are missing or damaged."""
+    from importlib import metadata
+
+    version: str | None = None
+    with contextlib.suppress(Exception):  # damaged metadata cause errors of many types
+        version = metadata.version(name)
+    return version or "unknown version"
 
 
 def tiny_training(device: str, engine: EngineName) -> str | None:
@@ -150,6 +164,7 @@ def _kept_kernels() -> str:
 def _is_installed(module: str) -> bool:
     """Return whether a module exists, without importing it. The packages that contain it are imported."""
     try:
-        return importlib.util.find_spec(module) is not None
+        spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
         return False
+    return spec is not None and spec.origin is not None  # any folder on the path is a module without origin

@@ -127,6 +127,7 @@ def test_a_row_per_optional_package_shows_its_version_or_how_to_install_it(monke
 
 def test_rows_of_missing_packages_fit_into_a_terminal(run: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(importlib.metadata, "packages_distributions", dict)
+    monkeypatch.setattr(doctor, "_is_installed", lambda module: False)
     rows = doctor.optional_packages()
     lines = run("doctor").out.splitlines()
     for name, state, purpose in rows:
@@ -134,3 +135,53 @@ def test_rows_of_missing_packages_fit_into_a_terminal(run: Any, monkeypatch: pyt
         assert state in line
         assert purpose in line
         assert len(line.rstrip()) <= 80
+
+
+def install(folder: Path, module: str, metadata: bytes | None) -> None:
+    """Write a package with one module and the given metadata, as pip would install it."""
+    (folder / module).mkdir()
+    (folder / module / "__init__.py").touch()
+    information = folder / f"{module}-1.0.dist-info"
+    information.mkdir()
+    (information / "top_level.txt").write_text(module, encoding="utf-8")
+    if metadata is not None:
+        (information / "METADATA").write_bytes(metadata)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        b"Metadata-Version: 2.1\nName: damaged\n",  # no version
+        b"Metadata-Version: 2.1\nVersion: 1.0\nSummary: \xff\n",  # not UTF-8
+        b"",
+        None,
+    ],
+)
+def test_doctor_goes_on_after_damaged_metadata(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, metadata: bytes | None
+):
+    install(tmp_path, "damaged", metadata)
+    package = doctor.Package("damaged", "damaged", "this test")
+    monkeypatch.setattr(doctor, "OPTIONAL_PACKAGES", (*doctor.OPTIONAL_PACKAGES, package))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert doctor.version_of("damaged") == "unknown version"
+    rows = {name: state for name, state, _ in doctor.optional_packages()}
+    assert rows["damaged"] == "unknown version"
+    assert rows["numba"] == importlib.metadata.version("numba")
+    result = run("doctor")
+    assert result.status == 0, result.out
+    (line,) = [line for line in result.out.splitlines() if line.split()[:1] == ["damaged"]]
+    assert "unknown version" in line
+
+
+def test_doctor_goes_on_if_a_dependency_has_no_metadata(run: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "REQUIRED_PACKAGES", (*doctor.REQUIRED_PACKAGES, "no-such-package"))
+    result = run("doctor")
+    assert result.status == 0, result.out
+    assert "no-such-package unknown version" in " ".join(result.out.split())
+
+
+def test_a_folder_is_not_a_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not doctor._is_installed("folder")
