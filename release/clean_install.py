@@ -10,6 +10,7 @@ code of the README does not print what the README says. It needs the standard li
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import shlex
@@ -37,6 +38,8 @@ def main() -> None:
         "--extras", action="store_true", help="also install each extra for users; those for CUDA are only resolved"
     )
     arguments = parser.parse_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # on Windows, a pipe has the encoding of the system, such as cp1252
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     wheel = arguments.wheel.resolve()
     metadata = read_metadata(wheel)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from email.message import Message
 from pathlib import Path
@@ -79,6 +82,25 @@ def test_a_clean_install_compares_what_the_readme_prints(monkeypatch, tmp_path):
     printed = ["something else", *printed[1:]]
     with pytest.raises(SystemExit, match=r"printed .*something else"):
         clean_install.check_readme(readme, tmp_path, tmp_path)
+
+
+def test_a_clean_install_prints_in_utf8_on_every_system(tmp_path):
+    """The output of the commands contains characters that cp1252, which Windows uses for pipes, lacks."""
+    code = (
+        "import sys; from pathlib import Path; from release import clean_install\n"
+        "command = [sys.executable, '-c', 'print(chr(0xD55C))']\n"
+        "clean_install.read_metadata = lambda file: sys.exit(len(clean_install.run(command, Path())) != 2)\n"
+        "clean_install.main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, "fastw2v.whl"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.decode("utf-8").splitlines()[-1] == "한"
 
 
 @pytest.fixture
