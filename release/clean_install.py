@@ -1,9 +1,11 @@
-"""Install a wheel in a fresh virtual environment, outside the checkout, and run the examples of the README.
+"""Install a distribution in a fresh virtual environment, outside the checkout, and run the examples of the README.
 
     python release/clean_install.py dist/fastw2v-*.whl [--lowest] [--extras]
+    python release/clean_install.py dist/fastw2v-*.tar.gz
 
-The Python that runs this script creates the environment, with the newest or the lowest versions of the dependencies.
-The README comes from the metadata of the wheel. The script exits with an error if a command fails, or if the Python
+The distribution is a wheel, or a source distribution, which pip builds. The Python that runs this script creates the
+environment, with the newest or the lowest versions of the dependencies. The README comes from the metadata of the
+distribution. The script exits with an error if a command fails, or if the Python
 code of the README does not print what the README says. It needs the standard library only.
 """
 
@@ -16,6 +18,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
 import zipfile
@@ -32,7 +35,7 @@ FOR_DEVELOPERS = {"bench", "dev", "docs", "gpu-dev", "integrations", "release"}
 def main() -> None:
     """Parse the arguments and run every check."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("wheel", type=Path, help="the wheel to install")
+    parser.add_argument("distribution", type=Path, help="the wheel or the source distribution to install")
     parser.add_argument("--lowest", action="store_true", help="install the lowest versions of the dependencies")
     parser.add_argument(
         "--extras", action="store_true", help="also install each extra for users; those for CUDA are only resolved"
@@ -40,8 +43,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):  # on Windows, a pipe has the encoding of the system, such as cp1252
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")
-    wheel = arguments.wheel.resolve()
-    metadata = read_metadata(wheel)
+    distribution = arguments.distribution.resolve()
+    metadata = read_metadata(distribution)
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         venv.create(Path(folder, "venv"), with_pip=True)
@@ -52,25 +55,33 @@ def main() -> None:
         if arguments.lowest:
             Path(folder, "constraints.txt").write_text(lowest_versions(metadata), encoding="utf-8")
             pip += ["--constraint", Path(folder, "constraints.txt")]
-        run([*pip, wheel], work)
+        run([*pip, distribution], work)
         run([programs / "python", "-m", "pip", "check"], work)
         check_readme(str(metadata.get_payload()), programs, work)
         run([programs / "fastw2v", "demo"], work)
         extras = [name for name in metadata.get_all("Provides-Extra", []) if name not in FOR_DEVELOPERS]
         for extra in extras if arguments.extras else ():
             options = ["--dry-run"] if extra.startswith("cuda") else []
-            run([*pip, *options, f"{wheel}[{extra}]"], work)
+            run([*pip, *options, f"{distribution}[{extra}]"], work)
         if arguments.extras:
             run([programs / "python", "-m", "pip", "check"], work)
             run([programs / "fastw2v", "doctor"], work)
     print(f"Python {sys.version.split()[0]}, {'lowest' if arguments.lowest else 'newest'} dependencies: passed")
 
 
-def read_metadata(wheel: Path) -> Message:
-    """Return the metadata of a wheel, whose payload is the README."""
-    with zipfile.ZipFile(wheel) as file:
-        (name,) = (name for name in file.namelist() if name.endswith(".dist-info/METADATA"))
-        return Parser().parsestr(file.read(name).decode("utf-8"))
+def read_metadata(distribution: Path) -> Message:
+    """Return the metadata of a wheel or of a source distribution. The payload is the README."""
+    if distribution.name.endswith(".tar.gz"):
+        with tarfile.open(distribution) as archive:
+            (name,) = (name for name in archive.getnames() if re.fullmatch("[^/]+/PKG-INFO", name))
+            member = archive.extractfile(name)
+            assert member is not None
+            content = member.read()
+    else:
+        with zipfile.ZipFile(distribution) as file:
+            (name,) = (name for name in file.namelist() if name.endswith(".dist-info/METADATA"))
+            content = file.read(name)
+    return Parser().parsestr(content.decode("utf-8"))
 
 
 def lowest_versions(metadata: Message) -> str:

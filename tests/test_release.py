@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
+import zipfile
 from email.message import Message
 from pathlib import Path
 
@@ -82,6 +85,24 @@ def test_a_clean_install_compares_what_the_readme_prints(monkeypatch, tmp_path):
     printed = ["something else", *printed[1:]]
     with pytest.raises(SystemExit, match=r"printed .*something else"):
         clean_install.check_readme(readme, tmp_path, tmp_path)
+
+
+def test_the_metadata_of_both_distributions_is_read(tmp_path):
+    content = "Metadata-Version: 2.4\nName: fastw2v\nRequires-Dist: numpy>=1.26\n\n# 한국어\n".encode()
+    wheel, source = tmp_path / "fastw2v-1.2.0-py3-none-any.whl", tmp_path / "fastw2v-1.2.0.tar.gz"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("fastw2v/__init__.py", "")
+        file.writestr("fastw2v-1.2.0.dist-info/METADATA", content)
+    with tarfile.open(source, "w:gz") as archive:
+        # Only the file at the top describes the distribution.
+        for name, text in (("fastw2v-1.2.0/tests/PKG-INFO", b"other"), ("fastw2v-1.2.0/PKG-INFO", content)):
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+    for path in (wheel, source):
+        metadata = clean_install.read_metadata(path)
+        assert metadata["Requires-Dist"] == "numpy>=1.26"
+        assert metadata.get_payload() == "# 한국어\n"
 
 
 def test_a_clean_install_prints_in_utf8_on_every_system(tmp_path):
