@@ -209,6 +209,36 @@ def test_every_version_has_a_date_a_link_sample_files_and_a_row_in_the_upgrade_g
     assert fastw2v.__version__ == newest or fastw2v.__version__.endswith(".dev0")
 
 
+def workflow(name: str) -> str:
+    """Return the text of a workflow."""
+    return (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
+
+
+def test_publishing_needs_the_tests_the_wheels_and_a_commit_on_main():
+    jobs = dict(re.findall(r"^  (\w+):\n((?:(?:    .*)?\n)+)", workflow("publish.yml").partition("\njobs:\n")[2], re.M))
+    publishing = [name for name, job in jobs.items() if "pypa/gh-action-pypi-publish" in job]
+    assert publishing == ["testpypi", "pypi"]
+    for name in publishing:
+        assert "    needs: [notes, tests, wheels]\n" in jobs[name]
+    for name in ("tests", "wheels"):
+        assert jobs[name].strip() == f"uses: ./.github/workflows/{name}.yml"
+        assert re.search(r"^  workflow_call:", workflow(f"{name}.yml"), re.MULTILINE)
+    assert "fetch-depth: 0" in jobs["notes"]
+    assert "git merge-base --is-ancestor HEAD origin/main" in jobs["notes"]
+
+
+@pytest.mark.parametrize("file", ["*.whl", "*.tar.gz"])
+def test_both_distributions_are_installed_on_each_system(file):
+    text = workflow("wheels.yml")
+    assert "dist/${{ matrix.file }}" in text
+    (systems,) = re.findall(r"^        os: \[(.*)\]$", text, re.MULTILINE)
+    if file == "*.whl":
+        assert '        file: ["*.whl"]\n' in text
+    else:
+        found = re.findall(rf'os: ([\w-]+), python: "[\d.]+", file: "{re.escape(file)}"', text)
+        assert found == systems.split(", ")
+
+
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "ray": "ray-core", "cupy-cuda12x": "cupy", "cupy-cuda13x": "cupy"}
 """Names of packages on conda-forge that differ from those on PyPI."""
 
