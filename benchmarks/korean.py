@@ -33,6 +33,7 @@ from fastw2v.config import MIN_COUNT
 from fastw2v.corpus import to_jamo
 from fastw2v.corpus.corpus import Corpus, as_corpus
 from fastw2v.evaluate.readers import Question
+from fastw2v.utils.atomic_write import atomic_write
 from fastw2v.vectors.word_vectors import WordVectors
 
 SETTINGS = {"system": str, "model": str, "subwords": str, "alpha": float, "pool_size": int, "seed": int}
@@ -76,7 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def write_hangul(source: Path, path: Path) -> None:
     """Write the runs of Hangul syllables of each line of a text to another file, in composed form (NFC)."""
     opened: Callable[..., Any] = lzma.open if source.suffix == ".xz" else open
-    with opened(source, "rt", encoding="utf-8") as lines, path.open("w", encoding="utf-8") as file:
+    with (
+        opened(source, "rt", encoding="utf-8") as lines,
+        atomic_write(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
         for one in lines:
             file.write(" ".join(HANGUL.findall(unicodedata.normalize("NFC", one))) + "\n")
 

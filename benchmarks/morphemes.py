@@ -1,9 +1,10 @@
 """Compare units of Korean text: space-separated words, words with subwords, and the morphemes of kiwipiepy.
 
-This program made the tables about morphemes in `docs/notebook/korean.md`::
+These commands made the tables about morphemes in `docs/notebook/korean.md`::
 
-    python -m benchmarks.morphemes --text kowiki.txt.xz --pairs WS353_korean.csv --analogies word_analogy_korean.txt
-        --reviews nsmc-reviews.tsv.xz --seed 1 2 3 --tokens tokens --json korean-morphemes.json
+    python -m benchmarks.morphemes --reviews nsmc-reviews.tsv.xz --seed 1 2 3 --json korean-morphemes.json
+    python -m benchmarks.morphemes --text kowiki-200k.txt --pairs WS353_korean.csv
+        --analogies word_analogy_korean.txt --seed 1 2 3 --workers 2 --json korean-morphemes.json
     python -m benchmarks.morphemes --reviews nsmc-reviews.tsv.xz --speed --json speed.json
 
 Two tasks score the vectors. The first trains on `--text` and answers the analogies and the word pairs. "known" is the
@@ -11,20 +12,24 @@ score that `fastw2v evaluate` prints. "common" is the score on the pairs whose w
 words and morphemes, and on the analogies whose words are among the first 30,000 of both. The second task trains on
 reviews, and predicts their polarity from the means of unit vectors (`benchmarks/sentences.py`).
 
-The morphemes are written to the folder `--tokens` and read from it in the next run. Runs that the JSON file already
-contains are skipped. With ``--speed``, all installed analysers read the same reviews in turn, several times.
+The morphemes are written to the folder `--tokens` and read from it in the next run. The names of these files contain
+the beginning of the SHA-256 of their source. Runs that the JSON file already contains are skipped. The file lists the
+arguments of each call, and the SHA-256 of its inputs.
+
+With ``--speed``, all installed analysers read the same reviews in turn, several times.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import logging
 import lzma
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +43,7 @@ from benchmarks.systems.quality import RESTRICT
 from fastw2v import Word2Vec, WordVectors, evaluate
 from fastw2v.config import MIN_COUNT
 from fastw2v.corpus.corpus import as_corpus
+from fastw2v.utils.atomic_write import atomic_write
 
 UNITS: dict[str, tuple[str, dict[str, Any]]] = {
     "words": ("words", {}),
@@ -48,6 +54,8 @@ UNITS: dict[str, tuple[str, dict[str, Any]]] = {
     "morphemes, 1-2 syllables": ("morphemes", {"subwords": (1, 2), "units": "syllables"}),
 }
 """The tokens of each kind of unit, and the arguments of `Word2Vec`."""
+INPUTS = ("text", "pairs", "analogies", "reviews")
+"""Options whose values are files to read."""
 SYMBOLS = ("S", "W", "UN")
 """Beginnings of the tags of punctuation, digits, other scripts, addresses and unknown tokens."""
 CONTENT = ("NN", "NP", "NR", "VV", "VA", "VX", "VCN", "MM", "MA", "IC", "XR")
@@ -62,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     given = _parser().parse_args(arguments)
     found: dict[str, Any] = json.loads(given.json.read_text()) if given.json.exists() else _header()
+    found.setdefault("calls", []).append(call(given))
     if given.speed:
         found["speed"] = speeds([text for _, text in read_reviews(given.reviews)])
         write(found, given.json)
@@ -77,6 +86,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def call(given: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of a call, with the names of files without their folders, and the SHA-256 of each input."""
+    files = {name: value for name, value in vars(given).items() if isinstance(value, Path)}
+    inputs = {name: files[name] for name in INPUTS if name in files}
+    return {
+        "commit": machine.describe()["commit"],
+        "arguments": vars(given) | {name: path.name for name, path in files.items()},
+        "sha256": {name: sha256(path) for name, path in inputs.items()},
+    }
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def similarity(given: Any, done: set[tuple[str, str, int]]) -> Iterator[dict[str, Any]]:
     """Yield the scores of analogies and pairs for each kind of units and each seed."""
     wanted = [(units, seed) for seed in given.seed for units in given.units if ("similarity", units, seed) not in done]
@@ -84,13 +110,14 @@ def similarity(given: Any, done: set[tuple[str, str, int]]) -> Iterator[dict[str
         return
     questions, pairs = evaluate.read_analogies(given.analogies), evaluate.read_pairs(given.pairs)
     given.tokens.mkdir(parents=True, exist_ok=True)
-    files = {name: given.tokens / f"{given.text.name}.{name}.txt" for name in ("words", "morphemes", "content")}
+    stem = f"{given.text.name}.{sha256(given.text)[:12]}"
+    files = {name: given.tokens / f"{stem}.{name}.txt" for name in ("words", "morphemes", "content")}
     if not files["words"].exists():
         write_hangul(given.text, files["words"])
-    if not files["content"].exists():
-        every = morphemes(_lines(given.text), given.tokens / f"{given.text.name}.tokens")
+    if not (files["morphemes"].exists() and files["content"].exists()):
+        every = morphemes(list(_lines(given.text)), given.tokens / f"{stem}.tokens")
         for name, tags in (("morphemes", ()), ("content", CONTENT)):
-            with files[name].open("w", encoding="utf-8") as file:
+            with atomic_write(files[name]) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(" ".join(forms(one, tags)) + "\n" for one in every)
     corpora = {name: as_corpus(path, min_count=MIN_COUNT) for name, path in files.items()}
     known = [list(corpora[name].vocabulary.words) for name in ("words", "morphemes")]
@@ -116,14 +143,14 @@ def similarity(given: Any, done: set[tuple[str, str, int]]) -> Iterator[dict[str
 
 def polarity(given: Any, done: set[tuple[str, str, int]]) -> Iterator[dict[str, Any]]:
     """Yield the percentage of held-out reviews whose polarity is predicted, for each kind of units and each seed."""
-    reviews = read_reviews(given.reviews)
+    reviews, digest = read_reviews(given.reviews), sha256(given.reviews)[:12]
     for seed in given.seed:
         wanted = [units for units in given.units if ("polarity", units, seed) not in done]
         if not wanted:
             continue
         training, test = split(reviews, seed)
         texts = [text for _, text in training + test]
-        every = morphemes(texts, given.tokens / f"reviews-{seed}.tokens")
+        every = morphemes(texts, given.tokens / f"reviews-{digest}-{seed}.tokens")
         tokens = {
             "words": [text.split() for text in texts],
             "morphemes": [forms(one) for one in every],
@@ -161,18 +188,25 @@ def unknown(wv: WordVectors, sentences: Sentences) -> float:
     return float(np.mean(flags))
 
 
-def morphemes(texts: Iterable[str], path: Path) -> list[str]:
-    """Return the morphemes of each text, such as "영화/NNG 보다/VV 었/EP 다/EF"; read them from a file if it exists."""
+def morphemes(texts: Sequence[str], path: Path) -> list[str]:
+    """Return the morphemes of each text, such as "영화/NNG 보다/VV 었/EP 다/EF"; read them from a file if it exists.
+
+    Raises
+    ------
+    ValueError
+        If the file has not one line for each text.
+    """
     if not path.exists():
         from kiwipiepy import Kiwi
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        with partial.open("w", encoding="utf-8") as file:
+        with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
             for tokens in Kiwi().tokenize(texts, compatible_jamo=True):
                 file.write(" ".join(f"{token.lemma.replace(' ', '_')}/{token.tag}" for token in tokens) + "\n")
-        partial.replace(path)
-    return path.read_text(encoding="utf-8").split("\n")[:-1]
+    found = path.read_text(encoding="utf-8").split("\n")[:-1]
+    if len(found) != len(texts):
+        raise ValueError(f"{path} has {len(found)} lines, but there are {len(texts)} texts; delete the file")
+    return found
 
 
 def forms(tagged: str, tags: tuple[str, ...] = ()) -> list[str]:
