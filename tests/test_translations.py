@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import translations
-from tests.translations import PAGES, ROOT, SOURCE, changes, digest, main, recorded, section
+from tests.translations import PAGES, ROOT, SOURCE, changes, digest, digest_of, main, recorded, section
 
 WITHOUT_SOURCE = {"docs/ko/README.md": "a list of the Korean pages, and of terms"}
 TEXT = "# Title\n\nOne sentence. Another one.\n\n## Part 1\n\nText.\n\n### Detail\n\nMore.\n\n## Part 2\n\nEnd.\n"
@@ -36,8 +36,39 @@ def test_what_counts_as_a_change():
     generated = "{}<!-- benchmarks -->\n{}\n<!-- /benchmarks -->\n{}"
     assert digest(generated.format(TEXT, "one table", TEXT)) == digest(generated.format(TEXT, "another", TEXT))
     assert digest(generated.format(TEXT, "table", TEXT)) != digest(generated.format(TEXT, "table", ""))
-    assert digest(TEXT + "```text\nmap\n```\n") == digest(TEXT + "```text\nanother map\n```\n")
+    blocks = generated.format("", "one", TEXT) + generated.format("", "two", "")
+    assert digest(blocks) != digest(blocks.replace("sentence", "statement"))  # between two blocks of one name
+    assert digest(TEXT + "```text\nh = W x\n```\n") != digest(TEXT + "```text\nh = W y\n```\n")
     assert digest(TEXT + "```sh\nls\n```\n") != digest(TEXT + "```sh\nmake\n```\n")
+
+
+def test_the_map_of_the_readme_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(translations, "ROOT", tmp_path)
+    found = {}
+    for block in ("text\none", "text\nanother", "sh\none"):
+        for name in ("README.md", "page.md"):
+            (tmp_path / name).write_text(f"{TEXT}\n```{block}\n```\n", encoding="utf-8")
+            found.setdefault(name, []).append(digest_of(name))
+    assert found["README.md"][0] == found["README.md"][1] != found["README.md"][2]
+    assert len(set(found["page.md"])) == 3
+
+
+@pytest.mark.parametrize("name", ["docs/ko/tutoriaal.md", "README.md", "docs/ko/README.md", "docs/guide/training.md"])
+def test_other_pages_are_refused(name, capsys):
+    before = {page: page.read_bytes() for page in PAGES}
+    with pytest.raises(SystemExit) as error:
+        main(["README.ko.md", name])
+    assert error.value.code == 2
+    message = capsys.readouterr().err
+    assert f"no such translated page: {name}; choose from README.ko.md, docs/ko/" in message
+    assert before == {page: page.read_bytes() for page in PAGES}
+
+
+def test_help_names_the_pages(capsys):
+    with pytest.raises(SystemExit) as error:
+        main(["--help"])
+    assert error.value.code == 0
+    assert "docs/ko/tutorial.md" in capsys.readouterr().out
 
 
 def test_a_section_ends_at_the_next_heading_of_its_level():

@@ -5,32 +5,48 @@
 
 A translated page begins with one comment for each source, such as ``<!-- source: README.md 0123456789ab -->``. A source
 is a page, or a section of a page (``docs/guide/training.md#korean``). The digits are the beginning of the SHA-256 of
-its text. Line breaks, generated blocks such as ``<!-- benchmarks -->`` to ``<!-- /benchmarks -->``, and blocks of plain
-text such as the map of the code do not count.
+its text. Line breaks, generated blocks such as ``<!-- benchmarks -->`` to ``<!-- /benchmarks -->``, and the map of the
+code in the README do not count.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fastw2v.utils.atomic_write import atomic_write
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.ko.md", *sorted((ROOT / "docs" / "ko").glob("*.md"))]
 """The translated pages, and pages in Korean without a source."""
 SOURCE = re.compile(r"^<!-- source: (\S+) ([0-9a-f]{12}) -->$", re.MULTILINE)
-NOT_COUNTED = re.compile(r"<!-- (\w+) -->.*<!-- /\1 -->|^```text\n.*?^```$", re.DOTALL | re.MULTILINE)
+GENERATED = re.compile(r"<!-- (\w+) -->.*?<!-- /\1 -->", re.DOTALL)
+MAP = re.compile(r"^```text\n.*?^```$", re.DOTALL | re.MULTILINE)
+"""The map of the code, which is the only block of plain text in the README."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Record the sources of the pages, or list the pages whose sources have changed; return the exit status."""
-    given = sys.argv[1:] if arguments is None else arguments
-    for name in given:
-        page = ROOT / name
-        page.write_text(recorded(page.read_text(encoding="utf-8")), encoding="utf-8")
-    found = [] if given else [change for page in PAGES for change in changes(page)]
+    assert __doc__ is not None
+    names = [page.relative_to(ROOT).as_posix() for page in PAGES if SOURCE.search(page.read_text(encoding="utf-8"))]
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.translations",
+        description=__doc__.split("\n")[0] + " Without pages, list the pages whose sources have changed.",
+    )
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help=f"the pages to record: {', '.join(names)}")
+    pages = parser.parse_args(arguments).pages
+    for name in pages:
+        if name not in names:
+            parser.error(f"no such translated page: {name}; choose from {', '.join(names)}")
+    for name in pages:
+        text = recorded((ROOT / name).read_text(encoding="utf-8"))
+        with atomic_write(ROOT / name) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+    found = [] if pages else [change for page in PAGES for change in changes(page)]
     print(*found, sep="\n\n", end="\n" if found else "")
     return bool(found)
 
@@ -57,12 +73,14 @@ def digest_of(source: str) -> str:
     """Return the digest of a page, or of a section of a page."""
     path, _, anchor = source.partition("#")
     text = (ROOT / path).read_text(encoding="utf-8")
+    if path == "README.md":
+        text = MAP.sub("", text)
     return digest(section(text, anchor) if anchor else text)
 
 
 def digest(text: str) -> str:
-    """Return the digest of a text without the parts that do not count."""
-    return hashlib.sha256(" ".join(NOT_COUNTED.sub("", text).split()).encode()).hexdigest()[:12]
+    """Return the digest of a text without its line breaks and generated blocks."""
+    return hashlib.sha256(" ".join(GENERATED.sub("", text).split()).encode()).hexdigest()[:12]
 
 
 def section(text: str, anchor: str) -> str:
