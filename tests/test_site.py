@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -97,6 +98,103 @@ def test_fonts_of_other_hosts_are_found(site):
 def test_a_folder_without_pages_is_a_fault(tmp_path):
     (problem,) = check_site.problems(tmp_path)
     assert problem.endswith("has no pages; build them with `make docs`")
+
+
+@pytest.fixture
+def site_pages():
+    for package in ("sphinx", "docutils"):
+        pytest.importorskip(package, reason=f"{package} is not installed (make docs)")
+    return load("site_pages")
+
+
+def prepared(site_pages, text: str) -> str:
+    """Return a page of the guide as the site has it."""
+    content = [text]
+    app = SimpleNamespace(project=SimpleNamespace(docnames={"README", "docs/guide/training"}))
+    site_pages.prepare_page(app, "docs/guide/page", content)
+    return content[0]
+
+
+MODULE = "../../fastw2v/run.py"
+ON_GITHUB = "https://github.com/fastw2v/fastw2v/blob/main/fastw2v/run.py"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"[a]({MODULE})", f"[a]({ON_GITHUB})"),
+        (f"[a]({MODULE}#L1)", f"[a]({ON_GITHUB}#L1)"),
+        (f'[a]({MODULE} "a title")', f'[a]({ON_GITHUB} "a title")'),
+        (f"[`run.py`]({MODULE})", f"[`run.py`]({ON_GITHUB})"),
+        (f"[two\nlines]({MODULE})", f"[two\nlines]({ON_GITHUB})"),
+        (f"`x` [a]({MODULE}) `y`", f"`x` [a]({ON_GITHUB}) `y`"),
+        (f"```md\n[a]({MODULE})\n```\n[a]({MODULE})", f"```md\n[a]({MODULE})\n```\n[a]({ON_GITHUB})"),
+    ],
+)
+def test_links_to_files_lead_to_the_repository(site_pages, text, expected):
+    assert prepared(site_pages, text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a](training.md) [b](https://example.org/) ![c](../../fastw2v/run.py) [d](nowhere.py)",
+        f"```md\n[a]({MODULE})\n```",
+        f"~~~~\n```\n[a]({MODULE})\n~~~\n[a]({MODULE})\n~~~~",
+        f"- item\n\n  ```md\n  [a]({MODULE})\n  ```",
+        f"> ```md\n> [a]({MODULE})\n> ```",
+        f"```md\n[a]({MODULE})",
+        f"`[a]({MODULE})`",
+        f"``a ` [a]({MODULE})``",
+        f"`two\nlines [a]({MODULE})`",
+        "```md\n::: fastw2v.nn\n```\n",
+        "````md\n```\n::: wrong line\n```\n````\n",
+        "`::: fastw2v`\n",
+    ],
+)
+def test_pages_and_code_are_unchanged(site_pages, text):
+    assert prepared(site_pages, text) == text
+
+
+def test_docstrings_replace_the_line_outside_code(site_pages):
+    example = "```md\n- `Adam`\n\n::: fastw2v.nn\n```\n"
+    text = prepared(site_pages, f"# Title\n\n{example}\n- `SGD`\n\n::: fastw2v.nn\n")
+    assert example in text
+    assert text.count(".. autosummary::") == text.count(".. autoclass::") == 1
+    assert ".. autoclass:: fastw2v.nn.SGD" in text
+    assert text.count("::: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (":::", "does not name a module"),
+        ("::: fastw2v.nn SGD", "does not name a module"),
+        ("::: fastw2v.nowhere", "does not name a module"),
+        (":::fastw2v.nn", "does not name a module"),
+        ("::: os", "does not name a module"),
+        ("::: fastw2v.nn\n::: fastw2v.corpus", "'::: fastw2v.corpus' is the second module"),
+    ],
+)
+def test_a_wrong_line_is_named(site_pages, line, problem):
+    from sphinx.errors import ExtensionError
+
+    number = 6 + line.count("\n")
+    with pytest.raises(ExtensionError, match=rf"^docs/guide/page\.md:{number}: .*{re.escape(problem)}"):
+        prepared(site_pages, f"# Title\n\n```md\n:::\n```\n{line}\n")
+
+
+def test_links_of_the_navigation(site_pages):
+    text = (
+        '[one](a.md) [two\n  lines](b.md#part) [with a title](c.md "A title") [again](a.md) ![a](d.png)\n'
+        "`[code](e.md)`\n\n```md\n[code](f.md)\n```\n[`name`](../g.md 'Title') [h](https://example.org/h.md)\n"
+    )
+    assert site_pages.links("docs/README", text) == [
+        ("one", "docs/a"),
+        ("two lines", "docs/b"),
+        ("with a title", "docs/c"),
+        ("`name`", "g"),
+    ]
 
 
 @pytest.mark.slow

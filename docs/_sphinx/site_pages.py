@@ -26,6 +26,7 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
 from sphinx.search.en import SearchEnglish
 from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
@@ -36,7 +37,17 @@ CONTENTS = "docs/README"
 """The page whose sections are those of the navigation."""
 INDEXES = ("docs/reference/README", "docs/notebook/README", "docs/ko/README")
 """Pages whose links are one level deeper in the navigation."""
-LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+FENCE = r"^[ >]*(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^[ >]*(?P=fence)[`~]*[ \t]*$|\Z)"
+SPAN = r"(?<!`)(?P<span>`+)(?!`)(?:(?!\n[ >]*\n).)+?(?<!`)(?P=span)(?!`)"
+FENCED = re.compile(f"({FENCE})", re.DOTALL | re.MULTILINE)
+"""A block of code. `split` returns text, block, mark of the block, text and so on."""
+LINK = re.compile(
+    rf"{FENCE}|{SPAN}"
+    r"|(?P<image>!?)\[(?P<text>(?:`[^`]*`|[^\]`])*)\]"
+    r"""\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?(?P<title>\s+(?:"[^"]*"|'[^']*'))?\s*\)""",
+    re.DOTALL | re.MULTILINE,
+)
+"""A link, or code, which has no target. Code in the text of a link belongs to the link."""
 HANGUL = re.compile("[가-힣]{3,}")
 
 logger = logging.getLogger(__name__)
@@ -57,9 +68,11 @@ class EnglishAndKorean(SearchEnglish):
 def links(page: str, text: str) -> list[tuple[str, str]]:
     """Return the text and the page of each link of a page to another page, in order and without repetitions."""
     found: dict[str, str] = {}
-    for _, title, target, _ in LINK.findall(text):
+    for link in LINK.finditer(text):
+        target = link["target"] or ""
         if target.endswith(".md") and "://" not in target:
-            found.setdefault(os.path.normpath(Path(page).parent / target).removesuffix(".md"), title)
+            name = os.path.normpath(Path(page).parent / target).removesuffix(".md")
+            found.setdefault(name, " ".join(link["text"].split()))
     return [(title, name) for name, title in found.items()]
 
 
@@ -95,22 +108,56 @@ def navigation(page: str, text: str) -> str:
 
 
 def link_to_repository(app: Sphinx, page: str, link: re.Match[str]) -> str:
-    """Return a link, which leads to GitHub if its target exists and is neither a page nor a picture."""
-    image, title, target, anchor = link.groups()
+    """Return a link, which leads to GitHub if its target exists and is neither a page nor a picture; or code."""
+    if link["target"] is None:
+        return link[0]
+    image, target, rest = link["image"], link["target"], (link["anchor"] or "") + (link["title"] or "")
     path = os.path.normpath(Path(page).parent / target)
     if image or "://" in target or not (ROOT / path).exists() or path.removesuffix(".md") in app.project.docnames:
         return link[0]
     kind = "tree" if (ROOT / path).is_dir() else "blob"
-    return f"[{title}]({REPOSITORY}/{kind}/main/{path}{anchor or ''})"
+    return f"[{link['text']}]({REPOSITORY}/{kind}/main/{path}{rest})"
+
+
+def module_of(page: str, text: str) -> str | None:
+    """Return the module in the line ``::: MODULE`` of a page, or None if there is no such line outside code.
+
+    Raises
+    ------
+    ExtensionError
+        If a line that begins with ``:::`` does not name a module with public names, or is the second of its page.
+    """
+    found: str | None = None
+    plain = FENCED.sub(lambda block: "\n" * block[0].count("\n"), text)
+    for number, line in enumerate(plain.split("\n"), 1):
+        if not line.startswith(":::"):
+            continue
+        match = re.fullmatch(r"::: (fastw2v(?:\.\w+)*)", line)
+        if not match or not has_public_names(match[1]):
+            raise ExtensionError(
+                f"{page}.md:{number}: {line!r} does not name a module with public names; write '::: fastw2v.MODULE'"
+            )
+        if found:
+            raise ExtensionError(f"{page}.md:{number}: {line!r} is the second module; a page describes one")
+        found = match[1]
+    return found
+
+
+def has_public_names(module: str) -> bool:
+    """Return whether a module exists and has `__all__`."""
+    try:
+        return hasattr(importlib.import_module(module), "__all__")
+    except ImportError:
+        return False
 
 
 @cache
 def owners() -> dict[str, str]:
     """Return the module under whose name each public object is described, by the name of the object."""
     found: dict[str, str] = {}
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference").glob("*.md")]
-    modules = [name for text in texts for name in re.findall(r"^::: (\S+)$", text, re.MULTILINE)]
-    for module in sorted(modules, key=lambda name: (name.startswith("fastw2v.compat"), name)):
+    pages = sorted((ROOT / "docs" / "reference").glob("*.md"))
+    modules = [module_of(f"docs/reference/{path.stem}", path.read_text(encoding="utf-8")) for path in pages]
+    for module in sorted(filter(None, modules), key=lambda name: (name.startswith("fastw2v.compat"), name)):
         for name in importlib.import_module(module).__all__:
             found.setdefault(true_name(module, name), module)
     return found
@@ -135,22 +182,29 @@ def described(module: str, name: str) -> str:
     return "\n".join([f".. auto{kind}:: {module}.{name}", *(f"   {option}" for option in options), ""])
 
 
-def reference(text: str) -> str:
+def reference(module: str, text: str) -> str:
     """Return a page of the reference with the docstrings of the names that it lists, after a table of these names."""
-    (module,) = re.findall(r"^::: (\S+)$", text, re.MULTILINE)
-    names = re.findall(r"^- `(\w+)`", text, re.MULTILINE)
+    parts = FENCED.split(text)
+    names = [name for part in parts[::3] for name in re.findall(r"^- `(\w+)`", part, re.MULTILINE)]
     home = {name: owners()[true_name(module, name)] for name in names}
     table = "\n".join([".. autosummary::", "   :nosignatures:", "", *(f"   ~{home[name]}.{name}" for name in names)])
     docstrings = "\n".join(described(module, name) for name in names if home[name] == module)
-    text = re.sub(r"(^- `\w+`\n)+", lambda _: f"```{{eval-rst}}\n{table}\n```\n", text, count=1, flags=re.MULTILINE)
-    return re.sub(r"^::: \S+$", lambda _: f"```{{eval-rst}}\n{docstrings}\n```", text, flags=re.MULTILINE)
+    lists = re.compile(r"(^- `\w+`\n)+", re.MULTILINE)
+    first = next((number for number in range(0, len(parts), 3) if lists.search(parts[number])), 0)
+    parts[first] = lists.sub(lambda _: f"```{{eval-rst}}\n{table}\n```\n", parts[first], count=1)
+    directive = f"```{{eval-rst}}\n{docstrings}\n```"
+    for number in range(0, len(parts), 3):
+        parts[number] = re.sub(r"^::: \S+$", lambda _: directive, parts[number], flags=re.MULTILINE)
+    del parts[2::3]
+    return "".join(parts)
 
 
 def prepare_page(app: Sphinx, page: str, content: list[str]) -> None:
     """Change the Markdown of a page before it is read."""
     text = content[0] + navigation(page, content[0])
     text = LINK.sub(lambda link: link_to_repository(app, page, link), text)
-    content[0] = reference(text) if "\n::: " in text else text
+    module = module_of(page, text)
+    content[0] = reference(module, text) if module else text
 
 
 @cache
