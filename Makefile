@@ -92,21 +92,28 @@ clean-install:
 clean:
 	rm -rf $(VENV) .venv-lowest dist build
 
+# Nothing is left in .venv if it cannot be made, because later calls would take it for complete.
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; found = sys.version_info[:2]; found >= (3, 11) or sys.exit("Python %d.%d was found, but \
+	fastw2v needs 3.11 or later: run make $(or $(MAKECMDGOALS),demo) PYTHON=python3.11" % found)'
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
-	touch $@
+	@echo 'installing fastw2v and its dependencies, about a minute'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	touch $@ $(VENV)/installed
+	@echo 'installing fastw2v and the development tools, a minute or more'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-bench: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
-	touch $@ $(VENV)/installed
+	@echo 'installing fastw2v and the packages of the benchmarks, a minute or more'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
-	touch $@ $(VENV)/installed
+	@echo 'installing fastw2v and the packages of the documentation site, a minute or more'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@ $(VENV)/installed
