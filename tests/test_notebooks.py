@@ -114,6 +114,18 @@ def test_notebooks_run(path, tmp_path):
     assert notebook.metadata == committed(path)["metadata"]
 
 
+def test_walks_end_at_nodes_without_successors():
+    networkx = pytest.importorskip("networkx")
+    cells = code_cells(committed(ROOT / "examples" / "notebooks" / "graph_walks.ipynb"))
+    (cell,) = (cell for cell in cells if "def random_walks" in cell["source"])
+    names: dict[str, Any] = {}
+    exec(cell["source"].partition("\n\n\nwalks = ")[0], names)
+    graph = networkx.DiGraph([("a", "b"), ("b", "c"), ("d", "d")])
+    graph.add_node("alone")
+    walks = names["random_walks"](graph, n_walks=2, length=4, seed=1)
+    assert sorted(map("".join, walks)) == sorted(["abc", "bc", "c", "dddd", "alone"] * 2)
+
+
 def test_progress_leaves_one_output_for_each_task(tmp_path):
     needs("nbclient", "ipykernel")
     from nbformat.v4 import new_code_cell, new_notebook
