@@ -114,6 +114,23 @@ def test_notebooks_run(path, tmp_path):
     assert notebook.metadata == committed(path)["metadata"]
 
 
+def test_the_notebook_for_your_own_text_runs_on_any_text(tmp_path):
+    """No word of the notebook is in the text, and no word is longer than two letters."""
+    needs("nbclient", "ipykernel", "matplotlib.font_manager")
+    rng = random.Random(1)
+    vocabulary = [first + second for first in "abcdefghijklmnopqrstuvwxyz" for second in "zyxwvutsrq"]
+    weights = [1 / (rank + 2.7) for rank in range(len(vocabulary))]
+    lines = [" ".join(rng.choices(vocabulary, weights, k=rng.randint(5, 30))) for _ in range(3000)]
+    (tmp_path / "my_text.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = ROOT / "examples" / "notebooks" / "your_own_text.ipynb"
+    notebook = read(path)
+    (cell,) = (cell for cell in code_cells(notebook) if cell["source"].startswith("TEXT = "))
+    cell["source"] = cell["source"].replace('"demo_corpus.txt"', '"my_text.txt"')
+    run(notebook, tmp_path)
+    assert "not in the vocabulary: encode, true, first, tuple, thread, socket" in texts(notebook)
+    assert pictures(notebook) == pictures(committed(path))
+
+
 def test_walks_end_at_nodes_without_successors():
     networkx = pytest.importorskip("networkx")
     cells = code_cells(committed(ROOT / "examples" / "notebooks" / "graph_walks.ipynb"))
