@@ -51,6 +51,8 @@ def site(tmp_path) -> Path:
     links = (
         '<a href="#top">1</a> <a href="guide/b.html#top">2</a> <a href="guide/">3</a> <a href="%ED%95%9C.html">4</a>'
     )
+    links += '<img srcset="a.html, guide/b.html 2x, data:image/png;base64,AA== 3x"><svg><use href="#top"/></svg>'
+    links += '<script>const home = "https://example.org/";</script><p>import "https://example.org/a.js"</p>'
     elsewhere = '<a href="https://example.org/x.html#y">5</a> <a href="mailto:a@example.org">6</a>'
     head = '<link rel="stylesheet" href="site.css"><link rel="canonical" href="https://example.org/a.html">'
     (tmp_path / "a.html").write_text(page(links + elsewhere + '<img src="data:image/png;base64,AA==">', head))
@@ -79,6 +81,18 @@ def test_a_site_without_faults_passes(site, capsys):
         ('<iframe src="http://example.org/"></iframe>', "loads http://example.org/"),
         ('<link rel="stylesheet" href="https://example.org/a.css">', "loads https://example.org/a.css"),
         ('<link rel="preconnect" href="https://example.org">', "loads https://example.org"),
+        ('<img srcset="guide/b.html 1x, b.png 2x">', "links to b.png, which does not exist"),
+        ('<img srcset="a.html 1x,https://example.org/a.png 2x">', "loads https://example.org/a.png"),
+        ('<link rel="manifest" href="https://example.org/a.json">', "loads https://example.org/a.json"),
+        ('<link rel="Icon" href="https://example.org/a.ico">', "loads https://example.org/a.ico"),
+        ('<svg><use href="https://example.org/a.svg#b"></use></svg>', "loads https://example.org/a.svg#b"),
+        ('<svg><use xlink:href="https://example.org/a.svg"/></svg>', "loads https://example.org/a.svg"),
+        ('<svg><image href="//example.org/a.png"/></svg>', "loads //example.org/a.png"),
+        ('<svg><use href="#b"></use></svg>', "links to #b, but the page has no such anchor"),
+        ('<script type="module">import a from "https://example.org/a.js";</script>', "loads https://example.org/a.js"),
+        ("<script>import('https://example.org/a.js')</script>", "loads https://example.org/a.js"),
+        ('<script type="module">import "//example.org/a.js"</script>', "loads //example.org/a.js"),
+        ('<script>fetch("https://example.org/a.json")</script>', "loads https://example.org/a.json"),
         ('<style>@import "https://example.org/b.css";</style>', "loads https://example.org/b.css"),
         ('<p style="background: url(https://example.org/b.png)">', "loads https://example.org/b.png"),
     ],

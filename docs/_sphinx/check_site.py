@@ -1,7 +1,8 @@
 """Check the pages of the built site: ``python docs/_sphinx/check_site.py build/docs``.
 
-Each link leads to a page and an anchor that exist, and no page loads a script, style, font, picture or anything else
-from another host. Links that a reader follows to other hosts are not checked.
+Each link leads to a page and an anchor that exist, and no page or style sheet loads a script, style, font, picture or
+anything else from another host. In scripts of a page, the addresses of imports and of ``fetch`` are checked. Files of
+scripts, and links that a reader follows to other hosts, are not checked.
 """
 
 from __future__ import annotations
@@ -13,10 +14,19 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-LOADED = {"src", "srcset", "data", "poster", "background"}
+LOADED = {"src", "data", "poster", "background"}
 """Attributes with the address of something that a browser loads."""
-LOADED_LINKS = {"stylesheet", "icon", "shortcut", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload"}
+LOADED_SETS = {"srcset", "imagesrcset"}
+"""Attributes with several addresses, each of which may be followed by a size."""
+IN_SET = re.compile(r"(\S*[^\s,])(?:\s+[^,]+)?\s*(?:,|$)")
+LOADED_LINKS = {
+    "apple-touch-icon", "dns-prefetch", "icon", "manifest", "mask-icon", "modulepreload", "preconnect", "prefetch",
+    "preload", "shortcut", "stylesheet",
+}  # fmt: skip
 """Kinds of ``<link>`` elements that a browser loads."""
+LOADED_REFERENCES = {"use", "image", "feimage"}
+"""Elements of SVG whose ``href`` a browser loads."""
+LOADED_IN_SCRIPTS = re.compile(r"""\b(?:from|import|fetch|importScripts)\b\s*\(?\s*["'`]((?:https?:)?//[^"'`]+)""")
 LOADED_IN_CSS = re.compile(r"""url\(\s*["']?((?:https?:)?//[^"')]+)|@import\s+["']((?:https?:)?//[^"']+)""")
 
 
@@ -28,18 +38,33 @@ class Page(HTMLParser):
         self.anchors: set[str] = set()
         self.links: list[str] = []
         self.loaded: list[str] = []
+        self.in_script = False
         self.feed(text)
+        self.close()
         self.loaded += [a or b for a, b in LOADED_IN_CSS.findall(text)]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note the anchors and addresses of an element."""
         values = {name: value or "" for name, value in attrs}
         self.anchors.add(values.get("id", ""))
+        self.in_script = tag == "script"
         self.loaded += [values[name] for name in LOADED & set(values)]
-        if tag == "link" and LOADED_LINKS & set(values.get("rel", "").split()):
+        self.loaded += [address for name in LOADED_SETS & set(values) for address in IN_SET.findall(values[name])]
+        if tag == "link" and LOADED_LINKS & set(values.get("rel", "").lower().split()):
             self.loaded.append(values.get("href", ""))
+        elif tag in LOADED_REFERENCES:
+            self.loaded += [values[name] for name in ("href", "xlink:href") if name in values]
         elif tag == "a" and "href" in values:
             self.links.append(values["href"])
+
+    def handle_endtag(self, tag: str) -> None:
+        """Note the end of a script."""
+        self.in_script = False
+
+    def handle_data(self, data: str) -> None:
+        """Note the addresses in a script."""
+        if self.in_script:
+            self.loaded += LOADED_IN_SCRIPTS.findall(data)
 
 
 @cache
