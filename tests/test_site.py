@@ -211,6 +211,15 @@ def test_links_of_the_navigation(site_pages):
     ]
 
 
+def test_names_of_compat_have_a_lower_priority_in_the_search(site_pages, monkeypatch):
+    # In Sphinx, 0 is the highest priority, and -1 leaves a name out.
+    priorities = {"fastw2v": 0, "fastw2v.Word2Vec": 1, "fastw2v.compat.gensim.Word2Vec": 1, "fastw2v.compat.x": -1}
+    rows = [(name, name, "class", "page", name, priority) for name, priority in priorities.items()]
+    monkeypatch.setattr(site_pages.PythonDomain, "get_objects", lambda self: iter(rows))
+    found = object.__new__(site_pages.NamesOfPython).get_objects()
+    assert {row[0]: row[-1] for row in found} == priorities | {"fastw2v.compat.gensim.Word2Vec": 2}
+
+
 @pytest.mark.slow
 def test_sphinx_finds_faults(tmp_path):
     """A link to no page, one to no heading, one to no file, a name that does not exist, and a page in no list."""

@@ -8,6 +8,7 @@
 - A name between backticks in a docstring becomes a link. If it looks like a name of the package and does not exist, the
   build fails.
 - The search finds Korean words by their first syllables, because particles follow the stem: 임베딩 finds 임베딩을.
+  Names of ``fastw2v.compat`` come after other names.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import inspect
 import os
 import pkgutil
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.domains.python import PythonDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.search.en import SearchEnglish
@@ -63,6 +66,15 @@ class EnglishAndKorean(SearchEnglish):
             word[:length] for word in words if HANGUL.match(word) for length in range(2, len(word)) if word[:length]
         }
         return words + sorted(beginnings - set(words))
+
+
+class NamesOfPython(PythonDomain):
+    """The names of the reference, with a lower priority in the search for those of `fastw2v.compat`."""
+
+    def get_objects(self) -> Iterator[tuple[str, str, str, str, str, int]]:
+        """Yield each name with its priority: 1, or 2, which is lower."""
+        for name, *rest, priority in super().get_objects():
+            yield name, *rest, 2 if priority == 1 and name.startswith("fastw2v.compat.") else priority
 
 
 def links(page: str, text: str) -> list[tuple[str, str]]:
@@ -279,6 +291,7 @@ def copy_home_page(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the functions of this module to Sphinx."""
     app.add_search_language(EnglishAndKorean)
+    app.add_domain(NamesOfPython, override=True)
     app.connect("source-read", prepare_page)
     app.connect("missing-reference", find_name)
     app.connect("warn-missing-reference", check_name)
