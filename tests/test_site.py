@@ -109,6 +109,11 @@ def test_fonts_of_other_hosts_are_found(site):
     assert check_site.problems(site) == ["site.css: loads https://example.org/a.woff2"]
 
 
+def test_requests_of_scripts_are_found(site):
+    (site / "site.js").write_text('const a = await import("https://example.org/a.js"); // from https://example.org')
+    assert check_site.problems(site) == ["site.js: loads https://example.org/a.js"]
+
+
 def test_a_folder_without_pages_is_a_fault(tmp_path):
     (problem,) = check_site.problems(tmp_path)
     assert problem.endswith("has no pages; build them with `make docs`")

@@ -1,8 +1,8 @@
 """Check the pages of the built site: ``python docs/_sphinx/check_site.py build/docs``.
 
-Each link leads to a page and an anchor that exist, and no page or style sheet loads a script, style, font, picture or
-anything else from another host. In scripts of a page, the addresses of imports and of ``fetch`` are checked. Files of
-scripts, and links that a reader follows to other hosts, are not checked.
+Each link leads to a page and an anchor that exist, and no page, style sheet or script loads a script, style, font,
+picture or anything else from another host. In scripts, the addresses of imports and of ``fetch`` are checked. Links
+that a reader follows to other hosts are not checked.
 """
 
 from __future__ import annotations
@@ -105,6 +105,9 @@ def problems(site: Path) -> list[str]:
     for path in sorted(site.rglob("*.css")):
         addresses = LOADED_IN_CSS.findall(path.read_text(encoding="utf-8"))
         found += [f"{path.relative_to(site)}: loads {a or b}" for a, b in addresses]
+    for path in sorted(site.rglob("*.js")):
+        addresses = LOADED_IN_SCRIPTS.findall(path.read_text(encoding="utf-8"))
+        found += [f"{path.relative_to(site)}: loads {address}" for address in addresses]
     return found
 
 
