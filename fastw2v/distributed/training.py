@@ -197,8 +197,8 @@ class _Run:
         self._pauses = pauses
         self._trained: list[Any] = []
         """References to the last results of the replicas."""
-        self._pending: deque[tuple[list[Any], list[Any], list[Any]]] = deque()
-        """For each round that is not finished, references to the results, the sizes of the updates, and the updates."""
+        self._pending: deque[tuple[list[Any], list[Any]]] = deque()
+        """For each round that is not finished, references to the results, and to the sizes of the updates."""
         self._stored: Any = None
         """The reference to the tables that are stored on the cluster: the base of the following rounds."""
         self._base = state.finished
@@ -303,13 +303,13 @@ class _Run:
             for shard in range(shards)
         ]
         self._trained = [result for result, *_ in trained]
-        updates = [update for update, _ in combined]
-        self._updates.append(updates)
-        self._pending.append((self._trained, [size for _, size in combined], updates))
+        self._updates.append([update for update, _ in combined])
+        self._pending.append((self._trained, [size for _, size in combined]))
 
     def _finish_round(self) -> None:
         """Wait for the oldest round that is not finished, and report what it has trained."""
-        results, sizes, updates = self._pending[0]
+        results, sizes = self._pending[0]
+        updates = self._updates[self._state.finished - self._base]
         while not self._cluster.wait([*results, *sizes, *updates], WAIT_SECONDS):
             if self._pauses is not None and self._pauses.interrupted():
                 self._pending.clear()  # a round may take long, and a resumed run repeats it
