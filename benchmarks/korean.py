@@ -22,7 +22,7 @@ import statistics
 import sys
 import tempfile
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +76,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def write_hangul(source: Path, path: Path) -> None:
     """Write the runs of Hangul syllables of each line of a text to another file, in composed form (NFC)."""
-    opened: Callable[..., Any] = lzma.open if source.suffix == ".xz" else open
-    with (
-        opened(source, "rt", encoding="utf-8") as lines,
-        atomic_write(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="\n") as file,
-    ):
-        for one in lines:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        for one in read_lines(source):
             file.write(" ".join(HANGUL.findall(unicodedata.normalize("NFC", one))) + "\n")
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text, plain or compressed with xz."""
+    opened: Callable[..., Any] = lzma.open if path.suffix == ".xz" else open
+    with opened(path, "rt", encoding="utf-8") as lines:
+        for one in lines:
+            yield one.rstrip("\n")
 
 
 def train(corpus: Corpus, settings: dict[str, Any], workers: int) -> WordVectors:

@@ -26,7 +26,6 @@ import hashlib
 import importlib.util
 import json
 import logging
-import lzma
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +35,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import machine
-from benchmarks.korean import Pairs, Questions, scores, write_hangul
+from benchmarks.korean import Pairs, Questions, read_lines, scores, write_hangul
 from benchmarks.sentences import LABELLED, balanced, logistic_regression, read_reviews, split
 from benchmarks.sweep import write
 from benchmarks.systems.quality import RESTRICT
@@ -115,7 +114,7 @@ def similarity(given: Any, done: set[tuple[str, str, int]]) -> Iterator[dict[str
     if not files["words"].exists():
         write_hangul(given.text, files["words"])
     if not (files["morphemes"].exists() and files["content"].exists()):
-        every = morphemes(list(_lines(given.text)), given.tokens / f"{stem}.tokens")
+        every = morphemes(list(read_lines(given.text)), given.tokens / f"{stem}.tokens")
         for name, tags in (("morphemes", ()), ("content", CONTENT)):
             with atomic_write(files[name]) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(" ".join(forms(one, tags)) + "\n" for one in every)
@@ -254,14 +253,6 @@ def speeds(reviews: list[str]) -> dict[str, Any]:
     for name, row in found.items():
         print(name, row, flush=True)
     return found
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text, plain or compressed with xz."""
-    opened: Callable[..., Any] = lzma.open if path.suffix == ".xz" else open
-    with opened(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            yield line.rstrip("\n")
 
 
 def _header() -> dict[str, Any]:
