@@ -62,9 +62,7 @@ class EnglishAndKorean(SearchEnglish):
     def split(self, input: str) -> list[str]:
         """Return the words of a text and the beginnings of the Korean ones."""
         words = super().split(input)
-        beginnings = {
-            word[:length] for word in words if HANGUL.match(word) for length in range(2, len(word)) if word[:length]
-        }
+        beginnings = {word[:length] for word in words if HANGUL.match(word) for length in range(2, len(word))}
         return words + sorted(beginnings - set(words))
 
 
