@@ -20,7 +20,7 @@ integrations: $(VENV)/installed-dev
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow -n auto
 
-# Nodes of a Ray cluster on this machine are killed while it trains, which takes four minutes.
+# Nodes of a Ray cluster on this machine are killed while it trains, which takes two to three minutes.
 test-cluster: integrations
 	$(BIN)/python -c 'import ray'
 	$(BIN)/python -m pytest -m slow tests/distributed/test_lost_nodes.py tests/distributed/test_ray_nodes.py

@@ -5,8 +5,8 @@
 
 The distribution is a wheel, or a source distribution, which pip builds. The Python that runs this script creates the
 environment, with the newest or the lowest versions of the dependencies. The README comes from the metadata of the
-distribution. The script exits with an error if a command fails, or if the Python
-code of the README does not print what the README says. It needs the standard library only.
+distribution. The script exits with an error if a command fails, or if the Python code of the README does not print what
+the README says. It needs the standard library only.
 """
 
 from __future__ import annotations
