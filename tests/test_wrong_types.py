@@ -298,6 +298,8 @@ ARGUMENTS: dict[str, Any] = {
         ("words", "other_words", "others", "ws1", "ws2", "keys", "context_words_list"), ("cat", "dog", "sat")
     ),
     "write_map.words": None,
+    "select_method.method": "pca",
+    "select_method.n": 500,
     "align.words": None,
     "align.other": vectors,
     "attr": "count",

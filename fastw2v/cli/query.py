@@ -108,9 +108,12 @@ def plot(
         ),
     ] = None,
     method: Annotated[
-        Literal["pca", "umap", "tsne"],
-        typer.Option(help="Projection to two dimensions. umap requires umap-learn, and tsne requires scikit-learn."),
-    ] = "pca",
+        Literal["auto", "pca", "opentsne", "pacmap", "umap", "tsne"],
+        typer.Option(
+            help="Projection to two dimensions. All but pca require a package: opentsne, pacmap, umap-learn or "
+            "scikit-learn (tsne). auto selects the best one that is installed."
+        ),
+    ] = "auto",
 ) -> None:
     """Draw a map of words in which words with similar vectors are close together."""
     from fastw2v.plot import check_picture, write_map

@@ -1,9 +1,14 @@
-"""Projection of word vectors to two dimensions with PCA, UMAP or t-SNE."""
+"""Projections of word vectors to two dimensions: PCA, and those of openTSNE, PaCMAP, UMAP and scikit-learn."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from typing import Any, Literal, get_args
+import logging
+import warnings
+from collections.abc import Iterator
+from importlib import util
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -11,26 +16,101 @@ from fastw2v.backend import to_host
 from fastw2v.config import check_choice, check_integer
 from fastw2v.utils.checks import check_array
 from fastw2v.utils.quote import counted
+from fastw2v.vectors.neighbors import nearest_rows
+from fastw2v.vectors.normalize import unit_rows
 
-__all__ = ["Method", "plane"]
+__all__ = ["METHOD_NAMES", "Method", "directions", "plane", "select_method"]
 
-Method = Literal["pca", "umap", "tsne"]
-"""Projections that `plane` supports."""
+log = logging.getLogger("fastw2v")
+
+Method = Literal["auto", "pca", "opentsne", "pacmap", "umap", "tsne"]
+"""Projections that `plane` supports. `select_method` says what "auto" stands for."""
+METHOD_NAMES: dict[Method, str] = {
+    "pca": "PCA",
+    "opentsne": "t-SNE by openTSNE",
+    "pacmap": "PaCMAP",
+    "umap": "UMAP",
+    "tsne": "t-SNE by scikit-learn",
+}
+"""Names of the projections, for titles and messages."""
 
 
-def plane(matrix: Any, method: Method = "pca", seed: int = 1) -> np.ndarray:
+class _Library(NamedTuple):
+    """The package of a method."""
+
+    module: str
+    """What is imported."""
+    requirement: str
+    """What pip installs."""
+    automatic: int
+    """Largest number of words for which "auto" selects the method: for more words, it takes minutes."""
+
+
+_LIBRARIES: dict[Method, _Library] = {
+    "opentsne": _Library("openTSNE", "opentsne", 1_000_000),
+    "pacmap": _Library("pacmap", "pacmap", 1_000_000),
+    "umap": _Library("umap", "umap-learn", 1_000_000),
+    "tsne": _Library("sklearn.manifold", "scikit-learn", 5_000),
+}
+"""Best first; docs/notebook/maps.md has the measurements."""
+_FEWEST_WORDS = 10
+"""Smallest number of words for which "auto" selects another method than PCA. Fewer words have no neighbourhoods."""
+
+
+def select_method(method: Method, n: int) -> Method:
+    """Return the projection that `plane` uses for n words.
+
+    Parameters
+    ----------
+    method : {"auto", "pca", "opentsne", "pacmap", "umap", "tsne"}
+        "auto" selects the first of "opentsne", "pacmap", "umap" and "tsne" that is installed and fast enough for n
+        words. It selects "pca" if there is none, or for fewer than 10 words.
+    n : int
+        Number of words.
+
+    Returns
+    -------
+    {"pca", "opentsne", "pacmap", "umap", "tsne"}
+
+    Raises
+    ------
+    ImportError
+        If the package that a named method needs is not installed.
+    ValueError
+        If `method` is not supported, or `n` is negative.
+
+    Examples
+    --------
+    >>> from fastw2v.plot import select_method
+    >>> select_method("auto", 5)
+    'pca'
+    >>> select_method("pca", 500)
+    'pca'
+    """
+    check_choice("method", method, get_args(Method))
+    check_integer("n", n, minimum=0)
+    if method == "auto":
+        usable = (name for name, library in _LIBRARIES.items() if _FEWEST_WORDS <= n <= library.automatic)
+        return next((name for name in usable if _is_installed(_LIBRARIES[name].module)), "pca")
+    if method in _LIBRARIES:
+        _imported(method)
+    return method
+
+
+def plane(matrix: Any, method: Method = "auto", seed: int = 1) -> np.ndarray:
     """Scale the rows of a matrix to unit length and project them to two dimensions.
 
     Parameters
     ----------
     matrix : float array, shape (n, D)
         At least three rows.
-    method : {"pca", "umap", "tsne"}
+    method : {"auto", "pca", "opentsne", "pacmap", "umap", "tsne"}
         Projection to use. "pca" is the linear projection that preserves the most variance. It is deterministic and
-        never increases a distance. "umap" and "tsne" preserve neighbourhoods but distort distances. They need the
-        packages umap-learn and scikit-learn, respectively.
+        never increases a distance. The others preserve neighbourhoods but distort distances. They need the packages
+        opentsne, pacmap, umap-learn and scikit-learn, respectively. "auto" is the best one that is installed, which
+        `select_method` returns.
     seed : int
-        Random seed for "umap" and "tsne".
+        Random seed of all methods but "pca".
 
     Returns
     -------
@@ -48,7 +128,7 @@ def plane(matrix: Any, method: Method = "pca", seed: int = 1) -> np.ndarray:
     --------
     >>> import numpy as np
     >>> from fastw2v.plot import plane
-    >>> plane(np.array([[1.0, 0], [4, 3], [0, 1]])).round(2)
+    >>> plane(np.array([[1.0, 0], [4, 3], [0, 1]]), method="pca").round(2)
     array([[-0.66, -0.11],
            [-0.1 ,  0.19],
            [ 0.76, -0.07]])
@@ -56,33 +136,129 @@ def plane(matrix: Any, method: Method = "pca", seed: int = 1) -> np.ndarray:
     check_array("matrix", matrix)
     check_choice("method", method, get_args(Method))
     check_integer("seed", seed, minimum=0)
-    rows = to_host(matrix).astype(np.float64)
-    if len(rows) < 3:
-        raise ValueError(f"only {counted(len(rows), 'word')} can be drawn; give at least three words")
-    if not np.isfinite(rows).all():
-        raise ValueError("some vectors contain NaN or infinity and cannot be projected; exclude their words")
-    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    if method == "umap":
-        umap = _library("umap", "umap-learn", method)
-        options = {"n_neighbors": min(15, len(rows) - 1), "init": "spectral" if len(rows) > 4 else "random"}
-        # With a seed, UMAP uses one thread and warns if more are requested.
-        coordinates = umap.UMAP(metric="cosine", random_state=seed, n_jobs=1, **options).fit_transform(rows)
-    elif method == "tsne":
-        manifold = _library("sklearn.manifold", "scikit-learn", method)
-        perplexity = min(30.0, (len(rows) - 1) / 3)
-        coordinates = manifold.TSNE(metric="cosine", perplexity=perplexity, random_state=seed).fit_transform(rows)
+    if len(matrix) < 3:
+        raise ValueError(f"only {counted(len(matrix), 'word')} can be drawn; give at least three words")
+    unit = directions(matrix)
+    selected = select_method(method, len(unit))
+    if selected != "pca":
+        log.info("placing %s with %s", counted(len(unit), "word"), METHOD_NAMES[selected])
+    if selected == "opentsne":
+        coordinates = _opentsne(unit, seed)
+    elif selected == "pacmap":
+        coordinates = _pacmap(unit, seed)
+    elif selected == "umap":
+        coordinates = _umap(unit, seed)
+    elif selected == "tsne":
+        coordinates = _tsne(unit, seed)
     else:
-        _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-        coordinates = np.zeros((len(rows), 2))
-        coordinates[:, : len(axes[:2])] = (rows - rows.mean(axis=0)) @ axes[:2].T
-        largest = np.abs(coordinates).argmax(axis=0)
-        coordinates *= np.where(coordinates[largest, [0, 1]] < 0, -1, 1)
+        coordinates = _pca(unit)
     coordinates = np.asarray(coordinates, dtype=np.float64)
     return coordinates - coordinates.mean(axis=0)
 
 
-def _library(module: str, package: str, method: Method) -> Any:
+def directions(matrix: Any) -> np.ndarray:
+    """Return the rows of a matrix scaled to unit length, or raise ValueError if a value is not finite.
+
+    Rows of zeros have no direction and stay zeros.
+
+    Parameters
+    ----------
+    matrix : float array, shape (n, D)
+
+    Returns
+    -------
+    float64 array, shape (n, D)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.plot.projection import directions
+    >>> directions(np.array([[4.0, 3], [0, 0]]))
+    array([[0.8, 0.6],
+           [0. , 0. ]])
+    """
+    rows = to_host(matrix)
+    if not np.isfinite(rows).all():
+        raise ValueError("some vectors contain NaN or infinity and cannot be projected; exclude their words")
+    return unit_rows(rows.astype(np.float64))
+
+
+def _pca(unit: np.ndarray) -> np.ndarray:
+    """Project to the first two principal components. The covariance is much smaller than the matrix, if n > D."""
+    mean = unit.mean(axis=0)
+    if len(unit) > unit.shape[1]:
+        axes = np.linalg.eigh(unit.T @ unit - len(unit) * np.outer(mean, mean))[1].T[::-1]
+    else:
+        axes = np.linalg.svd(unit - mean, full_matrices=False)[2]
+    coordinates = np.zeros((len(unit), 2))
+    coordinates[:, : len(axes[:2])] = unit @ axes[:2].T - mean @ axes[:2].T
+    largest = np.abs(coordinates).argmax(axis=0)
+    coordinates *= np.where(coordinates[largest, [0, 1]] < 0, -1, 1)
+    return coordinates
+
+
+def _opentsne(unit: np.ndarray, seed: int) -> np.ndarray:
+    library = _imported("opentsne")
+    affinity, neighbors = (importlib.import_module(f"openTSNE.{name}") for name in ("affinity", "nearest_neighbors"))
+    perplexity = min(30.0, (len(unit) - 1) / 3)
+    rows, distances = _nearest(unit, min(len(unit) - 1, int(3 * perplexity)))
+    affinities = affinity.PerplexityBasedNN(
+        perplexity=perplexity, knn_index=neighbors.PrecomputedNeighbors(rows, distances), n_jobs=-1
+    )
+    start = _pca(unit)
+    start *= 1e-4 / max(start[:, 0].std(), np.finfo(np.float64).tiny)
+    return library.TSNE(n_jobs=-1, random_state=seed).fit(affinities=affinities, initialization=start)
+
+
+def _pacmap(unit: np.ndarray, seed: int) -> np.ndarray:
+    library = _imported("pacmap")
+    with _silenced("pacmap.pacmap"):
+        return library.PaCMAP(distance="angular", random_state=seed, apply_pca=False).fit_transform(unit)
+
+
+def _umap(unit: np.ndarray, seed: int) -> np.ndarray:
+    library = _imported("umap")
+    options = {"n_neighbors": min(15, len(unit) - 1), "init": "spectral" if len(unit) > 4 else "random"}
+    # With a seed, UMAP uses one thread and warns if more are requested.
+    return library.UMAP(metric="cosine", random_state=seed, n_jobs=1, **options).fit_transform(unit)
+
+
+def _tsne(unit: np.ndarray, seed: int) -> np.ndarray:
+    library = _imported("tsne")
+    perplexity = min(30.0, (len(unit) - 1) / 3)
+    return library.TSNE(metric="cosine", perplexity=perplexity, random_state=seed).fit_transform(unit)
+
+
+def _nearest(unit: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k rows nearest to each row, without itself, and their Euclidean distances."""
+    single = unit.astype(np.float32)
+    own = np.repeat(np.arange(len(unit))[:, None], 2, axis=1)
+    rows, cosines = nearest_rows(single, single, k, own)
+    return rows, np.sqrt(np.maximum(2 - 2 * cosines.astype(np.float64), 0))
+
+
+@contextlib.contextmanager
+def _silenced(name: str) -> Iterator[None]:
+    """Keep a logger of another package from writing, which it does for every map."""
+    logger = logging.getLogger(name)
+    disabled = logger.disabled
+    logger.disabled = True
     try:
-        return importlib.import_module(module)
+        yield
+    finally:
+        logger.disabled = disabled
+
+
+def _is_installed(module: str) -> bool:
+    """Return whether a module can be found. It is not imported, because some take seconds."""
+    return util.find_spec(module.partition(".")[0]) is not None
+
+
+def _imported(method: Method) -> Any:
+    module, requirement, _ = _LIBRARIES[method]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # umap warns that TensorFlow, which it could also use, is not installed
+            return importlib.import_module(module)
     except ImportError:
-        raise ImportError(f"method {method!r} needs {package}. Install it with pip install {package}") from None
+        raise ImportError(f"method {method!r} needs {requirement}. Install it with pip install {requirement}") from None

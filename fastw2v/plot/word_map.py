@@ -16,7 +16,7 @@ from fastw2v.config import check_choice
 from fastw2v.plot.fonts import drawable
 from fastw2v.plot.image import check_picture, save_figure
 from fastw2v.plot.labels import label_places
-from fastw2v.plot.projection import Method, plane
+from fastw2v.plot.projection import METHOD_NAMES, Method, plane, select_method
 from fastw2v.utils.atomic_write import atomic_write
 from fastw2v.utils.checks import check_items, check_type
 from fastw2v.utils.quote import counted
@@ -32,7 +32,7 @@ NEIGHBOURS = 8
 
 
 def write_map(
-    vectors: WordVectors, path: str | PathLike[str], words: Sequence[Any] | None = None, method: Method = "pca"
+    vectors: WordVectors, path: str | PathLike[str], words: Sequence[Any] | None = None, method: Method = "auto"
 ) -> int:
     """Draw a map of words as an image, or as an HTML page with search, zoom and nearest neighbours.
 
@@ -45,7 +45,7 @@ def write_map(
     words : sequence of str or int, optional
         Words to draw. Labels are placed in this order, so put the most important words first. By default, all words are
         drawn.
-    method : {"pca", "umap", "tsne"}
+    method : {"auto", "pca", "opentsne", "pacmap", "umap", "tsne"}
         Projection to use; see `plane`.
 
     Returns
@@ -81,8 +81,9 @@ def write_map(
         check_items("words", words, "a list of words")
     chosen = list(dict.fromkeys(vectors.index_to_key if words is None else words))
     matrix = to_host(vectors[chosen])
-    points = plane(matrix, method)
-    title = {"pca": "principal components", "umap": "UMAP", "tsne": "t-SNE"}[method]
+    selected = select_method(method, len(chosen))
+    points = plane(matrix, selected)
+    title = METHOD_NAMES[selected]
     if Path(path).suffix.lower() == ".html":
         page = _page(
             [str(word) for word in chosen], points, _neighbours(matrix), f"{counted(len(chosen), 'word')}, {title}"

@@ -38,8 +38,8 @@ WRITERS: dict[str, Callable[[Path], Any]] = {
     "word2vec.txt": KeyedVectors(WORDS, MATRIX).save_word2vec_format,
     "a.w2v": lambda path: Corpus.from_sentences(TEXT, min_count=1).save(path),
     "vocabulary.txt": Vocabulary(WORDS, range(2000, 0, -1)).save,
-    "map.html": lambda path: write_map(VECTORS, path, words=WORDS[:300]),
-    "map.png": lambda path: write_map(VECTORS, path, words=WORDS[:30]),
+    "map.html": lambda path: write_map(VECTORS, path, words=WORDS[:300], method="pca"),
+    "map.png": lambda path: write_map(VECTORS, path, words=WORDS[:30], method="pca"),
     "loss.pdf": lambda path: write_loss([(i, 1 / (i + 1)) for i in range(1000)], path),
     "a.index": save_index,
 }

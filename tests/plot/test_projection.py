@@ -14,13 +14,13 @@ from fastw2v.plot.projection import plane
 def test_the_plane_is_that_of_the_largest_variances():
     rows = np.random.default_rng(0).normal(size=(50, 6)) * [9, 5, 1, 1, 0.5, 0.1] + 1
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    values, axes = np.linalg.eigh(np.cov(unit.T))  # from the covariance, whereas fastw2v uses singular values
+    values, axes = np.linalg.eigh(np.cov(unit.T))
     expected = (unit - unit.mean(axis=0)) @ axes[:, [-1, -2]]
-    coordinates = plane(rows)
+    coordinates = plane(rows, "pca")
     np.testing.assert_allclose(np.abs(coordinates), np.abs(expected), atol=1e-12)
     np.testing.assert_allclose(coordinates.var(axis=0, ddof=1), values[[-1, -2]])
     assert (coordinates[np.abs(coordinates).argmax(axis=0), [0, 1]] > 0).all()
-    np.testing.assert_allclose(plane(3 * rows.astype(np.float32)), coordinates, atol=1e-6)
+    np.testing.assert_allclose(plane(3 * rows.astype(np.float32), "pca"), coordinates, atol=1e-6)
 
 
 def test_the_plane_of_few_rows_and_dimensions():
@@ -36,7 +36,7 @@ def test_the_plane_of_few_rows_and_dimensions():
 
 
 @pytest.mark.parametrize(
-    ("method", "library", "package"), [("umap", "umap", "umap-learn"), ("tsne", "sklearn", "scikit-learn")]
+    ("method", "library", "package"), [("umap", "umap", "umap-learn"), ("tsne", "sklearn.manifold", "scikit-learn")]
 )
 def test_methods_that_need_a_library_name_it(monkeypatch, method, library, package):
     monkeypatch.setitem(sys.modules, library, None)

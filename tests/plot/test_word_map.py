@@ -32,8 +32,8 @@ def vectors() -> WordVectors:
 
 def test_labels_of_an_image_do_not_overlap_where_they_are_drawn(vectors):
     pytest.importorskip("matplotlib")
-    points = plot.plane(vectors.vectors)
-    figure, n_labels = word_map._figure(vectors.index_to_key, points, "principal components")
+    points = plot.plane(vectors.vectors, "pca")
+    figure, n_labels = word_map._figure(vectors.index_to_key, points, "PCA")
     (axes,) = figure.axes
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     boxes = [text.get_window_extent(renderer).extents for text in axes.texts]
@@ -47,7 +47,7 @@ def test_labels_of_an_image_do_not_overlap_where_they_are_drawn(vectors):
 def test_images_are_whole_files_of_their_kind(vectors, tmp_path, suffix):
     pytest.importorskip("matplotlib")
     path = tmp_path / f"map{suffix}"
-    n_labels = plot.write_map(vectors, path, vectors.index_to_key[:40])
+    n_labels = plot.write_map(vectors, path, vectors.index_to_key[:40], method="pca")
     assert 30 < n_labels <= 40
     start = {".png": b"\x89PNG\r\n", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
     assert path.read_bytes().startswith(start)
@@ -94,7 +94,7 @@ def test_the_page_holds_every_word_and_asks_nobody(tmp_path):
     rows = np.random.default_rng(1).normal(size=(len(HOSTILE), 5))
     vectors = WordVectors(HOSTILE, rows)
     path = tmp_path / "map.html"
-    assert plot.write_map(vectors, path) == len(HOSTILE)
+    assert plot.write_map(vectors, path, method="pca") == len(HOSTILE)
     text = path.read_text(encoding="utf-8")
     page = Page(text)
     data = json.loads(page.scripts[0])
@@ -104,7 +104,7 @@ def test_the_page_holds_every_word_and_asks_nobody(tmp_path):
     assert not {name for _, attributes in page.tags for name in attributes} & {"src", "href"}
     assert "http" not in text
     assert "url(" not in text
-    expected = plot.plane(rows) / np.abs(plot.plane(rows)).max()
+    expected = plot.plane(rows, "pca") / np.abs(plot.plane(rows, "pca")).max()
     np.testing.assert_allclose(data["places"], expected, atol=1e-5)
     for word, near in zip(HOSTILE, data["nearest"], strict=True):
         assert [HOSTILE[i] for i in near] == [
@@ -125,7 +125,7 @@ def test_the_page_works(vectors, tmp_path):
     if node is None:
         pytest.skip("there is no node to run the page's script")
     path = tmp_path / "map.html"
-    plot.write_map(vectors, path)
+    plot.write_map(vectors, path, method="pca")
     command = [node, str(Path(__file__).with_name("page_stub.js")), str(path), "WORD17"]
     shots = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
     for name in ("start", "found", "zoomed"):
@@ -134,8 +134,8 @@ def test_the_page_works(vectors, tmp_path):
         dots = [(x - 2, y - 2, x + 2, y + 2) for x, y, radius in shots[name]["dots"] if radius >= 2.5]
         assert not any(overlap(box, dot) for box in boxes for dot in dots), name
     assert len(shots["start"]["dots"]) == 300
-    assert f"300 words, principal components, {len(shots['start']['labels'])} labelled" in shots["note"]
-    assert shots["title"] == "300 words, principal components"
+    assert f"300 words, PCA, {len(shots['start']['labels'])} labelled" in shots["note"]
+    assert shots["title"] == "300 words, PCA"
     nearest = [word for word, _ in vectors.most_similar("word17", topn=word_map.NEIGHBOURS)]
     assert shots["panel"] == ["word17", *nearest]
     assert {label["text"] for label in shots["found"]["labels"] if label["colour"] == "--mark"} >= {"word17"}
@@ -165,7 +165,9 @@ def test_the_page_labels_every_word_where_there_is_room(tmp_path):
 
 def test_distances_of_an_image_are_the_same_in_both_directions(vectors):
     pytest.importorskip("matplotlib")
-    figure, _ = word_map._figure(vectors.index_to_key[:50], plot.plane(vectors.vectors[:50]), "principal components")
+    figure, _ = word_map._figure(
+        vectors.index_to_key[:50], plot.plane(vectors.vectors[:50], "pca"), "principal components"
+    )
     (axes,) = figure.axes
     across, up = axes.transData.transform([(1, 0), (0, 1)]) - axes.transData.transform((0, 0))
     assert across[0] == pytest.approx(up[1])
