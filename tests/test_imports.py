@@ -15,14 +15,14 @@ PACKAGE = Path(__file__).parents[1] / "fastw2v"
 
 ROOMS = (
     *("backend", "utils", "config", "sampling", "kernels", "nn", "corpus", "formats", "vectors", "datasets"),
-    *("evaluate", "plot", "engines", "distributed", "estimate", "checkpoint", "validation", "training_log"),
-    *("run", "word2vec", "compat", "cli"),
+    *("evaluate", "plot", "explore", "engines", "distributed", "estimate", "checkpoint", "validation"),
+    *("training_log", "run", "word2vec", "compat", "cli"),
 )
 """From bottom to top: a room imports only those before it."""
 RESTRICTED = {"compat": {"cli"}, "cli": set()}
 """Rooms that only these may import."""
 FORBIDDEN = {
-    **dict.fromkeys(("formats", "vectors", "evaluate", "plot", "datasets"), ("sampling", "nn", "corpus")),
+    **dict.fromkeys(("formats", "vectors", "evaluate", "plot", "explore", "datasets"), ("sampling", "nn", "corpus")),
     **dict.fromkeys(("engines.base", "engines.cpu", "engines.gpu", "engines.staleness"), ("nn",)),
 }
 """Queries never import training, and of the engines only the reference and the eager one know the layers."""

@@ -17,6 +17,7 @@ import pytest
 import fastw2v
 from fastw2v import nn
 from fastw2v.compat import gensim, textbook
+from fastw2v.explore import ExploreServer
 from fastw2v.utils.quote import quote
 from fastw2v.vectors import UnknownWordError
 from tests.test_docs import REFERENCE
@@ -198,6 +199,12 @@ def fasttext_model() -> gensim.FastText:
     return gensim.FastText(SENTENCES, vector_size=4, negative=2, epochs=1, engine="layers", sample=0, bucket=100)
 
 
+def closed_server() -> ExploreServer:
+    server = ExploreServer(vectors(), method="pca")
+    server.close()
+    return server
+
+
 OBJECTS: dict[str, Callable[[], Any]] = {
     "fastw2v.Corpus": corpus,
     "fastw2v.Vocabulary": lambda: corpus().vocabulary,
@@ -211,6 +218,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "fastw2v.estimate.ReplicaEstimate": (
         lambda: model().estimate(SENTENCES, measure=False, replicas=2, ray="in-process").replicas
     ),
+    "fastw2v.explore.ExploreServer": closed_server,
     "fastw2v.formats.VectorRecord": lambda: importlib.import_module("fastw2v.formats").VectorRecord(["a"], MATRIX[:1]),
     "fastw2v.vectors.HNSWIndex": lambda: vectors().index(),
     "fastw2v.nn.Trainer": lambda: nn.Trainer(nn.CBOW(5, 4, 1, IDS), nn.SGD()),
@@ -272,6 +280,7 @@ ARGUMENTS: dict[str, Any] = {
     "write_text.path": "new.txt",
     "save_params.path": "new.npz",
     "write_map.path": "new.html",
+    "write_page.path": "new.html",
     "write_loss.path": "new.svg",
     "check_picture.path": "new.png",
     "plot.path": "new.svg",
@@ -300,6 +309,9 @@ ARGUMENTS: dict[str, Any] = {
     "write_map.words": None,
     "select_method.method": "pca",
     "select_method.n": 500,
+    "write_page.words": None,
+    "write_page.other": None,
+    "ExploreServer.other": None,
     "align.words": None,
     "align.other": vectors,
     "attr": "count",

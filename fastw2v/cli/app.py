@@ -17,6 +17,7 @@ from fastw2v.cli.corpus import encode, phrases
 from fastw2v.cli.doctor import doctor
 from fastw2v.cli.errors import EXPECTED, LONGEST_MESSAGE, describe, messages_as_notes, option_names
 from fastw2v.cli.evaluate import evaluate
+from fastw2v.cli.explore import explore
 from fastw2v.cli.files import align, convert, info
 from fastw2v.cli.output import discard_unprinted, note, open_closed_streams, say
 from fastw2v.cli.query import analogy, most_similar, plot
@@ -178,6 +179,14 @@ _add(
     plot,
     "fastw2v plot vectors.safetensors --output map.html",
     'fastw2v plot vectors.safetensors -o map.png --words "cat dog king queen"',
+)
+
+_add(
+    "Queries and evaluation",
+    explore,
+    "fastw2v explore vectors.safetensors",
+    "fastw2v explore texts-1900.bin texts-2000.bin",
+    "fastw2v explore vectors.safetensors --output page.html",
 )
 
 _add("Vector files", info, "fastw2v info vectors.safetensors")

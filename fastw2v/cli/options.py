@@ -292,3 +292,11 @@ RunFolder = Annotated[
 
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of tables.")]
 TopN = Annotated[int, typer.Option("--topn", "-n", min=1, help="Number of words to list.")]
+
+MapMethod = Annotated[
+    Literal["auto", "pca", "opentsne", "pacmap", "umap", "tsne"],
+    typer.Option(
+        help="Projection to two dimensions. All but pca require a package: opentsne, pacmap, umap-learn or "
+        "scikit-learn (tsne). auto selects the best one that is installed."
+    ),
+]

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -107,13 +107,7 @@ def plot(
             show_default=f"{MAP_WORDS}, unless --words is given",
         ),
     ] = None,
-    method: Annotated[
-        Literal["auto", "pca", "opentsne", "pacmap", "umap", "tsne"],
-        typer.Option(
-            help="Projection to two dimensions. All but pca require a package: opentsne, pacmap, umap-learn or "
-            "scikit-learn (tsne). auto selects the best one that is installed."
-        ),
-    ] = "auto",
+    method: options.MapMethod = "auto",
 ) -> None:
     """Draw a map of words in which words with similar vectors are close together."""
     from fastw2v.plot import check_picture, write_map

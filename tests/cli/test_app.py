@@ -29,6 +29,7 @@ def test_version_and_help(run: Any):
         "convert",
         "align",
         "plot",
+        "explore",
         "demo",
         "doctor",
     ]:

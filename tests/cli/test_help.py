@@ -68,6 +68,8 @@ def test_examples_of_the_help_run(
     monkeypatch.setenv("FASTW2V_DATA", str(folder / "suite"))  # instead of a download
     monkeypatch.setattr(datasets, "demo_corpus", lambda: [["list", "tuple", "read", "write", "min", "max"]] * 100)
     monkeypatch.setattr("sys.stdin", io.StringIO("man king woman\n"))
+    monkeypatch.setattr("webbrowser.open", lambda url: True)
+    monkeypatch.setattr("fastw2v.explore.ExploreServer.serve_forever", lambda server: None)  # it would run until Ctrl-C
     result = run(*shlex.split(line)[1:])
     assert result.status == 0, result.err
 

@@ -12,12 +12,14 @@ from fastw2v import formats
 from fastw2v.cli.app import app
 from fastw2v.cli.corpus import encode, phrases
 from fastw2v.cli.evaluate import RESTRICT_VOCAB
+from fastw2v.cli.explore import explore
 from fastw2v.cli.options import FormatName
 from fastw2v.cli.query import analogy, most_similar, plot
 from fastw2v.cli.train import fasttext, plan, train, word2vec
 from fastw2v.config import AUTO, TrainingConfig
 from fastw2v.corpus import Corpus, find_phrases
 from fastw2v.evaluate import analogies
+from fastw2v.explore import ExploreServer, write_page
 from fastw2v.plot import projection, write_map
 from fastw2v.vectors import WordVectors
 from fastw2v.word2vec import Word2Vec
@@ -75,6 +77,8 @@ def test_corpus_options_have_the_defaults_of_the_library(command: Callable[..., 
         (most_similar, WordVectors.most_similar, ("topn",)),
         (analogy, WordVectors.analogy, ("topn",)),
         (plot, write_map, ("method",)),
+        (explore, write_page, ("method", "top")),
+        (explore, ExploreServer, ("method", "top", "port")),
     ],
 )
 def test_other_defaults_are_those_of_the_library(command: Any, function: Any, names: tuple[str, ...]):
@@ -85,7 +89,8 @@ def test_other_defaults_are_those_of_the_library(command: Any, function: Any, na
 
 def test_choices_are_those_of_the_library():
     assert get_args(FormatName) == formats.FORMATS
-    assert get_args(get_args(annotations(plot)["method"])[0]) == get_args(projection.Method)
+    for command in (plot, explore):
+        assert get_args(get_args(annotations(command)["method"])[0]) == get_args(projection.Method)
 
 
 def test_every_option_has_help():

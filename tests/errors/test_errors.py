@@ -50,6 +50,7 @@ SECTIONS = {
     "Word vectors and queries": "word_vectors",
     "Evaluation": "evaluation",
     "Pictures": "pictures",
+    "The explore page": "explore",
     "Data sets": "data_sets",
     "Layers of fastw2v.nn": "layers",
     "Interfaces of gensim, word2vec.c, fastText and the textbook": "interfaces",
