@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import statistics
@@ -12,10 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.harness import gpu_report, printing, results
 from benchmarks.harness.machine import ROOT
 from benchmarks.harness.measure import Row, ratios
 from benchmarks.harness.results import Results
+from fastw2v.plot import label_places
 from fastw2v.utils.atomic_write import atomic_write
 
 FOLDER = ROOT / "benchmarks" / "results"
@@ -24,6 +28,7 @@ GUIDE = ROOT / "docs" / "guide" / "benchmarks.md"
 READMES = (ROOT / "README.md", ROOT / "README.ko.md")
 """The documents with the summary of the latest run: the README and its Korean translation."""
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+BEGIN_PICTURE, END_PICTURE = "<!-- picture -->", "<!-- /picture -->"
 BEGIN_REPLICAS, END_REPLICAS = "<!-- replicas -->", "<!-- /replicas -->"
 OUR_NAME = "fastw2v"
 BY_SETTING = ", by setting"
@@ -44,6 +49,17 @@ QUALITY_NAMES = {
 }
 """Axis label of each measure of quality."""
 OUR_COLOUR, BASELINE_COLOUR = "tab:blue", "0.45"
+DESCRIPTIONS = {
+    "README.md": (
+        "Speed from text to vectors against {measure}.",
+        " With {model}, fastw2v is {times} times as fast as {baseline} and reaches {ours} ({baseline}: {theirs}).",
+    ),
+    "README.ko.md": (
+        "텍스트에서 벡터까지의 속도와 유추 정답률(%)을 비교한 그림.",
+        " {model}: fastw2v는 {baseline}의 {times}배 속도로 학습하고, 정답률은 {ours}({baseline} {theirs})다.",
+    ),
+}
+"""The alternative text of the picture in each README, and its sentence for each model."""
 
 
 def write_all(folder: Path = FOLDER, readmes: Sequence[Path] = READMES, guide: Path = GUIDE) -> list[Path]:
@@ -104,13 +120,13 @@ def _write(path: Path, content: str) -> None:
 
 
 def with_table(readme: str, every: dict[str, Results], name: str = "README.md") -> str:
-    """Return the text of a README with a new summary between its markers.
+    """Return the text of a README with a new picture and a new summary between their markers.
 
-    The summary is that of the latest run (by name) that has baselines. Error messages contain `name`, the name of the
-    document.
+    They are those of the latest run (by name) that has baselines. `name` is the name of the document.
     """
-    found = next((text for run in sorted(every, reverse=True) if (text := summary(run, every[run]))), "")
-    return _between(readme, name, BEGIN, END, found)
+    latest = next((run for run in sorted(every, reverse=True) if summary(every[run])), None)
+    text = _between(readme, name, BEGIN_PICTURE, END_PICTURE, picture(latest, every[latest], name) if latest else "")
+    return _between(text, name, BEGIN, END, summary(every[latest]) if latest else "")
 
 
 def with_replicas(guide: str, every: dict[str, Results]) -> str:
@@ -134,11 +150,28 @@ def _fill(text: str) -> str:
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
-def summary(name: str, found: Results) -> str:
+def picture(run: str, found: Results, name: str = "README.md") -> str:
+    """Return the image of a run for the document `name`, with a text that says what it shows, or "" without results."""
+    rows = _first_comparison(found, "pipeline")
+    if not rows:
+        return ""
+    measure = next(measure for measure in QUALITY_NAMES if measure in rows[0].quality)
+    first, one = DESCRIPTIONS.get(name, DESCRIPTIONS["README.md"])
+    text = first.format(measure=QUALITY_NAMES[measure])
+    for row, other in _ours_and_baselines(rows):
+        if row.what in (OUR_NAME, f"{OUR_NAME}, fused"):
+            text += one.format(
+                model=row.settings["model"], times=printing.digits(_speed_up(row, rows)), baseline=other.what,
+                ours=_score(row.quality[measure]), theirs=_score(other.quality[measure]),
+            )  # fmt: skip
+    return f"![{text}](benchmarks/results/{run}-overview.png)"
+
+
+def summary(found: Results) -> str:
     """Return the summary of a run for the README, or "" if no whole process was compared with a baseline.
 
-    The summary consists of the plot of speed and quality, and of a table that compares whole processes, from text to
-    vectors, on the whole text. The report contains all other results.
+    The summary is a table that compares whole processes, from text to vectors, on the whole text. The report contains
+    all other results.
     """
     whole, measures = _on_the_whole_text(found)
     timed = [rows for rows in whole if rows[0].unit == "s"]
@@ -148,9 +181,6 @@ def summary(name: str, found: Results) -> str:
     usual = whole[0][0].settings
     baseline = next(row.baseline for row in timed[0] if row.baseline)
     lines = []
-    if _first_comparison(found, "pipeline"):
-        image = f"benchmarks/results/{name}-frontier.png"
-        lines += [f"![Speed and quality of fastw2v and other libraries: further right and up is better]({image})", ""]
     columns = ["speed-up", "fastw2v", baseline, *(f"{measure} ({baseline})" for measure in measures)]
     columns.append(f"memory ({baseline})")
     lines += ["| Text to vectors | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
@@ -348,12 +378,18 @@ def gpu_page(path: Path) -> str:
 def plots(found: Results, stem: Path) -> list[Path]:
     """Draw the plots for which there are results; return the paths of the images."""
     drawn = []
-    kinds = {"frontier": frontier, "speed-quality": speed_and_quality, "scaling": scaling, "memory-limit": memory_limit}
+    kinds = {
+        "overview": overview,
+        "frontier": frontier,
+        "speed-quality": speed_and_quality,
+        "scaling": scaling,
+        "memory-limit": memory_limit,
+    }
     for name, draw in kinds.items():
         figure = draw(found)
         if figure is not None:
             path = stem.with_name(f"{stem.name}-{name}.png")
-            figure.savefig(path, dpi=120)
+            figure.savefig(path, dpi=150 if name == "overview" else 120)
             drawn.append(path)
     return drawn
 
@@ -372,27 +408,62 @@ def _axes(columns: int = 1, width: float | None = None) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _label(
-    axes: Any, points: Sequence[tuple[float, float, str, str]], right: bool = False, above: bool = False
-) -> None:
-    """Write a label next to each point (x, y, text, colour), moved up if it would overlap the label below it.
-
-    Labels of points in the right half are placed to the left of the point, inside the axes, unless `right` is set.
-    `above` keeps labels clear of lines through the points.
-    """
+def _label(axes: Any, points: Sequence[tuple[float, float, str, str]]) -> None:
+    """Write a label to the right of each point (x, y, text, colour), moved up if it would overlap the one below it."""
     height = 15.0  # of a label, in pixels
-    taken: dict[bool, float] = {}
-    middle = axes.transAxes.transform((0.5, 0.5))[0]
+    taken = -1e9
     for x, y, text, colour in sorted(points, key=lambda point: point[1]):
-        pixel_x, pixel_y = axes.transData.transform((x, y))
-        at = pixel_y + 10 * above
-        left = bool(pixel_x > middle) and not right
-        at = max(at, taken.get(left, -1e9) + height)
-        taken[left] = at
+        pixel_y = axes.transData.transform((x, y))[1]
+        taken = max(pixel_y, taken + height)
         axes.annotate(
-            text, (x, y), xytext=(-8 if left else 8, at - pixel_y), textcoords="offset pixels", color=colour,
-            fontsize=9, ha="right" if left else "left", va="center",
+            text, (x, y), xytext=(8, taken - pixel_y), textcoords="offset pixels", color=colour, fontsize=9,
+            va="center",
         )  # fmt: skip
+
+
+def _label_apart(axes: Any, points: Sequence[tuple[float, float, str, str]], fontsize: float) -> None:
+    """Write a label next to each point (x, y, text, colour) such that it covers no label, no point and no line.
+
+    All lines must have been drawn, and the limits of the axes must not change any more.
+    """
+    canvas = _drawn(axes.figure)
+    pixel = 72 / axes.figure.dpi  # in points, so that labels keep their places in images of any resolution
+    texts = [axes.text(0, 0, text, fontsize=fontsize, color=colour) for _, _, text, colour in points]
+    extents = [text.get_window_extent(canvas.get_renderer()) for text in texts]
+    margin = np.array([3 / pixel, 0])
+    sizes = np.array([(extent.width, extent.height) for extent in extents]) + 2 * margin
+    at = axes.transData.transform([point[:2] for point in points])
+    between = np.concatenate([_along(axes.transData.transform(line.get_xydata())) for line in axes.lines])
+    obstacles = np.concatenate([at, between])
+    # A point of a line has a label of no size.
+    all_sizes = np.concatenate([sizes, np.zeros(between.shape)])
+    corners = label_places(obstacles, all_sizes, axes.get_window_extent().extents, dot=3.5 / pixel)
+    for text, (x, y, _, _), point, corner in zip(texts, points, at, corners[: len(texts)], strict=True):
+        if np.isnan(corner[0]):
+            raise ValueError(f"there is no room for the label {text.get_text()!r}; make the figure larger")
+        text.remove()
+        axes.annotate(
+            text.get_text(), (x, y), xytext=(corner + margin - point) * pixel, textcoords="offset points",
+            fontsize=fontsize, color=text.get_color(), ha="left", va="bottom",
+        )  # fmt: skip
+
+
+def _along(corners: Any) -> Any:
+    """Return points on a line through the corners, which are at most three pixels apart."""
+    pieces = [corners]
+    for start, stop in itertools.pairwise(corners):
+        steps = np.linspace(0, 1, 2 + int(np.linalg.norm(stop - start) / 3))[:, None]
+        pieces.append(start + steps * (stop - start))
+    return np.concatenate(pieces)
+
+
+def _drawn(figure: Any) -> Any:
+    """Draw a figure, which fixes the places of its axes, and return its canvas."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return canvas
 
 
 def speed_and_quality(found: Results) -> Any:
@@ -402,7 +473,7 @@ def speed_and_quality(found: Results) -> Any:
         return None
     first = _without(rows[0].settings, "model")
     measure = next(iter(rows[0].quality))
-    figure, (axes,) = _axes(width=6.0)  # narrow, because the README is also read on phones
+    figure, (axes,) = _axes(width=6.0)
     points = []
     for row in rows:
         colour = OUR_COLOUR if row.what.startswith(OUR_NAME) else BASELINE_COLOUR
@@ -419,7 +490,7 @@ def speed_and_quality(found: Results) -> Any:
     axes.set_ylabel(QUALITY_NAMES.get(measure, measure))
     subtitle = textwrap.fill(printing.settings(dict(first)), 70)
     axes.set_title(f"Further right and up is better\n{subtitle}", fontsize=9, loc="left")
-    _label(axes, points, above=True)
+    _label_apart(axes, points, fontsize=9)
     return figure
 
 
@@ -433,38 +504,78 @@ def frontier(found: Results) -> Any:
     if not rows:
         return None
     measures = [name for name in QUALITY_NAMES if name in rows[0].quality]
-    baseline = next(row.baseline for row in rows if row.baseline)
-    seconds = {row.settings["model"]: row.median for row in rows if row.what == baseline}
     figure, every = _axes(len(measures))
+    drawn = [_frontier(axes, rows, measure, markersize=6) for axes, measure in zip(every, measures, strict=True)]
     for axes, measure in zip(every, measures, strict=True):
-        points, lines = [], defaultdict(list)
-        for row in rows:
-            ours = row.what.startswith(OUR_NAME)
-            colour = OUR_COLOUR if ours else BASELINE_COLOUR
-            model = str(row.settings["model"])
-            x, y = seconds[model] / row.median, row.quality[measure]
-            axes.plot(x, y, _marker(model), color=colour, markersize=6)
-            name = row.what.removeprefix(OUR_NAME).removeprefix(", fused").removeprefix(", ") or "balanced"
-            points.append((x, y, name, colour))
-            if ours:
-                lines[model].append((x, y))
-        for line in lines.values():
-            axes.plot(*zip(*sorted(line), strict=True), color=OUR_COLOUR, linewidth=1)
-        axes.set_xscale("log")
-        axes.margins(x=0.2, y=0.12)
-        _plain_ticks(axes.xaxis)
-        axes.set_xlabel(f"speed from text to vectors ({baseline} = 1, log scale)")
+        axes.set_xlabel(f"speed from text to vectors ({_baseline(rows)} = 1, log scale)")
         axes.set_ylabel(QUALITY_NAMES[measure])
         axes.set_title("Further right and up is better", fontsize=9, loc="left")
-        _label(axes, points, right=True, above=True)
+    figure.legend(handles=_keys(every[0], rows), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    for axes, points in zip(every, drawn, strict=True):
+        _label_apart(axes, points, fontsize=9)
+    return figure
+
+
+def overview(found: Results) -> Any:
+    """Return the picture of the README: the first panel of `frontier` with letters that can be read on a phone.
+
+    Return None if no whole process was compared with a baseline.
+    """
+    rows = _first_comparison(found, "pipeline")
+    if not rows:
+        return None
+    measure = next(name for name in QUALITY_NAMES if name in rows[0].quality)
+    figure, (axes,) = _axes(width=5.6)
+    figure.set_figheight(4.8)
+    points = _frontier(axes, rows, measure, markersize=9)
+    axes.tick_params(labelsize=12)
+    axes.set_xlabel(f"speed from text to vectors ({_baseline(rows)} = 1)", fontsize=12)
+    axes.set_ylabel(QUALITY_NAMES[measure], fontsize=12)
+    axes.set_title("Further right and up is better", fontsize=11, loc="left")
+    figure.legend(handles=_keys(axes, rows), loc="outside upper center", ncols=2, frameon=False, fontsize=12)
+    _label_apart(axes, points, fontsize=12)
+    return figure
+
+
+def _frontier(axes: Any, rows: list[Row], measure: str, markersize: float) -> list[tuple[float, float, str, str]]:
+    """Draw the speed relative to the baseline and the quality of each row; return the points and their labels."""
+    points, lines = [], defaultdict(list)
+    for row in rows:
+        ours = row.what.startswith(OUR_NAME)
+        colour = OUR_COLOUR if ours else BASELINE_COLOUR
+        model = str(row.settings["model"])
+        x, y = _speed_up(row, rows), row.quality[measure]
+        axes.plot(x, y, _marker(model), color=colour, markersize=markersize)
+        name = row.what.removeprefix(OUR_NAME).removeprefix(", fused").removeprefix(", ") or "balanced"
+        points.append((x, y, name, colour))
+        if ours:
+            lines[model].append((x, y))
+    for line in lines.values():
+        axes.plot(*zip(*sorted(line), strict=True), color=OUR_COLOUR, linewidth=1)
+    axes.set_xscale("log")
+    axes.margins(x=0.25, y=0.12)
+    _plain_ticks(axes.xaxis)
+    return points
+
+
+def _speed_up(row: Row, rows: list[Row]) -> float:
+    """Return the speed of a row relative to its baseline as in the tables, which is 1 for the baseline."""
+    other = printing.baseline_of(row, rows)
+    return 1.0 if other is None else statistics.median(ratios(row, other))
+
+
+def _baseline(rows: list[Row]) -> str:
+    return next(row.baseline for row in rows if row.baseline)
+
+
+def _keys(axes: Any, rows: list[Row]) -> list[Any]:
+    """Return the handles of a legend of `frontier`."""
     keys = []
     for who, colour, stroke in ((OUR_NAME, OUR_COLOUR, "-"), ("others", BASELINE_COLOUR, "")):
-        for which in map(str, seconds):
-            style = f"{_marker(which)}{stroke}"
-            label = f"{who}, {which}"
-            keys += every[0].plot([], [], style, color=colour, markersize=6, linewidth=1, label=label)
-    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=9)
-    return figure
+        for model in dict.fromkeys(str(row.settings["model"]) for row in rows):
+            style, label = f"{_marker(model)}{stroke}", f"{who}, {model}"
+            keys += axes.plot([], [], style, color=colour, markersize=6, linewidth=1, label=label)
+    return keys
 
 
 def _marker(model: str) -> str:
@@ -525,7 +636,7 @@ def scaling(found: Results) -> Any:
         usual = {name: value for name, value in longest.items() if name in others}
         axes.set_title(printing.settings(usual), fontsize=9, loc="left")
         _plain_ticks(axes.yaxis)
-        _label(axes, points, right=True)
+        _label(axes, points)
     return figure
 
 

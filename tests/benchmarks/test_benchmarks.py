@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +23,7 @@ from benchmarks.harness.results import Results
 from benchmarks.suites import layers, operations, queries
 from benchmarks.systems.texts import zipf_ids
 from fastw2v.compat.textbook import create_contexts_target
+from tests.plot.test_labels import overlap
 
 MACHINE = {
     "date": "2026-01-02T03:04:05+00:00", "commit": "0123456789abcdef", "changed since": False, "processor": "A chip",
@@ -334,7 +336,8 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     results.write(tmp_path / "box.json", example())
     readme, translation = tmp_path / "README.md", tmp_path / "README.ko.md"
     for path in (readme, translation):
-        path.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+        marks = [report.BEGIN_PICTURE, "old", report.END_PICTURE, report.BEGIN, "old", report.END]
+        path.write_text("\n".join(["before", *marks, "after\n"]))
     guide = tmp_path / "guide.md"
     guide.write_text(f"before\n{report.BEGIN_REPLICAS}\nold\n{report.END_REPLICAS}\nafter\n")
     written = report.write_all(tmp_path, (readme, translation), guide)
@@ -346,11 +349,19 @@ def test_report_and_readme_come_from_the_json(tmp_path):
         f"before\n{report.BEGIN_REPLICAS}\n\nThere are no results yet.\n\n{report.END_REPLICAS}\nafter\n"
     )
     text = readme.read_text(encoding="utf-8")
-    assert translation.read_text(encoding="utf-8") == text
+    korean = translation.read_text(encoding="utf-8")
+    for one, words in (
+        (text, "fastw2v is 6.5 times as fast as gensim and reaches 36.1 (gensim: 34.4)"),
+        (korean, "gensim의 6.5배 속도"),
+    ):
+        images = [line for line in one.splitlines() if line.startswith("![")]
+        assert len(images) == 1
+        assert words in images[0]
+        assert images[0].endswith("](benchmarks/results/box-overview.png)")
+    assert korean.partition(report.END_PICTURE)[2] == text.partition(report.END_PICTURE)[2]
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
-    assert "(benchmarks/results/box-frontier.png)" in text
     assert "| CBOW | 6.5× (7, 6) | 8.5 s | 55 s | 36.1 (34.4) | 0.526 (0.487) | 340 MB (200 MB) |" in text
     assert text.count("\n| ") == 3  # skip-gram was not measured in the pipeline section
     words = " ".join(text.split())
@@ -375,10 +386,10 @@ def test_report_and_readme_come_from_the_json(tmp_path):
         "without baselines": replace(example(), rows=[]),
     }
     assert report.with_table(text, older | report.read_all(tmp_path)) == text  # the README shows one run
-    assert report.summary("box", older["an older box"]) == ""  # no whole processes were measured
+    assert report.summary(older["an older box"]) == ""  # no whole processes were measured
     assert "Wrong" not in text
     wrong = replace(example(), wrong=[Wrong("training", "PyTorch, skip-gram", "its vectors are not finite")])
-    assert "Wrong results, omitted: PyTorch, skip-gram." in report.summary("box", wrong)
+    assert "Wrong results, omitted: PyTorch, skip-gram." in report.summary(wrong)
 
 
 def test_a_report_without_matplotlib_says_how_to_get_it(tmp_path, monkeypatch, capsys):
@@ -399,12 +410,54 @@ def test_readme_without_marks_is_left_alone(tmp_path):
         report.write_all(tmp_path, [tmp_path / "README.md"])
 
 
+@pytest.mark.parametrize("draw", [report.overview, report.frontier, report.speed_and_quality])
+def test_labels_of_the_pictures_cover_nothing(draw):
+    pytest.importorskip("matplotlib")
+    for found in report.read_all().values():
+        figure = draw(found)
+        if figure is None:
+            continue
+        renderer = report._drawn(figure).get_renderer()
+        for axes in figure.axes:
+            boxes = [text.get_window_extent(renderer).extents for text in axes.texts]
+            assert not any(overlap(a, b) for a, b in combinations(boxes, 2))
+            points = np.concatenate([axes.transData.transform(line.get_xydata()) for line in axes.lines])
+            assert not any((box[:2] < point).all() and (point < box[2:]).all() for box in boxes for point in points)
+            frame = axes.get_window_extent(renderer).extents
+            assert all((box[:2] >= frame[:2]).all() and (box[2:] <= frame[2:]).all() for box in boxes)
+            assert len(boxes) > 1
+
+
+def test_the_picture_of_the_readme_has_the_numbers_of_its_table():
+    pytest.importorskip("matplotlib")
+    readme = report.READMES[0].read_text(encoding="utf-8")
+    image = re.search(r"\(benchmarks/results/(.*)-overview\.png\)", readme)
+    assert image is not None
+    assert (report.FOLDER / f"{image[1]}-overview.png").exists()
+    figure = report.overview(report.read_all()[image[1]])
+    drawn = {(label.get_text(), *label.xy) for label in figure.axes[0].texts}
+    table = {
+        (quality or "balanced", float(speed), float(accuracy))
+        for quality, speed, accuracy in re.findall(
+            r"^\| (?:CBOW|skip-gram)(?:, (fast|best))? \| ([\d.]+)× .*? \| ([\d.]+) \([\d.]+\) \|", readme, re.MULTILINE
+        )
+    }
+    assert len(table) == 6
+    ours = {
+        (name, float(f"{x:.3g}"), float(f"{y:.1f}")) for name, x, y in drawn if name in ("fast", "balanced", "best")
+    }
+    assert ours == table
+    others = {(name, float(f"{y:.1f}")) for name, x, y in drawn if name == "gensim" and x == 1}
+    assert others == {("gensim", float(y)) for y in re.findall(r" \(([\d.]+)\) \| 0\.", readme)[:4:3]}
+    assert {name for name, _, _ in drawn} == {"fast", "balanced", "best", "gensim", "fastText", "word2vec.c"}
+
+
 def test_documents_are_what_the_committed_results_generate():
     if not any(report.FOLDER.glob("*.json")):
         pytest.skip("no results are committed yet")
     for path in report.READMES:
         readme = path.read_text(encoding="utf-8")
-        assert report.with_table(readme, report.read_all()) == readme
+        assert report.with_table(readme, report.read_all(), path.name) == readme
     guide = report.GUIDE.read_text(encoding="utf-8")
     assert report.with_replicas(guide, report.read_all()) == guide
 
