@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fastw2v import backend
+from tests.web_server import Server, running_server
 
 
 def _namespace(name: str) -> Any:
@@ -40,3 +43,18 @@ def automatic_device_is_the_cpu(request: pytest.FixtureRequest, monkeypatch: pyt
     """Let ``device="auto"`` choose the CPU unless a test is marked gpu, because training on a GPU is not repeatable."""
     if request.node.get_closest_marker("gpu") is None and backend.cuda_problem() is None:
         monkeypatch.setattr("fastw2v.engines.selection.cuda_problem", lambda: "only tests marked gpu use it")
+
+
+@pytest.fixture
+def download_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder in which files from URLs are kept, which does not exist yet."""
+    monkeypatch.setattr("fastw2v.utils.download.cache_folder", lambda: tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def web(download_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Start a web server without pages, and return it. Downloads are kept in an empty folder."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with running_server() as server:
+        yield server

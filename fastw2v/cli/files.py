@@ -10,11 +10,12 @@ import typer
 
 from fastw2v import formats
 from fastw2v.cli import options
-from fastw2v.cli.inputs import load_vectors, read_words, to_keys
+from fastw2v.cli.inputs import load_vectors, local_path, read_words, to_keys
 from fastw2v.cli.output import format_number, note, print_facts, print_json, say
 from fastw2v.cli.paths import check_not_input, check_vector_output
 from fastw2v.config import StoredType
 from fastw2v.formats.registry import written_format
+from fastw2v.utils.download import cached_path, name_of_url
 from fastw2v.utils.quote import counted
 from fastw2v.vectors import WordVectors
 from fastw2v.vectors.normalize import take_rows
@@ -28,9 +29,12 @@ DecodingErrors = Literal["strict", "surrogateescape", "replace", "ignore"]
 def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
     """Show the contents of a vector file."""
     vectors = load_vectors(file)
+    path = local_path(file) or cached_path(file)
+    name = file if local_path(file) else name_of_url(file)
     if as_json:
         print_json(
-            _summary(file, vectors)
+            _summary(path, vectors)
+            | {"file": name}
             | {
                 "dtype": str(vectors.stored.dtype),
                 "first_words": vectors.index_to_key[:10],
@@ -43,7 +47,7 @@ def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
         )
         return
     facts = {
-        "file": f"{file}, {counted(_total_bytes(file), 'byte')}",
+        "file": f"{name}, {counted(_total_bytes(path), 'byte')}",
         "words": f"{len(vectors):,}",
         "dimensions": f"{vectors.vector_size}, {vectors.stored.dtype}",
         "first words": " ".join(map(str, vectors.index_to_key[:10])),
@@ -68,7 +72,7 @@ def info(file: options.VectorFile, as_json: options.AsJson = False) -> None:
 
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help=f"Vector file to read: {options.VECTOR_INPUTS}", show_default=False)
+        str, typer.Argument(metavar="IN", help=f"Vector file to read: {options.VECTOR_INPUTS}", show_default=False)
     ],
     target: Annotated[
         Path,
@@ -101,7 +105,7 @@ def convert(
 ) -> None:
     """Convert a vector file to another format."""
     check_vector_output(target, target_format, "--to", dtype)
-    check_not_input([target], [source])
+    check_not_input([target], [local_path(source)])
     vectors = WordVectors.load(source, source_format, errors=errors, encoding=encoding, duplicates=duplicates)
     if dtype is not None:
         complete, vectors = vectors, vectors.astype(dtype)
@@ -121,9 +125,9 @@ def _note_left_out(vectors: WordVectors, converted: WordVectors) -> None:
 
 
 def align(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Vectors to rotate.", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Vectors to rotate.", show_default=False)],
     onto: Annotated[
-        Path, typer.Argument(metavar="ONTO", help="Reference vectors, which are not rotated.", show_default=False)
+        str, typer.Argument(metavar="ONTO", help="Reference vectors, which are not rotated.", show_default=False)
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT", help="File to write the rotated vectors to.")
@@ -140,7 +144,7 @@ def align(
 ) -> None:
     """Rotate vectors to match those of another training run, so that words can be compared across both."""
     check_vector_output(output)
-    check_not_input([output], [file, onto, words])
+    check_not_input([output], [local_path(file), local_path(onto), words])
     vectors, other = load_vectors(file), load_vectors(onto)
     aligned = vectors.align(other, None if words is None else to_keys(vectors, read_words(words)))
     aligned.save(output)

@@ -11,11 +11,12 @@ from fastw2v.cli.output import note
 from fastw2v.config import MIN_COUNT, UnicodeForm, check_integer
 from fastw2v.corpus import Corpus
 from fastw2v.corpus.sources import Errors, Sources
+from fastw2v.utils.download import is_url
 from fastw2v.utils.encodings import read_text
 from fastw2v.utils.quote import quote
 from fastw2v.vectors import WordVectors
 
-__all__ = ["as_keys", "is_encoded", "load_vectors", "read_corpus", "read_lines", "read_words", "to_keys"]
+__all__ = ["as_keys", "is_encoded", "load_vectors", "local_path", "read_corpus", "read_lines", "read_words", "to_keys"]
 
 ENCODED_SUFFIX = ".w2v"
 BLOCK_BYTES = 1 << 18
@@ -97,8 +98,16 @@ def is_encoded(sources: Sources) -> bool:
     return any(path.suffix == ENCODED_SUFFIX for path in sources)
 
 
-def load_vectors(path: Path) -> WordVectors:
-    """Read a vector file. Errors that name parameters of the reader name the options of convert instead."""
+def local_path(file: str) -> Path | None:
+    """Return the path of a vector file, or None if it is the URL of one."""
+    return None if is_url(file) else Path(file)
+
+
+def load_vectors(path: str | Path) -> WordVectors:
+    """Read a vector file, or download it if it is a URL.
+
+    Errors that name parameters of the reader name the options of convert instead.
+    """
     options = {name: f"fastw2v convert --{name}" for name in ("errors", "encoding", "duplicates")}
     with parameters_as(options | {"format": "fastw2v convert --from"}):
         return WordVectors.load(path)

@@ -18,12 +18,12 @@ from fastw2v.engines import selection
 # Files of word vectors
 
 VECTOR_FILES = ".safetensors, .npz, .tsv, .bin, .txt, .vec or .glove (the last four also with .gz, .bz2, .xz or .zst)"
-VECTOR_INPUTS = f"{VECTOR_FILES}, a fastText model, a StaticEmbedding folder, or gensim's .kv."
+VECTOR_INPUTS = f"{VECTOR_FILES}, a fastText model, a StaticEmbedding folder, or gensim's .kv; or its https:// URL."
 FormatName = Literal[
     "safetensors", "bin", "txt", "glove", "npz", "projector", "static-embedding", "fasttext", "floret", "gensim"
 ]
 VectorFile = Annotated[
-    Path,
+    str,  # Path would shorten the // of a URL
     typer.Argument(
         metavar="FILE",
         help=f"Word vectors: {VECTOR_INPUTS}",
@@ -127,9 +127,10 @@ Sample = Annotated[
     ),
 ]
 Init = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        metavar="FILE", help="File of initial vectors. Words that are not in this file start from random vectors."
+        metavar="FILE",
+        help="File or URL of initial vectors. Words that are not in this file start from random vectors.",
     ),
 ]
 Freeze = Annotated[

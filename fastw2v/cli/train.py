@@ -21,7 +21,7 @@ import typer
 from fastw2v.checkpoint import CheckpointError, Checkpoints, corpus_paths
 from fastw2v.cli import options
 from fastw2v.cli.files import note_fasttext_model
-from fastw2v.cli.inputs import as_keys, is_encoded, load_vectors, read_corpus, read_lines, read_words
+from fastw2v.cli.inputs import as_keys, is_encoded, load_vectors, local_path, read_corpus, read_lines, read_words
 from fastw2v.cli.output import format_duration, note, one_line, print_facts, print_table, say
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
@@ -129,7 +129,8 @@ def train(
         raise ValueError("checkpoint_every has no effect without --checkpoint; add --checkpoint DIR")
     frozen_file = None if freeze is None or freeze == FREEZE_INIT else Path(freeze)
     files = sources if isinstance(sources, Sources) else ()
-    inputs = [*files, *(held_out or ()), include, exclude, counts, init, frozen_file]
+    initial_file = None if init is None else local_path(init)
+    inputs = [*files, *(held_out or ()), include, exclude, counts, initial_file, frozen_file]
     check_not_input([output, plot, log, checkpoint], inputs)
     if log is not None:
         TrainingLog(log, words=0)  # check that the file is a log, if it exists

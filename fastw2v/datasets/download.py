@@ -7,9 +7,9 @@ import secrets
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from fastw2v.utils.compression import read_decompressed
+from fastw2v.utils.download import cache_folder, download
 
 __all__ = ["FOLDER_VARIABLE", "SOURCES", "SUB_FOLDERS", "find_file"]
 
@@ -95,16 +95,10 @@ def _search_folders(folder: str | PathLike[str] | None) -> Iterator[Path]:
         yield Path(given, sub_folder)
 
 
-def _cache() -> Path:
-    import pooch  # type: ignore[import-untyped]
-
-    return Path(pooch.os_cache("fastw2v"))
-
-
 def _unpacked(packed: Path, name: str) -> Path:
     # The name of the target folder identifies the version of the compressed file.
     stamp = packed.stat()
-    target = _cache() / "unpacked" / f"{stamp.st_size:x}-{stamp.st_mtime_ns:x}" / name
+    target = cache_folder() / "unpacked" / f"{stamp.st_size:x}-{stamp.st_mtime_ns:x}" / name
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
@@ -118,28 +112,17 @@ def _unpacked(packed: Path, name: str) -> Path:
 
 
 def _downloaded(name: str) -> Path:
-    import pooch
+    import pooch  # type: ignore[import-untyped]
 
     url = next(url for url in SOURCES if url.endswith((f"/{name}", f"/{name}.zip")))
     packed = url.endswith(".zip")
+    unzip = pooch.Unzip(members=[name]) if packed else None
     try:
-        found: Any = pooch.retrieve(
-            url,
-            known_hash=f"sha256:{SOURCES[url]}",
-            fname=url.rsplit("/", 1)[1],
-            path=_cache(),
-            processor=pooch.Unzip(members=[name]) if packed else None,
-        )
-    except (OSError, ValueError) as error:  # no network, or a wrong checksum
+        path = cache_folder() / url.rsplit("/", 1)[1]
+        found = download(url, SOURCES[url], path, name=f"it from {url}", processor=unzip)
+    except OSError as error:  # no network, or a wrong checksum
         raise OSError(
-            f"{name} was not found, and downloading it from {url} failed: {_root_of(error)}. "
-            f"Put it into a folder, and set the environment variable {FOLDER_VARIABLE} to the path of the folder"
+            f"{name} was not found, and {error}. Put it into a folder, and set the environment variable "
+            f"{FOLDER_VARIABLE} to the path of the folder"
         ) from error
     return Path(found[0] if packed else found)
-
-
-def _root_of(error: BaseException) -> str:
-    """Return the message of the first error in the chain, because later errors only repeat the message at length."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return str(error)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from fastw2v.config import check_integer
 from fastw2v.corpus.subwords import Subwords
@@ -25,6 +25,7 @@ from fastw2v.formats.static_embedding import is_static_embedding, read_static_em
 from fastw2v.formats.word2vec_bin import read_word2vec_bin, write_word2vec_bin
 from fastw2v.formats.word2vec_text import read_word2vec_text, write_word2vec_text
 from fastw2v.utils.checks import check_path, check_type
+from fastw2v.utils.download import cached_path, is_url, local_copy, name_of_url
 from fastw2v.utils.encodings import check_encoding
 from fastw2v.utils.output_file import COMPRESSIONS, check_compression, refuse_archive, without_compression
 from fastw2v.utils.quote import quote
@@ -170,18 +171,20 @@ def read(
     *,
     encoding: str = "utf-8",
     duplicates: Duplicates = "error",
+    sha256: str | None = None,
 ) -> VectorRecord:
     r"""Read a word-vector file as plain data. To query the vectors, use `WordVectors.load` instead.
 
     Parameters
     ----------
     path : str or path
-        A file that is compressed with gzip, bzip2, xz or zstd is decompressed, whatever its name.
+        A file that is compressed with gzip, bzip2, xz or zstd is decompressed, whatever its name. A file at a URL that
+        begins with ``https://`` or ``http://`` is downloaded once.
     format : str, optional
         One of `FORMATS`. By default, the format is recognised from the contents, or from the suffix if the contents are
         ambiguous. A folder is read as a StaticEmbedding. Pickles of gensim are read only if this parameter is "gensim"
-        or the suffix is ``.kv``. If the contents are clearly in another format than `format`, they are read in that
-        format, and a warning is logged.
+        or, for a file that is not downloaded, the suffix is ``.kv``. If the contents are clearly in another format than
+        `format`, they are read in that format, and a warning is logged.
     errors : {"strict", "surrogateescape", "replace", "ignore"}
         How to handle words that are not in `encoding`, as in `bytes.decode`. Some old tools truncate words in the
         middle of a character. "surrogateescape" preserves the bytes of these words.
@@ -193,6 +196,8 @@ def read(
     duplicates : {"error", "first"}
         What to do if a word occurs more than once: raise an error, or keep the first row of each word and log a
         warning. With "first", the result can have fewer rows than `limit`.
+    sha256 : str, optional
+        The SHA-256 checksum of the file at a URL. Without it, a warning is logged that contains the checksum.
 
     Returns
     -------
@@ -210,11 +215,13 @@ def read(
         If the suffix or `format` is unknown, the file is truncated, damaged or not a vector file, or it contains a word
         twice and `duplicates` is "error". The words of a ``.safetensors`` file are checked when they are first needed.
     OSError
-        If the file cannot be opened.
+        If the file cannot be opened. It is a `fastw2v.utils.download.DownloadError` if the file cannot be downloaded,
+        or does not have the checksum `sha256`.
     RuntimeError
         If the file is compressed with zstd, and no module that can decompress it is installed.
     ValueError
-        If `limit` is below 1, or `errors`, `encoding` or `duplicates` is not supported.
+        If `limit` is below 1, `errors`, `encoding` or `duplicates` is not supported, the URL or the checksum is
+        malformed, or a checksum is given for a file that is not downloaded.
 
     Notes
     -----
@@ -231,7 +238,11 @@ def read(
     >>> read("glove.txt", limit=1).index_to_key
     ['sun']
     """
+    if is_url(path):
+        return _read_url(path, sha256, format, errors, limit, encoding=encoding, duplicates=duplicates)
     path = check_path("path", path)
+    if sha256 is not None:
+        raise ValueError(f"{path}: sha256 is given, but only downloaded files are verified; omit it, or pass a URL")
     if limit is not None:
         check_integer("limit", limit, minimum=1)
     if duplicates not in ("error", "first"):
@@ -337,6 +348,21 @@ def written_format(subwords: Subwords | None, kind: str, given: str | None) -> s
     """
     fasttext = subwords is not None and subwords.ngrams.hash_count is None
     return "fasttext" if kind == "bin" and given is None and fasttext else kind
+
+
+def _read_url(url: str, sha256: str | None, format: str | None, *options: Any, **named: Any) -> VectorRecord:
+    name, path = name_of_url(url), cached_path(url)
+    if format is None and without_compression(path).suffix.lower() in _READ_ONLY:
+        raise FormatError(
+            f"{name}: this is the name of a pickle of gensim; if you trust its source, read it with format='gensim'"
+        )
+    if format is not None and format not in FORMATS:
+        format_of(path, format)  # raises the error
+    path = local_copy(url, sha256)
+    try:
+        return read(path, format, *options, **named)
+    except FormatError as error:
+        raise FormatError(f"{str(error).replace(str(path), name)}. The downloaded file is {path}") from error
 
 
 def _check_encoding(encoding: str) -> str:

@@ -28,6 +28,7 @@ from fastw2v.utils.checks import (
     check_type,
     index_keys,
 )
+from fastw2v.utils.download import is_url, name_of_url
 from fastw2v.utils.quote import quote
 from fastw2v.utils.scaled_rows import (
     ScaledRows,
@@ -1832,13 +1833,15 @@ class WordVectors:
         limit: int | None = None,
         encoding: str = "utf-8",
         duplicates: Duplicates = "error",
+        sha256: str | None = None,
     ) -> Self:
         """Read vectors from a file.
 
         Parameters
         ----------
         path : str or path
-            A file that is compressed with gzip, bzip2, xz or zstd is decompressed, whatever its name.
+            A file that is compressed with gzip, bzip2, xz or zstd is decompressed, whatever its name. A file at a URL
+            that begins with ``https://`` or ``http://`` is downloaded once.
         format : str, optional
             One of `fastw2v.formats.FORMATS`. By default, the format is recognised from the contents of the file, or
             from the suffix if the contents are ambiguous.
@@ -1852,6 +1855,10 @@ class WordVectors:
         duplicates : {"error", "first"}
             What to do if a word occurs more than once: raise an error, or keep the first row of each word and log a
             warning.
+        sha256 : str, optional
+            The SHA-256 checksum of the file at a URL, with which the download, or the copy of an earlier download, is
+            verified. The checksum can also be part of the URL, after ``#sha256=``. Without one, a warning is logged
+            that contains the checksum of the file.
 
         Returns
         -------
@@ -1867,9 +1874,10 @@ class WordVectors:
             word twice and `duplicates` is "error". The words of a ``.safetensors`` file are checked when they are first
             needed.
         OSError
-            If the file cannot be opened.
+            If the file cannot be opened or downloaded, or the checksum of the download is wrong.
         ValueError
-            If `limit` is below 1, or `errors`, `encoding` or `duplicates` is not supported.
+            If `limit` is below 1, `errors`, `encoding` or `duplicates` is not supported, the URL or the checksum is
+            malformed, or a checksum is given for a file that is not downloaded.
 
         See Also
         --------
@@ -1886,11 +1894,12 @@ class WordVectors:
         """
         from fastw2v import formats
 
-        check_path("path", path)
+        if not is_url(path):
+            check_path("path", path)
         check_type("errors", errors, str, "'strict', 'surrogateescape', 'replace' or 'ignore'")
         if limit is not None:
             check_integer("limit", limit, minimum=1)
-        record = formats.read(path, format, errors, limit, encoding=encoding, duplicates=duplicates)
+        record = formats.read(path, format, errors, limit, encoding=encoding, duplicates=duplicates, sha256=sha256)
         try:
             return cls(
                 record.words,
@@ -1903,7 +1912,8 @@ class WordVectors:
                 record.subwords,
             )
         except (ValueError, TypeError) as error:
-            raise formats.FormatError(f"{path}: {error}") from error
+            name = name_of_url(path) if is_url(path) else path
+            raise formats.FormatError(f"{name}: {error}") from error
 
     # Helpers
 

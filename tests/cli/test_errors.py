@@ -47,6 +47,7 @@ WRONG = {
     "--delimiter": ["", " "],
     "--encoding": ["no-such", "base64", ""],
     "--words": ["unheard-of"],
+    "--init": ["no-such-file", "ftp://example.org/vectors.bin", "https://"],
     "--alpha": ["0", "nan", "x"],
     "--threshold": ["nan", "x"],
     "--vocabulary": ["no-such-folder/words.txt"],

@@ -622,6 +622,7 @@ class KeyedVectors(WordVectors):
         limit: int | None = None,
         encoding: str = "utf-8",
         duplicates: formats.Duplicates = "error",
+        sha256: str | None = None,
     ) -> Self:
         """Read vectors from a file.
 
@@ -630,7 +631,7 @@ class KeyedVectors(WordVectors):
         fname : str or path
         mmap
             Ignored. The vectors of a safetensors file are always memory-mapped and read-only.
-        format, errors, limit, encoding, duplicates
+        format, errors, limit, encoding, duplicates, sha256
             See `WordVectors.load`. For files written by gensim, use ``format="gensim"`` or the suffix ``.kv``.
 
         Returns
@@ -658,7 +659,9 @@ class KeyedVectors(WordVectors):
         [('dog', 0.8)]
         """
         check_path("fname", fname)
-        return super().load(fname, format, errors=errors, limit=limit, encoding=encoding, duplicates=duplicates)
+        return super().load(
+            fname, format, errors=errors, limit=limit, encoding=encoding, duplicates=duplicates, sha256=sha256
+        )
 
     def save_word2vec_format(
         self,
