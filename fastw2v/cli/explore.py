@@ -12,10 +12,11 @@ from typing import Annotated
 import typer
 
 from fastw2v.cli import options
-from fastw2v.cli.inputs import load_vectors
+from fastw2v.cli.inputs import load_vectors, local_path
 from fastw2v.cli.output import note, say
 from fastw2v.cli.paths import check_not_input, check_output
 from fastw2v.cli.stopping import Stopped
+from fastw2v.utils.download import name_of_url
 from fastw2v.utils.quote import counted
 
 __all__ = ["explore"]
@@ -24,7 +25,7 @@ __all__ = ["explore"]
 def explore(
     file: options.VectorFile,
     other: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(metavar="OTHER", help="Vectors to compare with FILE.", show_default=False),
     ] = None,
     output: Annotated[
@@ -54,13 +55,13 @@ def explore(
     if output is not None:
         check_page(output)
         check_output(output)
-        check_not_input([output], [file, other])
+        check_not_input([output], [local_path(one) for one in (file, other) if one is not None])
         chosen = [name for name, given in (("--port", port), ("--no-browser", no_browser)) if given]
         if chosen:
             raise ValueError(f"{' and '.join(chosen)} would have no effect with --output; omit one of them")
     vectors = load_vectors(file)
     compared = None if other is None else load_vectors(other)
-    names = [file.name] if other is None else _names(file, other)
+    names = _names([file] if other is None else [file, other])
     if output is not None:
         n_words = write_page(vectors, output, compared, top=top, method=method, names=names)
         say(f"{output}: {counted(n_words, 'word')}, {counted(output.stat().st_size, 'byte')}")
@@ -79,9 +80,10 @@ def explore(
             note("stopped")
 
 
-def _names(file: Path, other: Path) -> list[str]:
-    """Return the names of two files, or their paths if the names are equal."""
-    return [file.name, other.name] if file.name != other.name else [str(file), str(other)]
+def _names(files: list[str]) -> list[str]:
+    """Return the names of one or two files, or their paths if the names are equal."""
+    names = [path.name if (path := local_path(file)) else name_of_url(file) for file in files]
+    return names if len(set(names)) == len(files) else files
 
 
 def _open(url: str) -> None:
