@@ -21,7 +21,7 @@ from fastw2v.vectors.word_vectors import WordVectors
 __all__ = ["check_page", "model_names", "page_html", "write_page"]
 
 STYLES = ("style.css",)
-SCRIPTS = ("app.js",)
+SCRIPTS = ("source.js", "map.js", "app.js")
 """Files in the folder page, in the order in which they are inserted."""
 
 
