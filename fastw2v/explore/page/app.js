@@ -10,6 +10,7 @@ const METHODS = {
   PCA: "PCA shows the two main directions only. Words can be close by chance.",
   other: "Words close together usually have similar vectors. Distances between groups mean little.",
 };
+const roomy = matchMedia("(min-width: 60rem)");   // as in style.css
 let models = [], maps = [], turn = 0, shownRows = [];
 
 // Words are text of unknown direction and are never inserted as HTML.
@@ -123,8 +124,8 @@ function showAnswers(query, answers) {
     [models[number].name, query.analogy ? query.analogy.join(" ") : positive[0], i + 1, word, cosine]));
   element("key").hidden = !comparable;
   element("results").hidden = false;
-  const places = good[0].words.slice(0, 3).map(([word]) => quoted(word)).join(", ");
-  element("status").textContent = `${good[0].words.length} words: ${places} …`;
+  const some = good[0].words.slice(0, 3).map(([word]) => quoted(word)).join(", ");
+  element("status").textContent = some ? `${grouped(good[0].words.length)} words: ${some} …` : "There are no other words.";
   if (focused) heading.focus();   // the link that had the focus is gone
   answers.forEach((answer, number) =>
     maps[number].light(answer.error ? [] : [...answer.positive, ...answer.negative], (answer.words ?? []).map(([word]) => word)));
@@ -181,7 +182,7 @@ function showFrequencyTable(number) {
 
 function showMovedTable({ compared, words }) {
   element("moved").hidden = false;
-  element("moved").open = true;
+  element("moved").open = roomy.matches;
   element("compared").textContent = `${grouped(compared)} common words were compared after a rotation of the second model. ` +
     "Words with a low cosine are used differently in the two models, or their vectors are uncertain.";
   const part = x => x === null ? "–" : x.toFixed(2);
@@ -348,6 +349,7 @@ async function start() {
     element("which").append(new Option("both", "both"));
     if (window.innerWidth >= 1200) element("which").value = "both";
   }
+  element("frequency").open = roomy.matches;
   maps = models.map(createFigure);
   showMaps();
   if (moved) showMovedTable(moved);

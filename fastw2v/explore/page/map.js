@@ -58,7 +58,7 @@ function createMap(model, canvas, tip, onPick) {
     const number = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
     const paper = parts(read("--paper"));
     const colours = read(colouring === "cluster" ? "--colours" : "--ramp").split(/\s+/).map(parts);
-    const faint = colours.map(colour => colour.map((part, i) => Math.round(0.4 * part + 0.6 * paper[i])));
+    const faint = colours.map(colour => colour.map((part, i) => Math.round(0.33 * part + 0.67 * paper[i])));
     palette = {
       paper: number(paper), colours: Uint32Array.from(colours, number), faint: Uint32Array.from(faint, number),
       css: { paper: read("--paper"), ink: read("--ink"), quiet: read("--quiet"), mark: read("--mark") },
@@ -70,7 +70,7 @@ function createMap(model, canvas, tip, onPick) {
     const offsets = [], half = (size - 1) / 2;
     for (let y = 0; y < size; y++) {
       for (let x = 0; x < size; x++) {
-        if (size < 3 || (x - half) ** 2 + (y - half) ** 2 <= (size / 2) ** 2) {
+        if (size < 3 || (x - half) ** 2 + (y - half) ** 2 <= size * size / 4 - 0.3) {
           offsets.push((y - Math.floor(half)) * canvas.width + x - Math.floor(half));
         }
       }
@@ -327,7 +327,8 @@ function createMap(model, canvas, tip, onPick) {
     const x = places[2 * main], y = places[2 * main + 1];
     const away = i => Math.max(Math.abs(places[2 * i] - x) / width, Math.abs(places[2 * i + 1] - y) / height);
     const apart = all.map(away).sort((a, b) => a - b)[Math.floor(0.7 * (all.length - 1))];
-    return { x, y, scale: Math.min(Math.max(0.42 / Math.max(apart, 1e-9), whole.scale), whole.scale * 12) };
+    const scale = Math.min(0.42 / Math.max(apart, 1e-9), whole.scale * 12);
+    return scale < 1.2 * whole.scale ? { ...whole } : { x, y, scale };
   }
 
   function setPoints(target) {
