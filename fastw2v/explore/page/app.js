@@ -99,7 +99,7 @@ function showAnswers(query, answers) {
   } else {
     heading.replaceChildren("Neighbours of ", isolated(positive[0]));
   }
-  document.title = `${shown(query.analogy ? query.analogy.join(" ") : positive[0])} – ${models.map(m => m.name).join(" and ")}`;
+  document.title = `${shown(query.analogy ? query.analogy.join(" ") : positive[0])} - ${models.map(m => m.name).join(" and ")}`;
   const sets = answers.map(answer => new Set((answer.words ?? []).map(([word]) => word)));
   const comparable = good.length === 2;
   element("lists").replaceChildren(...answers.map((answer, number) => {
