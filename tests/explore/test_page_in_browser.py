@@ -317,6 +317,27 @@ def test_map_with_a_mouse(opened: Callable[..., Session]):
     assert few < len(WORDS)
 
 
+def test_map_with_two_fingers(opened: Callable[..., Session]):
+    session = opened("one", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = session.ready()
+    page.locator("canvas").scroll_into_view_if_needed()
+    box = page.locator("canvas").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    before = session.view()
+    fingers = session.context.new_cdp_session(page)
+
+    def touch(kind: str, apart: float | None) -> None:
+        points = [] if apart is None else [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 30)
+    for apart in range(35, 65, 5):
+        touch("touchMove", apart)
+    touch("touchEnd", None)
+    assert session.view()["scale"] == pytest.approx(2 * before["scale"], rel=0.05)
+    assert (session.view()["x"], session.view()["y"]) == pytest.approx((before["x"], before["y"]), abs=0.05)
+
+
 def test_clusters_and_counts(opened: Callable[..., Session]):
     session = opened("one")
     page = session.ready()
