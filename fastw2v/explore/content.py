@@ -21,7 +21,7 @@ CLUSTERS = 10
 """Number of clusters of words, each of which has a colour."""
 CLUSTER_WORDS = 3
 """Number of words that name a cluster."""
-NAMING_WORDS = 2000
+NAMING_WORDS = 200
 """The words that name a cluster are among this number of its most frequent words."""
 
 

@@ -7,6 +7,7 @@ the data in memory, never files.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
@@ -295,6 +296,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, port: int) -> None:
         self.token = secrets.token_urlsafe(24)
+        self._connections: set[socket.socket] = set()
         super().__init__((HOST, port), _Handler)
 
     def server_bind(self) -> None:
@@ -303,6 +305,23 @@ class _Server(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = HOST, self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Handle a connection in a thread of its own, and note that it is open."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Close the listening socket and all connections, which would otherwise still be answered."""
+        super().server_close()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):  # it has just been closed
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore connections that the browser has closed. Other errors are logged."""

@@ -209,6 +209,19 @@ def test_close_while_a_connection_is_open(vectors: WordVectors):
     running.serve_forever()  # returns at once
 
 
+def test_an_open_connection_is_not_answered_after_close(vectors: WordVectors):
+    running = ExploreServer(vectors, method="pca").start()
+    address = urlsplit(running.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
+    connection.request("GET", address.path + "points")
+    assert connection.getresponse().read()
+    running.close()
+    with pytest.raises((http.client.HTTPException, OSError)):  # noqa: PT012
+        connection.request("GET", address.path + "points")
+        connection.getresponse()
+    connection.close()
+
+
 def test_words_off_the_map_are_found(vectors: WordVectors):
     with ExploreServer(vectors, top=2, method="pca") as small:
         (model,) = answered(small, "models")["models"]

@@ -327,7 +327,7 @@ function createMap(model, canvas, tip, onPick) {
     const x = places[2 * main], y = places[2 * main + 1];
     const away = i => Math.max(Math.abs(places[2 * i] - x) / width, Math.abs(places[2 * i + 1] - y) / height);
     const apart = all.map(away).sort((a, b) => a - b)[Math.floor(0.7 * (all.length - 1))];
-    const scale = Math.min(0.42 / Math.max(apart, 1e-9), whole.scale * 12);
+    const scale = Math.min(0.42 / Math.max(apart, 1e-9), whole.scale * 40);
     return scale < 1.2 * whole.scale ? { ...whole } : { x, y, scale };
   }
 
