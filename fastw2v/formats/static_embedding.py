@@ -144,7 +144,7 @@ def write_static_embedding(record: VectorRecord, path: Path) -> None:
             write_tensors(file, {"embedding.weight": matrix}, {})
         for name, content in (
             ("tokenizer.json", tokenizer),
-            ("modules.json", [{"idx": 0, "name": "0", "path": "", "type": kind}]),
+            ("modules.json", [{"idx": 0, "name": "0", "path": ".", "type": kind}]),
             ("config_sentence_transformers.json", {"similarity_fn_name": "cosine"}),
         ):
             (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

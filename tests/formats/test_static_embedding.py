@@ -32,6 +32,7 @@ def test_static_embedding_folders(tmp_path: Path) -> None:
     assert model == {"type": "WordLevel", "vocab": {"the": 0, "naïve": 1, "日本": 2, "[UNK]": 3}, "unk_token": "[UNK]"}
     (module,) = json.loads((folder / "modules.json").read_text())
     assert module["type"] == "sentence_transformers.models.StaticEmbedding"
+    assert module["path"] == "."  # versions before 5 take an empty path for that of a transformer
     assert_same(WordVectors.load(folder), words, MATRIX[:3])
     with pytest.raises(FileExistsError, match="new folder"):
         some_vectors().save(folder, format="static-embedding")
