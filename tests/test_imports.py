@@ -14,15 +14,17 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fastw2v"
 
 ROOMS = (
-    *("backend", "utils", "config", "sampling", "kernels", "nn", "corpus", "formats", "vectors", "datasets"),
-    *("evaluate", "plot", "explore", "engines", "distributed", "estimate", "checkpoint", "validation"),
+    *("backend", "utils", "config", "sampling", "kernels", "nn", "corpus", "formats", "hub", "vectors"),
+    *("datasets", "evaluate", "plot", "explore", "engines", "distributed", "estimate", "checkpoint", "validation"),
     *("training_log", "run", "word2vec", "compat", "cli"),
 )
 """From bottom to top: a room imports only those before it."""
 RESTRICTED = {"compat": {"cli"}, "cli": set()}
 """Rooms that only these may import."""
 FORBIDDEN = {
-    **dict.fromkeys(("formats", "vectors", "evaluate", "plot", "explore", "datasets"), ("sampling", "nn", "corpus")),
+    **dict.fromkeys(
+        ("formats", "hub", "vectors", "evaluate", "plot", "explore", "datasets"), ("sampling", "nn", "corpus")
+    ),
     **dict.fromkeys(("engines.base", "engines.cpu", "engines.gpu", "engines.staleness"), ("nn",)),
 }
 """Queries never import training, and of the engines only the reference and the eager one know the layers."""
@@ -35,6 +37,8 @@ IMPORTERS = {
     "cupyx": ("backend", "engines.gpu", "kernels.word2vec_cuda"),
     "ray": ("distributed.ray_cluster",),
     "fsspec": ("distributed.files",),
+    "huggingface_hub": ("hub.access",),
+    "pooch": ("utils.download", "datasets.download"),
 }
 """The only modules that may import each library."""
 
@@ -173,7 +177,13 @@ def loaded_by(statement: str, modules: list[str]) -> str:
 
 def test_importing_the_library_loads_nothing_optional():
     heavy = ["numba", "cupy", "rich", "typer", "pooch", "matplotlib", "scipy", "safetensors", "gensim"]
-    heavy += ["usearch", "faiss", "numpy.f2py", "numpy.testing"]  # the last two by a wrapper that takes all of NumPy
+    heavy += [
+        "usearch",
+        "faiss",
+        "huggingface_hub",
+        "numpy.f2py",
+        "numpy.testing",
+    ]  # the last two by a wrapper that takes all of NumPy
     assert loaded_by("import fastw2v, fastw2v.compat.gensim", heavy) == "[]"
     # The readers of vector files would slow down every import.
     assert loaded_by("import fastw2v", ["fastw2v.formats", "fastw2v.plot", "fastw2v.evaluate", "fastw2v.cli"]) == "[]"

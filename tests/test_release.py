@@ -239,7 +239,13 @@ def test_both_distributions_are_installed_on_each_system(file):
         assert found == systems.split(", ")
 
 
-CONDA_NAMES = {"matplotlib": "matplotlib-base", "ray": "ray-core", "cupy-cuda12x": "cupy", "cupy-cuda13x": "cupy"}
+CONDA_NAMES = {
+    "huggingface-hub": "huggingface_hub",
+    "matplotlib": "matplotlib-base",
+    "ray": "ray-core",
+    "cupy-cuda12x": "cupy",
+    "cupy-cuda13x": "cupy",
+}
 """Names of packages on conda-forge that differ from those on PyPI."""
 
 

@@ -104,6 +104,10 @@ WITHOUT_CHECKS = {
         "a function that the library calls in queries and for files",
     ),
     "free_device_memory": "needs a GPU",
+    **dict.fromkeys(
+        ("push_folder", "push_to_hub"),
+        "tests/hub checks the arguments, because a wrong value that is accepted would reach the Hugging Face Hub",
+    ),
     "has_index_for": "any object can be asked for",
     "__contains__": "any object can be asked for",
     "forward": ARRAYS,
@@ -289,6 +293,13 @@ ARGUMENTS: dict[str, Any] = {
     "evaluate_word_analogies.analogies": "analogies.txt",
     "evaluate_word_pairs.pairs": "pairs.txt",
     "folder": ".",
+    "from_pretrained.name": "pretrained",
+    "find_pretrained.name": "pretrained",
+    "write_folder.path": "new",
+    "save_pretrained.path": "new",
+    **dict.fromkeys(("write_folder.name", "save_pretrained.name", "model_card.name"), "user/vectors"),
+    "license": "mit",
+    **dict.fromkeys(("write_folder.corpus", "save_pretrained.corpus", "model_card.corpus"), "a text"),
     "evaluate_suite.name": "english",
     "load_suite.name": "english",
     "load_word_pairs.name": "men",
@@ -507,6 +518,7 @@ def write_files() -> None:
     corpus().save("corpus.w2v")
     corpus().vocabulary.save("counts.txt")
     vectors().save("vectors.txt")
+    vectors().save_pretrained("pretrained", "user/vectors", license="mit")
     model().save("model.safetensors")
     fastw2v.Word2Vec(vector_size=4, epochs=1, engine="layers").fit(SENTENCES, checkpoint="run")
     fasttext_model().save("fasttext.safetensors")

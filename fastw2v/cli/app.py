@@ -19,6 +19,7 @@ from fastw2v.cli.errors import EXPECTED, LONGEST_MESSAGE, describe, messages_as_
 from fastw2v.cli.evaluate import evaluate
 from fastw2v.cli.explore import explore
 from fastw2v.cli.files import align, convert, info
+from fastw2v.cli.hub import push
 from fastw2v.cli.output import discard_unprinted, note, open_closed_streams, say
 from fastw2v.cli.query import analogy, most_similar, plot
 from fastw2v.cli.stopping import TIME_LIMIT, Stopped, stop_after, stopping_once
@@ -201,6 +202,12 @@ _add(
     "Vector files",
     align,
     "fastw2v align texts-1900.bin texts-2000.bin --output aligned.bin",
+)
+_add(
+    "Vector files",
+    push,
+    "fastw2v push user/wiki vectors.bin --license cc-by-sa-4.0",
+    "fastw2v push user/wiki vectors.bin --license mit --output folder",
 )
 
 

@@ -43,6 +43,7 @@ OPTIONAL_PACKAGES = (
     Package("faiss", "fastw2v[faiss]", "approximate search"),
     Package("zstandard", "fastw2v[zstd]", ".zst files"),
     Package("ray", "fastw2v[ray]", "several machines"),
+    Package("huggingface_hub", "fastw2v[hub]", "the Hugging Face Hub"),
     Package("fsspec", "fsspec", "s3:// and other addresses"),
     Package("scipy", "scipy", "evaluate_word_pairs"),
     Package("IPython", "ipython", "progress in notebooks"),

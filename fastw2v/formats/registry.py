@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Literal
 
 from fastw2v.config import check_integer
@@ -30,7 +30,17 @@ from fastw2v.utils.encodings import check_encoding
 from fastw2v.utils.output_file import COMPRESSIONS, check_compression, refuse_archive, without_compression
 from fastw2v.utils.quote import quote
 
-__all__ = ["FORMATS", "SUFFIXES", "Duplicates", "check_writable", "format_of", "read", "write", "written_format"]
+__all__ = [
+    "FORMATS",
+    "SUFFIXES",
+    "Duplicates",
+    "check_no_pickle",
+    "check_writable",
+    "format_of",
+    "read",
+    "write",
+    "written_format",
+]
 
 log = logging.getLogger("fastw2v")
 
@@ -229,7 +239,7 @@ def read(
 
     Examples
     --------
-    >>> from pathlib import Path
+    >>> from pathlib import Path, PurePath
     >>> from fastw2v.formats import read
     >>> _ = Path("glove.txt").write_text("sun 0.5 1.0\nmoon 0.25 -1.0\n")
     >>> record = read("glove.txt")
@@ -287,7 +297,7 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
 
     Examples
     --------
-    >>> from pathlib import Path
+    >>> from pathlib import Path, PurePath
     >>> import numpy as np
     >>> from fastw2v.formats import VectorRecord, write
     >>> write(VectorRecord(["sun", "moon"], np.array([[0.5, 1], [0.25, -1]])), "vectors.txt")
@@ -350,12 +360,37 @@ def written_format(subwords: Subwords | None, kind: str, given: str | None) -> s
     return "fasttext" if kind == "bin" and given is None and fasttext else kind
 
 
-def _read_url(url: str, sha256: str | None, format: str | None, *options: Any, **named: Any) -> VectorRecord:
-    name, path = name_of_url(url), cached_path(url)
-    if format is None and without_compression(path).suffix.lower() in _READ_ONLY:
+def check_no_pickle(path: PurePath, name: str, format: str | None) -> None:
+    """Raise FormatError if a file from the network has the name of a pickle, and the caller does not name the format.
+
+    Parameters
+    ----------
+    path : path
+    name : str
+        Name of the file in the message.
+    format : str or None
+        The format that the caller named.
+
+    Examples
+    --------
+    >>> from pathlib import PurePath
+    >>> from fastw2v.formats.registry import check_no_pickle
+    >>> check_no_pickle(PurePath("vectors.kv"), "https://example.org/vectors.kv", "gensim")
+    >>> check_no_pickle(PurePath("vectors.kv"), "https://example.org/vectors.kv", None)
+    Traceback (most recent call last):
+        ...
+    fastw2v.formats.fileio.FormatError: https://example.org/vectors.kv: this is the name of a pickle of gensim; ...
+    """
+    if format is None and without_compression(Path(path)).suffix.lower() in _READ_ONLY:
         raise FormatError(
             f"{name}: this is the name of a pickle of gensim; if you trust its source, read it with format='gensim'"
         )
+
+
+def _read_url(url: str, sha256: str | None, format: str | None, *options: Any, **named: Any) -> VectorRecord:
+    name = name_of_url(url)
+    path = cached_path(url)
+    check_no_pickle(path, name, format)
     if format is not None and format not in FORMATS:
         format_of(path, format)  # raises the error
     path = local_copy(url, sha256)

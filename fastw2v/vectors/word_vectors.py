@@ -1915,6 +1915,181 @@ class WordVectors:
             name = name_of_url(path) if is_url(path) else path
             raise formats.FormatError(f"{name}: {error}") from error
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | PathLike[str],
+        *,
+        revision: str | None = None,
+        filename: str | None = None,
+        format: str | None = None,
+        errors: str = "strict",
+        limit: int | None = None,
+        encoding: str = "utf-8",
+        duplicates: Duplicates = "error",
+    ) -> Self:
+        """Read vectors from a repository on the Hugging Face Hub.
+
+        The vectors are those in ``vectors.safetensors``, which `push_to_hub` writes, in a StaticEmbedding, or in the
+        only file whose suffix is that of a vector file. They are downloaded once, by the package huggingface_hub, whose
+        environment variables apply: ``HF_TOKEN``, ``HF_HOME``, ``HF_HUB_OFFLINE`` and ``HF_ENDPOINT``.
+
+        Parameters
+        ----------
+        name : str or path
+            A repository, such as "user/wiki-vectors", or the path of a local folder with the same files.
+        revision : str, optional
+            Branch, tag or commit. By default, it is the newest commit of the default branch.
+        filename : str, optional
+            The file to read, if the repository has several.
+        format : str, optional
+            The format of the file. A pickle of gensim is read only if this parameter is "gensim".
+        errors, limit, encoding, duplicates
+            See `load`.
+
+        Returns
+        -------
+        WordVectors
+
+        Raises
+        ------
+        fastw2v.hub.HubError
+            If the repository or the revision does not exist, the repository is private, or the Hub cannot be reached
+            and the files are not in the cache.
+        FormatError
+            If it is not clear which file contains the vectors, or the file cannot be read.
+        ImportError
+            If huggingface_hub is not installed.
+        ValueError
+            If `name` is not the name of a repository, or an argument of `load` is not supported.
+
+        See Also
+        --------
+        load : Read vectors from a file or a URL.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> Path("wiki-vectors").mkdir()  # in place of a repository on the Hub, such as "user/wiki-vectors"
+        >>> WordVectors(["cat", "dog", "car"], np.eye(3)).save("wiki-vectors/vectors.safetensors")
+        >>> WordVectors.from_pretrained("wiki-vectors")
+        WordVectors(3 words, 3 dimensions, float64)
+        """
+        from fastw2v import hub
+
+        path = hub.find_pretrained(name, revision, filename, format)
+        return cls.load(path, format=format, errors=errors, limit=limit, encoding=encoding, duplicates=duplicates)
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        license: str,
+        language: str | Sequence[str] | None = None,
+        corpus: str | None = None,
+        scores: str | PathLike[str] | None = None,
+        private: bool | None = None,
+        commit_message: str | None = None,
+    ) -> str:
+        """Upload the vectors to a repository on the Hugging Face Hub, which is created if necessary.
+
+        The repository gets ``vectors.safetensors`` with all data, the files of a StaticEmbedding for
+        sentence-transformers if it can store the words, and a model card. All files are written to a temporary folder
+        first and uploaded in one commit. In an existing model card, only the part that fastw2v wrote is replaced. A
+        card without such a part is kept, and a warning is logged.
+
+        Parameters
+        ----------
+        name : str
+            Name of the repository, such as "user/wiki-vectors".
+        license : str
+            Identifier of the licence of the vectors on the Hub, such as "apache-2.0" or "cc-by-sa-4.0".
+        language : str or sequence of str, optional
+            Codes of the languages of the words, such as "ko", for the model card.
+        corpus : str, optional
+            Description of the text that the vectors were trained on, in Markdown, for the model card.
+        scores : str or path, optional
+            File with the output of ``fastw2v evaluate --json``, for the model card.
+        private : bool, optional
+            Whether a new repository is private. By default, it is public, unless the organization has another default.
+        commit_message : str, optional
+
+        Returns
+        -------
+        str
+            The address of the commit.
+
+        Raises
+        ------
+        fastw2v.hub.HubError
+            If there is no token with write access, the repository contains another model or is public but `private` is
+            true, or the Hub cannot be reached.
+        ImportError
+            If huggingface_hub is not installed.
+        ValueError
+            If the name, the licence or a language is not valid, or `scores` is not a file of scores.
+
+        See Also
+        --------
+        from_pretrained : Read the vectors of a repository.
+        save_pretrained : Write the files without uploading them.
+        """
+        from fastw2v.hub.upload import push_record
+
+        return push_record(
+            self._record(),
+            name,
+            license=license,
+            language=language,
+            corpus=corpus,
+            scores=scores,
+            private=private,
+            commit_message=commit_message,
+        )
+
+    def save_pretrained(
+        self,
+        path: str | PathLike[str],
+        name: str,
+        *,
+        license: str,
+        language: str | Sequence[str] | None = None,
+        corpus: str | None = None,
+        scores: str | PathLike[str] | None = None,
+    ) -> None:
+        """Write the files that `push_to_hub` uploads to a folder.
+
+        Parameters
+        ----------
+        path : str or path
+            The folder to create. It must not exist yet.
+        name, license, language, corpus, scores
+            See `push_to_hub`.
+
+        Raises
+        ------
+        FileExistsError
+            If `path` exists.
+        OSError
+            If a file cannot be written.
+        ValueError
+            If the name, the licence or a language is not valid, or `scores` is not a file of scores.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], np.eye(3))
+        >>> wv.save_pretrained("wiki-vectors", "user/wiki-vectors", license="cc-by-sa-4.0", language="en")
+        >>> WordVectors.from_pretrained("wiki-vectors").index_to_key
+        ['cat', 'dog', 'car']
+        """
+        from fastw2v import hub
+
+        hub.write_folder(self._record(), path, name, license=license, language=language, corpus=corpus, scores=scores)
+
     # Helpers
 
     def _rows(self, words: Iterable[Any], name: str = "word") -> list[int]:

@@ -33,6 +33,7 @@ ARGUMENTS = {
     "info": ("FILE",),
     "convert": ("FILE", "new.bin"),
     "align": ("FILE", "FILE", "-o", "new.bin"),
+    "push": ("user/vectors", "FILE", "--license", "mit", "--output", "new"),
     "word2vec": ("-train", "CORPUS", "-output", "new.bin"),
 }
 """Valid arguments of each command."""
@@ -52,6 +53,11 @@ WRONG = {
     "--threshold": ["nan", "x"],
     "--vocabulary": ["no-such-folder/words.txt"],
     "--data": ["no-such-folder"],
+    "--license": ["apache2", "MIT", ""],
+    "--language": ["english", "EN", ""],
+    "--corpus": ["", " "],
+    "--scores": ["no-such-file", "corpus.txt"],
+    "--message": ["", "a text"],
     "--validation": ["0", "1.5", "nan", "no-such-file", ""],
     "--patience": ["0", "x", "3"],
     "--log": [".", "no-such-folder/run.jsonl", "corpus.txt"],

@@ -61,6 +61,10 @@ def test_examples_of_the_help_run(
 ) -> None:
     if ".png" in line:
         pytest.importorskip("matplotlib")
+    if line.startswith("fastw2v push"):
+        pytest.importorskip("huggingface_hub")
+        monkeypatch.setenv("HF_TOKEN", "hf_example")
+        monkeypatch.setattr("fastw2v.WordVectors.push_to_hub", lambda *_, **__: "https://example.org/commit")
     folder = shutil.copytree(prepared, tmp_path / "examples")
     if "--checkpoint run" in line:
         shutil.rmtree(folder / "run")

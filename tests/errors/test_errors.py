@@ -46,7 +46,7 @@ SECTIONS = {
     "Reading files of vectors": "vector_files",
     "Files of word2vec, GloVe and fastText": "word2vec_files",
     "Files of fastw2v, gensim, projector and StaticEmbedding": "other_files",
-    "Vectors from the web": "web",
+    "Vectors from the web and the Hub": "web",
     "Writing files": "writing",
     "Word vectors and queries": "word_vectors",
     "Evaluation": "evaluation",

@@ -1,7 +1,10 @@
-"""Producers of errors in the section "Vectors from the web"."""
+"""Producers of errors in the section "Vectors from the web and the Hub"."""
 
 from __future__ import annotations
 
+import io
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +12,8 @@ from typing import Any
 import pytest
 
 from fastw2v import WordVectors
-from tests.errors.common import Producer, vectors
+from tests.errors.common import Producer, fastw2v, vectors, write
+from tests.hub.hub_server import READ_TOKEN, WRITE_TOKEN, Hub, connected_hub, new_session
 
 URL = "https://example.org/v.bin"
 
@@ -35,6 +39,66 @@ def load(monkeypatch: pytest.MonkeyPatch, content: bytes, sha256: str | None = N
 def with_checksum_of_a_path() -> None:
     vectors().save("v.bin")
     WordVectors.load("v.bin", sha256="0" * 64)
+
+
+def with_hub(
+    monkeypatch: pytest.MonkeyPatch, call: Callable[[Hub], object], token: str | None = WRITE_TOKEN, **failures: int
+) -> None:
+    """Call a function with a stand-in for the Hub, which has a repository of vectors."""
+    pytest.importorskip("huggingface_hub")
+    with connected_hub(Path("hf").absolute(), monkeypatch) as hub:
+        if token is None:
+            monkeypatch.delenv("HF_TOKEN")
+        else:
+            monkeypatch.setenv("HF_TOKEN", token)
+        hub.failures |= failures
+        hub.add("user/vectors", {"v.txt": b"1 1\ncat 1\n"})
+        call(hub)
+
+
+def read(name: str = "user/vectors", **options: Any) -> WordVectors:
+    return WordVectors.from_pretrained(name, **options)
+
+
+def push(name: str = "user/vectors", **options: Any) -> None:
+    vectors().push_to_hub(name, **{"license": "mit"} | options)
+
+
+def without_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    read()
+
+
+def gated(hub: Hub) -> None:
+    hub.repositories["user/vectors"].gated = True
+    read()
+
+
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(hub: Hub) -> None:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        new_session()
+        read()
+
+    with_hub(monkeypatch, call)
+
+
+def from_folder(names: list[str], **options: Any) -> None:
+    """Read from a folder that contains files with some names."""
+    Path("folder").mkdir()
+    for name in names:
+        Path("folder", name).touch()
+    read("folder", **options)
+
+
+def other_model(hub: Hub) -> None:
+    hub.add("user/model", {"modules.json": b"[]"})
+    push("user/model")
+
+
+def command(*options: str) -> None:
+    vectors().save("v.bin")
+    fastw2v("push", "user/vectors", "v.bin", *options)
 
 
 PRODUCERS: dict[str, list[Producer]] = {
@@ -74,5 +138,78 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "…. The downloaded file is …": [
         lambda monkeypatch: load(monkeypatch, b'{"error": 7}'),
+    ],
+    "the package huggingface_hub, which reads from and writes to the Hugging Face Hub, is not installed; run pip install 'fastw2v[hub]'": [
+        without_package,
+    ],
+    "… is not the name of a repository; a name is a user or an organization, a slash, and a name of letters, digits, '-', '_' and '.', such as 'user/wiki-vectors'": [
+        lambda: read("vectors"),
+    ],
+    "the Hub has no repository …, or it is private; check the name, or log in with `hf auth login`, or set HF_TOKEN": [
+        lambda monkeypatch: with_hub(monkeypatch, lambda _: read("user/other")),
+    ],
+    "… is gated; accept its conditions on its page on the Hub, and log in with `hf auth login`, or set HF_TOKEN": [
+        lambda monkeypatch: with_hub(monkeypatch, gated),
+    ],
+    "… has no revision …; pass a branch, a tag or a commit": [
+        lambda monkeypatch: with_hub(monkeypatch, lambda _: read(revision="other")),
+    ],
+    "… is not in the cache, and the Hub is out of reach or HF_HUB_OFFLINE is set; go online": [
+        offline,
+    ],
+    "…: the Hub does not accept the token; log in with `hf auth login`, or set HF_TOKEN to a valid token": [
+        lambda monkeypatch: with_hub(monkeypatch, lambda _: push(), "hf_wrong"),
+    ],
+    "…: the token has no permission for this; log in with `hf auth login`, or set HF_TOKEN to a token with write access": [
+        lambda monkeypatch: with_hub(monkeypatch, lambda _: push(), READ_TOKEN),
+    ],
+    "there is no token for the Hugging Face Hub; log in with `hf auth login`, or set the environment variable HF_TOKEN to a token with write access": [
+        lambda monkeypatch: with_hub(monkeypatch, lambda _: push(), None),
+    ],
+    "…: the Hub answers …": [
+        lambda monkeypatch: with_hub(monkeypatch, lambda _: push(), **{"/api/repos/create": 500}),
+    ],
+    "… is a folder, which has no revisions; omit the revision": [
+        lambda: from_folder([], revision="main"),
+    ],
+    "… has no file …; its files are …": [
+        lambda: from_folder(["a.bin"], filename="b.bin"),
+    ],
+    "… has several files of vectors: …; pass filename=…": [
+        lambda: from_folder(["a.bin", "b.bin"]),
+    ],
+    "… has no file that surely contains word vectors; its files are …. …": [
+        lambda: from_folder([]),
+        lambda: from_folder(["word2vec.model"]),
+    ],
+    "… exists already and is public; make it private in its settings on the Hub, or omit private": [
+        lambda monkeypatch: with_hub(monkeypatch, lambda _: push(private=True)),
+    ],
+    "… contains another model, whose files … would be replaced; choose another name": [
+        lambda monkeypatch: with_hub(monkeypatch, other_model),
+    ],
+    "license is …; it must be an identifier of the Hub in lower case, such as apache-2.0, mit, cc-by-4.0 or cc-by-sa-4.0, or other. See https://huggingface.co/docs/hub/repositories-licenses": [
+        lambda: push(license="apache2"),
+    ],
+    "language is …; it must be a code of ISO 639, such as en or ko": [
+        lambda: push(language="english"),
+    ],
+    "… does not contain scores; write it with fastw2v evaluate FILE --json > scores.json": [
+        lambda: push(scores=write("scores.json", "{}")),
+    ],
+    "commit_message is empty; give a text, or omit it": [
+        lambda: push(commit_message=""),
+    ],
+    "… is empty; give a text, or omit it": [
+        lambda: command("--output", "new", "--license", "mit", "--corpus", ""),
+    ],
+    "… has no effect with --output; omit one of them": [
+        lambda: command("--output", "new", "--license", "mit", "--private"),
+    ],
+    "a repository needs a licence; add --license ID, such as --license cc-by-sa-4.0. The vectors may be subject to the licence of the corpus": [
+        lambda monkeypatch: (monkeypatch.setattr("sys.stdin", io.StringIO()), command("--output", "new")),
+    ],
+    "… already exists; choose the name of a new folder": [
+        lambda: command("--output", ".", "--license", "mit"),
     ],
 }
