@@ -103,7 +103,7 @@ def find_pretrained(
     hub = hub_package()
     try:
         with hub_errors(name, revision):
-            files = [file.rfilename for file in hub.HfApi().model_info(name, revision=revision).siblings]
+            files = [file.rfilename for file in hub.HfApi().model_info(name, revision=revision).siblings or ()]
     except HubError as error:
         folder = _cached_folder(name, revision, error)
         return folder / _chosen(name, _files_in(folder), folder, filename)
