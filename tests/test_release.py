@@ -242,6 +242,7 @@ def test_both_distributions_are_installed_on_each_system(file):
 CONDA_NAMES = {
     "huggingface-hub": "huggingface_hub",
     "matplotlib": "matplotlib-base",
+    "openTSNE": "opentsne",
     "ray": "ray-core",
     "cupy-cuda12x": "cupy",
     "cupy-cuda13x": "cupy",

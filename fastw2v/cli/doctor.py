@@ -37,6 +37,8 @@ OPTIONAL_PACKAGES = (
     Package("numba", "numba", "fast training on the CPU"),
     Package("cupy", "fastw2v[cuda12]", "NVIDIA GPUs (or [cuda13])"),
     Package("matplotlib", "fastw2v[plot]", "maps and loss curves"),
+    Package("openTSNE", "fastw2v[maps]", "maps by t-SNE"),
+    Package("pacmap", "pacmap", "maps by PaCMAP"),
     Package("umap", "umap-learn", "maps by UMAP"),
     Package("sklearn", "scikit-learn", "maps by t-SNE, pipelines"),
     Package("usearch", "fastw2v[usearch]", "approximate search"),

@@ -297,7 +297,7 @@ TopN = Annotated[int, typer.Option("--topn", "-n", min=1, help="Number of words 
 MapMethod = Annotated[
     Literal["auto", "pca", "opentsne", "pacmap", "umap", "tsne"],
     typer.Option(
-        help="Projection to two dimensions. All but pca require a package: opentsne, pacmap, umap-learn or "
+        help="Projection to two dimensions. All but pca require a package: openTSNE, pacmap, umap-learn or "
         "scikit-learn (tsne). auto selects the best one that is installed."
     ),
 ]

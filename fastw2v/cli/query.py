@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -108,9 +108,14 @@ def plot(
         ),
     ] = None,
     method: options.MapMethod = "auto",
+    color: Annotated[
+        Literal["cluster", "count", "none"],
+        typer.Option(help="What the colours of an image show: clusters of similar words, or the counts of the words."),
+    ] = "cluster",
 ) -> None:
     """Draw a map of words in which words with similar vectors are close together."""
-    from fastw2v.plot import check_picture, write_map
+    from fastw2v.plot import METHOD_NAMES, check_picture, select_method, write_map
+    from fastw2v.plot.projection import better_method
 
     if words and top:
         raise ValueError("--words and --top cannot be combined; omit one of them")
@@ -118,10 +123,12 @@ def plot(
     check_output(output)
     vectors = load_vectors(file)
     selected = to_keys(vectors, " ".join(words).split()) if words else vectors.index_to_key[: top or MAP_WORDS]
-    n_labels = write_map(vectors, output, selected, method)
     drawn = len(set(selected))
+    n_labels = write_map(vectors, output, selected, method, color=None if color == "none" else color)
     unlabelled = "" if n_labels == drawn else f", {drawn - n_labels:,} without a label for lack of space"
-    say(f"{output}: {counted(drawn, 'word')}{unlabelled}")
+    say(f"{output}: {counted(drawn, 'word')}, {METHOD_NAMES[select_method(method, drawn)]}{unlabelled}")
+    if hint := better_method(method, drawn):
+        note(hint)
 
 
 def _questions(prompt: str) -> Iterator[list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 
 __all__ = ["drawable"]
 
@@ -61,11 +62,13 @@ def _candidates() -> Iterator[tuple[str, str]]:
     from matplotlib import font_manager
 
     manager = font_manager.fontManager
-    listed = list(manager.ttflist)
+    # Fonts of regular weight come first, because matplotlib warns if a family has only other weights.
+    listed = sorted(manager.ttflist, key=lambda entry: entry.weight not in (400, "normal", "regular"))
     for entry in listed:
         if _is_upright(entry):
             yield entry.fname, entry.name
-    for path in sorted(set(font_manager.findSystemFonts()) - {entry.fname for entry in listed}):
+    unlisted = set(font_manager.findSystemFonts()) - {entry.fname for entry in listed}
+    for path in sorted(unlisted, key=lambda path: ("regular" not in Path(path).name.lower(), path)):
         try:
             manager.addfont(path)
         except (OSError, RuntimeError, ValueError):  # FreeType cannot read every font

@@ -10,17 +10,21 @@ from fastw2v.config import check_integer
 from fastw2v.plot.projection import directions
 from fastw2v.utils.checks import check_array
 
-__all__ = ["clusters"]
+__all__ = ["MAX_CLUSTERS", "clusters", "suitable_number", "typical_rows"]
 
-_SAMPLE = 20_000
+MAX_CLUSTERS = 10
+"""Largest number of clusters on a map: more colours are hard to tell apart."""
+_SAMPLE = 10_000
 """Number of rows from which the centres are computed. More rows change them little and take longer."""
+_STARTS = 5
+"""Number of times that the centres are computed, from different first centres. The best ones are used."""
 _ROUNDS = 50
 """Largest number of rounds. The clusters of word vectors hardly change after that."""
 _SAME = 1e-6
 """Rows whose cosine differs from 1 by less are the same direction in single precision."""
 
 
-def clusters(matrix: Any, n_clusters: int = 10, seed: int = 1) -> np.ndarray:
+def clusters(matrix: Any, n_clusters: int = MAX_CLUSTERS, seed: int = 1) -> np.ndarray:
     """Divide the rows of a matrix into clusters of similar directions, with spherical k-means.
 
     Parameters
@@ -46,8 +50,8 @@ def clusters(matrix: Any, n_clusters: int = 10, seed: int = 1) -> np.ndarray:
     -----
     Spherical k-means maximises the sum of the cosines between each row and the centre of its cluster, which is a vector
     of unit length: I. S. Dhillon and D. S. Modha, "Concept decompositions for large sparse text data using clustering",
-    Machine Learning 42, 2001. The first centres are drawn as in k-means++. With more than 20,000 rows, the centres are
-    those of a random sample.
+    Machine Learning 42, 2001. The first centres are drawn as in k-means++, and the best of five results is used. With
+    more than 10,000 rows, the centres are those of a random sample.
 
     Examples
     --------
@@ -67,6 +71,60 @@ def clusters(matrix: Any, n_clusters: int = 10, seed: int = 1) -> np.ndarray:
     if len(directed) > _SAMPLE:
         directed = np.sort(random.choice(directed, _SAMPLE, replace=False))
     rows = unit[directed]
+    results = [_centres(rows, n_clusters, random) for _ in range(_STARTS)]
+    centres = max(results, key=lambda result: result[0])[1]
+    found, first, inverse = np.unique(_nearest_centre(unit, centres), return_index=True, return_inverse=True)
+    number = np.empty(len(found), dtype=np.int64)
+    number[np.argsort(first)] = np.arange(len(found))
+    return number[inverse]
+
+
+def suitable_number(n: int) -> int:
+    """Return the number of clusters for a map of n words: √(n/2), but at most `MAX_CLUSTERS`.
+
+    Examples
+    --------
+    >>> from fastw2v.plot.kmeans import suitable_number
+    >>> suitable_number(3), suitable_number(50), suitable_number(5_000)
+    (1, 5, 10)
+    """
+    return min(MAX_CLUSTERS, max(1, round((n / 2) ** 0.5)))
+
+
+def typical_rows(matrix: Any, labels: np.ndarray, k: int = 3) -> list[np.ndarray]:
+    """Return the rows of each cluster that have the largest cosines with the mean of its unit vectors.
+
+    Parameters
+    ----------
+    matrix : float array, shape (n, D)
+    labels : int array, shape (n,)
+        Clusters from 0 to the largest one, as `clusters` returns them.
+    k : int
+        Number of rows of each cluster. Smaller clusters have fewer.
+
+    Returns
+    -------
+    list of int64 array
+        Row numbers for each cluster, most typical first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.plot.kmeans import typical_rows
+    >>> typical_rows(np.array([[1.0, 0], [2, 0.2], [1, 0.5], [0, 1]]), np.array([0, 0, 0, 1]), k=1)
+    [array([1]), array([3])]
+    """
+    unit = directions(matrix)
+    found = []
+    for label in range(int(labels.max(initial=-1)) + 1):
+        members = np.flatnonzero(labels == label)
+        cosines = unit[members] @ unit[members].sum(axis=0)
+        found.append(members[np.argsort(-cosines, kind="stable")[:k]])
+    return found
+
+
+def _centres(rows: np.ndarray, n_clusters: int, random: np.random.Generator) -> tuple[float, np.ndarray]:
+    """Return the sum of the cosines between the rows and the centres of their clusters, and the centres."""
     centres = _first_centres(rows, n_clusters, random)
     labels = np.full(len(rows), -1)
     for _ in range(_ROUNDS):
@@ -74,10 +132,7 @@ def clusters(matrix: Any, n_clusters: int = 10, seed: int = 1) -> np.ndarray:
         if (labels == previous).all():
             break
         centres = _means(rows, labels, centres)
-    found, first, inverse = np.unique(_nearest_centre(unit, centres), return_index=True, return_inverse=True)
-    number = np.empty(len(found), dtype=np.int64)
-    number[np.argsort(first)] = np.arange(len(found))
-    return number[inverse]
+    return float((rows @ centres.T).max(axis=1).sum(dtype=np.float64)), centres
 
 
 def _first_centres(rows: np.ndarray, n_clusters: int, random: np.random.Generator) -> np.ndarray:

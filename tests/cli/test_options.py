@@ -20,7 +20,7 @@ from fastw2v.config import AUTO, TrainingConfig
 from fastw2v.corpus import Corpus, find_phrases
 from fastw2v.evaluate import analogies
 from fastw2v.explore import ExploreServer, write_page
-from fastw2v.plot import projection, write_map
+from fastw2v.plot import projection, word_map, write_map
 from fastw2v.vectors import WordVectors
 from fastw2v.word2vec import Word2Vec
 
@@ -76,7 +76,7 @@ def test_corpus_options_have_the_defaults_of_the_library(command: Callable[..., 
         (phrases, find_phrases, ("min_count", "scoring", "delimiter")),
         (most_similar, WordVectors.most_similar, ("topn",)),
         (analogy, WordVectors.analogy, ("topn",)),
-        (plot, write_map, ("method",)),
+        (plot, write_map, ("method", "color")),
         (explore, write_page, ("method", "top")),
         (explore, ExploreServer, ("method", "top", "port")),
     ],
@@ -91,6 +91,7 @@ def test_choices_are_those_of_the_library():
     assert get_args(FormatName) == formats.FORMATS
     for command in (plot, explore):
         assert get_args(get_args(annotations(command)["method"])[0]) == get_args(projection.Method)
+    assert get_args(get_args(annotations(plot)["color"])[0]) == (*get_args(word_map.Color), "none")
 
 
 def test_every_option_has_help():

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fastw2v.vectors import WordVectors
@@ -102,13 +103,25 @@ def test_json_of_questions_and_files(run: Any, file: Path, tmp_path: Path):
 def test_plot(run: Any, file: Path, tmp_path: Path):
     pytest.importorskip("matplotlib")
     result = run("plot", file, "-o", tmp_path / "map.png", "--words", "sun moon soup", "--words", "[red]")
-    assert (result.status, result.out) == (0, f"{tmp_path / 'map.png'}: 4 words\n")
-    assert run("plot", file, "-o", tmp_path / "map.html", "--top", 5).out.endswith("5 words\n")
+    assert (result.status, result.out) == (0, f"{tmp_path / 'map.png'}: 4 words, PCA\n")
+    assert run("plot", file, "-o", tmp_path / "map.html", "--top", 5).out.endswith("5 words, PCA\n")
     failed(run("plot", file, "-o", tmp_path / "x.html", "--words", "sun moon soap"), "'soap'", "'soup'")
     failed(run("plot", file, "-o", tmp_path / "x.html", "--words", "sun", "--top", 5), "cannot be combined")
     failed(run("plot", file, "-o", tmp_path / "x.gif"), ".gif", ".png", ".html")
     failed(run("plot", file, "-o", tmp_path / "nowhere" / "x.html"), "does not exist")
     assert not (tmp_path / "x.html").exists()
+
+
+def test_plot_says_how_to_get_a_better_map(run: Any, tmp_path: Path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr("fastw2v.plot.projection.find_spec", lambda name: None)
+    path, words = tmp_path / "v.safetensors", [f"w{i}" for i in range(12)]
+    WordVectors(words, np.random.default_rng(0).normal(size=(12, 4)), counts=range(12, 0, -1)).save(path)
+    for color in ("cluster", "count", "none"):
+        result = run("plot", path, "-o", tmp_path / "map.png", "--color", color)
+        assert result.out == f"{tmp_path / 'map.png'}: 12 words, PCA\n"
+        assert "For a better map: pip install 'fastw2v[maps]'" in result.err
+    assert run("plot", path, "-o", tmp_path / "map.png", "--method", "pca").err == ""
 
 
 def test_a_picture_without_matplotlib_is_an_error_that_says_what_to_install(

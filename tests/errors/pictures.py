@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from fastw2v.plot import check_picture, plane, write_loss
+from fastw2v import WordVectors
+from fastw2v.plot import check_picture, plane, select_method, write_loss, write_map
 from tests.errors.common import Producer, fastw2v, vectors
 
 
@@ -32,8 +33,15 @@ PRODUCERS: dict[str, list[Producer]] = {
         lambda: plane(np.full((3, 3), np.nan)),
     ],
     "method … needs …. Install it with pip install …": [
-        lambda monkeypatch: (without(monkeypatch, "umap"), plane(np.ones((3, 3)), "umap")),
-        lambda monkeypatch: (without(monkeypatch, "sklearn.manifold"), plane(np.ones((3, 3)), "tsne")),
+        lambda monkeypatch: (without(monkeypatch, "umap"), plane(np.ones((5, 3)), "umap")),
+        lambda monkeypatch: (without(monkeypatch, "sklearn.manifold"), plane(np.ones((5, 3)), "tsne")),
+    ],
+    "method … needs at least … words, but there are …; use 'pca'": [
+        lambda: plane(np.ones((3, 3)), "opentsne"),
+        lambda: select_method("tsne", 3),
+    ],
+    "color is 'count', but these vectors have no counts of words; use 'cluster'": [
+        lambda: write_map(WordVectors(["a", "b", "c"], np.eye(3)), "a.png", color="count"),
     ],
     "--words and --top cannot be combined; omit one of them": [
         lambda: (

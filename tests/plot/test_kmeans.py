@@ -59,3 +59,14 @@ def test_what_has_no_clusters():
         clusters(np.array([[1.0, np.nan]] * 3))
     with pytest.raises(ValueError, match="n_clusters"):
         clusters(np.ones((3, 2)), 0)
+
+
+def test_typical_rows_are_those_with_the_largest_cosines():
+    rows = np.random.default_rng(1).normal(size=(40, 6))
+    labels = np.arange(40) % 3
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    for label, found in enumerate(kmeans.typical_rows(rows, labels, 4)):
+        centre = np.mean([unit[i] for i in range(40) if labels[i] == label], axis=0)
+        expected = sorted(range(label, 40, 3), key=lambda i: -float(unit[i] @ centre))[:4]
+        assert found.tolist() == expected
+    assert [rows.tolist() for rows in kmeans.typical_rows(np.eye(3), np.array([0, 1, 1]))] == [[0], [1, 2]]

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from fastw2v import plot
-from fastw2v.plot import word_map
+from fastw2v.plot import projection, word_map
+from fastw2v.plot.kmeans import typical_rows
 from fastw2v.vectors.keys import UnknownWordError
 from fastw2v.vectors.word_vectors import WordVectors
 from tests.plot.test_labels import overlap
@@ -41,6 +42,74 @@ def test_labels_of_an_image_do_not_overlap_where_they_are_drawn(vectors):
     assert not any(overlap(a, b) for a, b in combinations(boxes, 2))
     frame = axes.get_window_extent(renderer).extents
     assert all(box[0] >= frame[0] and box[1] >= frame[1] and box[2] <= frame[2] for box in boxes)
+
+
+def test_colours_and_names_of_clusters(vectors):
+    pytest.importorskip("matplotlib")
+    from matplotlib.colors import to_hex
+
+    words, labels = vectors.index_to_key, plot.clusters(vectors.vectors, 6)
+    assert labels.tolist() == [i % 6 for i in range(300)]  # the six topics of the words
+    key = word_map.Clusters(labels, typical_rows(vectors.vectors, labels))
+    figure, _ = word_map._figure(words, plot.plane(vectors.vectors, "pca"), "PCA", key)
+    axes, legend = figure.axes
+    dots = axes.collections[0].get_facecolors()
+    assert [to_hex(colour) for colour in dots] == [word_map.COLORS[label] for label in labels]
+    assert [to_hex(line.get_color()) for line in legend.lines] == list(word_map.COLORS[:6])
+    for label, text in enumerate(legend.texts):
+        names = text.get_text().split(" · ")
+        assert len(names) == 3
+        centre = vectors.unit_vectors[labels == label].mean(axis=0)
+        cosines = {word: float(centre @ vectors.unit_vectors[i]) for i, word in enumerate(words) if labels[i] == label}
+        assert names == sorted(cosines, key=lambda word: -cosines[word])[:3]
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    boxes = [text.get_window_extent(renderer).extents for text in legend.texts]
+    assert not any(overlap(a, b) for a, b in combinations(boxes, 2))
+    assert max(box[3] for box in boxes) < axes.get_window_extent(renderer).extents[1]
+
+
+def test_long_names_of_clusters_are_shortened():
+    pytest.importorskip("matplotlib")
+    words = [f"{letter * 80}{i}" for i in range(5) for letter in "ab"]
+    labels = np.arange(10) % 5
+    key = word_map.Clusters(labels, [np.flatnonzero(labels == label) for label in range(5)])
+    figure, _ = word_map._figure(words, np.random.default_rng(0).normal(size=(10, 2)), "PCA", key)
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    boxes = [text.get_window_extent(renderer).extents for text in figure.axes[1].texts]
+    assert not any(overlap(a, b) for a, b in combinations(boxes, 2))
+    assert all(text.get_text().endswith("…") for text in figure.axes[1].texts)
+
+
+def test_colours_of_counts(tmp_path):
+    pytest.importorskip("matplotlib")
+    counts = np.array([1000, 100, 10, 0])
+    figure, _ = word_map._figure(list("abcd"), np.eye(4)[:, :2], "PCA", counts)
+    dots = figure.axes[0].collections[0]
+    figure.canvas.draw()
+    shades = dots.norm(dots.get_array())
+    np.testing.assert_allclose(shades, [1, 2 / 3, 1 / 3, 0])
+    vectors = WordVectors(list("abcd"), np.eye(4), counts=[4, 3, 2, 1])
+    for color in ("cluster", "count", None):
+        assert plot.write_map(vectors, tmp_path / "map.png", color=color) == 4
+    assert (
+        plot.write_map(WordVectors(list("abcd"), np.eye(4), counts=[1] * 4), tmp_path / "map.svg", color="count") == 4
+    )
+    without_counts = WordVectors(list("abcd"), np.eye(4))
+    with pytest.raises(ValueError, match="no counts"):
+        plot.write_map(without_counts, tmp_path / "map.png", color="count")
+    with pytest.raises(ValueError, match="'topic'"):
+        plot.write_map(without_counts, tmp_path / "map.png", color="topic")  # type: ignore[arg-type]
+
+
+def test_the_title_says_how_to_get_a_better_map(vectors, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(projection, "find_spec", lambda name: None)
+    titles = []
+    monkeypatch.setattr(word_map, "_figure", lambda words, points, title, key: (titles.append(title), 0))
+    monkeypatch.setattr(word_map, "save_figure", lambda figure, path: None)
+    plot.write_map(vectors, tmp_path / "map.png", vectors.index_to_key[:20])
+    plot.write_map(vectors, tmp_path / "map.png", vectors.index_to_key[:20], method="pca")
+    assert titles == ["PCA. For a better map: pip install 'fastw2v[maps]'", "PCA"]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
