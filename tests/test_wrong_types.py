@@ -283,7 +283,7 @@ ARGUMENTS: dict[str, Any] = {
     "write.path": "new.txt",
     "write_text.path": "new.txt",
     "save_params.path": "new.npz",
-    "write_map.path": "new.html",
+    "write_map.path": "new.svg",
     "write_page.path": "new.html",
     "write_loss.path": "new.svg",
     "check_picture.path": "new.png",

@@ -12,11 +12,10 @@ from typing import Annotated
 import typer
 
 from fastw2v.cli import options
-from fastw2v.cli.inputs import load_vectors, local_path
+from fastw2v.cli.inputs import file_names, load_vectors, local_path
 from fastw2v.cli.output import note, say
 from fastw2v.cli.paths import check_not_input, check_output
 from fastw2v.cli.stopping import Stopped
-from fastw2v.utils.download import name_of_url
 from fastw2v.utils.quote import counted
 
 __all__ = ["explore"]
@@ -61,7 +60,7 @@ def explore(
             raise ValueError(f"{' and '.join(chosen)} would have no effect with --output; omit one of them")
     vectors = load_vectors(file)
     compared = None if other is None else load_vectors(other)
-    names = _names([file] if other is None else [file, other])
+    names = file_names([file] if other is None else [file, other])
     if output is not None:
         n_words = write_page(vectors, output, compared, top=top, method=method, names=names)
         say(f"{output}: {counted(n_words, 'word')}, {counted(output.stat().st_size, 'byte')}")
@@ -78,12 +77,6 @@ def explore(
             if stop.status != 128 + signal.SIGINT:
                 raise
             note("stopped")
-
-
-def _names(files: list[str]) -> list[str]:
-    """Return the names of one or two files, or their paths if the names are equal."""
-    names = [path.name if (path := local_path(file)) else name_of_url(file) for file in files]
-    return names if len(set(names)) == len(files) else files
 
 
 def _open(url: str) -> None:

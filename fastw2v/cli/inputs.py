@@ -11,12 +11,22 @@ from fastw2v.cli.output import note
 from fastw2v.config import MIN_COUNT, UnicodeForm, check_integer
 from fastw2v.corpus import Corpus
 from fastw2v.corpus.sources import Errors, Sources
-from fastw2v.utils.download import is_url
+from fastw2v.utils.download import is_url, name_of_url
 from fastw2v.utils.encodings import read_text
 from fastw2v.utils.quote import quote
 from fastw2v.vectors import WordVectors
 
-__all__ = ["as_keys", "is_encoded", "load_vectors", "local_path", "read_corpus", "read_lines", "read_words", "to_keys"]
+__all__ = [
+    "as_keys",
+    "file_names",
+    "is_encoded",
+    "load_vectors",
+    "local_path",
+    "read_corpus",
+    "read_lines",
+    "read_words",
+    "to_keys",
+]
 
 ENCODED_SUFFIX = ".w2v"
 BLOCK_BYTES = 1 << 18
@@ -101,6 +111,12 @@ def is_encoded(sources: Sources) -> bool:
 def local_path(file: str) -> Path | None:
     """Return the path of a vector file, or None if it is the URL of one."""
     return None if is_url(file) else Path(file)
+
+
+def file_names(files: list[str]) -> list[str]:
+    """Return the names of vector files for a page: without their folders, unless the names are then equal."""
+    names = [path.name if (path := local_path(file)) else name_of_url(file) for file in files]
+    return names if len(set(names)) == len(files) else files
 
 
 def load_vectors(path: str | Path) -> WordVectors:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fastw2v.cli import options
-from fastw2v.cli.inputs import load_vectors, to_keys
+from fastw2v.cli.inputs import file_names, load_vectors, to_keys
 from fastw2v.cli.output import note, one_line, print_json, print_table, say
 from fastw2v.cli.paths import check_output
 from fastw2v.utils.quote import counted, quote
@@ -113,7 +113,11 @@ def plot(
         typer.Option(help="What the colours of an image show: clusters of similar words, or the counts of the words."),
     ] = "cluster",
 ) -> None:
-    """Draw a map of words in which words with similar vectors are close together."""
+    """Draw a map of words in which words with similar vectors are close together.
+
+    An interactive page (.html) is that of fastw2v explore.
+    """
+    from fastw2v.explore import write_page
     from fastw2v.plot import METHOD_NAMES, check_picture, select_method, write_map
     from fastw2v.plot.projection import better_method
 
@@ -124,7 +128,12 @@ def plot(
     vectors = load_vectors(file)
     selected = to_keys(vectors, " ".join(words).split()) if words else vectors.index_to_key[: top or MAP_WORDS]
     drawn = len(set(selected))
-    n_labels = write_map(vectors, output, selected, method, color=None if color == "none" else color)
+    if output.suffix.lower() == ".html":
+        if color != "cluster":
+            note("warning: --color has no effect on a page, on which the reader selects the colours")
+        n_labels = write_page(vectors, output, words=selected, method=method, names=file_names([file]))
+    else:
+        n_labels = write_map(vectors, output, selected, method, color=None if color == "none" else color)
     unlabelled = "" if n_labels == drawn else f", {drawn - n_labels:,} without a label for lack of space"
     say(f"{output}: {counted(drawn, 'word')}, {METHOD_NAMES[select_method(method, drawn)]}{unlabelled}")
     if hint := better_method(method, drawn):

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastw2v.backend import to_host
 from fastw2v.plot import METHOD_NAMES, Method, clusters, plane
+from fastw2v.plot.kmeans import suitable_number, typical_rows
 from fastw2v.utils.scaled_rows import as_floats, scaled_to_int8, select_rows
 from fastw2v.vectors.word_vectors import WordVectors
 
@@ -17,12 +18,6 @@ __all__ = ["MAP_WORDS", "Model", "encode_array", "encode_points"]
 
 MAP_WORDS = 100_000
 """Number of words on the map by default, starting with the most frequent."""
-CLUSTERS = 10
-"""Number of clusters of words, each of which has a colour."""
-CLUSTER_WORDS = 3
-"""Number of words that name a cluster."""
-NAMING_WORDS = 200
-"""The words that name a cluster are among this number of its most frequent words."""
 
 
 class Model:
@@ -108,7 +103,7 @@ class Model:
         >>> data["words"], data["method"], data["n_words"]
         (['cat', 'dog', 'car'], 'PCA', 3)
         """
-        cluster = clusters(self.unit, CLUSTERS)
+        labels = clusters(self.unit, suitable_number(len(self.words)))
         data = {
             "name": self.name,
             "n_words": len(self.vectors),
@@ -118,8 +113,8 @@ class Model:
             "words": list(map(str, self.words)),
             "counts": self._counts(),
             "points": encode_points(points),
-            "clusters": encode_array(cluster.astype(np.uint8)),
-            "cluster_words": self._cluster_words(cluster),
+            "clusters": encode_array(labels.astype(np.uint8)),
+            "cluster_words": [[str(self.words[row]) for row in rows] for rows in typical_rows(self.unit, labels)],
         }
         if rows:
             scaled = scaled_to_int8(self.unit)
@@ -132,16 +127,6 @@ class Model:
             return None
         found = [self.vectors.get_index(word, -1) for word in self.words]
         return [int(counts[row]) if row >= 0 else 0 for row in found]
-
-    def _cluster_words(self, cluster: np.ndarray) -> list[list[str]]:
-        """Return the frequent words that are nearest to the centre of each cluster."""
-        named = []
-        for number in range(int(cluster.max()) + 1):
-            rows = np.flatnonzero(cluster == number)
-            centre = self.unit[rows].mean(axis=0)
-            nearest = np.argsort(-(self.unit[rows[:NAMING_WORDS]] @ centre), kind="stable")[:CLUSTER_WORDS]
-            named.append([str(self.words[rows[i]]) for i in nearest.tolist()])
-        return named
 
 
 def encode_array(array: np.ndarray) -> str:

@@ -1,6 +1,6 @@
-"""Plots: maps of words, as images or interactive HTML pages, and loss curves.
+"""Plots: maps of words and loss curves, as images. They need matplotlib.
 
-Images need matplotlib. HTML pages need no other package, and they work without a network connection.
+`fastw2v.explore` has an interactive map, which needs no other package.
 """
 
 from fastw2v.plot.image import IMAGES, check_picture

@@ -53,7 +53,8 @@ def check_picture(path: str | PathLike[str], page: bool = False) -> None:
         return
     if suffix not in IMAGES:
         known = ", ".join((*IMAGES, ".html") if page else IMAGES)
-        raise ValueError(f"{path}: the suffix {suffix!r} is not supported for pictures; use one of {known}")
+        instead = ", or write a page with fastw2v.explore.write_page" if suffix == ".html" else ""
+        raise ValueError(f"{path}: the suffix {suffix!r} is not supported for pictures; use one of {known}{instead}")
     try:
         import matplotlib  # noqa: F401
     except ImportError:

@@ -14,6 +14,8 @@ __all__ = ["MAX_CLUSTERS", "clusters", "suitable_number", "typical_rows"]
 
 MAX_CLUSTERS = 10
 """Largest number of clusters on a map: more colours are hard to tell apart."""
+NAMING_ROWS = 200
+"""Number of rows of a cluster among which `typical_rows` chooses."""
 _SAMPLE = 10_000
 """Number of rows from which the centres are computed. More rows change them little and take longer."""
 _STARTS = 5
@@ -92,7 +94,10 @@ def suitable_number(n: int) -> int:
 
 
 def typical_rows(matrix: Any, labels: np.ndarray, k: int = 3) -> list[np.ndarray]:
-    """Return the rows of each cluster that have the largest cosines with the mean of its unit vectors.
+    """Return rows of each cluster that have large cosines with the mean of its unit vectors.
+
+    Only the first `NAMING_ROWS` rows of each cluster are considered. If the rows are words in the order of their
+    frequency, the result does not contain rare words, which readers may not know.
 
     Parameters
     ----------
@@ -118,7 +123,7 @@ def typical_rows(matrix: Any, labels: np.ndarray, k: int = 3) -> list[np.ndarray
     found = []
     for label in range(int(labels.max(initial=-1)) + 1):
         members = np.flatnonzero(labels == label)
-        cosines = unit[members] @ unit[members].sum(axis=0)
+        cosines = unit[members[:NAMING_ROWS]] @ unit[members].sum(axis=0)
         found.append(members[np.argsort(-cosines, kind="stable")[:k]])
     return found
 

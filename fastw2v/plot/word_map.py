@@ -1,10 +1,8 @@
-"""Two-dimensional maps of words, as images or as HTML pages with search and zoom."""
+"""Two-dimensional maps of words, as images."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from importlib import resources
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -17,22 +15,18 @@ from fastw2v.plot.fonts import drawable
 from fastw2v.plot.image import check_picture, save_figure
 from fastw2v.plot.kmeans import clusters, suitable_number, typical_rows
 from fastw2v.plot.labels import label_places
-from fastw2v.plot.projection import METHOD_NAMES, Method, better_method, plane, select_method
-from fastw2v.utils.atomic_write import atomic_write
+from fastw2v.plot.projection import METHOD_NAMES, Method, plane, select_method
 from fastw2v.utils.checks import check_items, check_type
-from fastw2v.utils.quote import counted
 from fastw2v.vectors.word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["NEIGHBOURS", "Color", "write_map"]
+__all__ = ["Color", "write_map"]
 
 Color = Literal["cluster", "count"]
 """What the colours of a map show."""
 
-NEIGHBOURS = 8
-"""Number of nearest words that the HTML page shows for a word."""
 _KEY_HEIGHT, _KEY_COLUMNS = 0.55, 5
 """Height of the legend below a map, in inches, and number of columns of the names of clusters."""
 COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
@@ -58,29 +52,29 @@ def write_map(
     *,
     color: Color | None = "cluster",
 ) -> int:
-    """Draw a map of words as an image, or as an HTML page with search, zoom and nearest neighbours.
+    """Draw a map of words as an image.
+
+    `fastw2v.explore.write_page` writes an interactive map.
 
     Parameters
     ----------
     vectors : WordVectors
     path : str or path
-        File to write. The suffix must be ``.png``, ``.svg``, ``.pdf`` or ``.html``. An HTML page is a single file
-        without external resources.
+        File to write. The suffix must be ``.png``, ``.svg`` or ``.pdf``.
     words : sequence of str or int, optional
         Words to draw. Labels are placed in this order, so put the most important words first. By default, all words are
         drawn.
     method : {"auto", "pca", "opentsne", "pacmap", "umap", "tsne"}
         Projection to use; see `plane`.
     color : {"cluster", "count"} or None
-        What the colours of an image show. "cluster" divides the words into at most ten `clusters`, and a legend names
-        each by three words near its centre. "count" shows how often a word occurs in the corpus. If None, all points
-        have the same colour. An HTML page has no colours.
+        What the colours show. "cluster" divides the words into at most ten `clusters`, and a legend names each by three
+        words near its centre. "count" shows how often a word occurs in the corpus. If None, all points have the same
+        colour.
 
     Returns
     -------
     int
-        Number of words with a label. In an image, words whose labels do not fit are drawn as points only. For an HTML
-        page, all words are counted, because more labels appear as the reader zooms in.
+        Number of words with a label. Words whose labels do not fit are drawn as points only.
 
     Raises
     ------
@@ -98,13 +92,11 @@ def write_map(
     >>> from fastw2v import WordVectors
     >>> from fastw2v.plot import write_map
     >>> wv = WordVectors(["cat", "dog", "car", "bus"], np.random.default_rng(0).normal(size=(4, 10)))
-    >>> write_map(wv, "map.html")
-    4
     >>> write_map(wv, "map.png", words=["cat", "dog", "bus"])
     3
     """
     check_type("vectors", vectors, WordVectors, "WordVectors, such as model.wv")
-    check_picture(path, page=True)
+    check_picture(path)
     check_choice("method", method, get_args(Method))
     if color is not None:
         check_choice("color", color, get_args(Color))
@@ -117,15 +109,6 @@ def write_map(
     matrix = to_host(vectors[chosen])
     points = plane(matrix, method)
     title = METHOD_NAMES[select_method(method, len(chosen))]
-    if Path(path).suffix.lower() == ".html":
-        page = _page(
-            [str(word) for word in chosen], points, _neighbours(matrix), f"{counted(len(chosen), 'word')}, {title}"
-        )
-        with atomic_write(Path(path)) as temporary:
-            temporary.write_text(page, encoding="utf-8")
-        return len(chosen)
-    if hint := better_method(method, len(chosen)):
-        title += f". {hint}"
     printable = [_printable(str(word)) for word in chosen]
     key: Clusters | np.ndarray | None = None
     if color == "cluster":
@@ -235,31 +218,3 @@ def _draw_names(figure: Figure, height: float, names: list[list[str]], style: di
 
 def _printable(word: str) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in word)
-
-
-def _neighbours(matrix: np.ndarray) -> np.ndarray:
-    """Return the indices of the rows nearest to each row by cosine, shape (n, min(`NEIGHBOURS`, n − 1))."""
-    unit = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-30)
-    n = min(NEIGHBOURS, len(unit) - 1)
-    nearest = np.empty((len(unit), n), dtype=np.int64)
-    for start in range(0, len(unit), 1000):  # the cosines of all pairs would not fit in memory
-        cosines = unit[start : start + 1000] @ unit.T
-        here = np.arange(len(cosines))
-        cosines[here, here + start] = -np.inf
-        best = np.argpartition(-cosines, n - 1, axis=1)[:, :n]
-        order = np.argsort(-np.take_along_axis(cosines, best, axis=1), axis=1, kind="stable")
-        nearest[start : start + 1000] = np.take_along_axis(best, order, axis=1)
-    return nearest
-
-
-def _page(words: list[str], points: np.ndarray, nearest: np.ndarray, title: str) -> str:
-    scaled = points / max(float(np.abs(points).max()), 1e-30)
-    data = {
-        "title": title,
-        "words": words,
-        "places": np.round(scaled, 5).tolist(),
-        "nearest": nearest.tolist(),
-    }
-    # Text inside a script element must not contain the end tag of the element.
-    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
-    return resources.files("fastw2v.plot").joinpath("map.html").read_text(encoding="utf-8").replace("{{data}}", text)

@@ -16,6 +16,7 @@ import pytest
 from fastw2v import Corpus, Vocabulary, Word2Vec, WordVectors
 from fastw2v.cli import train as cli_train
 from fastw2v.compat.gensim import KeyedVectors
+from fastw2v.explore import write_page
 from fastw2v.formats import FormatError
 from fastw2v.plot import write_loss, write_map
 from tests.cli.helpers import failed
@@ -38,7 +39,7 @@ WRITERS: dict[str, Callable[[Path], Any]] = {
     "word2vec.txt": KeyedVectors(WORDS, MATRIX).save_word2vec_format,
     "a.w2v": lambda path: Corpus.from_sentences(TEXT, min_count=1).save(path),
     "vocabulary.txt": Vocabulary(WORDS, range(2000, 0, -1)).save,
-    "map.html": lambda path: write_map(VECTORS, path, words=WORDS[:300], method="pca"),
+    "map.html": lambda path: write_page(VECTORS, path, words=WORDS[:300], method="pca"),
     "map.png": lambda path: write_map(VECTORS, path, words=WORDS[:30], method="pca"),
     "loss.pdf": lambda path: write_loss([(i, 1 / (i + 1)) for i in range(1000)], path),
     "a.index": save_index,

@@ -104,7 +104,10 @@ def test_plot(run: Any, file: Path, tmp_path: Path):
     pytest.importorskip("matplotlib")
     result = run("plot", file, "-o", tmp_path / "map.png", "--words", "sun moon soup", "--words", "[red]")
     assert (result.status, result.out) == (0, f"{tmp_path / 'map.png'}: 4 words, PCA\n")
-    assert run("plot", file, "-o", tmp_path / "map.html", "--top", 5).out.endswith("5 words, PCA\n")
+    result = run("plot", file, "-o", tmp_path / "map.html", "--top", 5)
+    assert (result.out, result.err) == (f"{tmp_path / 'map.html'}: 5 words, PCA\n", "")
+    assert '"name":"vectors.safetensors"' in (tmp_path / "map.html").read_text(encoding="utf-8")
+    assert "--color has no effect" in run("plot", file, "-o", tmp_path / "map.html", "--color", "count").err
     failed(run("plot", file, "-o", tmp_path / "x.html", "--words", "sun moon soap"), "'soap'", "'soup'")
     failed(run("plot", file, "-o", tmp_path / "x.html", "--words", "sun", "--top", 5), "cannot be combined")
     failed(run("plot", file, "-o", tmp_path / "x.gif"), ".gif", ".png", ".html")

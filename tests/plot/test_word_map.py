@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import html.parser
-import json
-import shutil
-import subprocess
 import sys
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,15 +96,16 @@ def test_colours_of_counts(tmp_path):
         plot.write_map(without_counts, tmp_path / "map.png", color="topic")  # type: ignore[arg-type]
 
 
-def test_the_title_says_how_to_get_a_better_map(vectors, tmp_path, monkeypatch):
+def test_the_title_says_which_projection_was_used(vectors, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr(projection, "find_spec", lambda name: None)
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr(projection, "find_spec", lambda name: object() if name == "sklearn" else None)
     titles = []
     monkeypatch.setattr(word_map, "_figure", lambda words, points, title, key: (titles.append(title), 0))
     monkeypatch.setattr(word_map, "save_figure", lambda figure, path: None)
     plot.write_map(vectors, tmp_path / "map.png", vectors.index_to_key[:20])
     plot.write_map(vectors, tmp_path / "map.png", vectors.index_to_key[:20], method="pca")
-    assert titles == ["PCA. For a better map: pip install 'fastw2v[maps]'", "PCA"]
+    assert titles == ["t-SNE (scikit-learn)", "PCA"]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
@@ -135,101 +131,6 @@ def test_characters_that_no_font_has_are_replaced_with_one_warning(tmp_path, cap
     vectors = WordVectors(["one", "two", "\U0001fb93\U0001d2e0"], np.random.default_rng(0).normal(size=(3, 4)))
     assert plot.write_map(vectors, tmp_path / "map.png") == 3
     assert len(caplog.messages) == 1
-    assert plot.write_map(vectors, tmp_path / "map.html") == 3
-    assert len(caplog.messages) == 1
-
-
-class Page(html.parser.HTMLParser):
-    """The elements of a page, and the content of its scripts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_data(self, data):
-        if self.tags and self.tags[-1][0] == "script":
-            self.scripts[-1] += data
-
-
-def test_the_page_holds_every_word_and_asks_nobody(tmp_path):
-    rows = np.random.default_rng(1).normal(size=(len(HOSTILE), 5))
-    vectors = WordVectors(HOSTILE, rows)
-    path = tmp_path / "map.html"
-    assert plot.write_map(vectors, path, method="pca") == len(HOSTILE)
-    text = path.read_text(encoding="utf-8")
-    page = Page(text)
-    data = json.loads(page.scripts[0])
-    assert data["words"] == HOSTILE
-    assert [tag for tag, _ in page.tags].count("script") == 2
-    assert "b" not in [tag for tag, _ in page.tags]
-    assert not {name for _, attributes in page.tags for name in attributes} & {"src", "href"}
-    assert "http" not in text
-    assert "url(" not in text
-    expected = plot.plane(rows, "pca") / np.abs(plot.plane(rows, "pca")).max()
-    np.testing.assert_allclose(data["places"], expected, atol=1e-5)
-    for word, near in zip(HOSTILE, data["nearest"], strict=True):
-        assert [HOSTILE[i] for i in near] == [
-            other for other, _ in vectors.most_similar(word, topn=word_map.NEIGHBOURS)
-        ]
-
-
-def test_neighbours_in_blocks_are_those_of_the_whole():
-    matrix = np.random.default_rng(0).normal(size=(2100, 4))
-    unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
-    cosines = unit @ unit.T
-    np.fill_diagonal(cosines, -2)
-    np.testing.assert_array_equal(word_map._neighbours(matrix), np.argsort(-cosines, axis=1)[:, : word_map.NEIGHBOURS])
-
-
-def test_the_page_works(vectors, tmp_path):
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("there is no node to run the page's script")
-    path = tmp_path / "map.html"
-    plot.write_map(vectors, path, method="pca")
-    command = [node, str(Path(__file__).with_name("page_stub.js")), str(path), "WORD17"]
-    shots = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
-    for name in ("start", "found", "zoomed"):
-        boxes = [label["box"] for label in shots[name]["labels"]]
-        assert not any(overlap(a, b) for a, b in combinations(boxes, 2)), name
-        dots = [(x - 2, y - 2, x + 2, y + 2) for x, y, radius in shots[name]["dots"] if radius >= 2.5]
-        assert not any(overlap(box, dot) for box in boxes for dot in dots), name
-    assert len(shots["start"]["dots"]) == 300
-    assert f"300 words, PCA, {len(shots['start']['labels'])} labelled" in shots["note"]
-    assert shots["title"] == "300 words, PCA"
-    nearest = [word for word, _ in vectors.most_similar("word17", topn=word_map.NEIGHBOURS)]
-    assert shots["panel"] == ["word17", *nearest]
-    assert {label["text"] for label in shots["found"]["labels"] if label["colour"] == "--mark"} >= {"word17"}
-    assert shots["missing"] == "this word is not on the map"
-    hovered, *near = shots["hovered"]
-    assert near == [word for word, _ in vectors.most_similar(hovered, topn=word_map.NEIGHBOURS)]
-    assert len(shots["zoomed"]["dots"]) < 300
-
-
-def test_the_page_labels_every_word_where_there_is_room(tmp_path):
-    """Seven words are so close together that labels must also be above and below them, and no label covers a point."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("there is no node to run the page's script")
-    places = np.array([(-1, -1), (1, 1), (0, 0), (0.04, 0.01), (-0.04, 0.02), (0.5, 0.5), (0.53, 0.5)])
-    words = [f"word{i}" for i in range(len(places))]
-    path = tmp_path / "map.html"
-    path.write_text(word_map._page(words, places, np.zeros((7, 1), np.int64), "seven words"), encoding="utf-8")
-    command = [node, str(Path(__file__).with_name("page_stub.js")), str(path), "word2"]
-    shots = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
-    labels = {label["text"]: label["box"] for label in shots["start"]["labels"]}
-    assert labels.keys() == set(words)
-    dots = [(x - 2, y - 2, x + 2, y + 2) for x, y, _ in shots["start"]["dots"]]
-    assert not any(overlap(box, dot) for box in labels.values() for dot in dots)
-    assert shots["note"] == "seven words"
 
 
 def test_distances_of_an_image_are_the_same_in_both_directions(vectors):
@@ -244,12 +145,14 @@ def test_distances_of_an_image_are_the_same_in_both_directions(vectors):
 
 def test_what_cannot_be_drawn(vectors, tmp_path, monkeypatch):
     with pytest.raises(UnknownWordError):
-        plot.write_map(vectors, tmp_path / "map.html", ["word1", "word2", "nowhere"])
-    with pytest.raises(ValueError, match=r"'\.gif'.*\.png.*\.html"):
+        plot.write_map(vectors, tmp_path / "map.svg", ["word1", "word2", "nowhere"])
+    with pytest.raises(ValueError, match=r"'\.gif'.*\.png.*\.pdf$"):
         plot.write_map(vectors, tmp_path / "map.gif")
+    with pytest.raises(ValueError, match=r"'\.html'.* write a page with fastw2v\.explore\.write_page"):
+        plot.write_map(vectors, tmp_path / "map.html")
     with pytest.raises(ValueError, match="at least three"):
-        plot.write_map(vectors, tmp_path / "map.html", ["word1", "word1", "word2"])
+        plot.write_map(vectors, tmp_path / "map.svg", ["word1", "word1", "word2"])
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"fastw2v\[plot\].*html"):
+    with pytest.raises(ImportError, match=r"fastw2v\[plot\]"):
         plot.write_map(vectors, tmp_path / "map.png")
     assert list(tmp_path.iterdir()) == []
