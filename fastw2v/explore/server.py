@@ -214,33 +214,48 @@ class _Content:
 
     def __init__(self, models: list[Model], methods: list[Method]) -> None:
         self._models, self._methods = models, methods
-        self._processes: list[MapProcess] = []
+        self._waiting: list[int] = []  # models whose maps are to be computed
+        self._process: MapProcess | None = None
+        self._lock, self._stopped = threading.Lock(), False
         self._page = page_html({"served": True}).encode()
         self._described = [model.described(model.places("pca"), "pca", rows=False) for model in models]
+        # A map is replaced as a whole, because other threads read it.
+        self._maps = [{name: one[name] for name in ("method", "points", "pending")} for one in self._described]
         self._moved = None if len(models) == 1 else moved_words(models[0].vectors, models[1].vectors)
 
     def improve_maps(self) -> None:
-        """Start to compute the maps by other methods than PCA."""
+        """Start to compute the maps by other methods than PCA, one after the other."""
         for number, (model, method) in enumerate(zip(self._models, self._methods, strict=True)):
-            if method == "pca" or len(model.words) < 3:
-                continue
-            self._described[number]["pending"] = METHOD_NAMES[method]
-            log.info("placing %s by %s in the background", counted(len(model.words), "word"), METHOD_NAMES[method])
+            if method != "pca" and len(model.words) >= 3:
+                self._maps[number] = self._maps[number] | {"pending": METHOD_NAMES[method]}
+                self._waiting.append(number)
+        self._place_next()
 
-            def replace(result: np.ndarray | str, described: dict[str, Any] = self._described[number]) -> None:
-                name, described["pending"] = described["pending"], None
+    def _place_next(self) -> None:
+        with self._lock:
+            if self._stopped or not self._waiting:
+                return
+            number = self._waiting.pop(0)
+            unit, name = self._models[number].unit, self._maps[number]["pending"]
+            log.info("placing %s by %s in the background", counted(len(unit), "word"), name)
+
+            def replace(result: np.ndarray | str) -> None:
                 if isinstance(result, str):
+                    self._maps[number] = self._maps[number] | {"pending": None}
                     log.warning("the map by %s failed, and the principal components are shown: %s", name, result)
-                    return
-                described["points"], described["method"] = encode_points(result), name
-                log.info("the map by %s is ready", name)
+                else:
+                    self._maps[number] = {"method": name, "points": encode_points(result), "pending": None}
+                    log.info("the map by %s is ready", name)
+                self._place_next()
 
-            self._processes.append(MapProcess(model.unit, method, replace))
+            self._process = MapProcess(unit, self._methods[number], replace)
 
     def stop(self) -> None:
-        """Stop the processes that compute maps."""
-        while self._processes:
-            self._processes.pop().stop()
+        """Stop the process that computes a map."""
+        with self._lock:
+            self._stopped = True
+        if self._process is not None:
+            self._process.stop()
 
     def answer(self, path: str, fields: dict[str, list[str]]) -> bytes | dict[str, Any] | None:
         """Return the page, or the data that a request asks for, or None if there is no such address.
@@ -253,10 +268,10 @@ class _Content:
         if path == "":
             return self._page
         if path == "models":
-            return {"models": self._described, "moved": self._moved}
+            models = [described | place for described, place in zip(self._described, self._maps, strict=True)]
+            return {"models": models, "moved": self._moved}
         if path == "points":
-            described = self._described[_number(fields, "model", 0, 0, len(self._models) - 1)]
-            return {name: described[name] for name in ("method", "points", "pending")}
+            return self._maps[_number(fields, "model", 0, 0, len(self._models) - 1)]
         if path == "query":
             model = self._models[_number(fields, "model", 0, 0, len(self._models) - 1)]
             positive, negative = (_keys(model.vectors, fields.get(name, [])) for name in ("positive", "negative"))

@@ -260,30 +260,55 @@ def test_two_models(vectors: WordVectors):
 def test_the_map_is_replaced_when_another_is_ready(vectors: WordVectors, monkeypatch: pytest.MonkeyPatch):
     """The projection itself is exchanged, so that no optional package is needed."""
     may_end = threading.Event()
+    running: list[int] = []
 
     class Process:
         def __init__(self, matrix: np.ndarray, method: str, on_end: Any) -> None:
-            self.thread = threading.Thread(target=lambda: (may_end.wait(20), on_end(np.arange(18.0).reshape(9, 2))))
+            running.append(len(matrix))
+            self.thread = threading.Thread(target=self.run, args=(on_end,))
             self.thread.start()
+
+        def run(self, on_end: Any) -> None:
+            may_end.wait(20)
+            on_end(np.arange(18.0).reshape(9, 2))
 
         def stop(self) -> None:
             self.thread.join()
 
     monkeypatch.setattr(server, "MapProcess", Process)
     monkeypatch.setattr(server, "select_method", lambda method, n: "umap")
-    with ExploreServer(vectors) as running:
-        before = answered(running, "points")
-        assert (before["method"], before["pending"]) == ("PCA", "UMAP")
+    with ExploreServer(vectors, vectors) as served:
+        before = [answered(served, f"points?model={number}") for number in (0, 1)]
+        assert [(each["method"], each["pending"]) for each in before] == [("PCA", "UMAP")] * 2
+        assert running == [9]  # one after the other
         may_end.set()
-        while (after := answered(running, "points"))["pending"]:
+        for number in (0, 1):
+            while (after := answered(served, f"points?model={number}"))["pending"]:
+                time.sleep(0.05)
+            assert after["method"] == "UMAP"
+            points = np.frombuffer(base64.b64decode(after["points"]), "<f4")
+            np.testing.assert_allclose(points, np.arange(18) / 17, rtol=1e-6)
+        assert running == [9, 9]
+        assert [model["method"] for model in answered(served, "models")["models"]] == ["UMAP"] * 2
+
+
+def test_a_map_that_fails_leaves_the_first_one(
+    vectors: WordVectors, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    matrix = np.full((4, 3), np.nan)
+    monkeypatch.setattr(server, "MapProcess", lambda unit, method, on_end: MapProcess(matrix, "pca", on_end))
+    monkeypatch.setattr(server, "select_method", lambda method, n: "umap")
+    with ExploreServer(vectors) as served:
+        while (after := answered(served, "points"))["pending"]:
             time.sleep(0.05)
-        assert after["method"] == "UMAP"
-        points = np.frombuffer(base64.b64decode(after["points"]), "<f4")
-        np.testing.assert_allclose(points, np.arange(18) / 17, rtol=1e-6)
-        assert answered(running, "models")["models"][0]["method"] == "UMAP"
+    assert after["method"] == "PCA"
+    (message,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert message.startswith(
+        "the map by UMAP failed, and the principal components are shown: ValueError: some vectors"
+    )
 
 
-def test_a_map_that_fails_leaves_the_first_one(vectors: WordVectors, caplog: pytest.LogCaptureFixture):
+def test_a_process_that_fails_gives_its_last_line():
     ended = threading.Event()
     results: list[Any] = []
     process = MapProcess(np.full((4, 3), np.nan), "pca", lambda result: (results.append(result), ended.set()))
