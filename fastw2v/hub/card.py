@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import sys
@@ -24,6 +25,7 @@ __all__ = [
     "check_card",
     "check_language",
     "check_license",
+    "license_of",
     "merge_cards",
     "model_card",
     "score_section",
@@ -44,7 +46,11 @@ LICENSES = (
 )  # fmt: skip
 """Identifiers of licences on the Hub that suit word vectors. Any other licence is "other"."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|multilingual|code")
-_HEADER = re.compile(r"\A---\n.*?^---$", re.DOTALL | re.MULTILINE)
+_HEADER = re.compile(r"\A\ufeff?---[ \t]*\r?\n.*?^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+_LICENSE_LINE = re.compile(r"^license:[ \t]*(?:\r?\n[ \t]*-[ \t]*|\[[ \t]*)?[\"']?([\w.+-]+)", re.MULTILINE)
+_STATIC_TAG = "sentence-transformers"
+_LONGEST_WORD = 50
+"""Number of characters of the longest word in the examples of the card."""
 _SETTINGS = {
     "model": "model",
     "loss": "loss",
@@ -111,6 +117,12 @@ def check_card(license: Any, language: Any, corpus: Any, scores: Any) -> None:
     check_language(language)
     if corpus is not None:
         check_type("corpus", corpus, str, "a text")
+        if not corpus.strip():
+            raise ValueError("corpus is empty; give a text, or omit it")
+        try:
+            corpus.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"corpus is {quote(corpus)}, which is not valid Unicode: {error.reason}") from error
     score_section(scores)
 
 
@@ -175,7 +187,7 @@ def model_card(
         check_type("without_static", without_static, str, "a reason")
     tags = ["word2vec", "word-embeddings", *(["fasttext"] if record.subwords is not None else [])]
     if without_static is None:
-        tags.append("sentence-transformers")
+        tags.append(_STATIC_TAG)
     header = [f"license: {license}"]
     if codes := check_language(language):
         header += ["language:", *(f"- {code}" for code in codes)]
@@ -194,8 +206,8 @@ def model_card(
 def merge_cards(existing: str | None, card: str) -> tuple[str, bool]:
     """Return the card for a repository that may have one already, and whether the new text is part of it.
 
-    In an existing card, only the text between the marks is replaced, because the rest may have been written by hand. A
-    card without marks is kept. A card of a header alone is replaced.
+    In an existing card, only the text between the marks and the tag of sentence-transformers are replaced, because the
+    rest may have been written by hand. A card without marks is kept. A card of a header alone is replaced.
 
     Examples
     --------
@@ -206,11 +218,28 @@ def merge_cards(existing: str | None, card: str) -> tuple[str, bool]:
     body = "" if existing is None else _HEADER.sub("", existing, count=1)
     if existing is None or not body.strip():
         return card, True
-    start, end = existing.find(MARK_START), existing.find(MARK_END)
+    start, end = existing.find(MARK_START), existing.rfind(MARK_END)
     if not 0 <= start < end:
         return existing, False
-    new = card[card.index(MARK_START) : card.index(MARK_END)]
-    return existing[:start] + new + existing[end:], True
+    new = card[card.index(MARK_START) : card.rindex(MARK_END)]
+    if "\r\n" in existing:
+        new = new.replace("\n", "\r\n")
+    has_static = f"- {_STATIC_TAG}\n" in _header(card)
+    merged = _HEADER.sub(lambda found: _with_static_tag(found[0], has_static), existing[:start], count=1)
+    return merged + new + existing[end:], True
+
+
+def license_of(card: str) -> str | None:
+    r"""Return the licence in the header of a card, or None if there is none.
+
+    Examples
+    --------
+    >>> from fastw2v.hub.card import license_of
+    >>> license_of("---\nlicense: mit\n---\n# My vectors"), license_of("# My vectors")
+    ('mit', None)
+    """
+    found = _LICENSE_LINE.search(_header(card))
+    return None if found is None else found[1]
 
 
 def score_section(scores: str | PathLike[str] | None) -> str:
@@ -245,10 +274,13 @@ def score_section(scores: str | PathLike[str] | None) -> str:
         suite = f" ({_cell(found['suite'])})" if found["suite"] else ""
         if found["analogies"]:
             overall = found["analogies"][-1]
-            rows.append([f"analogies{suite}, % correct", _number(overall["accuracy"], 100, 1), *_covered(overall)])
+            accuracy = _number(overall["accuracy"], 0, 100, 1)
+            rows.append([f"analogies{suite}, % correct", accuracy, _covered(overall)])
         for one in found["pairs"]:
             name = _cell(one["name"] if suite else Path(one["name"]).name)
-            rows.append([f"{name}, Spearman's correlation", _number(one["spearman"], 1, 3), *_covered(one)])
+            rows.append([f"{name}, Spearman's correlation", _number(one["spearman"], -1, 1, 3), _covered(one)])
+        if not rows:
+            raise ValueError("there are no scores")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{path} does not contain scores; write it with fastw2v evaluate FILE --json > scores.json"
@@ -259,6 +291,28 @@ def score_section(scores: str | PathLike[str] | None) -> str:
 
 def _marked(text: str) -> str:
     return f"{MARK_START}\n\n{text}\n\n{MARK_END}"
+
+
+def _header(card: str) -> str:
+    found = _HEADER.match(card)
+    return "" if found is None else found[0]
+
+
+def _with_static_tag(header: str, wanted: bool) -> str:
+    """Return a header with or without the tag of sentence-transformers. Tags in another style than ours are kept."""
+    line = re.compile(rf"^[ \t]*- {_STATIC_TAG}[ \t]*\r?\n", re.MULTILINE)
+    if not wanted:
+        return line.sub("", header)
+    if line.search(header):
+        return header
+    return re.sub(r"^(tags:[ \t]*(\r?\n))([ \t]*- )", rf"\1\3{_STATIC_TAG}\2\3", header, count=1, flags=re.MULTILINE)
+
+
+def _example_word(record: VectorRecord) -> str:
+    """Return a word for the examples of the card, as Python code that contains no mark-up."""
+    words = itertools.islice(record.index_to_key, 1000)
+    word = next((word for word in words if len(str(word)) <= _LONGEST_WORD), "word")
+    return repr(word).replace("<", r"\x3c")
 
 
 def _summary(record: VectorRecord) -> str:
@@ -272,7 +326,7 @@ def _summary(record: VectorRecord) -> str:
 
 
 def _use(record: VectorRecord, name: str, without_static: str | None) -> str:
-    word = repr(record.index_to_key[0])
+    word = _example_word(record)
     parts = [
         "## Use",
         _code(
@@ -305,13 +359,13 @@ def _use(record: VectorRecord, name: str, without_static: str | None) -> str:
                 "from sentence_transformers import SentenceTransformer",
                 "",
                 f'model = SentenceTransformer("{name}")',
-                f"model.encode([{str(record.index_to_key[0])!r}])",
+                f"model.encode([{word}])",
             ),
         ]
         if record.subwords is not None:
             parts.append("sentence-transformers does not use the n-grams, which only `vectors.safetensors` contains.")
     else:
-        parts.append(f"The vectors cannot be used in sentence-transformers: {without_static}.")
+        parts.append(f"The vectors cannot be used in sentence-transformers: {_escaped(without_static)}.")
     return "\n\n".join(parts)
 
 
@@ -333,17 +387,26 @@ def _training(record: VectorRecord, corpus: str | None) -> str:
     # fastw2v is imported by whoever calls this, but no module of the package may import it.
     rows["pushed with"] = f"fastw2v {sys.modules['fastw2v'].__version__}"
     about = corpus or "The author of this repository has not described the text that the vectors were trained on."
+    for mark in (MARK_START, MARK_END):
+        about = about.replace(mark, mark.replace("<", "&lt;"))
     table = ["| setting | value |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in rows.items())]
     unknown = [] if settings else ["The file of the vectors contains no settings of their training."]
     return "\n\n".join(["## Training", about, *unknown, "\n".join(table)])
 
 
-def _covered(entry: dict[str, Any]) -> list[str]:
-    return [f"{int(entry['covered']):,} of {int(entry['total']):,}"]
+def _covered(entry: dict[str, Any]) -> str:
+    covered, total = entry["covered"], entry["total"]
+    if not (type(covered) is type(total) is int and 0 <= covered <= total):
+        raise ValueError(f"covered is {covered!r} of {total!r}")
+    return f"{covered:,} of {total:,}"
 
 
-def _number(value: float | None, factor: int, digits: int) -> str:
-    return "-" if value is None else f"{factor * value:.{digits}f}"
+def _number(value: Any, lowest: int, factor: int, digits: int) -> str:
+    if value is None:
+        return "-"
+    if type(value) not in (int, float) or not lowest <= value <= 1:
+        raise ValueError(f"the score is {value!r}")
+    return f"{factor * value:.{digits}f}"
 
 
 def _limits(record: VectorRecord) -> str:
@@ -372,8 +435,12 @@ def _code(*lines: str) -> str:
 
 def _cell(value: Any) -> str:
     """Return a value as the text of a cell of a table, in which nothing is markup."""
-    text = f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())[:100]
-    return re.sub(r"([\\`*_{}\[\]<>#|&!~])", r"\\\1", text)
+    return _escaped(f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())[:100])
+
+
+def _escaped(text: str) -> str:
+    """Return a text in which nothing is mark-up or a link."""
+    return re.sub(r"([\\`*_{}\[\]<>#|&!~:])", r"\\\1", text)
 
 
 def _shape(record: VectorRecord) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -104,7 +105,8 @@ def _write_static(record: VectorRecord, folder: Path) -> str | None:
     try:
         write_static_embedding(with_floats(with_vectors(record)), static)
     except FormatError as error:
-        return str(error).removeprefix(f"{static}: ").partition(". ")[0].partition("; ")[0]
+        # The advice comes last. A word in the message may contain the same punctuation.
+        return re.sub(r"(?s)(.*)[.;] .*", r"\1", str(error).removeprefix(f"{static}: "))
     read_static_embedding(static)
     (static / "config_sentence_transformers.json").rename(folder / "config_sentence_transformers.json")
     (module,) = json.loads((static / "modules.json").read_bytes())

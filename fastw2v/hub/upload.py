@@ -12,7 +12,7 @@ from typing import Any
 from fastw2v.config import check_flags
 from fastw2v.formats import VectorRecord
 from fastw2v.hub.access import HubError, check_name, hub_errors, hub_package
-from fastw2v.hub.card import check_card, merge_cards
+from fastw2v.hub.card import check_card, license_of, merge_cards
 from fastw2v.hub.folder import CARD_FILE, write_folder
 from fastw2v.hub.pretrained import STATIC_FILES, VECTORS_FILE
 from fastw2v.utils.checks import check_path, check_type
@@ -21,6 +21,9 @@ from fastw2v.utils.quote import quote
 __all__ = ["check_token", "push_folder", "push_record"]
 
 log = logging.getLogger("fastw2v")
+
+_MODEL_FILES = {*STATIC_FILES, "config.json", "model.safetensors", "pytorch_model.bin"}
+"""Files of models in repositories that fastw2v did not write."""
 
 
 def check_token() -> None:
@@ -65,8 +68,9 @@ def push_folder(
     Raises
     ------
     HubError
-        If there is no token, the token has no write access, the repository contains another model or is public but
-        `private` is true, somebody else changes the repository at the same time, or the Hub cannot be reached.
+        If there is no token, the token has no write access, the repository contains another model, has a card with
+        another licence or is public but `private` is true, somebody else changes the repository at the same time, or
+        the Hub cannot be reached.
     ImportError
         If huggingface_hub is not installed.
     ValueError
@@ -86,14 +90,15 @@ def push_folder(
         raise HubError(
             f"{name} exists already and is public; make it private in its settings on the Hub, or omit private"
         )
-    if VECTORS_FILE not in there and (others := sorted({*STATIC_FILES}.intersection(there))):
-        raise HubError(
-            f"{name} contains another model, whose files {quote(others)} would be replaced; choose another name"
-        )
-    card, described = merge_cards(_card(hub, name, there), (path / CARD_FILE).read_text(encoding="utf-8"))
+    if VECTORS_FILE not in there and (others := sorted(_MODEL_FILES.intersection(there))):
+        raise HubError(f"{name} contains another model, with the files {quote(others)}; choose another name")
+    card, described = _merged(name, _card(hub, name, there), (path / CARD_FILE).read_bytes())
     files = [file for file in sorted(path.rglob("*")) if file.is_file()]
     additions: dict[str, Any] = {file.relative_to(path).as_posix(): file for file in files}
-    additions[CARD_FILE] = card.encode()
+    if described:
+        additions[CARD_FILE] = card
+    else:
+        del additions[CARD_FILE]
     operations = [hub.CommitOperationAdd(file, content) for file, content in additions.items()]
     # A StaticEmbedding of earlier vectors must not stay beside the new vectors.
     operations += [hub.CommitOperationDelete(file) for file in STATIC_FILES if file in there and file not in additions]
@@ -113,12 +118,29 @@ def _check_options(private: Any, commit_message: Any) -> None:
             raise ValueError("commit_message is empty; give a text, or omit it")
 
 
-def _card(hub: Any, name: str, there: list[str]) -> str | None:
+def _card(hub: Any, name: str, there: list[str]) -> bytes | None:
     """Return the model card of a repository, or None if it has none."""
     if CARD_FILE not in there:
         return None
     with hub_errors(name):
-        return Path(hub.hf_hub_download(name, CARD_FILE)).read_text(encoding="utf-8", errors="replace")
+        return Path(hub.hf_hub_download(name, CARD_FILE)).read_bytes()
+
+
+def _merged(name: str, existing: bytes | None, card: bytes) -> tuple[bytes, bool]:
+    """Return the card to upload, and whether it describes the vectors. See `merge_cards`."""
+    try:
+        before = None if existing is None else existing.decode()
+    except UnicodeDecodeError:  # it was not written by fastw2v, and cannot be changed without damage
+        return existing or b"", False
+    new = card.decode()
+    merged, described = merge_cards(before, new)
+    kept, given = license_of(merged), license_of(new)
+    if kept not in (None, given):
+        raise HubError(
+            f"{name} has the licence {kept} in its model card, but license is {quote(given)}; edit the card on the "
+            f"Hub, or pass {quote(kept)}"
+        )
+    return merged.encode(), described
 
 
 def push_record(

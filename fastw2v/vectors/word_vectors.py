@@ -2024,8 +2024,8 @@ class WordVectors:
         Raises
         ------
         fastw2v.hub.HubError
-            If there is no token with write access, the repository contains another model or is public but `private` is
-            true, or the Hub cannot be reached.
+            If there is no token with write access, the repository contains another model, has a card with another
+            licence or is public but `private` is true, or the Hub cannot be reached.
         ImportError
             If huggingface_hub is not installed.
         ValueError

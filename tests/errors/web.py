@@ -96,6 +96,17 @@ def other_model(hub: Hub) -> None:
     push("user/model")
 
 
+def other_licence(hub: Hub) -> None:
+    hub.add("user/vectors", {"README.md": b"---\nlicense: cc-by-4.0\n---\n# My vectors\n"})
+    push()
+
+
+def score(spearman: str, covered: int) -> str:
+    """Write a file with the score of two word pairs."""
+    pairs = f'{{"name": "x", "spearman": {spearman}, "covered": {covered}, "total": 2}}'
+    return write("scores.json", f'{{"suite": null, "analogies": [], "pairs": [{pairs}]}}')
+
+
 def command(*options: str) -> None:
     vectors().save("v.bin")
     fastw2v("push", "user/vectors", "v.bin", *options)
@@ -185,8 +196,11 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… exists already and is public; make it private in its settings on the Hub, or omit private": [
         lambda monkeypatch: with_hub(monkeypatch, lambda _: push(private=True)),
     ],
-    "… contains another model, whose files … would be replaced; choose another name": [
+    "… contains another model, with the files …; choose another name": [
         lambda monkeypatch: with_hub(monkeypatch, other_model),
+    ],
+    "… has the licence … in its model card, but license is …; edit the card on the Hub, or pass …": [
+        lambda monkeypatch: with_hub(monkeypatch, other_licence),
     ],
     "license is …; it must be an identifier of the Hub in lower case, such as apache-2.0, mit, cc-by-4.0 or cc-by-sa-4.0, or other. See https://huggingface.co/docs/hub/repositories-licenses": [
         lambda: push(license="apache2"),
@@ -196,12 +210,19 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "… does not contain scores; write it with fastw2v evaluate FILE --json > scores.json": [
         lambda: push(scores=write("scores.json", "{}")),
+        lambda: push(scores=write("scores.json", '{"suite": null, "analogies": [], "pairs": []}')),
+        lambda: push(scores=score("1.5", covered=1)),
+        lambda: push(scores=score("0.5", covered=3)),
     ],
     "commit_message is empty; give a text, or omit it": [
         lambda: push(commit_message=""),
     ],
     "… is empty; give a text, or omit it": [
         lambda: command("--output", "new", "--license", "mit", "--corpus", ""),
+        lambda: push(corpus=" "),
+    ],
+    "corpus is …, which is not valid Unicode: …": [
+        lambda: push(corpus="\udc80"),
     ],
     "… has no effect with --output; omit one of them": [
         lambda: command("--output", "new", "--license", "mit", "--private"),

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import http.server
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ import pytest
 from tests.web_server import serving
 
 WRITE_TOKEN, READ_TOKEN = "hf_write", "hf_read"
+_NUMBERS = itertools.count()
+"""Numbers of the commits of all repositories."""
 LFS_SUFFIXES = (".safetensors", ".bin", ".npy")
 
 
@@ -38,7 +41,7 @@ class Repository:
         self.commit("initial commit", {".gitattributes": b"*.bin filter=lfs\n"})
 
     def commit(self, message: str, files: dict[str, bytes]) -> Commit:
-        sha = hashlib.sha1(f"{id(self)} {len(self.commits)}".encode()).hexdigest()
+        sha = hashlib.sha1(f"{next(_NUMBERS)}".encode()).hexdigest()
         self.commits.append(Commit(sha, message, files))
         return self.commits[-1]
 
@@ -105,8 +108,8 @@ def running_hub() -> Iterator[Hub]:
             if self.fails():
                 return
             if path == "/api/validate-yaml":
-                wrong = "license: unheard-of" in json.loads(body)["content"]
-                errors = [{"message": '"license" must be one of the list'}] if wrong else []
+                wrong = "pipeline_tag: unheard-of" in json.loads(body)["content"]
+                errors = [{"message": '"pipeline_tag" must be one of the list'}] if wrong else []
                 self.json({"errors": errors, "warnings": []}, 400 if errors else 200)
             elif self.may_write():
                 if path == "/api/repos/create":

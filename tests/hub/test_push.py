@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from fastw2v import Word2Vec, WordVectors
 from fastw2v.formats import VectorRecord
 from fastw2v.hub import model_card
-from fastw2v.hub.card import LICENSES
+from fastw2v.hub.card import LICENSES, score_section
 from tests.cli.helpers import Run, failed
 from tests.hub.hub_server import Hub
 
@@ -155,10 +156,11 @@ def test_the_python_in_the_card_runs(hub: Hub, file: Path, tmp_path: Path, monke
 
 def test_the_card_shows_settings_as_text():
     hostile = "a|b <script>`*\n\n# heading [x](y)"
-    record = VectorRecord(["cat", "do```g\n"], np.eye(2), settings={"model": hostile, "loss": ["x"], "window": True})
+    record = VectorRecord(["do```g\n<b>", "cat"], np.eye(2), settings={"model": hostile, "loss": ["x"], "window": True})
     card = model_card(record, NAME, license="mit")
     (row,) = (line for line in card.splitlines() if line.startswith("| model |"))
     assert row == r"| model | a\|b \<script\>\`\* \# heading \[x\](y) |"
+    assert r"vectors.most_similar('do```g\n\x3cb>')" in card.splitlines()
     assert "loss" not in card
     assert "| window |" not in card
     card = model_card(VectorRecord(["cat"], np.eye(1, 2), settings="text"), NAME, license="mit")
@@ -167,6 +169,29 @@ def test_the_card_shows_settings_as_text():
 
 def test_the_card_of_words_that_gensim_cannot_have():
     assert "gensim" not in model_card(VectorRecord(["new york"], np.eye(1, 2)), NAME, license="mit", without_static="x")
+
+
+def test_scores_that_cannot_be_right(tmp_path: Path):
+    path = tmp_path / "scores.json"
+
+    def section(accuracy: object = 0.5, spearman: object = 0.5, covered: object = 3, total: object = 4) -> str:
+        counts = {"covered": covered, "total": total}
+        analogies, pairs = [{"accuracy": accuracy} | counts], [{"name": "x", "spearman": spearman} | counts]
+        path.write_text(json.dumps({"suite": None, "analogies": analogies, "pairs": pairs}))
+        return score_section(path)
+
+    assert "| 50.0 | 3 of 4 |" in section()
+    assert "| - | 3 of 4 |" in section(None, -1)
+    for wrong in (
+        *({"accuracy": value} for value in (7, -0.5, math.nan, math.inf, True, "0.5")),
+        *({"spearman": value} for value in (1.5, -1.5, math.nan, True, [])),
+        *({"covered": value} for value in (-1, 5, math.inf, 1.5, True, None)),
+    ):
+        with pytest.raises(ValueError, match=r"scores\.json does not contain scores; write it with fastw2v evaluate"):
+            section(**wrong)
+    path.write_text(json.dumps({"suite": None, "analogies": [], "pairs": []}))
+    with pytest.raises(ValueError, match=r"scores\.json does not contain scores"):
+        score_section(path)
 
 
 def test_licences_are_sorted_and_distinct():

@@ -12,6 +12,7 @@ import pytest
 from fastw2v import Word2Vec, WordVectors
 from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.hub import HubError
+from fastw2v.hub.card import MARK_END, MARK_START
 from tests.hub.hub_server import READ_TOKEN, WRITE_TOKEN, Hub
 
 # huggingface_hub itself uses a deprecated argument of its HTTP library.
@@ -110,6 +111,18 @@ def test_words_that_sentence_transformers_cannot_have(
     assert set(hub.repositories[NAME].files) == {".gitattributes", "README.md", "vectors.safetensors"}
     card = hub.repositories[NAME].files["README.md"].decode()
     assert f"The vectors cannot be used in sentence-transformers: {reason}" in card
+    assert "- sentence-transformers\n" not in card
+    trained().push_to_hub(NAME, license="mit")
+    assert "tags:\n- sentence-transformers\n- word2vec\n" in hub.repositories[NAME].files["README.md"].decode()
+
+
+def test_words_in_the_reason_are_text(hub: Hub, caplog: pytest.LogCaptureFixture):
+    word = "see. [here](http://evil); <img src=x>"
+    WordVectors([word], np.eye(1, 4)).push_to_hub(NAME, license="mit")
+    card = hub.repositories[NAME].files["README.md"].decode()
+    (line,) = (line for line in card.splitlines() if "cannot be used in sentence-transformers" in line)
+    assert r"the word 'see. \[here\](http\://evil); \<img src=x\>' contains a" in line
+    assert "Save as" not in line + caplog.text
 
 
 def test_a_second_push_keeps_what_was_written_by_hand(hub: Hub, vectors: WordVectors):
@@ -120,7 +133,7 @@ def test_a_second_push_keeps_what_was_written_by_hand(hub: Hub, vectors: WordVec
         card.replace("# cats\n", "# Cats\n\nBy me.\n").replace("license: mit", "license: cc-by-4.0") + "\nThe end.\n"
     )
     repository.commit("edit", repository.files | {"README.md": edited.encode()})
-    trained().push_to_hub(NAME, license="mit")
+    trained().push_to_hub(NAME, license="cc-by-4.0")
     new = repository.files["README.md"].decode()
     assert "license: cc-by-4.0\n" in new
     assert "\nBy me.\n" in new
@@ -130,6 +143,44 @@ def test_a_second_push_keeps_what_was_written_by_hand(hub: Hub, vectors: WordVec
     assert WordVectors.from_pretrained(NAME).index_to_key == trained().index_to_key
 
 
+@pytest.mark.parametrize("line", ["license: mit", 'license: "mit"', "license:\n- mit", "license: [mit]"])
+def test_another_licence_than_that_of_the_card_is_refused(hub: Hub, vectors: WordVectors, line: str):
+    vectors.push_to_hub(NAME, license="mit")
+    repository = hub.repositories[NAME]
+    card = repository.files["README.md"].replace(b"license: mit", line.encode())
+    commit = repository.commit("edit", repository.files | {"README.md": card})
+    message = "user/cats has the licence mit in its model card, but license is 'cc-by-nc-4.0'; edit the card on the Hub"
+    with pytest.raises(HubError, match=message):
+        vectors.push_to_hub(NAME, license="cc-by-nc-4.0")
+    assert repository.commits[-1] == commit
+    vectors.push_to_hub(NAME, license="mit")
+    assert line in repository.files["README.md"].decode()
+
+
+@pytest.mark.parametrize("word", ["<!-- /fastw2v -->", "x" * 1000])
+def test_no_word_ends_the_part_that_is_replaced(hub: Hub, vectors: WordVectors, word: str):
+    WordVectors([word, "dog"], np.eye(2, 4)).push_to_hub(NAME, license="mit")
+    repository = hub.repositories[NAME]
+    assert "x" * 100 not in repository.files["README.md"].decode()
+    vectors.push_to_hub(NAME, license="mit", corpus="Text <!-- /fastw2v --> of mine.")
+    vectors.push_to_hub(NAME, license="mit")
+    card = repository.files["README.md"].decode()
+    assert (card.count("## Training"), card.count(MARK_START), card.count(MARK_END)) == (1, 1, 1)
+
+
+def test_the_bytes_of_a_card_are_kept(hub: Hub, vectors: WordVectors, caplog: pytest.LogCaptureFixture):
+    hub.add(NAME, {"README.md": b"# caf\xe9\r\n"})
+    vectors.push_to_hub(NAME, license="mit")
+    assert hub.repositories[NAME].files["README.md"] == b"# caf\xe9\r\n"
+    assert f"{NAME} has a model card that fastw2v has not written, so it was kept" in caplog.text
+    vectors.push_to_hub("user/dogs", license="mit")
+    repository = hub.repositories["user/dogs"]
+    windows = repository.files["README.md"].replace(b"\n", b"\r\n") + b"The end.\r\n"
+    repository.commit("edit", repository.files | {"README.md": windows})
+    vectors.push_to_hub("user/dogs", license="mit")
+    assert repository.files["README.md"] == windows
+
+
 def test_a_card_without_marks_is_kept(hub: Hub, vectors: WordVectors, caplog: pytest.LogCaptureFixture):
     hub.add(NAME, {"README.md": b"# My own card\n"})
     vectors.push_to_hub(NAME, license="mit")
@@ -137,8 +188,11 @@ def test_a_card_without_marks_is_kept(hub: Hub, vectors: WordVectors, caplog: py
     assert f"{NAME} has a model card that fastw2v has not written, so it was kept" in caplog.text
 
 
-def test_a_card_of_a_header_alone_is_replaced(hub: Hub, vectors: WordVectors):
-    hub.add(NAME, {"README.md": b"---\nlicense: mit\n---\n"})  # as the Hub's own form creates it
+@pytest.mark.parametrize(
+    "header", ["---\nlicense: mit\n---\n", "---\r\nlicense: mit\r\n---\r\n", "\ufeff---\nlicense: mit\n--- \n"]
+)
+def test_a_card_of_a_header_alone_is_replaced(hub: Hub, vectors: WordVectors, header: str):
+    hub.add(NAME, {"README.md": header.encode()})  # as the Hub's own form creates it
     vectors.push_to_hub(NAME, license="apache-2.0")
     assert hub.repositories[NAME].files["README.md"].startswith(b"---\nlicense: apache-2.0\n")
 
@@ -146,9 +200,9 @@ def test_a_card_of_a_header_alone_is_replaced(hub: Hub, vectors: WordVectors):
 def test_a_card_that_the_hub_refuses(hub: Hub, vectors: WordVectors):
     vectors.push_to_hub(NAME, license="mit")
     repository = hub.repositories[NAME]
-    card = repository.files["README.md"].replace(b"license: mit", b"license: unheard-of")
+    card = repository.files["README.md"].replace(b"feature-extraction", b"unheard-of")
     repository.commit("edit", repository.files | {"README.md": card})
-    with pytest.raises(HubError, match=r'^user/cats: Invalid metadata in README\.md\. - "license" must be one of'):
+    with pytest.raises(HubError, match=r'^user/cats: Invalid metadata in README\.md\. - "pipeline_tag" must be one of'):
         vectors.push_to_hub(NAME, license="mit")
 
 
@@ -169,9 +223,10 @@ def test_private_repositories(hub: Hub, vectors: WordVectors, monkeypatch: pytes
     assert len(hub.repositories["user/public"].commits) == 2
 
 
-def test_other_models_are_not_replaced(hub: Hub, vectors: WordVectors):
-    hub.add(NAME, {"modules.json": b"[]", "model.safetensors": b""})
-    with pytest.raises(HubError, match=r"user/cats contains another model, whose files \['modules.json'\] would"):
+@pytest.mark.parametrize("file", ["modules.json", "config.json", "model.safetensors", "pytorch_model.bin"])
+def test_other_models_are_not_replaced(hub: Hub, vectors: WordVectors, file: str):
+    hub.add(NAME, {file: b"[]"})
+    with pytest.raises(HubError, match=rf"user/cats contains another model, with the files \['{file}'\]; choose"):
         vectors.push_to_hub(NAME, license="mit")
     assert len(hub.repositories[NAME].commits) == 2
 
@@ -247,6 +302,8 @@ def test_tokens(hub: Hub, vectors: WordVectors, monkeypatch: pytest.MonkeyPatch)
         (NAME, {"license": "mit", "language": "english"}, "language is 'english'; it must be a code of ISO 639"),
         (NAME, {"license": "mit", "language": ["en", 7]}, "language is 7"),
         (NAME, {"license": "mit", "scores": "scores.json"}, "scores.json does not contain scores"),
+        (NAME, {"license": "mit", "corpus": " \n"}, "corpus is empty; give a text, or omit it"),
+        (NAME, {"license": "mit", "corpus": "a\udc80"}, r"corpus is 'a\udc80', which is not valid Unicode"),
     ],
 )
 def test_wrong_arguments(
