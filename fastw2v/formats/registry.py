@@ -239,7 +239,7 @@ def read(
 
     Examples
     --------
-    >>> from pathlib import Path, PurePath
+    >>> from pathlib import Path
     >>> from fastw2v.formats import read
     >>> _ = Path("glove.txt").write_text("sun 0.5 1.0\nmoon 0.25 -1.0\n")
     >>> record = read("glove.txt")
@@ -297,7 +297,7 @@ def write(record: VectorRecord, path: str | PathLike[str], format: str | None = 
 
     Examples
     --------
-    >>> from pathlib import Path, PurePath
+    >>> from pathlib import Path
     >>> import numpy as np
     >>> from fastw2v.formats import VectorRecord, write
     >>> write(VectorRecord(["sun", "moon"], np.array([[0.5, 1], [0.25, -1]])), "vectors.txt")
@@ -397,7 +397,9 @@ def _read_url(url: str, sha256: str | None, format: str | None, *options: Any, *
     try:
         return read(path, format, *options, **named)
     except FormatError as error:
-        raise FormatError(f"{str(error).replace(str(path), name)}. The downloaded file is {path}") from error
+        raise FormatError(
+            f"{str(error).replace(str(path), name).rstrip('.')}. The downloaded file is {path}"
+        ) from error
 
 
 def _check_encoding(encoding: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -113,6 +114,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     >>> Path("words", "words.txt").read_text(encoding="utf-8")
     'cat'
     """
+    _check_local(path)
     with _errors_name(path):
         if path.exists():
             raise FileExistsError(f"{path} already exists; choose the name of a new folder")
@@ -133,7 +135,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise OSError if a path is a folder, a pipe or a device, which a file must not replace.
+    """Raise OSError if a path is a folder, a pipe or a device, which a file must not replace, or a URL.
 
     Examples
     --------
@@ -145,10 +147,16 @@ def check_replaceable(path: Path) -> None:
         ...
     IsADirectoryError: . is a folder; pass the path of a file
     """
+    _check_local(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; pass the path of a file")
     if (path.exists() and not path.is_file()) or os.path.dirname(os.path.abspath(path)) in _DEVICES:  # noqa: PTH100, PTH120
         raise OSError(f"{path} is a pipe or a device; pass the path of a file, because files are written in full first")
+
+
+def _check_local(path: Path) -> None:
+    if re.match("[a-z][a-z0-9+.-]+:/", path.as_posix(), re.IGNORECASE):  # the second slash is lost in a Path
+        raise OSError(f"{path} is a URL, but files are written to this machine only; pass the path of a file")
 
 
 def _step(name: str, path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeGuard
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import quote, shorten
@@ -33,6 +35,14 @@ _PROGRESS_DELAY = 1.0
 """Number of seconds after which the progress of a download is shown."""
 _LONGEST_URL = 200
 """Number of characters of a URL that are shown in a message."""
+_LONGEST_REASON = 400
+"""Number of characters of the reason of a failure that are shown in a message."""
+_LONGEST_NAME = 100
+"""Number of characters of the longest name of a file in the cache."""
+_LONGEST_NAME_BYTES = 200
+"""Number of bytes of the longest name of a file in the cache. File systems allow 255 bytes or fewer."""
+_DOWNLOADING = threading.local()
+"""Its attribute `active` is true in threads that download a file at present."""
 
 
 class DownloadError(OSError):
@@ -90,8 +100,9 @@ def cached_path(url: str) -> Path:
     >>> cached_path("https://example.org/a/vectors.txt.gz?download=true").name
     'vectors.txt.gz'
     """
-    url = url.partition("#")[0]
-    name = re.sub(r"[^\w.-]", "_", unquote(urlsplit(url).path).rsplit("/", 1)[-1])[-100:].lstrip(".") or "vectors"
+    url = _checked(url)
+    name = re.sub(r"[^\w.-]", "_", unquote(urlsplit(url).path).rsplit("/", 1)[-1])[-_LONGEST_NAME:]
+    name = name.encode()[-_LONGEST_NAME_BYTES:].decode(errors="ignore").lstrip(".") or "vectors"
     return cache_folder() / "urls" / hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:16] / name
 
 
@@ -179,9 +190,9 @@ def download(
     import pooch
 
     name = name or name_of_url(url)
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel(logging.WARNING)  # its messages contain secrets in URLs, and name functions of pooch
+    outer = sys.exception()
+    pooch.get_logger().addFilter(_is_shown)  # which adds it once
+    _DOWNLOADING.active = True
     try:
         found = pooch.retrieve(
             url,
@@ -192,14 +203,21 @@ def download(
             downloader=_Downloader(sha256),
         )
     except (OSError, ValueError) as error:
-        raise DownloadError(f"downloading {name} failed: {reason_of(error)}") from error
+        raise DownloadError(f"downloading {name} failed: {reason_of(error, outer)}") from error
     finally:
-        logger.setLevel(level)
+        _DOWNLOADING.active = False
     return Path(found) if processor is None else found
 
 
-def reason_of(error: BaseException) -> str:
+def reason_of(error: BaseException, outer: BaseException | None = None) -> str:
     """Return the message of the first error in a chain, because later errors only repeat the message at length.
+
+    Parameters
+    ----------
+    error : BaseException
+        The last error.
+    outer : BaseException, optional
+        The error that the caller was handling already, at which the chain ends.
 
     Examples
     --------
@@ -208,11 +226,17 @@ def reason_of(error: BaseException) -> str:
     'the network is unreachable'
     """
     seen = {id(error)}
-    while error.__context__ is not None and id(error.__context__) not in seen:
-        error = error.__context__
+    while (before := error.__context__) is not None and before is not outer and id(before) not in seen:
+        error = before
         seen.add(id(error))
     text = re.sub(r" for url: \S+$", "", str(error))  # which may contain secrets
-    return " ".join(text.split()) or type(error).__name__
+    text = re.sub(r"[\0-\x1f\x7f-\x9f]", lambda found: ascii(found[0])[1:-1], " ".join(text.split()))
+    return shorten(text, _LONGEST_REASON) or type(error).__name__
+
+
+def _is_shown(record: logging.LogRecord) -> bool:
+    """Filter of pooch's logger. Messages about our downloads contain secrets in URLs, and name functions of pooch."""
+    return record.levelno >= logging.WARNING or not getattr(_DOWNLOADING, "active", False)
 
 
 class _Downloader:
@@ -225,21 +249,33 @@ class _Downloader:
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
         from pooch import HTTPDownloader
+        from requests.exceptions import ChunkedEncodingError
 
+        options = {
+            "hooks": {"response": self._check_response},
+            # The size of a compressed answer is not known.
+            "headers": {"Accept-Encoding": "identity"},
+        }
         with Progress("downloading", None, unit="bytes", delay=_PROGRESS_DELAY) as progress:
             bar = _ProgressBar(progress)
-            fetch = HTTPDownloader(progressbar=bar, chunk_size=_CHUNK_BYTES, hooks={"response": self._check_response})
+            fetch = HTTPDownloader(progressbar=bar, chunk_size=_CHUNK_BYTES, **options)
             try:
                 fetch(url, output_file, pooch)
+                is_cut = False
+            except ChunkedEncodingError:
+                is_cut = True
             finally:
                 for response in self._responses:
                     response.close()
+        if is_cut:  # an error that is raised above would have the message of the first error
+            raise OSError("the connection ended before the end of the file; try again")
         path = Path(output_file)
         if self._expected is not None and path.stat().st_size != self._expected:
             raise OSError(f"the connection ended after {path.stat().st_size:,} of {self._expected:,} bytes; try again")
         with path.open("rb") as file:
-            start = file.read(512).lstrip().lower()
-        if start.startswith((b"<!doctype html", b"<html")):
+            start = file.read(512).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+        markup = start.startswith((b"<!--", b"<?xml"))
+        if start.startswith((b"<!doctype html", b"<html")) or (markup and b"<html" in start):
             raise ValueError("it is an HTML page, not a file; copy the address of the download link on the page")
         if self.sha256 is not None and (found := _sha256_of(path)) != self.sha256.lower():
             raise ValueError(
@@ -250,14 +286,31 @@ class _Downloader:
     def _check_response(self, response: Any, *args: Any, **kwargs: Any) -> None:
         """Check a response before its body is read. It is called for redirects, too."""
         self._responses.append(response)
-        target = response.headers.get("Location", "") if response.is_redirect else ""
-        if response.url.startswith("https:") and target.startswith("http:"):
-            raise ValueError(
-                f"it redirects to {name_of_url(target)}, which is not encrypted; if you trust that server, pass its URL"
-            )
+        if response.is_redirect:
+            _check_redirect(response.url, response.headers.get("Location", ""))
+            return
+        if response.status_code < 400 and response.status_code != 200:  # requests raises errors for the others
+            raise ValueError(f"the server answers {response.status_code} instead of 200, so this is not the whole file")
+        size = response.headers.get("Content-Length")
+        if size is not None and re.fullmatch("[0-9]{1,18}", size) is None:
+            raise ValueError(f"the server gives {quote(size)} as the size of the file, which is not a number")
         encoded = response.headers.get("Content-Encoding", "identity") != "identity"
-        size = response.headers.get("Content-Length", "")
-        self._expected = int(size) if size.isdigit() and not encoded and not response.is_redirect else None
+        self._expected = None if size is None or encoded else int(size)
+
+
+def _check_redirect(url: str, target: str) -> None:
+    """Raise ValueError unless a URL may redirect to another."""
+    before, after = _scheme(url), _scheme(urljoin(url, target))
+    if after not in ("http", "https"):
+        raise ValueError(f"it redirects to {name_of_url(target)}, but only https:// and http:// URLs are supported")
+    if before == "https" and after == "http":
+        raise ValueError(
+            f"it redirects to {name_of_url(target)}, which is not encrypted; if you trust that server, pass its URL"
+        )
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0].lower()
 
 
 class _ProgressBar:
@@ -286,9 +339,9 @@ class _ProgressBar:
         """Do nothing: the context manager of the progress ends the display."""
 
 
-def _parsed(url: str, sha256: str | None) -> tuple[str, str, str | None]:
-    """Return a URL without its fragment, its name in messages, and the checksum in the fragment or the argument."""
-    address, _, fragment = url.partition("#")
+def _checked(url: str) -> str:
+    """Return a URL without its fragment, or raise ValueError if it is not a URL from which files are downloaded."""
+    address = url.partition("#")[0]
     name = name_of_url(address)
     if not address.lower().startswith(("https://", "http://")):
         raise ValueError(
@@ -297,12 +350,26 @@ def _parsed(url: str, sha256: str | None) -> tuple[str, str, str | None]:
         )
     try:
         parts = urlsplit(address)
-        valid = bool(parts.hostname) and (parts.port or 1) > 0 and not re.search(r"[\s\0-\x1f]", address)
+        labels = (parts.hostname or "").removesuffix(".").split(".")
+        valid = all(0 < len(label) < 64 for label in labels) and (parts.port or 1) > 0
+        valid = valid and not re.search(r"[\s\0-\x1f]", address)
     except ValueError:
         valid = False
     if not valid:
         raise ValueError(f"{name} is not a valid URL; it must be like https://example.org/vectors.bin")
-    given = fragment.removeprefix("sha256=") if fragment.startswith("sha256=") else None
+    return address
+
+
+def _parsed(url: str, sha256: str | None) -> tuple[str, str, str | None]:
+    """Return a URL without its fragment, its name in messages, and the checksum in the fragment or the argument."""
+    address = _checked(url)
+    name, fragment = name_of_url(address), url.partition("#")[2]
+    found = re.fullmatch("sha256=(.*)", fragment, re.IGNORECASE | re.DOTALL)
+    if fragment and found is None:
+        raise ValueError(
+            f"{name}: the URL ends in {quote(f'#{fragment}')}, but only #sha256= and a checksum may follow"
+        )
+    given = None if found is None else found[1]
     for one in (sha256, given):
         if one is not None and not (isinstance(one, str) and _SHA256.fullmatch(one)):
             raise ValueError(f"sha256 is {quote(one)}; it must be a checksum of 64 hexadecimal digits")

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 
 from fastw2v import WordVectors
 from tests.errors.common import Producer, fastw2v, vectors, write
@@ -18,8 +19,10 @@ from tests.hub.hub_server import READ_TOKEN, WRITE_TOKEN, Hub, connected_hub, ne
 URL = "https://example.org/v.bin"
 
 
-def load(monkeypatch: pytest.MonkeyPatch, content: bytes, sha256: str | None = None, **headers: str) -> None:
-    """Load vectors from a server that sends some content and some headers."""
+def load(
+    monkeypatch: pytest.MonkeyPatch, content: bytes | None, sha256: str | None = None, status: int = 200, **headers: str
+) -> None:
+    """Load vectors from a server that sends some content, or breaks off, and some headers."""
 
     class Downloader:
         def __init__(self, hooks: dict[str, Any], **_: Any) -> None:
@@ -28,7 +31,12 @@ def load(monkeypatch: pytest.MonkeyPatch, content: bytes, sha256: str | None = N
         def __call__(self, url: str, output_file: str, _: Any) -> None:
             redirect = "Location" in headers
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            self.check(SimpleNamespace(url=url, is_redirect=redirect, headers=named, close=lambda: None))
+            response = SimpleNamespace(
+                url=url, is_redirect=redirect, status_code=status, headers=named, close=lambda: None
+            )
+            self.check(response)
+            if content is None:
+                raise requests.exceptions.ChunkedEncodingError
             Path(output_file).write_bytes(content)
 
     monkeypatch.setattr("fastw2v.utils.download.cache_folder", lambda: Path("cache").absolute())
@@ -119,6 +127,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… is not a valid URL; it must be like https://example.org/vectors.bin": [
         lambda: WordVectors.load("https:///v.bin"),
     ],
+    "…: the URL ends in …, but only #sha256= and a checksum may follow": [
+        lambda: WordVectors.load(f"{URL}#md5=0"),
+    ],
     "sha256 is …; it must be a checksum of 64 hexadecimal digits": [
         lambda: WordVectors.load(URL, sha256="abc"),
         lambda: WordVectors.load(f"{URL}#sha256=abc"),
@@ -134,6 +145,18 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "downloading … failed: the connection ended after … of … bytes; try again": [
         lambda monkeypatch: load(monkeypatch, b"2 2\n", Content_Length="300"),
+    ],
+    "downloading … failed: the connection ended before the end of the file; try again": [
+        lambda monkeypatch: load(monkeypatch, None),
+    ],
+    "downloading … failed: the server answers … instead of 200, so this is not the whole file": [
+        lambda monkeypatch: load(monkeypatch, b"2 2\n", status=206),
+    ],
+    "downloading … failed: the server gives … as the size of the file, which is not a number": [
+        lambda monkeypatch: load(monkeypatch, b"2 2\n", Content_Length="abc"),
+    ],
+    "downloading … failed: it redirects to …, but only https:// and http:// URLs are supported": [
+        lambda monkeypatch: load(monkeypatch, b"", Location="file:///etc/passwd"),
     ],
     "downloading … failed: it is an HTML page, not a file; copy the address of the download link on the page": [
         lambda monkeypatch: load(monkeypatch, b"<!DOCTYPE html>"),

@@ -65,6 +65,10 @@ PRODUCERS: dict[str, list[Producer]] = {
     "… is a folder; pass the path of a file": [
         lambda: vectors().save(".", format="bin"),
     ],
+    "… is a URL, but files are written to this machine only; pass the path of a file": [
+        lambda: vectors().save("https://example.org/v.bin"),
+        lambda: vectors().save_pretrained("https://example.org/cats", "user/cats", license="mit"),
+    ],
     "… is a pipe or a device; pass the path of a file, because files are written in full first": [
         to_a_device,
     ],

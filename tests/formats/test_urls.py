@@ -73,6 +73,16 @@ def test_a_file_that_is_not_one_of_vectors(web: Server):
         WordVectors.load(url, format="nothing")
 
 
+def test_malformed_urls_are_named():
+    with pytest.raises(ValueError, match=r"^http://\[::1/x is not a valid URL; it must be like https://example\.org"):
+        WordVectors.load("http://[::1/x")
+
+
+def test_nothing_is_written_to_urls(vectors: WordVectors):
+    with pytest.raises(OSError, match="is a URL, but files are written to this machine only; pass the path of a file"):
+        vectors.save("https://example.org/v.vec")
+
+
 def test_a_wrong_shape_names_the_url(web: Server, tmp_path: Path):
     formats.write(formats.VectorRecord(WORDS, MATRIX), tmp_path / "v.npz")
     with np.load(tmp_path / "v.npz") as archive:

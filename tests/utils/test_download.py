@@ -6,14 +6,16 @@ import gzip
 import hashlib
 import http.server
 import logging
+import threading
 import time
 from pathlib import Path
 
+import pooch
 import pytest
 
 from fastw2v.utils import download as module
 from fastw2v.utils.download import DownloadError, cached_path, download, local_copy, name_of_url
-from tests.web_server import Server
+from tests.web_server import Server, serving
 
 VECTORS = b"2 2\nsun 0.5 1.0\nmoon 0.25 -1.0\n"
 SHA256 = hashlib.sha256(VECTORS).hexdigest()
@@ -31,6 +33,7 @@ def test_a_file_is_downloaded_once(web: Server, download_cache: Path):
     assert path.is_relative_to(download_cache)
     web.pages.clear()
     assert local_copy(url, SHA256.upper()) == local_copy(f"{url}#sha256={SHA256}") == path
+    assert local_copy(f"{url}#SHA256={SHA256}") == path
     assert web.requests == ["/v.txt"]
 
 
@@ -90,6 +93,7 @@ def test_files_of_different_urls_do_not_replace_each_other(web: Server):
         ("/..", "vectors"),
         (f"/{'x' * 1000}.bin", "x" * 96 + ".bin"),
         ("/벡터.txt", "벡터.txt"),
+        (f"/{'벡' * 100}.vec", "벡" * 65 + ".vec"),
     ],
 )
 def test_names_of_copies(download_cache: Path, path: str, name: str):
@@ -116,9 +120,89 @@ def test_an_address_that_does_not_answer(download_cache: Path, monkeypatch: pyte
 
 def test_a_connection_that_is_cut(web: Server, download_cache: Path):
     url = web.serve("/v.txt", VECTORS, Content_Length=str(len(VECTORS) + 1))
-    with pytest.raises(DownloadError, match=r"failed: .*(IncompleteRead|ended after)"):
+    with pytest.raises(DownloadError, match=r"failed: the connection ended (before|after) .*; try again$"):
+        local_copy(url)
+
+    def cut(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        request.wfile.write(b"4\r\n2 2\n\r\n")
+
+    web.pages["/chunks.txt"] = cut
+    with pytest.raises(DownloadError, match=r"failed: the connection ended before the end of the file; try again$"):
+        local_copy(web.address + "/chunks.txt")
+    assert not files(download_cache)
+
+
+@pytest.mark.parametrize("status", [203, 204, 206, 300])
+def test_other_statuses_than_200_are_no_files(web: Server, download_cache: Path, status: int):
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        request.send_header("Content-Length", "0" if status == 204 else str(len(VECTORS)))
+        request.end_headers()
+        request.wfile.write(b"" if status == 204 else VECTORS)
+
+    web.pages["/v.txt"] = answer
+    with pytest.raises(DownloadError, match=rf"failed: the server answers {status} instead of 200, so this is not the"):
+        local_copy(web.address + "/v.txt")
+    assert not files(download_cache)
+
+
+def test_a_wrong_size_is_named(web: Server, download_cache: Path):
+    url = web.serve("/v.txt", VECTORS, Content_Length="abc")
+    with pytest.raises(DownloadError, match="failed: the server gives 'abc' as the size of the file, which is not a"):
         local_copy(url)
     assert not files(download_cache)
+
+
+def test_a_server_of_another_protocol(web: Server, download_cache: Path):
+    class Other(http.server.BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            self.rfile.readline()
+            self.wfile.write(b"\0\x1b[31m hello\r\n")
+
+    with serving(Other) as address, pytest.raises(DownloadError) as caught:
+        local_copy(address + "/v.txt")
+    assert str(caught.value).isprintable()
+    assert not files(download_cache)
+
+
+def test_the_error_that_the_caller_handles_is_not_the_reason(web: Server):
+    try:
+        Path("missing.txt").read_bytes()
+    except FileNotFoundError:
+        with pytest.raises(DownloadError, match="failed: 404 Client Error"):
+            local_copy(web.address + "/v.txt")
+
+
+def test_the_logger_of_pooch_is_left_as_it_was(web: Server, caplog: pytest.LogCaptureFixture):
+    logger = pooch.get_logger()  # it does not belong to the root of all loggers
+    logger.addHandler(caplog.handler)
+    level, started, finish = logger.level, threading.Event(), threading.Event()
+
+    def slow(request: http.server.BaseHTTPRequestHandler) -> None:
+        started.set()
+        finish.wait(10)
+        request.send_error(404)
+
+    web.pages["/slow.txt"] = slow
+
+    def fail() -> None:
+        with pytest.raises(DownloadError):
+            local_copy(web.address + "/slow.txt")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    started.wait(10)
+    local_copy(web.serve("/v.txt?key=secret", VECTORS))
+    finish.set()
+    thread.join()
+    assert logger.level == level
+    logger.info("a message of another program")
+    logger.removeHandler(caplog.handler)
+    assert "a message of another program" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_ctrl_c_leaves_nothing(web: Server, download_cache: Path, monkeypatch: pytest.MonkeyPatch):
@@ -133,7 +217,17 @@ def test_ctrl_c_leaves_nothing(web: Server, download_cache: Path, monkeypatch: p
     assert not files(download_cache)
 
 
-@pytest.mark.parametrize("page", [b"<!DOCTYPE html><html>", b"\n <html lang=en>", b"<HTML>"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<!DOCTYPE html><html>",
+        b"\n <html lang=en>",
+        b"<HTML>",
+        b"\xef\xbb\xbf<!doctype html>",
+        b"<!-- a page -->\n<html>",
+        b"<?xml version='1.0'?>\n<html>",
+    ],
+)
 def test_pages_are_no_files(web: Server, download_cache: Path, page: bytes):
     url = web.serve("/v.bin", page, Content_Type="text/html")
     with pytest.raises(DownloadError, match=r"/v\.bin failed: it is an HTML page, not a file; copy the address"):
@@ -167,6 +261,23 @@ def test_a_redirect_from_https_to_http_is_refused():
     downloader._check_response(Response("/other/v.txt"))
     with pytest.raises(ValueError, match=r"redirects to http://other\.org/v\.txt, which is not encrypted"):
         downloader._check_response(Response("http://other.org/v.txt?key=secret"))
+    with pytest.raises(ValueError, match=r"redirects to HTTP://other\.org/v\.txt, which is not encrypted"):
+        downloader._check_response(Response("HTTP://other.org/v.txt?key=secret"))
+    downloader._check_response(Response("HTTPS://other.org/v.txt"))
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd?sig=secret", "FTP://example.org/v.txt?sig=secret"])
+def test_a_redirect_to_another_protocol_is_refused(web: Server, download_cache: Path, target: str):
+    def redirect(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(302)
+        request.send_header("Location", target)
+        request.end_headers()
+
+    web.pages["/v.txt"] = redirect
+    with pytest.raises(DownloadError, match=r"it redirects to .*, but only https:// and http://") as caught:
+        local_copy(web.address + "/v.txt")
+    assert "secret" not in str(caught.value)
+    assert not files(download_cache)
 
 
 def test_contents_that_the_server_compresses(web: Server):
@@ -175,6 +286,19 @@ def test_contents_that_the_server_compresses(web: Server):
     assert local_copy(url, SHA256).read_bytes() == VECTORS
     url = web.serve("/v.txt.gz", packed)  # a compressed file stays as it is
     assert local_copy(url).read_bytes() == packed
+
+
+def test_the_server_is_asked_not_to_compress(web: Server):
+    asked = []
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        asked.append(request.headers["Accept-Encoding"])
+        request.send_error(404)
+
+    web.pages["/v.txt"] = answer
+    with pytest.raises(DownloadError):
+        local_copy(web.address + "/v.txt")
+    assert asked == ["identity"]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +311,11 @@ def test_contents_that_the_server_compresses(web: Server):
         ("https:///v.bin", None, "is not a valid URL"),
         ("https://[::1/v.bin", None, "is not a valid URL"),
         ("https://example.org:x/v.bin", None, "is not a valid URL"),
+        ("https://example..org/v.bin", None, "is not a valid URL"),
+        (f"https://{'x' * 64}.org/v.bin", None, "is not a valid URL"),
+        ("https://example.org/v.bin#md5=" + "0" * 32, None, "v.bin: the URL ends in '#md5=0.*', but only #sha256= and"),
+        ("https://example.org/v.bin#foo", None, "v.bin: the URL ends in '#foo', but only #sha256= and a checksum may"),
+        ("https://example.org/v.bin#SHA256=xyz", None, "sha256 is 'xyz'; it must be"),
         ("https://example.org/a b.bin", None, "is not a valid URL"),
         ("https://example.org/v.bin", "abc", "sha256 is 'abc'; it must be a checksum of 64 hexadecimal digits"),
         ("https://example.org/v.bin", 7, "sha256 is 7; it must be"),
