@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,9 @@ from fastw2v.utils.quote import quote, shorten
 
 __all__ = ["HubError", "check_name", "hub_errors", "hub_package"]
 
-_PART = r"(?!.*(?:--|\.\.))(?![.-])[\w.-]{1,96}(?<![.-])(?<!\.git)"
+_PART = r"(?!.*(?:--|\.\.))(?![.-])[\w.-]+(?<![.-])(?<!\.git)"
+_LONGEST_NAME = 96
+"""Number of characters of the longest name of a repository."""
 _LONGEST_REASON = 200
 """Number of characters of a message of huggingface_hub that are shown."""
 
@@ -62,7 +65,8 @@ def check_name(name: Any) -> str:
         ...
     ValueError: 'https://huggingface.co/user/wiki-vectors' is not the name of a repository; ...
     """
-    if not isinstance(name, str) or re.fullmatch("/".join([_PART] * 2), name, re.ASCII) is None:
+    valid = isinstance(name, str) and len(name) <= _LONGEST_NAME
+    if not valid or re.fullmatch("/".join([_PART] * 2), name, re.ASCII) is None:
         raise ValueError(
             f"{quote(name)} is not the name of a repository; a name is a user or an organization, a slash, and a name "
             "of letters, digits, '-', '_' and '.', such as 'user/wiki-vectors'"
@@ -89,15 +93,16 @@ def hub_errors(name: str, revision: str | None = None) -> Iterator[None]:
         ...
     fastw2v.hub.access.HubError: user/wiki-vectors: the disk is full
     """
+    outer = sys.exception()
     try:
         yield
     except Exception as error:  # its errors, and those of its HTTP library, have no common class
-        raise HubError(_reason(error, name, revision)) from error
+        raise HubError(_reason(error, outer, name, revision)) from error
 
 
-def _reason(error: Exception, name: str, revision: str | None) -> str:
-    """Return a message of one line: what failed, and what to do."""
-    from huggingface_hub import errors
+def _reason(error: Exception, outer: BaseException | None, name: str, revision: str | None) -> str:
+    """Return a message of one line: what failed, and what to do. The caller was handling the error `outer` before."""
+    from huggingface_hub import errors, get_token
 
     answered = _answered(error)
     status = None if answered is None else answered.response.status_code
@@ -112,7 +117,9 @@ def _reason(error: Exception, name: str, revision: str | None) -> str:
         return f"{name}: the Hub does not accept the token; {login} to a valid token"
     if status == 403:
         return f"{name}: the token has no permission for this; {login} to a token with write access"
-    if isinstance(error, (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError)):
+    if not (get_token() or "").isascii():
+        return f"{name}: the token contains characters that no token has; {login} to a valid token"
+    if status is None and isinstance(error, (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError)):
         return f"{name} is not in the cache, and the Hub is out of reach or HF_HUB_OFFLINE is set; go online"
     if answered is error or (answered is not None and not isinstance(error, ValueError)):
         message = getattr(answered, "server_message", None)
@@ -120,7 +127,7 @@ def _reason(error: Exception, name: str, revision: str | None) -> str:
     elif isinstance(error, ValueError):
         reason = str(error)
     else:
-        reason = reason_of(error)
+        reason = reason_of(error, outer)
     return f"{name}: {shorten(' '.join(reason.split()), _LONGEST_REASON)}"
 
 

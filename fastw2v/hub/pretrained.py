@@ -92,6 +92,8 @@ def find_pretrained(
         format_of("vectors", format)  # raises an error if the format is unknown
     if revision is not None:
         check_type("revision", revision, str, "the name of a branch or a tag, or a commit")
+        if not revision.strip():
+            raise ValueError("revision is empty; give a branch, a tag or a commit, or omit it")
     if filename is not None:
         check_type("filename", filename, str, "the name of a file in the repository")
         check_no_pickle(PurePosixPath(filename), f"{name}: {filename}", format)
@@ -115,10 +117,32 @@ def find_pretrained(
     described = "modules.json" in files and VECTORS_FILE not in files and filename is None
     chosen = _chosen(name, files, fetched("modules.json") if described else None, filename)
     wanted = [str(PurePosixPath(chosen) / file) for file in ("model.safetensors", "tokenizer.json")]
-    patterns = list(map(glob.escape, wanted if wanted[1] in files else [chosen]))
+    wanted = wanted if wanted[1] in files else [chosen]
+    patterns = list(map(glob.escape, wanted))
     if format == "gensim":
         patterns.append(f"{glob.escape(chosen)}.*.npy")
-    return fetched(*patterns) / chosen
+    folder = fetched(*patterns)
+    if not all((folder / file).is_file() for file in wanted):
+        raise HubError(f"{name} was changed while it was read; try again")
+    return folder / chosen
+
+
+def shown_path(name: str | PathLike[str], path: Path) -> str:
+    """Return the name in messages of a path that `find_pretrained` returned: the repository, and the file in it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from fastw2v.hub.pretrained import shown_path
+    >>> shown_path("user/cats", Path("hub/models--user--cats/snapshots/0123456/vectors.bin"))
+    'user/cats: vectors.bin'
+    >>> shown_path("vectors", Path("vectors"))
+    'vectors'
+    """
+    if _local_folder(name) is not None or "snapshots" not in path.parts:
+        return str(path)
+    start = path.parts.index("snapshots", path.parts.index(f"models--{str(name).replace('/', '--')}"))
+    return ": ".join([str(name), *filter(None, ["/".join(path.parts[start + 2 :])])])
 
 
 def _local_folder(name: Any) -> Path | None:
@@ -146,7 +170,7 @@ def _cached_folder(name: str, revision: str | None, error: HubError) -> Path:
     except Exception:  # as in hub_errors
         raise error from error.__cause__
     if not isinstance(error.__cause__, hub.errors.OfflineModeIsEnabled):
-        log.warning("%s. The files in the cache are used, %s", error, folder)
+        log.warning("%s. The files in the cache are used, %s", str(error).rstrip("."), folder)
     return folder
 
 

@@ -1977,10 +1977,14 @@ class WordVectors:
         >>> WordVectors.from_pretrained("wiki-vectors")
         WordVectors(3 words, 3 dimensions, float64)
         """
-        from fastw2v import hub
+        from fastw2v import formats
+        from fastw2v.hub.pretrained import find_pretrained, shown_path
 
-        path = hub.find_pretrained(name, revision, filename, format)
-        return cls.load(path, format=format, errors=errors, limit=limit, encoding=encoding, duplicates=duplicates)
+        path = find_pretrained(name, revision, filename, format)
+        try:
+            return cls.load(path, format=format, errors=errors, limit=limit, encoding=encoding, duplicates=duplicates)
+        except formats.FormatError as error:
+            raise formats.FormatError(str(error).replace(str(path), shown_path(name, path))) from error
 
     def push_to_hub(
         self,

@@ -57,6 +57,7 @@ def unequal_arrays() -> None:
 PRODUCERS: dict[str, list[Producer]] = {
     "…: the file is empty": [
         lambda: WordVectors.load(write("a.bin", "")),
+        lambda: (Path("folder").mkdir(), write("folder/a.bin", ""), WordVectors.from_pretrained("folder")),
     ],
     "…: this is …": [
         lambda: WordVectors.load(write("a.txt", "the cat sat on the mat, and the dog ran away\n" * 9)),

@@ -82,6 +82,11 @@ def gated(hub: Hub) -> None:
     read()
 
 
+def changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: "nothing")
+    read()
+
+
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     def call(hub: Hub) -> None:
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -187,6 +192,15 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "… has no revision …; pass a branch, a tag or a commit": [
         lambda monkeypatch: with_hub(monkeypatch, lambda _: read(revision="other")),
+    ],
+    "revision is empty; give a branch, a tag or a commit, or omit it": [
+        lambda: read(revision=""),
+    ],
+    "… was changed while it was read; try again": [
+        lambda monkeypatch: with_hub(monkeypatch, lambda _: changed(monkeypatch)),
+    ],
+    "…: the token contains characters that no token has; log in with `hf auth login`, or set HF_TOKEN to a valid token": [
+        lambda monkeypatch: with_hub(monkeypatch, lambda _: push(), "hf_é"),
     ],
     "… is not in the cache, and the Hub is out of reach or HF_HUB_OFFLINE is set; go online": [
         offline,

@@ -153,6 +153,33 @@ def test_parameters_of_load(hub: Hub, folder: Path):
         WordVectors.from_pretrained(NAME)
 
 
+def test_messages_name_the_repository_and_the_file(hub: Hub, folder: Path):
+    hub.add(NAME, {"v.vec": b"\x80\x04\x95not a file of vectors"})
+    with pytest.raises(FormatError, match=r"^user/cats: v\.vec: ") as caught:
+        WordVectors.from_pretrained(NAME)
+    assert "snapshots" not in str(caught.value)
+    hub.add("user/dogs", static(folder) | {"tokenizer.json": b"{"})
+    with pytest.raises(FormatError, match=r"^user/dogs: not a complete StaticEmbedding folder"):
+        WordVectors.from_pretrained("user/dogs")
+
+
+def test_a_repository_that_changes_while_it_is_read(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    import huggingface_hub
+
+    repository = hub.add(NAME, contents(VECTORS, folder, "v.bin"))
+    snapshot_download = huggingface_hub.snapshot_download
+
+    def after_a_push(*args: object, **named: object) -> str:
+        repository.commit("rename", {"w.bin": repository.files["v.bin"]})
+        return snapshot_download(*args, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(huggingface_hub, "snapshot_download", after_a_push)
+        with pytest.raises(HubError, match=r"^user/cats was changed while it was read; try again$"):
+            WordVectors.from_pretrained(NAME)
+    assert WordVectors.from_pretrained(NAME).index_to_key == ["cat", "dog"]
+
+
 def test_revisions(hub: Hub, folder: Path, tmp_path: Path):
     repository = hub.add(NAME, contents(VECTORS, folder, "v.bin"))
     old = repository.commits[-1].sha
@@ -211,15 +238,44 @@ def test_the_cache_is_used_without_a_connection(
         ("HEAD /user/cats/resolve", 401, "user/cats"),
         ("HEAD /user/cats/resolve", 403, "user/cats"),
         ("GET /user/cats/resolve", 404, "the Hub answers 404"),
+        ("HEAD /user/cats/resolve", 500, "the Hub answers 500"),
     ],
 )
-def test_failures_while_reading(hub: Hub, folder: Path, request_: str, status: int | None, message: str):
+def test_failures_while_reading(
+    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch, request_: str, status: int | None, message: str
+):
+    monkeypatch.setattr("time.sleep", lambda _: None)  # huggingface_hub waits before it tries again
     hub.add(NAME, contents(VECTORS, folder, "v.bin"))
     hub.failures[request_] = status
     with pytest.raises(HubError, match=message) as caught:
         WordVectors.from_pretrained(NAME)
     assert "\n" not in str(caught.value)
     assert "user/cats" in str(caught.value)
+
+
+def test_the_error_that_the_caller_handles_is_not_the_reason(hub: Hub):
+    hub.add(NAME, {})
+    hub.failures["/api/models"] = None
+    try:
+        Path("missing.txt").read_bytes()
+    except FileNotFoundError:
+        with pytest.raises(HubError) as caught:
+            WordVectors.from_pretrained(NAME)
+    assert "missing.txt" not in str(caught.value)
+
+
+def test_tokens_that_cannot_be_sent(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_é")
+    for call in (lambda: WordVectors.from_pretrained(NAME), lambda: VECTORS.push_to_hub(NAME, license="mit")):
+        with pytest.raises(HubError, match=r"^user/cats: the token contains characters that no token has; log in with"):
+            call()
+
+
+@pytest.mark.parametrize("revision", ["", " "])
+def test_empty_revisions(hub: Hub, revision: str):
+    with pytest.raises(ValueError, match="revision is empty; give a branch, a tag or a commit, or omit it"):
+        WordVectors.from_pretrained(NAME, revision=revision)
+    assert not hub.requests
 
 
 def test_missing_and_gated_repositories(hub: Hub):
@@ -257,7 +313,8 @@ def test_local_folders(folder: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "name", ["cats", "a/b/c", "", "x" * 1000, "user/cats\0", "https://huggingface.co/user/cats", 7, None]
+    "name",
+    ["cats", "a/b/c", "", "x" * 1000, f"user/{'x' * 92}", "user/cats\0", "https://huggingface.co/user/cats", 7, None],
 )
 def test_wrong_names(name: str):
     with pytest.raises(ValueError, match="is not the name of a repository"):
