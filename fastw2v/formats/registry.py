@@ -397,9 +397,7 @@ def _read_url(url: str, sha256: str | None, format: str | None, *options: Any, *
     try:
         return read(path, format, *options, **named)
     except FormatError as error:
-        raise FormatError(
-            f"{str(error).replace(str(path), name).rstrip('.')}. The downloaded file is {path}"
-        ) from error
+        raise FormatError(f"{str(error).replace(str(path), name)}. The downloaded file is {path}") from error
 
 
 def _check_encoding(encoding: str) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeGuard
 from urllib.parse import unquote, urljoin, urlsplit
 
+from fastw2v.utils.atomic_write import ABANDONED
 from fastw2v.utils.progress import Progress
 from fastw2v.utils.quote import quote, shorten
 
@@ -139,6 +142,7 @@ def local_copy(url: str, sha256: str | None = None) -> Path:
     url, name, sha256 = _parsed(url, sha256)
     path = cached_path(url)
     before = path.is_file()
+    _remove_abandoned(path)
     path = download(url, sha256, path, name)
     if sha256 is None:
         earlier = f"The file is the copy of an earlier download, {path}. Delete it to download the file again. "
@@ -376,6 +380,14 @@ def _parsed(url: str, sha256: str | None) -> tuple[str, str, str | None]:
     if sha256 is not None and given is not None and sha256.lower() != given.lower():
         raise ValueError(f"sha256 is {quote(sha256)}, but the URL ends in another checksum; omit one of them")
     return address, name, sha256 or given
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary files that killed downloads have left beside a copy, which is alone in its folder."""
+    for file in path.parent.glob("*"):
+        with contextlib.suppress(OSError):  # another process may remove the file at the same time
+            if file != path and time.time() - file.stat().st_mtime > ABANDONED:
+                file.unlink()
 
 
 def _sha256_of(path: Path) -> str:

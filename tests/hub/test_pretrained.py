@@ -226,6 +226,11 @@ def test_the_cache_is_used_without_a_connection(
     hub.failures["/api/models"] = 503
     assert WordVectors.from_pretrained(NAME).index_to_key == ["cat", "dog"]
     assert "user/cats: the Hub answers 503: something is wrong. The files in the cache are used" in caplog.text
+    caplog.clear()
+    hub.failures["/api/models"] = None  # the message ends in a full stop
+    assert WordVectors.from_pretrained(NAME).index_to_key == ["cat", "dog"]
+    assert ". The files in the cache are used" in caplog.text
+    assert ".. The files" not in caplog.text
 
 
 @pytest.mark.parametrize(

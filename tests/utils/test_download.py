@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import http.server
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -133,6 +134,19 @@ def test_a_connection_that_is_cut(web: Server, download_cache: Path):
     with pytest.raises(DownloadError, match=r"failed: the connection ended before the end of the file; try again$"):
         local_copy(web.address + "/chunks.txt")
     assert not files(download_cache)
+
+
+def test_temporary_files_of_killed_downloads_are_removed(web: Server, download_cache: Path):
+    url = web.serve("/v.txt", VECTORS)
+    folder = cached_path(url).parent
+    folder.mkdir(parents=True)
+    for name, age in (("tmp1", 7200), ("tmp2", 60)):
+        (folder / name).touch()
+        os.utime(folder / name, (time.time() - age,) * 2)
+    path = local_copy(url, SHA256)
+    os.utime(path, (0, 0))
+    local_copy(url, SHA256)
+    assert sorted(files(download_cache)) == sorted([folder / "tmp2", path])  # another process may write the second
 
 
 @pytest.mark.parametrize("status", [203, 204, 206, 300])
