@@ -69,8 +69,8 @@ def write_page(
 
     Notes
     -----
-    The page contains the unit vectors as int8 and computes cosines from them. Their error is about 0.001. A page with
-    100,000 words of 100 dimensions has 17 MB.
+    The page contains the unit vectors as int8 and computes cosines from them. Their error is a few thousandths at most.
+    A page with 100,000 words of 100 dimensions has 17 MB.
 
     Examples
     --------
