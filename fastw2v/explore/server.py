@@ -360,6 +360,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     timeout = IDLE_SECONDS
+    wbufsize = -1  # one packet for the headers and the body: with two, the system can hold the second back for 40 ms
     server_version, sys_version = "fastw2v", ""
 
     def do_GET(self) -> None:
