@@ -85,6 +85,7 @@ def imported_modules() -> set[str]:
 def test_doctor_lists_every_optional_import():
     """A module that comes with a listed package, or replaces it, counts as that package."""
     parts = {"cupyx": "cupy", "llvmlite": "numba", "backports": "zstandard", "compression": "zstandard"}
+    parts |= {"requests": "pooch"}  # pooch downloads with it
     required = {name.replace("-", "_") for name in doctor.REQUIRED_PACKAGES}
     listed = {package.module for package in doctor.OPTIONAL_PACKAGES}
     imported = {parts.get(name, name) for name in imported_modules()}
