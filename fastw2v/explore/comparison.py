@@ -29,7 +29,8 @@ def moved_words(first: WordVectors, second: WordVectors) -> dict[str, Any] | Non
     Parameters
     ----------
     first, second : WordVectors
-        The first `COMPARED_WORDS` words of `first` that `second` contains are compared.
+        The first `COMPARED_WORDS` words of `first` that `second` contains are compared, unless a vector of theirs is
+        zero or not finite.
 
     Returns
     -------
@@ -54,9 +55,14 @@ def moved_words(first: WordVectors, second: WordVectors) -> dict[str, Any] | Non
     """
     known = second.key_to_index
     words = [word for word in first.index_to_key if word in known][:COMPARED_WORDS]
-    if len(words) < 2:
+    if not words:
         return None
-    one, other = (WordVectors(words, to_host(model[words])) for model in (first, second))
+    one, other = (WordVectors(words, to_host(model[words])).unit_vectors for model in (first, second))
+    directed = np.flatnonzero(one.any(axis=1) & other.any(axis=1))  # zero and NaN have no direction
+    if len(directed) < 2:
+        return None
+    words = [words[row] for row in directed.tolist()]
+    one, other = WordVectors(words, one[directed]), WordVectors(words, other[directed])
     shares = neighbour_stability([one, other], min(NEIGHBOURS, len(words) - 1), len(words)).overlaps
     cosines = _cosines(one, other)
     order = np.argsort(shares if cosines is None else cosines, kind="stable")[:LISTED_WORDS]
@@ -71,7 +77,6 @@ def _cosines(one: WordVectors, other: WordVectors) -> np.ndarray | None:
     """Return the cosine of the two vectors of each word after a rotation, or None if no rotation is determined."""
     if one.vector_size != other.vector_size:
         return None
-    directed = one.unit_vectors.any(axis=1) & other.unit_vectors.any(axis=1)
-    if np.count_nonzero(directed) < one.vector_size:  # `align` would need this number of words
+    if len(one) < one.vector_size:  # `align` would need this number of words
         return None
     return np.asarray((other.align(one).unit_vectors * one.unit_vectors).sum(axis=1))

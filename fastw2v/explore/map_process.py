@@ -22,9 +22,18 @@ __all__ = ["MapProcess", "place_rows"]
 
 # The page must remain fast, so the process has a low priority.
 CODE = """
-import os, sys
+import os, shutil, sys, threading
 if hasattr(os, "nice"):
     os.nice(10)
+
+
+def end_with_parent():
+    os.read(0, 1)  # standard input ends when the parent ends, however that happens
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    os._exit(1)
+
+
+threading.Thread(target=end_with_parent, daemon=True).start()
 from fastw2v.explore.map_process import place_rows
 place_rows(*sys.argv[1:])
 """
@@ -59,7 +68,7 @@ class MapProcess:
         np.save(Path(self._folder.name, "rows.npy"), matrix)
         self._process = subprocess.Popen(
             [sys.executable, "-c", CODE, self._folder.name, method],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             # The modules of this process are found in the same places. Ctrl-C is for this process only.
@@ -83,7 +92,12 @@ class MapProcess:
         self._folder.cleanup()
 
     def _wait(self, on_end: Callable[[np.ndarray | str], object]) -> None:
-        _, errors = self._process.communicate()
+        stdin, stderr = self._process.stdin, self._process.stderr
+        assert stdin is not None
+        assert stderr is not None
+        with stdin, stderr:
+            errors = stderr.read()
+            self._process.wait()
         if self._stopped.is_set():
             return
         lines = errors.decode(errors="replace").strip().splitlines()

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self, get_args
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import numpy as np
 
@@ -248,7 +248,12 @@ class _Content:
                     log.info("the map by %s is ready", name)
                 self._place_next()
 
-            self._process = MapProcess(unit, self._methods[number], replace)
+            try:
+                self._process = MapProcess(unit, self._methods[number], replace)
+                return
+            except OSError as error:  # such as a full disk
+                reason = f"{type(error).__name__}: {error}"
+        replace(reason)
 
     def stop(self) -> None:
         """Stop the process that computes a map."""
@@ -364,13 +369,12 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "fastw2v", ""
 
     def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        path = self._allowed_path(parts.path)
+        path = self._allowed_path(self.path)
         if path is None:
             self._send(HTTPStatus.FORBIDDEN, {"error": "forbidden: open the address that fastw2v printed"})
             return
         try:
-            fields = parse_qs(parts.query, keep_blank_values=True, max_num_fields=2 * MOST_TERMS + 10)
+            fields = parse_qs(self.path.partition("?")[2], keep_blank_values=True, max_num_fields=2 * MOST_TERMS + 10)
             answer = self.server.content.answer(path, fields)
         except (ValueError, KeyError, TypeError) as error:
             self._send(HTTPStatus.BAD_REQUEST, {"error": str(error)})
@@ -380,8 +384,17 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(HTTPStatus.OK, answer)
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer a request that cannot be read, or has an unknown method, in the way of all other answers."""
+        self.close_connection = True
+        self.command = getattr(self, "command", None) or "GET"
+        forbidden = code == HTTPStatus.NOT_IMPLEMENTED and self._allowed_path(self.path) is None
+        self._send(
+            HTTPStatus.FORBIDDEN if forbidden else HTTPStatus(code), {"error": message or HTTPStatus(code).phrase}
+        )
+
     def _refuse(self) -> None:
-        allowed = self._allowed_path(urlsplit(self.path).path) is not None
+        allowed = self._allowed_path(self.path) is not None
         self.close_connection = True  # the body of the request is not read
         self._send(
             HTTPStatus.METHOD_NOT_ALLOWED if allowed else HTTPStatus.FORBIDDEN, {"error": "only GET is supported"}
@@ -391,6 +404,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _allowed_path(self, path: str) -> str | None:
         """Return what follows the token in the path, or None if the request is not allowed."""
+        path = path.partition("?")[0]
         hosts = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
         if self.server.server_port == 80:
             hosts |= {HOST, "localhost"}  # browsers omit the default port
@@ -399,7 +413,9 @@ class _Handler(BaseHTTPRequestHandler):
             return None  # the name of another host was made to point to this machine
         if not set(self.headers.get_all("Origin", [])) <= origins:
             return None
-        _, token, *rest = [*path.split("/", 2), "", ""][:3]
+        start, token, *rest = [*path.split("/", 2), "", ""][:3]
+        if start:
+            return None  # the address of another host
         if not secrets.compare_digest(token.encode(), self.server.token.encode()) or path.count("/") < 2:
             return None
         return rest[0]

@@ -156,6 +156,16 @@ def test_moved_words_without_a_rotation():
     assert comparison.moved_words(first, random_vectors(["w1", "x"], 10)) is None
 
 
+def test_words_without_a_direction_have_not_moved():
+    words = [f"w{i}" for i in range(30)]
+    rows = np.random.default_rng(0).normal(size=(30, 4))
+    rows[0], rows[1, 2] = 0, np.nan
+    moved = comparison.moved_words(WordVectors(words, rows), random_vectors(words, 4, seed=1))
+    assert moved is not None
+    assert moved["compared"] == 28
+    assert not {"w0", "w1"} & {word for word, *_ in moved["words"]}
+
+
 def test_names_and_two_models(tmp_path: Path):
     words = [f"w{i}" for i in range(30)]
     first, second = random_vectors(words, 10), random_vectors(words[5:], 10, seed=1)

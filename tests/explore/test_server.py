@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -170,6 +174,24 @@ def test_nothing_can_be_sent(served: ExploreServer, method: str):
     assert ask(served, "/", method)[0] == 403
 
 
+def test_requests_that_cannot_be_read_are_refused(served: ExploreServer):
+    address = urlsplit(served.url)
+    host = f"Host: 127.0.0.1:{address.port}\r\nConnection: close\r\n\r\n"
+    for line, status in (
+        ("TRACE / HTTP/1.1", b"403"),
+        (f"BREW {address.path} HTTP/1.1", b"501"),
+        ("GET http://[/ HTTP/1.1", b"403"),
+        (f"GET http://example.org{address.path}points HTTP/1.1", b"403"),
+        (f"GET /{'x' * 70_000} HTTP/1.1", b"414"),
+    ):
+        with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+            connection.sendall(f"{line}\r\n{host}".encode())
+            answer = connection.makefile("rb").read()
+        assert answer.split()[1] == status, line
+        assert b"Content-Security-Policy" in answer
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+
+
 def test_it_listens_on_this_machine_only(served: ExploreServer):
     assert served._server.socket.getsockname()[0] == "127.0.0.1"
 
@@ -306,6 +328,44 @@ def test_a_map_that_fails_leaves_the_first_one(
     assert message.startswith(
         "the map by UMAP failed, and the principal components are shown: ValueError: some vectors"
     )
+
+
+def test_a_map_that_cannot_start_leaves_the_first_one(vectors: WordVectors, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(server, "MapProcess", full)
+    monkeypatch.setattr(server, "select_method", lambda method, n: "umap")
+    with ExploreServer(vectors, vectors) as served:
+        for number in (0, 1):
+            while (after := answered(served, f"points?model={number}"))["pending"]:
+                time.sleep(0.05)
+            assert after["method"] == "PCA"
+
+
+def test_a_process_returns_its_map():
+    ended = threading.Event()
+    results: list[Any] = []
+    MapProcess(np.eye(4), "pca", lambda result: (results.append(result), ended.set()))
+    assert ended.wait(60)
+    assert results[0].shape == (4, 2)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_process_ends_with_its_parent(tmp_path: Path):
+    code = (
+        "import numpy as np, os, signal; from fastw2v.explore import map_process;"
+        "map_process.CODE = map_process.CODE.replace('place_rows(*', 'import time; time.sleep(60); place_rows(*');"
+        "process = map_process.MapProcess(np.eye(4), 'pca', print); print(process._process.pid, flush=True);"
+        "import time; time.sleep(3); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
+    deadline = time.monotonic() + 30
+    while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert done.stdout.strip().isdecimal()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_process_that_fails_gives_its_last_line():

@@ -5,6 +5,7 @@ const source = openSource();
 const element = id => document.getElementById(id);
 const PAGE_ROWS = 50;        // rows of a table
 const SUGGESTIONS = 12;
+const MOST_FAILURES = 30;    // requests for a better map that may fail in a row, for example while the computer sleeps
 const POLL = 2000;           // milliseconds between requests for a better map
 const METHODS = {
   PCA: "PCA shows the two main directions only. Words can be close by chance.",
@@ -47,8 +48,10 @@ async function ask(number, { positive, negative }, n) {
   const { index } = models[number];
   const forms = [word => word, word => word.trim(), word => word.trim().toLowerCase()];
   const known = word => index.has(word) ? word : forms.map(form => form(word)).find(form => index.has(form));
+  // The server also knows words that are not on the map, so there a word is first asked for as it is typed.
+  const moreWords = source.points && models[number].n_words > models[number].words.length;
   let first = null, before = null;
-  for (const form of [word => known(word) ?? word, ...forms]) {
+  for (const form of [...(moreWords ? forms.slice(0, 1) : []), word => known(word) ?? word, ...forms]) {
     const [more, less] = [positive, negative].map(words => words.map(word => index.has(word) ? word : form(word)));
     const tried = JSON.stringify([more, less]);
     if (tried === before) continue;
@@ -101,11 +104,15 @@ function showAnswers(query, answers) {
   }
   document.title = `${shown(query.analogy ? query.analogy.join(" ") : positive[0])} - ${models.map(m => m.name).join(" and ")}`;
   const sets = answers.map(answer => new Set((answer.words ?? []).map(([word]) => word)));
-  const comparable = good.length === 2;
+  const asked = answer => JSON.stringify([answer.positive, answer.negative]);
+  const comparable = good.length === 2 && asked(good[0]) === asked(good[1]);
   element("lists").replaceChildren(...answers.map((answer, number) => {
     const column = make("div");
     if (models.length > 1) column.append(make("h3", {}, models[number].name));
     if (answer.error) { column.append(make("p", { className: "quiet" }, answer.error)); return column; }
+    if (asked(answer) !== asked(good[0])) {   // this model knows the word in another case only
+      column.append(make("p", { className: "quiet" }, "For ", ...[...answer.positive, ...answer.negative].flatMap((word, i) => i ? [", ", isolated(word)] : [isolated(word)])));
+    }
     const list = make("ol");
     list.append(...answer.words.map(([word, cosine]) => {
       const item = make("li", {}, make("span", {}, link(word)), make("span", { className: "number" }, cosine.toFixed(3)));
@@ -121,11 +128,11 @@ function showAnswers(query, answers) {
     return column;
   }));
   shownRows = answers.flatMap((answer, number) => (answer.words ?? []).map(([word, cosine], i) =>
-    [models[number].name, query.analogy ? query.analogy.join(" ") : positive[0], i + 1, word, cosine]));
+    [models[number].name, query.analogy ? query.analogy.join(" ") : answer.positive[0], i + 1, word, cosine]));
   element("key").hidden = !comparable;
   element("results").hidden = false;
   const some = good[0].words.slice(0, 3).map(([word]) => quoted(word)).join(", ");
-  element("status").textContent = some ? `${grouped(good[0].words.length)} words: ${some} …` : "There are no other words.";
+  element("status").textContent = some ? `${grouped(good[0].words.length)} ${good[0].words.length === 1 ? "word" : "words"}: ${some}${good[0].words.length > 3 ? " …" : ""}` : "There are no other words.";
   if (focused) heading.focus();   // the link that had the focus is gone
   answers.forEach((answer, number) =>
     maps[number].light(answer.error ? [] : [...answer.positive, ...answer.negative], (answer.words ?? []).map(([word]) => word)));
@@ -183,8 +190,10 @@ function showFrequencyTable(number) {
 function showMovedTable({ compared, words }) {
   element("moved").hidden = false;
   element("moved").open = roomy.matches;
-  element("compared").textContent = `${grouped(compared)} common words were compared after a rotation of the second model. ` +
-    "Words with a low cosine are used differently in the two models, or their vectors are uncertain.";
+  element("compared").textContent = words.length && words[0][1] === null
+    ? `${grouped(compared)} common words were compared by their nearest neighbours. Their vectors cannot be compared directly.`
+    : `${grouped(compared)} common words were compared after a rotation of the second model. ` +
+      "Words with a low cosine are used differently in the two models, or their vectors are uncertain.";
   const part = x => x === null ? "–" : x.toFixed(2);
   createTable(element("moved").querySelector(".pages"), "Words that moved most", [
     { name: "Word", value: i => link(words[i][0]) },
@@ -239,7 +248,7 @@ function createFigure(model, number) {
 }
 
 // Ask for the map that the server computes in the background until it is there.
-function waitForPoints(model, number, map) {
+function waitForPoints(model, number, map, failures = 0) {
   setTimeout(async () => {
     try {
       const answer = await source.points(number);
@@ -248,8 +257,7 @@ function waitForPoints(model, number, map) {
       if (changed) map.setPoints(answer.points);
       if (answer.pending) waitForPoints(model, number, map);
     } catch (error) {
-      model.pending = null;
-      element("error").textContent = error.message;
+      if (failures < MOST_FAILURES) waitForPoints(model, number, map, failures + 1); else model.pending = null;
     }
     map.drawMethod();
   }, POLL);
@@ -311,7 +319,7 @@ function listen() {
   });
   element("colours").addEventListener("change", event => maps.forEach(map => map.drawLegend(event.target.value)));
   element("which").addEventListener("change", showMaps);
-  document.addEventListener("keydown", event => { if (event.key === "Escape" && !event.defaultPrevented) clear(); });
+  document.addEventListener("keydown", event => { if (event.key === "Escape" && !event.defaultPrevented && !event.target.closest?.(".pages")) clear(); });
   window.addEventListener("hashchange", update);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => maps.forEach(map => map.drawLegend(element("colours").value)));
 }
