@@ -67,7 +67,7 @@ class MapProcess:
         self._stopped = threading.Event()
         np.save(Path(self._folder.name, "rows.npy"), matrix)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", CODE, self._folder.name, method],
+            [sys.executable, "-P", "-c", CODE, self._folder.name, method],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -414,6 +414,37 @@ def test_two_models_that_know_different_forms_of_a_word(opened: Callable[..., Se
     assert page.locator("#lists .only").count() == 0
 
 
+def test_a_better_map_arrives_during_a_search(opened: Callable[..., Session]):
+    """The searched word stays in the middle, and a zoom on the way leaves no point between the two maps."""
+    session = opened("one")
+    page = session.ready()
+    session.search("cat")
+    session.listed()
+    page.wait_for_timeout(700)
+    page.evaluate("window.target = models[0].points.map((x, i) => i % 2 ? x : -x)")
+    page.evaluate("maps[0].setPoints(target)")
+    page.wait_for_timeout(1500)
+    box = page.locator("canvas").bounding_box()
+    x, y = page.evaluate("maps[0].place('cat')")
+    assert 0 < x < box["width"]
+    assert 0 < y < box["height"]
+    page.evaluate("maps[0].setPoints(models[0].points)")
+    page.wait_for_timeout(300)
+    page.evaluate("maps[0].zoom(1.2)")
+    view, row = session.view(), WORDS.index("cat")
+    x, y = page.evaluate("maps[0].place('cat')")
+    wanted = page.evaluate(f"[models[0].points[{2 * row}], models[0].points[{2 * row + 1}]]")
+    assert view["x"] + (x - box["width"] / 2) / view["scale"] == pytest.approx(wanted[0], abs=1e-5)
+    assert view["y"] - (y - box["height"] / 2) / view["scale"] == pytest.approx(wanted[1], abs=1e-5)
+
+
+def test_words_are_listed_by_frequency(opened: Callable[..., Session], tmp_path: Path):
+    vectors = WordVectors(["b", "a", "c"], np.random.default_rng(0).normal(size=(3, 8)), counts=[5, 9, 7])
+    write_page(vectors, tmp_path / "order.html")
+    page = opened((tmp_path / "order.html").as_uri()).ready()
+    assert page.locator("#frequency tbody a").all_text_contents() == ["a", "c", "b"]
+
+
 def test_a_self_contained_page_requests_nothing(opened: Callable[..., Session], files: dict[str, str]):
     session = opened("two")
     session.ready()

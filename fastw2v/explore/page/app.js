@@ -181,10 +181,12 @@ function createTable(holder, label, columns, rows) {
 
 function showFrequencyTable(number) {
   const { words, counts } = models[number];
-  const columns = [{ name: "Rank", number: true, value: i => grouped(i + 1) }, { name: "Word", value: i => link(words[i]) }];
-  if (counts) columns.push({ name: "Count", number: true, value: i => grouped(counts[i]) });
+  const order = Uint32Array.from(words.keys());   // the file need not be sorted by frequency
+  if (counts) order.sort((i, j) => counts[j] - counts[i] || i - j);
+  const columns = [{ name: "Rank", number: true, value: k => grouped(k + 1) }, { name: "Word", value: k => link(words[order[k]]) }];
+  if (counts) columns.push({ name: "Count", number: true, value: k => grouped(counts[order[k]]) });
   createTable(element("frequency").querySelector(".pages"), "Words by frequency", columns,
-    { length: words.length, word: i => words[i] });
+    { length: words.length, word: k => words[order[k]] });
 }
 
 function showMovedTable({ compared, words }) {

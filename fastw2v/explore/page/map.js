@@ -18,7 +18,7 @@ function createMap(model, canvas, tip, onPick) {
   let image = null, pixels = null, font = "";
   let colouring = "cluster", palette = null;
   let lit = new Map(), cluster = -1, hovered = -1;   // lit: number of a word -> whether it is a word of the query
-  let request = 0, moving = 0;
+  let request = 0, moving = 0, arrive = null;
 
   function fit(indices) {
     let left = Infinity, right = -Infinity, low = Infinity, high = -Infinity;
@@ -185,9 +185,16 @@ function createMap(model, canvas, tip, onPick) {
     request ||= requestAnimationFrame(paint);
   }
 
+  // End a movement. Points that are on their way to a better map arrive at once.
+  function stop() {
+    cancelAnimationFrame(moving);
+    arrive?.();
+    arrive = null;
+  }
+
   // Call `step` with numbers from 0 to 1 in successive frames, or once with 1 if the reader prefers no motion.
   function animate(milliseconds, step) {
-    cancelAnimationFrame(moving);
+    stop();
     if (still.matches) { step(1); draw(); return; }
     const start = performance.now();
     const next = now => {
@@ -210,7 +217,7 @@ function createMap(model, canvas, tip, onPick) {
   const limited = scale => Math.min(Math.max(scale, whole.scale / 2), whole.scale * 3000);
 
   function zoom(factor, x = width / 2, y = height / 2) {
-    cancelAnimationFrame(moving);
+    stop();
     const scale = limited(view.scale * factor);
     view = {
       x: view.x + (x - width / 2) * (1 / view.scale - 1 / scale),
@@ -220,7 +227,7 @@ function createMap(model, canvas, tip, onPick) {
   }
 
   function pan(x, y) {
-    cancelAnimationFrame(moving);
+    stop();
     view = { ...view, x: view.x - x / view.scale, y: view.y + y / view.scale };
     draw();
   }
@@ -332,17 +339,19 @@ function createMap(model, canvas, tip, onPick) {
   }
 
   function setPoints(target) {
+    stop();
     const from = places, now = new Float32Array(target.length);
     const wasWhole = view.scale === whole.scale, start = { ...view };
     places = now;
     now.set(target);
     whole = width ? fit(null) : whole;
-    const end = wasWhole || !lit.size ? whole : start;
+    const end = wasWhole || !lit.size ? whole : aroundLit();
     animate(1200, t => {
       if (t === 1) now.set(target);
       else for (let i = 0; i < now.length; i++) now[i] = from[i] + (target[i] - from[i]) * t;
       view = { x: start.x + (end.x - start.x) * t, y: start.y + (end.y - start.y) * t, scale: start.scale + (end.scale - start.scale) * t };
     });
+    arrive = () => now.set(target);
   }
 
   listen();
