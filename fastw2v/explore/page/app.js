@@ -90,6 +90,7 @@ function showAnswers(query, answers) {
   const good = answers.filter(answer => !answer.error), heading = element("heading");
   element("status").textContent = "";
   if (!good.length) {
+    document.title = models.map(model => model.name).join(" and ");
     element("error").textContent = answers[0].error;
     element("results").hidden = true;
     shownRows = [];
