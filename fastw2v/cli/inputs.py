@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,11 +13,10 @@ from fastw2v.corpus import Corpus
 from fastw2v.corpus.sources import Errors, Sources
 from fastw2v.utils.download import is_url, name_of_url
 from fastw2v.utils.encodings import read_text
-from fastw2v.utils.quote import quote
 from fastw2v.vectors import WordVectors
+from fastw2v.vectors.keys import as_keys
 
 __all__ = [
-    "as_keys",
     "file_names",
     "is_encoded",
     "load_vectors",
@@ -160,22 +159,3 @@ def to_keys(vectors: WordVectors, words: list[str]) -> list[Any]:
         If the keys are integers, but a word is not.
     """
     return as_keys(vectors.index_to_key, words, "the vectors")
-
-
-def as_keys(keys: Sequence[Any], words: list[str], owner: str) -> list[Any]:
-    """Convert words to integers if the keys of `owner`, which is named in an error, are integers.
-
-    Raises
-    ------
-    ValueError
-        If the keys are integers, but a word is not.
-    """
-    if not isinstance(keys[0], int):
-        return list(words)
-    converted = []
-    for word in words:
-        try:
-            converted.append(int(word))
-        except ValueError:
-            raise ValueError(f"{quote(word)} is not an integer, but the words of {owner} are integers") from None
-    return converted

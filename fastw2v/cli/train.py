@@ -21,7 +21,7 @@ import typer
 from fastw2v.checkpoint import CheckpointError, Checkpoints, corpus_paths
 from fastw2v.cli import options
 from fastw2v.cli.files import note_fasttext_model
-from fastw2v.cli.inputs import as_keys, is_encoded, load_vectors, local_path, read_corpus, read_lines, read_words
+from fastw2v.cli.inputs import is_encoded, load_vectors, local_path, read_corpus, read_lines, read_words
 from fastw2v.cli.output import format_duration, note, one_line, print_facts, print_table, say
 from fastw2v.cli.paths import check_not_input, check_output, check_vector_output
 from fastw2v.config import AUTO, CHECKPOINT_EVERY, MIN_COUNT, TrainingConfig
@@ -45,6 +45,7 @@ from fastw2v.utils.quote import counted, quote
 from fastw2v.utils.system import format_bytes
 from fastw2v.validation import check_validation, naming_validation
 from fastw2v.vectors import WordVectors
+from fastw2v.vectors.keys import as_keys
 from fastw2v.word2vec import FREEZE_INIT, Word2Vec, check_freeze, check_init
 
 __all__ = ["demo", "fasttext", "plan", "resume", "train", "word2vec"]

@@ -12,6 +12,7 @@ import errno
 import json
 import logging
 import os
+import re
 import secrets
 import socket
 import threading
@@ -31,6 +32,7 @@ from fastw2v.explore.page import model_names, page_html
 from fastw2v.plot import METHOD_NAMES, Method, select_method
 from fastw2v.utils.checks import check_type
 from fastw2v.utils.quote import counted, quote
+from fastw2v.vectors.keys import as_keys
 from fastw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["ExploreServer"]
@@ -279,7 +281,10 @@ class _Content:
             return self._maps[_number(fields, "model", 0, 0, len(self._models) - 1)]
         if path == "query":
             model = self._models[_number(fields, "model", 0, 0, len(self._models) - 1)]
-            positive, negative = (_keys(model.vectors, fields.get(name, [])) for name in ("positive", "negative"))
+            terms = [fields.get(name, []) for name in ("positive", "negative")]
+            if (n_terms := sum(map(len, terms))) > MOST_TERMS:
+                raise ValueError(f"the query has {n_terms} words; the maximum is {MOST_TERMS}")
+            positive, negative = (as_keys(model.vectors.index_to_key, words, "the vectors") for words in terms)
             n = _number(fields, "n", ANSWERS, 1, MOST_ANSWERS)
             found = model.vectors.most_similar(positive, negative, topn=n)
             return {"words": [[str(word), round(float(cosine), 4)] for word, cosine in found]}
@@ -289,21 +294,9 @@ class _Content:
 def _number(fields: dict[str, list[str]], name: str, default: int, least: int, most: int) -> int:
     """Return an integer field of a request."""
     text = fields.get(name, [str(default)])[-1]
-    if not text.isascii() or not text.isdecimal() or not least <= int(text[:9]) <= most or len(text) > 9:
+    if re.fullmatch("[0-9]{1,9}", text) is None or not least <= int(text) <= most:
         raise ValueError(f"{name} is {quote(text)}; it must be an integer from {least} to {most}")
     return int(text)
-
-
-def _keys(vectors: WordVectors, words: list[str]) -> list[Any]:
-    """Return the words of a request as keys of the vectors, which are integers for the nodes of a graph."""
-    if len(words) > MOST_TERMS:
-        raise ValueError(f"the query has {len(words)} words; the maximum is {MOST_TERMS}")
-    if isinstance(vectors.index_to_key[0], str):
-        return list(words)
-    for word in words:
-        if not word.isascii() or not word.removeprefix("-").isdecimal() or len(word) > 20:
-            raise ValueError(f"{quote(word)} is not an integer, but the words of the vectors are integers")
-    return list(map(int, words))
 
 
 class _Server(ThreadingHTTPServer):
@@ -374,7 +367,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.FORBIDDEN, {"error": "forbidden: open the address that fastw2v printed"})
             return
         try:
-            fields = parse_qs(self.path.partition("?")[2], keep_blank_values=True, max_num_fields=2 * MOST_TERMS + 10)
+            fields = parse_qs(self.path.partition("?")[2], keep_blank_values=True, max_num_fields=MOST_TERMS + 10)
             answer = self.server.content.answer(path, fields)
         except (ValueError, KeyError, TypeError) as error:
             self._send(HTTPStatus.BAD_REQUEST, {"error": str(error)})

@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import itertools
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, TypeAlias
 
 from fastw2v.config import UNICODE_FORMS
 from fastw2v.utils.quote import counted, quote
 
-__all__ = ["Key", "UnknownWordError", "find_row", "is_key"]
+__all__ = ["Key", "UnknownWordError", "as_keys", "find_row", "is_key"]
 
 Key: TypeAlias = str | int
 
@@ -86,6 +86,31 @@ def is_key(word: object, keys: Iterable[Key]) -> bool:
     if isinstance(next(iter(keys)), str):
         return isinstance(word, str)
     return isinstance(word, Integral) and not isinstance(word, bool)
+
+
+def as_keys(keys: Sequence[Any], words: Sequence[str], owner: str) -> list[Any]:
+    """Convert words that a user has typed to integers if the keys of `owner`, which an error names, are integers.
+
+    Raises
+    ------
+    ValueError
+        If the keys are integers, but a word is not.
+
+    Examples
+    --------
+    >>> from fastw2v.vectors.keys import as_keys
+    >>> as_keys([7, 9], ["9", "-3"], "the vectors"), as_keys(["cat"], ["9"], "the vectors")
+    ([9, -3], ['9'])
+    """
+    if not isinstance(keys[0], int):
+        return list(words)
+    converted = []
+    for word in words:
+        try:
+            converted.append(int(word))
+        except ValueError:
+            raise ValueError(f"{quote(word)} is not an integer, but the words of {owner} are integers") from None
+    return converted
 
 
 def find_row(word: Any, rows: Mapping[Any, int], name: str = "word") -> int:
