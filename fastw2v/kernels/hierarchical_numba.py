@@ -57,7 +57,6 @@ from fastw2v.kernels.simd import (
 )
 from fastw2v.kernels.subwords_numba import (
     add_input_step,
-    optional_view,
     read_context,
     read_input,
 )
@@ -198,11 +197,12 @@ def cbow_hs(
 
     The window sums and their gradients are computed as in `cbow_ns`.
     """
+    sampling, schedule, tree = borrowed(sampling), borrowed(schedule), borrowed(tree)
+    ids, offsets = borrowed(ids), borrowed(offsets)
     reach, slope = sampling.reach, schedule.slope
     starts, steps, grad_scale = tree.starts, tree.steps, schedule.cbow_grad_scale
     max_rate_in, max_rate_nodes, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
-    word_starts, word_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
-    max_rate_in, max_rate_nodes = borrowed(max_rate_in), borrowed(max_rate_nodes)
+    word_starts, word_rows = schedule.subword_starts, schedule.subword_rows
     W_in, W_nodes = borrowed(W_in), borrowed(W_nodes)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
@@ -434,11 +434,12 @@ def skipgram_hs(
     are scored in groups of four against blocks of four rows of the path. All groups use a copy of the path, because
     the rows are updated group by group.
     """
+    sampling, schedule, tree = borrowed(sampling), borrowed(schedule), borrowed(tree)
+    ids, offsets = borrowed(ids), borrowed(offsets)
     reach, slope = sampling.reach, schedule.slope
     starts, steps = tree.starts, tree.steps
     max_rate_in, max_rate_nodes, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
-    word_starts, word_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
-    max_rate_in, max_rate_nodes = borrowed(max_rate_in), borrowed(max_rate_nodes)
+    word_starts, word_rows = schedule.subword_starts, schedule.subword_rows
     W_in, W_nodes = borrowed(W_in), borrowed(W_nodes)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)

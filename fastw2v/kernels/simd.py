@@ -103,20 +103,31 @@ load, load_columns = _loading(LANES), _loading(COLUMNS)
 
 
 @intrinsic
-def borrowed(typing: Any, array: Any) -> Any:
-    """Return a view of an array that is not counted as a reference, so that passing it to functions costs nothing.
+def borrowed(typing: Any, value: Any) -> Any:
+    """Return an array, or a named tuple with all of its arrays, as views that are not counted as references.
 
-    Threads that share an array would otherwise wait for each other at its reference count. The array must live longer
-    than the view, like the arguments of a kernel.
+    Otherwise, passing an array to a function increases its reference count with an atomic instruction, and threads that
+    share the array wait for each other at its count. The arrays must live longer than the views, like the arguments of
+    a kernel. Other values are returned as they are.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        view = context.make_array(array)(context, builder, args[0])
+        return _without_owner(context, builder, value, args[0])
+
+    return value(value), generate
+
+
+def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if isinstance(kind, types.BaseTuple):
+        for i, element in enumerate(kind):
+            view = _without_owner(context, builder, element, builder.extract_value(value, i))
+            value = builder.insert_value(value, view, i)
+    elif isinstance(kind, types.Array):
+        view = context.make_array(kind)(context, builder, value)
         view.meminfo = cgutils.get_null_value(view.meminfo.type)
         view.parent = cgutils.get_null_value(view.parent.type)
-        return view._getvalue()
-
-    return array(array), generate
+        value = view._getvalue()
+    return value
 
 
 @intrinsic

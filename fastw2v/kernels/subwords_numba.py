@@ -25,17 +25,9 @@ from fastw2v.kernels.rows_numba import (
     is_frozen,
     prefetch_row,
 )
-from fastw2v.kernels.simd import LANES, borrowed, fma, load, prefetch, reduce_add, splat, store
+from fastw2v.kernels.simd import LANES, fma, load, prefetch, reduce_add, splat, store
 
-__all__ = ["add_input_step", "optional_view", "read_context", "read_input"]
-
-
-@inlined
-def optional_view(array: Any) -> Any:
-    """Return the view `borrowed` of an array, or None."""
-    if array is None:
-        return None
-    return borrowed(array)
+__all__ = ["add_input_step", "read_context", "read_input"]
 
 
 @inlined

@@ -60,7 +60,7 @@ from fastw2v.kernels.simd import (
     store,
     where_positive,
 )
-from fastw2v.kernels.subwords_numba import add_input_step, optional_view, read_context, read_input
+from fastw2v.kernels.subwords_numba import add_input_step, read_context, read_input
 from fastw2v.sampling import rng
 
 __all__ = ["Sampling", "Schedule", "cbow_ns", "skipgram_ns"]
@@ -502,12 +502,13 @@ def cbow_ns(
     the start of its window and subtracted at the end, and a running sum gives the total gradient of each row when the
     row leaves the windows.
     """
+    sampling, schedule = borrowed(sampling), borrowed(schedule)
+    ids, offsets = borrowed(ids), borrowed(offsets)
     reach, slope = sampling.reach, schedule.slope
     negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
     max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
-    word_starts, word_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
-    max_rate_in, max_rate_out = borrowed(max_rate_in), borrowed(max_rate_out)
+    word_starts, word_rows = schedule.subword_starts, schedule.subword_rows
     W_in, W_out = borrowed(W_in), borrowed(W_out)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
@@ -716,12 +717,13 @@ def skipgram_ns(
     A ring buffer stores the output rows of the tokens that windows can still reach. They are scored like a second pool,
     in which pairs of a target and a row outside the target's window are masked.
     """
+    sampling, schedule = borrowed(sampling), borrowed(schedule)
+    ids, offsets = borrowed(ids), borrowed(offsets)
     reach, slope = sampling.reach, schedule.slope
     negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
     max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
-    word_starts, word_rows = optional_view(schedule.subword_starts), optional_view(schedule.subword_rows)
-    max_rate_in, max_rate_out = borrowed(max_rate_in), borrowed(max_rate_out)
+    word_starts, word_rows = schedule.subword_starts, schedule.subword_rows
     W_in, W_out = borrowed(W_in), borrowed(W_out)
     word, position, window_start, window_end = subsample_chunk(ids, offsets, start, stop, sampling)
     n = len(word)
