@@ -76,11 +76,24 @@ def _read_mean(W: Any, word: Any, starts: Any, rows: Any, out: Any, at: Any, wid
     """Store the mean of the rows of a word at offset `at` of `out`."""
     begin, end = starts[word], starts[word + 1]
     share = splat(1.0 / (end - begin), load(out, at))
+    first = np.int64(rows[begin]) * width
     for j in range(0, width, LANES):
-        total = load(W, np.int64(rows[begin]) * width + j)
-        for k in range(begin + 1, end):
-            total = total + load(W, np.int64(rows[k]) * width + j)
-        store(out, at + j, total * share)
+        store(out, at + j, load(W, first + j))
+    k = begin + 1
+    while k + 4 <= end:  # the offsets of four rows stay in registers
+        a, b = np.int64(rows[k]) * width, np.int64(rows[k + 1]) * width
+        c, d = np.int64(rows[k + 2]) * width, np.int64(rows[k + 3]) * width
+        for j in range(0, width, LANES):
+            total = load(out, at + j) + load(W, a + j) + load(W, b + j)
+            store(out, at + j, total + load(W, c + j) + load(W, d + j))
+        k += 4
+    while k < end:
+        a = np.int64(rows[k]) * width
+        for j in range(0, width, LANES):
+            store(out, at + j, load(out, at + j) + load(W, a + j))
+        k += 1
+    for j in range(0, width, LANES):
+        store(out, at + j, load(out, at + j) * share)
 
 
 @inlined
