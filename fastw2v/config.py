@@ -28,6 +28,7 @@ __all__ = [
     "MIN_RATE",
     "NEGATIVE",
     "POOLS",
+    "PRIVATE_TOKENS",
     "SHUFFLE_BLOCK_TOKENS",
     "UNICODE_FORMS",
     "CbowGrad",
@@ -97,6 +98,8 @@ TILE = 4
 """T: number of targets in a tile, which are trained together."""
 HELD_TOKENS = 2048
 """Number of corpus tokens between two write-backs of the inner nodes near the root, added up over all workers."""
+PRIVATE_TOKENS = 8192
+"""Number of corpus tokens between two write-backs of private copies of frequent rows, added up over all workers."""
 CHECKPOINT_EVERY = "10m"
 """Default time between two checkpoints."""
 MIN_COUNT = 5

@@ -888,7 +888,10 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     if fused and host:
         measuring = [replace(config, pool_tokens=config.tile)] if run.validation else []  # as `held_out_loss` does
         threads, chunk = _threads(run), min(T, CHUNK_TOKENS)
-        buffers = max(cpu.buffer_bytes(one, chunk, reach, run.longest_path, threads) for one in (config, *measuring))
+        tables = (input_rows, rows), config.subwords is not None
+        buffers = max(
+            cpu.buffer_bytes(one, chunk, reach, run.longest_path, threads, *tables) for one in (config, *measuring)
+        )
         yield MemoryItem("buffers of the workers", threads * buffers, "host", False, "training")
     elif not fused:
         of_words = (run.rows_per_word, run.longest_word, input_rows)

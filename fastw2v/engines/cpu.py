@@ -36,7 +36,17 @@ from fastw2v.engines.base import (
     run_pause,
 )
 from fastw2v.engines.checks import check_arrays, check_frozen
-from fastw2v.engines.staleness import held_nodes, max_rates, tree_max_rates
+from fastw2v.engines.staleness import (
+    MAX_PRIVATE_ROWS,
+    MIN_USES,
+    PrivateRows,
+    held_nodes,
+    max_rates,
+    private_nodes,
+    private_rows,
+    private_tokens,
+    tree_max_rates,
+)
 from fastw2v.kernels import numba_unavailable_reason
 from fastw2v.sampling import rng
 from fastw2v.sampling.alias import AliasTable, alias_table, noise_weights
@@ -142,7 +152,15 @@ def aligned_zeros(shape: tuple[int, int], dtype: Any = np.float32) -> np.ndarray
     return buffer[skip : skip + V * width].reshape(V, width)[:, :D]
 
 
-def buffer_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: int = 0, workers: int = 1) -> int:
+def buffer_bytes(
+    config: TrainingConfig,
+    tokens: int,
+    reach: int,
+    longest_path: int = 0,
+    workers: int = 1,
+    rows: tuple[int, int] = (MAX_SIZE, MAX_SIZE),
+    has_subwords: bool = False,
+) -> int:
     """Return the size in bytes of the buffers that a kernel allocates to train a chunk.
 
     Parameters
@@ -155,7 +173,11 @@ def buffer_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: 
     longest_path : int
         Number of steps of the longest path in the Huffman tree. It has no effect on negative sampling.
     workers : int
-        Number of threads, which determines how many inner nodes each of them copies.
+        Number of threads, which determines how many rows each of them copies.
+    rows : (int, int)
+        Number of rows of W_in and W_out, which limit the number of copies.
+    has_subwords : bool
+        Whether words have several rows of W_in.
 
     Examples
     --------
@@ -167,17 +189,32 @@ def buffer_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: 
     >>> [round(buffer_bytes(config, CHUNK_TOKENS, config.window) / 1e6, 1) for config in configs]
     [0.2, 3.1, 3.2]
 
-    Hierarchical softmax copies the rows near the root:
+    Several threads copy the rows of frequent words. A small vocabulary has few rows:
 
-    >>> config = TrainingConfig(loss="hs")
-    >>> [round(buffer_bytes(config, CHUNK_TOKENS, 5, 20, workers) / 1e6, 1) for workers in (1, 16)]
-    [0.6, 0.2]
+    >>> config, rows = TrainingConfig(), (100, 100)
+    >>> [round(buffer_bytes(config, CHUNK_TOKENS, 5, workers=n) / 1e6, 1) for n in (1, 2, 16)]
+    [0.2, 2.3, 0.5]
+    >>> [round(buffer_bytes(config, CHUNK_TOKENS, 5, workers=n, rows=rows) / 1e6, 1) for n in (1, 2, 16)]
+    [0.2, 0.4, 0.4]
     """
     # With two losses, their kernels run one after the other.
     kernels = [_negative_sampling_bytes(config, tokens, reach)] if config.loss != "hs" else []
     if config.loss != "ns":
         kernels.append(_tree_bytes(config, tokens, reach, longest_path, workers))
-    return 20 * (tokens + 1) + max(kernels)
+    return 20 * (tokens + 1) + max(kernels) + _private_bytes(config, workers, rows, has_subwords)
+
+
+def _private_bytes(config: TrainingConfig, workers: int, rows: tuple[int, int], has_subwords: bool) -> int:
+    """Return an upper bound on the size in bytes of a thread's copies of frequent rows, and of their snapshots."""
+    if workers == 1:
+        return 0
+    # A token uses one row of W_in or, with subwords, several, and one row of W_out, the pool's rows, or a path.
+    pool = config.pool_size / config.pool_tokens
+    most = MAX_PRIVATE_ROWS
+    uses = (most if has_subwords else 1, most if config.loss != "ns" else 1 + pool)
+    width = -(-config.vector_size // ROW) * ROW
+    numbers = (min(most, n, int(use * private_tokens(workers) / MIN_USES)) for use, n in zip(uses, rows, strict=True))
+    return 2 * 4 * width * sum(numbers)
 
 
 def _negative_sampling_bytes(config: TrainingConfig, tokens: int, reach: int) -> int:
@@ -421,7 +458,7 @@ def _chunk_trainer(
     Its parameters are the ids and offsets of the corpus, the bounds of the chunk, the epoch, and the learning rate at
     token 0 of the corpus if it decreased by `slope` per token from there.
     """
-    from fastw2v.kernels import hierarchical_numba, word2vec_numba
+    from fastw2v.kernels import hierarchical_numba, rows_numba, word2vec_numba
 
     W_in, W_out = tables
     words, nodes = output_parts(W_out, config.loss)
@@ -438,10 +475,23 @@ def _chunk_trainer(
         shrink_windows=bool(config.shrink_windows),
     )
     cbow = config.model == "cbow"
+    staleness: dict[str, Any] = {"concurrency": concurrency, "frozen": frozen, "subwords": subwords}
     kernels: list[tuple[Any, np.ndarray, tuple[Any, ...]]] = []
 
-    def schedule(rates: tuple[np.ndarray, np.ndarray], pool_tokens: int, pool_size: int) -> word2vec_numba.Schedule:
+    def schedule(
+        rates: tuple[np.ndarray, np.ndarray],
+        pool_tokens: int,
+        pool_size: int,
+        private: tuple[PrivateRows, PrivateRows],
+    ) -> word2vec_numba.Schedule:
         max_rate_in, max_rate_out = (_to_the_last_below(rate, config.alpha).astype(dtype) for rate in rates)
+        number = len(private[0].rows)  # of private rows of W_in
+        word_rows = None
+        if subwords is not None:
+            numbers = np.arange(number, number + subwords.n_rows, dtype=np.int32)
+            numbers[private[0].rows] = np.arange(number)
+            word_rows = numbers[subwords.rows]
+            max_rate_in = np.append(np.full(number, np.inf, dtype), max_rate_in)
         return word2vec_numba.Schedule(
             cbow_grad_scale=cbow_grad_scale(config.cbow_grad, 2 * reach).astype(dtype),
             max_rate_in=max_rate_in,
@@ -453,21 +503,27 @@ def _chunk_trainer(
             dimensions=config.vector_size,
             tile=config.tile,
             slope=slope,
+            private_tokens=private_tokens(concurrency),
+            private_in=rows_numba.Private(
+                private[0].rows, private[0].max_rate.astype(dtype), 0 if subwords is None else number
+            ),
+            private_out=rows_numba.Private(private[1].rows, private[1].max_rate.astype(dtype), 0),
             subword_starts=None if subwords is None else subwords.starts,
-            subword_rows=None if subwords is None else subwords.rows,
+            subword_rows=word_rows,
         )
 
     if words is not None:
-        rates = max_rates(
-            counts, keep, weights, config, reach, concurrency=concurrency, frozen=frozen, subwords=subwords
-        )
+        private = private_rows(counts, keep, weights, config, reach, **staleness)
+        rates = max_rates(counts, keep, weights, config, reach, **staleness)
+        for rate, held_rows in zip(rates, private, strict=True):
+            rate[held_rows.rows] = np.inf  # only the updates of the private copies are scaled down
         kernel = word2vec_numba.cbow_ns if cbow else word2vec_numba.skipgram_ns
-        kernels.append((kernel, words, (schedule(rates, config.pool_tokens, config.pool_size),)))
+        kernels.append((kernel, words, (schedule(rates, config.pool_tokens, config.pool_size, private),)))
     if nodes is not None:
         paths = HuffmanTree.from_counts(counts)
-        rate_in, rate_nodes = tree_max_rates(
-            counts, keep, paths, config, reach, concurrency=concurrency, frozen=frozen, subwords=subwords
-        )
+        private = private_nodes(counts, keep, paths, config, reach, **staleness)
+        rate_in, rate_nodes = tree_max_rates(counts, keep, paths, config, reach, **staleness)
+        rate_in[private[0].rows] = np.inf
         held, held_tokens = held_nodes(len(counts), concurrency)
         kernel = hierarchical_numba.cbow_hs if cbow else hierarchical_numba.skipgram_hs
         tree = hierarchical_numba.Tree(
@@ -475,7 +531,8 @@ def _chunk_trainer(
             steps=np.append(2 * paths.points + paths.codes, np.zeros(LANES, np.int32)),
             longest=int(np.diff(paths.starts).max(initial=0)),
         )
-        kernels.append((kernel, nodes, (schedule((rate_in, rate_nodes[:-1][::-1]), held_tokens, held), tree)))
+        rates = rate_in, rate_nodes[:-1][::-1]
+        kernels.append((kernel, nodes, (schedule(rates, held_tokens, held, private), tree)))
 
     def train_chunk(
         ids: np.ndarray, offsets: np.ndarray, start: int, stop: int, epoch: int, alpha_intercept: float

@@ -31,6 +31,9 @@ Each target is trained by itself (T = 1), and its loss is always measured. The c
 rows of ``W_in`` for skip-gram as well. The inner nodes nearest to the root are on most paths. They are treated like a
 pool that is written back after some tokens (`fastw2v.engines.staleness.held_nodes`). With ``loss="hs+ns"``, each chunk
 is trained with negative sampling and then with hierarchical softmax.
+
+Each of several workers of a CPU trains the rows that it uses most often in private copies. They are rows of both
+tables, which are treated like a pool as well (`fastw2v.engines.staleness.private_rows`).
 """
 
 from __future__ import annotations
@@ -55,7 +58,15 @@ from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.subwords import Subwords
 from fastw2v.engines.base import ProgressFunction, Tables, TrainingReport, combined_loss
 from fastw2v.engines.checks import check_frozen
-from fastw2v.engines.staleness import held_nodes, max_rates, tree_max_rates
+from fastw2v.engines.staleness import (
+    PrivateRows,
+    held_nodes,
+    max_rates,
+    private_nodes,
+    private_rows,
+    private_tokens,
+    tree_max_rates,
+)
 from fastw2v.nn.layers import (
     ContextMean,
     Embedding,
@@ -150,6 +161,7 @@ def train(
     concurrency: int = 1,
     pool_sync_interval: int | None = None,
     held: tuple[int, int] | None = None,
+    private: bool = False,
     on_progress: ProgressFunction | None = None,
     frozen: np.ndarray | None = None,
     subwords: Subwords | None = None,
@@ -172,6 +184,9 @@ def train(
     held : (int, int), optional
         Number of inner nodes in private copies, and tokens between write-backs of the copies. By default, the numbers
         are those of a CPU (`fastw2v.engines.staleness.held_nodes`).
+    private : bool
+        Whether the workers train frequent rows in private copies, as on a CPU
+        (`fastw2v.engines.staleness.private_rows`).
 
     Returns
     -------
@@ -198,8 +213,15 @@ def train(
     words, nodes = output_parts(W_out, config.loss)
     keep, weights = keep_threshold(counts, config.sample), noise_weights(counts, config.ns_exponent)
     N, reach = len(ids), window_reach(config.window, offsets)
+    workers_and_rows: dict[str, Any] = {
+        "concurrency": concurrency if private else 1,
+        "frozen": frozen,
+        "subwords": subwords,
+    }
+    tokens = private_tokens(concurrency)
     if words is not None:
         noise = alias_table(weights)
+        word_copies = private_rows(counts, keep, weights, config, reach, **workers_and_rows)
         word_rates = max_rates(
             counts,
             keep,
@@ -211,8 +233,11 @@ def train(
             frozen=frozen,
             subwords=subwords,
         )
+        for max_rate, copies in zip(word_rates, word_copies, strict=True):
+            max_rate[copies.rows] = np.inf  # only the updates of the private copies are scaled down
     if nodes is not None:
         tree = HuffmanTree.from_counts(counts)
+        node_copies = private_nodes(counts, keep, tree, config, reach, **workers_and_rows)
         node_rates = tree_max_rates(
             counts,
             keep,
@@ -224,6 +249,8 @@ def train(
             frozen=frozen,
             subwords=subwords,
         )
+        for max_rate, copies in zip(node_rates, node_copies, strict=True):
+            max_rate[copies.rows] = np.inf
     report = TrainingReport(config, N, on_progress)
     for epoch, start, stop, done in iter_chunks(
         offsets, CHUNK_TOKENS, SHUFFLE_BLOCK_TOKENS, config.seed, config.epochs
@@ -235,11 +262,15 @@ def train(
         results = []
         if words is not None:
             inputs = None if subwords is None else SubwordInputs(W_in, word_rates[0], subwords)
-            results.append(_train_ns(W_in, words, chunk, word_rates, noise, config, pool_sync_interval, inputs))
+            private_pools = PrivatePools((W_in, words), word_copies, tokens)
+            results.append(
+                _train_ns(W_in, words, chunk, word_rates, noise, config, pool_sync_interval, inputs, private_pools)
+            )
         if nodes is not None:
             held_copies = held or held_nodes(len(counts), concurrency)
             inputs = None if subwords is None else SubwordInputs(W_in, node_rates[0], subwords)
-            results.append(_train_hs(W_in, nodes, chunk, node_rates, tree, config, held_copies, inputs))
+            private_pools = PrivatePools((W_in, nodes), node_copies, tokens)
+            results.append(_train_hs(W_in, nodes, chunk, node_rates, tree, config, held_copies, inputs, private_pools))
         loss, predictions = combined_loss(*results)
         report.state.losses[epoch] += loss
         report.state.predictions[epoch] += predictions
@@ -296,6 +327,7 @@ def _train_ns(
     config: TrainingConfig,
     pool_sync_interval: int | None,
     inputs: SubwordInputs | None,
+    private: PrivatePools,
 ) -> tuple[float, int]:
     """Train a chunk with negative sampling. Return the summed loss and the number of the measured predictions."""
     max_rate_in, max_rate_out = max_rates
@@ -309,10 +341,11 @@ def _train_ns(
         is_first_tile = chunk.position[first] // L != pool_index
         if is_first_tile or tiles_since_sync == pool_sync_interval:
             pool.write()
+            private.exchange(chunk.position[first])
             tiles_since_sync, pool_index = 0, chunk.position[first] // L
             pool.read(negative_pools(np.array([pool_index]), config.pool_size, noise, config.seed, chunk.epoch))
         tiles_since_sync += 1
-        pool.rate = chunk.rate[first]
+        pool.rate = private.rate = chunk.rate[first]
         stream.enter(end + chunk.reach)
         context_index = chunk.contexts(first, end)
         if config.model == "cbow":
@@ -325,6 +358,7 @@ def _train_ns(
             predictions += end - first if config.model == "cbow" else int(np.sum(context_index >= 0))
         stream.leave(end - chunk.reach if end < len(word) else end, pool)
     pool.write()
+    private.write()
     return total, predictions
 
 
@@ -337,6 +371,7 @@ def _train_hs(
     config: TrainingConfig,
     held: tuple[int, int],
     inputs: SubwordInputs | None,
+    private: PrivatePools,
 ) -> tuple[float, int]:
     """Train a chunk with hierarchical softmax. Return the summed loss and the number of predictions."""
     word = chunk.word
@@ -352,9 +387,10 @@ def _train_hs(
     for t in range(len(word)):
         if chunk.position[t] // held_tokens != group:
             nodes.write()
+            private.exchange(chunk.position[t])
             nodes.read(near_root)
             group = chunk.position[t] // held_tokens
-        nodes.rate = chunk.rate[t]
+        nodes.rate = private.rate = chunk.rate[t]
         stream.enter(t + 1 + chunk.reach)
         context_index = chunk.contexts(t, t + 1)
         if config.model == "cbow":
@@ -365,6 +401,7 @@ def _train_hs(
             predictions += int(np.sum(context_index >= 0))
         stream.leave(t + 1 - chunk.reach if t + 1 < len(word) else t + 1, nodes)
     nodes.write()
+    private.write()
     return total, predictions
 
 
@@ -492,6 +529,104 @@ class Pool:
             written = factor > 0
             rows = gradient.rows[written] * factor[written, None].astype(gradient.rows.dtype)
             SGD(self.rate).update([self.W], [RowSparseGradient(gradient.ids[written], rows)])
+
+
+class PrivatePools:
+    """The rows of both tables that each worker trains in a private copy.
+
+    They are trained in place like the rows of a `Pool`, and their updates are scaled down when the copies are written.
+
+    Parameters
+    ----------
+    tables : (array, array)
+        W_in and W_out.
+    copies : (PrivateRows, PrivateRows)
+        The rows of each table; see `fastw2v.engines.staleness.private_rows`.
+    tokens : int
+        Number of corpus tokens between two write-backs.
+
+    Attributes
+    ----------
+    rate : float
+        Learning rate.
+    group : int
+        Number of the tokens for which the copies are held: the position of any of them divided by `tokens`.
+
+    Examples
+    --------
+    At rate 0.2, a row with max_rate 0.1 keeps half of its update:
+
+    >>> import numpy as np
+    >>> from fastw2v.engines.reference import PrivatePools
+    >>> from fastw2v.engines.staleness import PrivateRows
+    >>> W_in, W_out = np.zeros((2, 1)), np.zeros((2, 1))
+    >>> copies = PrivateRows(np.array([0]), np.array([0.1])), PrivateRows(np.array([], int), np.array([]))
+    >>> private = PrivatePools((W_in, W_out), copies, tokens=100)
+    >>> private.exchange(250)
+    >>> W_in[:], private.rate = 1.0, 0.2
+    >>> private.exchange(299)
+    >>> W_in.tolist()
+    [[1.0], [1.0]]
+    >>> private.exchange(300)
+    >>> W_in.tolist()
+    [[0.5], [1.0]]
+    """
+
+    def __init__(
+        self, tables: tuple[np.ndarray, np.ndarray], copies: tuple[PrivateRows, PrivateRows], tokens: int
+    ) -> None:
+        self.tokens, self.group, self.rate = tokens, -1, 0.0
+        self.pools = []
+        for W, (rows, max_rate) in zip(tables, copies, strict=True):
+            of_rows = np.full(len(W), np.inf)
+            of_rows[rows] = max_rate
+            self.pools.append((Pool(W, of_rows), rows[None]))
+
+    def exchange(self, position: int) -> None:
+        """Write the copies back and read them again, unless a token belongs to the same tokens as before.
+
+        Parameters
+        ----------
+        position : int
+            Index of a token in the corpus.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.engines.reference import PrivatePools
+        >>> from fastw2v.engines.staleness import PrivateRows
+        >>> copies = PrivateRows(np.array([0]), np.array([np.inf]))
+        >>> private = PrivatePools((np.zeros((2, 1)), np.zeros((2, 1))), (copies, copies), tokens=100)
+        >>> private.exchange(250)
+        >>> private.group
+        2
+        """
+        if position // self.tokens != self.group:
+            self.group = position // self.tokens
+            self.write()
+            for pool, rows in self.pools:
+                pool.read(rows)
+
+    def write(self) -> None:
+        """Scale down the updates that the copies have received since they were read.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastw2v.engines.reference import PrivatePools
+        >>> from fastw2v.engines.staleness import PrivateRows
+        >>> W_in, W_out = np.zeros((2, 1)), np.zeros((2, 1))
+        >>> copies = PrivateRows(np.array([0]), np.array([0.1]))
+        >>> private = PrivatePools((W_in, W_out), (copies, copies), tokens=100)
+        >>> private.exchange(0)
+        >>> W_out[:], private.rate = 1.0, 0.4
+        >>> private.write()
+        >>> W_out.tolist()
+        [[0.25], [1.0]]
+        """
+        for pool, _ in self.pools:
+            pool.rate = self.rate
+            pool.write()
 
 
 class SubwordInputs:

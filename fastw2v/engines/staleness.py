@@ -10,16 +10,38 @@ has the measurements.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from fastw2v.config import HELD_TOKENS, TrainingConfig, cbow_grad_exponent
+from fastw2v.config import CHUNK_TOKENS, HELD_TOKENS, PRIVATE_TOKENS, TrainingConfig, cbow_grad_exponent
 from fastw2v.corpus.subwords import Subwords
 from fastw2v.sampling.huffman import HuffmanTree
 
-__all__ = ["MAX_STALENESS", "held_nodes", "max_rates", "rows_of", "tree_max_rates"]
+__all__ = [
+    "MAX_PRIVATE_ROWS",
+    "MAX_STALENESS",
+    "MIN_USES",
+    "PRIVATE_STALENESS",
+    "PrivateRows",
+    "held_nodes",
+    "max_rates",
+    "private_nodes",
+    "private_rows",
+    "private_tokens",
+    "rows_of",
+    "tree_max_rates",
+]
 
 MAX_STALENESS = 2.0
 """Product of the learning rate and a row's concurrent updates above which the steps of the row are scaled down."""
+MAX_PRIVATE_ROWS = 4096
+"""Maximum number of rows of a table that a worker copies."""
+PRIVATE_STALENESS = 8.0
+"""The same for rows that workers train in private copies. Each worker sees its own updates of such a row at once, so
+more of them can be added up."""
+MIN_USES = 4
+"""Expected number of uses of a row between two write-backs of its private copy from which a copy pays off."""
 
 
 def max_rates(
@@ -89,32 +111,149 @@ def max_rates(
     V = len(counts)
     W_in, W_out = np.full(V if subwords is None else subwords.n_rows, np.inf), np.full(V, np.inf)
     if concurrency > 1:
-        negative, tile = config.negative, config.tile
-        kept = counts * (keep / 2.0**32)
-        share = kept / max(kept.sum(), 1)
         drawn = noise / noise.sum()
-        contexts, probability = _context_numbers(config, reach)
-        delay = 2 * reach + tile
-        held = config.pool_tokens * float(kept.sum() / max(counts.sum(), 1))  # targets between two writes of a pool
-        held = held if pool_sync_interval is None else min(pool_sync_interval * tile, held)
-        if config.model == "cbow":
-            exponent = cbow_grad_exponent(config.cbow_grad)
-            W_in = delay * float(probability @ contexts ** (1 - exponent)) * share
-            W_out = tile * share
-            pooled = held * negative * drawn
-        else:
-            positives = float(probability @ contexts)
-            W_in, W_out = tile * positives * share, delay * positives * share
-            pooled = held * negative * positives * drawn
+        held = config.pool_tokens * _kept_share(counts, keep)  # targets between two writes of a pool
+        held = held if pool_sync_interval is None else min(pool_sync_interval * config.tile, held)
+        W_in, positive, negative = _updates(counts, keep, drawn, config, reach)
+        streamed, target = 2 * reach + config.tile, config.tile
+        W_in *= streamed if config.model == "cbow" else target
+        W_out = positive * (target if config.model == "cbow" else streamed)
         holding = 1 - (1 - drawn) ** config.pool_size
-        W_out = W_out + np.minimum(pooled, MAX_STALENESS * holding / max(config.alpha, 1e-30))
-        if subwords is not None:
-            W_in = np.bincount(subwords.rows, np.repeat(W_in, np.diff(subwords.starts)), subwords.n_rows)
+        W_out = W_out + np.minimum(held * negative, MAX_STALENESS * holding / max(config.alpha, 1e-30))
+        W_in = _of_rows(W_in, subwords)
         with np.errstate(divide="ignore"):
             W_in, W_out = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_out)
     if frozen is not None:
         W_in[rows_of(frozen, subwords)] = W_out[frozen] = 0
     return W_in, W_out
+
+
+class PrivateRows(NamedTuple):
+    """Rows of a table that each worker trains in a private copy.
+
+    Otherwise, the rows would move between the caches of the processors. A worker's updates are added to the table when
+    its copies are written back.
+    """
+
+    rows: np.ndarray
+    """int64 array, shape (n,): row numbers, in ascending order."""
+    max_rate: np.ndarray
+    """float64 array, shape (n,): for each row, the learning rate above which its updates are scaled down."""
+
+
+def private_tokens(concurrency: int) -> int:
+    """Return after how many tokens of the corpus a worker writes its private copies back.
+
+    All workers together train `PRIVATE_TOKENS` tokens in this time, so that the copies of many workers do not drift
+    apart. At the end of a chunk, they are always written.
+
+    Examples
+    --------
+    >>> from fastw2v.engines.staleness import private_tokens
+    >>> [private_tokens(workers) for workers in (2, 16, 128)]
+    [4096, 512, 64]
+    """
+    return max(PRIVATE_TOKENS // concurrency, 1)
+
+
+def private_rows(
+    counts: np.ndarray,
+    keep: np.ndarray,
+    noise: np.ndarray,
+    config: TrainingConfig,
+    reach: int,
+    *,
+    concurrency: int,
+    frozen: np.ndarray | None = None,
+    subwords: Subwords | None = None,
+) -> tuple[PrivateRows, PrivateRows]:
+    """Return the rows that the workers of a CPU train in private copies, with negative sampling.
+
+    These are the rows that a worker uses at least `MIN_USES` times between two write-backs, on average. A row that is
+    used less often moves between the processors as often with a copy as without.
+
+    Parameters
+    ----------
+    counts, keep, noise, config, reach, concurrency, frozen, subwords
+        See `max_rates`.
+
+    Returns
+    -------
+    W_in, W_out : PrivateRows
+        Rows of each table. They are empty for a single worker and if words are frozen. Without subwords, they are those
+        of the first words of the vocabulary.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines.staleness import private_rows
+    >>> counts, keep = np.array([10_000, 100, *[10] * 20_000]), np.full(20_002, 1 << 32, np.uint64)
+    >>> W_in, W_out = private_rows(counts, keep, counts**0.75, TrainingConfig(), reach=5, concurrency=2)
+    >>> W_in.rows.tolist(), W_out.rows.tolist()
+    ([0], [0])
+    """
+    drawn = noise / noise.sum()
+    share = _kept_share(counts, keep) * _share(counts, keep)
+    in_updates, positive, negative = _updates(counts, keep, drawn, config, reach)
+    output_uses = share + drawn * config.pool_size / config.pool_tokens
+    rows = np.arange(_leading(output_uses, concurrency, frozen))
+    targets = _targets(counts, keep, concurrency)
+    return (
+        _private_inputs(share, targets * in_updates, config, concurrency, frozen, subwords),
+        PrivateRows(rows, _private_rates(targets * (positive + negative)[rows], config, concurrency)),
+    )
+
+
+def private_nodes(
+    counts: np.ndarray,
+    keep: np.ndarray,
+    tree: HuffmanTree,
+    config: TrainingConfig,
+    reach: int,
+    *,
+    concurrency: int,
+    frozen: np.ndarray | None = None,
+    subwords: Subwords | None = None,
+) -> tuple[PrivateRows, PrivateRows]:
+    """Return the same as `private_rows` for hierarchical softmax.
+
+    Parameters
+    ----------
+    counts, keep, tree, config, reach, concurrency, frozen, subwords
+        See `tree_max_rates`.
+
+    Returns
+    -------
+    W_in, W_nodes : PrivateRows
+        The inner nodes are those right below the `held_nodes`, which are written back more often.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.config import TrainingConfig
+    >>> from fastw2v.engines.staleness import held_nodes, private_nodes
+    >>> from fastw2v.sampling.huffman import HuffmanTree
+    >>> counts, keep = np.full(20_000, 10), np.full(20_000, 1 << 32, np.uint64)
+    >>> tree, config = HuffmanTree.from_counts(counts), TrainingConfig(loss="hs")
+    >>> _, W_nodes = private_nodes(counts, keep, tree, config, reach=5, concurrency=2)
+    >>> held = held_nodes(len(counts), concurrency=2)[0]
+    >>> len(W_nodes.rows) > 100, int(W_nodes.rows[-1]) == len(counts) - 2 - held
+    (True, True)
+    """
+    V, share = len(counts), _kept_share(counts, keep) * _share(counts, keep)
+    contexts, probability = _context_numbers(config, reach)
+    predictions = 1.0 if config.model == "cbow" else float(probability @ contexts)
+    exponent = cbow_grad_exponent(config.cbow_grad) if config.model == "cbow" else 0.0
+    in_updates = float(probability @ contexts ** (1 - exponent)) * _share(counts, keep)
+    node_uses = tree.node_counts(share)[: V - 1 - held_nodes(V, concurrency)[0]]
+    rows = np.arange(len(node_uses) - _leading(node_uses[::-1], concurrency, frozen), len(node_uses))
+    node_updates = predictions * tree.node_counts(_share(counts, keep))[rows]
+    targets = _targets(counts, keep, concurrency)
+    return (
+        _private_inputs(share, targets * in_updates, config, concurrency, frozen, subwords),
+        PrivateRows(rows, _private_rates(targets * node_updates, config, concurrency)),
+    )
 
 
 def held_nodes(V: int, concurrency: int) -> tuple[int, int]:
@@ -209,8 +348,7 @@ def tree_max_rates(
         W_nodes[near] = np.minimum(max(targets, 1) * W_nodes[near], MAX_STALENESS / max(config.alpha, 1e-30))
         if held is None:
             W_nodes[: V - 1 - nodes] = 0
-        if subwords is not None:
-            W_in = np.bincount(subwords.rows, np.repeat(W_in, np.diff(subwords.starts)), subwords.n_rows)
+        W_in = _of_rows(W_in, subwords)
         with np.errstate(divide="ignore"):
             W_in, W_nodes = MAX_STALENESS / (concurrency * W_in), MAX_STALENESS / (concurrency * W_nodes)
     if frozen is not None:
@@ -257,3 +395,83 @@ def _context_numbers(config: TrainingConfig, reach: int) -> tuple[np.ndarray, np
     probability = np.full(reach, 1 / config.window if config.shrink_windows else 0.0)
     probability[-1] = 1 - probability[:-1].sum()
     return contexts, probability
+
+
+def _kept_share(counts: np.ndarray, keep: np.ndarray) -> float:
+    """Return the share of the tokens that subsampling keeps."""
+    return float((counts * (keep / 2.0**32)).sum() / max(counts.sum(), 1))
+
+
+def _share(counts: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Return the share of each word among the tokens that subsampling keeps."""
+    kept = counts * (keep / 2.0**32)
+    return np.asarray(kept / max(kept.sum(), 1))
+
+
+def _updates(
+    counts: np.ndarray, keep: np.ndarray, drawn: np.ndarray, config: TrainingConfig, reach: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the expected updates of each word's rows per target: in W_in, and in W_out as positive and negative."""
+    share = _share(counts, keep)
+    contexts, probability = _context_numbers(config, reach)
+    if config.model == "cbow":
+        exponent = cbow_grad_exponent(config.cbow_grad)
+        return float(probability @ contexts ** (1 - exponent)) * share, share, config.negative * drawn
+    positives = float(probability @ contexts)
+    return positives * share, positives * share, config.negative * positives * drawn
+
+
+def _of_rows(words: np.ndarray, subwords: Subwords | None) -> np.ndarray:
+    """Return a sum over words for each row of W_in."""
+    if subwords is None:
+        return words
+    return np.bincount(subwords.rows, np.repeat(words, np.diff(subwords.starts)), subwords.n_rows)
+
+
+def _targets(counts: np.ndarray, keep: np.ndarray, concurrency: int) -> float:
+    """Return the expected number of targets between two write-backs of the private copies."""
+    return max(min(private_tokens(concurrency), CHUNK_TOKENS) * _kept_share(counts, keep), 1.0)
+
+
+def _is_used(uses: np.ndarray, concurrency: int, frozen: np.ndarray | None) -> np.ndarray:
+    """Return which rows are worth a private copy, given the uses of each row per token of the corpus."""
+    if concurrency == 1 or frozen is not None:
+        return np.zeros(len(uses), bool)
+    return np.asarray(uses * min(private_tokens(concurrency), CHUNK_TOKENS) >= MIN_USES)
+
+
+def _leading(uses: np.ndarray, concurrency: int, frozen: np.ndarray | None) -> int:
+    """Return how many rows at the start of a table are worth a private copy."""
+    used = _is_used(uses[:MAX_PRIVATE_ROWS], concurrency, frozen)
+    return int(np.append(used, False).argmin())
+
+
+def _most_used(uses: np.ndarray, concurrency: int, frozen: np.ndarray | None) -> np.ndarray:
+    """Return the most used rows of a table that are worth a private copy, in ascending order."""
+    rows = np.flatnonzero(_is_used(uses, concurrency, frozen))
+    return np.sort(rows[np.argsort(-uses[rows], kind="stable")[:MAX_PRIVATE_ROWS]])
+
+
+def _private_inputs(
+    uses: np.ndarray,
+    updates: np.ndarray,
+    config: TrainingConfig,
+    concurrency: int,
+    frozen: np.ndarray | None,
+    subwords: Subwords | None,
+) -> PrivateRows:
+    """Return the private rows of W_in. `uses` are those of words per token, and `updates` those per write-back."""
+    if subwords is None:
+        rows = np.arange(_leading(uses, concurrency, frozen))
+    else:
+        rows = _most_used(_of_rows(uses, subwords), concurrency, frozen)
+        # A word's vector is the mean of its rows, so an update of one row moves the vector by a part of the update.
+        updates = _of_rows(updates / np.diff(subwords.starts), subwords)
+    return PrivateRows(rows, _private_rates(updates[rows], config, concurrency))
+
+
+def _private_rates(updates: np.ndarray, config: TrainingConfig, concurrency: int) -> np.ndarray:
+    """Return the limits of rows with the given updates per write-back, which all workers have copied."""
+    bounded = np.minimum(updates, PRIVATE_STALENESS / max(config.alpha, 1e-30))
+    with np.errstate(divide="ignore"):
+        return np.asarray(PRIVATE_STALENESS / (concurrency * bounded))

@@ -8,7 +8,8 @@ scores give the coefficients ``alpha * sign * sigmoid(-sign * score)``, where th
 for code 1. Then each row of the path is read again, added to the gradients and updated.
 
 The inner nodes near the root are on the paths of most targets. Each thread trains private copies of their rows and
-writes them back after some tokens, so that threads rarely write to the same rows. The other rows are prefetched.
+writes them back after some tokens, so that threads rarely write to the same rows. The nodes below them and the rows of
+frequent words are copied as well, for more tokens, because they are used less often. The other rows are prefetched.
 `docs/concepts/kernels.md` explains the design and has the measurements.
 
 In this module, tables are indexed like flat arrays, and a row is given by the offset of its first element. The private
@@ -29,8 +30,10 @@ from fastw2v.kernels.rows_numba import (
     aligned_zeros,
     copy_row,
     damping,
+    exchange_private,
     is_frozen,
     prefetch_row,
+    private_copies,
     ring_size,
 )
 from fastw2v.kernels.simd import (
@@ -77,10 +80,10 @@ class Tree(NamedTuple):
 
 
 @inlined
-def _prefetch_path(starts: Any, steps: Any, word: Any, width: Any, W: Any, first_held: Any) -> None:
-    """Prefetch the rows of W at the end of the path to a word, whose nodes are below `first_held`."""
+def _prefetch_path(starts: Any, steps: Any, word: Any, width: Any, W: Any, first_private: Any) -> None:
+    """Prefetch the rows of W at the end of the path to a word, whose nodes are below `first_private`."""
     i = starts[word + 1] - 1
-    while i >= starts[word] and steps[i] >> 1 < first_held:
+    while i >= starts[word] and steps[i] >> 1 < first_private:
         prefetch_row(W, np.int64(steps[i] >> 1) * width, width)
         i -= 1
 
@@ -110,14 +113,17 @@ def _write_back(W: Any, first: Any, held: Any, width: Any, max_rate: Any, freeze
 
 
 @inlined
-def _read_rows(steps: Any, at: Any, width: Any, first_held: Any, shift: Any, rows: Any, i: Any) -> None:
-    """Write the offsets of a block of four rows of a path to `rows`.
+def _read_rows(steps: Any, at: Any, width: Any, places: Any, rows: Any, i: Any) -> None:
+    """Write the offsets of a block of four rows of a path, or of their copies, to `rows`.
+
+    `places` contains the first held node and the distance of its copies, and the same for the private nodes below.
 
     The rows after the end of a path belong to the next path. Their coefficients are 0.
     """
+    first_held, shift, first_private, distance = places
     for k in range(i, i + BLOCK):
         node = np.int64(steps[at + k] >> 1)
-        rows[k] = node * width + (shift if node >= first_held else 0)
+        rows[k] = node * width + (shift if node >= first_held else distance if node >= first_private else 0)
 
 
 @inlined
@@ -177,7 +183,8 @@ def cbow_hs(
     schedule : Schedule
         The thread copies the rows of the `pool_size` inner nodes nearest to the root, and writes them back after
         `pool_tokens` tokens of the corpus. ``max_rate_out[i]`` belongs to the inner node ``V - 2 - i``, so that the
-        root comes first. `negative` and `tile` are not used.
+        root comes first. The rows in `private_out` are those of the nodes right below these nodes. `negative` and
+        `tile` are not used.
     tree : Tree
 
     Returns
@@ -213,6 +220,10 @@ def cbow_hs(
     frozen = is_frozen(max_rate_nodes, 0, freeze)
     held = aligned_zeros(2 * schedule.pool_size * width, W_nodes)
     shift = (held.ctypes.data - W_nodes.ctypes.data) // W_nodes.itemsize - first_held * width
+    copies_in, places_in = private_copies(W_in, schedule.private_in, width)
+    copies_out, (count, distance, _) = private_copies(W_nodes, schedule.private_out, width)
+    first_private = first_held - count
+    places = first_held, shift, first_private, distance - first_private * width
 
     longest = LANES * ((tree.longest + LANES - 1) // LANES)
     rows = np.empty(longest, np.int64)
@@ -235,19 +246,24 @@ def cbow_hs(
     entered = 0
     left = 0
     group = np.int64(-1)
+    exchange = np.int64(-1)
     for t in range(n):
         if position[t] // schedule.pool_tokens != group:
             if group >= 0:
                 _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
             loss += reduce_add(losses)
             losses = zero
+            if position[t] // schedule.private_tokens != exchange:
+                exchange_private(W_in, schedule.private_in, copies_in, width, alpha, exchange < 0)
+                exchange_private(W_nodes, schedule.private_out, copies_out, width, alpha, exchange < 0)
+                exchange = position[t] // schedule.private_tokens
             group = position[t] // schedule.pool_tokens
             _hold(W_nodes, first_held * width, held)
         alpha = alpha_intercept - slope * position[t]
         for i in range(entered, min(n, t + 1 + reach)):
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            read_context(W_in, word, i, word_starts, word_rows, context_rows, a, row_sums, b, width)
+            read_context(W_in, word, i, word_starts, word_rows, context_rows, a, row_sums, b, width, places_in)
         entered = min(n, t + 1 + reach)
 
         a = (window_start[t] & mask) * width
@@ -264,11 +280,11 @@ def cbow_hs(
             store(h, j, others * inverse)
 
         prefetch(steps, starts[word[min(t + 2 * PREFETCH_DISTANCE, n - 1)]])
-        _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, first_held)
+        _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, first_private)
         begin = starts[word[t]]
         length = starts[word[t] + 1] - begin
         for i in range(0, length, BLOCK):
-            _read_rows(steps, begin, width, first_held, shift, rows, i)
+            _read_rows(steps, begin, width, places, rows, i)
             store(products, i // BLOCK * COLUMNS, _products(h, D, W_nodes, rows, i))
         for i in range(0, length, LANES):
             block = i // BLOCK * COLUMNS
@@ -311,9 +327,12 @@ def cbow_hs(
                 max_rate_in,
                 freeze,
                 alpha,
+                places_in,
             )
         left = max(left, out)
     _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
+    exchange_private(W_in, schedule.private_in, copies_in, width, alpha, False)
+    exchange_private(W_nodes, schedule.private_out, copies_out, width, alpha, False)
     return loss + reduce_add(losses), n
 
 
@@ -450,6 +469,10 @@ def skipgram_hs(
     frozen = is_frozen(max_rate_nodes, 0, freeze)
     held = aligned_zeros(2 * schedule.pool_size * width, W_nodes)
     shift = (held.ctypes.data - W_nodes.ctypes.data) // W_nodes.itemsize - first_held * width
+    copies_in, places_in = private_copies(W_in, schedule.private_in, width)
+    copies_out, (count, distance, _) = private_copies(W_nodes, schedule.private_out, width)
+    first_private = first_held - count
+    places = first_held, shift, first_private, distance - first_private * width
 
     longest = LANES * ((tree.longest + LANES - 1) // LANES)
     ring = ring_size(2 * min(reach, n) + 1)
@@ -470,18 +493,23 @@ def skipgram_hs(
     entered = 0
     left = 0
     group = np.int64(-1)
+    exchange = np.int64(-1)
     for t in range(n):
         if position[t] // schedule.pool_tokens != group:
             if group >= 0:
                 _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
             loss += reduce_add(losses)
             losses = zero
+            if position[t] // schedule.private_tokens != exchange:
+                exchange_private(W_in, schedule.private_in, copies_in, width, alpha, exchange < 0)
+                exchange_private(W_nodes, schedule.private_out, copies_out, width, alpha, exchange < 0)
+                exchange = position[t] // schedule.private_tokens
             group = position[t] // schedule.pool_tokens
             _hold(W_nodes, first_held * width, held)
         alpha = alpha_intercept - slope * position[t]
         for i in range(entered, min(n, t + 1 + reach)):
             a = (i & mask) * width
-            read_input(W_in, word, i, word_starts, word_rows, context_rows, a, width)
+            read_input(W_in, word, i, word_starts, word_rows, context_rows, a, width, places_in)
         entered = min(n, t + 1 + reach)
 
         contexts = 0
@@ -492,13 +520,13 @@ def skipgram_hs(
         at[contexts : BLOCK * ((contexts + BLOCK - 1) // BLOCK)] = ring * width
 
         prefetch(steps, starts[word[min(t + 2 * PREFETCH_DISTANCE, n - 1)]])
-        _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, first_held)
+        _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, first_private)
         begin = starts[word[t]]
         length = starts[word[t] + 1] - begin
         for i in range(0, length, LANES):
             store(signs, i, parity_signs(steps, begin + i, zero) * first_lanes(length - i, zero))
         for i in range(0, length, BLOCK):
-            _read_rows(steps, begin, width, first_held, shift, rows, i)
+            _read_rows(steps, begin, width, places, rows, i)
             for k in range(i, i + BLOCK):
                 copy_row(W_nodes, rows[k], path, k * width, width)
         for g in range(0, contexts, BLOCK):
@@ -537,9 +565,12 @@ def skipgram_hs(
                 max_rate_in,
                 freeze,
                 alpha,
+                places_in,
             )
             for j in range(a, a + width, LANES):
                 store(updates, j, zero)
         left = max(left, out)
     _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
+    exchange_private(W_in, schedule.private_in, copies_in, width, alpha, False)
+    exchange_private(W_nodes, schedule.private_out, copies_out, width, alpha, False)
     return loss + reduce_add(losses), predictions

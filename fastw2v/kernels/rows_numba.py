@@ -6,7 +6,7 @@ Tables are indexed like flat arrays, and a row is given by the offset of its fir
 # mypy: disable-error-code="untyped-decorator"
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,12 +16,16 @@ from fastw2v.kernels.simd import LANES, fma, load, prefetch, reduce_add, splat, 
 
 __all__ = [
     "PREFETCH_DISTANCE",
+    "Private",
     "add_clipped",
     "aligned_zeros",
     "copy_row",
     "damping",
+    "exchange_private",
     "is_frozen",
+    "offset",
     "prefetch_row",
+    "private_copies",
     "ring_size",
 ]
 
@@ -42,6 +46,54 @@ def prefetch_row(W: Any, row: Any, width: Any) -> None:
     """Prefetch a row to the cache, for writing."""
     for j in range(0, width, LANES):
         prefetch(W, row + j)
+
+
+class Private(NamedTuple):
+    """Rows of a table that each thread trains in a private copy, so that threads rarely write to the same rows.
+
+    The kernels number the private rows from 0 on, in the order of `rows`.
+    """
+
+    rows: Any
+    """int64 array, shape (n,): the row of the table of each private row."""
+    max_rate: Any
+    """Float array, shape (n,): for each row, the learning rate above which its updates are scaled down."""
+    first: int
+    """Number that the kernels use for row 0 of the table. It is 0 if the table has its private rows at the start."""
+
+
+@inlined
+def private_copies(W: Any, private: Any, width: Any) -> Any:
+    """Return memory for the private rows and a snapshot of them, and the integers that `offset` needs.
+
+    The offsets of private rows are relative to W as well: they contain the distance between the two arrays in memory.
+    The loops over columns therefore do not distinguish the two kinds of rows.
+    """
+    copies = aligned_zeros(2 * len(private.rows) * width, W)
+    distance = (copies.ctypes.data - W.ctypes.data) // W.itemsize
+    return copies, (len(private.rows), distance, -private.first * width)
+
+
+@inlined
+def offset(row: Any, width: Any, places: Any) -> Any:
+    """Return the offset of a row of W, or of its private copy. `places` is the second result of `private_copies`."""
+    count, distance, start = places
+    return np.int64(row) * width + (distance if row < count else start)
+
+
+@inlined
+def exchange_private(W: Any, private: Any, copies: Any, width: Any, alpha: Any, is_first: Any) -> None:
+    """Scale the updates of the private rows since the last exchange, add them to W, and read the rows again."""
+    snapshot = len(copies) // 2
+    for m in range(len(private.rows)):
+        row = private.rows[m] * width
+        factor = splat(0.0 if is_first else damping(private.max_rate, m, alpha), load(copies, 0))
+        for j in range(0, width, LANES):
+            a = m * width + j
+            v = fma(factor, load(copies, a) - load(copies, snapshot + a), load(W, row + j))
+            store(W, row + j, v)
+            store(copies, a, v)
+            store(copies, snapshot + a, v)
 
 
 @inlined

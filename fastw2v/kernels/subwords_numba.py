@@ -23,6 +23,7 @@ from fastw2v.kernels.rows_numba import (
     add_clipped,
     damping,
     is_frozen,
+    offset,
     prefetch_row,
 )
 from fastw2v.kernels.simd import LANES, fma, load, prefetch, reduce_add, splat, store
@@ -31,64 +32,64 @@ __all__ = ["add_input_step", "read_context", "read_input"]
 
 
 @inlined
-def read_input(W: Any, word: Any, i: Any, starts: Any, rows: Any, out: Any, at: Any, width: Any) -> None:
+def read_input(W: Any, word: Any, i: Any, starts: Any, rows: Any, out: Any, at: Any, width: Any, places: Any) -> None:
     """Copy the input vector of token i to offset `at` of `out`, and prefetch the rows of a later token."""
     soon = word[min(i + PREFETCH_DISTANCE, len(word) - 1)]
     if starts is None:
-        row, later = np.int64(word[i]) * width, np.int64(soon) * width
+        row, later = offset(word[i], width, places), offset(soon, width, places)
         for j in range(0, width, LANES):
             prefetch(W, later + j)
             store(out, at + j, load(W, row + j))
     else:
-        _prefetch_rows(W, soon, starts, rows, width)
-        _read_mean(W, word[i], starts, rows, out, at, width)
+        _prefetch_rows(W, soon, starts, rows, width, places)
+        _read_mean(W, word[i], starts, rows, out, at, width, places)
 
 
 @inlined
 def read_context(
-    W: Any, word: Any, i: Any, starts: Any, rows: Any, out: Any, at: Any, sums: Any, after: Any, width: Any
+    W: Any, word: Any, i: Any, starts: Any, rows: Any, out: Any, at: Any, sums: Any, after: Any, width: Any, places: Any
 ) -> None:
     """Do the same as `read_input`, and set the sum at offset `after` of `sums` to the sum at `at` plus the vector."""
     soon = word[min(i + PREFETCH_DISTANCE, len(word) - 1)]
     if starts is None:  # in one loop, which is faster
-        row, later = np.int64(word[i]) * width, np.int64(soon) * width
+        row, later = offset(word[i], width, places), offset(soon, width, places)
         for j in range(0, width, LANES):
             prefetch(W, later + j)
             x = load(W, row + j)
             store(out, at + j, x)
             store(sums, after + j, load(sums, at + j) + x)
     else:
-        _prefetch_rows(W, soon, starts, rows, width)
-        _read_mean(W, word[i], starts, rows, out, at, width)
+        _prefetch_rows(W, soon, starts, rows, width, places)
+        _read_mean(W, word[i], starts, rows, out, at, width, places)
         for j in range(0, width, LANES):
             store(sums, after + j, load(sums, at + j) + load(out, at + j))
 
 
 @inlined
-def _prefetch_rows(W: Any, word: Any, starts: Any, rows: Any, width: Any) -> None:
+def _prefetch_rows(W: Any, word: Any, starts: Any, rows: Any, width: Any, places: Any) -> None:
     """Prefetch all rows of a word."""
     for k in range(starts[word], starts[word + 1]):
-        prefetch_row(W, np.int64(rows[k]) * width, width)
+        prefetch_row(W, offset(rows[k], width, places), width)
 
 
 @inlined
-def _read_mean(W: Any, word: Any, starts: Any, rows: Any, out: Any, at: Any, width: Any) -> None:
+def _read_mean(W: Any, word: Any, starts: Any, rows: Any, out: Any, at: Any, width: Any, places: Any) -> None:
     """Store the mean of the rows of a word at offset `at` of `out`."""
     begin, end = starts[word], starts[word + 1]
     share = splat(1.0 / (end - begin), load(out, at))
-    first = np.int64(rows[begin]) * width
+    first = offset(rows[begin], width, places)
     for j in range(0, width, LANES):
         store(out, at + j, load(W, first + j))
     k = begin + 1
     while k + 4 <= end:  # the offsets of four rows stay in registers
-        a, b = np.int64(rows[k]) * width, np.int64(rows[k + 1]) * width
-        c, d = np.int64(rows[k + 2]) * width, np.int64(rows[k + 3]) * width
+        a, b = offset(rows[k], width, places), offset(rows[k + 1], width, places)
+        c, d = offset(rows[k + 2], width, places), offset(rows[k + 3], width, places)
         for j in range(0, width, LANES):
             total = load(out, at + j) + load(W, a + j) + load(W, b + j)
             store(out, at + j, total + load(W, c + j) + load(W, d + j))
         k += 4
     while k < end:
-        a = np.int64(rows[k]) * width
+        a = offset(rows[k], width, places)
         for j in range(0, width, LANES):
             store(out, at + j, load(out, at + j) + load(W, a + j))
         k += 1
@@ -109,6 +110,7 @@ def add_input_step(
     max_rate: Any,
     freeze: Any,
     alpha: Any,
+    places: Any,
 ) -> None:
     """Clip the step at offset `at` of `steps`, and add it to each row of a word, scaled down for each row.
 
@@ -116,13 +118,13 @@ def add_input_step(
     """
     if starts is None:
         if not is_frozen(max_rate, word, freeze):
-            add_clipped(W, np.int64(word) * width, steps, at, width, square, damping(max_rate, word, alpha))
+            add_clipped(W, offset(word, width, places), steps, at, width, square, damping(max_rate, word, alpha))
     else:
         length = reduce_add(square)
         clip = MAX_STEP_NORM / np.sqrt(length) if length > MAX_STEP_NORM * MAX_STEP_NORM else 1.0
         for k in range(starts[word], starts[word + 1]):
-            row = np.int64(rows[k])
-            if not is_frozen(max_rate, row, freeze):
-                shrink = splat(clip * damping(max_rate, row, alpha), square)
+            if not is_frozen(max_rate, rows[k], freeze):
+                row = offset(rows[k], width, places)
+                shrink = splat(clip * damping(max_rate, rows[k], alpha), square)
                 for j in range(0, width, LANES):
-                    store(W, row * width + j, fma(shrink, load(steps, at + j), load(W, row * width + j)))
+                    store(W, row + j, fma(shrink, load(steps, at + j), load(W, row + j)))

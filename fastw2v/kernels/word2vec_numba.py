@@ -12,8 +12,9 @@ Targets and rows are processed in blocks of four by four, in three steps over da
    and writes it back.
 
 Ring buffers store the rows of the tokens that windows can still reach. The rows of a pool are copied while the pool is
-in use, so that threads rarely write to the same rows. `docs/concepts/kernels.md` explains the design and has the
-measurements.
+in use, so that threads rarely write to the same rows. For the same reason, each of several threads trains private
+copies of the rows of frequent words, and exchanges them with the tables after some tokens. `docs/concepts/kernels.md`
+explains the design and has the measurements.
 
 In this module, tables are indexed like flat arrays, and a row is given by the offset of its first element.
 """
@@ -32,8 +33,11 @@ from fastw2v.kernels.rows_numba import (
     aligned_zeros,
     copy_row,
     damping,
+    exchange_private,
     is_frozen,
+    offset,
     prefetch_row,
+    private_copies,
     ring_size,
 )
 from fastw2v.kernels.simd import (
@@ -115,6 +119,12 @@ class Schedule(NamedTuple):
     """T, from 1 to `BLOCK`."""
     slope: float
     """Decrease of the learning rate per token."""
+    private_tokens: int
+    """Tokens of the corpus between two exchanges of the private rows with the tables."""
+    private_in: Any
+    private_out: Any
+    """`Private` rows of W_in and W_out. Words with private rows are at the start of the vocabulary, and `max_rate_in`
+    and `max_rate_out` are infinite for these rows."""
     subword_starts: Any
     subword_rows: Any
     """int64 array, shape (V + 1,), and int32 array: the rows of W_in of word w are in elements ``subword_starts[w]`` to
@@ -227,7 +237,9 @@ def draw_negatives(first: Any, last: Any, size: Any, sampling: Any) -> Any:
 
 
 @inlined
-def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, draw_counts: Any, bias: Any) -> Any:
+def _fill_pool(
+    words: Any, width: Any, W: Any, places: Any, pool: Any, ids: Any, rows: Any, draw_counts: Any, bias: Any
+) -> Any:
     """Copy the rows of a pool of negatives in blocks of four, and return the number of blocks.
 
     The first half of `pool` receives the rows to train, and the second half a snapshot of the same rows. This copy is
@@ -249,7 +261,7 @@ def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, d
             rows[m] = m * width
             n += 1
             draw_counts[lane] = 0
-            row = np.int64(word) * width
+            row = offset(word, width, places)
             for j in range(0, width, LANES):
                 v = load(W, row + j)
                 store(pool, m * width + j, v)
@@ -270,12 +282,12 @@ def _fill_pool(words: Any, width: Any, W: Any, pool: Any, ids: Any, rows: Any, d
 
 @inlined
 def _write_back_pool(
-    W: Any, pool: Any, ids: Any, size: Any, width: Any, max_rate: Any, freeze: Any, alpha: Any
+    W: Any, places: Any, pool: Any, ids: Any, size: Any, width: Any, max_rate: Any, freeze: Any, alpha: Any
 ) -> None:
     """Scale the updates that a pool's rows have received since `_fill_pool`, and add them to the rows of W."""
     for m in range(size):
         if ids[m] >= 0 and not is_frozen(max_rate, ids[m], freeze):
-            row = np.int64(ids[m]) * width
+            row = offset(ids[m], width, places)
             factor = splat(damping(max_rate, ids[m], alpha), load(pool, 0))
             for j in range(0, width, LANES):
                 update = load(pool, m * width + j) - load(pool, len(pool) // 2 + m * width + j)
@@ -495,7 +507,8 @@ def cbow_ns(
     different chunks with the same tables. The lanes of a vector are columns of a row.
 
     *Contract.* With one thread, the result equals that of the reference implementation up to rounding. With several
-    threads, updates of shared rows may be lost. The padding of the rows stays zero.
+    threads, updates of shared rows may be lost. The padding of the rows stays zero. Private rows have been written back
+    when the function returns.
 
     *Window sums.* The sum of a window is the difference of two prefix sums, where ``row_sums[i]`` is the sum of the
     rows before token i. The backward pass is the transpose, a difference array: the gradient of a target is added at
@@ -543,10 +556,14 @@ def cbow_ns(
     pool_slot = np.empty(BLOCK, np.int64)  # the slots of the targets' words in the pool, or -1
     zero = splat(0.0, load(h, 0))
 
+    copies_in, places_in = private_copies(W_in, schedule.private_in, width)
+    copies_out, places_out = private_copies(W_out, schedule.private_out, width)
+
     loss = 0.0
     predictions = 0
     alpha = alpha_intercept
     pool_index = np.int64(-1)
+    group = np.int64(-1)
     blocks = 0
     prefetched = 0
     targets = 0
@@ -556,11 +573,15 @@ def cbow_ns(
     while t < n:
         measured = position[t] // pool_tokens != pool_index  # the pool's rows have not been trained on this tile
         if measured:
-            _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
+            _write_back_pool(W_out, places_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
+            if position[t] // schedule.private_tokens != group:
+                exchange_private(W_in, schedule.private_in, copies_in, width, alpha, group < 0)
+                exchange_private(W_out, schedule.private_out, copies_out, width, alpha, group < 0)
+                group = position[t] // schedule.private_tokens
             pool_index = position[t] // pool_tokens
             first_drawn = (pool_index - first_pool) * pool_size
             words = negatives[first_drawn : first_drawn + pool_size]
-            blocks = _fill_pool(words, width, W_out, pool, pool_ids, rows, draw_counts, bias)
+            blocks = _fill_pool(words, width, W_out, places_out, pool, pool_ids, rows, draw_counts, bias)
             prefetched = first_drawn + pool_size
         end = min(t + tile, n)
         while position[end - 1] >= (pool_index + 1) * pool_tokens:
@@ -575,7 +596,7 @@ def cbow_ns(
         for i in range(entered, min(n, end + reach)):
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            read_context(W_in, word, i, word_starts, word_rows, context_rows, a, row_sums, b, width)
+            read_context(W_in, word, i, word_starts, word_rows, context_rows, a, row_sums, b, width, places_in)
         entered = min(n, end + reach)
 
         for k in range(BLOCK):
@@ -584,7 +605,7 @@ def cbow_ns(
             if pool_slot[k] >= 0:
                 copy_row(pool, pool_slot[k] * width, positive_rows, k * width, width)
             else:
-                copy_row(W_out, np.int64(word[i]) * width, positive_rows, k * width, width)
+                copy_row(W_out, offset(word[i], width, places_out), positive_rows, k * width, width)
             if t + k < end:
                 a = (window_start[i] & mask) * width
                 b = (window_end[i] & mask) * width
@@ -596,7 +617,7 @@ def cbow_ns(
                 scale[k] = one / W_in.dtype.type(contexts)
                 inverse = broadcast_load(scale, k)
                 scale[k] = schedule.cbow_grad_scale[contexts]
-                soon = np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width
+                soon = offset(word[min(i + PREFETCH_DISTANCE, n - 1)], width, places_out)
                 for j in range(0, width, LANES):
                     prefetch(W_out, soon + j)
                     others = load(row_sums, b + j) - load(row_sums, a + j) - load(context_rows, c + j)
@@ -606,7 +627,7 @@ def cbow_ns(
                 for j in range(0, width, LANES):
                     store(h, k * width + j, zero)
         for i in range(prefetched, min(prefetched + BLOCK, len(negatives))):
-            prefetch_row(W_out, np.int64(negatives[i]) * width, width)
+            prefetch_row(W_out, offset(negatives[i], width, places_out), width)
         prefetched += BLOCK
 
         # The positives are scored before the pool, so that the sigmoids of both can be computed in parallel.
@@ -648,7 +669,9 @@ def cbow_ns(
                 _update_positive_row(pool, pool_slot[k] * width, positive_scores, k, h, width, 1.0)
             elif not is_frozen(max_rate_out, word[t + k], freeze):
                 factor = damping(max_rate_out, word[t + k], alpha)
-                _update_positive_row(W_out, np.int64(word[t + k]) * width, positive_scores, k, h, width, factor)
+                _update_positive_row(
+                    W_out, offset(word[t + k], width, places_out), positive_scores, k, h, width, factor
+                )
 
         out = n if end == n else end - reach
         for i in range(left, out):
@@ -673,10 +696,13 @@ def cbow_ns(
                 max_rate_in,
                 freeze,
                 alpha,
+                places_in,
             )
         left = max(left, out)
         t = end
-    _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
+    _write_back_pool(W_out, places_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
+    exchange_private(W_in, schedule.private_in, copies_in, width, alpha, False)
+    exchange_private(W_out, schedule.private_out, copies_out, width, alpha, False)
     return loss, predictions
 
 
@@ -754,10 +780,14 @@ def skipgram_ns(
     dh = aligned_zeros(BLOCK * width, W_in)
     zero = splat(0.0, load(h, 0))
 
+    copies_in, places_in = private_copies(W_in, schedule.private_in, width)
+    copies_out, places_out = private_copies(W_out, schedule.private_out, width)
+
     loss = 0.0
     predictions = 0
     alpha = alpha_intercept
     pool_index = np.int64(-1)
+    group = np.int64(-1)
     blocks = 0
     prefetched = 0
     entered = 0
@@ -766,11 +796,15 @@ def skipgram_ns(
     while t < n:
         measured = position[t] // pool_tokens != pool_index  # the pool's rows have not been trained on this tile
         if measured:
-            _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
+            _write_back_pool(W_out, places_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
+            if position[t] // schedule.private_tokens != group:
+                exchange_private(W_in, schedule.private_in, copies_in, width, alpha, group < 0)
+                exchange_private(W_out, schedule.private_out, copies_out, width, alpha, group < 0)
+                group = position[t] // schedule.private_tokens
             pool_index = position[t] // pool_tokens
             first_drawn = (pool_index - first_pool) * pool_size
             words = negatives[first_drawn : first_drawn + pool_size]
-            blocks = _fill_pool(words, width, W_out, pool, pool_ids, rows, draw_counts, bias)
+            blocks = _fill_pool(words, width, W_out, places_out, pool, pool_ids, rows, draw_counts, bias)
             prefetched = first_drawn + pool_size
             for i in range(left, entered):
                 pool_slot[i] = _find_in_pool(pool_ids, BLOCK * blocks, word[i])
@@ -782,11 +816,11 @@ def skipgram_ns(
         for i in range(entered, min(n, end + reach)):
             pool_slot[i] = _find_in_pool(pool_ids, BLOCK * blocks, word[i])
             a = (i & mask) * width
-            prefetch_row(W_out, np.int64(word[min(i + PREFETCH_DISTANCE, n - 1)]) * width, width)
+            prefetch_row(W_out, offset(word[min(i + PREFETCH_DISTANCE, n - 1)], width, places_out), width)
             if pool_slot[i] >= 0:
                 copy_row(pool, pool_slot[i] * width, output_rows, a, width)
             else:
-                copy_row(W_out, np.int64(word[i]) * width, output_rows, a, width)
+                copy_row(W_out, offset(word[i], width, places_out), output_rows, a, width)
         entered = min(n, end + reach)
 
         first = window_start[t]
@@ -796,14 +830,14 @@ def skipgram_ns(
             if i < end:
                 first = min(first, window_start[i])
                 last = max(last, window_end[i])
-                read_input(W_in, word, i, word_starts, word_rows, h, k * width, width)
+                read_input(W_in, word, i, word_starts, word_rows, h, k * width, width, places_in)
             else:
                 for j in range(0, width, LANES):
                     store(h, k * width + j, zero)
             for p in range(BLOCK):
                 weight[BLOCK * k + p] = negative / pool_size * (window_end[i] - window_start[i] - 1) if i < end else 0.0
         for i in range(prefetched, min(prefetched + BLOCK, len(negatives))):
-            prefetch_row(W_out, np.int64(negatives[i]) * width, width)
+            prefetch_row(W_out, offset(negatives[i], width, places_out), width)
         prefetched += BLOCK
 
         _scores(h, width, D, pool, rows, blocks, bias, scores)
@@ -850,6 +884,7 @@ def skipgram_ns(
                 max_rate_in,
                 freeze,
                 alpha,
+                places_in,
             )
 
         out = n if end == n else end - reach
@@ -862,10 +897,12 @@ def skipgram_ns(
                 add_clipped(pool, pool_slot[i] * width, updates, a, width, square, 1.0)
             elif not is_frozen(max_rate_out, word[i], freeze):
                 factor = damping(max_rate_out, word[i], alpha)
-                add_clipped(W_out, np.int64(word[i]) * width, updates, a, width, square, factor)
+                add_clipped(W_out, offset(word[i], width, places_out), updates, a, width, square, factor)
             for j in range(a, a + width, LANES):
                 store(updates, j, zero)
         left = max(left, out)
         t = end
-    _write_back_pool(W_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
+    _write_back_pool(W_out, places_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
+    exchange_private(W_in, schedule.private_in, copies_in, width, alpha, False)
+    exchange_private(W_out, schedule.private_out, copies_out, width, alpha, False)
     return loss, predictions

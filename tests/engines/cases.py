@@ -71,6 +71,7 @@ def train(engine: Any, tables: Tables, corpus: Corpus, **settings: Any) -> np.nd
         "concurrency",
         "pool_sync_interval",
         "held",
+        "private",
         "on_progress",
         "state",
         "pauses",

@@ -38,9 +38,11 @@ CASES = {
     "long sentence": ((200, 10, 9000, 40000), {"sample": 1e-2, "window": 2, "epochs": 1}),
     "many negatives": ((80, 24, 1500, 25), {"negative": 100, "pool_size": 300, "ns_exponent": -1, "alpha": 0.002}),
     "damped": ((120, 40, 2000, 30), {"concurrency": 50, "alpha": 0.2, "pool_tokens": 64}),
+    "private rows": ((300, 20, 12000, 30), {"concurrency": 2, "epochs": 1}),
+    "short exchanges": ((90, 12, 2000, 25), {"concurrency": 100, "pool_tokens": 10, "alpha": 0.1, "epochs": 1}),
 }
 
-QUICK = {"defaults", "odd", "one number", "long sentence", "damped"}
+QUICK = {"defaults", "odd", "one number", "long sentence", "damped", "short exchanges"}
 """Cases that are run in float32 by default, too."""
 
 
@@ -60,7 +62,7 @@ def test_one_worker_equals_the_reference(case, model, dtype):
     start = random_tables(V, D, dtype)
     ours, theirs = copies(start), copies(start)
     loss = train(cpu, ours, corpus, **settings)
-    expected = train(reference, theirs, corpus, **settings)
+    expected = train(reference, theirs, corpus, private=True, **settings)
     # Rounding errors grow like a random walk, and CBOW's running sums carry them from one token to the next.
     tolerance = 1e-10 if dtype == np.float64 else 32 * np.finfo(dtype).eps * n**0.5
     np.testing.assert_allclose(loss, expected, rtol=tolerance)
@@ -97,9 +99,9 @@ def test_long_steps_are_clipped_alike(model, monkeypatch):
         "pool_size": 32,
     }
     train(cpu, runs[0], corpus, **settings)
-    train(reference, runs[1], corpus, **settings)
+    train(reference, runs[1], corpus, private=True, **settings)
     monkeypatch.setattr(reference, "MAX_STEP_NORM", 1e30)
-    train(reference, runs[2], corpus, **settings)
+    train(reference, runs[2], corpus, private=True, **settings)
     for ours, specified, unbounded in zip(*runs, strict=True):
         np.testing.assert_allclose(ours, specified, rtol=0, atol=1e-10)
         assert np.abs(specified - unbounded).max() > 0.01
@@ -490,7 +492,7 @@ for model, loss in (("cbow", "ns"), ("skipgram", "ns"), ("cbow", "hs"), ("skipgr
     ours, theirs = copies(start), copies(start)
     settings = {"model": model, "loss": loss, "epochs": 1, "alpha": 0.05, "pool_size": 22, "pool_tokens": 50}
     np.testing.assert_allclose(
-        train(cpu, ours, corpus, **settings), train(reference, theirs, corpus, **settings), rtol=1e-5
+        train(cpu, ours, corpus, **settings), train(reference, theirs, corpus, private=True, **settings), rtol=1e-5
     )
     for one, other in zip(ours, theirs):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)

@@ -48,6 +48,7 @@ CASES = {
     "two words": (zipf_corpus(2, 300, 5), 8, {}),
     "one word": (zipf_corpus(1, 100, 4), 8, {}),
     "damped": (zipf_corpus(1500, 2000, 30), 8, {"concurrency": 300}),
+    "private rows": (zipf_corpus(4000, 9000, 30), 8, {"concurrency": 2, "sample": 1e-2}),
     "deep": (deep_corpus(), 12, {"window": 4}),
 }
 
@@ -57,7 +58,7 @@ CASES = {
     ("case", "loss", "dtype"),
     [
         *((case, "hs", np.float64) for case in CASES),
-        *((case, "hs+ns", np.float64) for case in ("defaults", "one word", "damped")),
+        *((case, "hs+ns", np.float64) for case in ("defaults", "one word", "damped", "private rows")),
         *((case, "hs", np.float32) for case in ("defaults", "odd", "two words")),
     ],
 )
@@ -67,7 +68,7 @@ def test_one_worker_equals_the_reference(case, loss, model, dtype):
     ours, theirs = copies(start), copies(start)
     settings = {"model": model, "loss": loss, "alpha": 0.05, "epochs": 1, "sample": 0} | settings
     result = train(cpu, ours, corpus, **settings)
-    expected = train(reference, theirs, corpus, **settings)
+    expected = train(reference, theirs, corpus, private=True, **settings)
     tolerance = 1e-10 if dtype == np.float64 else 64 * np.finfo(dtype).eps * len(corpus) ** 0.5
     np.testing.assert_allclose(result, expected, rtol=tolerance)
     for W, E in zip(ours, theirs, strict=True):
@@ -146,7 +147,7 @@ def test_frozen_words_keep_their_rows_and_inner_nodes_learn(engine, model, loss)
     if words is not None:
         assert words[frozen].tobytes() == words_before[frozen].tobytes()
     if engine is cpu:
-        train(reference, theirs, corpus, **settings)
+        train(reference, theirs, corpus, private=True, **settings)
         for W, E in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(W, E, rtol=0, atol=1e-5)
 

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from fastw2v.config import TrainingConfig
-from fastw2v.engines.staleness import MAX_STALENESS, max_rates
+from fastw2v.corpus.subwords import NGrams, Subwords
+from fastw2v.engines import staleness
+from fastw2v.engines.staleness import (
+    MAX_STALENESS,
+    MIN_USES,
+    PRIVATE_STALENESS,
+    held_nodes,
+    max_rates,
+    private_nodes,
+    private_rows,
+    private_tokens,
+)
+from fastw2v.sampling.huffman import HuffmanTree
 
 # All tokens are kept. The second and third words are 0.45 of the tokens each, and the first is half of the noise.
 COUNTS, KEEP, NOISE = np.array([10, 45, 45]), np.full(3, 1 << 32), np.array([2.0, 1.0, 1.0])
@@ -78,3 +90,75 @@ def test_one_worker_has_no_limits():
         assert np.isinf(limit).all()
     for limit in rates(np.zeros(3, int), noise=np.ones(3), model="skipgram"):
         assert (limit > 0).all()
+
+
+def private(counts, keep=1 << 32, *, reach=3, concurrency=2, noise=None, frozen=None, subwords=None, **changes):
+    """Return the private rows of both tables for negative sampling."""
+    settings = {name: value for name, value in SETTINGS.items() if name not in ("concurrency", "pool_sync_interval")}
+    counts = np.asarray(counts)
+    return private_rows(
+        counts,
+        np.full(len(counts), keep),
+        np.ones(len(counts)) if noise is None else noise,
+        TrainingConfig(**settings | changes),
+        reach,
+        concurrency=concurrency,
+        frozen=frozen,
+        subwords=subwords,
+    )
+
+
+def test_rows_that_are_used_often_enough_are_private():
+    tokens = private_tokens(2)
+    counts = np.array([0, 2 * MIN_USES + 1, MIN_USES + 1, MIN_USES - 1, MIN_USES + 1])
+    counts[0] = tokens - counts.sum()
+    W_in, W_out = private(counts, model="cbow", pool_size=1, pool_tokens=tokens)
+    assert W_in.rows.tolist() == [0, 1, 2]  # not the last word, because private words are at the start
+    assert W_out.rows.tolist() == [0, 1, 2]  # a pool is drawn once, from five words
+    W_in, _ = private(counts, keep=1 << 31, model="cbow")  # half of the tokens are kept
+    assert W_in.rows.tolist() == [0, 1]
+    _, W_out = private(counts, model="cbow", pool_size=20, pool_tokens=tokens)  # each word is drawn four times
+    assert W_out.rows.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_updates_of_private_rows_are_scaled_down_from_a_limit_on():
+    tokens = private_tokens(2)
+    counts = np.array([tokens // 2, tokens // 2])
+    W_in, W_out = private(counts, model="cbow")  # with `cbow_grad="mean"`, a token is updated once
+    np.testing.assert_allclose(W_in.max_rate, PRIVATE_STALENESS / (2 * tokens / 2))
+    np.testing.assert_allclose(W_out.max_rate, PRIVATE_STALENESS / (2 * tokens * (1 / 2 + 5 / 2)))
+    W_in, _ = private(counts, model="skipgram", shrink_windows=False)  # six positives per target
+    np.testing.assert_allclose(W_in.max_rate, PRIVATE_STALENESS / (2 * 6 * tokens / 2))
+    W_in, _ = private(counts, model="cbow", alpha=1.0, concurrency=4)  # at most four copies are averaged
+    np.testing.assert_allclose(W_in.max_rate, 1 / 4)
+
+
+def test_one_worker_and_frozen_words_have_no_private_rows():
+    counts = np.array([1000, 1000])
+    for rows, max_rate in (*private(counts, concurrency=1), *private(counts, frozen=np.array([True, False]))):
+        assert rows.size == max_rate.size == 0
+
+
+def test_the_rows_of_ngrams_are_private_and_their_number_is_limited(monkeypatch):
+    subwords = Subwords(["ab", "cb"], NGrams(min_n=2, max_n=2, bucket=1000))  # both have the n-gram "b>", in row 4
+    tokens = private_tokens(2)
+    counts = np.array([tokens - 3, 3])
+    W_in, _ = private(counts, subwords=subwords, model="cbow")
+    assert W_in.rows.tolist() == [0, *(int(row) for row in np.sort(subwords.rows_of_word(0))[1:])]
+    assert W_in.max_rate[W_in.rows.tolist().index(4)] == pytest.approx(4 * PRIVATE_STALENESS / (2 * tokens))  # 1 of 4
+    monkeypatch.setattr(staleness, "MAX_PRIVATE_ROWS", 1)
+    W_in, W_out = private(counts, subwords=subwords, model="cbow")
+    assert (W_in.rows.tolist(), W_out.rows.tolist()) == ([4], [0])
+
+
+def test_the_inner_nodes_below_those_near_the_root_are_private():
+    V, config = 5000, TrainingConfig(loss="hs", model="skipgram", window=3, shrink_windows=False, alpha=1e-4)
+    counts = np.full(V, 10)
+    tree, keep = HuffmanTree.from_counts(counts), np.full(V, 1 << 32)
+    _, nodes = private_nodes(counts, keep, tree, config, 3, concurrency=2)
+    uses = private_tokens(2) * tree.node_counts(np.full(V, 1 / V))
+    held = held_nodes(V, 2)[0]
+    expected = np.flatnonzero(uses[: V - 1 - held] >= MIN_USES)
+    assert len(expected) > 100
+    assert nodes.rows.tolist() == expected.tolist()
+    np.testing.assert_allclose(nodes.max_rate, PRIVATE_STALENESS / (2 * 6 * uses[expected]))

@@ -81,7 +81,9 @@ def test_one_worker_equals_the_reference(case, dtype, model, loss):
     subwords = subwords_of(corpus, **ngrams)
     start = tables_for(subwords, D, dtype, loss)
     ours, theirs = copies(start), copies(start)
-    expected = train(reference, theirs, corpus, loss=loss, output_weight=0.0, subwords=subwords, **settings)
+    expected = train(
+        reference, theirs, corpus, private=True, loss=loss, output_weight=0.0, subwords=subwords, **settings
+    )
     actual = train(cpu, ours, corpus, loss=loss, output_weight=0.0, subwords=subwords, **settings)
     tolerance = 1e-10 if dtype == np.float64 else 32 * np.finfo(dtype).eps * n**0.5
     np.testing.assert_allclose(actual, expected, rtol=tolerance)
@@ -112,7 +114,7 @@ def test_frozen_rows_keep_their_bytes(ngrams, loss, settings, dtype, model):
     ours, theirs = copies(start), copies(start)
     settings = {"model": model, "epochs": 2, "alpha": 0.05, "min_alpha": 0, "sample": 0, "loss": loss} | settings
     rest = {"output_weight": 0.0, "subwords": subwords, "frozen": frozen}
-    expected = train(reference, theirs, corpus, **settings, **rest)
+    expected = train(reference, theirs, corpus, private=True, **settings, **rest)
     actual = train(cpu, ours, corpus, **settings, **rest)
     tolerance = 1e-10 if dtype == np.float64 else 32 * np.finfo(dtype).eps * n**0.5
     np.testing.assert_allclose(actual, expected, rtol=tolerance)
