@@ -875,6 +875,9 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
             losses = 2 if config.loss == "hs+ns" else 1  # each has learning rates, or a layer of its own
             needed = losses * (8 * input_rows if fused else entries) + entries + 8 * V
             yield MemoryItem("n-grams of the words", needed, place, False, "training")
+        elif fused and _threads(run) > 1:  # private rows come first in the numbers of the engine
+            numbers = (2 if config.loss == "hs+ns" else 1) * entries + 4 * input_rows
+            yield MemoryItem("row numbers of the workers", numbers, place, False, "training")
     yield MemoryItem("index of the words", INDEX_BYTES_PER_WORD * V, "host", run.allocated)
     yield MemoryItem("sampling tables", SAMPLING_BYTES_PER_WORD * V, "host", False, "training")
     paths = int(TREE_BYTES_PER_STEP * V * run.path)

@@ -486,8 +486,8 @@ def _chunk_trainer(
     ) -> word2vec_numba.Schedule:
         max_rate_in, max_rate_out = (_to_the_last_below(rate, config.alpha).astype(dtype) for rate in rates)
         number = len(private[0].rows)  # of private rows of W_in
-        word_rows = None
-        if subwords is not None:
+        word_rows = None if subwords is None else subwords.rows
+        if subwords is not None and number:
             numbers = np.arange(number, number + subwords.n_rows, dtype=np.int32)
             numbers[private[0].rows] = np.arange(number)
             word_rows = numbers[subwords.rows]
@@ -515,8 +515,8 @@ def _chunk_trainer(
     if words is not None:
         private = private_rows(counts, keep, weights, config, reach, **staleness)
         rates = max_rates(counts, keep, weights, config, reach, **staleness)
-        for rate, held_rows in zip(rates, private, strict=True):
-            rate[held_rows.rows] = np.inf  # only the updates of the private copies are scaled down
+        for rate, copies in zip(rates, private, strict=True):
+            rate[copies.rows] = np.inf  # only the updates of the private copies are scaled down
         kernel = word2vec_numba.cbow_ns if cbow else word2vec_numba.skipgram_ns
         kernels.append((kernel, words, (schedule(rates, config.pool_tokens, config.pool_size, private),)))
     if nodes is not None:

@@ -35,11 +35,11 @@ __all__ = [
 
 MAX_STALENESS = 2.0
 """Product of the learning rate and a row's concurrent updates above which the steps of the row are scaled down."""
+PRIVATE_STALENESS = 8.0
+"""The same for the rows that workers train in private copies. Each worker sees its own updates of such a row at once,
+so more of them can be added up."""
 MAX_PRIVATE_ROWS = 4096
 """Maximum number of rows of a table that a worker copies."""
-PRIVATE_STALENESS = 8.0
-"""The same for rows that workers train in private copies. Each worker sees its own updates of such a row at once, so
-more of them can be added up."""
 MIN_USES = 4
 """Expected number of uses of a row between two write-backs of its private copy from which a copy pays off."""
 

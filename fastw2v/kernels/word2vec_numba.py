@@ -128,8 +128,8 @@ class Schedule(NamedTuple):
     subword_starts: Any
     subword_rows: Any
     """int64 array, shape (V + 1,), and int32 array: the rows of W_in of word w are in elements ``subword_starts[w]`` to
-    ``subword_starts[w + 1] - 1`` of `subword_rows`. Both are None if each word has one row. The types differ, as for
-    `freeze`."""
+    ``subword_starts[w + 1] - 1`` of `subword_rows`, where the private rows have the first numbers. Both are None if
+    each word has one row. The types differ, as for `freeze`."""
 
 
 @inlined
