@@ -26,7 +26,7 @@ CALLS = {"cbow": 34, "skipgram": 37}
 """Calls of the array library, for a batch of the layers engine."""
 READS = 4
 """Reads from the device in a run of one chunk: its offsets, the sizes of its batches, its loss, its weights."""
-ARRAYS = {"cbow": 33, "skipgram": 31}
+ARRAYS = {"cbow": 39, "skipgram": 37}
 """Allocated by a compiled kernel for a chunk of 8,192 tokens; each array argument counts as one, in tuples too."""
 BYTES = {"cbow": 6450, "skipgram": 8050}
 """That are moved per target at 100 dimensions, if the rows of a pool are moved for every tile."""
