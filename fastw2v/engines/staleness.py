@@ -21,6 +21,7 @@ from fastw2v.sampling.huffman import HuffmanTree
 __all__ = [
     "MAX_PRIVATE_ROWS",
     "MAX_STALENESS",
+    "MIN_TOKENS",
     "MIN_USES",
     "PRIVATE_STALENESS",
     "PrivateRows",
@@ -40,6 +41,8 @@ PRIVATE_STALENESS = 8.0
 so more of them can be added up."""
 MAX_PRIVATE_ROWS = 4096
 """Maximum number of rows of a table that a worker copies."""
+MIN_TOKENS = 100_000
+"""Number of tokens of a corpus from which rows are copied. In the first epoch of a smaller one, copies learn late."""
 MIN_USES = 4
 """Expected number of uses of a row between two write-backs of its private copy from which a copy pays off."""
 
@@ -180,7 +183,7 @@ def private_rows(
     Returns
     -------
     W_in, W_out : PrivateRows
-        Rows of each table. They are empty for a single worker and if words are frozen. Without subwords, they are those
+        Rows of each table. They are empty for a single worker, for a small corpus and if words are frozen. Without subwords, they are those
         of the first words of the vocabulary.
 
     Examples
@@ -194,6 +197,7 @@ def private_rows(
     ([0], [0])
     """
     drawn = noise / noise.sum()
+    concurrency = concurrency if counts.sum() >= MIN_TOKENS else 1
     share = _kept_share(counts, keep) * _share(counts, keep)
     in_updates, positive, negative = _updates(counts, keep, drawn, config, reach)
     output_uses = share + drawn * config.pool_size / config.pool_tokens
@@ -247,6 +251,7 @@ def private_nodes(
     exponent = cbow_grad_exponent(config.cbow_grad) if config.model == "cbow" else 0.0
     in_updates = float(probability @ contexts ** (1 - exponent)) * _share(counts, keep)
     node_uses = tree.node_counts(share)[: V - 1 - held_nodes(V, concurrency)[0]]
+    concurrency = concurrency if counts.sum() >= MIN_TOKENS else 1
     rows = np.arange(len(node_uses) - _leading(node_uses[::-1], concurrency, frozen), len(node_uses))
     node_updates = predictions * tree.node_counts(_share(counts, keep))[rows]
     targets = _targets(counts, keep, concurrency)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 from fastw2v.config import TrainingConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Vocabulary
+from fastw2v.engines import staleness
 from fastw2v.engines.base import Tables, TrainingState
 
 
@@ -79,4 +81,6 @@ def train(engine: Any, tables: Tables, corpus: Corpus, **settings: Any) -> np.nd
         "subwords",
     )
     arguments = {name: settings.pop(name) for name in names if name in settings}
-    return engine.train(tables, corpus, config_for(tables, **settings), **arguments)
+    least = 0 if "concurrency" in arguments else staleness.MIN_TOKENS  # private rows in small corpora, too
+    with patch.object(staleness, "MIN_TOKENS", least):
+        return engine.train(tables, corpus, config_for(tables, **settings), **arguments)

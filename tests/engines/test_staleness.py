@@ -28,6 +28,12 @@ SETTINGS = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def small_corpora(monkeypatch):
+    """Choose private rows in small corpora, too."""
+    monkeypatch.setattr(staleness, "MIN_TOKENS", 0)
+
+
 def rates(counts=COUNTS, keep=KEEP, noise=NOISE, *, reach=3, **changes):
     """Return the rates up to which steps are not scaled down."""
     settings = SETTINGS | changes
@@ -162,3 +168,9 @@ def test_the_inner_nodes_below_those_near_the_root_are_private():
     assert len(expected) > 100
     assert nodes.rows.tolist() == expected.tolist()
     np.testing.assert_allclose(nodes.max_rate, PRIVATE_STALENESS / (2 * 6 * uses[expected]))
+
+
+def test_a_small_corpus_has_no_private_rows(monkeypatch):
+    monkeypatch.setattr(staleness, "MIN_TOKENS", 2001)
+    for rows, _ in private(np.array([1000, 1000])):
+        assert rows.size == 0
