@@ -183,8 +183,8 @@ def private_rows(
     Returns
     -------
     W_in, W_out : PrivateRows
-        Rows of each table. They are empty for a single worker, for a small corpus and if words are frozen. Without subwords, they are those
-        of the first words of the vocabulary.
+        Rows of each table. They are empty for a single worker, for a small corpus and if words are frozen. Without
+        subwords, they are those of the first words of the vocabulary.
 
     Examples
     --------
