@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastw2v.config import CHUNK_TOKENS, HELD_TOKENS, PRIVATE_TOKENS, TrainingConfig, cbow_grad_exponent
+from fastw2v.config import HELD_TOKENS, PRIVATE_TOKENS, TrainingConfig, cbow_grad_exponent
 from fastw2v.corpus.subwords import Subwords
 from fastw2v.sampling.huffman import HuffmanTree
 
@@ -42,7 +42,8 @@ so more of them can be added up."""
 MAX_PRIVATE_ROWS = 4096
 """Maximum number of rows of a table that a worker copies."""
 MIN_TOKENS = 100_000
-"""Number of tokens of a corpus from which rows are copied. In the first epoch of a smaller one, copies learn late."""
+"""Number of tokens that the vocabulary counts from which rows are copied. In the first epoch of a smaller corpus, the
+loss would fall more slowly."""
 MIN_USES = 4
 """Expected number of uses of a row between two write-backs of its private copy from which a copy pays off."""
 
@@ -435,14 +436,14 @@ def _of_rows(words: np.ndarray, subwords: Subwords | None) -> np.ndarray:
 
 def _targets(counts: np.ndarray, keep: np.ndarray, concurrency: int) -> float:
     """Return the expected number of targets between two write-backs of the private copies."""
-    return max(min(private_tokens(concurrency), CHUNK_TOKENS) * _kept_share(counts, keep), 1.0)
+    return max(private_tokens(concurrency) * _kept_share(counts, keep), 1.0)
 
 
 def _is_used(uses: np.ndarray, concurrency: int, frozen: np.ndarray | None) -> np.ndarray:
     """Return which rows are worth a private copy, given the uses of each row per token of the corpus."""
     if concurrency == 1 or frozen is not None:
         return np.zeros(len(uses), bool)
-    return np.asarray(uses * min(private_tokens(concurrency), CHUNK_TOKENS) >= MIN_USES)
+    return np.asarray(uses * private_tokens(concurrency) >= MIN_USES)
 
 
 def _leading(uses: np.ndarray, concurrency: int, frozen: np.ndarray | None) -> int:
