@@ -247,10 +247,8 @@ def private_nodes(
     (True, True)
     """
     V, share = len(counts), _kept_share(counts, keep) * _share(counts, keep)
-    contexts, probability = _context_numbers(config, reach)
-    predictions = 1.0 if config.model == "cbow" else float(probability @ contexts)
-    exponent = cbow_grad_exponent(config.cbow_grad) if config.model == "cbow" else 0.0
-    in_updates = float(probability @ contexts ** (1 - exponent)) * _share(counts, keep)
+    per_occurrence, predictions = _tree_updates(config, reach)
+    in_updates = per_occurrence * _share(counts, keep)
     node_uses = tree.node_counts(share)[: V - 1 - held_nodes(V, concurrency)[0]]
     concurrency = concurrency if counts.sum() >= MIN_TOKENS else 1
     rows = np.arange(len(node_uses) - _leading(node_uses[::-1], concurrency, frozen), len(node_uses))
@@ -343,10 +341,8 @@ def tree_max_rates(
     if concurrency > 1:
         kept = counts * (keep / 2.0**32)
         share = kept / max(kept.sum(), 1)
-        contexts, probability = _context_numbers(config, reach)
-        predictions = 1.0 if config.model == "cbow" else float(probability @ contexts)
-        exponent = cbow_grad_exponent(config.cbow_grad) if config.model == "cbow" else 0.0
-        W_in = (2 * reach + 1) * float(probability @ contexts ** (1 - exponent)) * share
+        per_occurrence, predictions = _tree_updates(config, reach)
+        W_in = (2 * reach + 1) * per_occurrence * share
         nodes, tokens = held or held_nodes(V, concurrency)
         targets = tokens * float(kept.sum() / max(counts.sum(), 1))  # between two writes of the private copies
         W_nodes = predictions * np.append(tree.node_counts(share), 0)
@@ -425,6 +421,14 @@ def _updates(
         return float(probability @ contexts ** (1 - exponent)) * share, share, config.negative * drawn
     positives = float(probability @ contexts)
     return positives * share, positives * share, config.negative * positives * drawn
+
+
+def _tree_updates(config: TrainingConfig, reach: int) -> tuple[float, float]:
+    """Return the expected updates of a context's row, and the predictions of a target, with hierarchical softmax."""
+    contexts, probability = _context_numbers(config, reach)
+    predictions = 1.0 if config.model == "cbow" else float(probability @ contexts)
+    exponent = cbow_grad_exponent(config.cbow_grad) if config.model == "cbow" else 0.0
+    return float(probability @ contexts ** (1 - exponent)), predictions
 
 
 def _of_rows(words: np.ndarray, subwords: Subwords | None) -> np.ndarray:
