@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastw2v.backend import get_device, get_namespace, on_device_of, set_rows, to_device, to_host
+from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, set_rows, to_device, to_host
 from fastw2v.sampling import rng
 from fastw2v.utils.quote import quote
 
@@ -16,6 +16,8 @@ log = logging.getLogger("fastw2v")
 
 _BLOCK = 1 << 16
 """Approximate number of weights that are initialised or copied at a time."""
+_RANDOM_BLOCK = 1 << 14
+"""The same for random numbers in NumPy, whose intermediate arrays of 64-bit integers then stay in the cache."""
 
 
 class PretrainedVectors(Protocol):
@@ -65,7 +67,7 @@ def uniform_weights(W: Any, seed: int) -> None:
     V, D = W.shape
     key = rng.stream_key(seed, rng.WEIGHTS, 0)
     with on_device_of(W):
-        size = max(1, _BLOCK // max(1, D))
+        size = max(1, (_RANDOM_BLOCK if is_numpy(W) else _BLOCK) // max(1, D))
         for first in range(0, V, size):  # random integers for all rows would take several times the memory of W
             rows = rng.bits(key, xp.arange(first, min(first + size, V), device=get_device(W)))
             columns = xp.arange(D, device=get_device(W))
