@@ -238,7 +238,8 @@ def _tree_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: i
     ring = 1 << (window + cbow).bit_length()
     rows = (3 if cbow else 2) * ring + 2 * held + 2 + (0 if cbow else path)
     scores = LANES // BLOCK * path if cbow else (window + BLOCK) * path  # of a path
-    return 4 * rows * width + 4 * scores + (8 + 4 + 4) * path + 8 * (window + BLOCK)
+    offsets = path if cbow else 2 * path  # of the rows of a path, and of their copies
+    return 4 * rows * width + 4 * scores + 8 * offsets + (4 + 4) * path + 8 * (window + BLOCK)
 
 
 def max_chunks(tokens: int) -> int:

@@ -41,6 +41,7 @@ from fastw2v.kernels.simd import (
     LANES,
     REGISTERS,
     absolute,
+    add_products,
     borrowed,
     broadcast_load_columns,
     exp_minus,
@@ -50,12 +51,16 @@ from fastw2v.kernels.simd import (
     hadd_groups,
     load,
     load_columns,
+    load_rows,
+    log,
+    maximum,
     parity_signs,
     prefetch,
     reduce_add,
     repeat_group,
     splat,
     store,
+    store_rows,
     where_positive,
 )
 from fastw2v.kernels.subwords_numba import (
@@ -63,9 +68,15 @@ from fastw2v.kernels.subwords_numba import (
     read_context,
     read_input,
 )
-from fastw2v.kernels.word2vec_numba import BLOCK, add_window_gradient, softplus, subsample_chunk
+from fastw2v.kernels.word2vec_numba import BLOCK, add_window_gradient, subsample_chunk
 
 __all__ = ["Tree", "cbow_hs", "skipgram_hs"]
+
+
+TWO, FOUR, SIX, EIGHT, TEN = (0,) * 2, (0,) * 4, (0,) * 6, (0,) * 8, (0,) * 10
+"""Numbers of rows, as the lengths of tuples, because Numba compiles code for each length."""
+MAX_FACTORS = 64
+"""Number of factors up to 2 whose product is taken. In single precision, 127 would not overflow."""
 
 
 class Tree(NamedTuple):
@@ -127,16 +138,24 @@ def _read_rows(steps: Any, at: Any, width: Any, places: Any, rows: Any, i: Any) 
 
 
 @inlined
-def _coefficients(scores: Any, i: Any, sign: Any, alpha: Any) -> Any:
-    """Replace `LANES` scores by the coefficients ``alpha * sign * sigmoid(-sign * score)``.
+def _coefficients(scores: Any, i: Any, sign: Any, alpha: Any, losses: Any) -> Any:
+    """Replace `LANES` scores by the coefficients ``alpha * sign * sigmoid(-sign * score)``, and add their losses.
 
-    Return the losses ``softplus(-sign * score)``. A sign of 0 marks padding, whose coefficient and loss are 0.
+    A sign of 0 marks padding, whose coefficient and loss are 0. `losses` consists of three values. The loss of a score
+    is ``softplus(s) = max(s, 0) + log(1 + exp(-|s|))`` with ``s = -sign * score``. The first value is the sum of the
+    losses, in which the logarithms of the last scores are missing. The second is the product of their arguments,
+    because one logarithm of a product is faster than a sum of logarithms. The third is the number of factors.
     """
+    total, product, count = losses
     s = splat(0.0, sign) - sign * load(scores, i)
     one = splat(1.0, s)
     tail = exp_minus(absolute(s))
     store(scores, i, splat(alpha, s) * sign * where_positive(s, one, tail) / (one + tail))
-    return sign * sign * softplus(s)
+    total = total + maximum(s, splat(0.0, s))
+    product = product * fma(sign * sign, tail, one)
+    if count + 1 == MAX_FACTORS:
+        return total + log(product), one, 0
+    return total, product, count + 1
 
 
 @inlined
@@ -241,7 +260,7 @@ def cbow_hs(
     zero = splat(0.0, load(h, 0))
 
     loss = 0.0
-    losses = zero  # of the targets since the private rows were read
+    losses = zero, splat(1.0, zero), 0  # of the targets since the private rows were read
     alpha = alpha_intercept
     entered = 0
     left = 0
@@ -251,8 +270,8 @@ def cbow_hs(
         if position[t] // schedule.pool_tokens != group:
             if group >= 0:
                 _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
-            loss += reduce_add(losses)
-            losses = zero
+            loss += reduce_add(losses[0] + log(losses[1]))
+            losses = zero, splat(1.0, zero), 0
             if position[t] // schedule.private_tokens != exchange:
                 exchange_private(W_in, schedule.private_in, copies_in, width, alpha, exchange < 0)
                 exchange_private(W_nodes, schedule.private_out, copies_out, width, alpha, exchange < 0)
@@ -292,7 +311,7 @@ def cbow_hs(
             s2, s3 = load_columns(products, block + 2 * COLUMNS), load_columns(products, block + 3 * COLUMNS)
             store(scores, i, hadd_groups(s0, s1, s2, s3))
             sign = parity_signs(steps, begin + i, zero) * first_lanes(length - i, zero)
-            losses = losses + _coefficients(scores, i, sign, alpha)
+            losses = _coefficients(scores, i, sign, alpha, losses)
         for j in range(0, D, COLUMNS):
             v = load_columns(h, j)
             d = splat(0.0, v)
@@ -333,34 +352,38 @@ def cbow_hs(
     _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
     exchange_private(W_in, schedule.private_in, copies_in, width, alpha, False)
     exchange_private(W_nodes, schedule.private_out, copies_out, width, alpha, False)
-    return loss + reduce_add(losses), n
+    return loss + reduce_add(losses[0] + log(losses[1])), n
 
 
 @inlined
-def _score_block(contexts: Any, at: Any, g: Any, D: Any, path: Any, a: Any, width: Any) -> Any:
-    """Return the scores of four contexts and four rows of the path. Lane ``4 * context + row`` is a pair's score."""
+def _score_block(contexts: Any, at: Any, g: Any, D: Any, W: Any, path: Any, i: Any) -> Any:
+    """Return the scores of four contexts and four rows of the path. Lane ``4 * context + row`` is a pair's score.
+
+    The offsets of the rows are ``at[g]`` and ``path[i]`` and the next three elements of each array.
+    """
     if REGISTERS > 16:
-        ab, cd = _products_of_four(contexts, at, g, D, path, a, width)
+        ab, cd = _products_of_four(contexts, at, g, D, W, path, i)
     else:
-        ab = _products_of_two(contexts, at, g, D, path, a, width)
-        cd = _products_of_two(contexts, at, g, D, path, a + 2 * width, width)
+        ab = _products_of_two(contexts, at, g, D, W, path, i)
+        cd = _products_of_two(contexts, at, g, D, W, path, i + 2)
     return hadd_groups(hadd(ab[0], cd[0]), hadd(ab[1], cd[1]), hadd(ab[2], cd[2]), hadd(ab[3], cd[3]))
 
 
 @inlined
-def _products_of_four(contexts: Any, at: Any, g: Any, D: Any, path: Any, a: Any, width: Any) -> Any:
+def _products_of_four(contexts: Any, at: Any, g: Any, D: Any, W: Any, path: Any, i: Any) -> Any:
     """Return the partial dot products of four contexts and four rows, in vectors that combine two rows each."""
-    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(path, 0))
+    a, b, c, d = path[i], path[i + 1], path[i + 2], path[i + 3]
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(W, a))
     c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = a0
     for j in range(0, D, COLUMNS):
-        h0, h1, h2, h3 = _context_columns(contexts, at, g, j)
-        v = load_columns(path, a + j)
+        h0, h1, h2, h3 = load_rows(contexts, at, g, j, FOUR)
+        v = load_columns(W, a + j)
         a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
-        v = load_columns(path, a + width + j)
+        v = load_columns(W, b + j)
         b0, b1, b2, b3 = fma(h0, v, b0), fma(h1, v, b1), fma(h2, v, b2), fma(h3, v, b3)
-        v = load_columns(path, a + 2 * width + j)
+        v = load_columns(W, c + j)
         c0, c1, c2, c3 = fma(h0, v, c0), fma(h1, v, c1), fma(h2, v, c2), fma(h3, v, c3)
-        v = load_columns(path, a + 3 * width + j)
+        v = load_columns(W, d + j)
         d0, d1, d2, d3 = fma(h0, v, d0), fma(h1, v, d1), fma(h2, v, d2), fma(h3, v, d3)
     ab = hadd(a0, b0), hadd(a1, b1), hadd(a2, b2), hadd(a3, b3)
     cd = hadd(c0, d0), hadd(c1, d1), hadd(c2, d2), hadd(c3, d3)
@@ -368,50 +391,100 @@ def _products_of_four(contexts: Any, at: Any, g: Any, D: Any, path: Any, a: Any,
 
 
 @inlined
-def _products_of_two(contexts: Any, at: Any, g: Any, D: Any, path: Any, a: Any, width: Any) -> Any:
+def _products_of_two(contexts: Any, at: Any, g: Any, D: Any, W: Any, path: Any, i: Any) -> Any:
     """Return the partial dot products of four contexts and two rows. The sums and factors fit in sixteen registers."""
-    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(path, 0))
+    a, b = path[i], path[i + 1]
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(W, a))
     for j in range(0, D, COLUMNS):
-        h0, h1, h2, h3 = _context_columns(contexts, at, g, j)
-        v = load_columns(path, a + j)
+        h0, h1, h2, h3 = load_rows(contexts, at, g, j, FOUR)
+        v = load_columns(W, a + j)
         a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
-        v = load_columns(path, a + width + j)
+        v = load_columns(W, b + j)
         b0, b1, b2, b3 = fma(h0, v, b0), fma(h1, v, b1), fma(h2, v, b2), fma(h3, v, b3)
     return hadd(a0, b0), hadd(a1, b1), hadd(a2, b2), hadd(a3, b3)
 
 
 @inlined
-def _context_columns(rows: Any, at: Any, g: Any, j: Any) -> Any:
-    """Return `COLUMNS` columns, from column j, of the four rows whose offsets are ``at[g]`` to ``at[g + 3]``."""
-    return (
-        load_columns(rows, at[g] + j),
-        load_columns(rows, at[g + 1] + j),
-        load_columns(rows, at[g + 2] + j),
-        load_columns(rows, at[g + 3] + j),
-    )
+def _score_pair(contexts: Any, at: Any, g: Any, D: Any, W: Any, path: Any, i: Any) -> Any:
+    """Return the same as `_score_block` for two contexts. The lanes of the other two are zero."""
+    a, b, c, d = path[i], path[i + 1], path[i + 2], path[i + 3]
+    a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = splat(0.0, load_columns(W, a))
+    for j in range(0, D, COLUMNS):
+        h0, h1 = load_rows(contexts, at, g, j, TWO)
+        v = load_columns(W, a + j)
+        a0, a1 = fma(h0, v, a0), fma(h1, v, a1)
+        v = load_columns(W, b + j)
+        b0, b1 = fma(h0, v, b0), fma(h1, v, b1)
+        v = load_columns(W, c + j)
+        c0, c1 = fma(h0, v, c0), fma(h1, v, c1)
+        v = load_columns(W, d + j)
+        d0, d1 = fma(h0, v, d0), fma(h1, v, d1)
+    zero = splat(0.0, a0)
+    return hadd_groups(hadd(hadd(a0, b0), hadd(c0, d0)), hadd(hadd(a1, b1), hadd(c1, d1)), zero, zero)
 
 
 @inlined
-def _update_block(
-    j: Any, h: Any, d: Any, path: Any, width: Any, W: Any, rows: Any, length: Any, scores: Any, first: Any, frozen: Any
-) -> Any:
-    """Add `COLUMNS` columns of the path's old rows to the gradients `d` of four contexts, and update the rows."""
-    h0, h1, h2, h3 = h
-    d0, d1, d2, d3 = d
-    for i in range(length):
-        pair = first + i // BLOCK * LANES + i % BLOCK
-        v, s = load_columns(path, i * width + j), load_columns(W, rows[i] + j)
-        g = broadcast_load_columns(scores, pair)
-        d0, s = fma(g, v, d0), fma(g, h0, s)
-        g = broadcast_load_columns(scores, pair + 4)
-        d1, s = fma(g, v, d1), fma(g, h1, s)
-        g = broadcast_load_columns(scores, pair + 8)
-        d2, s = fma(g, v, d2), fma(g, h2, s)
-        g = broadcast_load_columns(scores, pair + 12)
-        d3, s = fma(g, v, d3), fma(g, h3, s)
-        if not frozen:
-            store(W, rows[i] + j, s)
-    return d0, d1, d2, d3
+def _update_path(
+    contexts: Any,
+    updates: Any,
+    at: Any,
+    count: Any,
+    D: Any,
+    W: Any,
+    rows: Any,
+    old: Any,
+    length: Any,
+    scores: Any,
+    longest: Any,
+    frozen: Any,
+) -> None:
+    """Update the rows of the path, and add the products of their old values to the updates of the contexts.
+
+    ``rows[i]`` is the offset of row i of the path, and ``rows[old + i]`` that of its value before any update. Up to ten
+    contexts read and write each row only once.
+    """
+    g = 0
+    while g < count:
+        rest = count - g if count - g <= len(TEN) else len(EIGHT)
+        if rest > len(EIGHT):
+            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, longest, frozen, TEN)
+        elif rest > len(SIX):
+            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, longest, frozen, EIGHT)
+        elif rest > len(FOUR):
+            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, longest, frozen, SIX)
+        elif rest > len(TWO):
+            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, longest, frozen, FOUR)
+        else:
+            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, longest, frozen, TWO)
+        g += rest
+
+
+@inlined
+def _update_with(
+    contexts: Any,
+    updates: Any,
+    at: Any,
+    g: Any,
+    D: Any,
+    W: Any,
+    rows: Any,
+    old: Any,
+    length: Any,
+    scores: Any,
+    longest: Any,
+    frozen: Any,
+    size: Any,
+) -> None:
+    """Do the same as `_update_path` for as many contexts, from context g on, as the tuple `size` has elements."""
+    for j in range(0, D, COLUMNS):
+        h, d = load_rows(contexts, at, g, j, size), load_rows(updates, at, g, j, size)
+        for i in range(length):
+            first = g * longest + i // BLOCK * LANES + i % BLOCK
+            v, s = load_columns(W, rows[old + i] + j), load_columns(W, rows[i] + j)
+            d, s = add_products(scores, first, BLOCK * longest, v, h, d, s)
+            if not frozen:
+                store(W, rows[i] + j, s)
+        store_rows(updates, at, g, j, d)
 
 
 @compiled
@@ -450,8 +523,8 @@ def skipgram_hs(
     The parallel axis and the contract are those of `cbow_hs`.
 
     A ring buffer stores the rows of the tokens that windows can still reach, and another one their steps. The contexts
-    are scored in groups of four against blocks of four rows of the path. All groups use a copy of the path, because
-    the rows are updated group by group.
+    are scored in groups of four against blocks of four rows of the path. Up to ten contexts update each row together.
+    More contexts do so in several groups, all of which read a copy of the old rows.
     """
     sampling, schedule, tree = borrowed(sampling), borrowed(schedule), borrowed(tree)
     ids, offsets = borrowed(ids), borrowed(offsets)
@@ -478,8 +551,10 @@ def skipgram_hs(
     ring = ring_size(2 * min(reach, n) + 1)
     mask = ring - 1
     at = np.empty(2 * min(reach, n) + BLOCK, np.int64)  # ring offsets of the contexts' rows
-    rows = np.empty(longest, np.int64)
-    path = aligned_zeros(longest * width, W_nodes)
+    path = aligned_zeros(longest * width, W_nodes)  # copies of the rows of a path, if they are needed
+    rows = np.empty(2 * longest, np.int64)  # offsets of the rows of a path, and then of their copies
+    for i in range(longest):
+        rows[longest + i] = (path.ctypes.data - W_nodes.ctypes.data) // W_nodes.itemsize + i * width
     signs = aligned_zeros(longest, W_in)
     scores = aligned_zeros(len(at) * longest, W_in)
     context_rows = aligned_zeros((ring + 1) * width, W_in)  # the last row is padding
@@ -487,7 +562,7 @@ def skipgram_hs(
     zero = splat(0.0, load(context_rows, 0))
 
     loss = 0.0
-    losses = zero  # of the targets since the private rows were read
+    losses = zero, splat(1.0, zero), 0  # of the targets since the private rows were read
     predictions = 0
     alpha = alpha_intercept
     entered = 0
@@ -498,8 +573,8 @@ def skipgram_hs(
         if position[t] // schedule.pool_tokens != group:
             if group >= 0:
                 _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
-            loss += reduce_add(losses)
-            losses = zero
+            loss += reduce_add(losses[0] + log(losses[1]))
+            losses = zero, splat(1.0, zero), 0
             if position[t] // schedule.private_tokens != exchange:
                 exchange_private(W_in, schedule.private_in, copies_in, width, alpha, exchange < 0)
                 exchange_private(W_nodes, schedule.private_out, copies_out, width, alpha, exchange < 0)
@@ -527,25 +602,26 @@ def skipgram_hs(
             store(signs, i, parity_signs(steps, begin + i, zero) * first_lanes(length - i, zero))
         for i in range(0, length, BLOCK):
             _read_rows(steps, begin, width, places, rows, i)
-            for k in range(i, i + BLOCK):
-                copy_row(W_nodes, rows[k], path, k * width, width)
-        for g in range(0, contexts, BLOCK):
+        old = 0
+        if contexts > len(TEN):  # the first contexts update the rows before the others read them
+            old = longest
+            for i in range(BLOCK * ((length + BLOCK - 1) // BLOCK)):
+                copy_row(W_nodes, rows[i], path, i * width, width)
+        # The last one or two contexts are scored as a pair, because a group of four would waste half of the work.
+        grouped = BLOCK * ((contexts + 1) // BLOCK)
+        for g in range(0, grouped, BLOCK):
             for i in range(0, length, BLOCK):
-                block = _score_block(context_rows, at, g, D, path, i * width, width)
-                store(scores, g * longest + i * BLOCK, block)
+                store(scores, g * longest + i * BLOCK, _score_block(context_rows, at, g, D, W_nodes, rows, i))
+        if grouped < contexts:
+            for i in range(0, length, BLOCK):
+                pair = _score_pair(context_rows, at, grouped, D, W_nodes, rows, i)
+                store(scores, grouped * longest + i * BLOCK, pair)
         for g in range(0, contexts, BLOCK):
             present = first_lanes(BLOCK * (contexts - g), zero)
             for i in range(0, length, BLOCK):
                 sign = repeat_group(signs, i) * present
-                losses = losses + _coefficients(scores, g * longest + i * BLOCK, sign, alpha)
-        for g in range(0, contexts, BLOCK):
-            for j in range(0, D, COLUMNS):
-                h, d = _context_columns(context_rows, at, g, j), _context_columns(updates, at, g, j)
-                d = _update_block(j, h, d, path, width, W_nodes, rows, length, scores, g * longest, frozen)
-                store(updates, at[g] + j, d[0])
-                store(updates, at[g + 1] + j, d[1])
-                store(updates, at[g + 2] + j, d[2])
-                store(updates, at[g + 3] + j, d[3])
+                losses = _coefficients(scores, g * longest + i * BLOCK, sign, alpha, losses)
+        _update_path(context_rows, updates, at, contexts, D, W_nodes, rows, old, length, scores, longest, frozen)
 
         out = n if t + 1 == n else t + 1 - reach
         for i in range(left, out):
@@ -573,4 +649,4 @@ def skipgram_hs(
     _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
     exchange_private(W_in, schedule.private_in, copies_in, width, alpha, False)
     exchange_private(W_nodes, schedule.private_out, copies_out, width, alpha, False)
-    return loss + reduce_add(losses), predictions
+    return loss + reduce_add(losses[0] + log(losses[1])), predictions

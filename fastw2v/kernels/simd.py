@@ -143,6 +143,67 @@ def store(typing: Any, array: Any, index: Any, lanes: Any) -> Any:
     return types.void(array, types.intp, lanes), generate
 
 
+@intrinsic
+def load_rows(typing: Any, table: Any, offsets: Any, first: Any, j: Any, size: Any) -> Any:
+    """Return `COLUMNS` columns, from column j, of as many rows as the tuple `size` has elements.
+
+    ``offsets[first]`` is the offset of the first row, and its next elements are those of the next rows.
+    """
+    lanes = Lanes(table.dtype, COLUMNS)
+    vectors = types.UniTuple(lanes, len(size))
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointers = _row_pointers(context, builder, signature.args, args, lanes, len(size))
+        loaded = [builder.load(pointer, align=table.dtype.bitwidth // 8) for pointer in pointers]
+        return context.make_tuple(builder, vectors, loaded)
+
+    return vectors(table, offsets, types.intp, types.intp, size), generate
+
+
+@intrinsic
+def store_rows(typing: Any, table: Any, offsets: Any, first: Any, j: Any, vectors: Any) -> Any:
+    """Write a tuple of vectors to the places from which `load_rows` reads them."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointers = _row_pointers(context, builder, signature.args, args, vectors[0], len(vectors))
+        for pointer, vector in zip(pointers, cgutils.unpack_tuple(builder, args[4]), strict=True):
+            builder.store(vector, pointer, align=table.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(table, offsets, types.intp, types.intp, vectors), generate
+
+
+def _row_pointers(context: Any, builder: Any, kinds: Any, args: Any, lanes: Lanes, count: int) -> Any:
+    table, offsets, first, j = args[:4]
+    for k in range(count):
+        index = builder.add(first, ir.Constant(first.type, k))
+        offset = builder.load(_element(context, builder, kinds[1], offsets, index))
+        pointer = _element(context, builder, kinds[0], table, builder.add(offset, j))
+        yield builder.bitcast(pointer, _vector_type(lanes).as_pointer())
+
+
+@intrinsic
+def add_products(typing: Any, coefficients: Any, first: Any, step: Any, v: Any, h: Any, d: Any, s: Any) -> Any:
+    """Add ``g[k] * v`` to each element k of the tuple d, and ``g[k] * h[k]`` for all k to the vector s. Return both.
+
+    The coefficients g are in groups of four: ``g[k]`` is the element ``first + k // 4 * step + k % 4 * 4``.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, first, step, v, h, d, s = args
+        sums = []
+        for k, (row, total) in enumerate(zip(*(cgutils.unpack_tuple(builder, each) for each in (h, d)), strict=True)):
+            index = builder.add(first, builder.mul(step, ir.Constant(step.type, k // 4)))
+            index = builder.add(index, ir.Constant(step.type, k % 4 * 4))
+            g = _splat(builder, builder.load(_element(context, builder, coefficients, args[0], index)), v_type)
+            sums.append(_multiply_add(builder, g, v, total))
+            s = _multiply_add(builder, g, row, s)
+        return context.make_tuple(builder, signature.return_type, [context.make_tuple(builder, d_type, sums), s])
+
+    v_type, d_type = v, d
+    return types.Tuple((d, s))(coefficients, types.intp, types.intp, v, h, d, s), generate
+
+
 def _broadcasting(size: int) -> Any:
     @intrinsic
     def spread(typing: Any, array: Any, index: Any) -> Any:
@@ -171,10 +232,13 @@ def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """Return ``a * b + c``, with one instruction and one rounding if the processor supports it."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        product = builder.fmul(args[0], args[1], flags=("contract",))
-        return builder.fadd(product, args[2], flags=("contract",))
+        return _multiply_add(builder, *args)
 
     return a(a, a, a), generate
+
+
+def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 
 
 @intrinsic
