@@ -320,19 +320,25 @@ def reduce_add(typing: Any, a: Any) -> Any:
     return types.float64(a), generate
 
 
-@intrinsic
-def prefetch(typing: Any, array: Any, index: Any) -> Any:
-    """Prefetch the cache line of an element that will soon be read and written."""
+def _prefetching(for_writing: int, locality: int) -> Any:
+    @intrinsic
+    def prefetch(typing: Any, array: Any, index: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = builder.bitcast(_element(context, builder, array, args[0], args[1]), cgutils.voidptr_t)
+            kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _INT32, _INT32, _INT32])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            flags = [ir.Constant(_INT32, k) for k in (for_writing, locality, 1)]  # 1 is the data cache
+            builder.call(function, [pointer, *flags])
+            return context.get_dummy_value()
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = builder.bitcast(_element(context, builder, array, args[0], args[1]), cgutils.voidptr_t)
-        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _INT32, _INT32, _INT32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        flags = [ir.Constant(_INT32, k) for k in (1, 3, 1)]  # for writing, into all levels, data cache
-        builder.call(function, [pointer, *flags])
-        return context.get_dummy_value()
+        return types.void(array, types.intp), generate
 
-    return types.void(array, types.intp), generate
+    return prefetch
+
+
+prefetch, prefetch_second_level = _prefetching(1, 3), _prefetching(0, 2)
+"""``prefetch(array, index)`` prefetches the cache line of an element that will soon be read and written. It is loaded
+into all levels of the cache, or by `prefetch_second_level` not into the first level, which is small."""
 
 
 @intrinsic

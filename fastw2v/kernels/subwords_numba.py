@@ -24,9 +24,8 @@ from fastw2v.kernels.rows_numba import (
     damping,
     is_frozen,
     offset,
-    prefetch_row,
 )
-from fastw2v.kernels.simd import LANES, fma, load, prefetch, reduce_add, splat, store
+from fastw2v.kernels.simd import LANES, fma, load, prefetch, prefetch_second_level, reduce_add, splat, store
 
 __all__ = ["add_input_step", "read_context", "read_input"]
 
@@ -67,9 +66,11 @@ def read_context(
 
 @inlined
 def _prefetch_rows(W: Any, word: Any, starts: Any, rows: Any, width: Any, places: Any) -> None:
-    """Prefetch all rows of a word."""
+    """Prefetch all rows of a word. Those of twelve words do not fit in the first-level cache."""
     for k in range(starts[word], starts[word + 1]):
-        prefetch_row(W, offset(rows[k], width, places), width)
+        row = offset(rows[k], width, places)
+        for j in range(0, width, LANES):
+            prefetch_second_level(W, row + j)
 
 
 @inlined
