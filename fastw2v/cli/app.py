@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import itertools
 import os
 import sys
@@ -229,6 +231,8 @@ def _options(
 
 def main() -> None:
     """Run the command-line application."""
+    # When Python exits, it searches all objects for reference cycles, which takes 0.13 s with the modules of Numba.
+    atexit.register(gc.freeze)
     open_closed_streams()
     try:
         app()
