@@ -41,7 +41,7 @@ DEFAULTS = {
 """fastText's defaults, which are written if the settings of the vectors do not contain a value."""
 NAMES = {"ws": "window", "epoch": "epochs", "minCount": "min_count", "neg": "negative", "t": "sample"}
 """fastw2v's names of arguments."""
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 20
 """Approximate number of bytes of a matrix that are written at a time."""
 
 _MAGIC = struct.pack("<i", MAGIC)

@@ -43,7 +43,7 @@ __all__ = [
 VERSION, UNITS_VERSION = 1, 2
 """Versions of the format. Files whose n-grams have other units than characters have the second, so that older versions
 of fastw2v, which would take the n-grams of characters, refuse them. All others have the first."""
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 20
 """Approximate number of bytes that are written at a time."""
 
 _TENSORS = {
