@@ -435,27 +435,27 @@ def _update_path(
     old: Any,
     length: Any,
     scores: Any,
-    longest: Any,
     frozen: Any,
 ) -> None:
     """Update the rows of the path, and add the products of their old values to the updates of the contexts.
 
-    ``rows[i]`` is the offset of row i of the path, and ``rows[old + i]`` that of its value before any update. Up to ten
-    contexts read and write each row only once.
+    ``rows[i]`` is the offset of row i of the path, and ``rows[old + i]`` that of its value before any update. A group
+    of up to ten contexts reads and writes each row once.
     """
     g = 0
     while g < count:
+        # A group that others follow has eight contexts, because scores are in groups of four.
         rest = count - g if count - g <= len(TEN) else len(EIGHT)
         if rest > len(EIGHT):
-            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, longest, frozen, TEN)
+            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, frozen, TEN)
         elif rest > len(SIX):
-            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, longest, frozen, EIGHT)
+            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, frozen, EIGHT)
         elif rest > len(FOUR):
-            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, longest, frozen, SIX)
+            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, frozen, SIX)
         elif rest > len(TWO):
-            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, longest, frozen, FOUR)
+            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, frozen, FOUR)
         else:
-            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, longest, frozen, TWO)
+            _update_with(contexts, updates, at, g, D, W, rows, old, length, scores, frozen, TWO)
         g += rest
 
 
@@ -471,11 +471,11 @@ def _update_with(
     old: Any,
     length: Any,
     scores: Any,
-    longest: Any,
     frozen: Any,
     size: Any,
 ) -> None:
     """Do the same as `_update_path` for as many contexts, from context g on, as the tuple `size` has elements."""
+    longest = len(rows) // 2  # scores of a context
     for j in range(0, D, COLUMNS):
         h, d = load_rows(contexts, at, g, j, size), load_rows(updates, at, g, j, size)
         for i in range(length):
@@ -621,7 +621,7 @@ def skipgram_hs(
             for i in range(0, length, BLOCK):
                 sign = repeat_group(signs, i) * present
                 losses = _coefficients(scores, g * longest + i * BLOCK, sign, alpha, losses)
-        _update_path(context_rows, updates, at, contexts, D, W_nodes, rows, old, length, scores, longest, frozen)
+        _update_path(context_rows, updates, at, contexts, D, W_nodes, rows, old, length, scores, frozen)
 
         out = n if t + 1 == n else t + 1 - reach
         for i in range(left, out):
