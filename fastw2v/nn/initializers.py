@@ -17,7 +17,8 @@ log = logging.getLogger("fastw2v")
 _BLOCK = 1 << 16
 """Approximate number of weights that are initialised or copied at a time."""
 _RANDOM_BLOCK = 1 << 14
-"""The same for random numbers in NumPy, whose intermediate arrays of 64-bit integers then stay in the cache."""
+"""The same for random numbers in NumPy. The memory of larger intermediate arrays would go back to the system each time,
+which takes longer than the arithmetic."""
 
 
 class PretrainedVectors(Protocol):
