@@ -48,6 +48,8 @@ QUALITY_NAMES = {
     "neighbours %": "held-out words identified by their neighbours (%)",
 }
 """Axis label of each measure of quality."""
+SEVERAL = "baseline"
+"""Heading of a column whose rows have different baselines. Each row names its own."""
 OUR_COLOUR, BASELINE_COLOUR = "tab:blue", "0.45"
 DESCRIPTIONS = {
     "README.md": (
@@ -179,15 +181,16 @@ def summary(found: Results) -> str:
         return ""
     memory = {tuple(rows[0].settings.items()): rows for rows in whole if rows[0].unit == "MB"}
     usual = whole[0][0].settings
-    baseline = next(row.baseline for row in timed[0] if row.baseline)
+    baseline = _only_baseline(timed)
     lines = []
     columns = ["speed-up", "fastw2v", baseline, *(f"{measure} ({baseline})" for measure in measures)]
     columns.append(f"memory ({baseline})")
     lines += ["| Text to vectors | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
     for rows in timed:
         for row, other in _ours_and_baselines(rows):
-            speed_up = printing.times(row, rows).replace(f" times {baseline}", "×")
-            cells = [_with_variant(row, usual), speed_up, _median(row), _median(other)]
+            speed_up = printing.times(row, rows).replace(f" times {other.what}", "×")
+            against = f", against {other.what}" if baseline == SEVERAL else ""
+            cells = [_with_variant(row, usual) + against, speed_up, _median(row), _median(other)]
             cells += [f"{_score(row.quality[measure])} ({_score(other.quality[measure])})" for measure in measures]
             both = _ours_and_baselines(memory.get(tuple(row.settings.items()), []))
             cells += ["{} ({})".format(*map(_median, pair)) for pair in both if pair[0].what == row.what] or [""]
@@ -232,14 +235,22 @@ def _ours_and_baselines(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
     ]
 
 
+def _only_baseline(groups: Sequence[list[Row]]) -> str:
+    """Return the name of the baseline of all groups, or `SEVERAL`."""
+    names = {row.baseline for rows in groups for row in rows if row.baseline}
+    return names.pop() if len(names) == 1 else SEVERAL
+
+
 def _with_variant(row: Row, usual: dict[str, Any]) -> str:
     """Return the model of a row and, for example, "fast" for a row of "fastw2v, fused, fast"."""
     return ", ".join([_model(row, usual), *row.what.split(", ")[2:]])
 
 
 def _model(row: Row, usual: dict[str, Any]) -> str:
-    """Return the model of a row, with the dimensions and the window if they differ from the usual settings."""
+    """Return the model of a row, with the settings that differ from the usual ones."""
     unusual = [f"{name} {row.settings[name]}" for name in ("dim", "window") if row.settings[name] != usual[name]]
+    unusual += ["hierarchical softmax"] if row.settings.get("loss") == "hs" else []
+    unusual += [f"n-grams of {row.settings['n-grams']} characters"] if "n-grams" in row.settings else []
     return ", ".join([str(row.settings["model"]), *unusual])
 
 
@@ -255,7 +266,7 @@ def _score(value: float) -> str:
 
 def _ours_beside_baseline(groups: list[list[Row]], measures: list[str], usual: dict[str, Any]) -> list[str]:
     """Return a table with a line for each row of fastw2v in each group."""
-    baseline = next(row.baseline for row in groups[0] if row.baseline)
+    baseline = _only_baseline(groups)
     lines = [
         f"| | fastw2v | as a ratio to {baseline} |" + "".join(f" {name} ({baseline}) |" for name in measures),
         "| --- " * (3 + len(measures)) + "|",
@@ -268,7 +279,8 @@ def _ours_beside_baseline(groups: list[list[Row]], measures: list[str], usual: d
             what = [_model(row, usual), WHAT_IS_TIMED[row.section, row.unit]]
             name = row.what.removeprefix("fastw2v, fused").strip(", ")
             what += [name] if name else []
-            times = printing.times(row, rows).replace(f" {baseline}", "")
+            times = printing.times(row, rows).replace(f" {other.what}", "")
+            what += [f"against {other.what}"] if baseline == SEVERAL else []
             cells = [", ".join(what), printing.format_result(row), times]
             cells += [f"{row.quality[name]:.4g} ({other.quality[name]:.4g})" for name in measures]
             lines.append("| " + " | ".join(cells) + " |")

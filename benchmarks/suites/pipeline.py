@@ -25,6 +25,8 @@ OURS = "fastw2v, fused"
 OTHER_QUALITIES = tuple(f"{OURS}, {name}" for name in get_args(Quality) if name != TrainingConfig.quality)
 """Systems that train with ``--quality fast`` and ``--quality best``. The first comparisons include them."""
 BASELINE = "gensim"
+N_GRAM_EPOCHS: dict[Model, int] = {"cbow": 5, "skipgram": 2}
+"""Number of epochs with n-grams, with which an epoch of fastText takes two to four times as long as without."""
 LONG = 5_000_000
 """Number of words above which a text is long. The slowest systems train on only a tenth of a long text."""
 
@@ -39,8 +41,15 @@ class Comparison:
     vector_size: int = 100
     window: int = 5
     loss: Loss = "ns"
+    subwords: tuple[int, int] | None = None
+    """Shortest and longest n-grams."""
     tenths: int = 10
     """Number of tenths of the text to train on."""
+
+    @property
+    def baseline(self) -> str:
+        """The system with which the others are compared."""
+        return "fastText" if self.subwords else BASELINE
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ def comparisons(options: Options) -> list[Comparison]:
         few = {OURS: repeats, "fastw2v, layers": 1, "PyTorch": 1} | _on_gpu(repeats)
         usual |= dict.fromkeys(OTHER_QUALITIES, 1)
         whole = [Comparison(model, 5, usual | _on_gpu(repeats)) for model in MODELS]
-        return [*whole, *(Comparison(model, 2, few) for model in MODELS), *_hierarchical(repeats)]
+        return [*whole, *(Comparison(model, 2, few) for model in MODELS), *_variants(repeats)]
     tenths, epochs = (1, 2) if text_of(options).words > LONG else (10, 5)
     slow = {"fastw2v, layers": 1, "PyTorch": 1, "fastw2v, layers, GPU": 1}
     twice = min(2, repeats)
@@ -88,14 +97,21 @@ def comparisons(options: Options) -> list[Comparison]:
             {OURS: 1, BASELINE: 1, "fastText": 1, "word2vec.c": 1} | slow | _on_gpu(1),
             tenths=tenths,
         ),
-        *_hierarchical(repeats),
+        *_variants(repeats),
     ]
 
 
-def _hierarchical(repeats: int) -> list[Comparison]:
-    """Return the comparisons with hierarchical softmax, in which only gensim is the baseline."""
-    systems = {OURS: repeats, BASELINE: min(2, repeats)} | {"fastw2v, fused, GPU": repeats}
-    return [Comparison(model, 5, systems, loss="hs") for model in MODELS]
+def _variants(repeats: int) -> list[Comparison]:
+    """Return the comparisons with hierarchical softmax and with n-grams, each with one other system."""
+    ours = {OURS: repeats, "fastw2v, fused, GPU": repeats}
+    hierarchical = ours | {BASELINE: min(2, repeats)}
+    return [
+        *(Comparison(model, 5, hierarchical, loss="hs") for model in MODELS),
+        *(
+            Comparison(model, epochs, ours | {"fastText": 1}, subwords=(3, 6))
+            for model, epochs in N_GRAM_EPOCHS.items()
+        ),
+    ]
 
 
 def _on_gpu(repetitions: int) -> dict[str, int]:
@@ -111,7 +127,7 @@ def run_comparison(options: Options, index: int) -> dict[str, Finished]:
     text = head_of(options, comparison.tenths).path
     settings = Settings(
         text, output, comparison.model, vector_size=comparison.vector_size, window=comparison.window,
-        epochs=comparison.epochs, workers=options.workers, loss=comparison.loss,
+        epochs=comparison.epochs, workers=options.workers, loss=comparison.loss, subwords=comparison.subwords,
     )  # fmt: skip
     for name in available:
         if name.startswith(OURS):  # compile and cache the kernels, because the other systems are already compiled
@@ -126,7 +142,7 @@ def run_comparison(options: Options, index: int) -> dict[str, Finished]:
             output.unlink(missing_ok=True)
             try:
                 finished[name].repetitions.append(system.train(replace(settings, seed=repetition + 1)))
-                scores[name].append(quality.of_file(output, options))
+                scores[name].append(quality.of_file(output, options, "fasttext" if comparison.subwords else "bin"))
             except (FailedError, quality.NothingLearntError, OSError) as error:
                 finished[name] = replace(finished[name], reason=str(error))
     output.unlink(missing_ok=True)
@@ -141,8 +157,9 @@ def conditions(options: Options, comparison: Comparison) -> dict[str, int | floa
     """Return the settings of a comparison for its rows."""
     text = head_of(options, comparison.tenths)
     loss = {"negative": 5} if comparison.loss == "ns" else {"loss": comparison.loss}
+    ngrams = {"n-grams": "{} to {}".format(*comparison.subwords)} if comparison.subwords else {}
     return {
-        "model": MODELS[comparison.model], "dim": comparison.vector_size, "window": comparison.window, **loss,
+        "model": MODELS[comparison.model], "dim": comparison.vector_size, "window": comparison.window, **loss, **ngrams,
         "epochs": comparison.epochs, "corpus": text.name, "words": text.words, "workers": options.workers,
         "vocabulary": len(corpus_of(options, tenths=comparison.tenths).vocabulary),
     }  # fmt: skip
@@ -165,7 +182,8 @@ def run(options: Options) -> Iterator[Result]:
             if done.reason:
                 yield Wrong(SECTION, f"{name}, {MODELS[comparison.model]}", done.reason)
                 continue
-            settings, baseline = conditions(options, comparison), "" if name == BASELINE else BASELINE
+            settings = conditions(options, comparison)
+            baseline = "" if name == comparison.baseline else comparison.baseline
             whole = [trained.seconds for trained in done.repetitions]
             peaks = [trained.peak / 1e6 for trained in done.repetitions]
             yield Row(SECTION, name, settings, "s", whole, done.quality, baseline, note(done, comparison))

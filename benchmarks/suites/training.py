@@ -79,7 +79,7 @@ def against_baselines(options: Options) -> Iterator[Result]:
                 continue
             words = len(corpus_of(options, tenths=comparison.tenths)) * comparison.epochs
             speeds = [words / one for one in seconds]
-            baseline = "" if name == pipeline.BASELINE else pipeline.BASELINE
+            baseline = "" if name == comparison.baseline else comparison.baseline
             note = pipeline.note(done, comparison)
             yield Row(SECTION, name, settings, "words/s", speeds, done.quality, baseline, note)
 

@@ -67,8 +67,11 @@ import fasttext
 a = json.loads(sys.argv[1])
 m = fasttext.train_unsupervised(a["text"], model=a["model"], dim=a["vector_size"], ws=a["window"], neg=a["negative"],
                                 t=a["sample"], minCount=a["min_count"], epoch=a["epochs"], lr=a["alpha"],
-                                thread=a["workers"], minn=0, maxn=0, verbose=2)
+                                thread=a["workers"], minn=a["minn"], maxn=a["maxn"], verbose=2)
 print("TRAINED", flush=True)
+if a["maxn"]:
+    m.save_model(a["output"])
+    sys.exit()
 rows, words = m.get_input_matrix(), m.get_words()
 with open(a["output"], "wb") as f:
     f.write(f"{len(words)} {rows.shape[1]}\\n".encode())
@@ -83,12 +86,14 @@ class Settings:
 
     text: Path
     output: Path
-    """File to write the vectors to, in word2vec's binary format."""
+    """File to write the vectors to, in word2vec's binary format, or with n-grams as a model of fastText."""
     model: Literal["cbow", "skipgram"]
     vector_size: int = 100
     window: int = 5
     negative: int = 5
     loss: Loss = "ns"
+    subwords: tuple[int, int] | None = None
+    """Shortest and longest n-grams. With n-grams, the systems write fastText's models."""
     sample: float = 1e-3
     min_count: int = 5
     epochs: int = 5
@@ -108,7 +113,9 @@ class Settings:
     def as_json(self, alpha: float) -> str:
         """Return the settings as JSON, for a script."""
         paths = {"text": str(self.text), "output": str(self.output)}
+        minn, maxn = self.subwords or (0, 0)
         values = asdict(self) | paths | {"alpha": alpha, "hs": self.hs, "negative": self.drawn}
+        values |= {"minn": minn, "maxn": maxn}
         return json.dumps(values)
 
 
@@ -158,7 +165,7 @@ def find(options: Options) -> tuple[dict[str, System], dict[str, str]]:
             available[f"fastw2v, fused, {quality}"] = System(partial(fastw2v, quality=quality), f"--quality {quality}")
     baselines = (
         ("gensim", "gensim", System(gensim, "alpha 0.05 for CBOW with negative sampling, 0.025 otherwise")),
-        ("fastText", "fasttext", System(fasttext, "alpha 0.05, no subwords")),
+        ("fastText", "fasttext", System(fasttext, "alpha 0.05")),
         ("PyTorch", "torch", System(pytorch, "EmbeddingBag, batches of 1,024, alpha 0.2 (CBOW), 0.025 (skip-gram)")),
     )
     for name, module, system in baselines:
@@ -217,6 +224,8 @@ def fastw2v(
         options.append("workers")
     for option in options:
         command += [f"--{option.replace('_', '-')}", str(getattr(settings, option))]
+    if settings.subwords:
+        command += ["--subwords", "{}-{}".format(*settings.subwords)]
     command += ["--quality", quality, "--engine", engine, "--device", device]
     trained, output = run(command, settings.text.parent)
     speed = re.search(r"time\s+([\d.]+) s(?: \(.*\))?, ([\d,]+) words/s", output)
@@ -235,7 +244,7 @@ def gensim(settings: Settings) -> Trained:
 
 
 def fasttext(settings: Settings) -> Trained:
-    """Train with fastText without subwords. Training starts when fastText reports the size of its vocabulary."""
+    """Train with fastText. Training starts when fastText reports the size of its vocabulary."""
     command = [sys.executable, "-c", FASTTEXT, settings.as_json(0.05)]
     return run(command, settings.text.parent, "Number of words:", "TRAINED")[0]
 

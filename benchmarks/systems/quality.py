@@ -33,9 +33,9 @@ class NothingLearntError(ValueError):
     """Error for vectors that are not finite or score no better than chance. Their speed is not reported."""
 
 
-def of_file(path: Path, options: Options) -> dict[str, float]:
-    """Return the quality of the vectors in a file in word2vec's binary format; see `of_vectors`."""
-    return of_vectors(WordVectors.load(path, format="bin"), options)
+def of_file(path: Path, options: Options, format: str = "bin") -> dict[str, float]:
+    """Return the quality of the vectors in a file; see `of_vectors`."""
+    return of_vectors(WordVectors.load(path, format=format), options)
 
 
 def of_vectors(vectors: WordVectors, options: Options) -> dict[str, float]:

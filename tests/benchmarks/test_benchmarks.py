@@ -392,6 +392,30 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     assert "Wrong results, omitted: PyTorch, skip-gram." in report.summary(wrong)
 
 
+def test_comparisons_with_other_baselines_name_them():
+    quality = {"analogy %": 50.0, "pairs": 0.6}
+    hierarchical = {name: value for name, value in SETTINGS.items() if name != "negative"} | {"loss": "hs"}
+    ngrams = SETTINGS | {"n-grams": "3 to 6"}
+    found = example()
+    for settings, other, time_taken in [(hierarchical, "gensim", 40.0), (ngrams, "fastText", 100.0)]:
+        for unit, ours, theirs in [("s", 20.0, time_taken), ("MB", 500.0, 1000.0)]:
+            found.add(Row("pipeline", "fastw2v, fused", settings, unit, [ours], quality, other))
+            found.add(Row("pipeline", other, settings, unit, [theirs], quality))
+    lines = report.summary(found).splitlines()
+    assert lines[0].startswith("| Text to vectors | speed-up | fastw2v | baseline | analogy % (baseline) |")
+    expected = [
+        "| CBOW, against gensim | 6.5× (7, 6) | 8.5 s | 55 s | 36.1 (34.4) | 0.526 (0.487) | 340 MB (200 MB) |",
+        "| CBOW, hierarchical softmax, against gensim | 2× | 20 s | 40 s | 50.0 (50.0) | 0.600 (0.600) | "
+        "500 MB (1,000 MB) |",
+        "| CBOW, n-grams of 3 to 6 characters, against fastText | 5× | 20 s | 100 s | 50.0 (50.0) | 0.600 (0.600) | "
+        "500 MB (1,000 MB) |",
+    ]
+    assert lines[2:5] == expected
+    tables = report.comparison_tables(found)
+    assert "| | fastw2v | as a ratio to baseline |" in tables
+    assert "| CBOW, n-grams of 3 to 6 characters, text to vectors, against fastText | 20 s | 5 times |" in tables
+
+
 def test_a_report_without_matplotlib_says_how_to_get_it(tmp_path, monkeypatch, capsys):
     results.write(tmp_path / "box.json", example())
     monkeypatch.setattr(report.write_all, "__defaults__", (tmp_path, [tmp_path / "README.md"], tmp_path / "guide.md"))

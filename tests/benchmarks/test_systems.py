@@ -67,6 +67,19 @@ class TestProcesses:
         with pytest.raises(peers.FailedError, match="at most 99 characters"):
             available["word2vec.c"].train(long)
 
+    def test_both_systems_with_n_grams_write_models_of_fasttext(self, tmp_path):
+        pytest.importorskip("fasttext")
+        pytest.importorskip("numba")
+        text = tmp_path / "text.txt"
+        text.write_text("the cat sat on the mat\n" * 200)
+        available, _ = peers.find(options(tmp_path))
+        for name in (pipeline.OURS, "fastText"):
+            output = tmp_path / f"{name}.bin"
+            settings = peers.Settings(text, output, "cbow", vector_size=4, epochs=1, subwords=(3, 4))
+            assert available[name].train(settings).alone > 0
+            ngrams = WordVectors.load(output, format="fasttext").subwords.ngrams
+            assert (ngrams.min_n, ngrams.max_n, ngrams.bucket) == (3, 4, 2_000_000)
+
     def test_what_is_missing_has_a_reason(self, tmp_path):
         program = tmp_path / "word2vec"
         program.write_text("")
