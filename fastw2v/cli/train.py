@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -292,7 +293,7 @@ def word2vec(context: typer.Context) -> None:
     kind = "bin" if given.binary else "txt"
     with _keeping_what_was_trained(given.output, None, lambda: estimator.wv if estimator.loss_history else None, kind):
         _, seconds, compiling = _timed(estimator.fit, text, progress=None if given.debug else _no_progress)
-    _write_completely(estimator.wv, given.output, kind)
+    _write_completely((estimator.wv, given.output, kind))
     if given.debug:
         note(f"{given.output}: {_time_and_speed(len(text) * given.iter, seconds, compiling)}")
 
@@ -346,11 +347,11 @@ def fasttext(context: typer.Context) -> None:
         note(f"training on {counted(len(text), 'word')} ({len(text.vocabulary):,} distinct)")
     with _keeping_what_was_trained(model, None, lambda: estimator.wv if estimator.loss_history else None, "fasttext"):
         _, seconds, compiling = _timed(estimator.fit, text, init=init, progress=None if given.verbose else _no_progress)
-    _write_completely(estimator.wv, model, "fasttext")
-    _write_completely(estimator.wv, vec, "txt")
+    files = [(estimator.wv, model, "fasttext"), (estimator.wv, vec, "txt")]
     if given.saveOutput:
         words, counts = estimator.wv.index_to_key, estimator.wv.counts
-        _write_completely(WordVectors(words, estimator.W_out, counts), output_vectors, "txt")
+        files.append((WordVectors(words, estimator.W_out, counts), output_vectors, "txt"))
+    _write_completely(*files)
     if given.verbose:
         note(f"{model}, {vec}: {_time_and_speed(len(text) * given.epoch, seconds, compiling)}")
 
@@ -632,12 +633,22 @@ def _partial(path: Path) -> Path:
     return path.with_name(f"{stem}.partial{path.name[len(stem) :]}")
 
 
-def _write_completely(vectors: WordVectors, path: Path, format: str | None = None) -> None:
-    """Write trained vectors. A signal to stop waits until the file is complete."""
-    finishing = f"{path} is finished before the command stops. A second signal stops it at once"
-    with DeferredInterrupts(lambda: note(finishing)) as interrupts:
+def _write_completely(*files: tuple[WordVectors, Path, str | None]) -> None:
+    """Write trained vectors to files, all at the same time. A signal to stop waits until the files are complete.
+
+    Parameters
+    ----------
+    files : (WordVectors, Path, str or None)
+        The vectors, the path and the format of each file. If the format is None, the suffix determines it.
+    """
+    names = f"{' and '.join(str(path) for _, path, _ in files)} {'is' if len(files) == 1 else 'are'}"
+    finishing = f"{names} finished before the command stops. A second signal stops it at once"
+    with DeferredInterrupts(lambda: note(finishing)) as interrupts, ThreadPoolExecutor() as pool:
         interrupts.deferring = True
-        _save_vectors(vectors, path, format)
+        others = [pool.submit(_save_vectors, *file) for file in files[1:]]
+        _save_vectors(*files[0])
+        for other in others:
+            other.result()
 
 
 def _finish(
@@ -650,7 +661,7 @@ def _finish(
     """Write the vectors and the plot of the loss, and print what was trained."""
     from fastw2v.plot import write_loss
 
-    _write_completely(word2vec.wv, output)
+    _write_completely((word2vec.wv, output, None))
     note_fasttext_model(output, word2vec.wv)
     if plot is not None:
         try:

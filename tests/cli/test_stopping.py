@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fastw2v import WordVectors
@@ -128,6 +130,27 @@ def test_a_signal_waits_until_complete_vectors_are_written(
     assert reason == "interrupted by SIGTERM"
     assert len(WordVectors.load("v.bin")) == 8
     assert not Path("v.partial.bin").exists()
+
+
+def test_a_signal_waits_until_both_files_of_fasttext_are_written(
+    run: Any, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save = WordVectors.save
+
+    def interrupted(self: WordVectors, path: Path, format: str) -> None:
+        if path.suffix == ".vec":
+            signal.raise_signal(signal.SIGTERM)
+            time.sleep(0.1)
+        save(self, path, format)
+
+    monkeypatch.setattr(WordVectors, "save", interrupted)
+    result = run("fasttext", "cbow", "-input", corpus.name, "-output", "v", "-dim", 8, "-minCount", 1, "-bucket", 100)
+    assert result.status == 143
+    finishing, reason = result.err.splitlines()[-2:]
+    assert finishing == "v.bin and v.vec are finished before the command stops. A second signal stops it at once"
+    assert reason == "interrupted by SIGTERM"
+    np.testing.assert_allclose(WordVectors.load("v.bin").vectors, WordVectors.load("v.vec").vectors, atol=1e-6)
 
 
 def test_vectors_that_cannot_be_kept_give_an_error_and_the_way_to_continue(
