@@ -46,7 +46,7 @@ CONTINUATION = bytes(range(0x80, 0xC0))
 """Bytes that continue a character in UTF-8."""
 SENTENCE_END = "</s>"
 """fastText's word for the end of a line. It has no n-grams."""
-BLOCK_WORDS = 1 << 15
+BLOCK_WORDS = 1 << 11
 """Maximum number of words whose n-grams are computed at a time."""
 BLOCK_NGRAMS = 1 << 22
 """Maximum number of n-grams, including absent ones, that are computed at a time, unless a word has more by itself."""
@@ -435,11 +435,15 @@ class Subwords:
             self.buckets = np.arange(ngrams.bucket, dtype=np.int32)
             self._table = starts, found
             return
-        given = np.zeros(0, np.int32) if buckets is None else check_integers("buckets", buckets)
         # N-grams that only one word has are then adjacent, and those of frequent words are near each other.
         needed, index = _by_appearance(found, ngrams.bucket)
-        self.buckets = np.concatenate([given, needed[~np.isin(needed, given)] if len(given) else needed])
-        self._table = self._with_own_rows(starts, self.rows_of_buckets(needed)[index])  # checks the buckets
+        if buckets is None:
+            self.buckets, rows = needed, self.n_own_rows + index
+        else:
+            given = check_integers("buckets", buckets)
+            self.buckets = np.concatenate([given, needed[~np.isin(needed, given)]])
+            rows = self.rows_of_buckets(needed)[index]  # checks the buckets
+        self._table = self._with_own_rows(starts, rows)
         self.buckets = self.buckets.astype(np.int32, copy=False)
 
     @classmethod

@@ -22,13 +22,18 @@ from fastw2v.config import check_flags, check_range
 from fastw2v.nn.layers import Embedding
 from fastw2v.nn.sparse import RowSparseGradient
 from fastw2v.utils.checks import check_ids, check_integers
+from fastw2v.utils.threads import share_blocks
 
 __all__ = ["SubwordEmbedding", "mean_rows", "word_means"]
 
 BLOCK_ROWS = 1 << 22
 """Number of rows, including padding, that `mean_rows` reads at a time, except in NumPy."""
-BLOCK_VALUES = 1 << 18
-"""Number of values that `mean_rows` reads at a time in NumPy: 1 MB in single precision."""
+BLOCK_VALUES = 1 << 17
+"""Number of values that `mean_rows` computes at a time in NumPy: 0.5 MB in float32, which fit in the cache."""
+MANY_ROWS = 256
+"""Number of rows of a word that `mean_rows` adds to its sum one at a time in NumPy. The others are added in blocks."""
+BLOCK_ENTRIES = 4096
+"""Number of rows in such a block."""
 
 
 class SubwordEmbedding:
@@ -340,25 +345,35 @@ def word_means(W: np.ndarray, n_words: int, blocks: Iterable[tuple[np.ndarray, n
 
 
 def _mean_rows_numpy(W: Any, starts: Any, rows: Any, words: Any) -> Any:
-    """Return the mean of the rows of each word without padding, because a single word can have hundreds of rows."""
+    """Return the mean of the rows of each word without padding, because a single word can have hundreds of rows.
+
+    The rows of a word are added one after the other, so that a word has the same bits in any block.
+    """
     present = np.where(words < 0, 0, words)
     first = starts[present]
     sizes = np.where(words < 0, 0, starts[present + 1] - first)
-    ends = np.cumsum(sizes)
     means = np.zeros((len(words), W.shape[1]), np.result_type(W, np.float32))
-    at = 0
-    while at < len(words):
-        # As many words as have BLOCK_VALUES values, but at least one.
-        stop = max(at + 1, int(np.searchsorted(ends, ends[at] - sizes[at] + BLOCK_VALUES // W.shape[1])))
-        some = at + np.flatnonzero(sizes[at:stop])
-        if len(some):
-            begins = ends[some] - sizes[some]
-            begins -= begins[0]
-            entry = np.repeat(first[some] - begins, sizes[some]) + np.arange(sizes[some].sum())
-            taken = take_rows(W, rows[entry]).astype(means.dtype, copy=False)
-            with np.errstate(over="ignore", invalid="ignore"):  # the result is infinite or NaN, as in other libraries
-                means[some] = np.add.reduceat(taken, begins, axis=0) / sizes[some, None].astype(means.dtype)
-        at = stop
+
+    def taken(entries: Any) -> Any:
+        return take_rows(W, rows[entries]).astype(means.dtype, copy=False)
+
+    def compute(start: int, stop: int) -> None:
+        some = start + np.flatnonzero(sizes[start:stop])
+        some = some[np.argsort(-sizes[some], kind="stable")]  # words with many rows first
+        entries, counts = first[some], sizes[some]
+        ascending = -counts
+        sums = taken(entries)
+        with np.errstate(over="ignore", invalid="ignore"):  # the result is infinite or NaN, as in other libraries
+            for k in range(1, min(int(counts.max(initial=0)), MANY_ROWS)):
+                n = int(np.searchsorted(ascending, -k))  # words with more than k rows
+                sums[:n] += taken(entries[:n] + k)
+            for i in range(int(np.searchsorted(ascending, -MANY_ROWS))):
+                for at in range(entries[i] + MANY_ROWS, entries[i] + counts[i], BLOCK_ENTRIES):
+                    block = taken(np.arange(at, min(at + BLOCK_ENTRIES, entries[i] + counts[i])))
+                    sums[i] = np.add.accumulate(np.concatenate([sums[i : i + 1], block]))[-1]
+            means[some] = sums / counts[:, None].astype(means.dtype)
+
+    share_blocks(compute, len(words), max(1, BLOCK_VALUES // W.shape[1]))
     return means.astype(W.dtype, copy=False)
 
 

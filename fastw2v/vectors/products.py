@@ -9,18 +9,13 @@ do not wait for a thread that has no processor: the others compute its blocks.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy
 from fastw2v.utils.scaled_rows import ScaledRows, decode_unscaled, decoded_rows
-from fastw2v.utils.system import available_processors
+from fastw2v.utils.threads import share_blocks
 
 __all__ = ["all_products", "products"]
 
@@ -84,7 +79,7 @@ def products(unit: Any, queries: Any) -> Any:
         def compute(start: int, stop: int) -> None:
             np.matmul(blocks[start:stop], factor, out=out[start:stop])
 
-    _share(compute, len(out), max(1, _PART // (height * factor.size)))
+    share_blocks(compute, len(out), max(1, _PART // (height * factor.size)))
     return scores
 
 
@@ -132,37 +127,3 @@ def _multiply_decoded(unit: ScaledRows, factor: np.ndarray, out: np.ndarray, sta
         np.matmul(decoded.reshape(-1, height, D), factor, out=part)
         scales = unit.scales[first * height : first * height + len(decoded)].reshape(-1, height)
         part *= scales if part.ndim == 2 else scales[:, :, None]
-
-
-def _share(compute: Callable[[int, int], None], n_blocks: int, step: int) -> None:
-    """Call `compute` with the bounds of parts of `step` blocks. Threads take parts until none are left."""
-    if n_blocks <= step:
-        compute(0, n_blocks)
-        return
-    starts = list(range(0, n_blocks, step))
-
-    def work() -> None:
-        while starts:
-            try:
-                start = starts.pop()
-            except IndexError:  # another thread took the last part
-                return
-            compute(start, min(start + step, n_blocks))
-
-    helpers: list[Future[None]] = []
-    n_helpers = min(available_processors(), len(starts)) - 1
-    with contextlib.suppress(RuntimeError):  # no thread can be started, for example because the program is ending
-        helpers.extend(_helpers().submit(work) for _ in range(n_helpers))
-    work()
-    for helper in helpers:
-        if not helper.cancel():  # a helper that has not started is not needed
-            helper.result()
-
-
-@cache
-def _helpers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(available_processors(), "fastw2v")
-
-
-if hasattr(os, "register_at_fork"):  # a forked process does not have the threads of its parent
-    os.register_at_fork(after_in_child=_helpers.cache_clear)

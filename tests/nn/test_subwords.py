@@ -117,6 +117,30 @@ def test_means_of_words_and_of_missing_rows(xp, block, monkeypatch):
     assert mean_rows(*map(xp.asarray, (W, starts, rows, words[:0]))).shape == (0, D)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_words_with_many_rows(dtype, monkeypatch):
+    """The rows of a word are added in order, in whichever block of words and of rows they are."""
+    rng = np.random.default_rng(3)
+    sizes = np.array([1, 700, 3, 0, 40, 12, 300, 8, 1, 2])
+    starts = np.append(0, np.cumsum(sizes))
+    rows = rng.integers(-1, 50, sizes.sum())
+    W = rng.normal(size=(50, 7)).astype(dtype)
+    words = np.array([6, -1, *range(len(sizes)), 1])
+    expected = np.zeros((len(words), 7), np.float64)
+    for i, word in enumerate(words):
+        total = np.zeros(7, np.result_type(dtype, np.float32))
+        for row in rows[starts[word] : starts[word + 1]] if word >= 0 else []:
+            total = total + (W[row] if row >= 0 else 0)
+        expected[i] = (total / total.dtype.type(max(sizes[word], 1))).astype(dtype) if word >= 0 else 0
+    for values, many, entries in [(1 << 17, 256, 4096), (14, 4, 3), (7, 1000, 1), (21, 1, 100)]:
+        monkeypatch.setattr(module, "BLOCK_VALUES", values)
+        monkeypatch.setattr(module, "MANY_ROWS", many)
+        monkeypatch.setattr(module, "BLOCK_ENTRIES", entries)
+        means = mean_rows(W, starts, rows, words)
+        assert means.dtype == dtype
+        np.testing.assert_array_equal(means, expected)
+
+
 def test_lists_numbers_and_unsigned_ids():
     starts, rows = table()
     W = np.random.default_rng(0).normal(size=(R, D))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fastw2v.backend import to_host
+from fastw2v.utils import threads
 from fastw2v.utils.scaled_rows import scaled_to_int8, scaled_to_unit
 from fastw2v.vectors import products as module
 from fastw2v.vectors.products import all_products, products
@@ -59,14 +61,16 @@ def test_parts_are_shared_among_threads(monkeypatch: pytest.MonkeyPatch, B: int,
     """Every part is computed, whether or not the helpers get a processor. The values do not depend on the threads."""
     matrix, queries, _ = matrices(20_011, 40, B, "float32")
     unit = in_storage(matrix, dtype)
-    monkeypatch.setattr(module, "available_processors", lambda: 1)
+    monkeypatch.setattr(threads, "available_processors", lambda: 1)
     alone = products(unit, queries)
-    monkeypatch.setattr(module, "available_processors", lambda: 4)
+    monkeypatch.setattr(threads, "available_processors", lambda: 4)
     monkeypatch.setattr(module, "_PART", 20_000)
     multiply, names = np.matmul, set()
 
     def recorded(*arguments: Any, **keywords: Any) -> Any:
         names.add(threading.current_thread().name)
+        if len(names) == 1:
+            time.sleep(1e-4)  # on a busy machine, this thread may finish before another one gets a processor
         return multiply(*arguments, **keywords)
 
     monkeypatch.setattr(np, "matmul", recorded)
@@ -113,8 +117,8 @@ def test_products_without_threads_to_help(monkeypatch: pytest.MonkeyPatch) -> No
         def submit(self, function: Any) -> Any:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
-    monkeypatch.setattr(module, "_helpers", Ended)
-    monkeypatch.setattr(module, "available_processors", lambda: 4)
+    monkeypatch.setattr(threads, "_helpers", Ended)
+    monkeypatch.setattr(threads, "available_processors", lambda: 4)
     unit, queries, expected = matrices(70_000, 50, 1, "float64")
     np.testing.assert_allclose(products(unit, queries), expected, atol=1e-12)
 
