@@ -68,7 +68,7 @@ class _Command(TyperCommand):
 
 
 class _Commands(TyperGroup):
-    """The group of all commands. It shortens the values in errors about options."""
+    """The group of all commands. It shortens the errors about options."""
 
     def get_help_option(self, ctx: Any) -> Any:
         return _without_type(super().get_help_option(ctx))
@@ -77,7 +77,8 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except UsageError as error:
-            error.message = shorten(error.message, LONGEST_MESSAGE)
+            message = error.message.removeprefix("Value error, ")  # Typer adds these words if Pydantic is installed
+            error.message = shorten(message, LONGEST_MESSAGE)
             raise
 
 
