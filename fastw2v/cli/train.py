@@ -94,7 +94,12 @@ def train(
     units: options.Units = TrainingConfig.units,
     deterministic: options.Deterministic = TrainingConfig.deterministic,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also plot the training loss to this .png, .svg or .pdf file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also plot the training loss to this .png, .svg or .pdf file.",
+            rich_help_panel=options.RECORDS,
+        ),
     ] = None,
     validation: options.Validation = None,
     patience: options.Patience = None,
