@@ -203,6 +203,37 @@ def test_a_wrong_line_is_named(site_pages, line, problem):
         prepared(site_pages, f"# Title\n\n```md\n:::\n```\n{line}\n")
 
 
+def test_the_options_of_all_commands_are_listed(site_pages):
+    import typer
+
+    from fastw2v.cli.app import app
+
+    text = prepared(site_pages, "# Title\n\n<!-- options -->\n")
+    sections = dict(re.findall(r"^### (\S+)\n(.*?)(?=^### |\Z)", text, re.MULTILINE | re.DOTALL))
+    commands = {name: command for name, command in typer.main.get_command(app).commands.items() if command.params}
+    assert list(sections) == list(commands)
+    for name, command in commands.items():
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                assert re.search(rf"^- `[^`]*{max(parameter.opts, key=len)}(?=[ `])", sections[name], re.MULTILINE)
+    assert "\n**Model**\n\n- `--model " in sections["train"]
+    for command, option, meaning in [
+        ("train", "--min-count", "Ignore words that occur fewer times than this number. Default: 5."),
+        ("train", "--epochs", "Number of passes over the corpus. Default: 5, or 15 with `--quality` best."),
+        ("train", "--max-vocab", "Maximum size of the vocabulary. The most frequent words are kept."),
+        (
+            "train", "--output-weight",
+            r"Weight c of the output matrix in the vectors W\_in + c \* W\_out, from 0 to 1. "
+            "Default: 0.4 for cbow with `--loss` ns, otherwise 0.",
+        ),
+        ("most-similar", "--topn", r"Number of words to list. Default: 10. Range: x\>=1."),
+        ("explore", "--port", r"Port on 127.0.0.1. Default: any free port. Range: 0\<=x\<=65535."),
+        ("encode", "--vocabulary", "Also write the words and their counts to this file."),
+        ("push", "NAME", "Repository to write, such as user/wiki-vectors. Required."),
+    ]:  # fmt: skip
+        assert re.search(rf"^- `[^`]*{option}[^`]*`: {re.escape(meaning)}$", sections[command], re.MULTILINE)
+
+
 def test_links_of_the_navigation(site_pages):
     text = (
         '[one](a.md) [two\n  lines](b.md#part) [with a title](c.md "A title") [again](a.md) ![a](d.png)\n'

@@ -7,6 +7,7 @@
   in an earlier page is described there only.
 - A name between backticks in a docstring becomes a link. If it looks like a name of the package and does not exist, the
   build fails.
+- The line ``<!-- options -->`` becomes a list of the options of all commands.
 - The search finds Korean words by their first syllables, because particles follow the stem: 임베딩 finds 임베딩을.
   Names of ``fastw2v.compat`` come after other names.
 """
@@ -24,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import typer
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -51,6 +53,8 @@ LINK = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 """A link, or code, which has no target. Code in the text of a link belongs to the link."""
+OPTIONS = "<!-- options -->"
+"""Line of a page that becomes the list of options."""
 HANGUL = re.compile("[가-힣]{3,}")
 
 logger = logging.getLogger(__name__)
@@ -209,10 +213,51 @@ def reference(module: str, text: str) -> str:
     return "".join(parts)
 
 
+def options_of_commands() -> str:
+    """Return the options of all commands as Markdown: for each command, its groups of options as in its help text."""
+    commands = typer.main.get_command(importlib.import_module("fastw2v.cli.app").app).commands
+    lines = []
+    for name, command in commands.items():
+        if not command.params:  # word2vec, fasttext and demo
+            continue
+        lines += [f"### {name}", "", command.get_short_help_str(1000), ""]
+        groups: dict[str, list[str]] = {}
+        with command.make_context(name, [], resilient_parsing=True) as context:
+            for parameter in command.params:
+                if (record := parameter.get_help_record(context)) is None:  # hidden
+                    continue
+                written, meaning = record
+                group = "Arguments" if parameter.param_type_name == "argument" else parameter.rich_help_panel
+                groups.setdefault(group or "Options", []).append(f"- `{written}`: {_meaning(meaning)}")
+        for group, of_group in groups.items():
+            lines += [f"**{group}**", "", *of_group, ""]
+    return "\n".join(lines)
+
+
+def _meaning(text: str) -> str:
+    """Return a help text as Markdown. Options are code, and what Typer appends in brackets becomes sentences."""
+    text, _, appended = text.partition("  [")
+    appended = appended.removesuffix("]")
+    if appended.startswith("default: ("):  # a description, which may contain semicolons
+        default, _, limits = appended.removeprefix("default: (").rpartition(")")
+        text += f" Default: {default}."
+    elif appended.startswith("default: "):
+        default, _, limits = appended.removeprefix("default: ").partition("; ")
+        text += f" Default: {default}."
+    else:
+        limits = appended
+    if limits := limits.removeprefix("; "):
+        text += " Required." if limits == "required" else f" Range: {limits}."
+    text = re.sub(r"([\\`*_<>\[\]])", r"\\\1", text)
+    return re.sub(r"(?<!\S)(--?[a-z][\w-]*)", r"`\1`", text)
+
+
 def prepare_page(app: Sphinx, page: str, content: list[str]) -> None:
     """Change the Markdown of a page before it is read."""
     text = content[0] + navigation(page, content[0])
     text = LINK.sub(lambda link: link_to_repository(app, page, link), text)
+    if OPTIONS in text:
+        text = text.replace(OPTIONS, options_of_commands())
     module = module_of(page, text)
     content[0] = reference(module, text) if module else text
 
