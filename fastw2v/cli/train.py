@@ -10,9 +10,9 @@ import os
 import shlex
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -639,21 +639,41 @@ def _partial(path: Path) -> Path:
 
 
 def _write_completely(*files: tuple[WordVectors, Path, str | None]) -> None:
-    """Write trained vectors to files, all at the same time. A signal to stop waits until the files are complete.
+    """Write trained vectors to files. A signal to stop waits until the files are complete.
 
     Parameters
     ----------
     files : (WordVectors, Path, str or None)
-        The vectors, the path and the format of each file. If the format is None, the suffix determines it.
+        The vectors, the path and the format of each file. If the format is None, the suffix determines it. The first
+        file holds everything that was trained, so only this file is written elsewhere if it cannot be written. The
+        others are written at the same time as the first.
     """
     names = f"{' and '.join(str(path) for _, path, _ in files)} {'is' if len(files) == 1 else 'are'}"
     finishing = f"{names} finished before the command stops. A second signal stops it at once"
-    with DeferredInterrupts(lambda: note(finishing)) as interrupts, ThreadPoolExecutor() as pool:
+    first, *others = files
+    errors: list[Exception] = []
+
+    def save_others() -> None:
+        for vectors, path, format in others:
+            try:
+                vectors.save(path, format)
+            except Exception as error:
+                errors.append(error)
+
+    with DeferredInterrupts(lambda: note(finishing)) as interrupts:
         interrupts.deferring = True
-        others = [pool.submit(_save_vectors, *file) for file in files[1:]]
-        _save_vectors(*files[0])
-        for other in others:
-            other.result()
+        writer = threading.Thread(target=save_others, name="fastw2v-save")
+        try:
+            writer.start()
+        except RuntimeError:  # no thread can be started
+            save_others()
+        try:
+            _save_vectors(*first)
+        finally:
+            while writer.is_alive():
+                writer.join(0.2)  # without a timeout, Windows would not notice Ctrl-C
+        if errors:
+            raise errors[0]
 
 
 def _finish(
