@@ -46,7 +46,7 @@ CONTINUATION = bytes(range(0x80, 0xC0))
 """Bytes that continue a character in UTF-8."""
 SENTENCE_END = "</s>"
 """fastText's word for the end of a line. It has no n-grams."""
-BLOCK_WORDS = 1 << 11
+BLOCK_WORDS = 1 << 15
 """Maximum number of words whose n-grams are computed at a time."""
 BLOCK_NGRAMS = 1 << 22
 """Maximum number of n-grams, including absent ones, that are computed at a time, unless a word has more by itself."""

@@ -29,7 +29,7 @@ __all__ = ["SubwordEmbedding", "mean_rows", "word_means"]
 BLOCK_ROWS = 1 << 22
 """Number of rows, including padding, that `mean_rows` reads at a time, except in NumPy."""
 BLOCK_VALUES = 1 << 17
-"""Number of values that `mean_rows` computes at a time in NumPy: 0.5 MB in float32, which fit in the cache."""
+"""Number of values that `mean_rows` computes at a time in NumPy: 0.5 MB in float32, which fits in the cache."""
 MANY_ROWS = 256
 """Number of rows of a word that `mean_rows` adds to its sum one at a time in NumPy. The others are added in blocks."""
 BLOCK_ENTRIES = 4096
@@ -347,7 +347,7 @@ def word_means(W: np.ndarray, n_words: int, blocks: Iterable[tuple[np.ndarray, n
 def _mean_rows_numpy(W: Any, starts: Any, rows: Any, words: Any) -> Any:
     """Return the mean of the rows of each word without padding, because a single word can have hundreds of rows.
 
-    The rows of a word are added one after the other, so that a word has the same bits in any block.
+    The rows of a word are added one after the other, so the result for a word does not depend on its block.
     """
     present = np.where(words < 0, 0, words)
     first = starts[present]
@@ -373,7 +373,7 @@ def _mean_rows_numpy(W: Any, starts: Any, rows: Any, words: Any) -> Any:
                     sums[i] = np.add.accumulate(np.concatenate([sums[i : i + 1], block]))[-1]
             means[some] = sums / counts[:, None].astype(means.dtype)
 
-    share_blocks(compute, len(words), max(1, BLOCK_VALUES // W.shape[1]))
+    share_blocks(compute, len(words), max(1, BLOCK_VALUES // max(1, W.shape[1])))
     return means.astype(W.dtype, copy=False)
 
 

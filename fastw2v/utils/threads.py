@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 from fastw2v.utils.system import available_processors
@@ -16,8 +17,8 @@ __all__ = ["share_blocks"]
 def share_blocks(compute: Callable[[int, int], None], n_blocks: int, step: int = 1) -> None:
     """Call ``compute(start, stop)`` for parts of a range. Threads take parts until none are left.
 
-    The calling thread does not wait for a thread that has no processor: it computes the parts itself. If no thread can
-    be started, it computes all of them.
+    The calling thread takes parts, too. It therefore computes all of them if the other threads have no processor or
+    cannot be started. At the end, it waits for the parts that other threads have taken.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def share_blocks(compute: Callable[[int, int], None], n_blocks: int, step: int =
     Raises
     ------
     Exception
-        The first exception that `compute` raises. Parts that no thread has taken yet are left out.
+        An exception that `compute` raised. Parts that no thread has taken by then are left out.
 
     Examples
     --------
@@ -47,27 +48,45 @@ def share_blocks(compute: Callable[[int, int], None], n_blocks: int, step: int =
         compute(0, n_blocks)
         return
     starts = list(range(0, n_blocks, step))
+    changed = threading.Condition()
+    errors: list[BaseException] = []
+    taken = 0  # parts that helpers are computing
 
-    def work() -> None:
-        while starts:
-            try:
+    def take() -> int | None:
+        with changed:
+            return starts.pop() if starts else None
+
+    def help_out() -> None:
+        nonlocal taken
+        while True:
+            with changed:
+                if not starts:
+                    return
                 start = starts.pop()
-            except IndexError:  # another thread took the last part
-                return
+                taken += 1
             try:
                 compute(start, min(start + step, n_blocks))
-            except BaseException:
+            except BaseException as error:
+                errors.append(error)
                 starts.clear()
-                raise
+            finally:
+                with changed:
+                    taken -= 1
+                    changed.notify_all()
 
-    helpers: list[Future[None]] = []
-    n_helpers = min(available_processors(), len(starts)) - 1
     with contextlib.suppress(RuntimeError):  # no thread can be started, for example because the program is ending
-        helpers.extend(_helpers().submit(work) for _ in range(n_helpers))
-    work()
-    for helper in helpers:
-        if not helper.cancel():  # a helper that has not started is not needed
-            helper.result()
+        for _ in range(min(available_processors(), len(starts)) - 1):
+            _helpers().submit(help_out)
+    try:
+        while (start := take()) is not None:
+            compute(start, min(start + step, n_blocks))
+    finally:
+        with changed:
+            starts.clear()
+            while not changed.wait_for(lambda: not taken, timeout=0.2):  # without a timeout, Windows ignores Ctrl-C
+                pass
+    if errors:
+        raise errors[0]
 
 
 @cache

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, take_rows
 from fastw2v.corpus.subwords import Subwords, has_ngrams
-from fastw2v.nn.subwords import mean_rows, word_means
+from fastw2v.nn.subwords import MANY_ROWS, mean_rows, word_means
 from fastw2v.utils.scaled_rows import ScaledRows, as_floats
 
 __all__ = ["has_unseen_vector", "means_of_rows", "unseen_vectors", "vectors_of_vocabulary"]
@@ -55,7 +55,7 @@ def unseen_vectors(W_in: Any, subwords: Subwords, words: Sequence[str]) -> Any:
     starts, rows = subwords.rows_of_unseen(words)
     if isinstance(W_in, ScaledRows):
         W_in, rows = _decoded(W_in, rows)
-    if len(words) == 1 and is_numpy(W_in):  # faster than `mean_rows`, with the same result
+    if len(words) == 1 and len(rows) <= MANY_ROWS and is_numpy(W_in):  # faster than `mean_rows`, with the same result
         if not len(rows):
             return np.zeros((1, W_in.shape[1]), W_in.dtype)
         taken = take_rows(W_in, rows).astype(np.result_type(W_in, np.float32), copy=False)
