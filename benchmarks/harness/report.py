@@ -49,7 +49,7 @@ QUALITY_NAMES = {
 }
 """Axis label of each measure of quality."""
 SEVERAL = "baseline"
-"""Heading of a column whose rows have different baselines. Each row names its own."""
+"""Heading of a column whose rows have different baselines. A row names its own if it is not the usual one."""
 OUR_COLOUR, BASELINE_COLOUR = "tab:blue", "0.45"
 DESCRIPTIONS = {
     "README.md": (
@@ -181,7 +181,7 @@ def summary(found: Results) -> str:
         return ""
     memory = {tuple(rows[0].settings.items()): rows for rows in whole if rows[0].unit == "MB"}
     usual = whole[0][0].settings
-    baseline = _only_baseline(timed)
+    baseline = _baseline(timed)
     lines = []
     columns = ["speed-up", "fastw2v", baseline, *(f"{measure} ({baseline})" for measure in measures)]
     columns.append(f"memory ({baseline})")
@@ -189,8 +189,7 @@ def summary(found: Results) -> str:
     for rows in timed:
         for row, other in _ours_and_baselines(rows):
             speed_up = printing.times(row, rows).replace(f" times {other.what}", "×")
-            against = f", against {other.what}" if baseline == SEVERAL else ""
-            cells = [_with_variant(row, usual) + against, speed_up, _median(row), _median(other)]
+            cells = [_with_variant(row, usual) + _against(other, timed), speed_up, _median(row), _median(other)]
             cells += [f"{_score(row.quality[measure])} ({_score(other.quality[measure])})" for measure in measures]
             both = _ours_and_baselines(memory.get(tuple(row.settings.items()), []))
             cells += ["{} ({})".format(*map(_median, pair)) for pair in both if pair[0].what == row.what] or [""]
@@ -198,6 +197,8 @@ def summary(found: Results) -> str:
     if found.wrong:
         lines += ["", f"Wrong results, omitted: {'; '.join(dict.fromkeys(wrong.what for wrong in found.wrong))}."]
     text = f"Text: {usual['corpus']}, {usual['words']:,} words. The table shows medians. "
+    if baseline == SEVERAL:
+        text += f"The baseline is {_usual_baseline(timed)}, unless a row names another one. "
     text += f"Brackets after a speed-up give the value of each repetition. Machine: {machine_line(found)}"
     return "\n".join([*lines, "", _fill(text)])
 
@@ -235,10 +236,20 @@ def _ours_and_baselines(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
     ]
 
 
-def _only_baseline(groups: Sequence[list[Row]]) -> str:
+def _baseline(groups: Sequence[list[Row]]) -> str:
     """Return the name of the baseline of all groups, or `SEVERAL`."""
     names = {row.baseline for rows in groups for row in rows if row.baseline}
     return names.pop() if len(names) == 1 else SEVERAL
+
+
+def _usual_baseline(groups: Sequence[list[Row]]) -> str:
+    """Return the name of the first baseline."""
+    return next(row.baseline for rows in groups for row in rows if row.baseline)
+
+
+def _against(other: Row, groups: Sequence[list[Row]]) -> str:
+    """Return the name of a baseline that is not the usual one, for the end of the name of a row, or ""."""
+    return "" if other.what == _usual_baseline(groups) else f", against {other.what}"
 
 
 def _with_variant(row: Row, usual: dict[str, Any]) -> str:
@@ -248,7 +259,9 @@ def _with_variant(row: Row, usual: dict[str, Any]) -> str:
 
 def _model(row: Row, usual: dict[str, Any]) -> str:
     """Return the model of a row, with the settings that differ from the usual ones."""
-    unusual = [f"{name} {row.settings[name]}" for name in ("dim", "window") if row.settings[name] != usual[name]]
+    unusual = [
+        f"{name} {row.settings[name]}" for name in ("dim", "window", "epochs") if row.settings[name] != usual[name]
+    ]
     unusual += ["hierarchical softmax"] if row.settings.get("loss") == "hs" else []
     unusual += [f"n-grams of {row.settings['n-grams']} characters"] if "n-grams" in row.settings else []
     return ", ".join([str(row.settings["model"]), *unusual])
@@ -266,7 +279,7 @@ def _score(value: float) -> str:
 
 def _ours_beside_baseline(groups: list[list[Row]], measures: list[str], usual: dict[str, Any]) -> list[str]:
     """Return a table with a line for each row of fastw2v in each group."""
-    baseline = _only_baseline(groups)
+    baseline = _baseline(groups)
     lines = [
         f"| | fastw2v | as a ratio to {baseline} |" + "".join(f" {name} ({baseline}) |" for name in measures),
         "| --- " * (3 + len(measures)) + "|",
@@ -280,8 +293,7 @@ def _ours_beside_baseline(groups: list[list[Row]], measures: list[str], usual: d
             name = row.what.removeprefix("fastw2v, fused").strip(", ")
             what += [name] if name else []
             times = printing.times(row, rows).replace(f" {other.what}", "")
-            what += [f"against {other.what}"] if baseline == SEVERAL else []
-            cells = [", ".join(what), printing.format_result(row), times]
+            cells = [", ".join(what) + _against(other, groups), printing.format_result(row), times]
             cells += [f"{row.quality[name]:.4g} ({other.quality[name]:.4g})" for name in measures]
             lines.append("| " + " | ".join(cells) + " |")
     return lines
@@ -519,7 +531,7 @@ def frontier(found: Results) -> Any:
     figure, every = _axes(len(measures))
     drawn = [_frontier(axes, rows, measure, markersize=6) for axes, measure in zip(every, measures, strict=True)]
     for axes, measure in zip(every, measures, strict=True):
-        axes.set_xlabel(f"speed from text to vectors ({_baseline(rows)} = 1, log scale)")
+        axes.set_xlabel(f"speed from text to vectors ({_baseline([rows])} = 1, log scale)")
         axes.set_ylabel(QUALITY_NAMES[measure])
         axes.set_title("Further right and up is better", fontsize=9, loc="left")
     figure.legend(handles=_keys(every[0], rows), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
@@ -541,7 +553,7 @@ def overview(found: Results) -> Any:
     figure.set_figheight(4.8)
     points = _frontier(axes, rows, measure, markersize=9)
     axes.tick_params(labelsize=12)
-    axes.set_xlabel(f"speed from text to vectors ({_baseline(rows)} = 1)", fontsize=12)
+    axes.set_xlabel(f"speed from text to vectors ({_baseline([rows])} = 1)", fontsize=12)
     axes.set_ylabel(QUALITY_NAMES[measure], fontsize=12)
     axes.set_title("Further right and up is better", fontsize=11, loc="left")
     figure.legend(handles=_keys(axes, rows), loc="outside upper center", ncols=2, frameon=False, fontsize=12)
@@ -574,10 +586,6 @@ def _speed_up(row: Row, rows: list[Row]) -> float:
     """Return the speed of a row relative to its baseline as in the tables, which is 1 for the baseline."""
     other = printing.baseline_of(row, rows)
     return 1.0 if other is None else statistics.median(ratios(row, other))
-
-
-def _baseline(rows: list[Row]) -> str:
-    return next(row.baseline for row in rows if row.baseline)
 
 
 def _keys(axes: Any, rows: list[Row]) -> list[Any]:

@@ -26,7 +26,7 @@ OTHER_QUALITIES = tuple(f"{OURS}, {name}" for name in get_args(Quality) if name 
 """Systems that train with ``--quality fast`` and ``--quality best``. The first comparisons include them."""
 BASELINE = "gensim"
 N_GRAM_EPOCHS: dict[Model, int] = {"cbow": 5, "skipgram": 2}
-"""Number of epochs with n-grams, with which an epoch of fastText takes two to four times as long as without."""
+"""Number of epochs with n-grams. An epoch of fastText then takes two to four times as long."""
 LONG = 5_000_000
 """Number of words above which a text is long. The slowest systems train on only a tenth of a long text."""
 
@@ -47,9 +47,15 @@ class Comparison:
     """Number of tenths of the text to train on."""
 
     @property
-    def baseline(self) -> str:
-        """The system with which the others are compared."""
-        return "fastText" if self.subwords else BASELINE
+    def name(self) -> str:
+        """The model, and the loss or the n-grams if they are unusual."""
+        loss = ["hierarchical softmax"] if self.loss == "hs" else []
+        return ", ".join([MODELS[self.model], *loss, *(["n-grams"] if self.subwords else [])])
+
+    def baseline_of(self, system: str) -> str:
+        """Return the system with which another one is compared, or "" for the baseline itself."""
+        baseline = "fastText" if self.subwords else BASELINE
+        return "" if system == baseline else baseline
 
 
 @dataclass(frozen=True)
@@ -180,10 +186,9 @@ def run(options: Options) -> Iterator[Result]:
     for index, comparison in enumerate(comparisons(options)):
         for name, done in run_comparison(options, index).items():
             if done.reason:
-                yield Wrong(SECTION, f"{name}, {MODELS[comparison.model]}", done.reason)
+                yield Wrong(SECTION, f"{name}, {comparison.name}", done.reason)
                 continue
-            settings = conditions(options, comparison)
-            baseline = "" if name == comparison.baseline else comparison.baseline
+            settings, baseline = conditions(options, comparison), comparison.baseline_of(name)
             whole = [trained.seconds for trained in done.repetitions]
             peaks = [trained.peak / 1e6 for trained in done.repetitions]
             yield Row(SECTION, name, settings, "s", whole, done.quality, baseline, note(done, comparison))

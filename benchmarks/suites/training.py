@@ -75,12 +75,11 @@ def against_baselines(options: Options) -> Iterator[Result]:
             seconds = [trained.alone for trained in done.repetitions if trained.alone is not None]
             if done.reason or not seconds:
                 reason = done.reason or "its output does not separate training from reading"
-                yield Wrong(SECTION, f"{name}, {settings['model']}", reason)
+                yield Wrong(SECTION, f"{name}, {comparison.name}", reason)
                 continue
             words = len(corpus_of(options, tenths=comparison.tenths)) * comparison.epochs
             speeds = [words / one for one in seconds]
-            baseline = "" if name == comparison.baseline else comparison.baseline
-            note = pipeline.note(done, comparison)
+            baseline, note = comparison.baseline_of(name), pipeline.note(done, comparison)
             yield Row(SECTION, name, settings, "words/s", speeds, done.quality, baseline, note)
 
 

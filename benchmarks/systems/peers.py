@@ -165,7 +165,7 @@ def find(options: Options) -> tuple[dict[str, System], dict[str, str]]:
             available[f"fastw2v, fused, {quality}"] = System(partial(fastw2v, quality=quality), f"--quality {quality}")
     baselines = (
         ("gensim", "gensim", System(gensim, "alpha 0.05 for CBOW with negative sampling, 0.025 otherwise")),
-        ("fastText", "fasttext", System(fasttext, "alpha 0.05")),
+        ("fastText", "fasttext", System(fasttext, "alpha 0.05; no n-grams unless the settings name them")),
         ("PyTorch", "torch", System(pytorch, "EmbeddingBag, batches of 1,024, alpha 0.2 (CBOW), 0.025 (skip-gram)")),
     )
     for name, module, system in baselines:
