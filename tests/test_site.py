@@ -228,7 +228,7 @@ def test_the_options_of_all_commands_are_listed(site_pages):
         ),
         ("most-similar", "--topn", r"Number of words to list. Default: 10. Range: x\>=1."),
         ("explore", "--port", r"Port on 127.0.0.1. Default: any free port. Range: 0\<=x\<=65535."),
-        ("encode", "--vocabulary", "Also write the words and their counts to this file."),
+        ("encode", "--vocabulary", "Also write the words and their counts to this file, one word per line."),
         ("push", "NAME", "Repository to write, such as user/wiki-vectors. Required."),
     ]:  # fmt: skip
         assert re.search(rf"^- `[^`]*{option}[^`]*`: {re.escape(meaning)}$", sections[command], re.MULTILINE)
