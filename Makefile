@@ -47,7 +47,7 @@ compile-cuda: $(VENV)/installed-dev
 gpu-check:
 	$(PYTHON) -m benchmarks.gpu_check
 
-# The quick set takes five minutes; python -m benchmarks --help lists the other options.
+# The quick set takes seven minutes; python -m benchmarks --help lists the other options.
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks --quick
 

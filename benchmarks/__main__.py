@@ -110,7 +110,7 @@ def _warn(show: Callable[[str], Any], when: str, share: float | None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="use smaller sizes, for about five minutes in total")
+    parser.add_argument("--quick", action="store_true", help="use smaller sizes, for about seven minutes in total")
     parser.add_argument(
         "--only", nargs="+", choices=SECTIONS, metavar="SECTION",
         help=f"sections to run: {', '.join(SECTIONS)} (default: all)",

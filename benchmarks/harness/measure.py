@@ -90,7 +90,7 @@ class Options:
     folder: Path
     """Existing folder for temporary files. It is removed at the end."""
     quick: bool = False
-    """Whether to use smaller sizes. All sections together then take about five minutes on two cores."""
+    """Whether to use smaller sizes. All sections together then take about seven minutes on two cores."""
     tiny: bool = False
     """Whether to run everything once, for tests, with sizes too small for meaningful speeds. Implies `quick`."""
     corpus: Path | None = None
