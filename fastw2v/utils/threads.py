@@ -52,33 +52,34 @@ def share_blocks(compute: Callable[[int, int], None], n_blocks: int, step: int =
     errors: list[BaseException] = []
     taken = 0  # parts that helpers are computing
 
-    def take() -> int | None:
+    def take(helping: bool) -> int | None:
+        nonlocal taken
         with changed:
-            return starts.pop() if starts else None
+            if not starts:
+                return None
+            taken += helping
+            return starts.pop()
 
     def help_out() -> None:
         nonlocal taken
-        while True:
-            with changed:
-                if not starts:
-                    return
-                start = starts.pop()
-                taken += 1
+        while (start := take(helping=True)) is not None:
+            error = None
             try:
                 compute(start, min(start + step, n_blocks))
-            except BaseException as error:
-                errors.append(error)
-                starts.clear()
-            finally:
-                with changed:
-                    taken -= 1
-                    changed.notify_all()
+            except BaseException as problem:
+                error = problem
+            with changed:
+                taken -= 1
+                if error is not None:
+                    errors.append(error)
+                    starts.clear()
+                changed.notify_all()
 
     with contextlib.suppress(RuntimeError):  # no thread can be started, for example because the program is ending
         for _ in range(min(available_processors(), len(starts)) - 1):
             _helpers().submit(help_out)
     try:
-        while (start := take()) is not None:
+        while (start := take(helping=False)) is not None:
             compute(start, min(start + step, n_blocks))
     finally:
         with changed:
