@@ -26,7 +26,7 @@ OTHER_QUALITIES = tuple(f"{OURS}, {name}" for name in get_args(Quality) if name 
 """Systems that train with ``--quality fast`` and ``--quality best``. The first comparisons include them."""
 BASELINE = "gensim"
 N_GRAM_EPOCHS: dict[Model, int] = {"cbow": 5, "skipgram": 2}
-"""Number of epochs with n-grams. An epoch of fastText then takes two to four times as long."""
+"""Number of epochs with n-grams. They are few for skip-gram, because an epoch of fastText takes minutes."""
 LONG = 5_000_000
 """Number of words above which a text is long. The slowest systems train on only a tenth of a long text."""
 
