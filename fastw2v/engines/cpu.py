@@ -187,7 +187,7 @@ def buffer_bytes(
     >>> from fastw2v.engines.cpu import buffer_bytes
     >>> configs = TrainingConfig(), TrainingConfig(window=1000), TrainingConfig(negative=1000)
     >>> [round(buffer_bytes(config, CHUNK_TOKENS, config.window) / 1e6, 1) for config in configs]
-    [0.2, 3.1, 3.2]
+    [0.2, 2.2, 3.2]
 
     Several threads copy the rows of frequent words. A small vocabulary has few rows:
 
@@ -225,9 +225,9 @@ def _negative_sampling_bytes(config: TrainingConfig, tokens: int, reach: int) ->
     ring = 1 << (window + (config.model == "cbow") - 1).bit_length()
     negatives = 4 * P * (tokens // config.pool_tokens + 2)
     pool = 4 * 2 * BLOCK * blocks * width + (3 * 4 * ROW + 8 * BLOCK) * blocks + 4 * P
-    rows = (3 if config.model == "cbow" else 2) * 4 * ring * width
+    rows = 2 * 4 * ring * width
     positives = (8 * BLOCK + 2 * 4 * ROW) * (-(-window // BLOCK)) + 4 * tokens
-    return negatives + pool + rows + positives + 4 * 4 * BLOCK * width
+    return negatives + pool + rows + positives + 2 * 4 * BLOCK * width
 
 
 def _tree_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: int, workers: int) -> int:
@@ -236,7 +236,7 @@ def _tree_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: i
     held, _ = held_nodes(MAX_SIZE, workers)
     cbow, window = config.model == "cbow", 2 * min(reach, tokens)
     ring = 1 << (window + cbow).bit_length()
-    rows = (3 if cbow else 2) * ring + 2 * held + 2 + (0 if cbow else path)
+    rows = 2 * ring + 2 * held + 3 + (0 if cbow else path)
     scores = LANES // BLOCK * path if cbow else (window + BLOCK) * path  # of a path
     offsets = path if cbow else 2 * path  # of the rows of a path, and of their copies
     return 4 * rows * width + 4 * scores + 8 * offsets + (4 + 4) * path + 8 * (window + BLOCK)

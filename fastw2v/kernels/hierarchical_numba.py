@@ -251,13 +251,11 @@ def cbow_hs(
     ring = ring_size(2 * min(reach, n) + 2)
     mask = ring - 1
     row_sums = aligned_zeros(ring * width, W_in)
-    at = np.empty((1, 3), np.int64)  # ring offsets of the target's row and of its window's start and end
-    scale = aligned_zeros(1, W_in)
-    context_rows = aligned_zeros(ring * width, W_in)
+    mean = aligned_zeros(width, W_in)  # of a word's rows, if there are subwords
     gradient_diff = aligned_zeros(ring * width, W_in)
     gradient_sum = aligned_zeros(width, W_in)
     h = aligned_zeros(width, W_in)
-    zero = splat(0.0, load(h, 0))
+    zero, column_zero = splat(0.0, load(h, 0)), splat(0.0, load_columns(h, 0))
 
     loss = 0.0
     losses = zero, splat(1.0, zero), 0  # of the targets since the private rows were read
@@ -282,21 +280,18 @@ def cbow_hs(
         for i in range(entered, min(n, t + 1 + reach)):
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            read_context(W_in, word, i, word_starts, word_rows, context_rows, a, row_sums, b, width, places_in)
+            read_context(W_in, word, i, word_starts, word_rows, mean, row_sums, a, b, width, places_in)
         entered = min(n, t + 1 + reach)
 
         a = (window_start[t] & mask) * width
         b = (window_end[t] & mask) * width
-        c = (t & mask) * width
-        at[0, 0] = c
-        at[0, 1] = a
-        at[0, 2] = b
+        own, own_end = (t & mask) * width, ((t + 1) & mask) * width
         contexts = window_end[t] - window_start[t] - 1
-        scale[0] = grad_scale[contexts]
+        scale = splat(grad_scale[contexts], column_zero)
         inverse = splat(1.0 / contexts, zero)
         for j in range(0, width, LANES):
-            others = load(row_sums, b + j) - load(row_sums, a + j) - load(context_rows, c + j)
-            store(h, j, others * inverse)
+            own_row = load(row_sums, own_end + j) - load(row_sums, own + j)
+            store(h, j, (load(row_sums, b + j) - load(row_sums, a + j) - own_row) * inverse)
 
         prefetch(steps, starts[word[min(t + 2 * PREFETCH_DISTANCE, n - 1)]])
         _prefetch_path(starts, steps, word[min(t + PREFETCH_DISTANCE, n - 1)], width, W_nodes, first_private)
@@ -321,7 +316,9 @@ def cbow_hs(
                 d = fma(g, w, d)
                 if not frozen:
                     store(W_nodes, rows[i] + j, fma(g, v, w))
-            add_window_gradient(j, 0, d, context_rows, gradient_diff, at, scale)
+            d = d * scale
+            add_window_gradient(gradient_diff, j, d, a, b)
+            add_window_gradient(gradient_diff, j, splat(0.0, d) - d, own, own_end)  # a target is not its own context
 
         out = n if t + 1 == n else t + 1 - reach
         for i in range(left, out):
@@ -331,16 +328,14 @@ def cbow_hs(
                 step = load(gradient_sum, j) + load(gradient_diff, a + j)
                 store(gradient_sum, j, step)
                 store(gradient_diff, a + j, zero)
-                step = step + load(context_rows, a + j)
-                store(context_rows, a + j, step)
                 square = fma(step, step, square)
             add_input_step(
                 W_in,
                 word[i],
                 word_starts,
                 word_rows,
-                context_rows,
-                a,
+                gradient_sum,
+                0,
                 width,
                 square,
                 max_rate_in,

@@ -43,6 +43,8 @@ def _registers(triple: str, features: set[str]) -> tuple[int, int]:
 
 COLUMNS, REGISTERS = _registers(*target())
 """Number of elements in a short vector, which fits in one register, and number of vector registers."""
+UPDATE_COLUMNS = 2 * COLUMNS if REGISTERS > 16 else COLUMNS
+"""Number of columns of a row that are updated at a time: as many as the registers hold for four targets."""
 _INT32 = ir.IntType(32)
 
 
@@ -83,23 +85,34 @@ def _shuffle(builder: Any, a: Any, b: Any, places: list[int]) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT32, len(places)), places))
 
 
+def _load(array: Any, size: int, *like: Any) -> Any:
+    lanes = Lanes(array.dtype, size)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _element(context, builder, array, args[0], args[1])
+        pointer = builder.bitcast(pointer, _vector_type(lanes).as_pointer())
+        return builder.load(pointer, align=array.dtype.bitwidth // 8)
+
+    return lanes(array, types.intp, *like), generate
+
+
 def _loading(size: int) -> Any:
     @intrinsic
     def load(typing: Any, array: Any, index: Any) -> Any:
-        lanes = Lanes(array.dtype, size)
-
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            pointer = _element(context, builder, array, args[0], args[1])
-            pointer = builder.bitcast(pointer, _vector_type(lanes).as_pointer())
-            return builder.load(pointer, align=array.dtype.bitwidth // 8)
-
-        return lanes(array, types.intp), generate
+        return _load(array, size)
 
     return load
 
 
-load, load_columns = _loading(LANES), _loading(COLUMNS)
-"""``load(array, index)`` returns `LANES` elements from offset `index` on; `load_columns` returns `COLUMNS` elements."""
+load, load_columns, load_update = _loading(LANES), _loading(COLUMNS), _loading(UPDATE_COLUMNS)
+"""``load(array, index)`` returns `LANES` elements from offset `index` on; `load_columns` returns `COLUMNS` elements and
+`load_update` `UPDATE_COLUMNS`."""
+
+
+@intrinsic
+def load_like(typing: Any, array: Any, index: Any, like: Any) -> Any:
+    """Return as many elements as the vector `like` has, from offset `index` on."""
+    return _load(array, like.size, like)
 
 
 @intrinsic
@@ -204,21 +217,31 @@ def add_products(typing: Any, coefficients: Any, first: Any, step: Any, v: Any, 
     return types.Tuple((d, s))(coefficients, types.intp, types.intp, v, h, d, s), generate
 
 
+def _broadcast_load(array: Any, size: int, *like: Any) -> Any:
+    lanes = Lanes(array.dtype, size)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _splat(builder, builder.load(_element(context, builder, array, args[0], args[1])), lanes)
+
+    return lanes(array, types.intp, *like), generate
+
+
 def _broadcasting(size: int) -> Any:
     @intrinsic
     def spread(typing: Any, array: Any, index: Any) -> Any:
-        lanes = Lanes(array.dtype, size)
-
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return _splat(builder, builder.load(_element(context, builder, array, args[0], args[1])), lanes)
-
-        return lanes(array, types.intp), generate
+        return _broadcast_load(array, size)
 
     return spread
 
 
 broadcast_load, broadcast_load_columns = _broadcasting(LANES), _broadcasting(COLUMNS)
 """``broadcast_load(array, index)`` returns `LANES` copies of an element; `broadcast_load_columns` returns `COLUMNS`."""
+
+
+@intrinsic
+def broadcast_load_like(typing: Any, array: Any, index: Any, like: Any) -> Any:
+    """Return as many copies of an element as the vector `like` has elements."""
+    return _broadcast_load(array, like.size, like)
 
 
 def _splat(builder: Any, value: Any, lanes: Lanes) -> Any:

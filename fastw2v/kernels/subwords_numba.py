@@ -46,22 +46,33 @@ def read_input(W: Any, word: Any, i: Any, starts: Any, rows: Any, out: Any, at: 
 
 @inlined
 def read_context(
-    W: Any, word: Any, i: Any, starts: Any, rows: Any, out: Any, at: Any, sums: Any, after: Any, width: Any, places: Any
+    W: Any,
+    word: Any,
+    i: Any,
+    starts: Any,
+    rows: Any,
+    mean: Any,
+    sums: Any,
+    before: Any,
+    after: Any,
+    width: Any,
+    places: Any,
 ) -> None:
-    """Do the same as `read_input`, and set the sum at offset `after` of `sums` to the sum at `at` plus the vector."""
+    """Set the sum at offset `after` of `sums` to the sum at `before` plus the input vector of token i.
+
+    The rows of a later token are prefetched. With subwords, the mean of a word's rows is stored in `mean`.
+    """
     soon = word[min(i + PREFETCH_DISTANCE, len(word) - 1)]
-    if starts is None:  # in one loop, which is faster
+    if starts is None:
         row, later = offset(word[i], width, places), offset(soon, width, places)
         for j in range(0, width, LANES):
             prefetch(W, later + j)
-            x = load(W, row + j)
-            store(out, at + j, x)
-            store(sums, after + j, load(sums, at + j) + x)
+            store(sums, after + j, load(sums, before + j) + load(W, row + j))
     else:
         _prefetch_rows(W, soon, starts, rows, width, places)
-        _read_mean(W, word[i], starts, rows, out, at, width, places)
+        _read_mean(W, word[i], starts, rows, mean, 0, width, places)
         for j in range(0, width, LANES):
-            store(sums, after + j, load(sums, at + j) + load(out, at + j))
+            store(sums, after + j, load(sums, before + j) + load(mean, j))
 
 
 @inlined

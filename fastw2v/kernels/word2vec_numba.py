@@ -44,16 +44,19 @@ from fastw2v.kernels.simd import (
     COLUMNS,
     LANES,
     REGISTERS,
+    UPDATE_COLUMNS,
     absolute,
     borrowed,
     broadcast_load,
-    broadcast_load_columns,
+    broadcast_load_like,
     exp_minus,
     fma,
     hadd,
     hadd_groups,
     load,
     load_columns,
+    load_like,
+    load_update,
     log,
     lowest_bit,
     matches,
@@ -329,7 +332,7 @@ def _products(h: Any, width: Any, D: Any, W: Any, a: Any, b: Any, c: Any, d: Any
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(h, 0))
     c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = a0
     for j in range(0, D, COLUMNS):
-        h0, h1, h2, h3 = _columns(h, width, j)
+        h0, h1, h2, h3 = _columns(h, width, j, a0)
         v = load_columns(W, a + j)
         a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
         v = load_columns(W, b + j)
@@ -348,7 +351,7 @@ def _products_of_two(h: Any, width: Any, D: Any, W: Any, a: Any, b: Any) -> Any:
     """Return the partial dot products of four targets and two rows. The sums and factors fit in sixteen registers."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0, load_columns(h, 0))
     for j in range(0, D, COLUMNS):
-        h0, h1, h2, h3 = _columns(h, width, j)
+        h0, h1, h2, h3 = _columns(h, width, j, a0)
         v = load_columns(W, a + j)
         a0, a1, a2, a3 = fma(h0, v, a0), fma(h1, v, a1), fma(h2, v, a2), fma(h3, v, a3)
         v = load_columns(W, b + j)
@@ -404,24 +407,149 @@ def _positive_coefficients(scores: Any, blocks: Any, alpha: Any) -> None:
 
 @inlined
 def _update_rows(j: Any, h: Any, d: Any, values: Any, sums: Any, rows: Any, blocks: Any, scores: Any) -> Any:
-    """Add `COLUMNS` columns of each row to the gradients `d` of four targets, and update these columns of the rows."""
+    """Add columns of each row to the gradients `d` of four targets, and update these columns of the rows.
+
+    The columns are those from j on, as many as the vectors of `h` and `d` have elements.
+    """
     h0, h1, h2, h3 = h
     d0, d1, d2, d3 = d
     for q in range(blocks):
         for p in range(4):
             row = rows[4 * q + p] + j
-            v = load_columns(values, row)
-            s = load_columns(sums, row)
-            g = broadcast_load_columns(scores, LANES * q + p)
+            v = load_like(values, row, h0)
+            s = load_like(sums, row, h0)
+            g = broadcast_load_like(scores, LANES * q + p, h0)
             d0, s = fma(g, v, d0), fma(g, h0, s)
-            g = broadcast_load_columns(scores, LANES * q + 4 + p)
+            g = broadcast_load_like(scores, LANES * q + 4 + p, h0)
             d1, s = fma(g, v, d1), fma(g, h1, s)
-            g = broadcast_load_columns(scores, LANES * q + 8 + p)
+            g = broadcast_load_like(scores, LANES * q + 8 + p, h0)
             d2, s = fma(g, v, d2), fma(g, h2, s)
-            g = broadcast_load_columns(scores, LANES * q + 12 + p)
+            g = broadcast_load_like(scores, LANES * q + 12 + p, h0)
             d3, s = fma(g, v, d3), fma(g, h3, s)
             store(sums, row, s)
     return d0, d1, d2, d3
+
+
+@inlined
+def _columns(h: Any, width: Any, j: Any, like: Any) -> Any:
+    """Return columns from column j on of the rows of four targets, as many as the vector `like` has elements."""
+    return (
+        load_like(h, j, like),
+        load_like(h, width + j, like),
+        load_like(h, 2 * width + j, like),
+        load_like(h, 3 * width + j, like),
+    )
+
+
+@inlined
+def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
+    """Store columns from column j on of the rows of four targets."""
+    store(dh, j, d[0])
+    store(dh, width + j, d[1])
+    store(dh, 2 * width + j, d[2])
+    store(dh, 3 * width + j, d[3])
+
+
+@inlined
+def _ring_offsets(i: Any, mask: Any, width: Any) -> Any:
+    """Return the offsets of five consecutive rows of a ring buffer."""
+    a, b, c = (i & mask) * width, ((i + 1) & mask) * width, ((i + 2) & mask) * width
+    return a, b, c, ((i + 3) & mask) * width, ((i + 4) & mask) * width
+
+
+@inlined
+def _context_mean(row_sums: Any, j: Any, k: Any, edges: Any, before: Any, after: Any, inverse: Any) -> Any:
+    """Return `LANES` columns of the mean of the contexts of CBOW's target k.
+
+    `before` and `after` are the columns of the sums before and after the target.
+    """
+    others = load(row_sums, edges[k, 1] + j) - load(row_sums, edges[k, 0] + j) - (after - before)
+    return others * broadcast_load(inverse, k)
+
+
+@inlined
+def _update_tile(
+    j: Any,
+    like: Any,
+    h: Any,
+    width: Any,
+    W_out: Any,
+    positive_rows: Any,
+    positive_scores: Any,
+    pool: Any,
+    rows: Any,
+    blocks: Any,
+    scores: Any,
+    gradient_diff: Any,
+    own: Any,
+    edges: Any,
+    scale: Any,
+) -> None:
+    """Update columns of a pool's rows, and add the gradients of four CBOW targets to the difference array.
+
+    The columns are those from j on, as many as the vector `like` has elements.
+    """
+    d0 = broadcast_load_like(positive_scores, 0, like) * load_like(W_out, positive_rows[0] + j, like)
+    d1 = broadcast_load_like(positive_scores, 1, like) * load_like(W_out, positive_rows[1] + j, like)
+    d2 = broadcast_load_like(positive_scores, 2, like) * load_like(W_out, positive_rows[2] + j, like)
+    d3 = broadcast_load_like(positive_scores, 3, like) * load_like(W_out, positive_rows[3] + j, like)
+    d = _update_rows(j, _columns(h, width, j, like), (d0, d1, d2, d3), pool, pool, rows, blocks, scores)
+    d0, d1 = d[0] * broadcast_load_like(scale, 0, like), d[1] * broadcast_load_like(scale, 1, like)
+    d2, d3 = d[2] * broadcast_load_like(scale, 2, like), d[3] * broadcast_load_like(scale, 3, like)
+    # A target is not one of its own contexts. The targets are adjacent, so that one ends where the next one starts.
+    store(gradient_diff, own[0] + j, load_like(gradient_diff, own[0] + j, d0) - d0)
+    add_to(gradient_diff, own[1] + j, d0 - d1)
+    add_to(gradient_diff, own[2] + j, d1 - d2)
+    add_to(gradient_diff, own[3] + j, d2 - d3)
+    add_to(gradient_diff, own[4] + j, d3)
+    add_window_gradient(gradient_diff, j, d0, edges[0, 0], edges[0, 1])
+    add_window_gradient(gradient_diff, j, d1, edges[1, 0], edges[1, 1])
+    add_window_gradient(gradient_diff, j, d2, edges[2, 0], edges[2, 1])
+    add_window_gradient(gradient_diff, j, d3, edges[3, 0], edges[3, 1])
+
+
+@inlined
+def _update_outputs(
+    j: Any,
+    like: Any,
+    h: Any,
+    width: Any,
+    pool: Any,
+    rows: Any,
+    blocks: Any,
+    scores: Any,
+    output_rows: Any,
+    updates: Any,
+    positive_rows: Any,
+    positive_blocks: Any,
+    positive_scores: Any,
+    dh: Any,
+) -> None:
+    """Update columns of a pool's rows and of the contexts' rows, and store the gradients of four skip-gram targets.
+
+    The columns are those from j on, as many as the vector `like` has elements.
+    """
+    columns = _columns(h, width, j, like)
+    none = splat(0.0, like)
+    d = _update_rows(j, columns, (none, none, none, none), pool, pool, rows, blocks, scores)
+    d = _update_rows(j, columns, d, output_rows, updates, positive_rows, positive_blocks, positive_scores)
+    _store_columns(dh, width, j, d)
+
+
+@inlined
+def add_to(array: Any, index: Any, v: Any) -> None:
+    """Add a vector to the elements of an array from offset `index` on."""
+    store(array, index, load_like(array, index, v) + v)
+
+
+@inlined
+def add_window_gradient(gradient_diff: Any, j: Any, d: Any, window_start: Any, window_end: Any) -> None:
+    """Add columns, from column j on, of a gradient of all rows of a window to the difference array.
+
+    The bounds of the window are offsets in the ring buffer.
+    """
+    add_to(gradient_diff, window_start + j, d)
+    store(gradient_diff, window_end + j, load_like(gradient_diff, window_end + j, d) - d)
 
 
 @inlined
@@ -430,36 +558,6 @@ def _update_positive_row(W: Any, row: Any, scores: Any, k: Any, h: Any, width: A
     g = broadcast_load(scores, k) * splat(factor, load(h, 0))
     for j in range(0, width, LANES):
         store(W, row + j, fma(g, load(h, k * width + j), load(W, row + j)))
-
-
-@inlined
-def _columns(h: Any, width: Any, j: Any) -> Any:
-    """Return `COLUMNS` columns, from column j, of the rows of four targets."""
-    return (
-        load_columns(h, j),
-        load_columns(h, width + j),
-        load_columns(h, 2 * width + j),
-        load_columns(h, 3 * width + j),
-    )
-
-
-@inlined
-def _store_columns(dh: Any, width: Any, j: Any, d: Any) -> None:
-    """Store `COLUMNS` columns, from column j, of the rows of four targets."""
-    store(dh, j, d[0])
-    store(dh, width + j, d[1])
-    store(dh, 2 * width + j, d[2])
-    store(dh, 3 * width + j, d[3])
-
-
-@inlined
-def add_window_gradient(j: Any, k: Any, d: Any, context_rows: Any, gradient_diff: Any, at: Any, scale: Any) -> None:
-    """Add `COLUMNS` columns of the gradient of CBOW's target k to the difference array, at the bounds of its window."""
-    d = d * broadcast_load_columns(scale, k)
-    middle, window_start, window_end = at[k, 0] + j, at[k, 1] + j, at[k, 2] + j
-    store(context_rows, middle, splat(0.0, d) - d)
-    store(gradient_diff, window_start, load_columns(gradient_diff, window_start) + d)
-    store(gradient_diff, window_end, load_columns(gradient_diff, window_end) - d)
 
 
 @compiled
@@ -513,7 +611,8 @@ def cbow_ns(
     *Window sums.* The sum of a window is the difference of two prefix sums, where ``row_sums[i]`` is the sum of the
     rows before token i. The backward pass is the transpose, a difference array: the gradient of a target is added at
     the start of its window and subtracted at the end, and a running sum gives the total gradient of each row when the
-    row leaves the windows.
+    row leaves the windows. The target itself is not a context: its row, which is the difference of two successive sums,
+    is subtracted, and so is its gradient.
     """
     sampling, schedule = borrowed(sampling), borrowed(schedule)
     ids, offsets = borrowed(ids), borrowed(offsets)
@@ -544,17 +643,20 @@ def cbow_ns(
     ring = ring_size(2 * min(reach, n) + tile + 1)
     mask = ring - 1
     row_sums = aligned_zeros(ring * width, W_in)
-    at = np.empty((BLOCK, 3), np.int64)  # ring offsets of each target's row and of its window's start and end
-    scale = aligned_zeros(BLOCK, W_in)
-    # Each row is that of a token until the token is the target, and then the negated gradient of the target, because a
-    # target is not one of its own contexts.
-    context_rows = aligned_zeros((ring + 1) * width, W_in)
-    gradient_diff = aligned_zeros((ring + 1) * width, W_in)
+    gradient_diff = aligned_zeros(ring * width, W_in)
     gradient_sum = aligned_zeros(width, W_in)
+    edges = np.empty((BLOCK, 2), np.int64)  # ring offsets of the start and the end of each target's window
+    inverse = aligned_zeros(BLOCK, W_in)
+    scale = aligned_zeros(BLOCK, W_in)
     h = aligned_zeros(BLOCK * width, W_in)
-    positive_rows = aligned_zeros(BLOCK * width, W_in)  # the targets' own rows
     pool_slot = np.empty(BLOCK, np.int64)  # the slots of the targets' words in the pool, or -1
+    positive_rows = np.empty(BLOCK, np.int64)  # offsets of the targets' own rows, relative to W_out
+    pool_start = (pool.ctypes.data - W_out.ctypes.data) // W_out.itemsize
+    soon = np.empty(BLOCK, np.int64)  # offsets of the rows of later targets
+    mean = aligned_zeros(width, W_in)  # of a word's rows, if there are subwords
     zero = splat(0.0, load(h, 0))
+    update_zero, column_zero = splat(0.0, load_update(h, 0)), splat(0.0, load_columns(h, 0))
+    in_pairs = (D + COLUMNS - 1) // UPDATE_COLUMNS * UPDATE_COLUMNS
 
     copies_in, places_in = private_copies(W_in, schedule.private_in, width)
     copies_out, places_out = private_copies(W_out, schedule.private_out, width)
@@ -596,47 +698,40 @@ def cbow_ns(
         for i in range(entered, min(n, end + reach)):
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            read_context(W_in, word, i, word_starts, word_rows, context_rows, a, row_sums, b, width, places_in)
+            read_context(W_in, word, i, word_starts, word_rows, mean, row_sums, a, b, width, places_in)
         entered = min(n, end + reach)
 
         for k in range(BLOCK):
-            i = min(t + k, end - 1)
+            i = min(t + k, end - 1)  # the gradients of missing targets are zero
             pool_slot[k] = _find_in_pool(pool_ids, BLOCK * blocks, word[i])
             if pool_slot[k] >= 0:
-                copy_row(pool, pool_slot[k] * width, positive_rows, k * width, width)
+                positive_rows[k] = pool_start + pool_slot[k] * width
             else:
-                copy_row(W_out, offset(word[i], width, places_out), positive_rows, k * width, width)
-            if t + k < end:
-                a = (window_start[i] & mask) * width
-                b = (window_end[i] & mask) * width
-                c = (i & mask) * width
-                at[k, 0] = c
-                at[k, 1] = a
-                at[k, 2] = b
-                contexts = window_end[i] - window_start[i] - 1
-                scale[k] = one / W_in.dtype.type(contexts)
-                inverse = broadcast_load(scale, k)
-                scale[k] = schedule.cbow_grad_scale[contexts]
-                soon = offset(word[min(i + PREFETCH_DISTANCE, n - 1)], width, places_out)
-                for j in range(0, width, LANES):
-                    prefetch(W_out, soon + j)
-                    others = load(row_sums, b + j) - load(row_sums, a + j) - load(context_rows, c + j)
-                    store(h, k * width + j, others * inverse)
-            else:
-                at[k] = ring * width  # an extra row that is never read
-                for j in range(0, width, LANES):
-                    store(h, k * width + j, zero)
-        for i in range(prefetched, min(prefetched + BLOCK, len(negatives))):
-            prefetch_row(W_out, offset(negatives[i], width, places_out), width)
-        prefetched += BLOCK
-
+                positive_rows[k] = offset(word[i], width, places_out)
+            edges[k, 0] = (window_start[i] & mask) * width
+            edges[k, 1] = (window_end[i] & mask) * width
+            contexts = window_end[i] - window_start[i] - 1
+            inverse[k] = one / W_in.dtype.type(contexts)
+            scale[k] = schedule.cbow_grad_scale[contexts]
+            soon[k] = offset(word[min(i + PREFETCH_DISTANCE, n - 1)], width, places_out)
+        own = _ring_offsets(t, mask, width)
         # The positives are scored before the pool, so that the sigmoids of both can be computed in parallel.
         s0 = s1 = s2 = s3 = zero
         for j in range(0, width, LANES):
-            s0 = fma(load(h, j), load(positive_rows, j), s0)
-            s1 = fma(load(h, width + j), load(positive_rows, width + j), s1)
-            s2 = fma(load(h, 2 * width + j), load(positive_rows, 2 * width + j), s2)
-            s3 = fma(load(h, 3 * width + j), load(positive_rows, 3 * width + j), s3)
+            sum0, sum1, sum2 = load(row_sums, own[0] + j), load(row_sums, own[1] + j), load(row_sums, own[2] + j)
+            sum3, sum4 = load(row_sums, own[3] + j), load(row_sums, own[4] + j)
+            h0 = _context_mean(row_sums, j, 0, edges, sum0, sum1, inverse)
+            h1 = _context_mean(row_sums, j, 1, edges, sum1, sum2, inverse)
+            h2 = _context_mean(row_sums, j, 2, edges, sum2, sum3, inverse)
+            h3 = _context_mean(row_sums, j, 3, edges, sum3, sum4, inverse)
+            _store_columns(h, width, j, (h0, h1, h2, h3))
+            s0, s1 = fma(h0, load(W_out, positive_rows[0] + j), s0), fma(h1, load(W_out, positive_rows[1] + j), s1)
+            s2, s3 = fma(h2, load(W_out, positive_rows[2] + j), s2), fma(h3, load(W_out, positive_rows[3] + j), s3)
+            for k in range(BLOCK):
+                prefetch(W_out, soon[k] + j)
+        for i in range(prefetched, min(prefetched + BLOCK, len(negatives))):
+            prefetch_row(W_out, offset(negatives[i], width, places_out), width)
+        prefetched += BLOCK
         s = hadd(hadd(s0, s1), hadd(s2, s3))
         store(positive_scores, 0, hadd_groups(s, s, s, s))  # the four scores, four times
         for k in range(end - t, BLOCK):
@@ -653,17 +748,42 @@ def cbow_ns(
         _positive_coefficients(positive_scores, 1, alpha)
         _negative_coefficients(scores, blocks, draw_counts, weight, alpha)
 
-        for j in range(0, D, COLUMNS):
-            d0 = broadcast_load_columns(positive_scores, 0) * load_columns(positive_rows, j)
-            d1 = broadcast_load_columns(positive_scores, 1) * load_columns(positive_rows, width + j)
-            d2 = broadcast_load_columns(positive_scores, 2) * load_columns(positive_rows, 2 * width + j)
-            d3 = broadcast_load_columns(positive_scores, 3) * load_columns(positive_rows, 3 * width + j)
-            columns = _columns(h, width, j)
-            d0, d1, d2, d3 = _update_rows(j, columns, (d0, d1, d2, d3), pool, pool, rows, blocks, scores)
-            add_window_gradient(j, 0, d0, context_rows, gradient_diff, at, scale)
-            add_window_gradient(j, 1, d1, context_rows, gradient_diff, at, scale)
-            add_window_gradient(j, 2, d2, context_rows, gradient_diff, at, scale)
-            add_window_gradient(j, 3, d3, context_rows, gradient_diff, at, scale)
+        for j in range(0, in_pairs, UPDATE_COLUMNS):
+            _update_tile(
+                j,
+                update_zero,
+                h,
+                width,
+                W_out,
+                positive_rows,
+                positive_scores,
+                pool,
+                rows,
+                blocks,
+                scores,
+                gradient_diff,
+                own,
+                edges,
+                scale,
+            )
+        for j in range(in_pairs, D, COLUMNS):
+            _update_tile(
+                j,
+                column_zero,
+                h,
+                width,
+                W_out,
+                positive_rows,
+                positive_scores,
+                pool,
+                rows,
+                blocks,
+                scores,
+                gradient_diff,
+                own,
+                edges,
+                scale,
+            )
         for k in range(end - t):
             if pool_slot[k] >= 0:
                 _update_positive_row(pool, pool_slot[k] * width, positive_scores, k, h, width, 1.0)
@@ -681,16 +801,14 @@ def cbow_ns(
                 d = load(gradient_sum, j) + load(gradient_diff, a + j)
                 store(gradient_sum, j, d)
                 store(gradient_diff, a + j, zero)
-                d = d + load(context_rows, a + j)
-                store(context_rows, a + j, d)
                 square = fma(d, d, square)
             add_input_step(
                 W_in,
                 word[i],
                 word_starts,
                 word_rows,
-                context_rows,
-                a,
+                gradient_sum,
+                0,
                 width,
                 square,
                 max_rate_in,
@@ -779,6 +897,8 @@ def skipgram_ns(
     h = aligned_zeros(BLOCK * width, W_in)
     dh = aligned_zeros(BLOCK * width, W_in)
     zero = splat(0.0, load(h, 0))
+    update_zero, column_zero = splat(0.0, load_update(h, 0)), splat(0.0, load_columns(h, 0))
+    in_pairs = (D + COLUMNS - 1) // UPDATE_COLUMNS * UPDATE_COLUMNS
 
     copies_in, places_in = private_copies(W_in, schedule.private_in, width)
     copies_out, places_out = private_copies(W_out, schedule.private_out, width)
@@ -862,12 +982,40 @@ def skipgram_ns(
                 predictions += window_end[i] - window_start[i] - 1
         _positive_coefficients(positive_scores, positive_blocks, alpha)
 
-        for j in range(0, D, COLUMNS):
-            columns = _columns(h, width, j)
-            none = splat(0.0, columns[0])
-            d = _update_rows(j, columns, (none, none, none, none), pool, pool, rows, blocks, scores)
-            d = _update_rows(j, columns, d, output_rows, updates, positive_rows, positive_blocks, positive_scores)
-            _store_columns(dh, width, j, d)
+        for j in range(0, in_pairs, UPDATE_COLUMNS):
+            _update_outputs(
+                j,
+                update_zero,
+                h,
+                width,
+                pool,
+                rows,
+                blocks,
+                scores,
+                output_rows,
+                updates,
+                positive_rows,
+                positive_blocks,
+                positive_scores,
+                dh,
+            )
+        for j in range(in_pairs, D, COLUMNS):
+            _update_outputs(
+                j,
+                column_zero,
+                h,
+                width,
+                pool,
+                rows,
+                blocks,
+                scores,
+                output_rows,
+                updates,
+                positive_rows,
+                positive_blocks,
+                positive_scores,
+                dh,
+            )
         for k in range(end - t):
             square = zero
             for j in range(k * width, (k + 1) * width, LANES):
