@@ -12,7 +12,7 @@ import numpy as np
 
 from fastw2v.config import MAX_STEP_NORM
 from fastw2v.kernels.compilation import inlined
-from fastw2v.kernels.simd import LANES, fma, load, prefetch, reduce_add, splat, store
+from fastw2v.kernels.simd import LANES, fma, load, prefetch, prefetch_second_level, reduce_add, splat, store
 
 __all__ = [
     "PREFETCH_DISTANCE",
@@ -25,6 +25,7 @@ __all__ = [
     "is_frozen",
     "offset",
     "prefetch_row",
+    "prefetch_row_second_level",
     "private_copies",
     "ring_size",
 ]
@@ -46,6 +47,13 @@ def prefetch_row(W: Any, row: Any, width: Any) -> None:
     """Prefetch a row to the cache, for writing."""
     for j in range(0, width, LANES):
         prefetch(W, row + j)
+
+
+@inlined
+def prefetch_row_second_level(W: Any, row: Any, width: Any) -> None:
+    """Prefetch a row to the second-level cache, for reading."""
+    for j in range(0, width, LANES):
+        prefetch_second_level(W, row + j)
 
 
 class Private(NamedTuple):

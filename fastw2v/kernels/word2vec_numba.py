@@ -37,6 +37,7 @@ from fastw2v.kernels.rows_numba import (
     is_frozen,
     offset,
     prefetch_row,
+    prefetch_row_second_level,
     private_copies,
     ring_size,
 )
@@ -184,6 +185,9 @@ def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any
         Index in `word` of the first token of each window, and index after its last token. A window includes its target.
     """
     keep, keys, window = sampling.keep, sampling.keys, sampling.window
+    random = np.empty(stop - start, np.uint32)
+    for i in range(stop - start):  # in a loop of its own, which LLVM vectorises
+        random[i] = _bits(keys[0], start + i) & _LOW
     # The arrays have one extra element, because each token is written before it is known whether it is kept.
     word = np.empty(stop - start + 1, np.int32)
     position = np.empty(stop - start + 1, np.int64)
@@ -195,20 +199,25 @@ def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any
     while begin_token < stop:
         begin = n
         end_token = min(offsets[sentence], stop)
-        for i in range(begin_token, end_token):
-            word[n] = ids[i]
-            position[n] = i
-            n += (_bits(keys[0], i) & _LOW) < keep[ids[i]]
+        m = np.uint64(n)  # Numba tests signed indices, which may count from the end
+        for i in range(np.uint64(begin_token), np.uint64(end_token)):
+            word[m] = ids[i]
+            position[m] = i
+            m += np.uint64(random[i - np.uint64(start)] < keep[np.uint32(ids[i])])
+        n = np.int64(m)
         if n - begin < 2:  # a word left alone in its sentence has no context
             n = begin
         for t in range(begin, n):
-            width = window
-            if sampling.shrink_windows:
-                width = _randint(_bits(keys[1], position[t]), window) + 1
-            window_start[t] = max(begin, t - width)
-            window_end[t] = min(n, t + width + 1)
+            window_start[t] = begin
+            window_end[t] = n
         begin_token = end_token
         sentence += 1
+    for t in range(n):
+        width = window
+        if sampling.shrink_windows:
+            width = _randint(_bits(keys[1], position[t]), window) + 1
+        window_start[t] = max(window_start[t], t - width)
+        window_end[t] = min(window_end[t], t + width + 1)
     return word[:n], position[:n], window_start[:n], window_end[:n]
 
 
@@ -630,6 +639,7 @@ def cbow_ns(
     one = W_in.dtype.type(1)
     first_pool = position[0] // pool_tokens
     negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
+    prefetches = 1 + pool_size * tile // pool_tokens  # of the next pool's rows, for each tile
 
     max_blocks = (pool_size + BLOCK - 1) // BLOCK
     pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads whole vectors
@@ -729,9 +739,9 @@ def cbow_ns(
             s2, s3 = fma(h2, load(W_out, positive_rows[2] + j), s2), fma(h3, load(W_out, positive_rows[3] + j), s3)
             for k in range(BLOCK):
                 prefetch(W_out, soon[k] + j)
-        for i in range(prefetched, min(prefetched + BLOCK, len(negatives))):
-            prefetch_row(W_out, offset(negatives[i], width, places_out), width)
-        prefetched += BLOCK
+        for i in range(prefetched, min(prefetched + prefetches, len(negatives))):
+            prefetch_row_second_level(W_out, offset(negatives[i], width, places_out), width)
+        prefetched += prefetches
         s = hadd(hadd(s0, s1), hadd(s2, s3))
         store(positive_scores, 0, hadd_groups(s, s, s, s))  # the four scores, four times
         for k in range(end - t, BLOCK):
@@ -876,6 +886,7 @@ def skipgram_ns(
     width, D = W_in.shape[1], schedule.dimensions
     first_pool = position[0] // pool_tokens
     negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
+    prefetches = 1 + pool_size * tile // pool_tokens  # of the next pool's rows, for each tile
 
     max_blocks = (pool_size + BLOCK - 1) // BLOCK
     pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads whole vectors
@@ -956,9 +967,9 @@ def skipgram_ns(
                     store(h, k * width + j, zero)
             for p in range(BLOCK):
                 weight[BLOCK * k + p] = negative / pool_size * (window_end[i] - window_start[i] - 1) if i < end else 0.0
-        for i in range(prefetched, min(prefetched + BLOCK, len(negatives))):
-            prefetch_row(W_out, offset(negatives[i], width, places_out), width)
-        prefetched += BLOCK
+        for i in range(prefetched, min(prefetched + prefetches, len(negatives))):
+            prefetch_row_second_level(W_out, offset(negatives[i], width, places_out), width)
+        prefetched += prefetches
 
         _scores(h, width, D, pool, rows, blocks, bias, scores)
         positive_blocks = (last - first + BLOCK - 1) // BLOCK
