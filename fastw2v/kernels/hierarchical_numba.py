@@ -49,6 +49,7 @@ from fastw2v.kernels.simd import (
     fma,
     hadd,
     hadd_groups,
+    keep_alive,
     load,
     load_columns,
     load_rows,
@@ -256,6 +257,15 @@ def cbow_hs(
     gradient_sum = aligned_zeros(width, W_in)
     h = aligned_zeros(width, W_in)
     zero, column_zero = splat(0.0, load(h, 0)), splat(0.0, load_columns(h, 0))
+    # The loops use views that are not counted, because Numba would count references wherever a function is called.
+    buffers = (
+        word, position, window_start, window_end, held, rows, products, scores, row_sums, gradient_diff, gradient_sum,
+        h, mean, copies_in, copies_out,
+    )  # fmt: skip
+    (
+        word, position, window_start, window_end, held, rows, products, scores, row_sums, gradient_diff, gradient_sum,
+        h, mean, copies_in, copies_out,
+    ) = borrowed(buffers)  # fmt: skip
 
     loss = 0.0
     losses = zero, splat(1.0, zero), 0  # of the targets since the private rows were read
@@ -347,6 +357,7 @@ def cbow_hs(
     _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
     exchange_private(W_in, schedule.private_in, copies_in, width, alpha, False)
     exchange_private(W_nodes, schedule.private_out, copies_out, width, alpha, False)
+    keep_alive(buffers)
     return loss + reduce_add(losses[0] + log(losses[1])), n
 
 
@@ -555,6 +566,15 @@ def skipgram_hs(
     context_rows = aligned_zeros((ring + 1) * width, W_in)  # the last row is padding
     updates = aligned_zeros((ring + 1) * width, W_in)
     zero = splat(0.0, load(context_rows, 0))
+    # The loops use views that are not counted, because Numba would count references wherever a function is called.
+    buffers = (
+        word, position, window_start, window_end, held, at, path, rows, signs, scores, context_rows, updates,
+        copies_in, copies_out,
+    )  # fmt: skip
+    (
+        word, position, window_start, window_end, held, at, path, rows, signs, scores, context_rows, updates,
+        copies_in, copies_out,
+    ) = borrowed(buffers)  # fmt: skip
 
     loss = 0.0
     losses = zero, splat(1.0, zero), 0  # of the targets since the private rows were read
@@ -644,4 +664,5 @@ def skipgram_hs(
     _write_back(W_nodes, first_held * width, held, width, max_rate_nodes, freeze, alpha)
     exchange_private(W_in, schedule.private_in, copies_in, width, alpha, False)
     exchange_private(W_nodes, schedule.private_out, copies_out, width, alpha, False)
+    keep_alive(buffers)
     return loss + reduce_add(losses[0] + log(losses[1])), predictions

@@ -121,13 +121,19 @@ def borrowed(typing: Any, value: Any) -> Any:
 
     Otherwise, passing an array to a function increases its reference count with an atomic instruction, and threads that
     share the array wait for each other at its count. The arrays must live longer than the views, like the arguments of
-    a kernel. Other values are returned as they are.
+    a kernel, or the arrays of a later call of `keep_alive`. Other values are returned as they are.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _without_owner(context, builder, value, args[0])
 
     return value(value), generate
+
+
+@intrinsic
+def keep_alive(typing: Any, arrays: Any) -> Any:
+    """Keep the arrays of a tuple in memory until this call, so that their `borrowed` views can be used up to it."""
+    return types.void(arrays), lambda context, builder, signature, args: context.get_dummy_value()
 
 
 def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:

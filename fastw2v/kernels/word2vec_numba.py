@@ -54,6 +54,7 @@ from fastw2v.kernels.simd import (
     fma,
     hadd,
     hadd_groups,
+    keep_alive,
     load,
     load_columns,
     load_like,
@@ -204,7 +205,7 @@ def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any
             word[m] = ids[i]
             position[m] = i
             m += np.uint64(random[i - np.uint64(start)] < keep[np.uint32(ids[i])])
-        n = np.int64(m)
+        n = int(m)
         if n - begin < 2:  # a word left alone in its sentence has no context
             n = begin
         for t in range(begin, n):
@@ -467,16 +468,6 @@ def _ring_offsets(i: Any, mask: Any, width: Any) -> Any:
 
 
 @inlined
-def _context_mean(row_sums: Any, j: Any, k: Any, edges: Any, before: Any, after: Any, inverse: Any) -> Any:
-    """Return `LANES` columns of the mean of the contexts of CBOW's target k.
-
-    `before` and `after` are the columns of the sums before and after the target.
-    """
-    others = load(row_sums, edges[k, 1] + j) - load(row_sums, edges[k, 0] + j) - (after - before)
-    return others * broadcast_load(inverse, k)
-
-
-@inlined
 def _update_tile(
     j: Any,
     like: Any,
@@ -636,7 +627,6 @@ def cbow_ns(
     if n == 0:
         return 0.0, 0
     width, D = W_in.shape[1], schedule.dimensions
-    one = W_in.dtype.type(1)
     first_pool = position[0] // pool_tokens
     negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
     prefetches = 1 + pool_size * tile // pool_tokens  # of the next pool's rows, for each tile
@@ -656,13 +646,12 @@ def cbow_ns(
     gradient_diff = aligned_zeros(ring * width, W_in)
     gradient_sum = aligned_zeros(width, W_in)
     edges = np.empty((BLOCK, 2), np.int64)  # ring offsets of the start and the end of each target's window
-    inverse = aligned_zeros(BLOCK, W_in)
+    products = aligned_zeros(BLOCK * LANES, W_in)
     scale = aligned_zeros(BLOCK, W_in)
     h = aligned_zeros(BLOCK * width, W_in)
     pool_slot = np.empty(BLOCK, np.int64)  # the slots of the targets' words in the pool, or -1
     positive_rows = np.empty(BLOCK, np.int64)  # offsets of the targets' own rows, relative to W_out
     pool_start = (pool.ctypes.data - W_out.ctypes.data) // W_out.itemsize
-    soon = np.empty(BLOCK, np.int64)  # offsets of the rows of later targets
     mean = aligned_zeros(width, W_in)  # of a word's rows, if there are subwords
     zero = splat(0.0, load(h, 0))
     update_zero, column_zero = splat(0.0, load_update(h, 0)), splat(0.0, load_columns(h, 0))
@@ -670,6 +659,17 @@ def cbow_ns(
 
     copies_in, places_in = private_copies(W_in, schedule.private_in, width)
     copies_out, places_out = private_copies(W_out, schedule.private_out, width)
+    # The loops use views that are not counted, because Numba would count references wherever a function is called.
+    buffers = (
+        word, position, window_start, window_end, negatives, pool_ids, rows, pool, draw_counts, bias, scores, weight,
+        pool_slot, positive_rows, positive_scores, products, row_sums, gradient_diff, gradient_sum, edges, scale, h,
+        mean, copies_in, copies_out,
+    )  # fmt: skip
+    (
+        word, position, window_start, window_end, negatives, pool_ids, rows, pool, draw_counts, bias, scores, weight,
+        pool_slot, positive_rows, positive_scores, products, row_sums, gradient_diff, gradient_sum, edges, scale, h,
+        mean, copies_in, copies_out,
+    ) = borrowed(buffers)  # fmt: skip
 
     loss = 0.0
     predictions = 0
@@ -721,27 +721,24 @@ def cbow_ns(
             edges[k, 0] = (window_start[i] & mask) * width
             edges[k, 1] = (window_end[i] & mask) * width
             contexts = window_end[i] - window_start[i] - 1
-            inverse[k] = one / W_in.dtype.type(contexts)
             scale[k] = schedule.cbow_grad_scale[contexts]
-            soon[k] = offset(word[min(i + PREFETCH_DISTANCE, n - 1)], width, places_out)
+            inverse = splat(1.0 / contexts, zero)
+            first, last, here, row = edges[k, 0], edges[k, 1], ((t + k) & mask) * width, positive_rows[k]
+            own_end = ((t + k + 1) & mask) * width
+            soon = offset(word[min(i + PREFETCH_DISTANCE, n - 1)], width, places_out)
+            s = zero
+            for j in range(0, width, LANES):
+                prefetch(W_out, soon + j)
+                own_row = load(row_sums, own_end + j) - load(row_sums, here + j)
+                mean_row = (load(row_sums, last + j) - load(row_sums, first + j) - own_row) * inverse
+                store(h, k * width + j, mean_row)
+                s = fma(mean_row, load(W_out, row + j), s)
+            store(products, k * LANES, s)
         own = _ring_offsets(t, mask, width)
-        # The positives are scored before the pool, so that the sigmoids of both can be computed in parallel.
-        s0 = s1 = s2 = s3 = zero
-        for j in range(0, width, LANES):
-            sum0, sum1, sum2 = load(row_sums, own[0] + j), load(row_sums, own[1] + j), load(row_sums, own[2] + j)
-            sum3, sum4 = load(row_sums, own[3] + j), load(row_sums, own[4] + j)
-            h0 = _context_mean(row_sums, j, 0, edges, sum0, sum1, inverse)
-            h1 = _context_mean(row_sums, j, 1, edges, sum1, sum2, inverse)
-            h2 = _context_mean(row_sums, j, 2, edges, sum2, sum3, inverse)
-            h3 = _context_mean(row_sums, j, 3, edges, sum3, sum4, inverse)
-            _store_columns(h, width, j, (h0, h1, h2, h3))
-            s0, s1 = fma(h0, load(W_out, positive_rows[0] + j), s0), fma(h1, load(W_out, positive_rows[1] + j), s1)
-            s2, s3 = fma(h2, load(W_out, positive_rows[2] + j), s2), fma(h3, load(W_out, positive_rows[3] + j), s3)
-            for k in range(BLOCK):
-                prefetch(W_out, soon[k] + j)
         for i in range(prefetched, min(prefetched + prefetches, len(negatives))):
             prefetch_row_second_level(W_out, offset(negatives[i], width, places_out), width)
         prefetched += prefetches
+        s0, s1, s2, s3 = load(products, 0), load(products, LANES), load(products, 2 * LANES), load(products, 3 * LANES)
         s = hadd(hadd(s0, s1), hadd(s2, s3))
         store(positive_scores, 0, hadd_groups(s, s, s, s))  # the four scores, four times
         for k in range(end - t, BLOCK):
@@ -831,6 +828,7 @@ def cbow_ns(
     _write_back_pool(W_out, places_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
     exchange_private(W_in, schedule.private_in, copies_in, width, alpha, False)
     exchange_private(W_out, schedule.private_out, copies_out, width, alpha, False)
+    keep_alive(buffers)
     return loss, predictions
 
 
@@ -913,6 +911,15 @@ def skipgram_ns(
 
     copies_in, places_in = private_copies(W_in, schedule.private_in, width)
     copies_out, places_out = private_copies(W_out, schedule.private_out, width)
+    # The loops use views that are not counted, because Numba would count references wherever a function is called.
+    buffers = (
+        word, position, window_start, window_end, negatives, pool_ids, rows, pool, draw_counts, bias, scores, weight,
+        pool_slot, positive_rows, positive_bias, positive_scores, output_rows, updates, h, dh, copies_in, copies_out,
+    )  # fmt: skip
+    (
+        word, position, window_start, window_end, negatives, pool_ids, rows, pool, draw_counts, bias, scores, weight,
+        pool_slot, positive_rows, positive_bias, positive_scores, output_rows, updates, h, dh, copies_in, copies_out,
+    ) = borrowed(buffers)  # fmt: skip
 
     loss = 0.0
     predictions = 0
@@ -1064,4 +1071,5 @@ def skipgram_ns(
     _write_back_pool(W_out, places_out, pool, pool_ids, BLOCK * blocks, width, max_rate_out, freeze, alpha)
     exchange_private(W_in, schedule.private_in, copies_in, width, alpha, False)
     exchange_private(W_out, schedule.private_out, copies_out, width, alpha, False)
+    keep_alive(buffers)
     return loss, predictions
