@@ -187,21 +187,21 @@ def buffer_bytes(
     >>> from fastw2v.engines.cpu import buffer_bytes
     >>> configs = TrainingConfig(), TrainingConfig(window=1000), TrainingConfig(negative=1000)
     >>> [round(buffer_bytes(config, CHUNK_TOKENS, config.window) / 1e6, 1) for config in configs]
-    [0.3, 2.2, 3.2]
+    [0.2, 2.1, 3.2]
 
     Several threads copy the rows of frequent words. A small vocabulary has few rows:
 
     >>> config, rows = TrainingConfig(), (100, 100)
     >>> [round(buffer_bytes(config, CHUNK_TOKENS, 5, workers=n) / 1e6, 1) for n in (1, 2, 16)]
-    [0.3, 2.3, 0.5]
+    [0.2, 2.3, 0.5]
     >>> [round(buffer_bytes(config, CHUNK_TOKENS, 5, workers=n, rows=rows) / 1e6, 1) for n in (1, 2, 16)]
-    [0.3, 0.5, 0.5]
+    [0.2, 0.4, 0.4]
     """
     # With two losses, their kernels run one after the other.
     kernels = [_negative_sampling_bytes(config, tokens, reach)] if config.loss != "hs" else []
     if config.loss != "ns":
         kernels.append(_tree_bytes(config, tokens, reach, longest_path, workers))
-    return 24 * (tokens + 1) + max(kernels) + _private_bytes(config, workers, rows, has_subwords)
+    return 20 * (tokens + 1) + max(kernels) + _private_bytes(config, workers, rows, has_subwords)
 
 
 def _private_bytes(config: TrainingConfig, workers: int, rows: tuple[int, int], has_subwords: bool) -> int:
@@ -236,7 +236,7 @@ def _tree_bytes(config: TrainingConfig, tokens: int, reach: int, longest_path: i
     held, _ = held_nodes(MAX_SIZE, workers)
     cbow, window = config.model == "cbow", 2 * min(reach, tokens)
     ring = 1 << (window + cbow).bit_length()
-    rows = 2 * ring + 2 * held + 3 + (0 if cbow else path)
+    rows = 2 * ring + 2 * held + 2 + (0 if cbow else path)
     scores = LANES // BLOCK * path if cbow else (window + BLOCK) * path  # of a path
     offsets = path if cbow else 2 * path  # of the rows of a path, and of their copies
     return 4 * rows * width + 4 * scores + 8 * offsets + (4 + 4) * path + 8 * (window + BLOCK)

@@ -252,7 +252,6 @@ def cbow_hs(
     ring = ring_size(2 * min(reach, n) + 2)
     mask = ring - 1
     row_sums = aligned_zeros(ring * width, W_in)
-    mean = aligned_zeros(width, W_in)  # of a word's rows, if there are subwords
     gradient_diff = aligned_zeros(ring * width, W_in)
     gradient_sum = aligned_zeros(width, W_in)
     h = aligned_zeros(width, W_in)
@@ -260,11 +259,11 @@ def cbow_hs(
     # The loops use views that are not counted, because Numba would count references wherever a function is called.
     buffers = (
         word, position, window_start, window_end, held, rows, products, scores, row_sums, gradient_diff, gradient_sum,
-        h, mean, copies_in, copies_out,
+        h, copies_in, copies_out,
     )  # fmt: skip
     (
         word, position, window_start, window_end, held, rows, products, scores, row_sums, gradient_diff, gradient_sum,
-        h, mean, copies_in, copies_out,
+        h, copies_in, copies_out,
     ) = borrowed(buffers)  # fmt: skip
 
     loss = 0.0
@@ -290,7 +289,8 @@ def cbow_hs(
         for i in range(entered, min(n, t + 1 + reach)):
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            read_context(W_in, word, i, word_starts, word_rows, mean, row_sums, a, b, width, places_in)
+            # h is free until the means of the contexts are stored in it.
+            read_context(W_in, word, i, word_starts, word_rows, h, row_sums, a, b, width, places_in)
         entered = min(n, t + 1 + reach)
 
         a = (window_start[t] & mask) * width

@@ -44,12 +44,12 @@ def _registers(triple: str, features: set[str]) -> tuple[int, int]:
 COLUMNS, REGISTERS = _registers(*target())
 """Number of elements in a short vector, which fits in one register, and number of vector registers."""
 UPDATE_COLUMNS = 2 * COLUMNS if REGISTERS > 16 else COLUMNS
-"""Number of columns of a row that are updated at a time: as many as the registers hold for four targets."""
+"""Number of columns of a row that are updated at a time: two registers if there are 32 of them, or else one."""
 _INT32 = ir.IntType(32)
 
 
 class Lanes(types.Type):
-    """Numba type of a vector of `LANES` or `COLUMNS` floating-point numbers."""
+    """Numba type of a vector of `LANES`, `COLUMNS` or `UPDATE_COLUMNS` floating-point numbers."""
 
     def __init__(self, dtype: Any, size: int) -> None:
         self.dtype = dtype
@@ -117,7 +117,7 @@ def load_like(typing: Any, array: Any, index: Any, like: Any) -> Any:
 
 @intrinsic
 def borrowed(typing: Any, value: Any) -> Any:
-    """Return an array, or a named tuple with all of its arrays, as views that are not counted as references.
+    """Return an array, or a tuple with all of its arrays, as views that are not counted as references.
 
     Otherwise, passing an array to a function increases its reference count with an atomic instruction, and threads that
     share the array wait for each other at its count. The arrays must live longer than the views, like the arguments of

@@ -24,8 +24,9 @@ from fastw2v.kernels.rows_numba import (
     damping,
     is_frozen,
     offset,
+    prefetch_row_second_level,
 )
-from fastw2v.kernels.simd import LANES, fma, load, prefetch, prefetch_second_level, reduce_add, splat, store
+from fastw2v.kernels.simd import LANES, fma, load, prefetch, reduce_add, splat, store
 
 __all__ = ["add_input_step", "read_context", "read_input"]
 
@@ -60,7 +61,7 @@ def read_context(
 ) -> None:
     """Set the sum at offset `after` of `sums` to the sum at `before` plus the input vector of token i.
 
-    The rows of a later token are prefetched. With subwords, the mean of a word's rows is stored in `mean`.
+    The rows of a later token are prefetched. With subwords, the mean of the word's rows is stored in `mean`.
     """
     soon = word[min(i + PREFETCH_DISTANCE, len(word) - 1)]
     if starts is None:
@@ -79,9 +80,7 @@ def read_context(
 def _prefetch_rows(W: Any, word: Any, starts: Any, rows: Any, width: Any, places: Any) -> None:
     """Prefetch all rows of a word. Those of twelve words do not fit in the first-level cache."""
     for k in range(starts[word], starts[word + 1]):
-        row = offset(rows[k], width, places)
-        for j in range(0, width, LANES):
-            prefetch_second_level(W, row + j)
+        prefetch_row_second_level(W, offset(rows[k], width, places), width)
 
 
 @inlined

@@ -11,10 +11,11 @@ Targets and rows are processed in blocks of four by four, in three steps over da
 3. `_update_rows` reads each row again, adds it to the gradients of the four targets, adds the four updates to the row
    and writes it back.
 
-Ring buffers store the rows of the tokens that windows can still reach. The rows of a pool are copied while the pool is
-in use, so that threads rarely write to the same rows. For the same reason, each of several threads trains private
-copies of the rows of frequent words, and exchanges them with the tables after some tokens. `docs/concepts/kernels.md`
-explains the design and has the measurements.
+Ring buffers store what windows can still reach: for CBOW, running sums of rows and differences of their gradients, and
+for skip-gram, the output rows and their updates. The rows of a pool are copied while the pool is in use, so that
+threads rarely write to the same rows. For the same reason, each of several threads trains private copies of the rows
+of frequent words, and exchanges them with the tables after some tokens. `docs/concepts/kernels.md` explains the design
+and has the measurements.
 
 In this module, tables are indexed like flat arrays, and a row is given by the offset of its first element.
 """
@@ -186,15 +187,15 @@ def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any
         Index in `word` of the first token of each window, and index after its last token. A window includes its target.
     """
     keep, keys, window = sampling.keep, sampling.keys, sampling.window
-    random = np.empty(stop - start, np.uint32)
-    for i in range(stop - start):  # in a loop of its own, which LLVM vectorises
-        random[i] = _bits(keys[0], start + i) & _LOW
     # The arrays have one extra element, because each token is written before it is known whether it is kept.
     word = np.empty(stop - start + 1, np.int32)
     position = np.empty(stop - start + 1, np.int64)
     window_start = np.empty(stop - start + 1, np.int32)
     window_end = np.empty(stop - start + 1, np.int32)
-    n = 0
+    random = window_start.view(np.uint32)  # each number is used before a start of a window replaces it
+    for i in range(stop - start):  # in a loop of its own, which LLVM vectorises
+        random[i] = _bits(keys[0], start + i) & _LOW
+    n: Any = 0
     sentence = _bisect(offsets, start)
     begin_token = start
     while begin_token < stop:
@@ -205,7 +206,7 @@ def subsample_chunk(ids: Any, offsets: Any, start: Any, stop: Any, sampling: Any
             word[m] = ids[i]
             position[m] = i
             m += np.uint64(random[i - np.uint64(start)] < keep[np.uint32(ids[i])])
-        n = int(m)
+        n = np.int64(m)
         if n - begin < 2:  # a word left alone in its sentence has no context
             n = begin
         for t in range(begin, n):
@@ -629,7 +630,7 @@ def cbow_ns(
     width, D = W_in.shape[1], schedule.dimensions
     first_pool = position[0] // pool_tokens
     negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
-    prefetches = 1 + pool_size * tile // pool_tokens  # of the next pool's rows, for each tile
+    prefetches = 1 + len(negatives) * min(tile, pool_tokens) // n  # of the next pool's rows, for each tile
 
     max_blocks = (pool_size + BLOCK - 1) // BLOCK
     pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads whole vectors
@@ -639,20 +640,18 @@ def cbow_ns(
     bias = aligned_zeros(LANES * max_blocks, W_in)
     scores = aligned_zeros(LANES * max_blocks, W_in)
     weight = aligned_zeros(LANES, W_in)
-    positive_scores = aligned_zeros(LANES, W_in)
+    positive_scores = aligned_zeros(BLOCK * LANES, W_in)
     ring = ring_size(2 * min(reach, n) + tile + 1)
     mask = ring - 1
     row_sums = aligned_zeros(ring * width, W_in)
     gradient_diff = aligned_zeros(ring * width, W_in)
     gradient_sum = aligned_zeros(width, W_in)
     edges = np.empty((BLOCK, 2), np.int64)  # ring offsets of the start and the end of each target's window
-    products = aligned_zeros(BLOCK * LANES, W_in)
     scale = aligned_zeros(BLOCK, W_in)
     h = aligned_zeros(BLOCK * width, W_in)
     pool_slot = np.empty(BLOCK, np.int64)  # the slots of the targets' words in the pool, or -1
     positive_rows = np.empty(BLOCK, np.int64)  # offsets of the targets' own rows, relative to W_out
     pool_start = (pool.ctypes.data - W_out.ctypes.data) // W_out.itemsize
-    mean = aligned_zeros(width, W_in)  # of a word's rows, if there are subwords
     zero = splat(0.0, load(h, 0))
     update_zero, column_zero = splat(0.0, load_update(h, 0)), splat(0.0, load_columns(h, 0))
     in_pairs = (D + COLUMNS - 1) // UPDATE_COLUMNS * UPDATE_COLUMNS
@@ -662,13 +661,13 @@ def cbow_ns(
     # The loops use views that are not counted, because Numba would count references wherever a function is called.
     buffers = (
         word, position, window_start, window_end, negatives, pool_ids, rows, pool, draw_counts, bias, scores, weight,
-        pool_slot, positive_rows, positive_scores, products, row_sums, gradient_diff, gradient_sum, edges, scale, h,
-        mean, copies_in, copies_out,
+        pool_slot, positive_rows, positive_scores, row_sums, gradient_diff, gradient_sum, edges, scale, h,
+        copies_in, copies_out,
     )  # fmt: skip
     (
         word, position, window_start, window_end, negatives, pool_ids, rows, pool, draw_counts, bias, scores, weight,
-        pool_slot, positive_rows, positive_scores, products, row_sums, gradient_diff, gradient_sum, edges, scale, h,
-        mean, copies_in, copies_out,
+        pool_slot, positive_rows, positive_scores, row_sums, gradient_diff, gradient_sum, edges, scale, h,
+        copies_in, copies_out,
     ) = borrowed(buffers)  # fmt: skip
 
     loss = 0.0
@@ -708,11 +707,12 @@ def cbow_ns(
         for i in range(entered, min(n, end + reach)):
             a = (i & mask) * width
             b = ((i + 1) & mask) * width
-            read_context(W_in, word, i, word_starts, word_rows, mean, row_sums, a, b, width, places_in)
+            # h is free until the means of the contexts are stored in it.
+            read_context(W_in, word, i, word_starts, word_rows, h, row_sums, a, b, width, places_in)
         entered = min(n, end + reach)
 
         for k in range(BLOCK):
-            i = min(t + k, end - 1)  # the gradients of missing targets are zero
+            i = min(t + k, end - 1)  # h of a missing target is arbitrary, but its coefficients are zero
             pool_slot[k] = _find_in_pool(pool_ids, BLOCK * blocks, word[i])
             if pool_slot[k] >= 0:
                 positive_rows[k] = pool_start + pool_slot[k] * width
@@ -733,12 +733,13 @@ def cbow_ns(
                 mean_row = (load(row_sums, last + j) - load(row_sums, first + j) - own_row) * inverse
                 store(h, k * width + j, mean_row)
                 s = fma(mean_row, load(W_out, row + j), s)
-            store(products, k * LANES, s)
+            store(positive_scores, k * LANES, s)
         own = _ring_offsets(t, mask, width)
         for i in range(prefetched, min(prefetched + prefetches, len(negatives))):
             prefetch_row_second_level(W_out, offset(negatives[i], width, places_out), width)
         prefetched += prefetches
-        s0, s1, s2, s3 = load(products, 0), load(products, LANES), load(products, 2 * LANES), load(products, 3 * LANES)
+        s0, s1 = load(positive_scores, 0), load(positive_scores, LANES)
+        s2, s3 = load(positive_scores, 2 * LANES), load(positive_scores, 3 * LANES)
         s = hadd(hadd(s0, s1), hadd(s2, s3))
         store(positive_scores, 0, hadd_groups(s, s, s, s))  # the four scores, four times
         for k in range(end - t, BLOCK):
@@ -773,24 +774,25 @@ def cbow_ns(
                 edges,
                 scale,
             )
-        for j in range(in_pairs, D, COLUMNS):
-            _update_tile(
-                j,
-                column_zero,
-                h,
-                width,
-                W_out,
-                positive_rows,
-                positive_scores,
-                pool,
-                rows,
-                blocks,
-                scores,
-                gradient_diff,
-                own,
-                edges,
-                scale,
-            )
+        if UPDATE_COLUMNS > COLUMNS:  # the last columns, if their number is odd
+            for j in range(in_pairs, D, COLUMNS):
+                _update_tile(
+                    j,
+                    column_zero,
+                    h,
+                    width,
+                    W_out,
+                    positive_rows,
+                    positive_scores,
+                    pool,
+                    rows,
+                    blocks,
+                    scores,
+                    gradient_diff,
+                    own,
+                    edges,
+                    scale,
+                )
         for k in range(end - t):
             if pool_slot[k] >= 0:
                 _update_positive_row(pool, pool_slot[k] * width, positive_scores, k, h, width, 1.0)
@@ -884,7 +886,7 @@ def skipgram_ns(
     width, D = W_in.shape[1], schedule.dimensions
     first_pool = position[0] // pool_tokens
     negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
-    prefetches = 1 + pool_size * tile // pool_tokens  # of the next pool's rows, for each tile
+    prefetches = 1 + len(negatives) * min(tile, pool_tokens) // n  # of the next pool's rows, for each tile
 
     max_blocks = (pool_size + BLOCK - 1) // BLOCK
     pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads whole vectors
@@ -1017,23 +1019,24 @@ def skipgram_ns(
                 positive_scores,
                 dh,
             )
-        for j in range(in_pairs, D, COLUMNS):
-            _update_outputs(
-                j,
-                column_zero,
-                h,
-                width,
-                pool,
-                rows,
-                blocks,
-                scores,
-                output_rows,
-                updates,
-                positive_rows,
-                positive_blocks,
-                positive_scores,
-                dh,
-            )
+        if UPDATE_COLUMNS > COLUMNS:  # the last columns, if their number is odd
+            for j in range(in_pairs, D, COLUMNS):
+                _update_outputs(
+                    j,
+                    column_zero,
+                    h,
+                    width,
+                    pool,
+                    rows,
+                    blocks,
+                    scores,
+                    output_rows,
+                    updates,
+                    positive_rows,
+                    positive_blocks,
+                    positive_scores,
+                    dh,
+                )
         for k in range(end - t):
             square = zero
             for j in range(k * width, (k + 1) * width, LANES):

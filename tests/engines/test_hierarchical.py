@@ -46,6 +46,7 @@ CASES = {
     "more inner nodes than are held": (zipf_corpus(1500, 2000, 30), 8, {"cbow_grad": "sum"}),
     "wider than the sentences": (zipf_corpus(60, 600, 6), 16, {"window": 9, "shrink_windows": False}),
     "many contexts": (zipf_corpus(60, 800, 40), 16, {"window": 13}),
+    "narrow": (zipf_corpus(50, 800, 20), 16, {"window": 1}),
     "two words": (zipf_corpus(2, 300, 5), 8, {}),
     "one word": (zipf_corpus(1, 100, 4), 8, {}),
     "damped": (zipf_corpus(1500, 2000, 30), 8, {"concurrency": 300}),
