@@ -181,6 +181,8 @@ def test_the_reference_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, 
 
 
 def test_the_random_choices_are_those_of_sampling():
+    from numba import njit
+
     from fastw2v.kernels import word2vec_numba
     from fastw2v.kernels.compilation import compiled
 
@@ -190,7 +192,7 @@ def test_the_random_choices_are_those_of_sampling():
     threshold = subsampling.keep_threshold(counts, 0.05)
     noise = alias.alias_table(alias.noise_weights(counts))
     sampling = word2vec_numba.Sampling(threshold, noise.threshold, noise.alias.astype(np.int32), keys, 6, 6, True)
-    subsample = compiled(word2vec_numba.subsample_chunk)
+    subsample = njit(word2vec_numba.subsample_chunk)  # not from the cache, so that the types of variables are known
     word, place, low, high = subsample(ids, offsets, 1000, 2500, sampling)
     types = {str(kind) for kind in next(iter(subsample.overloads.values())).type_annotation.typemap.values()}
     assert "float64" not in types  # to which Numba promotes a signed and an unsigned integer
