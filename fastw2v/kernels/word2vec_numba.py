@@ -774,7 +774,7 @@ def cbow_ns(
                 edges,
                 scale,
             )
-        if UPDATE_COLUMNS > COLUMNS:  # the last columns, if their number is odd
+        if UPDATE_COLUMNS > COLUMNS:  # the last group of columns, if the number of groups is odd
             for j in range(in_pairs, D, COLUMNS):
                 _update_tile(
                     j,
@@ -1019,7 +1019,7 @@ def skipgram_ns(
                 positive_scores,
                 dh,
             )
-        if UPDATE_COLUMNS > COLUMNS:  # the last columns, if their number is odd
+        if UPDATE_COLUMNS > COLUMNS:  # the last group of columns, if the number of groups is odd
             for j in range(in_pairs, D, COLUMNS):
                 _update_outputs(
                     j,
