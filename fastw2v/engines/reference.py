@@ -337,7 +337,7 @@ def _train_ns(
     pool = Pool(W_out, max_rate_out)
     tiles_since_sync, pool_index = 0, -1
     total, predictions = 0.0, 0
-    for first, end in _tiles(chunk.position // L, config.tile):
+    for first, end in _tiles(len(word), min(config.tile, L)):
         is_first_tile = chunk.position[first] // L != pool_index
         if is_first_tile or tiles_since_sync == pool_sync_interval:
             pool.write()
@@ -1123,10 +1123,7 @@ def _subsample(
     return token[sentence_sizes > 1], sentence[sentence_sizes > 1]
 
 
-def _tiles(pool: np.ndarray, tile: int) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of tiles of at most `tile` targets that share a pool. `pool` is the pool of each target."""
-    first = 0
-    while first < len(pool):
-        end = min(first + tile, int(np.searchsorted(pool, pool[first], side="right")))
-        yield first, end
-        first = end
+def _tiles(n: int, tile: int) -> Iterator[tuple[int, int]]:
+    """Yield the bounds of tiles of `tile` targets, of which the last one may be shorter. n is the number of targets."""
+    for first in range(0, n, tile):
+        yield first, min(first + tile, n)

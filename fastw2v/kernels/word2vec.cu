@@ -425,7 +425,8 @@ struct Schedule {
     __syncthreads();
     if (warp == WARPS - 1) draw_pool(0, arguments);
     __syncthreads();
-    int pool_stop = 0;  // the pool is for tokens at positions before this one
+    const int tile = TILE < arguments.pool_tokens ? TILE : (int)arguments.pool_tokens;
+    int pool_stop = 0;  // the pool is for tiles that begin before this position
     int age = 0;
     bool filled = false;
     for (first = 0; first < n; first += count) {
@@ -450,11 +451,9 @@ struct Schedule {
         __syncthreads();
       }
       ++age;
-      count = 0;
-      for (int t = first + lane; t - lane < first + TILE; t += 32) {  // each lane examines one target
-        bool in_tile = t < first + TILE && t < n && position_of(t) < pool_stop;
-        count += __popc(__ballot_sync(FULL_MASK, in_tile));
-        if (measured && in_tile) {
+      count = tile < n - first ? tile : n - first;
+      if (measured) {
+        for (int t = first + lane; t < first + count; t += 32) {  // each lane examines one target
           Bounds window = bounds_of(t);
           predictions += Block::IS_CBOW ? 1 : window.end - window.begin - 1;
         }

@@ -618,8 +618,8 @@ def cbow_ns(
     sampling, schedule = borrowed(sampling), borrowed(schedule)
     ids, offsets = borrowed(ids), borrowed(offsets)
     reach, slope = sampling.reach, schedule.slope
-    negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
+    negative, tile = schedule.negative, min(schedule.tile, pool_tokens)
     max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
     word_starts, word_rows = schedule.subword_starts, schedule.subword_rows
     W_in, W_out = borrowed(W_in), borrowed(W_out)
@@ -630,7 +630,7 @@ def cbow_ns(
     width, D = W_in.shape[1], schedule.dimensions
     first_pool = position[0] // pool_tokens
     negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
-    prefetches = 1 + len(negatives) * min(tile, pool_tokens) // n  # of the next pool's rows, for each tile
+    prefetches = 1 + len(negatives) * tile // n  # of the next pool's rows, for each tile
 
     max_blocks = (pool_size + BLOCK - 1) // BLOCK
     pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads whole vectors
@@ -695,8 +695,6 @@ def cbow_ns(
             blocks = _fill_pool(words, width, W_out, places_out, pool, pool_ids, rows, draw_counts, bias)
             prefetched = first_drawn + pool_size
         end = min(t + tile, n)
-        while position[end - 1] >= (pool_index + 1) * pool_tokens:
-            end -= 1
         alpha = alpha_intercept - slope * position[t]
         if end - t != targets:  # not at every tile, because a vector load right after scalar stores stalls
             targets = end - t
@@ -874,8 +872,8 @@ def skipgram_ns(
     sampling, schedule = borrowed(sampling), borrowed(schedule)
     ids, offsets = borrowed(ids), borrowed(offsets)
     reach, slope = sampling.reach, schedule.slope
-    negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
+    negative, tile = schedule.negative, min(schedule.tile, pool_tokens)
     max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
     word_starts, word_rows = schedule.subword_starts, schedule.subword_rows
     W_in, W_out = borrowed(W_in), borrowed(W_out)
@@ -886,7 +884,7 @@ def skipgram_ns(
     width, D = W_in.shape[1], schedule.dimensions
     first_pool = position[0] // pool_tokens
     negatives = draw_negatives(first_pool, position[n - 1] // pool_tokens + 1, pool_size, sampling)
-    prefetches = 1 + len(negatives) * min(tile, pool_tokens) // n  # of the next pool's rows, for each tile
+    prefetches = 1 + len(negatives) * tile // n  # of the next pool's rows, for each tile
 
     max_blocks = (pool_size + BLOCK - 1) // BLOCK
     pool_ids = np.empty(LANES * ((pool_size + LANES - 1) // LANES), np.int32)  # `_find_in_pool` reads whole vectors
@@ -949,8 +947,6 @@ def skipgram_ns(
             for i in range(left, entered):
                 pool_slot[i] = _find_in_pool(pool_ids, BLOCK * blocks, word[i])
         end = min(t + tile, n)
-        while position[end - 1] >= (pool_index + 1) * pool_tokens:
-            end -= 1
         alpha = alpha_intercept - slope * position[t]
 
         for i in range(entered, min(n, end + reach)):

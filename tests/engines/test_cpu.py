@@ -143,8 +143,8 @@ def test_the_reference_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, 
     noise = alias.alias_table(alias.noise_weights(counts))
     pools = negatives.negative_pools(place // L, P, noise, seed, 0)
     dW_in, dW_out = np.zeros((V, D)), np.zeros((V, D))
-    total, predictions = 0.0, 0  # over the first T targets of each pool
-    seen = np.zeros(len(ids) // L + 1, int)
+    total, predictions = 0.0, 0  # over the first tile of each pool
+    targets, first = [], -1
 
     def add_pair(h, word, label, weight):
         """Add the loss of a pair, if it is measured, and its gradient of W_out; return its gradient of h."""
@@ -160,21 +160,24 @@ def test_the_reference_at_a_vanishing_rate_is_the_gradient_of_the_corpus(model, 
             near = [i for k, i in enumerate(line) if k != at and abs(k - at) <= width[t]]
             if not near:
                 continue
-            seen[t // L] += 1
-            measured = seen[t // L] <= T
+            if len(targets) % T == 0:
+                measured = first < 0 or t // L != first // L
+                first = t  # of a tile, which has the pool of its first target
+            targets.append((t // L, first // L))
             words = ids[near]
             positives = [ids[t]] if model == "cbow" else list(words)
             predictions += measured * len(positives)
             h = W_in[words].mean(axis=0) if model == "cbow" else W_in[ids[t]]
             dh = sum(add_pair(h, word, 1, 1.0) for word in positives)
             weight = negative * len(positives) / P
-            dh = dh + sum(add_pair(h, word, 0, weight) for word in pools[t] if word not in positives)
+            dh = dh + sum(add_pair(h, word, 0, weight) for word in pools[first] if word not in positives)
             if model == "cbow":
                 np.add.at(dW_in, words, dh / len(words) ** power)  # the gradient of the mean if power is 1
             else:
                 dW_in[ids[t]] += dh
 
-    assert seen.max() > T
+    assert len({first for _, first in targets}) * T < len(targets)  # not every tile is measured
+    assert any(of_target != of_tile for of_target, of_tile in targets)
     np.testing.assert_allclose(loss, [total / predictions], rtol=1e-8)
     np.testing.assert_allclose((W_in - moved[0]) / rate, dW_in, atol=1e-5)
     np.testing.assert_allclose((W_out - moved[1]) / rate, dW_out, atol=1e-5)

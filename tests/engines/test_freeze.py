@@ -206,7 +206,7 @@ def test_all_frozen_words_measure_the_loss(model):
     """All engines measure the loss of the given tables, whatever the learning rate, and write nothing.
 
     With a pool for each tile, the fused engine measures every target. The layers engine draws other negatives, so its
-    loss differs by the error of a sample.
+    loss differs by the error of a sample, which is about 1.3 percent for one seed.
     """
     corpus, start, frozen = zipf_corpus(V, 4000, 12), random_tables(V, D, np.float64), np.ones(V, bool)
     settings = {"model": model, "sample": 0, "epochs": 1, "pool_tokens": 4}
@@ -220,4 +220,8 @@ def test_all_frozen_words_measure_the_loss(model):
     exact, fast, layers = losses[::2]
     assert losses[1::2] == [exact, fast, layers]
     assert fast == pytest.approx(exact, rel=1e-10)
-    assert layers == pytest.approx(exact, rel=0.01)
+    of_seeds = [layers] + [
+        train(eager, copies(start), corpus, alpha=1e-9, min_alpha=0, frozen=frozen, seed=seed, **settings)[0]
+        for seed in range(1, 16)
+    ]
+    assert np.mean(of_seeds) == pytest.approx(exact, rel=0.01)
