@@ -241,12 +241,14 @@ def draw_negatives(first: Any, last: Any, size: Any, sampling: Any) -> Any:
     """
     threshold, alias, key = sampling.threshold, sampling.alias, sampling.keys[2]
     words = np.empty((last - first) * size, np.int32)
+    n = np.uint64(0)  # Numba tests signed indices, which may count from the end
     for pool in range(first, last):
         row = _bits(key, pool)
         for k in range(size):
             random = _bits(row, k)
-            slot = _randint(random, len(alias))
-            words[(pool - first) * size + k] = slot if (random & _LOW) < threshold[slot] else alias[slot]
+            slot = np.uint64(_randint(random, len(alias)))
+            words[n] = slot if (random & _LOW) < threshold[slot] else alias[slot]
+            n += np.uint64(1)
     return words
 
 
