@@ -196,10 +196,14 @@ def summary(found: Results) -> str:
             lines.append("| " + " | ".join(cells) + " |")
     if found.wrong:
         lines += ["", f"Wrong results, omitted: {'; '.join(dict.fromkeys(wrong.what for wrong in found.wrong))}."]
-    text = f"Text: {usual['corpus']}, {usual['words']:,} words. The table shows medians. "
+    text = f"Text: {usual['corpus']}, {usual['words']:,} words. "
+    once = all(len(row.values) == 1 for rows in timed for row in rows)
+    text += "Every system ran once. " if once else "The table shows medians. "
     if baseline == SEVERAL:
         text += f"The baseline is {_usual_baseline(timed)}, unless a row names another one. "
-    text += f"Brackets after a speed-up give the value of each repetition. Machine: {machine_line(found)}"
+    if not once:
+        text += "Brackets after a speed-up give the value of each repetition. "
+    text += f"Machine: {machine_line(found)}"
     return "\n".join([*lines, "", _fill(text)])
 
 

@@ -387,6 +387,9 @@ def test_report_and_readme_come_from_the_json(tmp_path):
     }
     assert report.with_table(text, older | report.read_all(tmp_path)) == text  # the README shows one run
     assert report.summary(older["an older box"]) == ""  # no whole processes were measured
+    assert "The table shows medians." in words
+    once = replace(example(), rows=[replace(row, values=row.values[:1]) for row in example().rows])
+    assert "Every system ran once. Machine:" in " ".join(report.summary(once).split())
     assert "Wrong" not in text
     wrong = replace(example(), wrong=[Wrong("training", "PyTorch, skip-gram", "its vectors are not finite")])
     assert "Wrong results, omitted: PyTorch, skip-gram." in report.summary(wrong)
