@@ -502,7 +502,7 @@ def _chunk_trainer(
             pool_tokens=pool_tokens,
             pool_size=pool_size,
             dimensions=config.vector_size,
-            tile=config.tile,
+            tile=min(config.tile, pool_tokens),
             slope=slope,
             private_tokens=private_tokens(concurrency),
             private_in=rows_numba.Private(

@@ -17,7 +17,8 @@ steps of the pool's rows are scaled when the pool is written back, and all other
 A frozen row has a maximum rate of 0. It is not written, so it keeps its bytes, even −0.0, to which adding 0.0 gives
 0.0. In the pool, it is trained like the other rows until the pool is written back, and then it is restored.
 
-A tile ends at the end of its pool's tokens, but not at the end of a sentence, so short lines are trained together.
+A tile has T targets, or L if L is less, and the pool of its first target. It ends neither where the tokens of this pool
+end nor at the end of a sentence, so all tiles of a chunk but the last are full.
 
 The loss is measured on the first tile after a pool has been drawn, because the pool's rows have not been trained on the
 text around this tile yet. Writing a pool back and reading it again does not make another tile the first.

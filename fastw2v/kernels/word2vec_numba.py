@@ -122,7 +122,7 @@ class Schedule(NamedTuple):
     dimensions: int
     """D. The further columns of a row are padding, which is always zero."""
     tile: int
-    """T, from 1 to `BLOCK`."""
+    """T, from 1 to `BLOCK` and at most L."""
     slope: float
     """Decrease of the learning rate per token."""
     private_tokens: int
@@ -620,8 +620,8 @@ def cbow_ns(
     sampling, schedule = borrowed(sampling), borrowed(schedule)
     ids, offsets = borrowed(ids), borrowed(offsets)
     reach, slope = sampling.reach, schedule.slope
+    negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
-    negative, tile = schedule.negative, min(schedule.tile, pool_tokens)
     max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
     word_starts, word_rows = schedule.subword_starts, schedule.subword_rows
     W_in, W_out = borrowed(W_in), borrowed(W_out)
@@ -874,8 +874,8 @@ def skipgram_ns(
     sampling, schedule = borrowed(sampling), borrowed(schedule)
     ids, offsets = borrowed(ids), borrowed(offsets)
     reach, slope = sampling.reach, schedule.slope
+    negative, tile = schedule.negative, schedule.tile
     pool_tokens, pool_size = schedule.pool_tokens, schedule.pool_size
-    negative, tile = schedule.negative, min(schedule.tile, pool_tokens)
     max_rate_in, max_rate_out, freeze = schedule.max_rate_in, schedule.max_rate_out, schedule.freeze
     word_starts, word_rows = schedule.subword_starts, schedule.subword_rows
     W_in, W_out = borrowed(W_in), borrowed(W_out)
