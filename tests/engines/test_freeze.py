@@ -54,7 +54,8 @@ def check_frozen_rows(tables: Tables, start: Tables, frozen: np.ndarray, occurs:
         (reference, {}),
         (reference, {"concurrency": 50, "pool_sync_interval": 3}),
         pytest.param(cpu, {}, marks=needs_numba),
-        pytest.param(cpu, {"workers": 4}, marks=needs_numba),
+        # The text is one chunk, so the workers train up to four epochs at once.
+        pytest.param(cpu, {"workers": 4, "epochs": 8}, marks=needs_numba),
         (eager, {}),
         (eager, {"deterministic": True}),
     ],
@@ -63,7 +64,7 @@ def test_frozen_rows_keep_their_bytes(engine, settings, model, dtype):
     corpus = zipf_corpus(V, 1500, 30)
     start, frozen = start_tables(V, D, dtype), frozen_words(V)
     tables = copies(start)
-    settings = settings | {"model": model, "epochs": 2, "alpha": 0.1, "min_alpha": 0, "sample": 0}
+    settings = {"model": model, "epochs": 2, "alpha": 0.1, "min_alpha": 0, "sample": 0} | settings
     losses = train(engine, tables, corpus, frozen=frozen, **settings)
     check_frozen_rows(tables, start, frozen, corpus.vocabulary.counts > 0)
     free = copies(start)
