@@ -30,6 +30,7 @@ CASES = {
     "defaults": ((300, 100, 4000, 30), {"sample": 0.01}),
     "odd": ((50, 129, 2000, 17), {"tile": 3, "pool_tokens": 10, "pool_size": 7, "window": 3, "epochs": 1}),
     "classic": ((40, 7, 1000, 9), {"tile": 1, "pool_tokens": 1, "pool_size": 5, "epochs": 1}),
+    "short pools": ((40, 7, 800, 9), {"tile": 4, "pool_tokens": 3, "pool_size": 5, "epochs": 1}),
     "one number": ((2, 1, 300, 20), {"pool_tokens": 64, "pool_size": 16}),
     "one word": ((1, 16, 16, 5), {"window": 10}),
     "short lines": ((30, 20, 2000, 2), {"window": 15, "pool_tokens": 64, "pool_size": 18, "epochs": 1}),

@@ -128,6 +128,7 @@ CASES = {
     "defaults": ((120, 100, 700, 30), {"sample": 0.01}),
     "odd": ((50, 129, 500, 17), {"tile": 3, "pool_tokens": 10, "pool_size": 7, "window": 3}),
     "classic": ((40, 7, 400, 9), {"tile": 1, "pool_tokens": 1, "pool_size": 5}),
+    "short pools": ((40, 7, 400, 9), {"tile": 4, "pool_tokens": 3, "pool_size": 5}),
     "one number": ((2, 1, 300, 20), {"pool_tokens": 64, "pool_size": 16}),
     "one word": ((1, 16, 16, 5), {"window": 10}),
     "short lines": ((30, 20, 700, 2), {"window": 15, "pool_tokens": 64, "pool_size": 18}),
