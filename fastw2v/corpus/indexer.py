@@ -15,8 +15,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import itertools
+import threading
+from array import array
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -73,11 +75,13 @@ class IndexedText:
         counts: np.ndarray,
         words: Callable[[np.ndarray], list[str]],
         stacks: list[_Tokens],
+        stack_of_block: Sequence[int],
         replace: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
     ) -> None:
         self.counts = counts
         self._words = words
         self._stacks = stacks
+        self._stack_of_block = stack_of_block
         self._replace = replace
 
     def words(self, indices: np.ndarray) -> list[str]:
@@ -189,9 +193,8 @@ class IndexedText:
 
         `pop` returns those of the last block of the stack with the given index.
         """
-        stacks = self._stacks
-        blocks = range(sum(map(len, stacks)) - 1, -1, -1)
-        for ids, breaks in _in_order(lambda block: pop(block % len(stacks)), blocks, len(stacks)):
+        threads = len(self._stacks)  # one thread pops all blocks of a stack, so it pops them in order
+        for ids, breaks in _in_order(pop, reversed(self._stack_of_block), threads, thread_of=lambda stack: stack):
             n -= len(ids)
             yield ids, breaks + n
 
@@ -283,7 +286,9 @@ class TextIndexer:
         """
         words = np.array(list(self._word_to_id), dtype=object)
         self._word_to_id.clear()
-        return IndexedText(self._counts, lambda indices: words[indices].tolist(), [self._tokens], final_ids)
+        return IndexedText(
+            self._counts, lambda indices: words[indices].tolist(), [self._tokens], [0] * len(self._tokens), final_ids
+        )
 
 
 class WordTable:
@@ -618,25 +623,29 @@ def _index_compiled(
     tables = [WordTable() for _ in range(workers)]
     stacks = [_Tokens(workers) for _ in range(workers)]
     call_in_thread(tables[0].add, PADDING, 0)  # compiles the code, or loads it from the cache, before threads start
+    thread = threading.local()
+    unused = iter(range(workers))
 
-    def index_block(item: tuple[int, TextBlock | FileBlock]) -> None:
+    def index_block(item: tuple[int, TextBlock | FileBlock]) -> int:
         i, block = item
-        table, tokens = tables[i % workers], stacks[i % workers]
+        if not hasattr(thread, "number"):
+            thread.number = next(unused)
+        table, tokens = tables[thread.number], stacks[thread.number]
         if errors == "strict":
             data = block.characters(table.room)
         else:
             data = np.frombuffer(valid_utf8(block, errors), np.uint8)
-        # Each thread fills its own table in the order of the blocks, so a word that is new to a table appears there for
-        # the first time. The base only has to increase by more than the length of a block, which is below 2**32 bytes.
+        # A thread takes one block after another and fills its own table, so a word that is new to a table appears there
+        # for the first time. The base only has to increase by more than the length of a block, which is below 2**32 bytes.
         ids, breaks = table.add(data, i << 32)
         # A text is valid UTF-8 if its words are, and most words have been checked already.
         if not table.is_utf8():
             valid_utf8(TextBlock(data.tobytes(), block.name, block.position), errors)
         tokens.push(ids, breaks)
+        return int(thread.number)
 
-    for _ in _in_order(index_block, enumerate(blocks), workers):
-        pass
-    return _indexed(tables, stacks, lower, normalize)
+    stack_of_block = array("i", _in_order(index_block, enumerate(blocks), workers))
+    return _indexed(tables, stacks, stack_of_block, lower, normalize)
 
 
 class _Words(NamedTuple):
@@ -653,7 +662,13 @@ def _words_of(table: WordTable) -> _Words:
     return _Words(table.text[: table.starts[n]], table.starts[: n + 1], table.counts(), table.first[:n])
 
 
-def _indexed(tables: list[WordTable], stacks: list[_Tokens], lower: bool, normalize: UnicodeForm | None) -> IndexedText:
+def _indexed(
+    tables: list[WordTable],
+    stacks: list[_Tokens],
+    stack_of_block: Sequence[int],
+    lower: bool,
+    normalize: UnicodeForm | None,
+) -> IndexedText:
     """Return the text of several tables, with the words in order of first appearance. The tables are freed."""
     workers = len(tables)
     numbers: list[np.ndarray] = []  # for each table, the numbers of its words among all words
@@ -688,7 +703,7 @@ def _indexed(tables: list[WordTable], stacks: list[_Tokens], lower: bool, normal
             found += text.tobytes().decode().split("\n")[:-1]
         return found
 
-    return IndexedText(words.counts[order], decoded, stacks, _final_ids_compiled)
+    return IndexedText(words.counts[order], decoded, stacks, stack_of_block, _final_ids_compiled)
 
 
 def _convert_words(
@@ -781,17 +796,21 @@ def _sorted_order(values: np.ndarray, workers: int) -> np.ndarray:
     return np.concatenate(list(_in_order(sort_range, range(len(edges) - 1), workers)))
 
 
-def _in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+def _in_order(
+    function: Callable[[T], R], items: Iterable[T], workers: int, thread_of: Callable[[T], int] | None = None
+) -> Iterator[R]:
     """Call a function on each item in threads, and yield the results in order while keeping few of them in memory.
 
-    Thread ``i % workers`` processes item ``i``. Each thread processes its items in order.
+    A thread takes the next item when it has finished one, so fast threads process more items. If `thread_of` is given,
+    it returns the number of the thread that processes an item. A thread processes its items in order in both cases.
     """
     pending: deque[Future[R]] = deque()
     with contextlib.ExitStack() as stack:
-        threads = [stack.enter_context(ThreadPoolExecutor(1, f"fastw2v-{i}")) for i in range(workers)]
+        sizes = [workers] if thread_of is None else [1] * workers
+        pools = [stack.enter_context(ThreadPoolExecutor(size, "fastw2v")) for size in sizes]
         try:
-            for item, thread in zip(items, itertools.cycle(threads), strict=False):
-                pending.append(thread.submit(function, item))
+            for item in items:
+                pending.append(pools[thread_of(item) if thread_of else 0].submit(function, item))
                 if len(pending) > 2 * workers:
                     yield pending.popleft().result()
             while pending:
