@@ -43,8 +43,6 @@ CONVERTED_BATCH = 1 << 8
 """Number of words that are converted together; a batch of words that already have the form takes less time."""
 PART_WORDS = 1 << 14
 """Number of words of a part when tables are merged, so that a part fits in the second-level cache."""
-SORT_VALUES = 1 << 16
-"""Minimum number of values that are sorted by several threads."""
 _NEVER = np.iinfo(np.int64).max
 """Initial value for the position at which a word first appears, larger than any actual position."""
 
@@ -636,7 +634,7 @@ def _index_compiled(
         else:
             data = np.frombuffer(valid_utf8(block, errors), np.uint8)
         # A thread takes one block after another and fills its own table, so a word that is new to a table appears there
-        # for the first time. The base only has to increase by more than the length of a block, which is below 2**32 bytes.
+        # for the first time. The base only has to increase by more than the length of a block, which is below 2**32.
         ids, breaks = table.add(data, i << 32)
         # A text is valid UTF-8 if its words are, and most words have been checked already.
         if not table.is_utf8():
@@ -649,17 +647,18 @@ def _index_compiled(
 
 
 class _Words(NamedTuple):
-    """Distinct words, their counts, and the positions at which they first appear."""
+    """The words of several tables, one table after another.
+
+    Several words may be the same distinct word, which has a number, as in ``numbers[word]``, and a count, as in
+    ``counts[number]``.
+    """
 
     text: np.ndarray
     starts: np.ndarray
-    counts: np.ndarray
     first: np.ndarray
-
-
-def _words_of(table: WordTable) -> _Words:
-    n = len(table)
-    return _Words(table.text[: table.starts[n]], table.starts[: n + 1], table.counts(), table.first[:n])
+    """Position at which each word first appears, or `_NEVER`."""
+    numbers: np.ndarray
+    counts: np.ndarray
 
 
 def _indexed(
@@ -670,40 +669,37 @@ def _indexed(
     normalize: UnicodeForm | None,
 ) -> IndexedText:
     """Return the text of several tables, with the words in order of first appearance. The tables are freed."""
+    from fastw2v.kernels import tokenizer
+
     workers = len(tables)
-    numbers: list[np.ndarray] = []  # for each table, the numbers of its words among all words
-    is_converted = lower or normalize is not None
-    if is_converted:
+    converted: list[np.ndarray] = []  # for each table, the ids of converted words
+    if lower or normalize is not None:
         for tokens, (ids, starts) in zip(
             stacks, _in_order(lambda table: _convert_words(table, lower, normalize), tables, workers), strict=True
         ):
             tokens.starts = starts
-            numbers.append(ids)
-    if workers == 1:
-        words = _words_of(tables[0])
-    else:
-        words, merged = _merge(tables)
-        numbers = [ids[own] for ids, own in zip(merged, numbers, strict=True)] if is_converted else merged
+            converted.append(ids)
+    words, edges = _merge(tables)
     tables.clear()
-    order = _sorted_order(words.first, workers)
-    if is_converted:
-        order = order[: np.count_nonzero(words.first < _NEVER)]
-    if numbers:
-        rank = np.empty(len(words.first), np.int32)
-        rank[order] = np.arange(len(order), dtype=np.int32)
-        for tokens, ranks in zip(stacks, _in_order(rank.__getitem__, numbers, workers), strict=True):
-            tokens.ranks = ranks
+    # The words of a table are in order of first appearance already, and a stable sort merges ordered runs.
+    order = np.argsort(words.first, kind="stable")[: np.count_nonzero(words.first < _NEVER)]
+    rank, distinct = np.full(len(words.counts), -1, np.int32), np.empty(len(order) + 1, np.int64)
+    distinct = distinct[: tokenizer.rank_words(order, words.numbers, rank, distinct)]
+    numbers = np.split(words.numbers, edges)
+    if converted:
+        numbers = [own[ids] for own, ids in zip(numbers, converted, strict=True)]
+    for tokens, ranks in zip(stacks, _in_order(rank.__getitem__, numbers, workers), strict=True):
+        tokens.ranks = ranks
 
     def decoded(indices: np.ndarray) -> list[str]:
-        from fastw2v.kernels import tokenizer
-
         found: list[str] = []
         for i in range(0, len(indices), DECODE_BATCH):
-            text = tokenizer.gather_words(words.text, words.starts, order[indices[i : i + DECODE_BATCH]])
+            text = tokenizer.gather_words(words.text, words.starts, distinct[indices[i : i + DECODE_BATCH]])
             found += text.tobytes().decode().split("\n")[:-1]
         return found
 
-    return IndexedText(words.counts[order], decoded, stacks, stack_of_block, _final_ids_compiled)
+    counts = words.counts[words.numbers[distinct]]
+    return IndexedText(counts, decoded, stacks, stack_of_block, _final_ids_compiled)
 
 
 def _convert_words(
@@ -743,57 +739,59 @@ def _convert_words(
     return ids, starts if (n_words != 1).any() else None
 
 
-def _merge(tables: list[WordTable]) -> tuple[_Words, list[np.ndarray]]:
-    """Return the words of all tables without repeats, and for each table the numbers of its words among them.
+def _merge(tables: list[WordTable]) -> tuple[_Words, np.ndarray]:
+    """Return the words of all tables, numbered, and the indices at which the words of the next table begin.
 
     The words are divided into parts by the highest bits of their hashes, and threads merge one part of all tables after
-    another. Slots are ordered by these bits, so a part is a range of slots.
+    another. Slots are ordered by these bits, so a part is a range of slots. The numbers are in no particular order, and
+    some are unused, because each part reserves as many numbers as it has words in all tables.
     """
     from fastw2v.kernels import tokenizer
 
     workers = len(tables)
-    total = sum(map(len, tables))
+    if workers == 1:
+        (table,) = tables
+        n = len(table)
+        numbers, edges = np.arange(n, dtype=np.int32), np.empty(0, np.int64)
+        return _Words(
+            table.text[: table.starts[n]], table.starts[: n + 1], table.first[:n], numbers, table.counts()
+        ), edges
+    offsets = np.cumsum([0, *map(len, tables)])
+    text_offsets = np.cumsum([0, *(table.starts[len(table)] for table in tables)])
+    total = int(offsets[-1])
+    text, starts = np.empty(text_offsets[-1], np.uint8), np.empty(total + 1, np.int64)
+    starts[total] = text_offsets[-1]
+    first = np.empty(total, np.int64)
+    numbers, counts = np.empty(total, np.int32), np.zeros(total, np.int64)
+
+    def append(i: int) -> None:
+        words, characters = slice(offsets[i], offsets[i + 1]), slice(text_offsets[i], text_offsets[i + 1])
+        n = len(tables[i])
+        text[characters] = tables[i].text[: tables[i].starts[n]]
+        np.add(tables[i].starts[:n], text_offsets[i], out=starts[words])
+        first[words] = tables[i].first[:n]
+
+    list(_in_order(append, range(workers), workers))
     wanted = max(4 * workers, total // PART_WORDS)
     n_parts = min(1 << wanted.bit_length(), *(len(table.slots) // tokenizer.SLOT for table in tables))
-    numbers = [np.empty(len(table), np.int32) for table in tables]
+    lock = threading.Lock()
+    used = 0
 
-    def merged(part: int) -> _Words:
-        most = sum(tokenizer.count_part(table.slots, part, n_parts) for table in tables)
-        merger = WordTable(1 << most.bit_length(), 16 * most + 64)
-        for table, own in zip(tables, numbers, strict=True):
-            merger.state[tokenizer.POSITION] = 0
-            while not tokenizer.merge_part(
-                *(table.slots, table.text, table.starts, table.first, part, n_parts),
-                *(merger.slots, merger.text, merger.starts, merger.first, own, merger.state),
-            ):
-                merger.text = _enlarged(merger.text, 2 * len(merger.text))
-        return _words_of(merger)
+    def merge(part: int) -> None:
+        nonlocal used
+        found = [tokenizer.slots_of_part(table.slots, part, n_parts) for table in tables]
+        room = sum(map(len, found))
+        with lock:
+            base, used = used, used + room
+        slots, distinct, n = _empty_slots(1 << (3 * room // 2).bit_length()), np.empty(room, np.int64), 0
+        for table, own, offset in zip(tables, found, offsets.tolist(), strict=False):
+            n = tokenizer.merge_words(
+                *(table.slots, own, n_parts, offset, text, starts, slots, distinct, n, base, numbers)
+            )
+        tokenizer.counts_of(slots, counts[base : base + n])
 
-    parts = list(_in_order(merged, range(n_parts), workers))
-    ends = np.cumsum([len(part.first) for part in parts])
-
-    def renumber(i: int) -> None:
-        tokenizer.add_part_starts(tables[i].slots, numbers[i], ends - [len(part.first) for part in parts])
-
-    list(_in_order(renumber, range(workers), workers))
-    at = np.cumsum([len(part.text) for part in parts])
-    starts = [[0], *(part.starts[1:] + end - len(part.text) for part, end in zip(parts, at, strict=True))]
-    text, counts, first = (np.concatenate([part[i] for part in parts]) for i in (0, 2, 3))
-    return _Words(text, np.concatenate(starts), counts, first), numbers
-
-
-def _sorted_order(values: np.ndarray, workers: int) -> np.ndarray:
-    """Return the indices that sort distinct values that are not negative; each thread sorts ranges of values."""
-    if workers == 1 or len(values) < SORT_VALUES:
-        return np.argsort(values)
-    sample = np.sort(values[:: len(values) // 1000])
-    edges = [-1, *sample[np.arange(1, 2 * workers) * len(sample) // (2 * workers)].tolist(), _NEVER]
-
-    def sort_range(i: int) -> np.ndarray:
-        inside = np.flatnonzero((values > edges[i]) & (values <= edges[i + 1]))
-        return inside[np.argsort(values[inside])]
-
-    return np.concatenate(list(_in_order(sort_range, range(len(edges) - 1), workers)))
+    list(_in_order(merge, range(n_parts), workers))
+    return _Words(text, starts, first, numbers, counts), offsets[1:-1]
 
 
 def _in_order(

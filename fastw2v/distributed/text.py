@@ -425,7 +425,7 @@ def _as_indexed_text(words: _Words) -> IndexedText:
     def decoded(indices: np.ndarray) -> list[str]:
         return [text[a:b].decode() for a, b in zip(starts[indices].tolist(), ends[indices].tolist(), strict=True)]
 
-    return IndexedText(words.counts, decoded, [], final_ids)
+    return IndexedText(words.counts, decoded, [], [], final_ids)
 
 
 def _join_parts(cluster: Cluster, sentences: _Sentences, bounds: list[int], parts: int) -> tuple[StoredPart, ...]:

@@ -38,6 +38,10 @@ SLOT = 4
 _HEAD, _SECOND, _ENTRY, _COUNT = range(SLOT)
 BATCH = 64
 """Approximate number of words that are found before any of them is looked up, so that slots can be prefetched."""
+AHEAD = 1024
+"""Distance in bytes at which the text is prefetched."""
+EDGES = 8
+"""Number of edges of words that are written at a time; the end of a loop over each of them could not be predicted."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _ONE = np.uint64(1)
 _IN_SLOT = 16
@@ -85,8 +89,20 @@ def _load_eight_bytes(typing: Any, data: Any, i: Any) -> Any:
 
 
 @intrinsic
+def _store_eight_bytes(typing: Any, data: Any, i: Any, value: Any) -> Any:
+    """Store a little-endian integer in the eight bytes of `data` from `i` on; bounds are not checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = builder.gep(context.make_array(data)(context, builder, args[0]).data, [args[1]])
+        builder.store(args[2], builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(data, types.intp, types.uint64), generate
+
+
+@intrinsic
 def _count_trailing_zeros(typing: Any, x: Any) -> Any:
-    """Return the index of the lowest set bit."""
+    """Return the index of the lowest set bit, or any value if there is none."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
@@ -192,7 +208,7 @@ def tokenize(
     slots : uint64 array, shape (SLOT * 2 * capacity,)
         The hash table. The capacity is a power of two.
     text : uint8 array
-        The words of the table, each followed by a line feed.
+        The words of the table, each followed by a line feed. A word of n bytes needs room for n + 8.
     starts : int64 array, shape (capacity + 1,)
         Word ``w`` is ``text[starts[w] : starts[w + 1] - 1]``.
     first : int64 array, shape (capacity,)
@@ -225,9 +241,11 @@ def tokenize(
     [0, 1, 0, 2]
     """
     position, words, used, t, b = state[POSITION], state[WORDS], state[BYTES], state[TOKENS], state[BREAKS]
-    mask = len(slots) // SLOT - 1
+    # Indices are unsigned in the inner loops, because Numba adds the length of the array to negative ones.
+    size, two = np.uint64(SLOT), np.uint64(2)
+    mask = np.uint64(len(slots) // SLOT - 1)
     shift = _slot_shift(slots)
-    bounds = np.empty(2 * BATCH + 64, np.int64)  # beginnings and ends of words, alternating
+    bounds = np.empty(2 * BATCH + 64 + EDGES, np.int64)  # beginnings and ends of words, alternating
     heads = np.empty(BATCH + 32, np.uint64)
     seconds = np.empty(BATCH + 32, np.uint64)
     hashes = np.empty(BATCH + 32, np.uint64)
@@ -236,16 +254,17 @@ def tokenize(
     overlap = np.uint64(0)  # mask of white space that continues in the next 64 bytes
     while True:
         while m < 2 * BATCH and position <= end:
+            prefetch(data, position + AHEAD)
             white = _tabs_and_breaks(data, position) | _separators_and_spaces(data, position) | overlap
             overlap = np.uint64(0)
             leads = _leads_of_two(data, position) | _leads_of_three(data, position)
             while leads != 0:
-                at = _count_trailing_zeros(leads)
-                width = _wide_space_length(data, position + at)
+                lead = _count_trailing_zeros(leads)
+                width = _wide_space_length(data, position + lead)
                 space = (_ONE << np.uint64(width)) - _ONE
-                white |= space << np.uint64(at)
-                if at + width > 64:
-                    overlap = space >> np.uint64(64 - at)
+                white |= space << np.uint64(lead)
+                if lead + width > 64:
+                    overlap = space >> np.uint64(64 - lead)
                 leads &= leads - _ONE
             edges = white ^ (white << _ONE | before)
             before = white >> np.uint64(63)
@@ -256,62 +275,69 @@ def tokenize(
                     breaks[b] = tokens_before
                     b += 1
                 lines &= lines - _ONE
-            while edges != 0:
-                bounds[m] = position + _count_trailing_zeros(edges)
-                m += 1
-                edges &= edges - _ONE
+            at = np.uint64(m)
+            m += _popcount(edges)
+            while at < np.uint64(m):
+                for j in range(EDGES):  # those after the last edge will be overwritten
+                    bounds[at + np.uint64(j)] = position + _count_trailing_zeros(edges)
+                    edges &= edges - _ONE
+                at += np.uint64(EDGES)
             position += 64
         n = m // 2
         if n == 0:
             break
 
-        for k in range(n):
-            begin = bounds[2 * k]
-            length = bounds[2 * k + 1] - begin
-            heads[k] = _load_eight_bytes(data, begin) & _FIRST_BYTES[min(length, _IN_SLOT)]
-            seconds[k] = _load_eight_bytes(data, begin + 8) & _NEXT_BYTES[min(length, _IN_SLOT)]
-            hashes[k] = _hash(heads[k], seconds[k], length)
+        for k in range(np.uint64(n)):
+            begin = bounds[two * k]
+            length = bounds[two * k + _ONE] - begin
+            in_slot = np.uint64(min(length, _IN_SLOT))
+            head = _load_eight_bytes(data, begin) & _FIRST_BYTES[in_slot]
+            second = _load_eight_bytes(data, begin + 8) & _NEXT_BYTES[in_slot]
+            hashed = _hash(head, second, length)
             if length > _IN_SLOT:
-                seconds[k] = hashes[k] = _hash_of_long(hashes[k], data, begin, length)
-            prefetch(slots, SLOT * np.int64(hashes[k] >> shift))
+                second = hashed = _hash_of_long(hashed, data, begin, length)
+            heads[k], seconds[k], hashes[k] = head, second, hashed
+            prefetch(slots, np.int64(size * (hashed >> shift)))
 
-        for k in range(n):
-            begin = bounds[2 * k]
-            length = bounds[2 * k + 1] - begin
-            tag = (hashes[k] & np.uint64(0x7FFFFFF)) << np.uint64(5) | np.uint64(min(length, _IN_SLOT + 1))
-            at = np.int64(hashes[k] >> shift)
+        for k in range(np.uint64(n)):
+            begin = bounds[two * k]
+            length = bounds[two * k + _ONE] - begin
+            head, second, hashed = heads[k], seconds[k], hashes[k]
+            tag = (hashed & np.uint64(0x7FFFFFF)) << np.uint64(5) | np.uint64(min(length, _IN_SLOT + 1))
+            at = hashed >> shift
             while True:
-                entry = slots[SLOT * at + _ENTRY]
+                slot = size * at
+                entry = slots[slot + np.uint64(_ENTRY)]
                 word = np.int64(entry & np.uint64(0xFFFFFFFF)) - 1
                 if (
                     entry >> np.uint64(32) == tag
-                    and slots[SLOT * at + _HEAD] == heads[k]
-                    and slots[SLOT * at + _SECOND] == seconds[k]
+                    and slots[slot + np.uint64(_HEAD)] == head
+                    and slots[slot + np.uint64(_SECOND)] == second
                     and (length <= _IN_SLOT or _equal(text, starts[word], starts[word + 1] - 1, data, begin, length))
                 ):
                     break
                 if word < 0:
                     break
-                at = (at + 1) & mask
+                at = (at + _ONE) & mask
             if word < 0:
-                if words == len(first) or used + length + 1 > len(text):
+                if words == len(first) or used + length + 8 > len(text):
                     while b > 0 and breaks[b - 1] > t:
                         b -= 1
                     _write_state(state, begin, words, used, t, b)
                     return False
                 word = words
-                slots[SLOT * at + _HEAD] = heads[k]
-                slots[SLOT * at + _SECOND] = seconds[k]
-                slots[SLOT * at + _ENTRY] = tag << np.uint64(32) | np.uint64(word + 1)
-                for j in range(length):
-                    text[used + j] = data[begin + j]
+                slots[slot + np.uint64(_HEAD)] = head
+                slots[slot + np.uint64(_SECOND)] = second
+                slots[slot + np.uint64(_ENTRY)] = tag << np.uint64(32) | np.uint64(word + 1)
+                for j in range(0, length, 8):  # the bytes after the word belong to the next one, or to the padding
+                    _store_eight_bytes(text, used + j, _load_eight_bytes(data, begin + j))
                 text[used + length] = 10
                 used += length + 1
                 words += 1
                 starts[words] = used
                 first[word] = base + begin
-            slots[SLOT * at + _COUNT] += _ONE
-            tokens[t] = word
+            slots[slot + np.uint64(_COUNT)] += _ONE
+            tokens[np.uint64(t)] = word
             t += 1
         if m % 2:
             bounds[0] = bounds[m - 1]
@@ -424,8 +450,8 @@ def set_counts(slots: Any, counts: Any) -> None:
 
 
 @compiled
-def count_part(slots: Any, part: Any, n_parts: Any) -> Any:
-    """Return an upper bound of the number of words in a part of a table.
+def slots_of_part(slots: Any, part: Any, n_parts: Any) -> Any:
+    """Return the slots of the words in a part of a table.
 
     Parameters
     ----------
@@ -435,185 +461,187 @@ def count_part(slots: Any, part: Any, n_parts: Any) -> Any:
         The part, and the number of parts, a power of two that is not greater than the number of slots. A part has the
         words whose slots would be in one range of equal length if no two words had the same slot.
 
+    Returns
+    -------
+    int64 array
+        Numbers of the slots, in order; those of the last part may continue from the first slot of the table.
+
     Examples
     --------
     >>> from fastw2v.corpus.indexer import WordTable
     >>> from fastw2v.corpus.sources import PADDING
-    >>> from fastw2v.kernels.tokenizer import count_part
+    >>> from fastw2v.kernels.tokenizer import slots_of_part
     >>> table = WordTable()
     >>> _ = table.add(b"the cat and the dog" + PADDING, base=0)
-    >>> count_part(table.slots, 0, 1)
+    >>> len(slots_of_part(table.slots, 0, 1))
     4
     """
     size = len(slots) // SLOT
-    stop = (part + 1) * (size // n_parts)
-    at = stop - size // n_parts
+    mask = size - 1
+    length = size // n_parts
+    begin = part * length
+    shift = _slot_shift(slots)
+    # Words follow each other without empty slots from the slot that their hash gives to the one where they are.
+    run = 0
+    while length + run < size and slots[SLOT * ((begin + length + run) & mask) + _ENTRY] != 0:
+        run += 1
+    found = np.empty(length + run, np.int64)
     n = 0
-    while at < stop or slots[SLOT * (at & (size - 1)) + _ENTRY] != 0:
-        n += slots[SLOT * (at & (size - 1)) + _ENTRY] != 0
-        at += 1
-        if at == stop - size // n_parts + size:
-            break
-    return n
+    for i in range(length + run):
+        at = (begin + i) & mask
+        found[n] = at
+        n += slots[SLOT * at + _ENTRY] != 0
+    m = 0
+    for k in range(n):
+        home = np.int64(_hash_of_slot(slots, found[k]) >> shift)
+        found[m] = found[k]
+        m += begin <= home and home < begin + length
+    return found[:m]
 
 
 @compiled
-def merge_part(
+def merge_words(
     slots: Any,
+    found: Any,
+    n_parts: Any,
+    offset: Any,
     text: Any,
     starts: Any,
-    first: Any,
-    part: Any,
-    n_parts: Any,
     merged_slots: Any,
-    merged_text: Any,
-    merged_starts: Any,
-    merged_first: Any,
-    ids: Any,
-    state: Any,
+    merged_words: Any,
+    n: Any,
+    base: Any,
+    numbers: Any,
 ) -> Any:
-    """Add the words in a part of a table to another table, with their counts and the positions of their first use.
-
-    If the text of the other table becomes full, the function stops. Enlarge it and call the function again with the
-    same state to continue.
-
-    Parameters
-    ----------
-    slots, text, starts, first : array
-        The table, see `tokenize`.
-    part, n_parts : int
-        See `count_part`.
-    merged_slots, merged_text, merged_starts, merged_first : array
-        The other table. It must have room for all words of the part. The bits of the hash that the words of a part have
-        in common do not count for the slot.
-    ids : int32 array, shape (n_words,)
-        Receives the id in the other table of each word in the part.
-    state : int64 array, shape (5,)
-        Number of slots of the part that are done, and the state of the other table, see `tokenize`. Updated in place.
-
-    Returns
-    -------
-    bool
-        True if all words have been added, False if the text is full.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastw2v.corpus.indexer import WordTable
-    >>> from fastw2v.corpus.sources import PADDING
-    >>> from fastw2v.kernels.tokenizer import POSITION, merge_part
-    >>> merged = WordTable()
-    >>> for data in (b"the cat", b"a cat"):
-    ...     table, ids = WordTable(), np.zeros(2, np.int32)
-    ...     _ = table.add(data + PADDING, base=0)
-    ...     merged.state[POSITION] = 0
-    ...     _ = merge_part(
-    ...         table.slots, table.text, table.starts, table.first, 0, 1,
-    ...         merged.slots, merged.text, merged.starts, merged.first, ids, merged.state,
-    ...     )
-    >>> words = merged.as_text().split()
-    >>> [words[i] for i in ids], merged.counts()[ids].tolist()  # a, cat
-    ([b'a', b'cat'], [1, 2])
-    """
-    size = len(slots) // SLOT
-    begin = part * (size // n_parts)
-    end = begin + size // n_parts
-    shift = _slot_shift(slots)
-    common = np.uint64(_count_trailing_zeros(np.uint64(n_parts)))
-    merged_shift = _slot_shift(merged_slots)
-    merged_mask = len(merged_slots) // SLOT - 1
-    words, used = state[WORDS], state[BYTES]
-    for i in range(state[POSITION], size):
-        # Slots are read in order, but the ids of words in a part are random.
-        soon = slots[SLOT * ((begin + i + 2 * BATCH) & (size - 1)) + _ENTRY] & np.uint64(0xFFFFFFFF)
-        if soon != 0:
-            prefetch(starts, np.int64(soon) - 1)
-            prefetch(first, np.int64(soon) - 1)
-            prefetch(ids, np.int64(soon) - 1)
-        next_word = slots[SLOT * ((begin + i + BATCH) & (size - 1)) + _ENTRY] & np.uint64(0xFFFFFFFF)
-        if next_word != 0:
-            prefetch(text, starts[np.int64(next_word) - 1])
-        at = (begin + i) & (size - 1)
-        entry = slots[SLOT * at + _ENTRY]
-        if entry == 0:
-            if begin + i >= end:
-                break
-            continue
-        hashed = _hash_of_slot(slots, at)
-        home = np.int64(hashed >> shift)
-        if home < begin or home >= end:
-            continue
-        word = np.int64(entry & np.uint64(0xFFFFFFFF)) - 1
-        tag = entry >> np.uint64(32)
-        length = starts[word + 1] - 1 - starts[word]
-        to = np.int64(hashed << common >> merged_shift)
-        while True:
-            other = merged_slots[SLOT * to + _ENTRY]
-            own = np.int64(other & np.uint64(0xFFFFFFFF)) - 1
-            if own < 0 or (
-                other >> np.uint64(32) == tag
-                and merged_slots[SLOT * to + _HEAD] == slots[SLOT * at + _HEAD]
-                and merged_slots[SLOT * to + _SECOND] == slots[SLOT * at + _SECOND]
-                and (
-                    length <= _IN_SLOT
-                    or _equal(merged_text, merged_starts[own], merged_starts[own + 1] - 1, text, starts[word], length)
-                )
-            ):
-                break
-            to = (to + 1) & merged_mask
-        if own < 0:
-            if used + length + 1 > len(merged_text):
-                state[POSITION], state[WORDS], state[BYTES] = i, words, used
-                return False
-            own = words
-            merged_slots[SLOT * to + _HEAD] = slots[SLOT * at + _HEAD]
-            merged_slots[SLOT * to + _SECOND] = slots[SLOT * at + _SECOND]
-            merged_slots[SLOT * to + _ENTRY] = tag << np.uint64(32) | np.uint64(own + 1)
-            for j in range(length + 1):
-                merged_text[used + j] = text[starts[word] + j]
-            used += length + 1
-            words += 1
-            merged_starts[words] = used
-            merged_first[own] = first[word]
-        merged_slots[SLOT * to + _COUNT] += slots[SLOT * at + _COUNT]
-        merged_first[own] = min(merged_first[own], first[word])
-        ids[word] = own
-    state[WORDS], state[BYTES] = words, used
-    return True
-
-
-@compiled
-def add_part_starts(slots: Any, ids: Any, part_starts: Any) -> None:
-    """Add the number of words in all earlier parts to each id that `merge_part` returned.
+    r"""Add words of a table, with their counts, to a table of the words of several tables.
 
     Parameters
     ----------
     slots : uint64 array
         The table, see `tokenize`.
-    ids : int32 array, shape (n_words,)
-        Id of each word in its part. Updated in place.
-    part_starts : int64 array, shape (n_parts,)
+    found : int64 array
+        Slots of the words that are added, see `slots_of_part`.
+    n_parts : int
+        Number of parts into which tables are divided. The bits of the hash that the words of a part have in common do
+        not count for the slot in the other table.
+    offset : int
+        Number of words in earlier tables: word ``w`` of this table is word ``offset + w`` of all tables.
+    text, starts : array
+        The words of all tables, see `tokenize`.
+    merged_slots : uint64 array
+        The other table. It must have room for all words that are added.
+    merged_words : int64 array
+        Receives, for each word of the other table, its number among the words of all tables. If several tables have the
+        word, the number in the first of them.
+    n : int
+        Number of words in the other table.
+    base : int
+        Number added to the ids of words in the other table.
+    numbers : int32 array
+        Receives, for word ``offset + w``, its id in the other table plus `base`.
+
+    Returns
+    -------
+    int
+        The number of words in the other table.
 
     Examples
     --------
     >>> import numpy as np
     >>> from fastw2v.corpus.indexer import WordTable
     >>> from fastw2v.corpus.sources import PADDING
-    >>> from fastw2v.kernels.tokenizer import add_part_starts
-    >>> table, ids = WordTable(), np.array([0, 0], np.int32)
-    >>> _ = table.add(b"the cat" + PADDING, base=0)
-    >>> add_part_starts(table.slots, ids, np.array([10, 20]))
-    >>> sorted(ids.tolist())
-    [10, 20]
+    >>> from fastw2v.kernels.tokenizer import SLOT, merge_words, slots_of_part
+    >>> tables = [WordTable(), WordTable()]
+    >>> for table, data in zip(tables, (b"the cat", b"a cat")):
+    ...     _ = table.add(data + PADDING, base=0)
+    >>> text = np.frombuffer(b"the\ncat\na\ncat\n", np.uint8)
+    >>> starts, n = np.array([0, 4, 8, 10, 14]), 0
+    >>> slots, words, numbers = np.zeros(SLOT * 16, np.uint64), np.zeros(4, np.int64), np.zeros(4, np.int32)
+    >>> for table, offset in zip(tables, (0, 2)):
+    ...     found = slots_of_part(table.slots, 0, 1)
+    ...     n = merge_words(table.slots, found, 1, offset, text, starts, slots, words, n, 0, numbers)
+    >>> n, (numbers[1] == numbers[3]).item()  # the word "cat" has the numbers 1 and 3 among those of all tables
+    (3, True)
     """
-    size = len(slots) // SLOT
-    shift = _slot_shift(slots)
-    slots_of_part = size // len(part_starts)
-    for at in range(size):
-        entry = slots[SLOT * at + _ENTRY]
-        if entry != 0:
-            part = np.int64(_hash_of_slot(slots, at) >> shift) // slots_of_part
-            ids[np.int64(entry & np.uint64(0xFFFFFFFF)) - 1] += part_starts[part]
+    common = np.uint64(_count_trailing_zeros(np.uint64(n_parts)))
+    shift = _slot_shift(merged_slots)
+    mask = len(merged_slots) // SLOT - 1
+    last = len(found) - 1
+    for k in range(len(found)):
+        soon = slots[SLOT * found[min(k + BATCH, last)] + _ENTRY] & np.uint64(0xFFFFFFFF)
+        prefetch(numbers, offset + np.int64(soon) - 1)  # slots are read in order, but the ids of their words are random
+        at = found[k]
+        entry, head, second = slots[SLOT * at + _ENTRY], slots[SLOT * at + _HEAD], slots[SLOT * at + _SECOND]
+        word = offset + np.int64(entry & np.uint64(0xFFFFFFFF)) - 1
+        tag = entry >> np.uint64(32)
+        is_long = tag & np.uint64(31) > np.uint64(_IN_SLOT)
+        to = np.int64(_hash_of_slot(slots, at) << common >> shift)
+        while True:
+            other = merged_slots[SLOT * to + _ENTRY]
+            own = np.int64(other & np.uint64(0xFFFFFFFF)) - 1
+            if own < 0:
+                break
+            if (
+                other >> np.uint64(32) == tag
+                and merged_slots[SLOT * to + _HEAD] == head
+                and merged_slots[SLOT * to + _SECOND] == second
+            ):
+                if not is_long:
+                    break
+                begin, same = starts[word], merged_words[own]
+                if _equal(text, starts[same], starts[same + 1] - 1, text, begin, starts[word + 1] - 1 - begin):
+                    break
+            to = (to + 1) & mask
+        if own < 0:
+            own = n
+            merged_slots[SLOT * to + _HEAD] = head
+            merged_slots[SLOT * to + _SECOND] = second
+            merged_slots[SLOT * to + _ENTRY] = tag << np.uint64(32) | np.uint64(own + 1)
+            merged_words[own] = word
+            n += 1
+        merged_slots[SLOT * to + _COUNT] += slots[SLOT * at + _COUNT]
+        numbers[word] = base + own
+    return n
+
+
+@compiled
+def rank_words(order: Any, numbers: Any, ranks: Any, words: Any) -> Any:
+    """Rank distinct words by their first appearance.
+
+    Parameters
+    ----------
+    order : int64 array
+        Words in order of appearance; several of them may be the same distinct word.
+    numbers : int32 array
+        Number of the distinct word of each word.
+    ranks : int32 array
+        Receives the rank of each distinct word. It must be filled with −1.
+    words : int64 array
+        Receives the first word of each distinct word, by rank.
+
+    Returns
+    -------
+    int
+        The number of distinct words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.kernels.tokenizer import rank_words
+    >>> ranks, words = np.full(4, -1, np.int32), np.zeros(4, np.int64)
+    >>> n = rank_words(np.array([2, 0, 1, 3]), np.array([3, 1, 3, 0], np.int32), ranks, words)
+    >>> ranks.tolist(), words[:n].tolist()
+    ([2, 1, -1, 0], [2, 0, 3])
+    """
+    n = 0
+    for k in range(len(order)):
+        word = order[k]
+        number = numbers[word]
+        rank = ranks[number]
+        words[n] = word
+        ranks[number] = n if rank < 0 else rank
+        n += rank < 0
+    return n
 
 
 @compiled
@@ -714,6 +742,10 @@ def is_utf8(data: Any, start: Any, stop: Any) -> Any:
         lead = data[i]
         i += 1
         if lead < 0x80:
+            continue
+        # Most characters of Chinese, Japanese and Korean. Their second byte can have any value.
+        if 0xE1 <= lead <= 0xEC and i + 2 <= stop and data[i] & 0xC0 == 0x80 and data[i + 1] & 0xC0 == 0x80:
+            i += 2
             continue
         n = 1 if lead < 0xE0 else 2 if lead < 0xF0 else 3
         if lead < 0xC2 or lead > 0xF4 or i + n > stop:

@@ -210,35 +210,23 @@ def test_parts_of_any_size_are_merged(monkeypatch: pytest.MonkeyPatch, lower: bo
 
 @compiled
 def test_each_part_of_a_table_is_a_range_of_slots_that_may_wrap_around():
-    """Every word of a table is in exactly one part, whatever the number of parts, also where runs cross their ends."""
+    """Every word is in exactly one part, the same in a larger table, also where runs cross the ends of parts."""
     from fastw2v.kernels import tokenizer
 
+    def parts(table: indexer.WordTable, n_parts: int) -> list[set[int]]:
+        entries = table.slots[tokenizer.SLOT * np.arange(len(table.slots) // tokenizer.SLOT) + 2]
+        found = [tokenizer.slots_of_part(table.slots, part, n_parts) for part in range(n_parts)]
+        assert sum(map(len, found)) == len(table)
+        return [set((entries[slots] & np.uint64(0xFFFFFFFF)).tolist()) for slots in found]
+
     for n_words in (1, 7, 100, 128):
-        table = indexer.WordTable(capacity=128)
-        table.add(" ".join(f"word{i}" for i in range(n_words)).encode() + PADDING, 0)
+        table, larger = indexer.WordTable(capacity=128), indexer.WordTable(capacity=1024)
+        for each in (table, larger):
+            each.add(" ".join(f"word{i}" for i in range(n_words)).encode() + PADDING, 0)
         for n_parts in (1, 2, 16, 256):
-            ids = np.full(n_words, -1, np.int32)
-            found: list[bytes] = []
-            for part in range(n_parts):
-                merged = indexer.WordTable(256, 1 << 12)
-                at_most = tokenizer.count_part(table.slots, part, n_parts)
-                assert tokenizer.merge_part(
-                    *(table.slots, table.text, table.starts, table.first, part, n_parts),
-                    *(merged.slots, merged.text, merged.starts, merged.first, ids, merged.state),
-                )
-                assert len(merged) <= at_most <= n_words
-                found += merged.as_text().split()
-            assert sorted(found) == sorted(table.as_text().split())
-            assert (ids >= 0).all()
-
-
-@pytest.mark.parametrize("workers", [1, 2, 7])
-@pytest.mark.parametrize("n", [1, 1000, 70_000])
-def test_threads_sort_like_one(monkeypatch: pytest.MonkeyPatch, workers: int, n: int):
-    monkeypatch.setattr(indexer, "SORT_VALUES", 1000)
-    random = np.random.default_rng(n)
-    for values in (random.permutation(n), np.cumsum(random.zipf(1.5, n) % 1000 + 1)[random.permutation(n)]):
-        np.testing.assert_array_equal(indexer._sorted_order(values, workers), np.argsort(values))
+            found = parts(table, n_parts)
+            assert set().union(*found) == set(range(1, n_words + 1))
+            assert found == parts(larger, n_parts)
 
 
 @compiled
