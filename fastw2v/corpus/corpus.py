@@ -803,7 +803,8 @@ def warn_of_oddities(vocabulary: Vocabulary, n_tokens: int, n_sentences: int, co
     words = vocabulary.words
     if not isinstance(words[0], str):
         return
-    if any_mark := sum(map(str.startswith, words, itertools.repeat("\ufeff"))):
+    mark = "\ufeff"
+    if mark in "".join(words) and (any_mark := sum(word.startswith(mark) for word in words)):
         log.warning(
             "%s: %d words begin with a byte order mark, probably because files were concatenated; remove the marks "
             "with sed 's/\\xef\\xbb\\xbf//g'",

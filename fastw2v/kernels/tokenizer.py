@@ -42,6 +42,8 @@ AHEAD = 1024
 """Distance in bytes at which the text is prefetched."""
 EDGES = 8
 """Number of edges of words that are written at a time; the end of a loop over each of them could not be predicted."""
+GROUP = 16
+"""Number of ids that are replaced together; if all of their words are kept, they can be moved together."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _ONE = np.uint64(1)
 _IN_SLOT = 16
@@ -710,8 +712,24 @@ def replace_ids(ids: Any, breaks: Any, final: Any) -> Any:
     n = m = begin = 0
     for b in range(len(breaks) + 1):
         end = breaks[b] if b < len(breaks) else len(ids)
+        while begin + GROUP <= end:
+            signs = np.int32(0)
+            for j in range(GROUP):
+                word = final[np.uint32(ids[begin + j])]
+                ids[begin + j] = word
+                signs |= word
+            if signs >= 0:  # all are kept
+                for j in range(GROUP):
+                    ids[n + j] = ids[begin + j]
+                n += GROUP
+            else:
+                for j in range(GROUP):
+                    word = ids[begin + j]
+                    ids[n] = word
+                    n += word >= 0
+            begin += GROUP
         for t in range(begin, end):
-            word = final[ids[t]]
+            word = final[np.uint32(ids[t])]
             ids[n] = word
             n += word >= 0
         if b < len(breaks) and (m == 0 or breaks[m - 1] != n):
