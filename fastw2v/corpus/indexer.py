@@ -41,6 +41,8 @@ DECODE_BATCH = 1 << 16
 """Number of words that are decoded together."""
 CONVERTED_BATCH = 1 << 8
 """Number of words that are converted together; a batch of words that already have the form takes less time."""
+FULL = 5 / 8
+"""Share of used slots at which a hash table grows. Larger tables need fewer comparisons, but have more cache misses."""
 PART_WORDS = 1 << 14
 """Number of words of a part when tables are merged, so that a part fits in the second-level cache."""
 _NEVER = np.iinfo(np.int64).max
@@ -294,8 +296,8 @@ class WordTable:
 
     Parameters
     ----------
-    capacity : int
-        Initial capacity in words, a power of two. The table grows as needed.
+    n_slots : int
+        Initial number of slots, a power of two. The table grows when the share `FULL` of its slots is used.
     text_bytes : int
         Initial capacity in bytes for the text of the words. It grows as needed.
 
@@ -311,8 +313,9 @@ class WordTable:
     3
     """
 
-    def __init__(self, capacity: int = 1 << 16, text_bytes: int = 1 << 20) -> None:
-        self.slots = _empty_slots(2 * capacity)
+    def __init__(self, n_slots: int = 1 << 17, text_bytes: int = 1 << 20) -> None:
+        capacity = int(FULL * n_slots)
+        self.slots = _empty_slots(n_slots)
         self.text = np.empty(text_bytes, np.uint8)
         self.starts = np.zeros(capacity + 1, np.int64)
         self.first = np.zeros(capacity, np.int64)
@@ -451,8 +454,9 @@ class WordTable:
     def _add_room_for_words(self) -> None:
         from fastw2v.kernels import tokenizer
 
-        capacity = 2 * len(self.first)
-        larger = _empty_slots(2 * capacity)
+        n_slots = 2 * len(self.slots) // tokenizer.SLOT
+        capacity = int(FULL * n_slots)
+        larger = _empty_slots(n_slots)
         tokenizer.copy_slots(self.slots, larger)
         self.slots = larger
         self.starts = _enlarged(self.starts, capacity + 1)

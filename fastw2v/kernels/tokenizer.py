@@ -207,14 +207,14 @@ def tokenize(
         Number of bytes in `data` without the padding.
     base : int
         Offset added to the positions in `first`.
-    slots : uint64 array, shape (SLOT * 2 * capacity,)
-        The hash table. The capacity is a power of two.
+    slots : uint64 array, shape (SLOT * n_slots,)
+        The hash table. The number of slots is a power of two.
     text : uint8 array
         The words of the table, each followed by a line feed. A word of n bytes needs room for n + 8.
     starts : int64 array, shape (capacity + 1,)
         Word ``w`` is ``text[starts[w] : starts[w + 1] - 1]``.
     first : int64 array, shape (capacity,)
-        Position at which each word first appears.
+        Position at which each word first appears. The capacity must be smaller than the number of slots.
     tokens : int32 array
         Receives the ids of the words. Its size must be at least half of `end`, rounded up.
     breaks : int64 array

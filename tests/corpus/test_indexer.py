@@ -9,6 +9,7 @@ import lzma
 import os
 import re
 import sys
+import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -188,7 +189,7 @@ def test_threads_that_overtake_each_other_change_nothing():
 
 
 def test_more_words_than_the_first_tables_hold(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(indexer.WordTable.__init__, "__defaults__", (4, 8))
+    monkeypatch.setattr(indexer.WordTable.__init__, "__defaults__", (8, 8))
     random = np.random.default_rng(0)
     words = [f"w{i}" for i in random.zipf(1.3, 5000) % 3000] + ["x" * 1000, "y" * 9, "x" * 999 + "y"]
     check("\n".join(" ".join(words[i : i + 7]) for i in range(0, len(words), 7)), 500, min_count=2, workers=3)
@@ -198,7 +199,7 @@ def test_more_words_than_the_first_tables_hold(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("lower", [False, True])
 def test_parts_of_any_size_are_merged(monkeypatch: pytest.MonkeyPatch, lower: bool):
     """Tables of different sizes, parts of few words, words longer than a slot, and texts that outgrow their room."""
-    monkeypatch.setattr(indexer.WordTable.__init__, "__defaults__", (4, 8))
+    monkeypatch.setattr(indexer.WordTable.__init__, "__defaults__", (8, 8))
     random = np.random.default_rng(1)
     words = [f"{'Wx'[i % 2]}{i}" + "é" * (i % 23) for i in random.zipf(1.2, 6000) % 2500]
     text = "\n".join(" ".join(words[i : i + 7]) for i in range(0, len(words), 7))
@@ -219,14 +220,67 @@ def test_each_part_of_a_table_is_a_range_of_slots_that_may_wrap_around():
         assert sum(map(len, found)) == len(table)
         return [set((entries[slots] & np.uint64(0xFFFFFFFF)).tolist()) for slots in found]
 
-    for n_words in (1, 7, 100, 128):
-        table, larger = indexer.WordTable(capacity=128), indexer.WordTable(capacity=1024)
+    for n_words in (1, 7, 100, 160):
+        table, larger = indexer.WordTable(256), indexer.WordTable(2048)
         for each in (table, larger):
             each.add(" ".join(f"word{i}" for i in range(n_words)).encode() + PADDING, 0)
         for n_parts in (1, 2, 16, 256):
             found = parts(table, n_parts)
             assert set().union(*found) == set(range(1, n_words + 1))
             assert found == parts(larger, n_parts)
+
+
+def test_a_slow_thread_does_not_hold_up_the_others():
+    done = threading.Event()
+    threads: dict[int, int] = {}
+
+    def process(i: int) -> int:
+        threads[i] = threading.get_ident()
+        if i == 0:
+            assert done.wait(10)  # until the other thread has processed all items that may be pending
+        if i == 4:
+            done.set()
+        return 10 * i
+
+    assert list(indexer._in_order(process, range(9), 2)) == [10 * i for i in range(9)]
+    assert len({threads[i] for i in range(1, 5)}) == 1
+    assert threads[0] != threads[1]
+
+
+def test_items_can_be_assigned_to_threads():
+    seen: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    threads: dict[int, set[int]] = {0: set(), 1: set(), 2: set()}
+
+    def process(i: int) -> int:
+        seen[i % 3].append(i)
+        threads[i % 3].add(threading.get_ident())
+        return i
+
+    assert list(indexer._in_order(process, range(20), 3, thread_of=lambda i: i % 3)) == list(range(20))
+    assert seen == {k: list(range(k, 20, 3)) for k in range(3)}
+    assert [len(each) for each in threads.values()] == [1, 1, 1]
+    assert len(set().union(*threads.values())) == 3
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    n=st.integers(0, 100),
+    kept=st.sampled_from([0.0, 0.5, 0.97, 1.0]),
+    lines=st.lists(st.integers(0, 100), max_size=30),
+    seed=st.integers(0, 1000),
+)
+@compiled
+def test_compiled_code_replaces_ids_like_numpy(n: int, kept: float, lines: list[int], seed: int):
+    from fastw2v.kernels import tokenizer
+
+    random = np.random.default_rng(seed)
+    final = np.where(random.random(50) < kept, random.permutation(50), -1).astype(np.int32)
+    ids = random.integers(0, 50, n).astype(np.int32)
+    breaks = np.array(sorted(min(line, n) for line in lines), np.int64)
+    expected = indexer.final_ids(ids, breaks, final)
+    n_ids, n_breaks = tokenizer.replace_ids(ids, breaks, final)
+    np.testing.assert_array_equal(ids[:n_ids], expected[0])
+    np.testing.assert_array_equal(breaks[:n_breaks], expected[1])
 
 
 @compiled
@@ -277,7 +331,7 @@ def test_words_with_equal_slots_and_tags_are_told_apart():
     fit = np.flatnonzero(((letters > 32) & (letters < 0xC2)).all(axis=1))[-1]
     one, other = firsts[0] + b"the_last", firsts[fit] + lasts[fit].tobytes()
 
-    table = indexer.WordTable(capacity=4)
+    table = indexer.WordTable(8)
     ids, _ = table.add(b" ".join([one, other, one, other]) + PADDING, 0)
     assert ids.tolist() == [0, 1, 0, 1]
     assert table.counts().tolist() == [2, 2]
