@@ -633,7 +633,7 @@ def rank_words(order: Any, numbers: Any, ranks: Any, words: Any) -> Any:
     >>> ranks, words = np.full(4, -1, np.int32), np.zeros(4, np.int64)
     >>> n = rank_words(np.array([2, 0, 1, 3]), np.array([3, 1, 3, 0], np.int32), ranks, words)
     >>> ranks.tolist(), words[:n].tolist()
-    ([2, 1, -1, 0], [2, 0, 3])
+    ([2, 1, -1, 0], [2, 1, 3])
     """
     n = 0
     for k in range(len(order)):
