@@ -687,7 +687,7 @@ def _indexed(
     tables.clear()
     # The words of a table are in order of first appearance already, and a stable sort merges ordered runs.
     order = np.argsort(words.first, kind="stable")[: np.count_nonzero(words.first < _NEVER)]
-    rank, distinct = np.full(len(words.counts), -1, np.int32), np.empty(len(order) + 1, np.int64)
+    rank, distinct = np.full(len(words.counts), -1, np.int32), np.empty(len(order), np.int64)
     distinct = distinct[: tokenizer.rank_words(order, words.numbers, rank, distinct)]
     numbers = np.split(words.numbers, edges)
     if converted:
@@ -756,10 +756,8 @@ def _merge(tables: list[WordTable]) -> tuple[_Words, np.ndarray]:
     if workers == 1:
         (table,) = tables
         n = len(table)
-        numbers, edges = np.arange(n, dtype=np.int32), np.empty(0, np.int64)
-        return _Words(
-            table.text[: table.starts[n]], table.starts[: n + 1], table.first[:n], numbers, table.counts()
-        ), edges
+        text, starts, first = table.text[: table.starts[n]], table.starts[: n + 1], table.first[:n]
+        return _Words(text, starts, first, np.arange(n, dtype=np.int32), table.counts()), np.empty(0, np.int64)
     offsets = np.cumsum([0, *map(len, tables)])
     text_offsets = np.cumsum([0, *(table.starts[len(table)] for table in tables)])
     total = int(offsets[-1])
@@ -788,7 +786,7 @@ def _merge(tables: list[WordTable]) -> tuple[_Words, np.ndarray]:
         with lock:
             base, used = used, used + room
         slots, distinct, n = _empty_slots(1 << (3 * room // 2).bit_length()), np.empty(room, np.int64), 0
-        for table, own, offset in zip(tables, found, offsets.tolist(), strict=False):
+        for table, own, offset in zip(tables, found, offsets[:-1].tolist(), strict=True):
             n = tokenizer.merge_words(
                 *(table.slots, own, n_parts, offset, text, starts, slots, distinct, n, base, numbers)
             )

@@ -104,10 +104,10 @@ def _store_eight_bytes(typing: Any, data: Any, i: Any, value: Any) -> Any:
 
 @intrinsic
 def _count_trailing_zeros(typing: Any, x: Any) -> Any:
-    """Return the index of the lowest set bit, or any value if there is none."""
+    """Return the index of the lowest set bit, or 64 if there is none."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.uint64), generate
 
