@@ -297,7 +297,8 @@ class WordTable:
     Parameters
     ----------
     n_slots : int
-        Initial number of slots, a power of two. The table grows when the share `FULL` of its slots is used.
+        Initial number of slots, a power of two that is at least 2. The table grows when the share `FULL` of its slots
+        is used.
     text_bytes : int
         Initial capacity in bytes for the text of the words. It grows as needed.
 
