@@ -64,7 +64,7 @@ from fastw2v.distributed.training import ReplicaState
 from fastw2v.engines.base import ProgressFunction, Tables, TrainingState
 from fastw2v.engines.selection import EngineName, find_engine, select_engine
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory, estimate_replicas, words_per_second
-from fastw2v.nn.initializers import copy_known_rows, copy_rows, uniform_weights
+from fastw2v.nn.initializers import copy_known_rows, copy_rows, fit_ngram_rows, uniform_weights
 from fastw2v.run import Run, Training, checkpoint_record, is_training, plain_value
 from fastw2v.sampling import rng
 from fastw2v.sampling.chunks import contexts_of_lengths
@@ -527,7 +527,8 @@ class Word2Vec:
             has ``context_vectors``, the output vectors of the words are initialised from them. If `init` has
             ``node_vectors``, and its words and counts are those of the corpus, the inner nodes start from them.
             Otherwise, the Huffman trees differ, and the inner nodes start from zero. `init` does not add words to the
-            vocabulary.
+            vocabulary. With `subwords`, `init` has the same n-grams, whose rows are kept, or words alone. The rows of
+            n-grams are then fitted to the vectors of the words (`fastw2v.nn.initializers.fit_ngram_rows`).
         freeze : "init" or sequence of words, optional
             Words that are not trained: their rows of W_in and W_out, and so their vectors, keep their bytes, while
             other words are trained with them. "init" freezes all words that start from a vector in `init`. If `init`
@@ -1390,7 +1391,11 @@ class Word2Vec:
         if init is not None:
             own = W_in if subwords is None or subwords.n_own_rows else None
             self.known_words_ = copy_known_rows(own, context, words, init, self.device_)
-            if subwords is not None and init.subwords is not None:
+            if subwords is not None and init.subwords is None:
+                logger.info("fitting the rows of n-grams to the vectors of %s", counted(self.known_words_, "word"))
+                known = np.array([i for i, word in enumerate(words) if word in init.key_to_index])
+                fit_ngram_rows(W_in, subwords.starts, subwords.rows, known, self.device_)
+            elif subwords is not None and init.subwords is not None:
                 first = init.subwords.n_own_rows
                 W = init.stored_input
                 copy_rows(W_in, subwords.n_own_rows, decoded_rows(W, first, len(W)), self.device_)
@@ -1420,10 +1425,12 @@ class Word2Vec:
         if init is None:
             return Subwords(words, ngrams)
         if init.subwords is None:
-            raise ValueError(
-                "init has vectors of words alone, but subwords is set. Omit subwords, or use an init with subwords, "
-                "such as a model of fastText"
-            )
+            if ngrams.hash_count is not None:
+                raise ValueError(
+                    "init has vectors of words alone, and with hash_count, words have no rows of their own. Omit "
+                    "hash_count, or use an init with the same subwords"
+                )
+            return Subwords(words, ngrams)
         if init.subwords.ngrams != ngrams:
             raise ValueError(
                 f"init has {_described(init.subwords.ngrams)}, but {_described(ngrams)} are set. Set those of init"

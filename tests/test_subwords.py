@@ -169,8 +169,42 @@ def test_initial_vectors_must_have_the_same_ngrams(model):
     with pytest.raises(ValueError, match=r"in 2,000,000 buckets, but .* in 1,000 buckets are set. Set those of init"):
         Word2Vec(**SETTINGS | {"bucket": 1000}).fit(sentences(), init=model.wv)
     plain = Word2Vec(**SETTINGS | {"subwords": None}).fit(sentences()).wv
-    with pytest.raises(ValueError, match="init has vectors of words alone"):
-        Word2Vec(**SETTINGS).fit(sentences(), init=plain)
+    with pytest.raises(ValueError, match="init has vectors of words alone, and with hash_count"):
+        Word2Vec(**SETTINGS, hash_count=2).fit(sentences(), init=plain)
+
+
+@pytest.mark.parametrize("units", ["characters", "jamo"])
+@pytest.mark.parametrize("kind", ["cbow", "skipgram"])
+def test_words_with_subwords_start_from_vectors_of_words_alone(kind, units):
+    settings = SETTINGS | {"model": kind, "units": units}
+    plain = (
+        Word2Vec(**SETTINGS | {"subwords": None, "epochs": 20, "output_weight": 0.0}, model=kind)
+        .fit(sentences(stems=STEMS[:6]))
+        .wv
+    )
+    started = Word2Vec(**settings)
+    started._prepare(sentences(), init=plain)
+    known = [word for word in started.wv.index_to_key if word in plain]
+    assert started.known_words_ == len(known) < len(started.wv)
+    for word in known:
+        np.testing.assert_allclose(started.wv[word], plain[word], atol=1e-5)
+        np.testing.assert_allclose(mean_of_rows(started.wv, word), plain[word], atol=1e-5)
+        np.testing.assert_array_equal(
+            started.wv.context_vectors[started.wv.key_to_index[word]],
+            plain.context_vectors[plain.key_to_index[word]],
+        )
+    # The ending of an unseen word says which marker follows, as the vectors of words do.
+    assert "plan" not in started.wv.key_to_index
+    unseen = started.wv["planing"]
+    cosines = {word: unseen @ plain[word] / np.linalg.norm(plain[word]) for word in known}
+    by_ending = {end: np.mean([cosines[stem + end] for stem in STEMS[:6]]) for end in ENDINGS}
+    assert max(by_ending, key=by_ending.__getitem__) == "ing"
+    slow = Word2Vec(**settings | {"alpha": 1e-9, "min_alpha": 1e-9}).fit(sentences(), init=plain)
+    np.testing.assert_allclose(slow.wv["walked"], plain["walked"], atol=1e-5)
+    frozen = Word2Vec(**settings).fit(sentences(), init=plain, freeze="init")
+    for word in known:
+        np.testing.assert_array_equal(frozen.wv[word], started.wv[word])
+    assert (frozen.wv["sleeping"] != started.wv["sleeping"]).any()
 
 
 def test_new_words_are_added_with_their_ngrams(model, tmp_path):

@@ -341,11 +341,6 @@ def fasttext(context: typer.Context) -> None:
         workers=given.thread,
     )
     init = None if initial is None else load_vectors(initial)
-    if init is not None and given.maxn and not init.has_subwords:
-        raise ValueError(
-            f"-pretrainedVectors {initial} has vectors of words alone; add -maxn 0 to train without n-grams, or give a "
-            "model with n-grams"
-        )
     # fastText adds </s> at the end of each line.
     text = Corpus.from_text(sources, given.minCount, exclude=["</s>"], workers=given.thread)
     if given.verbose:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, set_rows, to_device, to_host
+from fastw2v.nn.subwords import mean_rows
 from fastw2v.sampling import rng
 from fastw2v.utils.quote import quote
 
@@ -19,6 +20,13 @@ _BLOCK = 1 << 16
 _RANDOM_BLOCK = 1 << 14
 """The same for random numbers in NumPy. The memory of larger intermediate arrays would go back to the system each time,
 which takes longer than the arithmetic."""
+
+_FIT_BLOCK = 1 << 20
+"""The same for rows of n-grams that are fitted. Threads share a block."""
+FIT_STEPS = 5
+"""Number of steps that fit the rows of n-grams to the vectors of words."""
+RELAXATION = 1.8
+"""Factor of these steps. From 2 on, they would diverge."""
 
 
 class PretrainedVectors(Protocol):
@@ -184,6 +192,72 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
                 set_rows(W, to_device(block, device), to_device(rows.astype(np.float32, copy=False), device))
     log.info("%s of %s words start from pretrained vectors", f"{len(ours):,}", f"{len(words):,}")
     return len(ours)
+
+
+def fit_ngram_rows(W: Any, starts: np.ndarray, rows: np.ndarray, words: np.ndarray, device: str) -> None:
+    """Fit the rows of n-grams to vectors of words.
+
+    Afterwards, the mean of the rows of each word is its vector. The rows of its n-grams alone approximate the vector,
+    so that words outside the vocabulary have useful vectors as well.
+
+    Parameters
+    ----------
+    W : float array, shape (R, D)
+        Input vectors. The first V rows are those of the words themselves, and contain the vectors of `words`. These
+        rows, and those of their n-grams, are changed in place.
+    starts : int64 array, shape (V + 1,)
+    rows : int32 array
+        The rows of word w are in elements ``starts[w]`` to ``starts[w + 1] - 1``. The first of them is w.
+    words : int64 array, shape (N,)
+        The words that have a vector.
+    device : str
+        Device of W.
+
+    Notes
+    -----
+    With the vector v of a word and the rows x of its n-grams G, the sum of ``|v - sum(x[G]) / (len(G) + 1)|²`` over the
+    words is reduced by the simultaneous iterative reconstruction technique (SIRT): in each of `FIT_STEPS` steps, each
+    row receives the mean residual of its words, times `RELAXATION`. The rows of the words themselves then receive what
+    remains. The idea is that of Zhao et al., "Generalizing word embeddings using bag of subwords", EMNLP 2018, who fit
+    n-grams alone.
+
+    Examples
+    --------
+    Both words have the n-gram in row 2, which receives what their vectors have in common:
+
+    >>> import numpy as np
+    >>> from fastw2v.nn.initializers import fit_ngram_rows
+    >>> W = np.array([[1.0, 0.5], [1.0, -0.5], [0.0, 0.0]])
+    >>> fit_ngram_rows(W, np.array([0, 2, 4]), np.array([0, 2, 1, 2], np.int32), np.array([0, 1]), "cpu")
+    >>> W.round(2).tolist()
+    [[0.0, 1.0], [0.0, -1.0], [2.0, 0.0]]
+    """
+    host = to_host(W)
+    V, n = len(starts) - 1, (starts[1:] - starts[:-1])[words] - 1  # the number of n-grams of each word
+    word_starts = np.append(np.zeros(1, np.int64), np.cumsum(n))
+    entries = np.arange(word_starts[-1]) + np.repeat(starts[words] + 1 - word_starts[:-1], n)
+    ngrams = rows[entries].astype(np.int64) - V  # of each word
+    order = np.argsort(ngrams, kind="stable")
+    fitted, first = np.unique(ngrams[order], return_index=True)
+    owners = np.repeat(np.arange(len(words)), n)[order]  # the words of each n-gram
+    owner_starts = np.append(first, len(order))
+    vectors, X = host[words], host[V:]
+    share = (n / (n + 1))[:, None].astype(host.dtype)
+    residual = vectors
+    X[fitted] = 0
+    size = max(1, _FIT_BLOCK // host.shape[1])
+    for _ in range(FIT_STEPS):
+        for start in range(0, len(fitted), size):
+            block = fitted[start : start + size]
+            bounds = owner_starts[start : start + len(block) + 1]
+            X[block] += RELAXATION * mean_rows(residual, bounds, owners, np.arange(len(block)))
+        residual = mean_rows(X, word_starts, ngrams, np.arange(len(words)))
+        residual *= -share
+        residual += vectors
+    host[words] = residual * (n + 1)[:, None].astype(host.dtype)
+    if host is not W:
+        with on_device_of(W):
+            W[...] = to_device(host, device)
 
 
 def copy_rows(W: Any, first: int, rows: Any, device: str) -> None:

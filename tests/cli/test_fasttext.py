@@ -92,6 +92,16 @@ def test_training_without_ngrams_and_from_vectors(run, corpus, tmp_path):
     np.testing.assert_allclose(first.vectors, second.vectors, atol=1e-5)
 
 
+def test_training_with_ngrams_starts_from_vectors_of_words(run, corpus, tmp_path):
+    options = ("-input", corpus, "-dim", 8, "-epoch", 1, "-minCount", 1, "-verbose", 0, "-t", 0)
+    assert run("fasttext", "cbow", *options, "-maxn", 0, "-output", tmp_path / "first") == (0, "", "")
+    start = ("-pretrainedVectors", tmp_path / "first.vec", "-lr", 1e-9)
+    assert run("fasttext", "cbow", *options, *start, "-output", tmp_path / "second") == (0, "", "")
+    first, second = WordVectors.load(tmp_path / "first.vec"), WordVectors.load(tmp_path / "second.bin")
+    assert second.has_subwords
+    np.testing.assert_allclose(first.vectors, second.vectors, atol=1e-5)
+
+
 @pytest.fixture
 def type_in(monkeypatch):
     """Set standard input."""

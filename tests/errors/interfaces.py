@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastw2v import WordVectors
 from fastw2v.compat import gensim, textbook
 from tests.errors.common import SENTENCES, Producer, fastw2v, vectors, write
 
@@ -84,14 +83,6 @@ def repeated_word() -> None:
     tensors = {"vectors": MATRIX, "words": np.frombuffer(b"aa", np.uint8), "word_offsets": np.arange(3)}
     save_file(tensors, "a.safetensors", {"format": "fastw2v", "version": "1"})
     textbook.load_params("a.safetensors")
-
-
-def pretrained_words() -> None:
-    """Train n-grams from a file of words."""
-    WordVectors(["the", "cat"], np.ones((2, 100), np.float32)).save("a.vec")
-    fastw2v(
-        "fasttext", "cbow", "-input", write("a.txt", "the cat\n" * 20), "-output", "b", "-pretrainedVectors", "a.vec"
-    )
 
 
 PRODUCERS: dict[str, list[Producer]] = {
@@ -223,9 +214,6 @@ PRODUCERS: dict[str, list[Producer]] = {
     ],
     "-saveOutput needs -loss ns, because with hs the words have no output vectors; omit it": [
         lambda: fastw2v("fasttext", "cbow", "-input", "a.txt", "-output", "a", "-loss", "hs", "-saveOutput"),
-    ],
-    "-pretrainedVectors … has vectors of words alone; add -maxn 0 to train without n-grams, or give a model with n-grams": [
-        pretrained_words,
     ],
     "-wordNgrams is …, which is only for classifiers; omit it": [
         lambda: fastw2v("fasttext", "cbow", "-input", "a.txt", "-output", "a", "-wordNgrams", "2"),

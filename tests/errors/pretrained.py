@@ -34,8 +34,8 @@ def fit_with_ngrams(**parameters: Any) -> None:
 
 
 PRODUCERS: dict[str, list[Producer]] = {
-    "init has vectors of words alone, but subwords is set. Omit subwords, or use an init with subwords, such as a model of fastText": [
-        lambda: fit_with_ngrams(init=of("the")),
+    "init has vectors of words alone, and with hash_count, words have no rows of their own. Omit hash_count, or use an init with the same subwords": [
+        lambda: fit_with_ngrams(init=of("the"), settings={"hash_count": 2}),
     ],
     "init has …, but … are set. Set those of init": [
         lambda: fit_with_ngrams(init=with_ngrams(), settings={"bucket": 1000}),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from fastw2v.backend import to_host
-from fastw2v.nn.initializers import copy_known_rows, normal_weights, uniform_weights
+from fastw2v.nn import initializers
+from fastw2v.nn.initializers import copy_known_rows, fit_ngram_rows, normal_weights, uniform_weights
 
 
 def test_uniform_weights_are_small_and_belong_to_their_row(xp):
@@ -60,3 +61,52 @@ def test_rows_that_cannot_be_copied():
         copy_known_rows(W_in, W_out, ["a", "b"], pretrained(["x"], [[1.0, 2]]), "cpu")
     with pytest.raises(ValueError, match="vector of 'b' contains infinite or NaN"):
         copy_known_rows(W_in, W_out, ["a", "b"], pretrained(["a", "b"], [[1.0, 2], [np.inf, 0]]), "cpu")
+
+
+@pytest.mark.parametrize("on_host", [True, False])
+def test_rows_of_ngrams_are_fitted_to_vectors_of_words(on_host, monkeypatch):
+    random = np.random.default_rng(0)
+    V, R, D = 40, 100, 5
+    lists = [np.append(w, random.integers(V, R - 1, random.integers(0, 9))) for w in range(V)]  # some n-grams repeat
+    starts, rows = np.append(0, np.cumsum([len(rows) for rows in lists])), np.concatenate(lists).astype(np.int32)
+    words = np.flatnonzero(random.random(V) < 0.8)
+    W = random.normal(size=(R, D))
+    before = W.copy()
+    # By definition: dense matrices, where A[w, r] is how often word w has the n-gram of row r.
+    A = np.zeros((len(words), R))
+    for i, w in enumerate(words):
+        np.add.at(A[i], lists[w][1:], 1)
+    size = 1 + A.sum(axis=1, keepdims=True)
+    X = np.where(A.any(axis=0)[:, None], 0, W)
+    for _ in range(initializers.FIT_STEPS):
+        residual = before[words] - A @ X / size
+        X += initializers.RELAXATION * A.T @ residual / np.maximum(A.sum(axis=0), 1)[:, None]
+    if not on_host:
+        monkeypatch.setattr(initializers, "to_host", np.copy)  # as if W were on a GPU
+    fit_ngram_rows(W, starts, rows, words, "cpu")
+    np.testing.assert_allclose(W[V:], X[V:], atol=1e-12)
+    for w in words:
+        np.testing.assert_allclose(W[lists[w]].mean(axis=0), before[w], atol=1e-12)
+    others = np.setdiff1d(np.arange(V), words)
+    np.testing.assert_array_equal(W[others], before[others])
+    unused = np.flatnonzero(~A.any(axis=0))[V:]
+    np.testing.assert_array_equal(W[unused], before[unused])
+
+
+def test_the_fit_of_ngrams_approaches_the_least_squares(monkeypatch):
+    random = np.random.default_rng(1)
+    lists = [np.append(w, random.choice(np.arange(30, 45), 6, replace=False)) for w in range(30)]
+    starts, rows = np.arange(31) * 7, np.concatenate(lists).astype(np.int32)
+    vectors = random.normal(size=(30, 2))
+    A = np.zeros((30, 15))
+    for w, of_word in enumerate(lists):
+        A[w, of_word[1:] - 30] = 1 / 7
+    least = np.linalg.norm(vectors - A @ np.linalg.lstsq(A, vectors, rcond=None)[0])
+    found = []
+    for steps in (1, 5, 1000):
+        monkeypatch.setattr(initializers, "FIT_STEPS", steps)
+        W = np.concatenate([vectors, np.ones((15, 2))])
+        fit_ngram_rows(W, starts, rows, np.arange(30), "cpu")
+        found.append(np.linalg.norm(vectors - A @ W[30:]))
+    assert found[0] > found[1] > found[2]
+    assert found[2] == pytest.approx(least, rel=1e-6)
