@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -12,14 +13,14 @@ from fastw2v.backend import get_device, get_namespace, is_numpy, on_device_of, s
 from fastw2v.nn.subwords import mean_rows
 from fastw2v.sampling import rng
 from fastw2v.utils.quote import quote
+from fastw2v.utils.threads import share_blocks
 
 log = logging.getLogger("fastw2v")
 
 _BLOCK = 1 << 16
 """Approximate number of weights that are initialised or copied at a time."""
-_RANDOM_BLOCK = 1 << 14
-"""The same for random numbers in NumPy. The memory of larger intermediate arrays would go back to the system each time,
-which takes longer than the arithmetic."""
+_RANDOM_BLOCK = 1 << 17
+"""The same for random numbers in NumPy, for each of the threads that share a table."""
 
 _FIT_BLOCK = 1 << 20
 """The same for rows of n-grams that are fitted. Threads share a block."""
@@ -72,17 +73,46 @@ def uniform_weights(W: Any, seed: int) -> None:
     >>> bool((abs(large) <= 0.125).all()), bool((large[:10] == small).all())
     (True, True)
     """
+    if is_numpy(W):
+        _fill_uniform(W, rng.stream_key(seed, rng.WEIGHTS, 0))
+        return
     xp = get_namespace(W)
     V, D = W.shape
     key = rng.stream_key(seed, rng.WEIGHTS, 0)
     with on_device_of(W):
-        size = max(1, (_RANDOM_BLOCK if is_numpy(W) else _BLOCK) // max(1, D))
+        size = max(1, _BLOCK // max(1, D))
         for first in range(0, V, size):  # random integers for all rows would take several times the memory of W
             rows = rng.bits(key, xp.arange(first, min(first + size, V), device=get_device(W)))
             columns = xp.arange(D, device=get_device(W))
             W[first : min(first + size, V), ...] = (
                 rng.uniform(rng.bits(rows[:, None], columns[None, :]), W.dtype) - 0.5
             ) / D
+
+
+def _fill_uniform(W: np.ndarray, key: int) -> None:
+    """Fill a NumPy array like `uniform_weights`, in threads.
+
+    The steps of `rng.bits` and `rng.uniform` are computed in place. New arrays for each step would take longer than the
+    arithmetic, because the memory of large ones goes back to the system each time.
+    """
+    V, D = W.shape
+    rows = rng.bits(key, np.arange(V))[:, None]
+    columns = np.uint64(rng.GOLDEN) * np.arange(1, D + 1, dtype=np.uint64)
+    size = max(1, _RANDOM_BLOCK // max(1, D))
+    memory = threading.local()
+
+    def fill(first: int, stop: int) -> None:
+        if not hasattr(memory, "arrays"):
+            memory.arrays = tuple(np.empty((min(size, V), D), dtype) for dtype in (np.uint64, np.uint64, W.dtype))
+        z, spare, numbers = (array[: stop - first] for array in memory.arrays)
+        np.add(rows[first:stop], columns, out=z)
+        rng.mix(z, spare)
+        np.right_shift(z, np.uint64(40), out=z)
+        np.multiply(z, W.dtype.type(2.0**-24), out=numbers, casting="unsafe")
+        np.subtract(numbers, W.dtype.type(0.5), out=numbers)
+        np.divide(numbers, W.dtype.type(D), out=W[first:stop])
+
+    share_blocks(fill, V, size)
 
 
 def normal_weights(xp: Any, shape: tuple[int, int], seed: int, stream: int, scale: float = 0.01) -> Any:

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastw2v.backend import get_namespace
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "WINDOW",
     "bernoulli",
     "bits",
+    "mix",
     "randint",
     "stream_key",
     "uniform",
@@ -124,6 +127,33 @@ def bits(key: Any, position: Any) -> Any:
     z = (z ^ (z >> 30)) * MIX_1
     z = (z ^ (z >> 27)) * MIX_2
     return z ^ (z >> 31)
+
+
+def mix(z: np.ndarray, spare: np.ndarray) -> None:
+    """Compute the last steps of `bits` in place, which saves memory and time for large NumPy arrays.
+
+    Parameters
+    ----------
+    z : uint64 array
+        ``key + GOLDEN * (position + 1)``. It is replaced by the random numbers.
+    spare : uint64 array
+        Memory of the same shape, which is overwritten.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling import rng
+    >>> key = rng.stream_key(1, rng.WINDOW, 0)
+    >>> z = np.uint64(rng.GOLDEN) * np.arange(1, 4, dtype=np.uint64) + np.uint64(key)
+    >>> rng.mix(z, np.empty_like(z))
+    >>> bool((z == rng.bits(key, np.arange(3))).all())
+    True
+    """
+    for shift, factor in ((30, MIX_1), (27, MIX_2), (31, 1)):
+        np.right_shift(z, np.uint64(shift), out=spare)
+        np.bitwise_xor(z, spare, out=z)
+        if factor != 1:
+            np.multiply(z, np.uint64(factor), out=z)
 
 
 def randint(random: Any, n: int) -> Any:

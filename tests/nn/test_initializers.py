@@ -10,6 +10,7 @@ import pytest
 from fastw2v.backend import to_host
 from fastw2v.nn import initializers
 from fastw2v.nn.initializers import copy_known_rows, fit_ngram_rows, normal_weights, uniform_weights
+from fastw2v.sampling import rng
 
 
 def test_uniform_weights_are_small_and_belong_to_their_row(xp):
@@ -25,6 +26,17 @@ def test_uniform_weights_are_small_and_belong_to_their_row(xp):
     assert np.array_equal(weights(50), W[:50])  # a larger table begins with the same rows
     assert not np.array_equal(weights(50, seed=2), W[:50])
     np.testing.assert_allclose(weights(50, dtype="float64"), W[:50], rtol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(20_000, 13), (1, 200_000), (3, 1), (0, 4)])
+def test_uniform_weights_of_numpy_are_those_of_the_definition(shape, dtype):
+    padded = np.full((shape[0], shape[1] + 3), 7, dtype)
+    uniform_weights(padded[:, : shape[1]], seed=5)
+    rows = rng.bits(rng.stream_key(5, rng.WEIGHTS, 0), np.arange(shape[0]))
+    random = rng.bits(rows[:, None], np.arange(shape[1])[None, :])
+    np.testing.assert_array_equal(padded[:, : shape[1]], (rng.uniform(random, dtype) - 0.5) / shape[1])
+    assert (padded[:, shape[1] :] == 7).all()
 
 
 def test_normal_weights_are_normal():
