@@ -81,6 +81,10 @@ BYTES_PER_NGRAM = 4
 """Bytes for each row of each word of the vocabulary, with subwords."""
 BYTES_PER_ROW = 16
 """Bytes on the host for each row of W_in, with subwords."""
+FIT_BYTES_PER_NGRAM = 12
+"""Bytes for each row of each word while the rows of n-grams are fitted to vectors of words."""
+FIT_BYTES = 24_000_000
+"""Bytes of the blocks of rows that are fitted."""
 PROCESS_BYTES = 120_000_000
 """Bytes of a process of Ray that has imported the engines."""
 TRAINER_BYTES_PER_WORD = 20
@@ -120,8 +124,9 @@ class MemoryItem:
     place : {"host", "device"}
     held : bool
         True if the memory is already allocated, as it is for the corpus.
-    phase : {"always", "training", "after"}
-        When the memory is needed: always, only while the model is trained, or only afterwards.
+    phase : {"always", "before", "training", "after"}
+        When the memory is needed: always, only before the model is trained, only while it is trained, or only
+        afterwards.
     """
 
     name: str
@@ -424,6 +429,8 @@ class _Run(NamedTuple):
     validation: bool
     allocated: bool
     """Whether the weights are already in memory."""
+    fitting: bool
+    """Whether the rows of n-grams are fitted to vectors of words."""
     own_rows: bool
     """Whether each word has a row of W_in."""
     buckets_per_word: float
@@ -466,6 +473,7 @@ def estimate_memory(
     checkpoints: bool = False,
     validation: bool = False,
     allocated: bool = False,
+    fitting: bool = False,
     subwords: Subwords | None = None,
 ) -> Estimate:
     """Estimate the memory that training on a corpus needs.
@@ -486,6 +494,8 @@ def estimate_memory(
         Whether the best matrices of the run are kept as copies.
     allocated : bool
         Whether the matrices are already in memory, because training continues.
+    fitting : bool
+        Whether training with subwords starts from vectors of words alone, to which the rows of n-grams are fitted.
     subwords : Subwords, optional
         The rows of W_in of each word. By default, each word has one row.
 
@@ -512,7 +522,7 @@ def estimate_memory(
     check_integer("workers", workers, minimum=1)
     if subwords is not None:
         check_type("subwords", subwords, Subwords, "Subwords, or None")
-    check_flags(checkpoints=checkpoints, validation=validation, allocated=allocated)
+    check_flags(checkpoints=checkpoints, validation=validation, allocated=allocated, fitting=fitting)
     path, longest_path = _path_lengths(corpus.vocabulary.counts)
     run = _Run(
         config,
@@ -529,6 +539,7 @@ def estimate_memory(
         checkpoints=checkpoints,
         validation=validation,
         allocated=allocated,
+        fitting=fitting,
         own_rows=subwords is None or subwords.n_own_rows > 0,
         buckets_per_word=0.0 if subwords is None else len(subwords.buckets) / subwords.n_words,
         rows_per_word=0.0 if subwords is None else len(subwords.rows) / subwords.n_words,
@@ -871,6 +882,10 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
     if config.subwords is not None:
         entries = int(BYTES_PER_NGRAM * V * run.rows_per_word)
         yield MemoryItem("n-grams of the words", entries + BYTES_PER_ROW * input_rows + 8 * V, "host", True)
+        if run.fitting:
+            fit = FIT_BYTES_PER_NGRAM * int(V * run.rows_per_word) + 2 * 4 * V * D + FIT_BYTES
+            copy = 0 if host else 4 * input_rows * D
+            yield MemoryItem("fit of the n-grams", fit + copy, "host", False, "before")
         if not host:
             losses = 2 if config.loss == "hs+ns" else 1  # each has learning rates, or a layer of its own
             needed = losses * (8 * input_rows if fused else entries) + entries + 8 * V
@@ -926,11 +941,11 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
 
 def _needed(items: Iterable[MemoryItem], place: str) -> int:
     """Return the number of bytes that are allocated at the same time."""
-    phases = dict.fromkeys(("always", "training", "after"), 0)
+    phases = dict.fromkeys(("always", "before", "training", "after"), 0)
     for item in items:
         if item.place == place and not item.held:
             phases[item.phase] += item.bytes
-    return phases["always"] + max(phases["training"], phases["after"])
+    return phases["always"] + max(phases["before"], phases["training"], phases["after"])
 
 
 def _threads(run: _Run) -> int:

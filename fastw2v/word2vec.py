@@ -1381,7 +1381,9 @@ class Word2Vec:
             vectors, nodes = init.vectors, init.node_vectors
             init = WordVectors(init.index_to_key, vectors, init.counts, init.context_vectors, node_vectors=nodes)
         subwords = self._subwords_of(words, init)
-        self._check_memory(corpus, self.config(), subwords, connection, checkpoints=checkpoints, validation=validation)
+        fitting = subwords is not None and init is not None and not init.has_subwords
+        flags = {"checkpoints": checkpoints, "validation": validation, "fitting": fitting}
+        self._check_memory(corpus, self.config(), subwords, connection, **flags)
         shape = (len(words), int(self.vector_size))
         rows = len(words) if subwords is None else subwords.n_rows
         W_in, W_out = find_engine(self.engine_, self.device_).allocate(shape, self.device_, self.loss, rows)
@@ -1391,7 +1393,7 @@ class Word2Vec:
         if init is not None:
             own = W_in if subwords is None or subwords.n_own_rows else None
             self.known_words_ = copy_known_rows(own, context, words, init, self.device_)
-            if subwords is not None and init.subwords is None:
+            if subwords is not None and fitting:
                 logger.info("fitting the rows of n-grams to the vectors of %s", counted(self.known_words_, "word"))
                 known = np.array([i for i, word in enumerate(words) if word in init.key_to_index])
                 fit_ngram_rows(W_in, subwords.starts, subwords.rows, known, self.device_)

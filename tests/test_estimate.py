@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 from benchmarks import memory_peaks
 from fastw2v import Corpus, Word2Vec, estimate
 from fastw2v.config import TrainingConfig
+from fastw2v.corpus.subwords import NGrams, Subwords
 from fastw2v.engines import eager, gpu
 from fastw2v.estimate import Estimate, corpus_head, estimate_memory
+from fastw2v.nn.initializers import fit_ngram_rows
 from fastw2v.sampling.huffman import HuffmanTree
 
 
@@ -64,6 +67,39 @@ def test_memory_that_a_setting_adds(corpus: Corpus, engine: str, name: str, sett
     assert bytes_of(after)[name] > bytes_of(before).get(name, 0) + 4 * 1000 * 100 - 1
     if name == "copies for validation":
         assert bytes_of(after)[name] == (8 * 100 + estimate.VALIDATION_BYTES_PER_WORD) * 1000
+
+
+@pytest.mark.parametrize("D", [16, 300])
+def test_memory_of_the_fit_of_ngrams(D: int):
+    random = np.random.default_rng(0)
+    words = ["".join(map(chr, random.integers(97, 123, random.integers(3, 12)))) for _ in range(20_000)]
+    corpus = Corpus.from_sentences([words], min_count=1)
+    V = len(corpus.vocabulary)
+    subwords = Subwords(corpus.vocabulary.words, NGrams(3, 6, 2_000_000))
+    config = settings(vector_size=D, subwords=(3, 6))
+    run: dict[str, Any] = {"device": "cpu", "engine": "fused", "subwords": subwords}
+    needed = bytes_of(estimate_memory(corpus, config, **run, fitting=True))["fit of the n-grams"]
+    assert "fit of the n-grams" not in bytes_of(estimate_memory(corpus, config, **run))
+    W = random.normal(size=(subwords.n_rows, D)).astype(np.float32)
+    tracemalloc.start()
+    fit_ngram_rows(W, subwords.starts, subwords.rows, np.arange(V), "cpu")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert needed - estimate.FIT_BYTES < peak < needed
+    # The matrices and the fit are needed at the same time, but the fit and the buffers for training are not.
+    single = estimate_memory(corpus, config, **run).needed("host")
+    both = estimate_memory(corpus, config, **run, fitting=True).needed("host")
+    assert single <= both < single + needed
+
+
+def test_vectors_of_words_are_fitted_only_if_the_memory_suffices(monkeypatch: pytest.MonkeyPatch):
+    sentences = [[f"word{i}" for i in range(1000)]]
+    init = Word2Vec(vector_size=8, min_count=1, epochs=1).fit(sentences).wv
+    model = Word2Vec(vector_size=8, min_count=1, epochs=1, subwords=(3, 4))
+    monkeypatch.setattr(estimate, "free_memory", lambda threads: 20_000_000)
+    model.fit(sentences)
+    with pytest.raises(MemoryError, match=r"needs 2\d\.\d MB .* only 20\.0 MB are free"):
+        model.fit(sentences, init=init)
 
 
 @pytest.mark.parametrize("engine", ["fused", "layers"])

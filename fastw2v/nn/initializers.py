@@ -265,26 +265,30 @@ def fit_ngram_rows(W: Any, starts: np.ndarray, rows: np.ndarray, words: np.ndarr
     host = to_host(W)
     V, n = len(starts) - 1, (starts[1:] - starts[:-1])[words] - 1  # the number of n-grams of each word
     word_starts = np.append(np.zeros(1, np.int64), np.cumsum(n))
-    entries = np.arange(word_starts[-1]) + np.repeat(starts[words] + 1 - word_starts[:-1], n)
-    ngrams = rows[entries].astype(np.int64) - V  # of each word
+    ngrams = rows[np.arange(word_starts[-1]) + np.repeat(starts[words] + 1 - word_starts[:-1], n)] - V  # of each word
     order = np.argsort(ngrams, kind="stable")
-    fitted, first = np.unique(ngrams[order], return_index=True)
-    owners = np.repeat(np.arange(len(words)), n)[order]  # the words of each n-gram
-    owner_starts = np.append(first, len(order))
+    owners = np.repeat(np.arange(len(words), dtype=np.int32), n)[order]  # the words of each n-gram
+    ascending = ngrams[order]
+    del order
+    first = np.flatnonzero(np.diff(ascending, prepend=-1))
+    fitted, owner_starts = ascending[first], np.append(first, len(owners))
+    del ascending, first
     vectors, X = host[words], host[V:]
     share = (n / (n + 1))[:, None].astype(host.dtype)
-    residual = vectors
-    X[fitted] = 0
     size = max(1, _FIT_BLOCK // host.shape[1])
+    X[fitted] = 0
+    residual = vectors
     for _ in range(FIT_STEPS):
         for start in range(0, len(fitted), size):
             block = fitted[start : start + size]
             bounds = owner_starts[start : start + len(block) + 1]
             X[block] += RELAXATION * mean_rows(residual, bounds, owners, np.arange(len(block)))
+        del residual  # so that there are never three arrays of this size
         residual = mean_rows(X, word_starts, ngrams, np.arange(len(words)))
         residual *= -share
         residual += vectors
-    host[words] = residual * (n + 1)[:, None].astype(host.dtype)
+    residual *= (n + 1)[:, None].astype(host.dtype)
+    host[words] = residual
     if host is not W:
         with on_device_of(W):
             W[...] = to_device(host, device)
