@@ -81,8 +81,10 @@ BYTES_PER_NGRAM = 4
 """Bytes for each row of each word of the vocabulary, with subwords."""
 BYTES_PER_ROW = 16
 """Bytes on the host for each row of W_in, with subwords."""
+FIT_INDEX_BYTES_PER_NGRAM = 24
+"""Bytes for each row of each word while the words of each n-gram are found, to fit n-grams to vectors of words."""
 FIT_BYTES_PER_NGRAM = 12
-"""Bytes for each row of each word while the rows of n-grams are fitted to vectors of words."""
+"""Bytes for each row of each word while the rows of n-grams are fitted."""
 FIT_BYTES = 24_000_000
 """Bytes of the blocks of rows that are fitted."""
 PROCESS_BYTES = 120_000_000
@@ -883,7 +885,8 @@ def _items(run: _Run) -> Iterator[MemoryItem]:
         entries = int(BYTES_PER_NGRAM * V * run.rows_per_word)
         yield MemoryItem("n-grams of the words", entries + BYTES_PER_ROW * input_rows + 8 * V, "host", True)
         if run.fitting:
-            fit = FIT_BYTES_PER_NGRAM * int(V * run.rows_per_word) + 2 * 4 * V * D + FIT_BYTES
+            n = int(V * run.rows_per_word)
+            fit = max(FIT_INDEX_BYTES_PER_NGRAM * n, FIT_BYTES_PER_NGRAM * n + 2 * 4 * V * D) + FIT_BYTES
             copy = 0 if host else 4 * input_rows * D
             yield MemoryItem("fit of the n-grams", fit + copy, "host", False, "before")
         if not host:

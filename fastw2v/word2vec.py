@@ -528,7 +528,8 @@ class Word2Vec:
             ``node_vectors``, and its words and counts are those of the corpus, the inner nodes start from them.
             Otherwise, the Huffman trees differ, and the inner nodes start from zero. `init` does not add words to the
             vocabulary. With `subwords`, `init` has the same n-grams, whose rows are kept, or words alone. The rows of
-            n-grams are then fitted to the vectors of the words (`fastw2v.nn.initializers.fit_ngram_rows`).
+            n-grams are then fitted to the vectors of the words, and words that are not in `init` start from the rows of
+            their n-grams.
         freeze : "init" or sequence of words, optional
             Words that are not trained: their rows of W_in and W_out, and so their vectors, keep their bytes, while
             other words are trained with them. "init" freezes all words that start from a vector in `init`. If `init`

@@ -173,38 +173,53 @@ def test_initial_vectors_must_have_the_same_ngrams(model):
         Word2Vec(**SETTINGS, hash_count=2).fit(sentences(), init=plain)
 
 
-@pytest.mark.parametrize("units", ["characters", "jamo"])
+@pytest.mark.parametrize(
+    ("units", "stems", "endings", "new"),
+    [
+        ("characters", STEMS, ENDINGS, "planing"),
+        ("jamo", ["먹", "걷", "읽", "잡", "웃", "찾", "울", "밀"], ["다", "고", "지", "는", "어요"], "뛰는"),
+    ],
+)
 @pytest.mark.parametrize("kind", ["cbow", "skipgram"])
-def test_words_with_subwords_start_from_vectors_of_words_alone(kind, units):
+def test_words_with_subwords_start_from_vectors_of_words_alone(kind, units, stems, endings, new):
     settings = SETTINGS | {"model": kind, "units": units}
-    plain = (
-        Word2Vec(**SETTINGS | {"subwords": None, "epochs": 20, "output_weight": 0.0}, model=kind)
-        .fit(sentences(stems=STEMS[:6]))
-        .wv
-    )
+    text = sentences(stems=stems, endings=endings)
+    of_words = SETTINGS | {"model": kind, "subwords": None, "epochs": 20}
+    plain = Word2Vec(**of_words).fit(sentences(stems=stems[:6], endings=endings)).wv
     started = Word2Vec(**settings)
-    started._prepare(sentences(), init=plain)
+    started._prepare(text, init=plain)
     known = [word for word in started.wv.index_to_key if word in plain]
     assert started.known_words_ == len(known) < len(started.wv)
-    for word in known:
-        np.testing.assert_allclose(started.wv[word], plain[word], atol=1e-5)
-        np.testing.assert_allclose(mean_of_rows(started.wv, word), plain[word], atol=1e-5)
+    rows = {word: plain.input_vectors[plain.key_to_index[word]] for word in known}
+    for word, row in rows.items():
+        np.testing.assert_allclose(started.wv[word], row, atol=1e-5)
+        np.testing.assert_allclose(mean_of_rows(started.wv, word), row, atol=1e-5)
         np.testing.assert_array_equal(
             started.wv.context_vectors[started.wv.key_to_index[word]],
             plain.context_vectors[plain.key_to_index[word]],
         )
-    # The ending of an unseen word says which marker follows, as the vectors of words do.
-    assert "plan" not in started.wv.key_to_index
-    unseen = started.wv["planing"]
-    cosines = {word: unseen @ plain[word] / np.linalg.norm(plain[word]) for word in known}
-    by_ending = {end: np.mean([cosines[stem + end] for stem in STEMS[:6]]) for end in ENDINGS}
-    assert max(by_ending, key=by_ending.__getitem__) == "ing"
-    slow = Word2Vec(**settings | {"alpha": 1e-9, "min_alpha": 1e-9}).fit(sentences(), init=plain)
-    np.testing.assert_allclose(slow.wv["walked"], plain["walked"], atol=1e-5)
-    frozen = Word2Vec(**settings).fit(sentences(), init=plain, freeze="init")
+    # An unseen word is nearest to the words with its ending, because a word's ending says which marker follows.
+    assert new not in started.wv.key_to_index
+    unseen = started.wv[new]
+    cosines = {word: unseen @ row / np.linalg.norm(row) for word, row in rows.items()}
+    by_ending = {end: np.mean([cosines[stem + end] for stem in stems[:6]]) for end in endings}
+    assert max(by_ending, key=by_ending.__getitem__) == endings[3]
+    slow = Word2Vec(**settings | {"alpha": 1e-9, "min_alpha": 1e-9}).fit(text, init=plain)
+    np.testing.assert_allclose(slow.wv[known[0]], rows[known[0]], atol=1e-5)
+    frozen = Word2Vec(**settings).fit(text, init=plain, freeze="init")
     for word in known:
         np.testing.assert_array_equal(frozen.wv[word], started.wv[word])
-    assert (frozen.wv["sleeping"] != started.wv["sleeping"]).any()
+    other = stems[7] + endings[3]
+    assert (frozen.wv[other] != started.wv[other]).any()
+    vectors = WordVectors(plain.index_to_key, plain.vectors)  # without matrices
+    started._prepare(text, init=vectors)
+    np.testing.assert_allclose(started.wv[known], vectors[known], atol=1e-5)
+
+
+def test_vectors_that_would_overflow_are_refused():
+    init = WordVectors(["walk", "sing"], np.full((2, 16), 3e38, np.float32))
+    with pytest.raises(ValueError, match="init has vectors so large that the rows of n-grams overflow"):
+        Word2Vec(**SETTINGS).fit(sentences(), init=init)
 
 
 def test_new_words_are_added_with_their_ngrams(model, tmp_path):

@@ -172,7 +172,8 @@ Init = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="File or URL of initial vectors. Words that are not in this file start from random vectors.",
+        help="File or URL of initial vectors. Words that are not in this file start from random vectors, or with "
+        "--subwords from those of their n-grams.",
         rich_help_panel=START,
     ),
 ]

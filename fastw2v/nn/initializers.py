@@ -27,7 +27,7 @@ _FIT_BLOCK = 1 << 20
 FIT_STEPS = 5
 """Number of steps that fit the rows of n-grams to the vectors of words."""
 RELAXATION = 1.8
-"""Factor of these steps. From 2 on, they would diverge."""
+"""Factor of these steps. They converge for all factors below 2."""
 
 
 class PretrainedVectors(Protocol):
@@ -104,9 +104,9 @@ def _fill_uniform(W: np.ndarray, key: int) -> None:
     def fill(first: int, stop: int) -> None:
         if not hasattr(memory, "arrays"):
             memory.arrays = tuple(np.empty((min(size, V), D), dtype) for dtype in (np.uint64, np.uint64, W.dtype))
-        z, spare, numbers = (array[: stop - first] for array in memory.arrays)
+        z, scratch, numbers = (array[: stop - first] for array in memory.arrays)
         np.add(rows[first:stop], columns, out=z)
-        rng.mix(z, spare)
+        rng.mix(z, scratch)
         np.right_shift(z, np.uint64(40), out=z)
         np.multiply(z, W.dtype.type(2.0**-24), out=numbers, casting="unsafe")
         np.subtract(numbers, W.dtype.type(0.5), out=numbers)
@@ -227,8 +227,8 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
 def fit_ngram_rows(W: Any, starts: np.ndarray, rows: np.ndarray, words: np.ndarray, device: str) -> None:
     """Fit the rows of n-grams to vectors of words.
 
-    Afterwards, the mean of the rows of each word is its vector. The rows of its n-grams alone approximate the vector,
-    so that words outside the vocabulary have useful vectors as well.
+    Afterwards, the mean of the rows of each word is its vector. The mean of the rows of its n-grams alone points in a
+    similar direction, so that words outside the vocabulary have useful vectors as well.
 
     Parameters
     ----------
@@ -239,17 +239,22 @@ def fit_ngram_rows(W: Any, starts: np.ndarray, rows: np.ndarray, words: np.ndarr
     rows : int32 array
         The rows of word w are in elements ``starts[w]`` to ``starts[w + 1] - 1``. The first of them is w.
     words : int64 array, shape (N,)
-        The words that have a vector.
+        The words that have a vector, in ascending order.
     device : str
         Device of W.
 
+    Raises
+    ------
+    ValueError
+        If the vectors are so large that the rows overflow.
+
     Notes
     -----
-    With the vector v of a word and the rows x of its n-grams G, the sum of ``|v - sum(x[G]) / (len(G) + 1)|²`` over the
-    words is reduced by the simultaneous iterative reconstruction technique (SIRT): in each of `FIT_STEPS` steps, each
-    row receives the mean residual of its words, times `RELAXATION`. The rows of the words themselves then receive what
-    remains. The idea is that of Zhao et al., "Generalizing word embeddings using bag of subwords", EMNLP 2018, who fit
-    n-grams alone.
+    With the vector v of a word and the rows x of its n-grams G, the sum of ``(len(G) + 1) * |v - sum(x[G]) / (len(G) +
+    1)|²`` over the words is reduced by the simultaneous iterative reconstruction technique (SIRT): in each of
+    `FIT_STEPS` steps, each row receives the mean residual of its words, times `RELAXATION`. The rows of the words
+    themselves then receive what remains. The idea is that of Zhao et al., "Generalizing word embeddings using bag of
+    subwords", EMNLP 2018, who fit n-grams alone.
 
     Examples
     --------
@@ -263,14 +268,20 @@ def fit_ngram_rows(W: Any, starts: np.ndarray, rows: np.ndarray, words: np.ndarr
     [[0.0, 1.0], [0.0, -1.0], [2.0, 0.0]]
     """
     host = to_host(W)
-    V, n = len(starts) - 1, (starts[1:] - starts[:-1])[words] - 1  # the number of n-grams of each word
+    V, sizes = len(starts) - 1, starts[1:] - starts[:-1]
+    fits = np.zeros(V, bool)
+    fits[words] = True
+    is_ngram = np.repeat(fits, sizes)
+    is_ngram[starts[:-1]] = False
+    ngrams = rows[is_ngram] - V  # of each word
+    del is_ngram
+    n = sizes[words] - 1  # the number of n-grams of each word
     word_starts = np.append(np.zeros(1, np.int64), np.cumsum(n))
-    ngrams = rows[np.arange(word_starts[-1]) + np.repeat(starts[words] + 1 - word_starts[:-1], n)] - V  # of each word
     order = np.argsort(ngrams, kind="stable")
     owners = np.repeat(np.arange(len(words), dtype=np.int32), n)[order]  # the words of each n-gram
     ascending = ngrams[order]
     del order
-    first = np.flatnonzero(np.diff(ascending, prepend=-1))
+    first = np.flatnonzero(np.append(True, ascending[1:] != ascending[:-1])[: len(ascending)])
     fitted, owner_starts = ascending[first], np.append(first, len(owners))
     del ascending, first
     vectors, X = host[words], host[V:]
@@ -278,20 +289,25 @@ def fit_ngram_rows(W: Any, starts: np.ndarray, rows: np.ndarray, words: np.ndarr
     size = max(1, _FIT_BLOCK // host.shape[1])
     X[fitted] = 0
     residual = vectors
-    for _ in range(FIT_STEPS):
-        for start in range(0, len(fitted), size):
-            block = fitted[start : start + size]
-            bounds = owner_starts[start : start + len(block) + 1]
-            X[block] += RELAXATION * mean_rows(residual, bounds, owners, np.arange(len(block)))
-        del residual  # so that there are never three arrays of this size
-        residual = mean_rows(X, word_starts, ngrams, np.arange(len(words)))
-        residual *= -share
-        residual += vectors
-    residual *= (n + 1)[:, None].astype(host.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(FIT_STEPS):
+            for start in range(0, len(fitted), size):
+                block = fitted[start : start + size]
+                bounds = owner_starts[start : start + len(block) + 1]
+                X[block] += RELAXATION * mean_rows(residual, bounds, owners, np.arange(len(block)))
+            del residual  # so that there are never three arrays of this size
+            residual = mean_rows(X, word_starts, ngrams, np.arange(len(words)))
+            residual *= -share
+            residual += vectors
+        residual *= (n + 1)[:, None].astype(host.dtype)
+    if not np.isfinite(residual).all():
+        raise ValueError("init has vectors so large that the rows of n-grams overflow; scale the vectors down")
     host[words] = residual
     if host is not W:
+        size = max(1, _BLOCK // host.shape[1])
         with on_device_of(W):
-            W[...] = to_device(host, device)
+            for start in range(0, len(host), size):
+                W[start : start + size, ...] = to_device(host[start : start + size], device)
 
 
 def copy_rows(W: Any, first: int, rows: Any, device: str) -> None:

@@ -129,14 +129,14 @@ def bits(key: Any, position: Any) -> Any:
     return z ^ (z >> 31)
 
 
-def mix(z: np.ndarray, spare: np.ndarray) -> None:
+def mix(z: np.ndarray, scratch: np.ndarray) -> None:
     """Compute the last steps of `bits` in place, which saves memory and time for large NumPy arrays.
 
     Parameters
     ----------
     z : uint64 array
         ``key + GOLDEN * (position + 1)``. It is replaced by the random numbers.
-    spare : uint64 array
+    scratch : uint64 array
         Memory of the same shape, which is overwritten.
 
     Examples
@@ -150,8 +150,8 @@ def mix(z: np.ndarray, spare: np.ndarray) -> None:
     True
     """
     for shift, factor in ((30, MIX_1), (27, MIX_2), (31, 1)):
-        np.right_shift(z, np.uint64(shift), out=spare)
-        np.bitwise_xor(z, spare, out=z)
+        np.right_shift(z, np.uint64(shift), out=scratch)
+        np.bitwise_xor(z, scratch, out=z)
         if factor != 1:
             np.multiply(z, np.uint64(factor), out=z)
 

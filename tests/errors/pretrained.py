@@ -37,6 +37,9 @@ PRODUCERS: dict[str, list[Producer]] = {
     "init has vectors of words alone, and with hash_count, words have no rows of their own. Omit hash_count, or use an init with the same subwords": [
         lambda: fit_with_ngrams(init=of("the"), settings={"hash_count": 2}),
     ],
+    "init has vectors so large that the rows of n-grams overflow; scale the vectors down": [
+        lambda: fit_with_ngrams(init=of("the", "cat", value=3e38)),
+    ],
     "init has …, but … are set. Set those of init": [
         lambda: fit_with_ngrams(init=with_ngrams(), settings={"bucket": 1000}),
     ],

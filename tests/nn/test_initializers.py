@@ -107,18 +107,26 @@ def test_rows_of_ngrams_are_fitted_to_vectors_of_words(on_host, monkeypatch):
 
 def test_the_fit_of_ngrams_approaches_the_least_squares(monkeypatch):
     random = np.random.default_rng(1)
-    lists = [np.append(w, random.choice(np.arange(30, 45), 6, replace=False)) for w in range(30)]
-    starts, rows = np.arange(31) * 7, np.concatenate(lists).astype(np.int32)
+    lists = [np.append(w, random.choice(np.arange(30, 45), 1 + w % 9, replace=False)) for w in range(30)]
+    sizes = np.array([len(rows) for rows in lists])
+    starts, rows = np.append(0, np.cumsum(sizes)), np.concatenate(lists).astype(np.int32)
     vectors = random.normal(size=(30, 2))
+    weight = np.sqrt(sizes)[:, None]
     A = np.zeros((30, 15))
     for w, of_word in enumerate(lists):
-        A[w, of_word[1:] - 30] = 1 / 7
-    least = np.linalg.norm(vectors - A @ np.linalg.lstsq(A, vectors, rcond=None)[0])
+        A[w, of_word[1:] - 30] = 1 / len(of_word)
+    least = np.linalg.norm(weight * (vectors - A @ np.linalg.lstsq(weight * A, weight * vectors, rcond=None)[0]))
     found = []
     for steps in (1, 5, 1000):
         monkeypatch.setattr(initializers, "FIT_STEPS", steps)
         W = np.concatenate([vectors, np.ones((15, 2))])
         fit_ngram_rows(W, starts, rows, np.arange(30), "cpu")
-        found.append(np.linalg.norm(vectors - A @ W[30:]))
+        found.append(np.linalg.norm(weight * (vectors - A @ W[30:])))
     assert found[0] > found[1] > found[2]
     assert found[2] == pytest.approx(least, rel=1e-6)
+
+
+def test_words_without_ngrams_keep_their_vectors():
+    W = np.arange(6.0).reshape(3, 2)
+    fit_ngram_rows(W, np.arange(4), np.arange(3, dtype=np.int32), np.array([0, 2]), "cpu")
+    np.testing.assert_array_equal(W, np.arange(6.0).reshape(3, 2))
