@@ -529,7 +529,7 @@ class Word2Vec:
             Otherwise, the Huffman trees differ, and the inner nodes start from zero. `init` does not add words to the
             vocabulary. With `subwords`, `init` has the same n-grams, whose rows are kept, or words alone. The rows of
             n-grams are then fitted to the vectors of the words, and words that are not in `init` start from the rows of
-            their n-grams.
+            their n-grams. In this case, ``context_vectors`` are used only with `freeze`.
         freeze : "init" or sequence of words, optional
             Words that are not trained: their rows of W_in and W_out, and so their vectors, keep their bytes, while
             other words are trained with them. "init" freezes all words that start from a vector in `init`. If `init`
@@ -1130,7 +1130,7 @@ class Word2Vec:
         self.loss_history = []
         self.epoch_losses = []
         self.validation_history = []
-        self._initialize(corpus, init, checkpoints, validation, connection)
+        self._initialize(corpus, init, checkpoints, validation, connection, bool(frozen))
         return corpus, frozen
 
     def _read(
@@ -1375,6 +1375,7 @@ class Word2Vec:
         checkpoints: bool = False,
         validation: bool = False,
         connection: Connection | None = None,
+        frozen: bool = False,
     ) -> None:
         """Allocate weights for the vocabulary of a corpus, and initialise them from `init` or at random."""
         words, counts = corpus.vocabulary.words, corpus.vocabulary.counts
@@ -1383,6 +1384,11 @@ class Word2Vec:
             init = WordVectors(init.index_to_key, vectors, init.counts, init.context_vectors, node_vectors=nodes)
         subwords = self._subwords_of(words, init)
         fitting = subwords is not None and init is not None and not init.has_subwords
+        if init is not None and fitting:
+            # W_out is not part of vectors with subwords, so training from W_in and W_out gives worse ones. It is needed
+            # for frozen words, from which other words would learn nothing otherwise.
+            context = init.context_vectors if frozen else None
+            init = WordVectors(init.index_to_key, init.vectors, init.counts, context)
         flags = {"checkpoints": checkpoints, "validation": validation, "fitting": fitting}
         self._check_memory(corpus, self.config(), subwords, connection, **flags)
         shape = (len(words), int(self.vector_size))
