@@ -211,6 +211,20 @@ def test_words_with_subwords_start_from_vectors_of_words_alone(kind, units, stem
     assert (frozen.wv[other] != started.wv[other]).any()
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("engine", ["layers", "fused"])
+def test_on_a_gpu_ngrams_start_from_vectors_of_words(engine):
+    from fastw2v.backend import cuda_problem, to_host
+
+    if problem := cuda_problem():
+        pytest.skip(problem)
+    plain = Word2Vec(**SETTINGS | {"subwords": None}).fit(sentences()).wv
+    settings = SETTINGS | {"workers": None, "alpha": 1e-9, "min_alpha": 1e-9}
+    started = Word2Vec(**settings, device="cuda", engine=engine).fit(sentences(), init=plain).wv
+    words = plain.index_to_key
+    np.testing.assert_allclose(to_host(started[words]), plain[words], atol=1e-5)
+
+
 def test_vectors_that_would_overflow_are_refused():
     init = WordVectors(["walk", "sing"], np.full((2, 16), 3e38, np.float32))
     with pytest.raises(ValueError, match="init has vectors so large that the rows of n-grams overflow"):
