@@ -92,7 +92,7 @@ def uniform_weights(W: Any, seed: int) -> None:
 def _fill_uniform(W: np.ndarray, key: int) -> None:
     """Fill a NumPy array like `uniform_weights`, in threads.
 
-    The steps of `rng.bits` and `rng.uniform` are computed in place. New arrays for each step would take longer than the
+    The random numbers are computed in place. New arrays for each step would take longer than the
     arithmetic, because the memory of large ones goes back to the system each time.
     """
     V, D = W.shape
@@ -106,9 +106,7 @@ def _fill_uniform(W: np.ndarray, key: int) -> None:
             memory.arrays = tuple(np.empty((min(size, V), D), dtype) for dtype in (np.uint64, np.uint64, W.dtype))
         z, scratch, numbers = (array[: stop - first] for array in memory.arrays)
         np.add(rows[first:stop], columns, out=z)
-        rng.mix(z, scratch)
-        np.right_shift(z, np.uint64(40), out=z)
-        np.multiply(z, W.dtype.type(2.0**-24), out=numbers, casting="unsafe")
+        rng.fill_uniform(numbers, z, scratch)
         np.subtract(numbers, W.dtype.type(0.5), out=numbers)
         np.divide(numbers, W.dtype.type(D), out=W[first:stop])
 

@@ -36,7 +36,7 @@ __all__ = [
     "WINDOW",
     "bernoulli",
     "bits",
-    "mix",
+    "fill_uniform",
     "randint",
     "stream_key",
     "uniform",
@@ -129,33 +129,6 @@ def bits(key: Any, position: Any) -> Any:
     return z ^ (z >> 31)
 
 
-def mix(z: np.ndarray, scratch: np.ndarray) -> None:
-    """Compute the last steps of `bits` in place, which saves memory and time for large NumPy arrays.
-
-    Parameters
-    ----------
-    z : uint64 array
-        ``key + GOLDEN * (position + 1)``. It is replaced by the random numbers.
-    scratch : uint64 array
-        Memory of the same shape, which is overwritten.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastw2v.sampling import rng
-    >>> key = rng.stream_key(1, rng.WINDOW, 0)
-    >>> z = np.uint64(rng.GOLDEN) * np.arange(1, 4, dtype=np.uint64) + np.uint64(key)
-    >>> rng.mix(z, np.empty_like(z))
-    >>> bool((z == rng.bits(key, np.arange(3))).all())
-    True
-    """
-    for shift, factor in ((30, MIX_1), (27, MIX_2), (31, 1)):
-        np.right_shift(z, np.uint64(shift), out=scratch)
-        np.bitwise_xor(z, scratch, out=z)
-        if factor != 1:
-            np.multiply(z, np.uint64(factor), out=z)
-
-
 def randint(random: Any, n: int) -> Any:
     """Return uniform integers from 0 to ``n - 1``, from the upper 32 bits of random numbers.
 
@@ -236,6 +209,38 @@ def uniform(random: Any, dtype: Any = None) -> Any:
     """
     xp = get_namespace(random)
     return xp.astype(random >> 40, dtype or xp.float32) * 2.0**-24
+
+
+def fill_uniform(out: np.ndarray, z: np.ndarray, scratch: np.ndarray) -> None:
+    """Write the numbers of `uniform` to a NumPy array, without intermediate arrays.
+
+    Parameters
+    ----------
+    out : float array
+        Receives ``uniform(bits(key, position))``.
+    z : uint64 array
+        ``key + GOLDEN * (position + 1)``. It is overwritten.
+    scratch : uint64 array
+        Memory of the same shape, which is overwritten.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastw2v.sampling import rng
+    >>> key = rng.stream_key(1, rng.WEIGHTS, 0)
+    >>> z = np.uint64(rng.GOLDEN) * np.arange(1, 4, dtype=np.uint64) + np.uint64(key)
+    >>> out = np.empty(3)
+    >>> rng.fill_uniform(out, z, np.empty_like(z))
+    >>> bool((out == rng.uniform(rng.bits(key, np.arange(3)), np.float64)).all())
+    True
+    """
+    for shift, factor in ((30, MIX_1), (27, MIX_2), (31, 1)):
+        np.right_shift(z, np.uint64(shift), out=scratch)
+        np.bitwise_xor(z, scratch, out=z)
+        if factor != 1:
+            np.multiply(z, np.uint64(factor), out=z)
+    np.right_shift(z, np.uint64(40), out=z)
+    np.multiply(z, 2.0**-24, out=out, casting="unsafe")
 
 
 def _bits_int(key: int, position: int) -> int:
