@@ -528,8 +528,8 @@ class Word2Vec:
             ``node_vectors``, and its words and counts are those of the corpus, the inner nodes start from them.
             Otherwise, the Huffman trees differ, and the inner nodes start from zero. `init` does not add words to the
             vocabulary. With `subwords`, `init` has the same n-grams, whose rows are kept, or words alone. The rows of
-            n-grams are then fitted to the vectors of the words, and words that are not in `init` start from the rows of
-            their n-grams. In this case, ``context_vectors`` are used only with `freeze`.
+            n-grams are then fitted to the vectors of the words. Other words start from these rows and a random row of
+            their own. In this case, ``context_vectors`` are used only with `freeze`.
         freeze : "init" or sequence of words, optional
             Words that are not trained: their rows of W_in and W_out, and so their vectors, keep their bytes, while
             other words are trained with them. "init" freezes all words that start from a vector in `init`. If `init`
@@ -1379,16 +1379,13 @@ class Word2Vec:
     ) -> None:
         """Allocate weights for the vocabulary of a corpus, and initialise them from `init` or at random."""
         words, counts = corpus.vocabulary.words, corpus.vocabulary.counts
-        if init is not None and init.has_subwords and self.subwords is None:
-            vectors, nodes = init.vectors, init.node_vectors
-            init = WordVectors(init.index_to_key, vectors, init.counts, init.context_vectors, node_vectors=nodes)
         subwords = self._subwords_of(words, init)
         fitting = subwords is not None and init is not None and not init.has_subwords
-        if init is not None and fitting:
-            # W_out is not part of vectors with subwords, so training from W_in and W_out gives worse ones. It is needed
-            # for frozen words, from which other words would learn nothing otherwise.
-            context = init.context_vectors if frozen else None
-            init = WordVectors(init.index_to_key, init.vectors, init.counts, context)
+        if init is not None and init.has_subwords != (subwords is not None):
+            # Only its vectors can be used. With subwords, they do not contain W_out, and starting from W_out makes them
+            # worse. But without it, other words would learn nothing from frozen words.
+            outputs = (init.context_vectors, init.node_vectors) if frozen or not fitting else (None, None)
+            init = WordVectors(init.index_to_key, init.vectors, init.counts, outputs[0], node_vectors=outputs[1])
         flags = {"checkpoints": checkpoints, "validation": validation, "fitting": fitting}
         self._check_memory(corpus, self.config(), subwords, connection, **flags)
         shape = (len(words), int(self.vector_size))
@@ -1399,10 +1396,10 @@ class Word2Vec:
         self.known_words_ = 0
         if init is not None:
             own = W_in if subwords is None or subwords.n_own_rows else None
-            self.known_words_ = copy_known_rows(own, context, words, init, self.device_)
+            known = copy_known_rows(own, context, words, init, self.device_)
+            self.known_words_ = len(known)
             if subwords is not None and fitting:
                 logger.info("fitting the rows of n-grams to the vectors of %s", counted(self.known_words_, "word"))
-                known = np.array([i for i, word in enumerate(words) if word in init.key_to_index])
                 fit_ngram_rows(W_in, subwords.starts, subwords.rows, known, self.device_)
             elif subwords is not None and init.subwords is not None:
                 first = init.subwords.n_own_rows

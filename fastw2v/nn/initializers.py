@@ -151,7 +151,7 @@ def normal_weights(xp: Any, shape: tuple[int, int], seed: int, stream: int, scal
     return xp.astype(scale * radius * xp.cos(angle), xp.float32)
 
 
-def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: PretrainedVectors, device: str) -> int:
+def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: PretrainedVectors, device: str) -> np.ndarray:
     """Copy pretrained vectors into the rows of the words that `init` contains.
 
     Parameters
@@ -169,8 +169,8 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
 
     Returns
     -------
-    int
-        Number of words found in `init`.
+    int64 array, shape (N,)
+        The rows of the words found in `init`, in ascending order.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
     >>> W_in, W_out = np.zeros((2, 2)), np.zeros((2, 2))
     >>> pretrained = WordVectors(["mat", "cat"], np.array([[1.0, 2.0], [3.0, 4.0]]))
     >>> copy_known_rows(W_in, W_out, ["cat", "dog"], pretrained, "cpu")
-    1
+    array([0])
     >>> W_in
     array([[3., 4.],
            [0., 0.]])
@@ -219,7 +219,7 @@ def copy_known_rows(W_in: Any, W_out: Any, words: Sequence[str], init: Pretraine
             with on_device_of(W):
                 set_rows(W, to_device(block, device), to_device(rows.astype(np.float32, copy=False), device))
     log.info("%s of %s words start from pretrained vectors", f"{len(ours):,}", f"{len(words):,}")
-    return len(ours)
+    return ours
 
 
 def fit_ngram_rows(W: Any, starts: np.ndarray, rows: np.ndarray, words: np.ndarray, device: str) -> None:
