@@ -92,8 +92,8 @@ def uniform_weights(W: Any, seed: int) -> None:
 def _fill_uniform(W: np.ndarray, key: int) -> None:
     """Fill a NumPy array like `uniform_weights`, in threads.
 
-    The random numbers are computed in place. New arrays for each step would take longer than the
-    arithmetic, because the memory of large ones goes back to the system each time.
+    The random numbers are computed in place. New arrays for each step would take longer than the arithmetic, because
+    the memory of large ones goes back to the system each time.
     """
     V, D = W.shape
     rows = rng.bits(key, np.arange(V))[:, None]
